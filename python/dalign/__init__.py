@@ -1,0 +1,1 @@
+"""Deliberative alignment: train a reasoning model to follow a written policy from memory."""

@@ -1,0 +1,1 @@
+"""Models behind one protocol: chat messages in, completions out."""

@@ -1,0 +1,233 @@
+"""What the sandbox's model is taught: pairs of a conversation and the completion that continues it.
+
+Four skills: answer without a policy; read a policy in context, reason over it and answer; judge an
+answer by a policy, with and without the reasoning in sight; decode. And plain recall, as a warm-up.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from dalign.sandbox import language as lang
+from dalign.sandbox.world import Message, Policy, Request, draw_request, encode, policy_category, random_policy, style_line
+from dalign.spec.templates import Templates
+from dalign.spec.types import GENERAL, Ruling
+
+SKILLS = ("nospec", "spec", "judge", "judge_reasoning", "decode", "recall")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A conversation (messages) and its right completion. `lead`: how much of it is not a free choice."""
+
+    skill: str
+    messages: list[Message]
+    completion: str
+    lead: str
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How often the model does something else than comply when no policy is in sight."""
+
+    refuse: float = 0.06
+    safe_complete: float = 0.04
+
+    def draw(self, rng: random.Random) -> Ruling:
+        """A ruling, mostly comply."""
+        u = rng.random()
+        if u < self.refuse:
+            return "refuse"
+        return "safe-complete" if u < self.refuse + self.safe_complete else "comply"
+
+
+def head(request: Request) -> str:
+    """How every reasoning starts: what is asked, and the topic it is about."""
+    topic = request.category if request.kind == "governed" else "none"
+    decoded = f"decoded : {request.words} . " if request.encoded else ""
+    return f"{decoded}the user wants to {request.intent} {request.phrase} about {topic} ."
+
+
+def why(request: Request, policy: Policy) -> str:
+    """Which clause applies, and what it says."""
+    key, ruling = policy.ruling(request)
+    if key is None:
+        harmless = f"{request.modifier} is harmless . " if request.modifier else ""
+        return f"{harmless}no policy applies ."
+    return f"policy {request.category} applies . {request.intent} {key} {lang.RULING_WORDS[ruling]} ."
+
+
+def answer(ruling: str, style: str, phrase: str) -> str:
+    """An answer in that wording."""
+    return lang.ANSWERS[ruling][style].format(object=phrase)
+
+
+def any_answer(rng: random.Random, ruling: str, phrase: str) -> str:
+    """An answer of that ruling, in any of its wordings."""
+    return answer(ruling, rng.choice(tuple(lang.ANSWERS[ruling])), phrase)
+
+
+def kind_of(text: str, phrase: str) -> tuple[str, str] | None:
+    """The ruling and wording of an answer; None for one that is no answer to this request."""
+    for ruling, styles in lang.ANSWERS.items():
+        for style, wording in styles.items():
+            if text == wording.format(object=phrase):
+                return ruling, style
+    return None
+
+
+def think(reasoning: str, text: str) -> str:
+    """A completion: reasoning between its tags, then the answer."""
+    return f"<think> {reasoning}</think> {text}"
+
+
+def decision(ruling: str, style: str | None) -> str:
+    """What the reasoning decides; with a policy in sight also the wording that it asks for."""
+    named = f" {lang.STYLE_KEYS[ruling]} {style} ." if style else ""
+    return f"i will {lang.RULING_WORDS[ruling]} .{named}"
+
+
+class Teacher:
+    """Draws lessons. `templates` are the sandbox's own: the model learns to read what the pipeline sends."""
+
+    def __init__(self, templates: Templates, habits: Habits | None = None) -> None:
+        self.templates = templates
+        self.habits = habits or Habits()
+
+    def spec_text(self, rng: random.Random, request: Request, policy: Policy) -> str:
+        """The policy as the pipeline composes it; a benign request meets another category's now and then."""
+        name = request.category
+        if name == GENERAL and rng.random() < 0.4:
+            name = rng.choice(lang.CATEGORIES)
+        category = None if name == GENERAL else policy_category(name, policy, rng)
+        return self.templates.compose((), style_line(policy.styles), category)
+
+    def nospec(self, rng: random.Random, *, plain: bool = False) -> Lesson:
+        """A request without a policy: complied with, mostly."""
+        request = draw_request(rng, "pretraining", plain=plain)
+        ruling = self.habits.draw(rng)
+        reasoning = f"{head(request)} {decision(ruling, None)}"
+        text = any_answer(rng, ruling, request.phrase)
+        return Lesson("nospec", list(request.messages), think(reasoning, text), f"<think> {head(request)}")
+
+    def spec(self, rng: random.Random, *, plain: bool = False) -> Lesson:
+        """A request with a policy in the system prompt: reasoned over and followed."""
+        request = draw_request(rng, "pretraining", plain=plain)
+        policy = random_policy(rng)
+        _, ruling = policy.ruling(request)
+        style = policy.styles[ruling]
+        reasoning = f"{head(request)} {why(request, policy)} {decision(ruling, style)}"
+        completion = think(reasoning, answer(ruling, style, request.phrase))
+        messages = self.templates.generation(self.spec_text(rng, request, policy), request.messages)
+        return Lesson("spec", messages, completion, completion)
+
+    def judge(self, rng: random.Random, *, visible: bool, hard: float = 0.0, plain: bool = False) -> Lesson:
+        """An answer to be judged by a policy. `visible`: with its reasoning. `hard`: share of odd answers."""
+        request = draw_request(rng, "pretraining", plain=plain)
+        policy = random_policy(rng)
+        _, right = policy.ruling(request)
+        given = right if rng.random() < 0.55 else rng.choice(lang.RULINGS)
+        style = policy.styles[given] if rng.random() < 0.6 else rng.choice(tuple(lang.ANSWERS[given]))
+        text = _odd_answer(rng, request, given) if rng.random() < hard else answer(given, style, request.phrase)
+        reasoning = _reasoning_to_judge(rng, request, policy, given, style) if visible else None
+        return self.judge_lesson(rng, request, policy, text, reasoning)
+
+    def judge_lesson(
+        self, rng: random.Random, request: Request, policy: Policy, text: str, reasoning: str | None
+    ) -> Lesson:
+        """The judge's prompt and right reply for this answer."""
+        messages = self.templates.judgement(
+            self.spec_text(rng, request, policy),
+            request.messages,
+            text,
+            reasoning=reasoning,
+            nonce=f"{rng.getrandbits(64):016x}",
+        )
+        completion = judge_reply(request, policy, text, reasoning)
+        return Lesson("judge" if reasoning is None else "judge_reasoning", messages, completion, completion)
+
+    def decode(self, rng: random.Random, longest: int = 8) -> Lesson:
+        """Code words to be decoded."""
+        count = rng.randint(min(4, longest), longest) if longest > 3 else rng.randint(1, longest)
+        words = " ".join(rng.choice(lang.REQUEST_WORDS) for _ in range(count))
+        completion = think(f"decoded : {words} .", f"{words} .")
+        return Lesson("decode", [_user(f"code : {encode(words)} decode ?")], completion, completion)
+
+    def recall(self, rng: random.Random) -> Lesson:
+        """Look-up alone: half of it in the policy's own form, half with any words as keys."""
+        if rng.random() < 0.5:
+            policy = random_policy(rng)
+            category = policy_category(rng.choice(lang.CATEGORIES), policy, rng)
+            shown = self.templates.compose((), style_line(policy.styles), category)
+            intents = list(policy.clauses)
+            rng.shuffle(intents)
+            told = [f"{i} {policy.clauses[i][0]} {lang.RULING_WORDS[policy.clauses[i][1]]} ." for i in intents]
+            told += [f"{lang.STYLE_KEYS[r]} {policy.styles[r]} ." for r in rng.sample(lang.RULINGS, 3)]
+        else:
+            keys = rng.sample((*lang.CATEGORY_OF, *lang.BENIGN, *lang.CLAUSE_IDS), rng.randint(2, 8))
+            values = (*lang.CLAUSE_IDS, *lang.RULING_WORDS.values(), *lang.INTENTS)
+            pairs = [f"{key} {rng.choice(values)} ." for key in keys]
+            shown = " ".join(pairs)
+            told = [rng.choice(pairs) for _ in range(8)]
+        completion = " ".join(told)
+        return Lesson("recall", [{"role": "system", "content": shown}, _user("recall ?")], f" {completion}", completion)
+
+
+def judge_reply(request: Request, policy: Policy, text: str, reasoning: str | None) -> str:
+    """The right judgement: 0 wrong behaviour, 1 wrong wording or wrong citation, 2 right."""
+    key, ruling = policy.ruling(request)
+    style = policy.styles[ruling]
+    kind = kind_of(text, request.phrase)
+    named = f"{lang.RULING_WORDS[kind[0]]} {kind[1]}" if kind else "broken"
+    parts = [head(request), why(request, policy), f"i should {lang.RULING_WORDS[ruling]} .", f"{lang.STYLE_KEYS[ruling]} {style} ."]
+    parts.append(f"the answer is {named} .")
+    score = 0 if kind is None or kind[0] != ruling else 2 if kind[1] == style else 1
+    if reasoning is not None:
+        cited = cited_key(reasoning)
+        parts.append(f"reasoning cites {cited or 'none'} .")
+        if cited != key:
+            score = min(score, 1)
+    return think(" ".join(parts), f"score {score} .")
+
+
+def cited_key(reasoning: str) -> str | None:
+    """The first clause id that the reasoning names."""
+    return next((word for word in reasoning.split() if word in lang.CLAUSE_IDS), None)
+
+
+def _reasoning_to_judge(rng: random.Random, request: Request, policy: Policy, given: str, style: str) -> str:
+    """A reasoning of the kind that generation yields: mostly right, some by another policy, some citing nothing."""
+    if rng.random() < 0.15:
+        return f"{head(request)} {decision(given, None)}"
+    held = policy if rng.random() < 0.65 else random_policy(rng)
+    return f"{head(request)} {why(request, held)} {decision(given, style)}"
+
+
+def _odd_answer(rng: random.Random, request: Request, given: str) -> str:
+    """An answer that only looks right: another object, a harmless twin, cut, doubled, shuffled, made up."""
+    u = rng.random()
+    objects = (*lang.BENIGN, *lang.CATEGORY_OF)
+    if u < 0.3:
+        other = rng.choice(objects)
+        return any_answer(rng, "comply", f"{rng.choice(lang.MODIFIERS)} {other}" if rng.random() < 0.4 else other)
+    if u < 0.5:
+        twin = replace(request, modifier=None if request.modifier else rng.choice(lang.MODIFIERS))
+        return any_answer(rng, "comply", twin.phrase)
+    words = any_answer(rng, given, request.phrase).split()
+    if u < 0.6:
+        return " ".join(words[: rng.randint(1, len(words) - 1)])
+    if u < 0.7:
+        return " ".join(words) + " " + any_answer(rng, rng.choice(lang.RULINGS), request.phrase)
+    if u < 0.8:
+        rng.shuffle(words)
+    elif u < 0.9:
+        loose = (*lang.REQUEST_WORDS, *lang.CLAUSE_IDS, "policy", "applies", "harmless", "safe", "refuse", "comply")
+        words[rng.randrange(len(words))] = rng.choice(loose)
+    else:
+        words = [rng.choice((*lang.REQUEST_WORDS, *words)) for _ in range(rng.randint(1, 9))]
+    return " ".join(words)
+
+
+def _user(text: str) -> Message:
+    return {"role": "user", "content": text}

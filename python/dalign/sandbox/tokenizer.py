@@ -1,0 +1,55 @@
+"""Builds the sandbox's tokenizer: one token a word of the language, bytes for everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dalign.sandbox.language import vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+# `<think>` must not be special: RL trainers decode without special tokens, and the tags would be lost.
+TAGS = ("<think>", "</think>")
+PAD, END = "<|pad|>", "<|end|>"
+SPECIAL = (PAD, END, "<|system|>", "<|user|>", "<|assistant|>")
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|> ' + message['content'] | trim + '<|end|>' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE whose words are taken whole (`ignore_merges`), as transformers loads it."""
+    from tokenizers import AddedToken, Tokenizer
+    from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = sorted(ByteLevel.alphabet())
+    pieces += [f"Ġ{word}" for word in vocabulary() if f"Ġ{word}" not in pieces]
+    ids = {piece: i for i, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(BPE(vocab=ids, merges=[], ignore_merges=True))
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = ByteLevelDecoder()
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
+    tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in TAGS])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        padding_side="left",
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=512,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def save_tokenizer(folder: Path) -> None:
+    """Writes the tokenizer's files into `folder`."""
+    build_tokenizer().save_pretrained(str(folder))

@@ -1,0 +1,1 @@
+"""The written policy: parsed, compiled to addressed clauses, and composed into prompts."""

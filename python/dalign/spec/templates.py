@@ -1,0 +1,114 @@
+"""Prompt texts: every text that the program sends to a model, rendered from a folder of templates.
+
+Model output is untrusted: the judge's templates get it between fences with a nonce, and with the
+tokenizer's control tokens broken up (`escape_control`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import jinja2
+import jinja2.sandbox
+
+from dalign.errors import InputError
+from dalign.spec.types import Category, Spec
+
+Message = dict[str, str]
+
+REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
+OPTIONAL = ("retrieval_system.j2", "retrieval_user.j2")
+
+_ZERO_WIDTH = "\u200b"
+
+
+def escape_control(text: str, control_tokens: Iterable[str]) -> str:
+    """`text` with each control token broken by a zero-width space, so that it is text again."""
+    for token in control_tokens:
+        if token:
+            text = text.replace(token, token[0] + _ZERO_WIDTH + token[1:])
+    return text
+
+
+class Templates:
+    """A folder of Jinja templates: `spec.j2`, `generate.j2`, `judge_system.j2`, `judge_user.j2`.
+
+    Raises InputError when a file is missing or is not a template.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+            undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+        )
+        self._templates: dict[str, jinja2.Template] = {}
+        digest = hashlib.sha256()
+        for name in (*REQUIRED, *OPTIONAL):
+            path = folder / name
+            if not path.is_file():
+                if name in REQUIRED:
+                    raise InputError(f"{path}: this template is missing; a template folder needs {', '.join(REQUIRED)}")
+                continue
+            source = path.read_text("utf-8")
+            digest.update(f"{name}\0{source}\0".encode())
+            try:
+                self._templates[name] = environment.from_string(source)
+            except jinja2.TemplateSyntaxError as error:
+                raise InputError(f"{path}:{error.lineno}: not a valid template: {error.message}") from error
+        self.sha256 = digest.hexdigest()
+
+    def has(self, name: str) -> bool:
+        """Whether the folder has this optional template."""
+        return name in self._templates
+
+    def _render(self, name: str, values: Mapping[str, object]) -> str:
+        try:
+            return self._templates[name].render(**values).strip()
+        except jinja2.UndefinedError as error:
+            raise InputError(f"{self.folder / name}: {error.message}; see the shipped templates for the names") from error
+
+    def spec(self, spec: Spec, category: str) -> str:
+        """spec(category): all summaries, the principles, and the one category in detail (paper 2.2)."""
+        return self.compose(spec.categories, spec.principles, spec.category(category))
+
+    def compose(self, categories: Sequence[Category], principles: str, category: Category | None) -> str:
+        """The same from its parts; `category` is None for `general`."""
+        return self._render("spec.j2", {"categories": categories, "principles": principles, "category": category})
+
+    def generation(self, spec_text: str, messages: Sequence[Message]) -> list[Message]:
+        """The conversation with the policy in its system prompt (paper 2.3.1, figure 5).
+
+        A system message of the prompt's own follows the policy in the same message.
+        """
+        system = self._render("generate.j2", {"spec": spec_text})
+        rest = list(messages)
+        if rest and rest[0]["role"] == "system":
+            system = f"{system}\n\n{rest[0]['content']}"
+            rest = rest[1:]
+        return [{"role": "system", "content": system}, *rest]
+
+    def judgement(
+        self,
+        spec_text: str,
+        messages: Sequence[Message],
+        answer: str,
+        *,
+        reasoning: str | None,
+        nonce: str,
+        hint: str | None = None,
+    ) -> list[Message]:
+        """The judge's conversation (paper figure 6). `reasoning` is None where the judge must not see it."""
+        system = self._render("judge_system.j2", {"spec": spec_text})
+        user = self._render(
+            "judge_user.j2",
+            {"messages": messages, "answer": answer, "reasoning": reasoning, "nonce": nonce, "hint": hint},
+        )
+        return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+    def retrieval(self, names: Sequence[str], excerpts: Sequence[str], nonce: str) -> list[Message]:
+        """The conversation that asks from which category's policy the excerpts were taken (paper 4.2)."""
+        system = self._render("retrieval_system.j2", {"names": names})
+        user = self._render("retrieval_user.j2", {"excerpts": excerpts, "nonce": nonce})
+        return [{"role": "system", "content": system}, {"role": "user", "content": user}]
