@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class DalignError(Exception):
     """The base of dalign's errors: the command prints its message and exits with code 1."""
@@ -25,3 +27,12 @@ class QuotaError(DalignError, ValueError):
 
 class ServerError(DalignError, RuntimeError):
     """A model server could not be reached or refused."""
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """The way out for a word that is none of `known`: the nearest one, or else all of them."""
+    import difflib
+
+    words = list(known)
+    near = difflib.get_close_matches(value, words, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(words)}"

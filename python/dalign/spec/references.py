@@ -1,0 +1,89 @@
+"""References between clauses: `see S4` and `category.S4` in a clause's includes and excludes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from dalign.errors import did_you_mean
+from dalign.spec.outline import Source
+from dalign.spec.types import Category, Clause
+
+_NAME = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?"
+_CHAIN = rf"{_NAME}(?:(?:\s*,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+){_NAME})*"
+_WHOLE = re.compile(_CHAIN)
+_SEE = re.compile(
+    rf"(?P<open>\(\s*)?\bsee\s+(?:also\s+)?(?P<names>{_CHAIN})(?P<close>\s*\))?", re.IGNORECASE
+)
+_DOTTED = re.compile(r"(?<![\w.-])[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?![\w-])")
+_ID_SHAPED = re.compile(r"[A-Za-z]{1,4}[0-9]+[a-z]?")
+_AND = {"and", "or"}
+
+
+class _References:
+    """Resolves the names that stand in one clause."""
+
+    def __init__(self, known: Iterable[str], clause: Clause, source: Source) -> None:
+        self.known = list(known)
+        self.categories = {name.split(".", 1)[0] for name in self.known}
+        self.clause = clause
+        self.source = source
+
+    def resolve(self, text: str) -> str:
+        """`text` with every reference as a full clause id."""
+        names = [name for name in re.findall(_NAME, text) if name not in _AND]
+        if _WHOLE.fullmatch(text) and all(self._is_name(name) for name in names):
+            return self._replace(text, sure=True)
+        text = _SEE.sub(self._see, text)
+        return _DOTTED.sub(lambda match: self._one(match[0], sure=False), text)
+
+    def _see(self, match: re.Match[str]) -> str:
+        names = match["names"]
+        # "(see S4)" can only be a reference; "see a doctor" is prose.
+        return match[0].replace(
+            names, self._replace(names, sure=bool(match["open"] and match["close"])), 1
+        )
+
+    def _replace(self, names: str, *, sure: bool) -> str:
+        return re.sub(
+            _NAME,
+            lambda match: match[0] if match[0] in _AND else self._one(match[0], sure=sure),
+            names,
+        )
+
+    def _is_name(self, name: str) -> bool:
+        return self._full(name) in self.known or bool(_ID_SHAPED.fullmatch(name.rsplit(".", 1)[-1]))
+
+    def _full(self, name: str) -> str:
+        return name if "." in name else f"{self.clause.category}.{name}"
+
+    def _one(self, name: str, *, sure: bool) -> str:
+        full = self._full(name)
+        if full in self.known:
+            return full
+        shaped = _ID_SHAPED.fullmatch(name.rsplit(".", 1)[-1])
+        if sure or shaped or ("." in name and name.split(".", 1)[0] in self.categories):
+            what = f"clause {self.clause.key} refers to a clause that is not there ({name!r})"
+            raise self.source.error(self._line(name), f"{what}; {did_you_mean(full, self.known)}")
+        return name
+
+    def _line(self, name: str) -> int:
+        place = self.clause.place
+        inside = (line for line in self.source.lines if place.start < line.start <= place.end)
+        return next((line.number for line in inside if name in line.text), place.line)
+
+
+def resolve_references(categories: list[tuple[Category, Source]]) -> list[Category]:
+    """The categories with each reference as a full clause id. Raises InputError for one that leads nowhere."""
+    known = [clause.id for category, _ in categories for clause in category.clauses]
+    resolved = []
+    for category, source in categories:
+        clauses = []
+        for clause in category.clauses:
+            references = _References(known, clause, source)
+            includes = tuple(references.resolve(text) for text in clause.includes)
+            excludes = tuple(references.resolve(text) for text in clause.excludes)
+            clauses.append(replace(clause, includes=includes, excludes=excludes))
+        resolved.append(replace(category, clauses=tuple(clauses)))
+    return resolved
