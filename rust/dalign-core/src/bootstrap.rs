@@ -1,0 +1,293 @@
+//! Percentile bootstrap intervals of a mean, for values that come in clusters: the answers to one
+//! prompt are alike, so prompts are resampled, not answers.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::aggregate::quantile;
+use crate::error::{ColumnError, CoreError, same_length};
+
+/// How many resamples, how wide an interval, and from which random stream.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// How often the clusters are drawn anew; at least 1.
+    pub n_resamples: u32,
+    /// The share of resampled means that the interval covers, between 0 and 1, both excluded.
+    pub level: f64,
+    /// Names the random stream: the same seed gives the same interval, on any number of threads.
+    pub seed: u64,
+}
+
+/// A mean and the interval around it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// The mean of the values themselves.
+    pub mean: f64,
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+/// Why no interval can be given.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BootstrapError {
+    /// A value without meaning as a number.
+    #[error("value {row} is {value}: leave rows without a value out before averaging")]
+    NotFinite {
+        /// The first such row.
+        row: usize,
+        /// The value.
+        value: f64,
+    },
+    /// One cluster, or none: nothing varies between clusters.
+    #[error("{found} cluster(s): an interval needs at least 2, report the mean alone")]
+    TooFewClusters {
+        /// How many there are.
+        found: usize,
+    },
+    /// A level outside 0 to 1.
+    #[error("level {level} must lie between 0 and 1, both excluded")]
+    BadLevel {
+        /// The level.
+        level: f64,
+    },
+    /// No resample.
+    #[error("n_resamples must be at least 1")]
+    NoResamples,
+    /// Columns that do not belong together.
+    #[error(transparent)]
+    Column(#[from] ColumnError),
+}
+
+impl CoreError for BootstrapError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NotFinite { .. } => "not_finite",
+            Self::TooFewClusters { .. } => "too_few_clusters",
+            Self::BadLevel { .. } => "bad_level",
+            Self::NoResamples => "bad_n_resamples",
+            Self::Column(error) => error.kind(),
+        }
+    }
+
+    fn row(&self) -> Option<usize> {
+        match self {
+            Self::NotFinite { row, .. } => Some(*row),
+            Self::Column(error) => error.row(),
+            _ => None,
+        }
+    }
+
+    fn value(&self) -> Option<f64> {
+        match self {
+            Self::NotFinite { value, .. } => Some(*value),
+            Self::TooFewClusters { found } => Some(*found as f64),
+            Self::BadLevel { level } => Some(*level),
+            Self::NoResamples => Some(0.0),
+            Self::Column(error) => error.value(),
+        }
+    }
+
+    fn limit(&self) -> Option<f64> {
+        match self {
+            Self::TooFewClusters { .. } => Some(2.0),
+            Self::NoResamples => Some(1.0),
+            Self::Column(error) => error.limit(),
+            _ => None,
+        }
+    }
+}
+
+/// The mean of the values and its percentile interval.
+///
+/// `clusters[i]` names the cluster of value `i`; any labels do. Each resample draws as many clusters
+/// as there are, with replacement, and averages their values. With `outer` (say, training seeds,
+/// around prompts) each resample first draws outer clusters, and clusters inside each one drawn; a
+/// cluster label then counts as another one in each outer cluster. O(values + resamples · clusters).
+///
+/// # Errors
+///
+/// [`BootstrapError::TooFewClusters`] with fewer than 2 clusters (outer ones, if given): the interval
+/// would have no width and claim certainty. The other variants for values and settings without
+/// meaning.
+///
+/// ```
+/// use dalign_core::bootstrap::{Settings, mean};
+///
+/// let settings = Settings { n_resamples: 2_000, level: 0.95, seed: 7 };
+/// let interval = mean(&[0.0, 0.0, 1.0, 1.0], &[1, 1, 2, 2], None, settings)?;
+/// // Two clusters: one resample in four has no 1, one in four has nothing else.
+/// assert_eq!((interval.low, interval.mean, interval.high), (0.0, 0.5, 1.0));
+/// # Ok::<(), dalign_core::bootstrap::BootstrapError>(())
+/// ```
+pub fn mean(
+    values: &[f64],
+    clusters: &[u64],
+    outer: Option<&[u64]>,
+    settings: Settings,
+) -> Result<Interval, BootstrapError> {
+    check(values, clusters, outer, settings)?;
+    let groups = group(values, clusters, outer);
+    let units = match (outer, &groups[..]) {
+        (None, [only]) => only.len(),
+        (Some(_), groups) => groups.len(),
+        (None, _) => 0,
+    };
+    if units < 2 {
+        return Err(BootstrapError::TooFewClusters { found: units });
+    }
+    let mut means: Vec<f64> = (0..settings.n_resamples)
+        .into_par_iter()
+        .with_min_len(16)
+        .map(|resample| {
+            let mut draws = Draws::new(settings.seed, resample);
+            if outer.is_none() {
+                return draws.sum(&groups[0]).mean();
+            }
+            (0..groups.len())
+                .map(|_| {
+                    let group = draws.index(groups.len());
+                    draws.sum(&groups[group])
+                })
+                .sum::<Sum>()
+                .mean()
+        })
+        .collect();
+    let tail = (1.0 - settings.level) / 2.0;
+    Ok(Interval {
+        mean: groups.iter().flatten().copied().sum::<Sum>().mean(),
+        low: quantile(&mut means, tail),
+        high: quantile(&mut means, 1.0 - tail),
+    })
+}
+
+/// The mean of the paired differences a − b and its percentile interval; as [`mean`].
+///
+/// # Errors
+///
+/// As [`mean`], and [`ColumnError::LengthMismatch`] unless every value has its partner.
+///
+/// ```
+/// use dalign_core::bootstrap::{Settings, difference};
+///
+/// let settings = Settings { n_resamples: 500, level: 0.9, seed: 7 };
+/// // Every pair differs by 1, so the interval has no width although the values vary.
+/// let interval = difference(&[3.0, 9.0], &[2.0, 8.0], &[0, 1], None, settings)?;
+/// assert_eq!((interval.low, interval.high), (1.0, 1.0));
+/// # Ok::<(), dalign_core::bootstrap::BootstrapError>(())
+/// ```
+pub fn difference(
+    a: &[f64],
+    b: &[f64],
+    clusters: &[u64],
+    outer: Option<&[u64]>,
+    settings: Settings,
+) -> Result<Interval, BootstrapError> {
+    same_length("b", b.len(), a.len())?;
+    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    mean(&differences, clusters, outer, settings)
+}
+
+fn check(
+    values: &[f64],
+    clusters: &[u64],
+    outer: Option<&[u64]>,
+    settings: Settings,
+) -> Result<(), BootstrapError> {
+    same_length("clusters", clusters.len(), values.len())?;
+    if let Some(outer) = outer {
+        same_length("outer", outer.len(), values.len())?;
+    }
+    if settings.n_resamples == 0 {
+        return Err(BootstrapError::NoResamples);
+    }
+    // Written so that NaN is refused as well.
+    if !(settings.level > 0.0 && settings.level < 1.0) {
+        return Err(BootstrapError::BadLevel { level: settings.level });
+    }
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(row) => Err(BootstrapError::NotFinite { row, value: values[row] }),
+        None => Ok(()),
+    }
+}
+
+/// A sum of values and how many they are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    total: f64,
+    count: f64,
+}
+
+impl Sum {
+    fn mean(self) -> f64 {
+        self.total / self.count
+    }
+}
+
+impl std::ops::Add for Sum {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { total: self.total + other.total, count: self.count + other.count }
+    }
+}
+
+impl std::iter::Sum for Sum {
+    fn sum<I: Iterator<Item = Self>>(sums: I) -> Self {
+        sums.fold(Self::default(), |a, b| a + b)
+    }
+}
+
+/// The sum of each cluster, by outer cluster; one outer cluster holds all when none are given.
+/// Clusters stand in the order of their first value, so that the result does not hang on labels.
+fn group(values: &[f64], clusters: &[u64], outer: Option<&[u64]>) -> Vec<Vec<Sum>> {
+    let mut groups: Vec<Vec<Sum>> = Vec::new();
+    let mut outer_index = HashMap::new();
+    let mut cluster_index = HashMap::new();
+    for (row, (&value, &cluster)) in values.iter().zip(clusters).enumerate() {
+        let next = groups.len();
+        let group = *outer_index.entry(outer.map(|outer| outer[row])).or_insert(next);
+        if group == next {
+            groups.push(Vec::new());
+        }
+        let sums = &mut groups[group];
+        let next = sums.len();
+        let at = *cluster_index.entry((group, cluster)).or_insert(next);
+        if at == next {
+            sums.push(Sum::default());
+        }
+        sums[at] = sums[at] + Sum { total: value, count: 1.0 };
+    }
+    groups
+}
+
+/// The random stream of one resample: `SplitMix64` (Steele, Lea and Flood 2014), started from a hash
+/// of seed and resample, so that no thread takes numbers from another.
+struct Draws(u64);
+
+impl Draws {
+    fn new(seed: u64, resample: u32) -> Self {
+        let mut key = [0; 12];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..].copy_from_slice(&resample.to_le_bytes());
+        Self(xxh3_64(&key))
+    }
+
+    /// An index below `n`; the odds differ from 1/n by less than n / 2⁶⁴.
+    fn index(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        ((u128::from(bits) * n as u128) >> 64) as usize
+    }
+
+    /// The sum of as many clusters as there are, drawn with replacement.
+    fn sum(&mut self, clusters: &[Sum]) -> Sum {
+        (0..clusters.len()).map(|_| clusters[self.index(clusters.len())]).sum()
+    }
+}

@@ -1,0 +1,292 @@
+//! A model's reply taken apart into reasoning and answer, with one status for each way in which
+//! the form can be broken.
+
+use aho_corasick::{AhoCorasick, Match, MatchKind};
+use rayon::prelude::*;
+
+use crate::error::{ColumnError, CoreError, same_length};
+
+/// How a model marks its reasoning.
+///
+/// ```
+/// use dalign_core::completion::{Status, Tags, parse};
+///
+/// let tags = Tags::pair("<think>", "</think>", false)?;
+/// let parsed = parse("<think>S3 says no.</think>\nI can't help.", &tags, false);
+/// assert_eq!(parsed.status, Status::Ok);
+/// assert_eq!((parsed.reasoning, parsed.answer), ("S3 says no.", "I can't help."));
+/// # Ok::<(), dalign_core::completion::TagsError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tags {
+    /// Finds both tags in one pass; absent when the whole reply is the answer.
+    finder: Option<AhoCorasick>,
+    /// The chat template has written the open tag, so a reply starts inside the reasoning.
+    prefilled: bool,
+}
+
+/// Position of the open tag among the finder's patterns.
+const OPEN: usize = 0;
+
+impl Tags {
+    /// A plain instruct model: the whole reply is the answer.
+    ///
+    /// ```
+    /// use dalign_core::completion::{Tags, parse};
+    ///
+    /// assert_eq!(parse(" Paris. ", &Tags::none(), false).answer, "Paris.");
+    /// ```
+    #[must_use]
+    pub fn none() -> Self {
+        Self { finder: None, prefilled: false }
+    }
+
+    /// Both tags or neither, as a config gives them; `prefilled` means nothing without tags.
+    ///
+    /// # Errors
+    ///
+    /// [`TagsError`] when only one tag is given, and as [`Tags::pair`].
+    ///
+    /// ```
+    /// use dalign_core::completion::Tags;
+    ///
+    /// assert!(Tags::optional(None, None, false).is_ok());
+    /// assert!(Tags::optional(Some("<think>"), None, false).is_err());
+    /// ```
+    pub fn optional(
+        open: Option<&str>,
+        close: Option<&str>,
+        prefilled: bool,
+    ) -> Result<Self, TagsError> {
+        match (open, close) {
+            (None, None) => Ok(Self::none()),
+            // A tag that is not there is refused like a blank one.
+            _ => Self::pair(open.unwrap_or_default(), close.unwrap_or_default(), prefilled),
+        }
+    }
+
+    /// Reasoning stands between `open` and `close`; `prefilled` when the chat template ends with
+    /// `open`, so that replies come without it.
+    ///
+    /// # Errors
+    ///
+    /// [`TagsError`] when a tag is blank or holds the other one, because no text could then be told
+    /// apart.
+    ///
+    /// ```
+    /// use dalign_core::completion::Tags;
+    ///
+    /// assert!(Tags::pair("<think>", "</think>", true).is_ok());
+    /// assert!(Tags::pair("|", "|", false).is_err());
+    /// ```
+    pub fn pair(open: &str, close: &str, prefilled: bool) -> Result<Self, TagsError> {
+        let ambiguous = || TagsError { open: open.to_owned(), close: close.to_owned() };
+        if open.trim().is_empty() || close.trim().is_empty() {
+            return Err(ambiguous());
+        }
+        if open.contains(close) || close.contains(open) {
+            return Err(ambiguous());
+        }
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .build([open, close])
+            .map_err(|_| ambiguous())?;
+        Ok(Self { finder: Some(finder), prefilled })
+    }
+}
+
+/// A pair of tags between which no reasoning can be found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("tags {open:?} and {close:?}: each must be non-blank and neither may hold the other")]
+pub struct TagsError {
+    open: String,
+    close: String,
+}
+
+impl CoreError for TagsError {
+    fn kind(&self) -> &'static str {
+        "bad_tags"
+    }
+}
+
+/// What form a reply has: the first defect met, reading from the start. Two exceptions:
+/// [`Status::Truncated`] goes before all, and reasoning that no tag closes is
+/// [`Status::Unclosed`] even with a second open tag in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Reasoning, then an answer.
+    Ok,
+    /// Generation hit the token limit, wherever that was.
+    Truncated,
+    /// No tag at all; the whole reply is the answer.
+    Missing,
+    /// The reasoning is never closed.
+    Unclosed,
+    /// A close tag and no open tag.
+    Unopened,
+    /// A close tag, or other text, before the open tag.
+    WrongOrder,
+    /// A second open tag before the close tag.
+    Nested,
+    /// A tag after the reasoning was closed.
+    Repeated,
+    /// Nothing after the close tag.
+    EmptyAnswer,
+    /// An answer, and nothing between the tags.
+    EmptyReasoning,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 10] = [
+        Self::Ok,
+        Self::Truncated,
+        Self::Missing,
+        Self::Unclosed,
+        Self::Unopened,
+        Self::WrongOrder,
+        Self::Nested,
+        Self::Repeated,
+        Self::EmptyAnswer,
+        Self::EmptyReasoning,
+    ];
+
+    /// The status as it is written in a column.
+    ///
+    /// ```
+    /// assert_eq!(dalign_core::completion::Status::EmptyAnswer.as_str(), "empty_answer");
+    /// ```
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Truncated => "truncated",
+            Self::Missing => "missing",
+            Self::Unclosed => "unclosed",
+            Self::Unopened => "unopened",
+            Self::WrongOrder => "wrong_order",
+            Self::Nested => "nested",
+            Self::Repeated => "repeated",
+            Self::EmptyAnswer => "empty_answer",
+            Self::EmptyReasoning => "empty_reasoning",
+        }
+    }
+}
+
+/// A reply taken apart. Both texts are trimmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parsed<'t> {
+    /// What form the reply has.
+    pub status: Status,
+    /// The text between the tags; empty where the tags leave open what it is.
+    pub reasoning: &'t str,
+    /// The text for the user. Never holds text that a tag marks as reasoning: empty where the tags
+    /// leave open what it is.
+    pub answer: &'t str,
+}
+
+impl<'t> Parsed<'t> {
+    fn new(status: Status, reasoning: &'t str, answer: &'t str) -> Self {
+        Self { status, reasoning: reasoning.trim(), answer: answer.trim() }
+    }
+}
+
+/// Takes one reply apart; O(bytes).
+///
+/// `truncated`: generation stopped at the token limit. The parts are then what was there so far.
+///
+/// | tags in the reply | reasoning | answer |
+/// |---|---|---|
+/// | none | empty | all |
+/// | open, never closed | all after it | empty |
+/// | close only | all before it | all after it |
+/// | one block at the start | between | after |
+/// | any other | empty | empty |
+///
+/// ```
+/// use dalign_core::completion::{Status, Tags, parse};
+///
+/// let tags = Tags::pair("<think>", "</think>", true)?;
+/// let parsed = parse("S3 says no", &tags, false);
+/// assert_eq!((parsed.status, parsed.answer), (Status::Unclosed, ""));
+/// # Ok::<(), dalign_core::completion::TagsError>(())
+/// ```
+#[must_use]
+pub fn parse<'t>(text: &'t str, tags: &Tags, truncated: bool) -> Parsed<'t> {
+    let mut parsed = match &tags.finder {
+        Some(finder) => split(text, finder, tags.prefilled),
+        None if text.trim().is_empty() => Parsed::new(Status::EmptyAnswer, "", ""),
+        None => Parsed::new(Status::Ok, "", text),
+    };
+    if truncated {
+        parsed.status = Status::Truncated;
+    }
+    parsed
+}
+
+/// Takes each reply of a column apart, in parallel.
+///
+/// # Errors
+///
+/// [`ColumnError::LengthMismatch`] unless there is one `truncated` for each text.
+///
+/// ```
+/// use dalign_core::completion::{Tags, parse_column};
+///
+/// let parsed = parse_column(&["Paris.", "Lyo"], &Tags::none(), &[false, true])?;
+/// assert_eq!(parsed[1].status.as_str(), "truncated");
+/// # Ok::<(), dalign_core::ColumnError>(())
+/// ```
+pub fn parse_column<'t>(
+    texts: &[&'t str],
+    tags: &Tags,
+    truncated: &[bool],
+) -> Result<Vec<Parsed<'t>>, ColumnError> {
+    same_length("truncated", truncated.len(), texts.len())?;
+    let rows = texts.par_iter().zip(truncated).with_min_len(256);
+    Ok(rows.map(|(text, &truncated)| parse(text, tags, truncated)).collect())
+}
+
+/// Splits at the tags; the status leaves truncation out.
+fn split<'t>(text: &'t str, finder: &AhoCorasick, prefilled: bool) -> Parsed<'t> {
+    let unclear = |status| Parsed::new(status, "", "");
+    let is_open = |tag: &Match| tag.pattern().as_usize() == OPEN;
+    let mut tags = finder.find_iter(text);
+    let start = match tags.next() {
+        _ if prefilled => {
+            tags = finder.find_iter(text);
+            0
+        }
+        None => return Parsed::new(Status::Missing, "", text),
+        Some(tag) if !is_open(&tag) => {
+            return match tags.try_fold(tag, |_, next| (!is_open(&next)).then_some(next)) {
+                Some(last) => {
+                    Parsed::new(Status::Unopened, &text[..last.start()], &text[last.end()..])
+                }
+                None => unclear(Status::WrongOrder),
+            };
+        }
+        Some(tag) if !text[..tag.start()].trim().is_empty() => return unclear(Status::WrongOrder),
+        Some(tag) => tag.end(),
+    };
+    match tags.next() {
+        None => Parsed::new(Status::Unclosed, &text[start..], ""),
+        Some(tag) if is_open(&tag) => {
+            if tags.all(|tag| is_open(&tag)) {
+                Parsed::new(Status::Unclosed, &text[start..], "")
+            } else {
+                unclear(Status::Nested)
+            }
+        }
+        Some(_) if tags.next().is_some() => unclear(Status::Repeated),
+        Some(tag) => {
+            let mut parsed = Parsed::new(Status::Ok, &text[start..tag.start()], &text[tag.end()..]);
+            if parsed.answer.is_empty() {
+                parsed.status = Status::EmptyAnswer;
+            } else if parsed.reasoning.is_empty() {
+                parsed.status = Status::EmptyReasoning;
+            }
+            parsed
+        }
+    }
+}

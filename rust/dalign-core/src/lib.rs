@@ -1,0 +1,36 @@
+//! The part of dalign that touches every byte: completions are parsed and deduplicated, rows
+//! tokenized and packed, judge replies read, their scores reduced and their intervals drawn.
+//!
+//! Columns in, columns out: each function takes slices and returns vectors, once a shard, in
+//! parallel on rayon's pool where a row stands alone. The result never depends on the number of
+//! threads. Nothing here reads a config or prints.
+//!
+//! | module | from | to |
+//! |---|---|---|
+//! | [`completion`] | a model's reply | status, reasoning, answer |
+//! | [`dedup`] | texts | the first row with the same text |
+//! | [`tokenize`] | texts | token ids and offsets |
+//! | [`pack`] | row lengths | rows of each bin |
+//! | [`layout`] | segments of token ids, bins | flat training buffers |
+//! | [`verdict`] | a judge's reply | state, score, stance |
+//! | [`aggregate`] | scores by completion | one score each, or none |
+//! | [`bootstrap`] | values by cluster | mean and interval |
+//! | [`ids`] | parents, variant, index | a row's id |
+//!
+//! The Python package `dalign` uses this crate through `dalign._core`; from Rust, start at the
+//! module that names your stage.
+#![forbid(unsafe_code)]
+
+pub mod aggregate;
+pub mod bootstrap;
+pub mod completion;
+pub mod dedup;
+pub mod error;
+pub mod ids;
+pub mod layout;
+pub mod pack;
+pub mod text;
+pub mod tokenize;
+pub mod verdict;
+
+pub use error::{ColumnError, CoreError};

@@ -1,0 +1,70 @@
+//! What several modules ask of a text, decided once: which characters are invisible, which ones
+//! are only another width of ASCII, and when two texts count as the same.
+
+use std::borrow::Cow;
+
+/// The text trimmed, with each run of white space as one space, appended to `out`.
+///
+/// White space is Unicode's `White_Space`, so a no-break space counts and a zero-width space does
+/// not.
+///
+/// ```
+/// let mut out = String::new();
+/// dalign_core::text::normalise_into("  a\n\n b ", &mut out);
+/// assert_eq!(out, "a b");
+/// ```
+pub fn normalise_into(text: &str, out: &mut String) {
+    let start = out.len();
+    for word in text.split_whitespace() {
+        if out.len() > start {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+}
+
+/// Whether a character takes part in layout but shows nothing: zero-width spaces and joiners,
+/// direction marks, the soft hyphen and the byte order mark.
+///
+/// ```
+/// assert!(dalign_core::text::is_invisible('\u{200b}'));
+/// assert!(!dalign_core::text::is_invisible(' '));
+/// ```
+#[must_use]
+pub fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}'
+            | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
+}
+
+/// The text as a parser of ASCII forms should see it: invisible characters gone, full-width forms,
+/// curly apostrophes and the minus sign as their ASCII equals. Borrowed when nothing changes.
+///
+/// ```
+/// use dalign_core::text::fold_to_ascii;
+///
+/// assert_eq!(fold_to_ascii("score\u{200b}：７"), "score:7");
+/// assert_eq!(fold_to_ascii("I can’t"), "I can't");
+/// ```
+#[must_use]
+pub fn fold_to_ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().filter(|&c| !is_invisible(c)).map(fold_character).collect())
+}
+
+/// The ASCII character that a look-alike stands for, or the character itself.
+fn fold_character(character: char) -> char {
+    match character {
+        // The full-width block repeats ASCII's printable characters at a fixed distance.
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(character as u32 - 0xfee0).unwrap_or(character),
+        '\u{2018}' | '\u{2019}' | '\u{2bc}' => '\'',
+        '\u{201c}' | '\u{201d}' => '"',
+        '\u{2212}' => '-',
+        '\u{3000}' | '\u{a0}' | '\u{202f}' => ' ',
+        other => other,
+    }
+}

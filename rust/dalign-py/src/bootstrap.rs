@@ -1,0 +1,56 @@
+//! See `dalign._core.bootstrap_mean` and `dalign._core.bootstrap_difference`.
+
+use dalign_core::bootstrap::{self, Settings};
+use pyo3::prelude::*;
+
+use crate::columns::Column;
+use crate::errors::to_python;
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
+pub(crate) fn bootstrap_mean(
+    py: Python<'_>,
+    values: Column,
+    clusters: Column,
+    outer: Option<Column>,
+    n_resamples: u32,
+    level: f64,
+    seed: u64,
+) -> PyResult<(f64, f64, f64)> {
+    let settings = Settings { n_resamples, level, seed };
+    py.detach(|| {
+        let outer = outer.as_ref().map(Column::labels).transpose()?;
+        let interval =
+            bootstrap::mean(&values.floats()?, &clusters.labels()?, outer.as_deref(), settings)
+                .map_err(to_python)?;
+        Ok((interval.mean, interval.low, interval.high))
+    })
+}
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
+#[allow(clippy::too_many_arguments, reason = "the settings are three of them")]
+pub(crate) fn bootstrap_difference(
+    py: Python<'_>,
+    a: Column,
+    b: Column,
+    clusters: Column,
+    outer: Option<Column>,
+    n_resamples: u32,
+    level: f64,
+    seed: u64,
+) -> PyResult<(f64, f64, f64)> {
+    let settings = Settings { n_resamples, level, seed };
+    py.detach(|| {
+        let outer = outer.as_ref().map(Column::labels).transpose()?;
+        let interval = bootstrap::difference(
+            &a.floats()?,
+            &b.floats()?,
+            &clusters.labels()?,
+            outer.as_deref(),
+            settings,
+        )
+        .map_err(to_python)?;
+        Ok((interval.mean, interval.low, interval.high))
+    })
+}

@@ -1,0 +1,139 @@
+//! Columns as Python hands them over: any Arrow producer (polars, pyarrow, datasets) in any number
+//! of chunks, or a numpy array.
+
+use std::borrow::Cow;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::DataType;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3_arrow::input::AnyArray;
+
+use crate::errors::bad_column;
+
+/// A column as it comes: chunks of one Arrow type.
+pub(crate) struct Column {
+    chunks: Vec<ArrayRef>,
+    kind: DataType,
+}
+
+impl<'py> FromPyObject<'_, 'py> for Column {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let column = object.extract::<AnyArray>().map_err(|_| {
+            PyTypeError::new_err(format!(
+                "expected a column (polars, pyarrow or numpy), not {}",
+                object.get_type()
+            ))
+        })?;
+        let (chunks, field) = column.into_chunked_array()?.into_inner();
+        Ok(Self { chunks, kind: field.data_type().clone() })
+    }
+}
+
+impl Column {
+    /// The texts; a row without one is an error.
+    pub(crate) fn texts(&self) -> PyResult<Vec<&str>> {
+        let mut texts = Vec::with_capacity(self.len());
+        for chunk in &self.chunks {
+            match chunk.data_type() {
+                DataType::Utf8View => texts.extend(chunk.as_string_view()),
+                DataType::LargeUtf8 => texts.extend(chunk.as_string::<i64>()),
+                DataType::Utf8 => texts.extend(chunk.as_string::<i32>()),
+                DataType::Null => texts.extend((0..chunk.len()).map(|_| None::<&str>)),
+                other => return Err(wrong_kind("text", other)),
+            }
+        }
+        no_nulls(texts)
+    }
+
+    /// The truth values; a row without one is an error.
+    pub(crate) fn bools(&self) -> PyResult<Vec<bool>> {
+        let mut bools = Vec::with_capacity(self.len());
+        for chunk in &self.chunks {
+            match chunk.data_type() {
+                DataType::Boolean => bools.extend(chunk.as_boolean()),
+                DataType::Null => bools.extend((0..chunk.len()).map(|_| None)),
+                other => return Err(wrong_kind("booleans", other)),
+            }
+        }
+        no_nulls(bools)
+    }
+
+    /// Whole numbers of any width, all of which fit `T`; a row without one is an error. Borrowed
+    /// when the column already is one chunk of `T`.
+    pub(crate) fn integers<T: ArrowPrimitiveType>(&self) -> PyResult<Cow<'_, [T::Native]>> {
+        if let [chunk] = &self.chunks[..]
+            && *chunk.data_type() == T::DATA_TYPE
+            && chunk.null_count() == 0
+        {
+            return Ok(Cow::Borrowed(chunk.as_primitive::<T>().values()));
+        }
+        if !(self.kind.is_integer() || self.kind.is_null()) {
+            return Err(wrong_kind("whole numbers", &self.kind));
+        }
+        let mut integers = Vec::with_capacity(self.len());
+        for chunk in &self.chunks {
+            integers.extend(cast::<T>(chunk)?.as_primitive::<T>());
+        }
+        no_nulls(integers).map(Cow::Owned)
+    }
+
+    /// Numbers, NaN for a row without one.
+    pub(crate) fn floats(&self) -> PyResult<Cow<'_, [f64]>> {
+        if let [chunk] = &self.chunks[..]
+            && *chunk.data_type() == DataType::Float64
+            && chunk.null_count() == 0
+        {
+            return Ok(Cow::Borrowed(chunk.as_primitive::<Float64Type>().values()));
+        }
+        if !(self.kind.is_numeric() || self.kind.is_null()) {
+            return Err(wrong_kind("numbers", &self.kind));
+        }
+        let mut floats = Vec::with_capacity(self.len());
+        for chunk in &self.chunks {
+            let chunk = cast::<Float64Type>(chunk)?;
+            floats
+                .extend(chunk.as_primitive::<Float64Type>().iter().map(|x| x.unwrap_or(f64::NAN)));
+        }
+        Ok(Cow::Owned(floats))
+    }
+
+    /// Labels of which only equality counts: texts or whole numbers.
+    pub(crate) fn labels(&self) -> PyResult<Vec<u64>> {
+        if self.kind.is_integer() {
+            let integers = self.integers::<Int64Type>()?;
+            return Ok(integers.iter().map(|label| label.cast_unsigned()).collect());
+        }
+        Ok(self.texts()?.into_iter().map(dalign_core::ids::label).collect())
+    }
+
+    fn len(&self) -> usize {
+        self.chunks.iter().map(Array::len).sum()
+    }
+}
+
+/// The chunk as another primitive type; a value that does not fit is an error.
+fn cast<T: ArrowPrimitiveType>(chunk: &ArrayRef) -> PyResult<ArrayRef> {
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(chunk, &T::DATA_TYPE, &options)
+        .map_err(|error| bad_column(error.to_string(), "bad_number", None))
+}
+
+fn no_nulls<T>(values: Vec<Option<T>>) -> PyResult<Vec<T>> {
+    match values.iter().position(Option::is_none) {
+        None => Ok(values.into_iter().flatten().collect()),
+        Some(row) => {
+            let message = format!("row {row} is null: leave rows without a value out");
+            Err(bad_column(message, "null", Some(row)))
+        }
+    }
+}
+
+fn wrong_kind(expected: &str, found: &DataType) -> PyErr {
+    PyTypeError::new_err(format!("expected a column of {expected}, not of {found}"))
+}

@@ -1,0 +1,43 @@
+//! See `dalign._core.parse_completions` and `dalign._core.exact_duplicates`.
+
+use dalign_core::completion::{Tags, parse_column};
+use dalign_core::dedup;
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+use pyo3_arrow::PyTable;
+
+use crate::columns::Column;
+use crate::errors::to_python;
+use crate::tables::{table, texts as text_column};
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
+pub(crate) fn parse_completions(
+    py: Python<'_>,
+    texts: Column,
+    open_tag: Option<&str>,
+    close_tag: Option<&str>,
+    prefilled: bool,
+    truncated: Column,
+) -> PyResult<PyTable> {
+    let tags = Tags::optional(open_tag, close_tag, prefilled).map_err(to_python)?;
+    py.detach(|| {
+        let parsed =
+            parse_column(&texts.texts()?, &tags, &truncated.bools()?).map_err(to_python)?;
+        table([
+            ("status", text_column(parsed.iter().map(|row| row.status.as_str()))),
+            ("reasoning", text_column(parsed.iter().map(|row| row.reasoning))),
+            ("answer", text_column(parsed.iter().map(|row| row.answer))),
+        ])
+    })
+}
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
+pub(crate) fn exact_duplicates(
+    py: Python<'_>,
+    texts: Column,
+) -> PyResult<Bound<'_, PyArray1<u32>>> {
+    let representatives = py.detach(|| dedup::exact(&texts.texts()?).map_err(to_python))?;
+    Ok(representatives.into_pyarray(py))
+}

@@ -1,0 +1,39 @@
+//! `dalign._core`: the core's functions over Arrow columns. Each one converts its arguments,
+//! releases the GIL, calls the core and maps the error; `python/dalign/_core.pyi` is the reference.
+
+mod bootstrap;
+mod columns;
+mod completion;
+mod errors;
+mod ids;
+mod judge;
+mod pack;
+mod tables;
+mod tokenize;
+
+/// The parts of dalign that touch every byte, over Arrow columns.
+#[pyo3::pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::bootstrap::{bootstrap_difference, bootstrap_mean};
+    #[pymodule_export]
+    use crate::completion::{exact_duplicates, parse_completions};
+    #[pymodule_export]
+    use crate::errors::CoreError;
+    #[pymodule_export]
+    use crate::ids::{digest, row_id, row_ids};
+    #[pymodule_export]
+    use crate::judge::{aggregate, parse_verdicts};
+    #[pymodule_export]
+    use crate::pack::{assemble, pack_plan};
+    #[pymodule_export]
+    use crate::tokenize::Tokenizer;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::errors::declare_fields(&module.py().get_type::<CoreError>())
+    }
+}

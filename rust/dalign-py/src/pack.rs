@@ -1,0 +1,59 @@
+//! See `dalign._core.pack_plan` and `dalign._core.assemble`.
+
+use arrow_array::types::{UInt32Type, UInt64Type};
+use dalign_core::layout::Segments;
+use dalign_core::pack::Plan;
+use dalign_core::{layout, pack};
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::columns::Column;
+use crate::errors::to_python;
+
+type OrderAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>);
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
+pub(crate) fn pack_plan(
+    py: Python<'_>,
+    lengths: Column,
+    capacity: u32,
+) -> PyResult<OrderAndOffsets<'_>> {
+    let plan =
+        py.detach(|| pack::plan(&lengths.integers::<UInt32Type>()?, capacity).map_err(to_python))?;
+    Ok((plan.row_order.into_pyarray(py), plan.bin_offsets.into_pyarray(py)))
+}
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
+pub(crate) fn assemble(
+    py: Python<'_>,
+    ids: Column,
+    offsets: Column,
+    segment_rows: Column,
+    segment_trained: Column,
+    row_order: Column,
+    bin_offsets: Column,
+) -> PyResult<Bound<'_, PyDict>> {
+    let packed = py.detach(|| {
+        let segments = Segments {
+            ids: &ids.integers::<UInt32Type>()?,
+            offsets: &offsets.integers::<UInt64Type>()?,
+            rows: &segment_rows.integers::<UInt32Type>()?,
+            trained: &segment_trained.bools()?,
+        };
+        let plan = Plan {
+            row_order: row_order.integers::<UInt32Type>()?.into_owned(),
+            bin_offsets: bin_offsets.integers::<UInt32Type>()?.into_owned(),
+        };
+        layout::assemble(&segments, &plan).map_err(to_python)
+    })?;
+    let columns = PyDict::new(py);
+    columns.set_item("input_ids", packed.input_ids.into_pyarray(py))?;
+    columns.set_item("labels", packed.labels.into_pyarray(py))?;
+    columns.set_item("position_ids", packed.position_ids.into_pyarray(py))?;
+    columns.set_item("sequence_starts", packed.sequence_starts.into_pyarray(py))?;
+    columns.set_item("bin_offsets", packed.bin_offsets.into_pyarray(py))?;
+    Ok(columns)
+}

@@ -1,0 +1,27 @@
+//! Results as Arrow tables, which polars, pyarrow and datasets read without a copy.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray};
+use arrow_schema::{Field, Schema};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3_arrow::PyTable;
+
+/// A table of one chunk; the columns are of one length.
+pub(crate) fn table<const N: usize>(columns: [(&str, ArrayRef); N]) -> PyResult<PyTable> {
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, values)| Field::new(*name, values.data_type().clone(), values.is_nullable()))
+        .collect();
+    let schema = Arc::new(Schema::new(fields));
+    let columns = columns.into_iter().map(|(_, values)| values).collect();
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
+        .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    PyTable::try_new(vec![batch], schema)
+}
+
+/// A column of texts.
+pub(crate) fn texts(values: impl Iterator<Item = impl AsRef<str>>) -> ArrayRef {
+    Arc::new(StringViewArray::from_iter_values(values))
+}
