@@ -1,0 +1,207 @@
+"""Checkpoint folders: checked from their files, hashed, loaded. torch is imported by loading alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dalign.errors import InputError, MissingExtraError
+
+# Files that determine replies. Code counts because trust_remote_code may run it.
+HASHED = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "spiece.model",
+    "chat_template*",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "*.py",
+)
+TOKENIZERS = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "tekken.json",
+)
+BLOCK_BYTES = 1 << 20
+# Files up to this size are hashed whole.
+WHOLE_BYTES = 16 * BLOCK_BYTES
+
+
+def check_checkpoint(path: Path) -> None:
+    """Nothing, if the folder's files make a checkpoint that dalign can load; neither weights nor torch are.
+
+    Raises InputError naming what is missing and the way out.
+    """
+    _check_weights(path)
+    _check_tokenizer(path)
+
+
+def _check_weights(path: Path) -> None:
+    if not path.is_dir():
+        raise InputError(
+            f"{path}: no such folder; a model's path is a checkpoint folder, or 'sandbox'"
+        )
+    if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
+        raise InputError(
+            f"{path}: this is a LoRA adapter, not a whole model; merge it into its base model first"
+        )
+    if not (path / "config.json").is_file():
+        raise InputError(
+            f"{path}: no config.json, so this is not a checkpoint folder; give the folder that save_pretrained wrote"
+        )
+    _read_json(path / "config.json")
+    if any(path.glob("*.safetensors")):
+        _check_shards(path)
+        return
+    if any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth")):
+        raise InputError(
+            f"{path}: its weights are pickle files, which can run code when loaded; convert them to safetensors"
+        )
+    raise InputError(
+        f"{path}: no weights (*.safetensors); give the folder that save_pretrained wrote"
+    )
+
+
+def _check_shards(path: Path) -> None:
+    index = path / "model.safetensors.index.json"
+    if index.is_file():
+        missing = sorted(
+            {
+                name
+                for name in _read_json(index).get("weight_map", {}).values()
+                if not (path / name).is_file()
+            }
+        )
+        if missing:
+            raise InputError(
+                f"{path}: {len(missing)} weight files of its index are missing (first: {missing[0]}); copy them too"
+            )
+
+
+def _check_tokenizer(path: Path) -> None:
+    if not any((path / name).is_file() for name in TOKENIZERS):
+        raise InputError(
+            f"{path}: no tokenizer (tokenizer.json); save the model's tokenizer into the folder"
+        )
+    if (path / "chat_template.jinja").is_file() or (path / "chat_template.json").is_file():
+        return
+    settings = path / "tokenizer_config.json"
+    if not settings.is_file() or not _read_json(settings).get("chat_template"):
+        raise InputError(_no_template(path))
+
+
+def _no_template(path: Path) -> str:
+    return f"{path}: the tokenizer has no chat template; add chat_template.jinja to the folder, or use the instruct version of the model"
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        loaded = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file}: not valid JSON ({error}); copy the checkpoint again") from error
+    if not isinstance(loaded, dict):
+        raise InputError(f"{file}: not a JSON object; copy the checkpoint again")
+    return loaded
+
+
+def fingerprint(path: Path) -> str:
+    """A sha256 over the folder's files that determine replies: names, sizes and contents.
+
+    Of a file above 16 MiB, its size and three blocks of 1 MiB count (start, middle, end): reading
+    all weights before every stage would take longer than many stages. A change that keeps the size
+    and all three blocks goes unseen; training changes every weight.
+    """
+    _check_weights(path)
+    digest = hashlib.sha256()
+    for file in sorted(
+        {file for pattern in HASHED for file in path.glob(pattern) if file.is_file()}
+    ):
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        digest.update(_content_hash(file))
+    return digest.hexdigest()
+
+
+def _content_hash(file: Path) -> bytes:
+    size = file.stat().st_size
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        if size <= WHOLE_BYTES:
+            for block in iter(lambda: opened.read(BLOCK_BYTES), b""):
+                digest.update(block)
+        else:
+            for start in (0, (size - BLOCK_BYTES) // 2, size - BLOCK_BYTES):
+                opened.seek(start)
+                digest.update(opened.read(BLOCK_BYTES))
+    return digest.digest()
+
+
+def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
+    """The folder's tokenizer, which has a chat template. Raises InputError where it has none or cannot be read."""
+    transformers = import_transformers()
+    _check_weights(path)
+    _check_tokenizer(path)
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            str(path), trust_remote_code=trust_remote_code, local_files_only=True
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(_not_loaded(path, "tokenizer", error)) from error
+    if not tokenizer.chat_template:
+        raise InputError(_no_template(path))
+    return tokenizer
+
+
+def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> Any:
+    """The folder's model in eval mode, its attention by torch's sdpa. Raises InputError where it cannot be loaded.
+
+    dtype: float32, bfloat16 or float16. Weights come from safetensors only: a pickle can run code.
+    """
+    transformers = import_transformers()
+    import torch
+
+    _check_weights(path)
+    try:
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            str(path),
+            dtype=getattr(torch, dtype),
+            attn_implementation="sdpa",
+            trust_remote_code=trust_remote_code,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+        return model.to(device).eval()
+    except (OSError, ValueError, ImportError, RuntimeError, AssertionError) as error:
+        raise InputError(_not_loaded(path, f"model on {device}", error)) from error
+
+
+def import_transformers() -> Any:
+    """The transformers module. Raises MissingExtraError where it or torch is not installed."""
+    for package in ("torch", "transformers"):
+        try:
+            import_module(package)
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"a local model needs the package {package}; install it with: pip install 'dalign[train]'"
+            ) from error
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    return import_module("transformers")
+
+
+def _not_loaded(path: Path, what: str, error: Exception) -> str:
+    reason = str(error).strip().split("\n")[0].rstrip(".")
+    if "trust_remote_code" in str(error):
+        return f"{path}: its {what} runs code that comes with the checkpoint; read that code, then set trust_remote_code = true if you trust it"
+    return f"{path}: its {what} cannot be loaded ({reason}); check the folder, the device and the installed transformers"
