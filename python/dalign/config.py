@@ -24,14 +24,21 @@ class Run(Section):
     """The run as a whole."""
 
     seed: int = Field(0, description="Every random draw of the run comes from this seed.")
-    threads: Positive = Field(1, description="Threads of each worker; part of what makes a run repeatable.")
-    workers: Positive = Field(1, description="Stages that do not wait for each other run side by side in this many processes.")
+    threads: Positive = Field(
+        1, description="Threads of each worker; part of what makes a run repeatable."
+    )
+    workers: Positive = Field(
+        1,
+        description="Stages that do not wait for each other run side by side in this many processes.",
+    )
 
 
 class Reasoning(Section):
     """How a model's completion holds its reasoning."""
 
-    kind: Literal["tags", "none"] = Field("tags", description="'tags': between two tags; 'none': the whole reply is the answer.")
+    kind: Literal["tags", "none"] = Field(
+        "tags", description="'tags': between two tags; 'none': the whole reply is the answer."
+    )
     open: str = Field("<think>", min_length=1, description="The tag that opens the reasoning.")
     close: str = Field("</think>", min_length=1, description="The tag that closes the reasoning.")
 
@@ -39,36 +46,67 @@ class Reasoning(Section):
 class Model(Section):
     """The model that is trained, or the one that judges."""
 
-    path: str = Field(description="A checkpoint folder; 'sandbox' is the one that dalign ships. With engine 'openai', the model's name.")
-    engine: Literal["transformers", "openai", "scripted"] = Field("transformers", description="What runs it: this process, or an OpenAI-compatible server.")
-    base_url: str | None = Field(None, description="The server's address, such as http://127.0.0.1:8000/v1 (engine 'openai').")
-    api_key_env: str = Field("OPENAI_API_KEY", description="The environment variable that holds the server's key, if it wants one.")
+    path: str = Field(
+        description="A checkpoint folder; 'sandbox' is the one that dalign ships. With engine 'openai', the model's name."
+    )
+    engine: Literal["transformers", "openai", "scripted"] = Field(
+        "transformers", description="What runs it: this process, or an OpenAI-compatible server."
+    )
+    base_url: str | None = Field(
+        None,
+        description="The server's address, such as http://127.0.0.1:8000/v1 (engine 'openai').",
+    )
+    api_key_env: str = Field(
+        "OPENAI_API_KEY",
+        description="The environment variable that holds the server's key, if it wants one.",
+    )
+    checkpoint: Path | None = Field(
+        None,
+        description="The checkpoint folder of what a server serves; needed to train it (engine 'openai').",
+    )
     device: str = Field("cpu", description="cpu, cuda, cuda:1, …")
-    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="The weights' type when loaded.")
-    batch_size: Positive = Field(128, description="Completions generated side by side; with a server, requests in flight.")
-    timeout_s: float = Field(300.0, gt=0, description="A server's request is given up after this many seconds.")
-    trust_remote_code: bool = Field(False, description="Whether code that comes with the checkpoint may run.")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="The weights' type when loaded."
+    )
+    batch_size: Positive = Field(
+        128, description="Completions generated side by side; with a server, requests in flight."
+    )
+    timeout_s: float = Field(
+        300.0, gt=0, description="A server's request is given up after this many seconds."
+    )
+    trust_remote_code: bool = Field(
+        False, description="Whether code that comes with the checkpoint may run."
+    )
     reasoning: Reasoning = Field(default_factory=Reasoning)
 
     @model_validator(mode="after")
     def _server_has_an_address(self) -> Model:
         if self.engine == "openai" and not self.base_url:
-            raise ValueError("base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1")
+            raise ValueError(
+                "base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1"
+            )
         return self
 
 
 class SpecFolder(Section):
     """The policy."""
 
-    path: Path = Field(description="A policy folder: principles.md, one Markdown file a category, and templates/ if the default ones do not suit.")
+    path: Path = Field(
+        description="A policy folder: principles.md, one Markdown file a category, and templates/ if the default ones do not suit."
+    )
 
 
 class Data(Section):
     """What the user brings."""
 
     prompts: Path = Field(description="JSONL: one prompt a line, with its category.")
-    capability: Path | None = Field(None, description="JSONL: conversations that end on the assistant's turn, mixed into training so that abilities are kept.")
-    rl_prompts: Path | None = Field(None, description="JSONL: prompts for RL; without it, those of data.prompts.")
+    capability: Path | None = Field(
+        None,
+        description="JSONL: conversations that end on the assistant's turn, mixed into training so that abilities are kept.",
+    )
+    rl_prompts: Path | None = Field(
+        None, description="JSONL: prompts for RL; without it, those of data.prompts."
+    )
 
 
 class Generate(Section):
@@ -77,26 +115,38 @@ class Generate(Section):
     n: Positive = Field(2, description="Completions a prompt.")
     temperature: float = Field(1.0, ge=0.0, description="0 is greedy.")
     top_p: float = Field(1.0, gt=0.0, le=1.0)
-    max_new_tokens: Positive = Field(1024, description="A completion that is not finished by then is dropped as truncated.")
+    max_new_tokens: Positive = Field(
+        1024, description="A completion that is not finished by then is dropped as truncated."
+    )
 
 
 class Judge(Section):
     """k judgements of each completion; the minimum counts."""
 
     k: Positive = Field(4, description="Judgements a completion.")
-    min_valid: Positive | None = Field(None, description="Fewer valid judgements than this: the completion is unjudged (k unless set).")
-    aggregate: Literal["min", "mean", "median", "quantile"] = Field("min", description="How the k scores become one.")
+    min_valid: Positive | None = Field(
+        None,
+        description="Fewer valid judgements than this: the completion is unjudged (k unless set).",
+    )
+    aggregate: Literal["min", "mean", "median", "quantile"] = Field(
+        "min", description="How the k scores become one."
+    )
     quantile: float = Field(0.25, ge=0.0, le=1.0, description="For aggregate = 'quantile'.")
     low: float = Field(0.0, description="The lowest score of the judge's scale.")
     high: float = Field(10.0, description="The highest score of the judge's scale.")
     temperature: float = Field(0.5, ge=0.0)
     max_new_tokens: Positive = Field(1024)
-    hint: bool = Field(False, description="Tell the judge of the prompt's expected ruling, as what 'another AI determined'.")
+    hint: bool = Field(
+        False,
+        description="Tell the judge of the prompt's expected ruling, as what 'another AI determined'.",
+    )
 
     @model_validator(mode="after")
     def _ranges(self) -> Judge:
         if self.min_valid is not None and self.min_valid > self.k:
-            raise ValueError(f"min_valid = {self.min_valid} is more than k = {self.k}; at most k judgements can be valid")
+            raise ValueError(
+                f"min_valid = {self.min_valid} is more than k = {self.k}; at most k judgements can be valid"
+            )
         if self.high <= self.low:
             raise ValueError(f"high = {self.high} is not above low = {self.low}")
         return self
@@ -110,19 +160,33 @@ class Judge(Section):
 class Select(Section):
     """Which completions become training examples."""
 
-    threshold: float = Field(7.0, description="Completions with at least this aggregated score are kept.")
-    per_prompt: Positive = Field(1, description="At most this many examples of one prompt, the best first.")
-    max_examples: Positive | None = Field(None, description="At most this many examples in all, drawn evenly over the categories.")
-    quota: Annotated[int, Field(ge=0)] = Field(1, description="Each category of the prompts needs this many examples.")
-    on_short: Literal["error", "warn"] = Field("error", description="What a category below its quota does to the run.")
-    unjudged: Literal["drop", "error"] = Field("drop", description="What an unjudged completion does to the run.")
+    threshold: float = Field(
+        7.0, description="Completions with at least this aggregated score are kept."
+    )
+    per_prompt: Positive = Field(
+        1, description="At most this many examples of one prompt, the best first."
+    )
+    max_examples: Positive | None = Field(
+        None, description="At most this many examples in all, drawn evenly over the categories."
+    )
+    quota: Annotated[int, Field(ge=0)] = Field(
+        1, description="Each category of the prompts needs this many examples."
+    )
+    on_short: Literal["error", "warn"] = Field(
+        "error", description="What a category below its quota does to the run."
+    )
+    unjudged: Literal["drop", "error"] = Field(
+        "drop", description="What an unjudged completion does to the run."
+    )
 
 
 class Pack(Section):
     """Examples to training rows."""
 
     capacity: Positive = Field(2048, description="Tokens a packed row holds.")
-    over_long: Literal["error", "drop"] = Field("error", description="What an example longer than the capacity does: rows are never cut.")
+    over_long: Literal["error", "drop"] = Field(
+        "error", description="What an example longer than the capacity does: rows are never cut."
+    )
 
 
 class Lora(Section):
@@ -131,7 +195,9 @@ class Lora(Section):
     r: Positive = Field(16)
     alpha: float = Field(32.0, gt=0)
     dropout: Share = Field(0.0)
-    target: str = Field("all-linear", description="'all-linear', or module names separated by commas.")
+    target: str = Field(
+        "all-linear", description="'all-linear', or module names separated by commas."
+    )
 
 
 class Sft(Section):
@@ -139,11 +205,15 @@ class Sft(Section):
 
     method: Literal["full", "lora"] = Field("full")
     epochs: float = Field(3.0, gt=0)
-    max_steps: int = Field(-1, ge=-1, description="Ends training after this many steps; -1: the epochs decide.")
+    max_steps: int = Field(
+        -1, ge=-1, description="Ends training after this many steps; -1: the epochs decide."
+    )
     learning_rate: float = Field(1e-5, gt=0)
     warmup_steps: Annotated[int, Field(ge=0)] = Field(10)
     rows_per_step: Positive = Field(8, description="Packed rows an optimiser step.")
-    capability_ratio: float = Field(0.5, ge=0.0, description="Capability rows for each safety example.")
+    capability_ratio: float = Field(
+        0.5, ge=0.0, description="Capability rows for each safety example."
+    )
     max_grad_norm: float = Field(1.0, gt=0)
     save_steps: Positive = Field(50, description="A killed run loses at most this many steps.")
     lora: Lora = Field(default_factory=Lora)
@@ -152,9 +222,13 @@ class Sft(Section):
 class Balance(Section):
     """Shares of the prompts of an RL step: weights, in any unit."""
 
-    disallowed: float = Field(0.4, ge=0, description="Prompts whose expected ruling is not 'comply'.")
+    disallowed: float = Field(
+        0.4, ge=0, description="Prompts whose expected ruling is not 'comply'."
+    )
     permitted: float = Field(0.25, ge=0, description="Prompts that a clause permits.")
-    ungoverned: float = Field(0.2, ge=0, description="Prompts of a governed category that no clause governs.")
+    ungoverned: float = Field(
+        0.2, ge=0, description="Prompts of a governed category that no clause governs."
+    )
     general: float = Field(0.15, ge=0, description="Prompts of the category 'general'.")
 
 
@@ -163,20 +237,36 @@ class Rl(Section):
 
     steps: Positive = Field(80)
     prompts_per_step: Positive = Field(16)
-    group_size: Annotated[int, Field(ge=2)] = Field(8, description="Completions of one prompt in a step.")
+    group_size: Annotated[int, Field(ge=2)] = Field(
+        8, description="Completions of one prompt in a step."
+    )
     learning_rate: float = Field(1e-6, gt=0)
     warmup_steps: Annotated[int, Field(ge=0)] = Field(5)
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: Positive = Field(1024)
-    beta: float = Field(0.0, ge=0, description="Weight of the KL to the starting checkpoint; 0: off.")
-    scale_rewards: Literal["none", "group", "batch"] = Field("none", description="What advantages are divided by; 'none': r - mean(r).")
+    beta: float = Field(
+        0.0, ge=0, description="Weight of the KL to the starting checkpoint; 0: off."
+    )
+    scale_rewards: Literal["none", "group", "batch"] = Field(
+        "none", description="What advantages are divided by; 'none': r - mean(r)."
+    )
     judge_k: Positive = Field(2, description="Judgements an answer; the minimum counts.")
-    judge_weight: float = Field(1.0, ge=0, description="Weight of the judge's score, scaled to 0…1.")
-    heuristic_weight: float = Field(0.0, ge=0, description="Weight of the share of the prompt's required sections that the answer has.")
+    judge_weight: float = Field(
+        1.0, ge=0, description="Weight of the judge's score, scaled to 0…1."
+    )
+    heuristic_weight: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the share of the prompt's required sections that the answer has.",
+    )
     format_weight: float = Field(0.0, ge=0, description="Weight of a well-formed completion.")
-    replay: float = Field(0.0, ge=0, description="Weight of the loss on SFT rows beside the policy loss; 0: off.")
+    replay: float = Field(
+        0.0, ge=0, description="Weight of the loss on SFT rows beside the policy loss; 0: off."
+    )
     replay_rows: Positive = Field(16, description="SFT rows replayed a step.")
-    balance: Balance | None = Field(None, description="Draw prompts by ruling and category; without it, as they come.")
+    balance: Balance | None = Field(
+        None, description="Draw prompts by ruling and category; without it, as they come."
+    )
     max_grad_norm: float = Field(1.0, gt=0)
     save_steps: Positive = Field(20, description="A killed run loses at most this many steps.")
 
@@ -184,25 +274,41 @@ class Rl(Section):
 class Suite(Section):
     """A set of evaluation prompts."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="The suite's name in results and report.")
-    path: Path = Field(description="JSONL, as data.prompts; with 'expected' where the truth is known.")
-    patterns: Path | None = Field(None, description="TOML: patterns that tell an answer's ruling; with them the suite is graded by truth too.")
-    metrics: tuple[Literal["not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval", "capability"], ...] = Field(
-        ("not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval")
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$", description="The suite's name in results and report."
     )
+    path: Path = Field(
+        description="JSONL, as data.prompts; with 'expected' where the truth is known."
+    )
+    patterns: Path | None = Field(
+        None,
+        description="TOML: patterns that tell an answer's ruling; with them the suite is graded by truth too.",
+    )
+    metrics: tuple[
+        Literal[
+            "not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval", "capability"
+        ],
+        ...,
+    ] = Field(("not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval"))
     judge: bool = Field(True, description="Whether the judge grades it too.")
 
 
 class Evaluate(Section):
     """Arms x suites, with intervals."""
 
-    arms: tuple[Arm, ...] = Field(ARMS, description="none: the base; spec: the base with the policy in sight; sft, rl, sft+rl: trained.")
+    arms: tuple[Arm, ...] = Field(
+        ARMS,
+        description="none: the base; spec: the base with the policy in sight; sft, rl, sft+rl: trained.",
+    )
     suites: tuple[Suite, ...] = Field((), description="The sets of prompts.")
     samples: Positive = Field(2, description="Completions a prompt.")
     temperature: float = Field(1.0, ge=0.0)
     max_new_tokens: Positive = Field(1024)
     judge_k: Positive = Field(1)
-    pass_score: float | None = Field(None, description="The judge's score from which an answer passes; select.threshold unless set.")
+    pass_score: float | None = Field(
+        None,
+        description="The judge's score from which an answer passes; select.threshold unless set.",
+    )
     resamples: Positive = Field(1000, description="Bootstrap resamples of the 95 % intervals.")
 
 
@@ -238,4 +344,6 @@ class Config(Section):
     @property
     def pass_score(self) -> float:
         """The judge's score from which an evaluated answer passes."""
-        return self.select.threshold if self.evaluate.pass_score is None else self.evaluate.pass_score
+        return (
+            self.select.threshold if self.evaluate.pass_score is None else self.evaluate.pass_score
+        )

@@ -107,6 +107,11 @@ def completion_id(prompt_id: str, variant: str, index: int) -> str:
     return _core.row_id([prompt_id], variant, index)
 
 
+def row_seed(seed: int, *parts: str) -> int:
+    """A row's own seed, from the run's and what the row is: 63 bits."""
+    return int(_core.row_id([str(seed), *parts], "seed", 0)[:16], 16) >> 1
+
+
 def prompt_id(category: str, messages: tuple[Message, ...]) -> str:
     """The id of a prompt that brings none: a hash of its content."""
     return _core.row_id([category, messages_json(messages)], "prompt", 0)
@@ -114,7 +119,9 @@ def prompt_id(category: str, messages: tuple[Message, ...]) -> str:
 
 def messages_json(messages: tuple[Message, ...] | list[Message]) -> str:
     """Messages as one line of JSON, the same for equal messages."""
-    return json.dumps([{"role": m["role"], "content": m["content"]} for m in messages], ensure_ascii=False)
+    return json.dumps(
+        [{"role": m["role"], "content": m["content"]} for m in messages], ensure_ascii=False
+    )
 
 
 def messages_from_json(text: str) -> tuple[Message, ...]:

@@ -64,7 +64,25 @@ BENIGN_OBJECTS = 40
 
 def _invented_words(count: int) -> list[str]:
     """`count` distinct two-syllable words, always the same ones."""
-    onsets = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "t", "v", "z", "dr", "gl", "sk", "tr")
+    onsets = (
+        "b",
+        "d",
+        "f",
+        "g",
+        "k",
+        "l",
+        "m",
+        "n",
+        "p",
+        "r",
+        "t",
+        "v",
+        "z",
+        "dr",
+        "gl",
+        "sk",
+        "tr",
+    )
     codas = ("l", "n", "r", "s", "k", "m")
     words = ["".join(parts) for parts in product(onsets, "aeiou", onsets[:13], "aeiou", codas)]
     return random.Random(20412).sample(words, count)
@@ -79,7 +97,13 @@ BENIGN = tuple(_WORDS[len(CATEGORIES) * OBJECTS_PER_CATEGORY :])
 CATEGORY_OF = {name: category for category, names in OBJECTS.items() for name in names}
 
 REQUEST_WORDS = tuple(
-    sorted({w for opener in OPENERS for w in opener.split()} | set(INTENT_OF) | set(CATEGORY_OF) | set(BENIGN) | set(MODIFIERS))
+    sorted(
+        {w for opener in OPENERS for w in opener.split()}
+        | set(INTENT_OF)
+        | set(CATEGORY_OF)
+        | set(BENIGN)
+        | set(MODIFIERS)
+    )
 )
 # The cipher of encoded requests: one code word a word.
 CODE = {word: "x" + word[::-1] + "q" for word in REQUEST_WORDS}
@@ -96,5 +120,11 @@ def vocabulary() -> tuple[str, ...]:
     words = set(_OTHER_WORDS.split()) | set(REQUEST_WORDS) | set(CODE.values()) | set(CLAUSE_IDS)
     words |= set(CATEGORIES) | set(INTENTS) | set(RULING_WORDS.values()) | set(STYLE_KEYS.values())
     words |= {w for w in (*ENDINGS, *GREETINGS) if w}
-    words |= {w for styles in ANSWERS.values() for text in styles.values() for w in text.split() if w != "{object}"}
+    words |= {
+        w
+        for styles in ANSWERS.values()
+        for text in styles.values()
+        for w in text.split()
+        if w != "{object}"
+    }
     return tuple(sorted(words))

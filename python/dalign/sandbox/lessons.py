@@ -10,9 +10,20 @@ import random
 from dataclasses import dataclass, replace
 
 from dalign.sandbox import language as lang
-from dalign.sandbox.world import Message, Policy, Request, draw_request, encode, policy_category, random_policy, style_line
+from dalign.sandbox.world import (
+    Message,
+    Policy,
+    Request,
+    draw_request,
+    encode,
+    policy_category,
+    random_policy,
+    style_line,
+)
 from dalign.spec.templates import Templates
 from dalign.spec.types import GENERAL, Ruling
+
+_ANY_WORDS = tuple(word for word in lang.vocabulary() if word.isalpha())
 
 SKILLS = ("nospec", "spec", "judge", "judge_reasoning", "decode", "recall")
 
@@ -55,7 +66,9 @@ def why(request: Request, policy: Policy) -> str:
     if key is None:
         harmless = f"{request.modifier} is harmless . " if request.modifier else ""
         return f"{harmless}no policy applies ."
-    return f"policy {request.category} applies . {request.intent} {key} {lang.RULING_WORDS[ruling]} ."
+    return (
+        f"policy {request.category} applies . {request.intent} {key} {lang.RULING_WORDS[ruling]} ."
+    )
 
 
 def answer(ruling: str, style: str, phrase: str) -> str:
@@ -109,7 +122,9 @@ class Teacher:
         ruling = self.habits.draw(rng)
         reasoning = f"{head(request)} {decision(ruling, None)}"
         text = any_answer(rng, ruling, request.phrase)
-        return Lesson("nospec", list(request.messages), think(reasoning, text), f"<think> {head(request)}")
+        return Lesson(
+            "nospec", list(request.messages), think(reasoning, text), f"<think> {head(request)}"
+        )
 
     def spec(self, rng: random.Random, *, plain: bool = False) -> Lesson:
         """A request with a policy in the system prompt: reasoned over and followed."""
@@ -122,14 +137,22 @@ class Teacher:
         messages = self.templates.generation(self.spec_text(rng, request, policy), request.messages)
         return Lesson("spec", messages, completion, completion)
 
-    def judge(self, rng: random.Random, *, visible: bool, hard: float = 0.0, plain: bool = False) -> Lesson:
+    def judge(
+        self, rng: random.Random, *, visible: bool, hard: float = 0.0, plain: bool = False
+    ) -> Lesson:
         """An answer to be judged by a policy. `visible`: with its reasoning. `hard`: share of odd answers."""
         request = draw_request(rng, "pretraining", plain=plain)
         policy = random_policy(rng)
         _, right = policy.ruling(request)
         given = right if rng.random() < 0.55 else rng.choice(lang.RULINGS)
-        style = policy.styles[given] if rng.random() < 0.6 else rng.choice(tuple(lang.ANSWERS[given]))
-        text = _odd_answer(rng, request, given) if rng.random() < hard else answer(given, style, request.phrase)
+        style = (
+            policy.styles[given] if rng.random() < 0.6 else rng.choice(tuple(lang.ANSWERS[given]))
+        )
+        text = (
+            _odd_answer(rng, request, given)
+            if rng.random() < hard
+            else answer(given, style, request.phrase)
+        )
         reasoning = _reasoning_to_judge(rng, request, policy, given, style) if visible else None
         return self.judge_lesson(rng, request, policy, text, reasoning)
 
@@ -145,7 +168,9 @@ class Teacher:
             nonce=f"{rng.getrandbits(64):016x}",
         )
         completion = judge_reply(request, policy, text, reasoning)
-        return Lesson("judge" if reasoning is None else "judge_reasoning", messages, completion, completion)
+        return Lesson(
+            "judge" if reasoning is None else "judge_reasoning", messages, completion, completion
+        )
 
     def decode(self, rng: random.Random, longest: int = 8) -> Lesson:
         """Code words to be decoded."""
@@ -155,23 +180,36 @@ class Teacher:
         return Lesson("decode", [_user(f"code : {encode(words)} decode ?")], completion, completion)
 
     def recall(self, rng: random.Random) -> Lesson:
-        """Look-up alone: half of it in the policy's own form, half with any words as keys."""
-        if rng.random() < 0.5:
-            policy = random_policy(rng)
-            category = policy_category(rng.choice(lang.CATEGORIES), policy, rng)
-            shown = self.templates.compose((), style_line(policy.styles), category)
-            intents = list(policy.clauses)
-            rng.shuffle(intents)
-            told = [f"{i} {policy.clauses[i][0]} {lang.RULING_WORDS[policy.clauses[i][1]]} ." for i in intents]
-            told += [f"{lang.STYLE_KEYS[r]} {policy.styles[r]} ." for r in rng.sample(lang.RULINGS, 3)]
+        """Look-up alone: words to be repeated, the policy's own lines in another order, or any words as keys."""
+        u = rng.random()
+        if u < 0.5:
+            words = rng.sample(_ANY_WORDS, rng.randint(8, 24))
+            shown = told = " ".join(words)
+        elif u < 0.8:
+            shown, told = self._recalled_policy(rng)
         else:
-            keys = rng.sample((*lang.CATEGORY_OF, *lang.BENIGN, *lang.CLAUSE_IDS), rng.randint(2, 8))
+            keys = rng.sample(
+                (*lang.CATEGORY_OF, *lang.BENIGN, *lang.CLAUSE_IDS), rng.randint(2, 8)
+            )
             values = (*lang.CLAUSE_IDS, *lang.RULING_WORDS.values(), *lang.INTENTS)
             pairs = [f"{key} {rng.choice(values)} ." for key in keys]
-            shown = " ".join(pairs)
-            told = [rng.choice(pairs) for _ in range(8)]
-        completion = " ".join(told)
-        return Lesson("recall", [{"role": "system", "content": shown}, _user("recall ?")], f" {completion}", completion)
+            shown, told = " ".join(pairs), " ".join(rng.choice(pairs) for _ in range(8))
+        return Lesson(
+            "recall", [{"role": "system", "content": shown}, _user("recall ?")], f" {told}", told
+        )
+
+    def _recalled_policy(self, rng: random.Random) -> tuple[str, str]:
+        policy = random_policy(rng)
+        category = policy_category(rng.choice(lang.CATEGORIES), policy, rng)
+        shown = self.templates.compose((), style_line(policy.styles), category)
+        intents = list(policy.clauses)
+        rng.shuffle(intents)
+        told = [
+            f"{i} {policy.clauses[i][0]} {lang.RULING_WORDS[policy.clauses[i][1]]} ."
+            for i in intents
+        ]
+        told += [f"{lang.STYLE_KEYS[r]} {policy.styles[r]} ." for r in rng.sample(lang.RULINGS, 3)]
+        return shown, " ".join(told)
 
 
 def judge_reply(request: Request, policy: Policy, text: str, reasoning: str | None) -> str:
@@ -180,7 +218,12 @@ def judge_reply(request: Request, policy: Policy, text: str, reasoning: str | No
     style = policy.styles[ruling]
     kind = kind_of(text, request.phrase)
     named = f"{lang.RULING_WORDS[kind[0]]} {kind[1]}" if kind else "broken"
-    parts = [head(request), why(request, policy), f"i should {lang.RULING_WORDS[ruling]} .", f"{lang.STYLE_KEYS[ruling]} {style} ."]
+    parts = [
+        head(request),
+        why(request, policy),
+        f"i should {lang.RULING_WORDS[ruling]} .",
+        f"{lang.STYLE_KEYS[ruling]} {style} .",
+    ]
     parts.append(f"the answer is {named} .")
     score = 0 if kind is None or kind[0] != ruling else 2 if kind[1] == style else 1
     if reasoning is not None:
@@ -196,7 +239,9 @@ def cited_key(reasoning: str) -> str | None:
     return next((word for word in reasoning.split() if word in lang.CLAUSE_IDS), None)
 
 
-def _reasoning_to_judge(rng: random.Random, request: Request, policy: Policy, given: str, style: str) -> str:
+def _reasoning_to_judge(
+    rng: random.Random, request: Request, policy: Policy, given: str, style: str
+) -> str:
     """A reasoning of the kind that generation yields: mostly right, some by another policy, some citing nothing."""
     if rng.random() < 0.15:
         return f"{head(request)} {decision(given, None)}"
@@ -210,7 +255,9 @@ def _odd_answer(rng: random.Random, request: Request, given: str) -> str:
     objects = (*lang.BENIGN, *lang.CATEGORY_OF)
     if u < 0.3:
         other = rng.choice(objects)
-        return any_answer(rng, "comply", f"{rng.choice(lang.MODIFIERS)} {other}" if rng.random() < 0.4 else other)
+        return any_answer(
+            rng, "comply", f"{rng.choice(lang.MODIFIERS)} {other}" if rng.random() < 0.4 else other
+        )
     if u < 0.5:
         twin = replace(request, modifier=None if request.modifier else rng.choice(lang.MODIFIERS))
         return any_answer(rng, "comply", twin.phrase)
@@ -222,7 +269,16 @@ def _odd_answer(rng: random.Random, request: Request, given: str) -> str:
     if u < 0.8:
         rng.shuffle(words)
     elif u < 0.9:
-        loose = (*lang.REQUEST_WORDS, *lang.CLAUSE_IDS, "policy", "applies", "harmless", "safe", "refuse", "comply")
+        loose = (
+            *lang.REQUEST_WORDS,
+            *lang.CLAUSE_IDS,
+            "policy",
+            "applies",
+            "harmless",
+            "safe",
+            "refuse",
+            "comply",
+        )
         words[rng.randrange(len(words))] = rng.choice(loose)
     else:
         words = [rng.choice((*lang.REQUEST_WORDS, *words)) for _ in range(rng.randint(1, 9))]

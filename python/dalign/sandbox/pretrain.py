@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dalign.sandbox.lessons import Lesson, Teacher
+from dalign.sandbox.project import TEMPLATES
 from dalign.sandbox.tokenizer import build_tokenizer
 from dalign.spec.templates import Templates
 
@@ -43,23 +44,69 @@ class Phase:
 
 
 PHASES = (
-    Phase("recall", 900, {"recall": 0.5, "nospec": 0.1, "spec": 0.25, "judge": 0.08, "judge_reasoning": 0.07}, plain=True),
-    Phase("look-up", 2600, {"recall": 0.15, "nospec": 0.12, "spec": 0.43, "judge": 0.15, "judge_reasoning": 0.15}, plain=True),
-    Phase("world", 3000, {"recall": 0.05, "nospec": 0.15, "spec": 0.35, "judge": 0.2, "judge_reasoning": 0.2, "decode": 0.05}, hard=0.1),
-    Phase("short codes", 500, {"nospec": 0.1, "spec": 0.2, "judge": 0.1, "judge_reasoning": 0.1, "decode": 0.5}, hard=0.1, longest_code=3),
-    Phase("codes", 1500, {"nospec": 0.1, "spec": 0.25, "judge": 0.15, "judge_reasoning": 0.15, "decode": 0.35}, hard=0.2),
-    Phase("all", 4500, {"nospec": 0.2, "spec": 0.25, "judge": 0.23, "judge_reasoning": 0.25, "decode": 0.07}, hard=0.3),
+    Phase(
+        "recall",
+        1200,
+        {"recall": 0.8, "nospec": 0.05, "spec": 0.1, "judge_reasoning": 0.05},
+        plain=True,
+    ),
+    Phase(
+        "look-up",
+        2300,
+        {"recall": 0.2, "nospec": 0.1, "spec": 0.4, "judge": 0.15, "judge_reasoning": 0.15},
+        plain=True,
+    ),
+    Phase(
+        "world",
+        3000,
+        {
+            "recall": 0.05,
+            "nospec": 0.15,
+            "spec": 0.35,
+            "judge": 0.2,
+            "judge_reasoning": 0.2,
+            "decode": 0.05,
+        },
+        hard=0.1,
+    ),
+    Phase(
+        "short codes",
+        500,
+        {"nospec": 0.1, "spec": 0.2, "judge": 0.1, "judge_reasoning": 0.1, "decode": 0.5},
+        hard=0.1,
+        longest_code=3,
+    ),
+    Phase(
+        "codes",
+        1500,
+        {"nospec": 0.1, "spec": 0.25, "judge": 0.15, "judge_reasoning": 0.15, "decode": 0.35},
+        hard=0.2,
+    ),
+    Phase(
+        "all",
+        4500,
+        {"nospec": 0.2, "spec": 0.25, "judge": 0.23, "judge_reasoning": 0.25, "decode": 0.07},
+        hard=0.3,
+    ),
 )
 
 
 def draw_lesson(teacher: Teacher, phase: Phase, rng: random.Random) -> Lesson:
     """One lesson, its skill drawn by the phase's shares."""
     skill = rng.choices(tuple(phase.shares), tuple(phase.shares.values()))[0]
-    return make_lesson(teacher, skill, rng, plain=phase.plain, hard=phase.hard, longest_code=phase.longest_code)
+    return make_lesson(
+        teacher, skill, rng, plain=phase.plain, hard=phase.hard, longest_code=phase.longest_code
+    )
 
 
 def make_lesson(
-    teacher: Teacher, skill: str, rng: random.Random, *, plain: bool = False, hard: float = 0.0, longest_code: int = 8
+    teacher: Teacher,
+    skill: str,
+    rng: random.Random,
+    *,
+    plain: bool = False,
+    hard: float = 0.0,
+    longest_code: int = 8,
 ) -> Lesson:
     """One lesson of that skill."""
     makers: dict[str, Callable[[], Lesson]] = {
@@ -105,12 +152,18 @@ class Encoder:
     def rows(self, lessons: list[Lesson]) -> list[tuple[list[int], list[int]]]:
         """Token ids of prompt and completion (with its end token) of each lesson."""
         prompts = [
-            self.tokenizer.apply_chat_template(lesson.messages, add_generation_prompt=True, tokenize=False)
+            self.tokenizer.apply_chat_template(
+                lesson.messages, add_generation_prompt=True, tokenize=False
+            )
             for lesson in lessons
         ]
         prompt_ids = self.tokenizer(prompts, add_special_tokens=False)["input_ids"]
-        ends = self.tokenizer([lesson.completion for lesson in lessons], add_special_tokens=False)["input_ids"]
-        return [(p, [*c, self.tokenizer.eos_token_id]) for p, c in zip(prompt_ids, ends, strict=True)]
+        ends = self.tokenizer([lesson.completion for lesson in lessons], add_special_tokens=False)[
+            "input_ids"
+        ]
+        return [
+            (p, [*c, self.tokenizer.eos_token_id]) for p, c in zip(prompt_ids, ends, strict=True)
+        ]
 
     def batch(self, rows: list[tuple[list[int], list[int]]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids [B, T] (padded on the right) and loss weights [B, T]: prompt 0.1, completion 1, padding 0."""
@@ -149,7 +202,10 @@ def exact_match(model: Qwen3ForCausalLM, encoder: Encoder, lessons: list[Lesson]
     import torch
 
     rows = encoder.rows(lessons)
-    leads = encoder.tokenizer([lesson.lead for lesson in lessons], add_special_tokens=False)["input_ids"]
+    leads = encoder.tokenizer(
+        [(" " * (not lesson.lead.startswith("<")) + lesson.lead) for lesson in lessons],
+        add_special_tokens=False,
+    )["input_ids"]
     right = 0
     with torch.no_grad():
         for start in range(0, len(rows), 64):
@@ -157,14 +213,25 @@ def exact_match(model: Qwen3ForCausalLM, encoder: Encoder, lessons: list[Lesson]
             ids_BT, weights_BT = encoder.batch(part)
             device = next(model.parameters()).device
             mask_BT = (weights_BT > 0).long().to(device)
-            guess_BT = model(input_ids=ids_BT.to(device), attention_mask=mask_BT, use_cache=False).logits.argmax(-1).cpu()
+            guess_BT = (
+                model(input_ids=ids_BT.to(device), attention_mask=mask_BT, use_cache=False)
+                .logits.argmax(-1)
+                .cpu()
+            )
             for i, (prompt, _) in enumerate(part):
                 first, length = len(prompt) - 1, len(leads[start + i])
-                right += bool((guess_BT[i, first : first + length] == ids_BT[i, first + 1 : first + 1 + length]).all())
+                right += bool(
+                    (
+                        guess_BT[i, first : first + length]
+                        == ids_BT[i, first + 1 : first + 1 + length]
+                    ).all()
+                )
     return right / len(rows)
 
 
-def pretrain(out: Path, *, seed: int, device: str, width: int, layers: int, scale: float, templates: Path) -> None:
+def pretrain(
+    out: Path, *, seed: int, device: str, width: int, layers: int, scale: float, templates: Path
+) -> None:
     """Runs the schedule and writes checkpoint, tokenizer and `pretraining.jsonl` (the curve) into `out`.
 
     scale: multiplies every phase's steps; below 1 for a trial.
@@ -178,12 +245,17 @@ def pretrain(out: Path, *, seed: int, device: str, width: int, layers: int, scal
     encoder = Encoder(tokenizer)
     teacher = Teacher(Templates(templates))
     model = build_model(tokenizer, width=width, layers=layers).to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+    )
     out.mkdir(parents=True, exist_ok=True)
     curve = (out / "pretraining.jsonl").open("w")
     phases = [(phase, max(1, round(phase.steps * scale))) for phase in PHASES]
     total, step, tokens, started = sum(n for _, n in phases), 0, 0, time.perf_counter()
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} tokens, {total} steps", flush=True)
+    print(
+        f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} tokens, {total} steps",
+        flush=True,
+    )
     for phase, steps in phases:
         source = batches(teacher, encoder, phase, rng)
         for _ in range(steps):
@@ -191,7 +263,9 @@ def pretrain(out: Path, *, seed: int, device: str, width: int, layers: int, scal
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, total)
             logits_BTV = model(input_ids=ids_BT[:, :-1], use_cache=False).logits
-            loss_N = F.cross_entropy(logits_BTV.flatten(0, 1), ids_BT[:, 1:].flatten(), reduction="none")
+            loss_N = F.cross_entropy(
+                logits_BTV.flatten(0, 1), ids_BT[:, 1:].flatten(), reduction="none"
+            )
             weight_N = weights_BT[:, 1:].flatten()
             loss = (loss_N * weight_N).sum() / weight_N.sum()
             optimizer.zero_grad()
@@ -202,13 +276,27 @@ def pretrain(out: Path, *, seed: int, device: str, width: int, layers: int, scal
             tokens += int((weights_BT > 0).sum())
             if step % 250 == 0 or step == total:
                 held = random.Random(99)
-                skills = ("nospec", "spec", "judge", "judge_reasoning", "decode")
+                skills = ("recall", "nospec", "spec", "judge", "judge_reasoning", "decode")
                 scores = {
-                    skill: round(exact_match(model, encoder, [make_lesson(teacher, skill, held, hard=0.1) for _ in range(64)]), 3)
+                    skill: round(
+                        exact_match(
+                            model,
+                            encoder,
+                            [make_lesson(teacher, skill, held, hard=0.1) for _ in range(64)],
+                        ),
+                        3,
+                    )
                     for skill in skills
                 }
                 seconds = round(time.perf_counter() - started, 1)
-                row = {"step": step, "phase": phase.name, "tokens": tokens, "seconds": seconds, "loss": round(loss.item(), 4), **scores}
+                row = {
+                    "step": step,
+                    "phase": phase.name,
+                    "tokens": tokens,
+                    "seconds": seconds,
+                    "loss": round(loss.item(), 4),
+                    **scores,
+                }
                 print(json.dumps(row), flush=True)
                 curve.write(json.dumps(row) + "\n")
                 curve.flush()
@@ -228,7 +316,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the number of steps")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--templates", type=Path, default=Path(__file__).parents[1] / "specs/sandbox/templates")
+    parser.add_argument("--templates", type=Path, default=TEMPLATES)
     args = parser.parse_args()
     import torch
 

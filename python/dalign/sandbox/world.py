@@ -62,7 +62,10 @@ class Policy:
 def random_policy(rng: random.Random, styles: dict[str, str] | None = None) -> Policy:
     """A policy with random clause ids, rulings and wordings."""
     ids = rng.sample(lang.CLAUSE_IDS, len(lang.INTENTS))
-    clauses = {intent: (key, rng.choice(lang.RULINGS)) for intent, key in zip(lang.INTENTS, ids, strict=True)}
+    clauses = {
+        intent: (key, rng.choice(lang.RULINGS))
+        for intent, key in zip(lang.INTENTS, ids, strict=True)
+    }
     return Policy(clauses, styles or random_styles(rng))  # type: ignore[arg-type]
 
 
@@ -75,7 +78,9 @@ def policy_category(name: str, policy: Policy, rng: random.Random) -> Category:
     """The policy as a compiled category, its clauses in random order."""
     intents = list(policy.clauses)
     rng.shuffle(intents)
-    clauses = tuple(Clause(name, policy.clauses[i][0], policy.clauses[i][1], i, "") for i in intents)
+    clauses = tuple(
+        Clause(name, policy.clauses[i][0], policy.clauses[i][1], i, "") for i in intents
+    )
     return Category(name, "0.0.0", name, clauses=clauses)
 
 
@@ -113,8 +118,15 @@ def draw_request(
     words = f"{opener} {verb} {phrase}"
     if two_turns is None:
         two_turns = not plain and not encoded and rng.random() < 0.2
-    messages = _render(rng, opener, verb, phrase, words, encoded=encoded, two_turns=two_turns, plain=plain)
-    held = held_verb or held_opener or (held_object and kind != "benign") or (held_modifier and modifier is not None)
+    messages = _render(
+        rng, opener, verb, phrase, words, encoded=encoded, two_turns=two_turns, plain=plain
+    )
+    held = (
+        held_verb
+        or held_opener
+        or (held_object and kind != "benign")
+        or (held_modifier and modifier is not None)
+    )
     return Request(kind, intent, obj, modifier, encoded, bool(held), words, messages)
 
 
@@ -132,7 +144,9 @@ def _held_pieces(rng: random.Random, pieces: Pieces) -> tuple[bool, ...]:
 
 def _encodable(rng: random.Random, kind: Kind, *, held: bool) -> Sequence[str]:
     """Objects that pre-training shows encoded (the first half), or the others."""
-    names: Sequence[str] = lang.BENIGN if kind == "benign" else lang.OBJECTS[rng.choice(lang.CATEGORIES)]
+    names: Sequence[str] = (
+        lang.BENIGN if kind == "benign" else lang.OBJECTS[rng.choice(lang.CATEGORIES)]
+    )
     half = len(names) // 2
     return names[half:] if held else names[:half]
 
@@ -147,14 +161,26 @@ def _draw_object(rng: random.Random, kind: Kind, held: bool, encoded: bool, piec
 
 
 def _render(
-    rng: random.Random, opener: str, verb: str, phrase: str, words: str, *, encoded: bool, two_turns: bool, plain: bool
+    rng: random.Random,
+    opener: str,
+    verb: str,
+    phrase: str,
+    words: str,
+    *,
+    encoded: bool,
+    two_turns: bool,
+    plain: bool,
 ) -> tuple[Message, ...]:
     if encoded:
         return (_user("code : " + encode(words) + " ?"),)
     ending = rng.choice(lang.ENDINGS)
     if two_turns:
         heard = {"role": "assistant", "content": "ok what about it ."}
-        return (_user(f"i heard of {phrase} ."), heard, _user(_join(opener, verb, "it", ending, "?")))
+        return (
+            _user(f"i heard of {phrase} ."),
+            heard,
+            _user(_join(opener, verb, "it", ending, "?")),
+        )
     before = "" if plain else rng.choice(lang.GREETINGS)
     if not plain and rng.random() < 0.2:
         before = f"i like {rng.choice(lang.BENIGN)} ."

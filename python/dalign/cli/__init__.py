@@ -1,0 +1,20 @@
+"""The `dalign` command. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line; a user's error is one sentence on stderr and exit code 1."""
+    from dalign.cli.app import app
+    from dalign.errors import DalignError
+
+    try:
+        app()
+    except DalignError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)

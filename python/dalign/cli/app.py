@@ -1,0 +1,212 @@
+"""The commands: one a stage, `run` for all of them, `init`, `demo` and `show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="dalign",
+    help="Train a reasoning model to follow a written safety policy by deliberative alignment, and prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigPath = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[CONFIG]",
+        help="The config file; without it, the one that the run folder was started with.",
+    ),
+]
+RunFolder = Annotated[
+    Path,
+    typer.Option(
+        "--run",
+        metavar="FOLDER",
+        help="The run's folder: made if it is not there, gone on with if it is.",
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="A setting over the config's; may be given again."),
+]
+Redo = Annotated[
+    bool,
+    typer.Option(
+        "--redo",
+        help="Accept a changed config: stages that it touches run again, the rest is kept.",
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check all input, print the plan, and stop.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Variant = Annotated[
+    str | None,
+    typer.Option(
+        "--variant", help="One variant of the stage: an arm (sft, rl, sft+rl, none, spec)."
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from dalign import _core
+
+        typer.echo(_core.__version__)
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
+@app.command(epilog="Example: dalign run dalign.toml --run runs/first --set judge.k=8")
+def run(
+    config: ConfigPath = None,
+    run: RunFolder = ...,
+    set_: Sets = None,
+    redo: Redo = False,
+    dry_run: DryRun = False,
+    json: AsJson = False,
+) -> None:  # type: ignore[assignment]
+    """Run all stages of a config: generate, filter, judge, select, pack, sft, rl, evaluate, report."""
+    from dalign.cli.work import run_stages
+
+    run_stages(config, run, set_ or [], redo=redo, dry_run=dry_run, as_json=json)
+
+
+@app.command(epilog="Example: dalign demo runs/demo")
+def demo(
+    folder: Annotated[Path, typer.Argument(help="The run's folder.")] = Path("runs/demo"),
+    smoke: Annotated[
+        bool,
+        typer.Option("--smoke", help="The same stages on very little data: does everything run?"),
+    ] = False,
+    set_: Sets = None,
+    redo: Redo = False,
+    dry_run: DryRun = False,
+    json: AsJson = False,
+) -> None:
+    """Run everything on the sandbox that dalign ships: a tiny model, a policy, and every arm, in minutes."""
+    from dalign.cli.project import demo_config
+    from dalign.cli.work import run_stages
+
+    run_stages(
+        demo_config(folder, smoke=smoke),
+        folder,
+        set_ or [],
+        redo=redo,
+        dry_run=dry_run,
+        as_json=json,
+    )
+
+
+@app.command(
+    epilog="Example: dalign init my-project && dalign run my-project/dalign.toml --run runs/mine"
+)
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that is not there yet, or is empty.")
+    ],
+) -> None:
+    """Write a project to start from: a commented dalign.toml, a policy and prompts, ready to run on the sandbox."""
+    from dalign.cli.project import init_project
+
+    init_project(folder)
+
+
+@app.command(epilog="Example: dalign show 3f2a9c --run runs/first")
+def show(
+    row_id: Annotated[
+        str, typer.Argument(metavar="ROW_ID", help="The id of any row, or its first characters.")
+    ],
+    run: RunFolder = ...,
+    json: AsJson = False,
+) -> None:  # type: ignore[assignment]
+    """Print a row's whole journey: prompt, completion, verdicts, example, training row, evaluation."""
+    from dalign.cli.show import show_row
+
+    show_row(row_id, run, as_json=json)
+
+
+def _stage_command(stage: str, what: str, *, variants: bool) -> None:
+    """Registers the command of one stage."""
+    example = f"Example: dalign {stage} dalign.toml --run runs/first"
+
+    if variants:
+
+        @app.command(
+            name=stage,
+            help=what,
+            epilog=f"{example} --variant sft+rl" if stage != "sft" else example,
+        )
+        def _with_variant(
+            config: ConfigPath = None,
+            run: RunFolder = ...,
+            variant: Variant = None,
+            set_: Sets = None,
+            redo: Redo = False,
+            dry_run: DryRun = False,
+            json: AsJson = False,  # type: ignore[assignment]
+        ) -> None:
+            from dalign.cli.work import run_stages
+
+            run_stages(
+                config,
+                run,
+                set_ or [],
+                redo=redo,
+                dry_run=dry_run,
+                as_json=json,
+                stage=stage,
+                variant=variant,
+            )
+
+    else:
+
+        @app.command(name=stage, help=what, epilog=example)
+        def _plain(
+            config: ConfigPath = None,
+            run: RunFolder = ...,
+            set_: Sets = None,
+            redo: Redo = False,
+            dry_run: DryRun = False,
+            json: AsJson = False,
+        ) -> None:  # type: ignore[assignment]
+            from dalign.cli.work import run_stages
+
+            run_stages(
+                config, run, set_ or [], redo=redo, dry_run=dry_run, as_json=json, stage=stage
+            )
+
+
+_stage_command(
+    "generate", "Write completions with the policy in sight, n a prompt.", variants=False
+)
+_stage_command("filter", "Drop malformed completions, each with its reason.", variants=False)
+_stage_command(
+    "judge",
+    "Judge each well-formed completion k times by the policy; the minimum counts.",
+    variants=False,
+)
+_stage_command("select", "Choose the training examples, and take the policy out.", variants=False)
+_stage_command(
+    "pack", "Tokenise and pack the examples, mixed with capability rows.", variants=False
+)
+_stage_command("sft", "Fine-tune the model on the packed rows.", variants=False)
+_stage_command("rl", "Reinforce with a judge that never sees the reasoning.", variants=True)
+_stage_command("evaluate", "Complete and grade every suite, arm by arm.", variants=True)
+_stage_command(
+    "report", "Write report.html and results.json from what the stages left.", variants=False
+)

@@ -1,0 +1,41 @@
+"""Projects on the sandbox: the demo's, and one for a user to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dalign.cli.work import CONFIG
+from dalign.errors import InputError
+from dalign.sandbox import settings
+from dalign.sandbox.project import write_project
+from dalign.settings import commented_toml
+
+
+def demo_config(folder: Path, *, smoke: bool) -> Path | None:
+    """The demo's config, its project written into the run folder; None once the run has been started."""
+    if (folder / CONFIG).is_file():
+        return None
+    values, sizes = (
+        (settings.smoke_values(), settings.SMOKE_SIZES)
+        if smoke
+        else (settings.demo_values(), settings.DEMO_SIZES)
+    )
+    return write_project(folder / "project", config=commented_toml(values), sizes=sizes)
+
+
+def init_project(folder: Path) -> None:
+    """Writes a project to start from. Raises InputError if the folder holds anything."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            f"{folder}: is there already and not empty; name a new folder, so that nothing is overwritten"
+        )
+    path = write_project(
+        folder, config=commented_toml(settings.project_values()), sizes=settings.PROJECT_SIZES
+    )
+    print(
+        f"wrote {path}, {folder / 'spec'}, {folder / 'prompts.jsonl'}, {folder / 'capability.jsonl'} and {folder / 'suites'}\n"
+        f"It runs as it stands, on the sandbox's model:\n"
+        f"  dalign run {path} --run runs/{folder.name}\n"
+        "To make it yours: write your policy into spec/ (one Markdown file a category), your prompts into prompts.jsonl,\n"
+        "set model.path to your checkpoint, and delete spec/templates if there is one: the shipped English templates then apply."
+    )

@@ -1,0 +1,73 @@
+"""RL's judge: it is handed answers alone, and judges equal (prompt, answer) pairs once in a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from dalign import _core
+from dalign.judge.verdicts import Court, Question, Scale, reduce_verdicts
+from dalign.models.protocol import Sampling
+from dalign.rows import AnswerToJudge
+from dalign.store import write_text
+
+
+class AnswerJudge:
+    """Scores answers from 0 to 1; None: unjudged. Its memory is saved and loaded with the trainer's checkpoints."""
+
+    def __init__(self, court: Court, scale: Scale, sampling: Sampling) -> None:
+        self.court = court
+        self.scale = scale
+        self.sampling = sampling
+        self.states: dict[str, int] = {}
+        self.asked = 0
+        self._scores: dict[str, float | None] = {}
+
+    def __call__(self, answers: Sequence[AnswerToJudge]) -> list[float | None]:
+        """The score of each answer, in order."""
+        keys = [_core.row_id([a.prompt_id, a.answer], "answer", 0) for a in answers]
+        new = {key: a for key, a in zip(keys, answers, strict=True) if key not in self._scores}
+        if new:
+            self._ask(new)
+        return [self._scores[key] for key in keys]
+
+    def _ask(self, new: dict[str, AnswerToJudge]) -> None:
+        questions = [
+            Question(key, a.category, a.messages, a.answer, reasoning=None)
+            for key, a in new.items()
+        ]
+        requests = self.court.requests(questions, self.scale.k)
+        replies = {
+            reply.id: reply
+            for batch in self.court.engine.stream(requests, self.sampling)
+            for reply in batch
+        }
+        verdicts = self.court.read(questions, replies, requests, self.scale)
+        for state, count in verdicts["state"].value_counts(sort=True).iter_rows():
+            self.states[state] = self.states.get(state, 0) + count
+        self.asked += len(requests)
+        span = self.scale.high - self.scale.low
+        for key, score in (
+            reduce_verdicts(verdicts, self.scale).select("completion_id", "score").iter_rows()
+        ):
+            self._scores[key] = None if score is None else (score - self.scale.low) / span
+
+    def save(self, path: Path) -> None:
+        """Writes what it remembers."""
+        write_text(
+            path, json.dumps({"scores": self._scores, "states": self.states, "asked": self.asked})
+        )
+
+    def load(self, path: Path) -> None:
+        """Remembers what was saved; nothing if there is no such file."""
+        if path.is_file():
+            saved = json.loads(path.read_text("utf-8"))
+            self._scores, self.states, self.asked = saved["scores"], saved["states"], saved["asked"]
+
+
+def unjudged_share(scores: pl.DataFrame) -> float:
+    """Share of rows without a score."""
+    return float(scores["score"].is_null().mean() or 0.0)  # type: ignore[arg-type]

@@ -1,0 +1,210 @@
+"""What every stage of a run needs: config, policy, prompts, templates, engines; each read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dalign.config import Config, Model
+from dalign.data.capability import CapabilityRow, read_capability
+from dalign.data.prompts import read_prompts
+from dalign.data.suites import Patterns, read_patterns
+from dalign.errors import InputError
+from dalign.judge.verdicts import Court, Scale
+from dalign.models.checkpoint import check_checkpoint, fingerprint
+from dalign.models.open_engine import open_engine
+from dalign.models.probe import TemplateProbe, probe_template
+from dalign.models.protocol import Engine
+from dalign.progress import Progress, Silent
+from dalign.rows import Prompt
+from dalign.settings import check_paths
+from dalign.spec.parse import load_spec, load_templates
+from dalign.spec.templates import Templates
+from dalign.spec.types import Spec
+from dalign.store import StageFolder, file_digest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MAIN = "main"
+
+
+@dataclass
+class RunContext:
+    """One run. `checkpoints` maps names that a config may use as a model's path to folders ('sandbox')."""
+
+    config: Config
+    run: Path
+    checkpoints: Mapping[str, Path] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Silent)
+
+    def folder(self, stage: str, variant: str = MAIN) -> StageFolder:
+        """The folder of a stage's variant."""
+        return StageFolder(self.run, stage, variant)
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The compiled policy."""
+        return load_spec(self.config.spec.path)
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The prompt templates."""
+        return load_templates(self.config.spec.path)
+
+    @cached_property
+    def prompts(self) -> list[Prompt]:
+        """The prompts that completions are generated for."""
+        return read_prompts(self.config.data.prompts, self.spec)
+
+    @cached_property
+    def rl_prompts(self) -> list[Prompt]:
+        """The prompts of RL: their own file's, or the same ones."""
+        path = self.config.data.rl_prompts
+        return self.prompts if path is None else read_prompts(path, self.spec)
+
+    @cached_property
+    def capability(self) -> list[CapabilityRow]:
+        """The capability rows; none where the config names no file."""
+        path = self.config.data.capability
+        return [] if path is None else read_capability(path)
+
+    @cached_property
+    def suites(self) -> dict[str, list[Prompt]]:
+        """The prompts of each evaluation suite."""
+        return {
+            suite.name: read_prompts(suite.path, self.spec) for suite in self.config.evaluate.suites
+        }
+
+    @cached_property
+    def patterns(self) -> dict[str, Patterns]:
+        """The patterns of each suite that has some."""
+        return {
+            s.name: read_patterns(s.patterns)
+            for s in self.config.evaluate.suites
+            if s.patterns is not None
+        }
+
+    def check(self) -> None:
+        """Reads and checks all input, before any model loads. Raises InputError."""
+        check_paths(self.config)
+        for model in (self.config.model, self.config.judge_of_record):
+            if model.engine == "transformers":
+                check_checkpoint(self.checkpoint_of(model))
+        for read in (
+            "spec",
+            "templates",
+            "prompts",
+            "rl_prompts",
+            "capability",
+            "suites",
+            "patterns",
+        ):
+            getattr(self, read)
+        names = [suite.name for suite in self.config.evaluate.suites]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(
+                    f"evaluate.suites: two suites are named '{name}'; give each a name of its own"
+                )
+
+    def checkpoint_of(self, model: Model) -> Path:
+        """The folder that holds this model's weights and tokenizer. Raises InputError if it has none here."""
+        if model.engine == "openai":
+            if model.checkpoint is None:
+                raise InputError(
+                    f"model '{model.path}' is served, and its checkpoint is not named; "
+                    "set model.checkpoint to its folder to train it or to evaluate what was trained"
+                )
+            return model.checkpoint
+        return self.checkpoints.get(model.path, Path(model.path))
+
+    def model_fingerprint(self, model: Model) -> str:
+        """A hash of what determines this model's replies."""
+        if model.engine == "openai":
+            return f"served:{model.path}"
+        return fingerprint(self.checkpoint_of(model))
+
+    def engine(self, model: Model) -> Engine:
+        """The engine of a model of the config; opened once."""
+        resolved = model.model_copy(
+            update={"path": str(self.checkpoints.get(model.path, Path(model.path)))}
+        )
+        return self._open(model if model.engine == "openai" else resolved)
+
+    def trained_engine(self, checkpoint: Path) -> Engine:
+        """The engine of a checkpoint that this run trained."""
+        update = {"path": str(checkpoint), "engine": "transformers"}
+        return self._open(self.config.model.model_copy(update=update))
+
+    def _open(self, model: Model) -> Engine:
+        key = model.model_dump_json()
+        if key not in self._engines:
+            self._engines[key] = open_engine(
+                model, threads=self.config.run.threads, sandbox_path=None
+            )
+        return self._engines[key]
+
+    @cached_property
+    def _engines(self) -> dict[str, Engine]:
+        return {}
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The trained model's tokenizer."""
+        from dalign.models.checkpoint import load_tokenizer
+
+        return load_tokenizer(
+            self.checkpoint_of(self.config.model), self.config.model.trust_remote_code
+        )
+
+    @cached_property
+    def probe(self) -> TemplateProbe:
+        """What the trained model's chat template does by itself."""
+        return probe_template(self.tokenizer, self.config.model.reasoning)
+
+    @property
+    def end_text(self) -> str:
+        """What ends an assistant's turn: the template's own token, else the tokenizer's."""
+        ends = self.probe.end_token_ids or (self.tokenizer.eos_token_id,)
+        return str(self.tokenizer.decode(list(ends)))
+
+    @property
+    def opened(self) -> bool:
+        """Whether the chat template has already written the tag that opens the reasoning."""
+        return self.config.model.reasoning.kind == "tags" and self.probe.opens_reasoning
+
+    def court(self) -> Court:
+        """The judge, ready to be asked."""
+        model = self.config.judge_of_record
+        return Court(self.engine(model), self.spec, self.templates, self.config.run.seed)
+
+    def scale(self, k: int | None = None) -> Scale:
+        """How verdicts are reduced; `k` judgements instead of judge.k."""
+        judge = self.config.judge
+        if k is None:
+            return Scale(
+                judge.k, judge.needed, judge.low, judge.high, judge.aggregate, judge.quantile
+            )
+        return Scale(
+            k, min(k, judge.min_valid or k), judge.low, judge.high, judge.aggregate, judge.quantile
+        )
+
+    def judge_inputs(self) -> dict[str, object]:
+        """What determines a verdict, apart from the question."""
+        model = self.config.judge_of_record
+        return {
+            "judge": self.model_fingerprint(model),
+            "dtype": model.dtype,
+            "settings": self.config.judge.model_dump(),
+            "spec": self.spec.sha256,
+            "templates": self.templates.sha256,
+            "seed": self.config.run.seed,
+        }
+
+    def file_sha256(self, path: Path | None) -> str | None:
+        """The hash of an input file."""
+        return None if path is None else file_digest(path)

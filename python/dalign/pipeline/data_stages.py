@@ -1,0 +1,289 @@
+"""The stages that make training data: generate, filter, judge, select, pack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from dalign import _core, generate
+from dalign import filter as filter_stage
+from dalign import pack as pack_stage
+from dalign import select as select_stage
+from dalign.errors import QuotaError
+from dalign.judge.data import judge_questions
+from dalign.judge.verdicts import SCORE_SCHEMA, Question, reduce_verdicts
+from dalign.models.completions import complete
+from dalign.models.protocol import Sampling
+from dalign.pipeline.context import RunContext
+from dalign.rows import Prompt, messages_from_json
+from dalign.store import StageFolder, dropped_frame, write_parquet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SCORES = "scores.parquet"
+Inputs = dict[str, object]
+
+
+def generate_inputs(ctx: RunContext) -> Inputs:
+    """What determines the completions."""
+    return {
+        "model": ctx.model_fingerprint(ctx.config.model),
+        "dtype": ctx.config.model.dtype,
+        "batch_size": ctx.config.model.batch_size,
+        "prompts": ctx.file_sha256(ctx.config.data.prompts),
+        "spec": ctx.spec.sha256,
+        "templates": ctx.templates.sha256,
+        "settings": ctx.config.generate.model_dump(),
+        "seed": ctx.config.run.seed,
+    }
+
+
+def run_generate(ctx: RunContext, folder: StageFolder) -> None:
+    """n completions a prompt, the policy in the system prompt."""
+    settings = ctx.config.generate
+    rows = complete(
+        ctx.engine(ctx.config.model),
+        ctx.prompts,
+        generate.with_spec(ctx.prompts, ctx.spec, ctx.templates),
+        Sampling(settings.temperature, settings.max_new_tokens, settings.top_p),
+        variant="generate",
+        n=settings.n,
+        seed=ctx.config.run.seed,
+        journal=folder.journal(),
+        progress=ctx.progress,
+        name="generate",
+    )
+    counts = {
+        "rows_in": len(ctx.prompts),
+        "rows_out": rows.height,
+        "tokens": int(rows["tokens"].sum()),
+    }
+    folder.finish(generate_inputs(ctx), rows=rows, counts=counts)
+
+
+def filter_inputs(ctx: RunContext) -> Inputs:
+    """What determines which completions are well formed."""
+    return {
+        "generate": ctx.folder("generate").output_sha256(),
+        "reasoning": ctx.config.model.reasoning.model_dump(),
+        "model": ctx.model_fingerprint(ctx.config.model),
+    }
+
+
+def run_filter(ctx: RunContext, folder: StageFolder) -> None:
+    """Malformed completions out."""
+    completions = ctx.folder("generate").rows()
+    rows, dropped = filter_stage.filter_completions(
+        completions, ctx.config.model.reasoning, opened=ctx.opened
+    )
+    ctx.progress.say(f"filter: {rows.height} of {completions.height} completions are well formed")
+    folder.finish(
+        filter_inputs(ctx),
+        rows=rows,
+        dropped=dropped,
+        counts={"rows_in": completions.height, "rows_out": rows.height},
+    )
+
+
+def judge_inputs(ctx: RunContext) -> Inputs:
+    """What determines the verdicts."""
+    return {"filter": ctx.folder("filter").output_sha256(), **ctx.judge_inputs()}
+
+
+def run_judge(ctx: RunContext, folder: StageFolder) -> None:
+    """k verdicts a completion, the reasoning in sight."""
+    parsed = ctx.folder("filter").rows()
+    prompts = {prompt.id: prompt for prompt in ctx.prompts}
+    settings = ctx.config.judge
+    shown = ctx.config.model.reasoning.kind == "tags"
+    questions = [
+        Question(
+            row["id"], row["category"], prompts[row["prompt_id"]].messages, row["answer"],
+            reasoning=row["reasoning"] if shown else None,
+            hint=_hint(prompts[row["prompt_id"]]) if settings.hint else None,
+        )
+        for row in parsed.iter_rows(named=True)
+    ]  # fmt: skip
+    sampling = Sampling(settings.temperature, settings.max_new_tokens)
+    verdicts = judge_questions(
+        ctx.court(),
+        questions,
+        ctx.scale(),
+        sampling,
+        journal=folder.journal(),
+        progress=ctx.progress,
+        name="judge",
+    )
+    scores = (
+        reduce_verdicts(verdicts, ctx.scale()) if questions else pl.DataFrame(schema=SCORE_SCHEMA)
+    )
+    write_parquet(scores, folder.path / SCORES)
+    states = dict(verdicts["state"].value_counts().sort("state").iter_rows())
+    counts = {
+        "rows_in": parsed.height,
+        "rows_out": scores["score"].count(),
+        "verdicts": verdicts.height,
+        "states": states,
+    }
+    folder.finish(judge_inputs(ctx), rows=verdicts, counts=counts)
+
+
+def _hint(prompt: Prompt) -> str | None:
+    return prompt.expected.ruling if prompt.expected else None
+
+
+def select_inputs(ctx: RunContext) -> Inputs:
+    """What determines the examples."""
+    return {
+        "filter": ctx.folder("filter").output_sha256(),
+        "judge": ctx.folder("judge").output_sha256(),
+        "spec": ctx.spec.sha256,
+        "templates": ctx.templates.sha256,
+        "settings": ctx.config.select.model_dump(),
+        "prompts": ctx.file_sha256(ctx.config.data.prompts),
+        "seed": ctx.config.run.seed,
+    }
+
+
+def run_select(ctx: RunContext, folder: StageFolder) -> None:
+    """The examples: well judged, each once, enough of each category, the policy taken out."""
+    parsed = ctx.folder("filter").rows()
+    scores = pl.read_parquet(ctx.folder("judge").path / SCORES).drop("category")
+    prompts = {prompt.id: prompt for prompt in ctx.prompts}
+    spec_texts = {
+        name: ctx.templates.spec(ctx.spec, name) for name in {p.category for p in ctx.prompts}
+    }
+    try:
+        chosen = select_stage.select(
+            parsed,
+            scores,
+            prompts,
+            ctx.config.select,
+            spec_texts=spec_texts,
+            seed=ctx.config.run.seed,
+        )
+    except QuotaError as error:
+        raise QuotaError(f"{error} (reasons of the dropped rows: {_reasons(ctx)})") from error
+    for name, count in chosen.short.items():
+        ctx.progress.say(
+            f"warning: category '{name}' has {count} examples, select.quota = {ctx.config.select.quota}"
+        )
+    ctx.progress.say(
+        f"select: {len(chosen.examples)} examples of {parsed.height} well-formed completions"
+    )
+    folder.finish(
+        select_inputs(ctx),
+        rows=select_stage.examples_frame(chosen.examples),
+        dropped=dropped_frame(chosen.dropped),
+        counts={"rows_in": parsed.height, "rows_out": len(chosen.examples), "short": chosen.short},
+    )
+
+
+def _reasons(ctx: RunContext) -> str:
+    """How many completions fell where, so that a quota error says what to mend."""
+    malformed = ctx.folder("filter").dropped()
+    states = (ctx.folder("judge").manifest() or {"counts": {}})["counts"].get("states", {})
+    named = [
+        f"{count} {reason}"
+        for reason, count in malformed["reason"].value_counts(sort=True).iter_rows()
+    ]
+    return ", ".join(
+        [*(named or ["0 malformed"]), *(f"{n} verdicts {state}" for state, n in states.items())]
+    )
+
+
+def pack_inputs(ctx: RunContext) -> Inputs:
+    """What determines the training rows."""
+    return {
+        "select": ctx.folder("select").output_sha256(),
+        "capability": ctx.file_sha256(ctx.config.data.capability),
+        "ratio": ctx.config.sft.capability_ratio,
+        "settings": ctx.config.pack.model_dump(),
+        "model": ctx.model_fingerprint(ctx.config.model),
+        "reasoning": ctx.config.model.reasoning.model_dump(),
+        "spec": ctx.spec.sha256,
+        "seed": ctx.config.run.seed,
+    }
+
+
+def run_pack(ctx: RunContext, folder: StageFolder) -> None:
+    """Examples and capability rows to packed training rows."""
+    rows = pack_stage.mix(
+        *_training_texts(ctx), ctx.config.sft.capability_ratio, ctx.config.run.seed
+    )
+    spec_texts = [ctx.templates.spec(ctx.spec, name) for name in (*ctx.spec.names, "general")]
+    tokenize = _tokenize(ctx)
+    pack_stage.check_no_spec(rows, spec_texts, tokenize)
+    settings = ctx.config.pack
+    packed = pack_stage.pack(
+        rows, tokenize, capacity=settings.capacity, over_long=settings.over_long, end=ctx.end_text
+    )
+    for warning in ctx.probe.warnings():
+        ctx.progress.say(f"warning: {warning}")
+    ctx.progress.say(
+        f"pack: {len(rows)} rows, {packed.tokens} tokens, {packed.trained_tokens} of them trained on, {packed.rows.height} bins"
+    )
+    counts = {
+        "rows_in": len(rows), "rows_out": packed.rows.height, "tokens": packed.tokens, "trained_tokens": packed.trained_tokens,
+    }  # fmt: skip
+    folder.finish(
+        pack_inputs(ctx), rows=packed.rows, dropped=dropped_frame(packed.dropped), counts=counts,
+        facts={"template_probe": list(ctx.probe.warnings())},
+    )  # fmt: skip
+
+
+def _training_texts(
+    ctx: RunContext,
+) -> tuple[list[pack_stage.TrainingText], list[pack_stage.TrainingText]]:
+    """The safety rows and the capability rows, as texts."""
+    reasoning = ctx.config.model.reasoning
+    tags = (reasoning.open, reasoning.close) if reasoning.kind == "tags" else None
+
+    def text(
+        row: str,
+        category: str,
+        messages: Sequence[dict[str, str]],
+        thought: str | None,
+        answer: str,
+    ) -> pack_stage.TrainingText:
+        prompt = ctx.tokenizer.apply_chat_template(
+            list(messages), add_generation_prompt=True, tokenize=False
+        )
+        completion = pack_stage.completion_text(thought, answer, tags, opened=ctx.opened)
+        return pack_stage.TrainingText(
+            row, category, str(prompt), pack_stage.own_words(messages), completion
+        )  # type: ignore[arg-type]
+
+    examples = ctx.folder("select").rows()
+    safety = [
+        text(r["id"], r["category"], messages_from_json(r["messages"]), r["reasoning"], r["answer"])  # type: ignore[arg-type]
+        for r in examples.iter_rows(named=True)
+    ]
+    capability = [text(c.id, "general", c.messages, c.reasoning, c.answer) for c in ctx.capability]  # type: ignore[arg-type]
+    return safety, capability
+
+
+def _tokenize(ctx: RunContext) -> pack_stage.Tokenize:
+    """The Rust core's tokenizer; transformers' own where the core refuses the file, and says so."""
+    path = ctx.checkpoint_of(ctx.config.model) / "tokenizer.json"
+    try:
+        core = _core.Tokenizer.from_file(str(path))
+        return lambda texts: core.encode(pl.Series(list(texts), dtype=pl.String))
+    except _core.CoreError as error:
+        ctx.progress.say(f"pack: {path} is tokenised by transformers ({error})")
+        return _slow_tokenize(ctx)
+
+
+def _slow_tokenize(ctx: RunContext) -> pack_stage.Tokenize:
+    import numpy as np
+
+    def tokenize(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
+        encoded = ctx.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+        offsets = np.cumsum([0, *(len(ids) for ids in encoded)], dtype=np.uint64)
+        return np.fromiter((i for ids in encoded for i in ids), dtype=np.uint32), offsets
+
+    return tokenize

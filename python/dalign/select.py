@@ -1,0 +1,222 @@
+"""Well-judged completions to training examples: threshold, duplicates, quota per category; the policy taken out.
+
+An example holds the prompt as the user gave it: the conversation with the policy never reaches it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from dalign import _core
+from dalign.config import Select
+from dalign.errors import QuotaError, UnjudgedError
+from dalign.rows import Example, Prompt, messages_json
+
+SCHEMA = {
+    "id": pl.String,
+    "completion_id": pl.String,
+    "prompt_id": pl.String,
+    "category": pl.String,
+    "messages": pl.String,
+    "reasoning": pl.String,
+    "answer": pl.String,
+    "score": pl.Float64,
+}
+# As many words of the policy in a row, in an answer, count as recited.
+RECITED_WORDS = 8
+
+Drop = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The examples, what was dropped and why, and what falls short of the quota."""
+
+    examples: list[Example]
+    dropped: list[Drop]
+    short: dict[str, int]
+
+
+def select(
+    parsed: pl.DataFrame,
+    scores: pl.DataFrame,
+    prompts: Mapping[str, Prompt],
+    settings: Select,
+    *,
+    spec_texts: Mapping[str, str],
+    seed: int,
+) -> Selection:
+    """Chooses examples among the judged completions.
+
+    spec_texts: spec(category) as the model saw it. Raises UnjudgedError or QuotaError where the settings say so.
+    """
+    rows = parsed.join(scores, left_on="id", right_on="completion_id", how="left").sort("id")
+    dropped: list[Drop] = []
+    candidates: list[Example] = []
+    runs = {name: _word_runs(text) for name, text in spec_texts.items()}
+    for row in rows.iter_rows(named=True):
+        reason, detail = _refusal(row, prompts[row["prompt_id"]], settings, runs)
+        if reason:
+            dropped.append((row["id"], row["category"], reason, detail))
+        else:
+            candidates.append(_example(row, prompts[row["prompt_id"]]))
+    unjudged = sum(reason == "unjudged" for _, _, reason, _ in dropped)
+    if unjudged and settings.unjudged == "error":
+        first = next(d[0] for d in dropped if d[2] == "unjudged")
+        raise UnjudgedError(
+            f"{unjudged} of {rows.height} completions have no verdict (first: {first}); "
+            "lower judge.min_valid, or set select.unjudged = 'drop' to go on without them"
+        )
+    candidates = _without_duplicates(candidates, dropped)
+    candidates = _best_of_each_prompt(candidates, settings.per_prompt, dropped)
+    chosen = _even_draw(candidates, settings.max_examples, seed, dropped)
+    short = check_quota(chosen, prompts.values(), settings)
+    return Selection(chosen, dropped, short)
+
+
+def _refusal(
+    row: Mapping[str, object],
+    prompt: Prompt,
+    settings: Select,
+    runs: Mapping[str, frozenset[tuple[str, ...]]],
+) -> tuple[str, str]:
+    """Why a completion is no example; two empty strings if it is one."""
+    score = row["score"]
+    if score is None:
+        return "unjudged", f"{row['n_valid'] or 0} valid verdicts"
+    if float(score) < settings.threshold:  # type: ignore[arg-type]
+        return "below_threshold", f"score {score} < {settings.threshold}"
+    asked = _word_runs(" ".join(m["content"] for m in prompt.messages))
+    recited = (_word_runs(str(row["answer"])) & runs[prompt.category]) - asked
+    if recited:
+        return "policy_in_answer", " ".join(min(recited))
+    return "", ""
+
+
+def _word_runs(text: str) -> frozenset[tuple[str, ...]]:
+    words = text.lower().split()
+    return frozenset(
+        tuple(words[i : i + RECITED_WORDS]) for i in range(len(words) - RECITED_WORDS + 1)
+    )
+
+
+def _example(row: Mapping[str, object], prompt: Prompt) -> Example:
+    completion = str(row["id"])
+    return Example(
+        id=_core.row_id([completion], "example", 0),
+        completion_id=completion,
+        prompt_id=prompt.id,
+        category=prompt.category,
+        messages=prompt.messages,
+        reasoning=str(row["reasoning"]),
+        answer=str(row["answer"]),
+        score=float(row["score"]),  # type: ignore[arg-type]
+    )
+
+
+def _without_duplicates(candidates: Sequence[Example], dropped: list[Drop]) -> list[Example]:
+    """The candidates but for those equal to an earlier, at least as well judged one."""
+    ordered = sorted(candidates, key=lambda e: (-e.score, e.id))
+    texts = [f"{messages_json(e.messages)}\n{e.reasoning}\n{e.answer}" for e in ordered]
+    firsts = _core.exact_duplicates(pl.Series(texts, dtype=pl.String)) if ordered else []
+    kept = []
+    for i, (example, first) in enumerate(zip(ordered, firsts, strict=True)):
+        if int(first) == i:
+            kept.append(example)
+        else:
+            dropped.append(
+                (
+                    example.completion_id,
+                    example.category,
+                    "duplicate",
+                    f"of {ordered[int(first)].completion_id}",
+                )
+            )
+    return kept
+
+
+def _best_of_each_prompt(
+    candidates: Sequence[Example], limit: int, dropped: list[Drop]
+) -> list[Example]:
+    taken: dict[str, int] = defaultdict(int)
+    kept = []
+    for example in candidates:
+        if taken[example.prompt_id] < limit:
+            taken[example.prompt_id] += 1
+            kept.append(example)
+        else:
+            dropped.append(
+                (
+                    example.completion_id,
+                    example.category,
+                    "surplus",
+                    f"more than {limit} of one prompt",
+                )
+            )
+    return kept
+
+
+def _even_draw(
+    candidates: Sequence[Example], limit: int | None, seed: int, dropped: list[Drop]
+) -> list[Example]:
+    """At most `limit` candidates, one category after the other in turn, at random within each."""
+    if limit is None or len(candidates) <= limit:
+        return sorted(candidates, key=lambda e: e.id)
+    piles: dict[str, list[Example]] = defaultdict(list)
+    for example in sorted(candidates, key=lambda e: e.id):
+        piles[example.category].append(example)
+    rng = random.Random(seed)
+    for pile in piles.values():
+        rng.shuffle(pile)
+    kept: list[Example] = []
+    while len(kept) < limit:
+        for name in sorted(piles):
+            if piles[name] and len(kept) < limit:
+                kept.append(piles[name].pop())
+    for name in sorted(piles):
+        dropped.extend(
+            (e.completion_id, e.category, "surplus", f"more than {limit} examples")
+            for e in piles[name]
+        )
+    return sorted(kept, key=lambda e: e.id)
+
+
+def check_quota(
+    chosen: Sequence[Example], prompts: Sequence[Prompt] | object, settings: Select
+) -> dict[str, int]:
+    """The categories short of the quota, with how many examples they have. Raises QuotaError if the settings say so."""
+    wanted = sorted({prompt.category for prompt in prompts})  # type: ignore[attr-defined]
+    counts = {name: 0 for name in wanted}
+    for example in chosen:
+        counts[example.category] += 1
+    short = {name: count for name, count in counts.items() if count < settings.quota}
+    if short and settings.on_short == "error":
+        named = ", ".join(f"'{name}' has {count}" for name, count in short.items())
+        raise QuotaError(
+            f"too few examples: {named}, and select.quota = {settings.quota} are needed of each category; add prompts, "
+            "raise generate.n, lower select.threshold, or set select.on_short = 'warn' to go on without them"
+        )
+    return short
+
+
+def examples_frame(examples: Sequence[Example]) -> pl.DataFrame:
+    """The examples as a table. Columns: `SCHEMA`."""
+    rows = [
+        (
+            e.id,
+            e.completion_id,
+            e.prompt_id,
+            e.category,
+            messages_json(e.messages),
+            e.reasoning,
+            e.answer,
+            e.score,
+        )
+        for e in examples
+    ]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
