@@ -27,10 +27,11 @@ ROOM_TOKENS = 128
 
 @dataclass(frozen=True)
 class Decoded:
-    """One completion's tokens, without the end token. `ended`: the model stopped by itself."""
+    """One completion's tokens, without the end token. `ended`: the model stopped by itself, with the token `end`."""
 
     ids: list[int]
     ended: bool
+    end: int | None = None
 
 
 class GrowingLayer(DynamicLayer):
@@ -282,6 +283,6 @@ class _Running:
         limit = self.sampling.max_new_tokens
         tokens = self.tokens_BN.tolist()
         return [
-            Decoded(tokens[row][:end], end < limit)
+            Decoded(tokens[row][:end], end < limit, tokens[row][end] if end < limit else None)
             for row, end in enumerate(self.end_at_B.tolist())
         ]
