@@ -1,9 +1,10 @@
 //! Text into token ids, by the rules of a Hugging Face `tokenizer.json`.
 
+use std::ops::Range;
 use std::path::Path;
 
 use rayon::prelude::*;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokenizers::models::bpe;
 use tokenizers::pipeline::{EncodeOptions, Override, PipelineToken, PipelineTokenizer};
 
@@ -68,8 +69,9 @@ pub struct Encoded {
 /// Added tokens that stand in the text, such as `<think>`, get their own ids.
 pub struct Tokenizer {
     pipeline: PipelineTokenizer,
-    /// Ids from here on stand for bytes that the vocabulary lacks; they are left out of results.
-    first_absent: u32,
+    /// Ids of bytes that the vocabulary lacks, which are left out of results; the ids of added tokens
+    /// that come after them are too large by their number. Empty for a complete vocabulary.
+    absent: Range<u32>,
     options: EncodeOptions,
 }
 
@@ -105,19 +107,10 @@ impl Tokenizer {
         let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
         let mut config: Value = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
         tokenizers::canonicalize_value(&mut config).map_err(|error| unreadable(&error))?;
-        let options = EncodeOptions {
-            add_special_tokens: false,
-            encode_special_tokens: false,
-            padding: Override::Off,
-            truncation: Override::Off,
-        };
-        match build(&mut config) {
-            Ok((pipeline, first_absent)) => Ok(Self { pipeline, first_absent, options }),
-            Err(reason) => Err(TokenizeError::Unsupported {
-                path: path.display().to_string(),
-                reason: reason.to_string(),
-            }),
-        }
+        build(&mut config).map_err(|reason| TokenizeError::Unsupported {
+            path: path.display().to_string(),
+            reason: reason.to_string(),
+        })
     }
 
     /// Appends the ids of one text to `ids`.
@@ -195,11 +188,13 @@ impl Tokenizer {
         self.pipeline
             .encode_into(text, &self.options, tokens)
             .map_err(|error| TokenizeError::Unencodable { row, reason: error.to_string() })?;
-        if self.first_absent != u32::MAX {
+        if !self.absent.is_empty() {
             let mut kept = start;
             for at in start..tokens.len() {
-                tokens[kept] = tokens[at];
-                kept += usize::from(tokens[at].id() < self.first_absent);
+                let id = tokens[at].id();
+                let shift = if id < self.absent.end { 0 } else { self.absent.len() as u32 };
+                tokens[kept] = PipelineToken::from(id - shift);
+                kept += usize::from(!self.absent.contains(&id));
             }
             tokens.truncate(kept);
         }
@@ -210,42 +205,48 @@ impl Tokenizer {
 /// Texts a task; small enough to balance rows of uneven length over the threads.
 const CHUNK: usize = 64;
 
-/// Builds the pipeline, and the first id that stands for a byte without a token.
+/// Text that every part of a pipeline has to look at: some are refused only when they are used.
+const PROBE: &str = "Probe 1: a_b, c!\n";
+
+/// Builds the tokenizer, whatever its vocabulary lacks.
 ///
 /// A byte-level vocabulary may lack some of the 256 bytes. The reference implementation leaves
-/// such a byte out of the result; the crate refuses the file. So the absent bytes get ids above all
-/// others, and [`Tokenizer`] leaves those ids out.
-fn build(config: &mut Value) -> Result<(PipelineTokenizer, u32), tokenizers::Error> {
-    let error = match tokenizers::from_json(&config.to_string()) {
-        Ok(pipeline) => return Ok((pipeline, u32::MAX)),
-        Err(error) => error,
+/// such a byte out of the result; the crate refuses the file. So the absent bytes get the ids above
+/// the vocabulary, and [`Tokenizer`] leaves those ids out.
+fn build(config: &mut Value) -> Result<Tokenizer, tokenizers::Error> {
+    let (pipeline, absent) = match tokenizers::from_json(&config.to_string()) {
+        Ok(pipeline) => (pipeline, 0..0),
+        Err(error) => match error.downcast_ref() {
+            Some(bpe::Error::ByteAtomOutOfVocabulary(bytes)) => {
+                let Some(absent) = add_bytes(config, bytes) else { return Err(error) };
+                (tokenizers::from_json(&config.to_string())?, absent)
+            }
+            _ => return Err(error),
+        },
     };
-    let Some(bpe::Error::ByteAtomOutOfVocabulary(absent)) = error.downcast_ref() else {
-        return Err(error);
+    let options = EncodeOptions {
+        add_special_tokens: false,
+        encode_special_tokens: false,
+        padding: Override::Off,
+        truncation: Override::Off,
     };
-    let first_absent = first_free_id(config);
-    let Some(vocabulary) = config.pointer_mut("/model/vocab").and_then(Value::as_object_mut) else {
-        return Err(error);
-    };
-    add_bytes(vocabulary, absent, first_absent);
-    Ok((tokenizers::from_json(&config.to_string())?, first_absent))
+    pipeline.encode_into(PROBE, &options, &mut Vec::new())?;
+    Ok(Tokenizer { pipeline, absent, options })
 }
 
-/// One more than the largest id of the vocabulary and the added tokens.
-fn first_free_id(config: &Value) -> u32 {
-    let vocabulary = config.pointer("/model/vocab").and_then(Value::as_object);
-    let added = config.get("added_tokens").and_then(Value::as_array);
-    let ids = vocabulary.into_iter().flat_map(Map::values);
-    let added_ids = added.into_iter().flatten().filter_map(|token| token.get("id"));
-    let largest = ids.chain(added_ids).filter_map(Value::as_u64).max();
-    largest.map_or(0, |id| id as u32 + 1)
-}
-
-/// Gives each byte an id from `first` on.
-fn add_bytes(vocabulary: &mut Map<String, Value>, bytes: &[u8], first: u32) {
+/// Gives each byte an id above the vocabulary; the ids given. None where the ids of the vocabulary
+/// have holes, because added tokens then would not move up by as many places.
+fn add_bytes(config: &mut Value, bytes: &[u8]) -> Option<Range<u32>> {
+    let vocabulary = config.pointer_mut("/model/vocab")?.as_object_mut()?;
+    let first = vocabulary.len();
+    if vocabulary.values().filter_map(Value::as_u64).max()? + 1 != first as u64 {
+        return None;
+    }
+    let first = first as u32;
     for (id, &byte) in (first..).zip(bytes) {
         vocabulary.insert(byte_symbol(byte).to_string(), Value::from(id));
     }
+    Some(first..first + bytes.len() as u32)
 }
 
 /// The character by which a byte-level vocabulary writes a byte (GPT-2's `bytes_to_unicode`):

@@ -2,14 +2,17 @@
 //! of chunks, or a numpy array.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::DataType;
+use numpy::{PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3_arrow::PyArray;
 use pyo3_arrow::input::AnyArray;
 
 use crate::errors::bad_column;
@@ -24,9 +27,12 @@ impl<'py> FromPyObject<'_, 'py> for Column {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let column = object.extract::<AnyArray>().map_err(|_| {
+        if let Ok(array) = object.cast::<PyUntypedArray>() {
+            return Self::from_numpy(&array);
+        }
+        let column = object.extract::<AnyArray>().map_err(|cause| {
             PyTypeError::new_err(format!(
-                "expected a column (polars, pyarrow or numpy), not {}",
+                "expected a column (polars, pyarrow or numpy), not {}: {cause}",
                 object.get_type()
             ))
         })?;
@@ -36,6 +42,25 @@ impl<'py> FromPyObject<'_, 'py> for Column {
 }
 
 impl Column {
+    /// Copies only what Arrow cannot read in place: booleans, strides and foreign byte order (which
+    /// the buffer protocol would hand over unswapped).
+    fn from_numpy(array: &Bound<'_, PyUntypedArray>) -> PyResult<Self> {
+        if array.ndim() != 1 {
+            let message = format!("expected one dimension, not {:?}", array.shape());
+            return Err(PyTypeError::new_err(message));
+        }
+        let chunk: ArrayRef = if let Ok(bools) = array.cast::<PyArray1<bool>>() {
+            let bools = bools.try_readonly()?;
+            Arc::new(bools.as_array().iter().copied().map(Some).collect::<BooleanArray>())
+        } else {
+            let native = array.dtype().call_method1("newbyteorder", ("=",))?;
+            let numpy = array.py().import("numpy")?;
+            let array = numpy.call_method1("ascontiguousarray", (array, native))?;
+            array.extract::<PyArray>()?.into_inner().0
+        };
+        Ok(Self { kind: chunk.data_type().clone(), chunks: vec![chunk] })
+    }
+
     /// The texts; a row without one is an error.
     pub(crate) fn texts(&self) -> PyResult<Vec<&str>> {
         let mut texts = Vec::with_capacity(self.len());

@@ -1,0 +1,114 @@
+use dalign_core::CoreError;
+use dalign_core::bootstrap::{BootstrapError, Interval, Settings, difference, mean};
+use proptest::prelude::*;
+
+const SETTINGS: Settings = Settings { n_resamples: 4_000, level: 0.95, seed: 11 };
+
+fn close(a: f64, b: f64, by: f64) -> bool {
+    (a - b).abs() <= by
+}
+
+#[test]
+fn the_interval_of_a_proportion_is_the_binomial_one() {
+    // 50 ones of 100: resampled means are Binomial(100, 1/2) / 100, whose 2.5 % and 97.5 %
+    // quantiles are 0.40 and 0.60.
+    let values: Vec<f64> = (0..100).map(|row| f64::from(row % 2)).collect();
+    let clusters: Vec<u64> = (0..100).collect();
+    let found = mean(&values, &clusters, None, SETTINGS).unwrap();
+    assert!(close(found.mean, 0.5, 1e-12));
+    assert!(close(found.low, 0.40, 0.011) && close(found.high, 0.60, 0.011), "{found:?}");
+}
+
+#[test]
+fn copies_of_a_value_in_one_cluster_add_no_certainty() {
+    let values: Vec<f64> = (0..20).map(|row| f64::from(row % 2)).collect();
+    let clusters: Vec<u64> = (0..20).collect();
+    let one_each = mean(&values, &clusters, None, SETTINGS).unwrap();
+    let (many, many_clusters) = (values.repeat(5), clusters.repeat(5));
+    assert_eq!(mean(&many, &many_clusters, None, SETTINGS).unwrap(), one_each);
+    let rows: Vec<u64> = (0..100).collect();
+    let as_if_independent = mean(&many, &rows, None, SETTINGS).unwrap();
+    assert!(as_if_independent.high - as_if_independent.low < one_each.high - one_each.low);
+}
+
+#[test]
+fn clusters_weigh_by_their_values() {
+    // The clusters' means are 0 and 1, but the mean of the values is 3/4.
+    let found = mean(&[0.0, 1.0, 1.0, 1.0], &[5, 9, 9, 9], None, SETTINGS).unwrap();
+    assert_eq!(found, Interval { mean: 0.75, low: 0.0, high: 1.0 });
+}
+
+#[test]
+fn an_outer_cluster_widens_the_interval() {
+    // Two seeds far apart: prompts hardly vary, seeds do.
+    let values: Vec<f64> =
+        (0..40).map(|row| f64::from(row / 20) + f64::from(row % 2) * 0.01).collect();
+    let prompts: Vec<u64> = (0..40).map(|row| row % 20).collect();
+    let seeds: Vec<u64> = (0..40).map(|row| row / 20).collect();
+    let outer = mean(&values, &prompts, Some(&seeds), SETTINGS).unwrap();
+    let inner = mean(&values, &prompts, None, SETTINGS).unwrap();
+    assert!(outer.low < 0.05 && outer.high > 0.95, "{outer:?}");
+    assert!(inner.high - inner.low < 0.05, "{inner:?}");
+}
+
+#[test]
+fn labels_have_no_meaning_beyond_equality() {
+    let values = [0.0, 3.0, 1.0, 5.0];
+    let found = mean(&values, &[0, 1, 1, 2], None, SETTINGS).unwrap();
+    assert_eq!(mean(&values, &[77, u64::MAX, u64::MAX, 3], None, SETTINGS).unwrap(), found);
+}
+
+#[test]
+fn the_seed_decides_and_the_number_of_threads_does_not() {
+    let values: Vec<f64> = (0..50).map(f64::from).collect();
+    let clusters: Vec<u64> = (0..50).map(|row| row / 3).collect();
+    let run = |threads, seed| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| mean(&values, &clusters, None, Settings { seed, ..SETTINGS }).unwrap())
+    };
+    assert_eq!(run(1, 11), run(3, 11));
+    assert_ne!(run(1, 11), run(1, 12));
+}
+
+#[test]
+fn a_paired_difference_leaves_out_what_both_share() {
+    let a: Vec<f64> = (0..30).map(|row| f64::from(row) + f64::from(row % 2)).collect();
+    let b: Vec<f64> = (0..30).map(f64::from).collect();
+    let clusters: Vec<u64> = (0..30).collect();
+    let paired = difference(&a, &b, &clusters, None, SETTINGS).unwrap();
+    assert!(close(paired.mean, 0.5, 1e-12) && paired.low > 0.3 && paired.high < 0.7, "{paired:?}");
+}
+
+#[test]
+fn values_and_settings_without_meaning_are_refused() {
+    let ok = |values: &[f64], clusters: &[u64], settings| mean(values, clusters, None, settings);
+    let kind = |found: Result<Interval, BootstrapError>| found.unwrap_err().kind();
+    assert_eq!(kind(ok(&[], &[], SETTINGS)), "too_few_clusters");
+    assert_eq!(kind(ok(&[1.0, 2.0], &[0, 0], SETTINGS)), "too_few_clusters");
+    assert_eq!(kind(ok(&[1.0, f64::NAN], &[0, 1], SETTINGS)), "not_finite");
+    assert_eq!(kind(ok(&[1.0, 2.0], &[0], SETTINGS)), "length_mismatch");
+    let none = Settings { n_resamples: 0, ..SETTINGS };
+    assert_eq!(kind(ok(&[1.0, 2.0], &[0, 1], none)), "bad_n_resamples");
+    for level in [0.0, 1.0, -0.5, f64::NAN] {
+        let settings = Settings { level, ..SETTINGS };
+        assert_eq!(kind(ok(&[1.0, 2.0], &[0, 1], settings)), "bad_level");
+    }
+    let outer = mean(&[1.0, 2.0], &[0, 1], Some(&[0, 0]), SETTINGS);
+    assert_eq!(kind(outer), "too_few_clusters");
+    assert_eq!(kind(difference(&[1.0], &[], &[0], None, SETTINGS)), "length_mismatch");
+}
+
+proptest! {
+    #[test]
+    fn the_interval_lies_between_the_extreme_values(
+        values in prop::collection::vec(-9.0_f64..9.0, 2..30),
+        seed: u64,
+    ) {
+        let clusters: Vec<u64> = (0..values.len() as u64).collect();
+        let settings = Settings { n_resamples: 50, level: 0.9, seed };
+        let found = mean(&values, &clusters, None, settings).unwrap();
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min) - 1e-9;
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) + 1e-9;
+        prop_assert!(least <= found.low && found.low <= found.high && found.high <= most);
+    }
+}

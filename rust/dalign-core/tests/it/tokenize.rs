@@ -1,0 +1,150 @@
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use dalign_core::CoreError;
+use dalign_core::tokenize::{TokenizeError, Tokenizer};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const WORDS: [&str; 3] = ["hello", "Ġhello", "Ġworld"];
+
+/// A byte-level tokenizer without merges: whole words, the 256 bytes but `absent` above them, and
+/// `<think>`, last, as an added token that is not special.
+fn byte_level(absent: &[u8]) -> Value {
+    let mut vocabulary = serde_json::Map::new();
+    for word in WORDS {
+        vocabulary.insert(word.to_owned(), json!(vocabulary.len()));
+    }
+    for byte in (0..=255_u8).filter(|byte| !absent.contains(byte)) {
+        vocabulary.insert(symbol(byte).to_string(), json!(vocabulary.len()));
+    }
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "normalizer": null,
+        "post_processor": null,
+        "added_tokens": [{
+            "id": vocabulary.len(), "content": "<think>", "special": false, "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false
+        }],
+        "pre_tokenizer": {
+            "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true
+        },
+        "decoder": {
+            "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true
+        },
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
+            "ignore_merges": true, "vocab": vocabulary, "merges": []
+        }
+    })
+}
+
+/// The character by which a byte-level vocabulary writes a byte.
+fn symbol(byte: u8) -> char {
+    let plain: Vec<u32> = (0x21..0x7f).chain(0xa1..0xad).chain(0xae..0x100).collect();
+    let code = u32::from(byte);
+    if plain.contains(&code) {
+        return char::from(byte);
+    }
+    let rank = (0..code).filter(|other| !plain.contains(other)).count() as u32;
+    char::from_u32(0x100 + rank).unwrap()
+}
+
+fn write(config: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    fs::write(&path, config).unwrap();
+    (folder, path)
+}
+
+fn tokenizer(config: &Value) -> Tokenizer {
+    Tokenizer::from_file(write(&config.to_string()).1.as_path()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn ids(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+    let mut ids = Vec::new();
+    tokenizer.encode_into(text, &mut ids).unwrap();
+    ids
+}
+
+/// The id of a byte in a complete vocabulary.
+fn byte(byte: u8) -> u32 {
+    WORDS.len() as u32 + u32::from(byte)
+}
+
+#[test]
+fn whole_words_need_no_merges() {
+    let tokenizer = tokenizer(&byte_level(&[]));
+    assert_eq!(ids(&tokenizer, "hello hello world"), [0, 1, 2]);
+    assert_eq!(ids(&tokenizer, "hi"), [byte(b'h'), byte(b'i')]);
+    assert_eq!(ids(&tokenizer, "é"), [byte(0xc3), byte(0xa9)]);
+    assert_eq!(ids(&tokenizer, ""), [0_u32; 0]);
+}
+
+#[test]
+fn added_tokens_in_the_text_get_their_own_id() {
+    assert_eq!(ids(&tokenizer(&byte_level(&[])), "hello<think>hello"), [0, 259, 0]);
+}
+
+#[test]
+fn bytes_that_the_vocabulary_lacks_are_left_out_and_move_no_id() {
+    let tokenizer = tokenizer(&byte_level(b"\xc3h"));
+    // 0xa9 comes after the absent h, before the absent 0xc3.
+    assert_eq!(ids(&tokenizer, "hé hello<think>"), [byte(0xa9) - 1, 1, 257]);
+}
+
+#[test]
+fn bytes_cannot_be_absent_from_a_vocabulary_with_holes() {
+    let mut config = byte_level(b"h");
+    config["model"]["vocab"]["hello"] = json!(900);
+    let error = Tokenizer::from_file(write(&config.to_string()).1.as_path()).err().unwrap();
+    assert_eq!(error.kind(), "unsupported_tokenizer");
+}
+
+#[test]
+fn encoding_appends() {
+    let mut ids = vec![7];
+    tokenizer(&byte_level(&[])).encode_into("hello", &mut ids).unwrap();
+    assert_eq!(ids, [7, 0]);
+}
+
+#[test]
+fn a_file_that_is_no_tokenizer_is_unreadable() {
+    for text in ["", "{", "[]", "{}"] {
+        let error = Tokenizer::from_file(write(text).1.as_path()).err().unwrap();
+        assert!(matches!(error, TokenizeError::Unreadable { .. }), "{text:?}: {error}");
+    }
+    let error = Tokenizer::from_file("/nowhere/tokenizer.json").err().unwrap();
+    assert_eq!(error.kind(), "unreadable_tokenizer");
+    assert!(error.to_string().contains("/nowhere/tokenizer.json"));
+}
+
+#[test]
+fn an_unknown_splitting_pattern_is_unsupported() {
+    let mut config = byte_level(&[]);
+    config["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": "(?<=x)y+"}, "behavior": "Isolated", "invert": false},
+        {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}
+    ]});
+    let error = Tokenizer::from_file(write(&config.to_string()).1.as_path()).err().unwrap();
+    assert_eq!(error.kind(), "unsupported_tokenizer");
+}
+
+static COMPLETE: LazyLock<Tokenizer> = LazyLock::new(|| tokenizer(&byte_level(&[])));
+
+proptest! {
+    // 64 texts make a task: below, at and above one.
+    #[test]
+    fn a_column_is_its_rows(
+        texts in prop::collection::vec("(hello| world|<think>|\\PC){0,6}", 0..200),
+    ) {
+        let tokenizer = &*COMPLETE;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let encoded = tokenizer.encode_batch(&texts).unwrap();
+        prop_assert_eq!(encoded.offsets.len(), texts.len() + 1);
+        for (text, ends) in texts.iter().zip(encoded.offsets.windows(2)) {
+            prop_assert_eq!(&encoded.ids[ends[0] as usize..ends[1] as usize], ids(tokenizer, text));
+        }
+    }
+}

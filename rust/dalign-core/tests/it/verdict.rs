@@ -1,0 +1,95 @@
+use dalign_core::verdict::{Scale, Stance, State, parse, parse_column};
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use crate::cases;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    reply: String,
+    #[serde(default)]
+    low: f64,
+    #[serde(default = "ten")]
+    high: f64,
+    state: String,
+    score: Option<f64>,
+    stance: Option<String>,
+}
+
+fn ten() -> f64 {
+    10.0
+}
+
+#[test]
+fn every_case_of_the_table_holds() {
+    for case in cases::<Case>("verdicts") {
+        let found = parse(&case.reply, Scale::new(case.low, case.high).unwrap());
+        assert_eq!(found.state.as_str(), case.state, "{}: {found:?}", case.name);
+        assert_eq!(found.score, case.score, "{}: {found:?}", case.name);
+        assert_eq!(found.stance.map(Stance::as_str), case.stance.as_deref(), "{}", case.name);
+    }
+}
+
+#[test]
+fn the_table_shows_every_state() {
+    let shown: Vec<String> = cases::<Case>("verdicts").into_iter().map(|c| c.state).collect();
+    for state in State::ALL {
+        assert!(shown.iter().any(|name| name == state.as_str()), "{state:?}");
+    }
+}
+
+#[test]
+fn a_scale_needs_two_different_ends() {
+    for (low, high) in [(1.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY)] {
+        assert!(Scale::new(low, high).is_err(), "{low} to {high}");
+    }
+}
+
+/// Text in which everything that matters is frequent.
+fn reply() -> impl Strategy<Value = String> {
+    let pieces = [
+        "<think>", "</think>", "score", "Score", "<score>", "</score>", "\"", ":", "{", "}", "*",
+        " ", "\n", "-", ".", "/", "10", "7", "Agree", "disagree", "I", "(", ")", "：", "７",
+        "\u{200b}", "é", "of", "is", "%", ",",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..14)
+        .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn a_score_is_there_exactly_when_the_state_is_ok_and_then_on_the_scale(reply in reply()) {
+        let found = parse(&reply, Scale::new(0.0, 10.0).unwrap());
+        prop_assert_eq!(found.score.is_some(), found.state == State::Ok);
+        prop_assert!(found.score.is_none_or(|score| (0.0..=10.0).contains(&score)));
+    }
+
+    #[test]
+    fn nothing_before_the_last_close_tag_matters(before in reply(), after in reply()) {
+        let scale = Scale::new(0.0, 10.0).unwrap();
+        prop_assume!(!after.contains("</think>"));
+        let joined = format!("{before}</think>{after}");
+        prop_assert_eq!(parse(&joined, scale), parse(&after, scale));
+    }
+
+    #[test]
+    fn every_form_gives_the_number_that_was_written(score in -99.0_f64..99.0, before in "[a-z .\n]*") {
+        let score = (score * 100.0).round() / 100.0;
+        let scale = Scale::new(-100.0, 100.0).unwrap();
+        let line = before.replace("score", "");
+        for form in ["<score>{}</score>", "{\"score\": {}}", "Score: {}", "**Score**: {}/100"] {
+            let reply = format!("{line}\n{}", form.replacen("{}", &score.to_string(), 1));
+            let found = parse(&reply, scale);
+            prop_assert_eq!(found.score, Some(score), "{}", reply);
+        }
+    }
+
+    #[test]
+    fn a_column_is_its_rows(replies in prop::collection::vec(reply(), 0..9)) {
+        let scale = Scale::new(0.0, 10.0).unwrap();
+        let replies: Vec<&str> = replies.iter().map(String::as_str).collect();
+        let rows: Vec<_> = replies.iter().map(|reply| parse(reply, scale)).collect();
+        prop_assert_eq!(parse_column(&replies, scale), rows);
+    }
+}
