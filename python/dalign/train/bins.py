@@ -1,0 +1,108 @@
+"""Packed rows in flat arrays, checked before anything is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from dalign import _core
+from dalign.errors import InputError
+
+COLUMNS = ("input_ids", "labels", "position_ids")
+IGNORED = -100
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Packed rows, end to end: row b is `[offsets[b]:offsets[b + 1]]` of each array."""
+
+    input_ids: Ints
+    labels: Ints
+    position_ids: Ints
+    offsets: Ints
+
+    def __len__(self) -> int:
+        """The number of packed rows."""
+        return len(self.offsets) - 1
+
+    def digest(self) -> str:
+        """A hash of the rows' content."""
+        arrays = (self.input_ids, self.labels, self.position_ids, self.offsets)
+        return _core.row_id([_core.digest(array.tobytes()) for array in arrays], "bins", 0)
+
+
+def load_bins(rows: pl.DataFrame | Path) -> Bins:
+    """The rows of a frame or a Parquet file, as flat arrays.
+
+    Raises InputError if columns are missing or their lists differ in length, or if there is no row.
+    """
+    frame = pl.read_parquet(rows) if isinstance(rows, Path) else rows
+    source = str(rows) if isinstance(rows, Path) else "the packed rows"
+    missing = [name for name in COLUMNS if name not in frame.columns]
+    if missing:
+        raise InputError(f"{source}: has no column {missing[0]}; pack the examples again")
+    if frame.height == 0:
+        raise InputError(f"{source}: holds no row; select some examples first")
+    lengths = [frame[name].list.len().to_numpy().astype(np.int64) for name in COLUMNS]
+    for name, found in zip(COLUMNS[1:], lengths[1:], strict=True):
+        wrong = np.flatnonzero(found != lengths[0])
+        if len(wrong):
+            raise InputError(
+                f"{source}: row {wrong[0]} has {found[wrong[0]]} {name} for "
+                f"{lengths[0][wrong[0]]} input_ids; pack the examples again"
+            )
+    flat = [frame[name].explode().to_numpy().astype(np.int64) for name in COLUMNS]
+    return Bins(
+        flat[0], flat[1], flat[2], np.concatenate([[0], np.cumsum(lengths[0])]).astype(np.int64)
+    )
+
+
+def check_bins(bins: Bins, end_tokens: AbstractSet[int]) -> None:
+    """Checks that every sequence can be trained on alone and learns where to stop.
+
+    Raises InputError naming the first row whose positions do not restart with its sequences, whose
+    first token of a sequence carries loss (another sequence would predict it), or that trains on no
+    end token.
+    """
+    starts_row = np.zeros(len(bins.input_ids), dtype=bool)
+    starts_row[bins.offsets[:-1]] = True
+    follows = np.zeros(len(bins.input_ids), dtype=bool)
+    follows[1:] = bins.position_ids[1:] == bins.position_ids[:-1] + 1
+    bad = (bins.position_ids != 0) & (~follows | starts_row)
+    _refuse(
+        bins,
+        bad,
+        "a position that is neither 0 nor one more than the one before; pack the examples again",
+    )
+    first = bins.position_ids == 0
+    _refuse(
+        bins,
+        first & (bins.labels != IGNORED),
+        "a sequence whose first token carries loss; pack the examples again",
+    )
+    starts = np.flatnonzero(first)
+    ends = np.isin(bins.labels, np.fromiter(end_tokens, dtype=np.int64))
+    without = starts[np.add.reduceat(ends, starts) == 0]
+    if len(without):
+        mask = np.zeros_like(first)
+        mask[without] = True
+        _refuse(
+            bins,
+            mask,
+            f"a sequence whose trained tokens hold no end token ({sorted(end_tokens)}); the model "
+            "would never learn to stop",
+        )
+
+
+def _refuse(bins: Bins, bad: npt.NDArray[np.bool_], what: str) -> None:
+    tokens = np.flatnonzero(bad)
+    if len(tokens):
+        row = int(np.searchsorted(bins.offsets, tokens[0], side="right")) - 1
+        raise InputError(f"packed row {row}, token {tokens[0] - bins.offsets[row]}: {what}")

@@ -1,0 +1,145 @@
+"""The reward of RL: one number for each completion, or none where the judge gave none.
+
+It is one function on purpose. Trainers sum what is left of several, so that a missing judgement
+beside a reward for the form would pay like a bad answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from dalign.config import Reasoning
+from dalign.errors import InputError
+from dalign.models.reasoning import parse
+from dalign.rows import AnswerToJudge, Prompt
+
+Judge = Callable[[Sequence[AnswerToJudge]], Sequence[float | None]]
+
+
+@dataclass(frozen=True)
+class RewardWeights:
+    """Weights of the parts: finite, not negative, not all 0."""
+
+    judge: float = 1.0
+    heuristic: float = 0.0
+    format: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reward:
+    """A completion's reward and what it comes from.
+
+    `status` is its form; `reasoning` and `answer` are empty unless that is `ok`. `value` is None
+    where the judge, whose word was asked for, gave none: then the completion is neither good nor
+    bad.
+    """
+
+    status: str
+    reasoning: str
+    answer: str
+    judge: float | None
+    completeness: float | None
+    value: float | None
+
+
+def completeness(answer: str, required_sections: Sequence[str]) -> float | None:
+    """Share of the required sections in the answer, whatever their case; None without any."""
+    if not required_sections:
+        return None
+    text = answer.casefold()
+    return sum(section.casefold() in text for section in required_sections) / len(required_sections)
+
+
+class CompositeReward:
+    """Weighted mean of the judge's score, the completeness and the form, over the parts that a row
+    has.
+
+    A malformed completion has no answer: 0, and the judge is not asked, because what it would be
+    shown may be reasoning. Equal answers to one prompt are judged once a call.
+    """
+
+    def __init__(
+        self, judge: Judge, weights: RewardWeights, tags: Reasoning, *, opened: bool = False
+    ) -> None:
+        """judge: scores from 0 to 1, or None for what it could not judge. opened: see `parse`."""
+        parts = (weights.judge, weights.heuristic, weights.format)
+        if not all(math.isfinite(weight) and weight >= 0 for weight in parts) or sum(parts) == 0:
+            raise InputError(
+                f"the reward's weights {parts} pay for nothing; set rl.judge_weight or another "
+                "above 0"
+            )
+        self.judge = judge
+        self.weights = weights
+        self.tags = tags
+        self.opened = opened
+
+    def __call__(
+        self, prompts: Sequence[Prompt], texts: Sequence[str], truncated: Sequence[bool]
+    ) -> list[Reward]:
+        """The reward of each completion text of the prompt beside it."""
+        parsed = parse(
+            pl.Series(texts, dtype=pl.String),
+            pl.Series(truncated, dtype=pl.Boolean),
+            self.tags,
+            opened=self.opened,
+        )
+        forms = [
+            (status, reasoning, answer) if status == "ok" else (status, "", "")
+            for status, reasoning, answer in parsed.select(
+                "status", "reasoning", "answer"
+            ).iter_rows()
+        ]
+        scores = self._scores(prompts, forms)
+        return [
+            self._reward(p, form, score)
+            for p, form, score in zip(prompts, forms, scores, strict=True)
+        ]
+
+    def _scores(
+        self, prompts: Sequence[Prompt], forms: Sequence[tuple[str, str, str]]
+    ) -> list[float | None]:
+        keys = [
+            (p.id, answer) if status == "ok" else None
+            for p, (status, _, answer) in zip(prompts, forms, strict=True)
+        ]
+        if self.weights.judge == 0:
+            return [None] * len(keys)
+        questions = {
+            key: AnswerToJudge(p.id, p.category, p.messages, key[1])
+            for p, key in zip(prompts, keys, strict=True)
+            if key is not None
+        }
+        given = list(self.judge(list(questions.values()))) if questions else []
+        if len(given) != len(questions):
+            raise InputError(
+                f"the judge gave {len(given)} scores for {len(questions)} answers; it must give "
+                "one for each"
+            )
+        scores = dict(zip(questions, given, strict=True))
+        for (prompt_id, _), score in scores.items():
+            if score is not None and not 0.0 <= score <= 1.0:
+                raise InputError(
+                    f"the judge scored an answer to prompt {prompt_id} with {score}; scale its "
+                    "scores to 0…1"
+                )
+        return [None if key is None else scores[key] for key in keys]
+
+    def _reward(self, prompt: Prompt, form: tuple[str, str, str], score: float | None) -> Reward:
+        status, reasoning, answer = form
+        if status != "ok":
+            return Reward(status, "", "", None, None, 0.0)
+        complete = completeness(answer, prompt.required_sections)
+        parts = [(self.weights.judge, score), (self.weights.format, 1.0)]
+        if complete is not None:
+            parts.append((self.weights.heuristic, complete))
+        used = [(weight, part) for weight, part in parts if weight > 0]
+        if not used or any(part is None for _, part in used):
+            return Reward(status, reasoning, answer, score, complete, None)
+        value = sum(weight * (part or 0.0) for weight, part in used) / sum(
+            weight for weight, _ in used
+        )
+        return Reward(status, reasoning, answer, score, complete, value)
