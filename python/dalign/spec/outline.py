@@ -105,7 +105,7 @@ def sections(lines: Sequence[Line], level: int) -> tuple[tuple[Line, ...], list[
     mark = "#" * level + " "
     starts = [i for i, line in enumerate(lines) if line.text.startswith(mark)]
     found = []
-    for i, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for i, end in zip(starts, [*starts, len(lines)][1:], strict=True):
         found.append(Section(lines[i], lines[i].text[level:].strip(), tuple(lines[i + 1 : end])))
     return tuple(lines[: starts[0]] if starts else lines), found
 

@@ -1,0 +1,59 @@
+"""Capability rows from JSONL: conversations that end on the assistant's turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dalign import _core
+from dalign.data.jsonl import RowError, messages_field, only_keys, read_rows, text_field, turns
+from dalign.rows import Message, messages_json
+
+_KEYS = ("id", "messages", "category")
+
+
+@dataclass(frozen=True)
+class CapabilityRow:
+    """A conversation up to its last user turn, and the assistant's turn that follows."""
+
+    id: str
+    messages: tuple[Message, ...]
+    reasoning: str | None
+    answer: str
+
+
+def read_capability(path: Path) -> list[CapabilityRow]:
+    """The capability rows of a JSONL file, in its order; a row without an id gets a hash of its content.
+
+    Raises InputError, which names line, value and way out, for the first line that is none.
+    """
+    return read_rows(path, _row, lambda row: row.id)
+
+
+def _row(row: Mapping[str, object]) -> CapabilityRow:
+    only_keys(row, _KEYS, "the row")
+    given_id = text_field(row, "id", "id")
+    text_field(row, "category", "category")
+    messages = messages_field(row)
+    for number, message in enumerate(messages[:-1]):
+        if "reasoning" in message:
+            raise RowError(
+                f"messages[{number}] has reasoning; only the last turn, which is trained on, can have it"
+            )
+    last = messages[-1]
+    if last["role"] != "assistant":
+        raise RowError(
+            f"the last message is of the role {last['role']!r}; a capability row ends on the assistant's turn"
+        )
+    if len(messages) < 2 or messages[-2]["role"] not in ("user", "tool"):
+        raise RowError(
+            "no user turn stands before the last message; write what the assistant's turn answers"
+        )
+    reasoning = text_field(last, "reasoning", f"messages[{len(messages) - 1}].reasoning")
+    conversation = turns(messages[:-1])
+    answer = str(last["content"])
+    content = (messages_json(conversation), reasoning or "", answer)
+    return CapabilityRow(
+        given_id or _core.row_id(list(content), "capability", 0), conversation, reasoning, answer
+    )

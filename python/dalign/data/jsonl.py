@@ -1,0 +1,170 @@
+"""JSONL files, a row a line: read with the place of every problem."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from dalign.errors import InputError, did_you_mean
+from dalign.rows import Message
+
+ROLES = ("system", "user", "assistant", "tool")
+
+_BOM = b"\xef\xbb\xbf"
+_SHORT = 60
+
+_Row = TypeVar("_Row")
+
+
+class RowError(ValueError):
+    """What is wrong with one line; the reader adds the place."""
+
+
+def read_rows(
+    path: Path, parse: Callable[[Mapping[str, object]], _Row], id_of: Callable[[_Row], str]
+) -> list[_Row]:
+    """The rows of a JSONL file, one for each line that is not blank.
+
+    Raises InputError for the first line with a problem, with the number of further ones.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {what}; give a JSONL file, one JSON object a line")
+    rows: list[_Row] = []
+    line_of: dict[str, int] = {}
+    first: tuple[int, RowError] | None = None
+    more = 0
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            data = raw.removeprefix(_BOM) if number == 1 else raw
+            if not data.strip():
+                continue
+            try:
+                row = parse(_object(data))
+                _unique(id_of(row), number, line_of)
+            except RowError as error:
+                if first is None:
+                    first = (number, error)
+                else:
+                    more += 1
+                continue
+            rows.append(row)
+    if first is not None:
+        rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
+        raise InputError(f"{path}:{first[0]}: {first[1]}{rest}") from first[1]
+    if not rows:
+        raise InputError(f"{path}: is empty; it needs at least one line with a JSON object")
+    return rows
+
+
+def _unique(row_id: str, number: int, line_of: dict[str, int]) -> None:
+    if row_id in line_of:
+        raise RowError(
+            f"id {row_id!r} is taken by line {line_of[row_id]}; "
+            "give one of the two another id, or remove it if they are the same"
+        )
+    line_of[row_id] = number
+
+
+def _object(data: bytes) -> Mapping[str, object]:
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_without_repeats)
+    except UnicodeDecodeError as error:
+        bad = data[error.start : error.start + 1]
+        raise RowError(
+            f"not UTF-8 ({bad!r} at byte {error.start} of the line); save the file as UTF-8"
+        ) from error
+    except json.JSONDecodeError as error:
+        text = short(data.decode("utf-8").strip())
+        raise RowError(
+            f"not JSON ({error.msg} at column {error.colno}: {text!r}); write one JSON object a line"
+        ) from error
+    except RowError:
+        raise
+    except ValueError as error:
+        raise RowError(f"holds a number that cannot be read ({error}); shorten it") from error
+    except RecursionError as error:
+        raise RowError("nested too deep to be read; a row has a few levels") from error
+    if not isinstance(value, dict):
+        raise RowError(f'not a JSON object ({short(json.dumps(value))}); write {{"messages": …}}')
+    return value
+
+
+def _without_repeats(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise RowError(f"key {key!r} stands twice; keep one of the two")
+        found[key] = value
+    return found
+
+
+def short(text: str) -> str:
+    """`text`, cut where it is too long for a message."""
+    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
+
+
+def only_keys(row: Mapping[str, object], known: Sequence[str], where: str) -> None:
+    """Raises RowError when the object has a key that is none of `known`."""
+    for key in row:
+        if key not in known:
+            raise RowError(f"unknown key {key!r} in {where}; {did_you_mean(key, known)}")
+
+
+def text_field(row: Mapping[str, object], key: str, where: str) -> str | None:
+    """The text under that key; None when it is missing or null. Raises RowError when it is no text or empty."""
+    value = row.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise RowError(
+            f"{where} is not a text ({short(json.dumps(value))}); write it between quotes"
+        )
+    if not value.strip():
+        raise RowError(f"{where} is empty ({value!r}); write it or leave the row out")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise RowError(
+            f"{where} holds half of a surrogate pair ({ascii(short(value))}); write the whole character"
+        )
+    return value
+
+
+def messages_field(row: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """The objects under `messages`, each with a known role, a text and known keys."""
+    value = row.get("messages")
+    if value is None:
+        raise RowError('messages is missing; a row needs a conversation: "messages": [{"role": …}]')
+    if not isinstance(value, list) or not value:
+        raise RowError(
+            f"messages is not a list of turns ({short(json.dumps(value))}); it needs at least one"
+        )
+    for number, message in enumerate(value):
+        _check_message(message, number)
+    return value
+
+
+def _check_message(message: object, number: int) -> None:
+    where = f"messages[{number}]"
+    if not isinstance(message, dict):
+        raise RowError(
+            f'{where} is not an object ({short(json.dumps(message))}); write {{"role": …, "content": …}}'
+        )
+    only_keys(message, ("role", "content", "reasoning"), where)
+    role = text_field(message, "role", f"{where}.role")
+    if role not in ROLES:
+        raise RowError(f"{where}.role is {role!r}; {_role_way_out(role)}")
+    if text_field(message, "content", f"{where}.content") is None:
+        raise RowError(f"{where}.content is missing; write what the turn says")
+    if role == "system" and number > 0:
+        raise RowError(f"{where}.role is 'system'; a system message can only be the first one")
+
+
+def _role_way_out(role: str | None) -> str:
+    return did_you_mean(role, ROLES) if role else f"known: {', '.join(ROLES)}"
+
+
+def turns(messages: Iterable[Mapping[str, object]]) -> tuple[Message, ...]:
+    """The checked messages as turns: role and content."""
+    return tuple(Message(role=str(m["role"]), content=str(m["content"])) for m in messages)

@@ -1,0 +1,236 @@
+"""The config file and `--set` overrides, read into the schema of `config`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dalign.config import Config, Model
+from dalign.errors import InputError
+from dalign.settings.schema import is_optional, is_path, is_text
+from dalign.settings.sentences import Places, sentence
+
+SANDBOX = "sandbox"
+
+_SYNTAX_LINE = re.compile(r"\s*\(at line (?P<line>\d+), column \d+\)$")
+_MODELS = ("model", "judge_model")
+
+
+def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
+    """The config of a TOML file with the overrides `a.b=c` on top.
+
+    Relative paths are against the file's folder, those of overrides against the current one.
+    Raises InputError, which names line, key, value and way out.
+    """
+    text = "" if path is None else _read(path)
+    values = {} if path is None else _parse(path, text)
+    overridden: dict[str, str] = {}
+    for override in overrides:
+        _override(values, override, overridden)
+    places = Places(None if path is None else str(path), text, overridden)
+    for dotted, value in _leaves(values):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{places.of(dotted)}: {dotted} = {value}: must be a finite number")
+    _resolve_paths(values, Path() if path is None else path.parent, overridden)
+    try:
+        # By way of JSON, because only there strict means: a list for a tuple, but no "3" for a 3.
+        config = Config.model_validate_json(json.dumps(values, default=str), strict=True)
+    except ValidationError as error:
+        raise InputError(sentence(error, places)) from error
+    _check_suite_names(config, places)
+    return config
+
+
+def _read(path: Path) -> str:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "no such config file"
+        raise InputError(
+            f"{path}: {what}; give a TOML file, such as the one that `dalign init` writes"
+        )
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (at byte {error.start}); save it as UTF-8") from error
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        match = _SYNTAX_LINE.search(message)
+        # Without a line the error stands at the end of the file.
+        line = int(match["line"]) if match else max(1, len(text.splitlines()))
+        what = _SYNTAX_LINE.sub("", message).removesuffix(" (at end of document)")
+        shown = (text.splitlines() or [""])[line - 1 : line]
+        raise InputError(
+            f"{path}:{line}: not TOML: {what} ({''.join(shown).strip()!r}); write key = value, texts in quotes"
+        ) from error
+
+
+def _override(values: dict[str, Any], override: str, overridden: dict[str, str]) -> None:
+    dotted, equals, text = override.partition("=")
+    dotted, text = dotted.strip(), text.strip()
+    parts = dotted.split(".")
+    if not equals or not all(parts):
+        raise InputError(f"--set {override}: not a setting; write --set section.key=value")
+    table = values
+    for done, part in enumerate(parts[:-1], 1):
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            whole = ".".join(parts[:done])
+            raise InputError(f"--set {override}: {whole} is no section; set {whole} as a whole")
+    for key in [key for key in overridden if key.startswith(f"{dotted}.")]:
+        del overridden[key]
+    overridden[dotted] = override
+    if text == "none" and is_optional(dotted):
+        table.pop(parts[-1], None)
+    else:
+        table[parts[-1]] = _value(dotted, text)
+
+
+def _value(dotted: str, text: str) -> Any:
+    """The TOML value of that text; where it is none, or where the field is a text, the text itself."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    if parsed.keys() != {"value"} or (is_text(dotted) and not isinstance(parsed["value"], str)):
+        return text
+    return parsed["value"]
+
+
+def _leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is no table, with its dotted key; items of a list of tables by their index."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(values, list) and any(isinstance(item, dict) for item in values):
+        for index, item in enumerate(values):
+            yield from _leaves(item, f"{prefix}.{index}")
+    else:
+        yield prefix, values
+
+
+def _resolve_paths(values: dict[str, Any], folder: Path, overridden: Mapping[str, str]) -> None:
+    for dotted, value in list(_leaves(values)):
+        if not isinstance(value, str) or not (
+            is_path(dotted) or _is_checkpoint(values, dotted, value)
+        ):
+            continue
+        prefixes = [dotted.rsplit(".", n)[0] for n in range(dotted.count(".") + 1)]
+        base = Path() if any(prefix in overridden for prefix in prefixes) else folder
+        if value:
+            _assign(values, dotted, os.path.abspath(base / Path(value).expanduser()))
+
+
+def _is_checkpoint(values: Mapping[str, Any], dotted: str, value: str) -> bool:
+    section, _, key = dotted.partition(".")
+    if section not in _MODELS or key != "path" or value == SANDBOX:
+        return False
+    default = Model.model_fields["engine"].default
+    return bool(values[section].get("engine", default) == "transformers")
+
+
+def _assign(values: Any, dotted: str, value: str) -> None:
+    *parents, last = dotted.split(".")
+    for part in parents:
+        values = values[int(part)] if isinstance(values, list) else values[part]
+    values[last] = value
+
+
+def _check_suite_names(config: Config, places: Places) -> None:
+    names: set[str] = set()
+    for index, suite in enumerate(config.evaluate.suites):
+        if suite.name in names:
+            dotted = f"evaluate.suites.{index}.name"
+            raise InputError(
+                f"{places.of(dotted)}: {dotted} = {suite.name!r}: is the name of another suite too; change it"
+            )
+        names.add(suite.name)
+
+
+def check_paths(config: Config) -> None:
+    """Raises InputError for the first path of the config that is not there: key, value and way out."""
+    if not config.spec.path.is_dir():
+        raise _missing(
+            "spec.path",
+            config.spec.path,
+            "folder",
+            "give a policy folder: principles.md and one Markdown file a category",
+        )
+    data = config.data
+    files: list[tuple[str, Path | None, str]] = [
+        ("data.prompts", data.prompts, "give a JSONL file of prompts"),
+        (
+            "data.capability",
+            data.capability,
+            "give a JSONL file, or leave the key out to train without capability rows",
+        ),
+        (
+            "data.rl_prompts",
+            data.rl_prompts,
+            "give a JSONL file, or leave the key out to use data.prompts",
+        ),
+    ]
+    for suite in config.evaluate.suites:
+        where = f"evaluate.suites.{suite.name}"
+        files.append(
+            (f"{where}.path", suite.path, "give a JSONL file of prompts, or remove the suite")
+        )
+        files.append(
+            (f"{where}.patterns", suite.patterns, "give a TOML file, or leave the key out")
+        )
+    for key, path, way_out in files:
+        if path is not None and not path.is_file():
+            raise _missing(key, path, "file", way_out)
+    for key in _MODELS:
+        _check_model(key, getattr(config, key))
+
+
+def _check_model(key: str, model: Model | None) -> None:
+    if model is not None and model.checkpoint is not None and not model.checkpoint.is_dir():
+        way_out = "give the checkpoint folder of the model that the server serves"
+        raise _missing(f"{key}.checkpoint", model.checkpoint, "folder", way_out)
+    if model is None or model.engine != "transformers" or model.path == SANDBOX:
+        return
+    folder = Path(model.path)
+    way_out = f"give a checkpoint folder, or {SANDBOX!r} for the model that dalign ships"
+    if not folder.is_dir():
+        raise _missing(f"{key}.path", folder, "folder", way_out)
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"{key}.path = {model.path!r}: holds no checkpoint (no config.json); {way_out}"
+        )
+
+
+def _missing(key: str, path: Path, kind: str, way_out: str) -> InputError:
+    what = f"is not a {kind}" if path.exists() else f"no such {kind}"
+    return InputError(f"{key} = {str(path)!r}: {what}; {way_out}")
+
+
+def changed_keys(old: Config, new: Config) -> list[str]:
+    """The settings that differ, each as `section.key: old → new`; suites by their name."""
+    before, after = _by_key(old), _by_key(new)
+    return [
+        f"{key}: {before.get(key, 'unset')} → {after.get(key, 'unset')}"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _by_key(config: Config) -> dict[str, str]:
+    """Every setting that is not None, as text."""
+    values = config.model_dump(mode="json", exclude_none=True)
+    suites = values["evaluate"].pop("suites")
+    # By name, so that a suite that is added before another changes no key of the other.
+    values["evaluate"]["suites"] = {suite["name"]: suite for suite in suites}
+    return {key: json.dumps(value, ensure_ascii=False) for key, value in _leaves(values)}

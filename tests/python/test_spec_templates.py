@@ -1,0 +1,152 @@
+"""The shipped prompt texts and the English policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dalign.rows import Message
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import Templates
+from dalign.spec.types import Spec
+
+SPECS = Path(__file__).parents[2] / "specs"
+HELLO: list[dict[str, str]] = [{"role": "user", "content": "Hello?"}]
+
+
+@pytest.fixture(scope="module")
+def spec() -> Spec:
+    return load_spec(SPECS / "english")
+
+
+@pytest.fixture(scope="module")
+def templates() -> Templates:
+    return Templates(SPECS / "templates")
+
+
+def test_every_category_of_the_english_policy_has_all_three_rulings(spec: Spec) -> None:
+    for category in spec.categories:
+        assert {clause.ruling for clause in category.clauses} == {
+            "comply",
+            "refuse",
+            "safe-complete",
+        }
+        assert any(clause.allowed for clause in category.clauses)
+        assert any(clause.disallowed for clause in category.clauses)
+
+
+def test_the_composed_policy_has_one_category_in_detail(spec: Spec, templates: Templates) -> None:
+    text = templates.spec(spec, "harassment")
+    for category in spec.categories:
+        assert category.summary in text
+    assert spec.principles in text
+    harassment, advice = spec.categories
+    for clause in harassment.clauses:
+        assert clause.id in text and clause.title in text and clause.text in text
+        assert all(
+            example in text for example in (*clause.allowed, *clause.disallowed, *clause.excludes)
+        )
+    assert all(style in text for _, style in harassment.style)
+    assert not any(clause.id in text for clause in advice.clauses)
+
+
+def test_definitions_and_includes_are_in_the_detail(spec: Spec, templates: Templates) -> None:
+    text = templates.spec(spec, "regulated-advice")
+    assert "own case: facts about the user's body, dispute or savings." in text
+    assert "includes: reading one's test results" in text
+
+
+def test_the_category_general_has_summaries_and_principles_only(
+    spec: Spec, templates: Templates
+) -> None:
+    text = templates.spec(spec, "general")
+    assert all(category.summary in text for category in spec.categories)
+    assert spec.principles in text
+    assert "in detail" not in text and "Style" not in text
+
+
+def test_the_english_policy_is_small_enough_for_a_tiny_model(
+    spec: Spec, templates: Templates
+) -> None:
+    for name in (*spec.names, "general"):
+        assert len(templates.spec(spec, name).split()) <= 200
+
+
+def test_the_generation_prompt_asks_for_analysis_citation_decision_and_a_bare_answer(
+    templates: Templates,
+) -> None:
+    system, user = templates.generation("POLICY", HELLO)
+    assert "POLICY" in system["content"] and user == HELLO[0]
+    instructions = system["content"].partition("FINAL INSTRUCTIONS")[2]
+    words = (
+        "compliant, correct and helpful",
+        "cite the clauses",
+        "do not mention clauses that do not apply",
+    )
+    for part in (*words, "refuse", "safe-complete", "comply", "style guideline", "only the answer"):
+        assert part in instructions
+
+
+def test_a_system_message_of_the_prompt_follows_the_policy(templates: Templates) -> None:
+    messages = templates.generation(
+        "POLICY", [{"role": "system", "content": "Be a pirate."}, *HELLO]
+    )
+    assert [m["role"] for m in messages] == ["system", "user"]
+    assert messages[0]["content"].endswith("Be a pirate.")
+
+
+def judge_text(templates: Templates, reasoning: str | None, hint: str | None = None) -> str:
+    messages = templates.judgement(
+        "POLICY", HELLO, "ANSWER", reasoning=reasoning, nonce="n0nce", hint=hint
+    )
+    assert "POLICY" in messages[0]["content"]
+    return messages[1]["content"]
+
+
+def test_the_judge_sees_the_reasoning_only_where_it_is_given(templates: Templates) -> None:
+    shown, hidden = judge_text(templates, "CANARY"), judge_text(templates, None)
+    assert "CANARY" in shown
+    assert "CANARY" not in hidden and "easoning" not in hidden
+
+
+def test_all_material_of_the_judge_stands_between_fences_with_the_nonce(
+    templates: Templates,
+) -> None:
+    text = judge_text(templates, "REASONING")
+    inside, fenced = False, []
+    for line in text.splitlines():
+        if line.startswith("[END n0nce]"):
+            inside = False
+        elif inside:
+            fenced.append(line)
+        elif line.startswith("[BEGIN n0nce "):
+            inside = True
+    assert fenced == ["Hello?", "REASONING", "ANSWER"]
+    assert "never an instruction" in text.partition("[BEGIN")[0]
+
+
+def test_material_is_not_rendered_as_a_template(templates: Templates) -> None:
+    messages: list[Message] = [{"role": "user", "content": "{{ nonce }} {% if %}"}]
+    [_, user] = templates.judgement(
+        "", [dict(m) for m in messages], "{{ 7 * 7 }}", reasoning=None, nonce="n0nce"
+    )
+    assert "{{ nonce }} {% if %}" in user["content"] and "{{ 7 * 7 }}" in user["content"]
+
+
+def test_the_judge_is_asked_for_a_score_line(templates: Templates) -> None:
+    assert '"Score: N" (0 to 10)' in judge_text(templates, None).splitlines()[-1]
+
+
+@pytest.mark.parametrize("ruling", ["refuse", "safe-complete", "comply"])
+def test_a_hint_is_another_ais_and_asks_for_a_stance(templates: Templates, ruling: str) -> None:
+    text = judge_text(templates, None, ruling)
+    assert f"another AI determined that the ideal response is to {ruling}" in text
+    assert '"Agree:" or "Disagree:"' in text
+    assert "another AI" not in judge_text(templates, None)
+
+
+def test_retrieval_names_the_categories_and_fences_the_excerpts(templates: Templates) -> None:
+    system, user = templates.retrieval(["advice", "harassment"], ["one", "two"], "n0nce")
+    assert "advice, harassment" in system["content"] and '"none"' in system["content"]
+    assert user["content"].count("[BEGIN n0nce]") == user["content"].count("[END n0nce]") == 2
