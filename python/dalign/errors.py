@@ -36,3 +36,7 @@ def did_you_mean(value: str, known: Iterable[str]) -> str:
     words = list(known)
     near = difflib.get_close_matches(value, words, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(words)}"
+
+
+class WorkerError(DalignError, RuntimeError):
+    """A process that worked for a run is gone."""

@@ -16,8 +16,6 @@ from dalign.evaluate.metrics import arm_pairs, paired_rows
 from dalign.pipeline.context import RunContext
 from dalign.pipeline.evaluate_stage import GRADES
 from dalign.pipeline.plan import Node
-from dalign.pipeline.report_content import report_content
-from dalign.report.page import write_report
 from dalign.store import digest, write_text
 
 RESULTS = "results.json"
@@ -35,6 +33,9 @@ def write_results(ctx: RunContext, plan: Sequence[Node]) -> Path:
             raise InputError(
                 f"{ctx.run}: {node.name} has not finished, or its inputs have changed; run it first (dalign run --run {ctx.run})"
             )
+    from dalign.pipeline.report_content import report_content
+    from dalign.report.page import write_report
+
     results = collect(ctx, plan)
     path = ctx.run / RESULTS
     write_text(path, json.dumps(results, indent=1) + "\n")

@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 from dalign.config import Config
+from dalign.errors import WorkerError
 from dalign.pipeline.context import RunContext
 from dalign.pipeline.plan import Node, make_plan
 from dalign.progress import Progress
@@ -141,6 +143,11 @@ def _side_by_side(ctx: RunContext, nodes: Sequence[Node], workers: int) -> list[
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker, initargs=state)
     try:
         ran = _schedule(pool, nodes, workers)
+    except BrokenProcessPool as error:
+        raise WorkerError(
+            "a worker process was ended from outside, perhaps for want of memory; "
+            "the same command goes on from here, with --set run.workers=1 in less memory"
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         ended.set()
