@@ -212,7 +212,8 @@ const PROBE: &str = "Probe 1: a_b, c!\n";
 ///
 /// A byte-level vocabulary may lack some of the 256 bytes. The reference implementation leaves
 /// such a byte out of the result; the crate refuses the file. So the absent bytes get the ids above
-/// the vocabulary, and [`Tokenizer`] leaves those ids out.
+/// the vocabulary, and [`Tokenizer`] leaves those ids out. One difference stays: the reference may
+/// merge the neighbours of a byte that it left out, here they stay apart.
 fn build(config: &mut Value) -> Result<Tokenizer, tokenizers::Error> {
     let (pipeline, absent) = match tokenizers::from_json(&config.to_string()) {
         Ok(pipeline) => (pipeline, 0..0),

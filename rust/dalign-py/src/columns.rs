@@ -13,6 +13,7 @@ use numpy::{PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
+use pyo3_arrow::error::PyArrowError;
 use pyo3_arrow::input::AnyArray;
 
 use crate::errors::bad_column;
@@ -36,7 +37,7 @@ impl<'py> FromPyObject<'_, 'py> for Column {
                 object.get_type()
             ))
         })?;
-        let (chunks, field) = column.into_chunked_array()?.into_inner();
+        let (chunks, field) = column.into_chunked_array().map_err(unreadable)?.into_inner();
         Ok(Self { chunks, kind: field.data_type().clone() })
     }
 }
@@ -140,6 +141,12 @@ impl Column {
     fn len(&self) -> usize {
         self.chunks.iter().map(Array::len).sum()
     }
+}
+
+/// A column that Arrow cannot import, as a polars Series without a type.
+fn unreadable(cause: PyArrowError) -> PyErr {
+    let cause = PyErr::from(cause);
+    PyTypeError::new_err(format!("{cause}; give the column a type"))
 }
 
 /// The chunk as another primitive type; a value that does not fit is an error.

@@ -1,0 +1,271 @@
+"""The parts of dalign that touch every byte, written in Rust, over Arrow columns.
+
+A *column* is a polars Series, a pyarrow Array or ChunkedArray, any other object with
+``__arrow_c_stream__`` or ``__arrow_c_array__``, or a one-dimensional numpy array. Text columns may
+be Utf8, LargeUtf8 or Utf8View; whole numbers may have any width that holds their values. An empty
+polars Series needs its type (``pl.Series([], dtype=pl.String)``). Results
+with several columns are Arrow tables: ``polars.DataFrame(table)`` reads one without a copy and
+without pyarrow.
+
+Every function releases the GIL and works on as many threads as ``RAYON_NUM_THREADS`` says (all
+cores unless set); the result never depends on that number.
+"""
+
+from os import PathLike
+from typing import Protocol, TypeAlias, TypedDict, final, type_check_only
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "CoreError",
+    "Tokenizer",
+    "__version__",
+    "aggregate",
+    "assemble",
+    "bootstrap_difference",
+    "bootstrap_mean",
+    "digest",
+    "exact_duplicates",
+    "pack_plan",
+    "parse_completions",
+    "parse_verdicts",
+    "row_id",
+    "row_ids",
+]
+
+__version__: str
+
+@type_check_only
+class _ArrowStream(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+@type_check_only
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+
+@type_check_only
+class _Table(_ArrowStream, Protocol):
+    """An Arrow table; give it to ``polars.DataFrame`` or ``pyarrow.table``."""
+
+    @property
+    def num_rows(self) -> int: ...
+    @property
+    def column_names(self) -> list[str]: ...
+
+@type_check_only
+class _Texts(_ArrowArray, Protocol):
+    """An Arrow array of texts; give it to ``polars.Series`` or ``pyarrow.array``."""
+
+    def __len__(self) -> int: ...
+
+@type_check_only
+class _Packed(TypedDict):
+    input_ids: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    position_ids: npt.NDArray[np.int64]
+    sequence_starts: npt.NDArray[np.uint32]
+    bin_offsets: npt.NDArray[np.uint64]
+
+_Column: TypeAlias = _ArrowStream | _ArrowArray | npt.NDArray[np.generic]
+
+class CoreError(ValueError):
+    """Input that the core refuses: which row, which value, which limit, and what to do."""
+
+    kind: str
+    """The cause, to be matched on: ``row_too_long``, ``empty_loss_mask``, ``null``, ..."""
+    row: int | None
+    """The first row at fault, counted from 0; None where no row is."""
+    value: float | None
+    """The value that was refused, where there is one."""
+    limit: float | None
+    """The limit that the value had to keep, where there is one."""
+
+def parse_completions(
+    texts: _Column,
+    open_tag: str | None,
+    close_tag: str | None,
+    prefilled: bool,
+    truncated: _Column,
+) -> _Table:
+    """Status, reasoning and answer of each completion.
+
+    open_tag, close_tag: what the model writes around its reasoning; None for both when the whole
+    reply is the answer. prefilled: the chat template already wrote the open tag, so replies come
+    without it. truncated: booleans, whether generation stopped at the token limit.
+
+    Returns columns ``status``, ``reasoning``, ``answer``, all texts, the last two trimmed. The
+    status is ``ok`` or the first defect met:
+
+    - ``truncated``: the token limit, wherever that was; goes before every other status;
+    - ``missing``: no tag at all; the whole reply is the answer;
+    - ``unclosed``: reasoning that no tag closes; the answer is empty;
+    - ``unopened``: a close tag and no open tag; reasoning before it, answer after it;
+    - ``wrong_order``: a close tag, or other text, before the open tag; both parts are empty;
+    - ``nested``: a second open tag before the close tag; both parts are empty;
+    - ``repeated``: a tag after the reasoning was closed; both parts are empty;
+    - ``empty_answer``: nothing after the close tag (nor, without tags, at all);
+    - ``empty_reasoning``: an answer, and nothing between the tags.
+
+    The answer never holds text that a tag marks as reasoning.
+
+    Raises CoreError: ``bad_tags`` (one tag without the other, blank, or one inside the other),
+    ``length_mismatch``, ``null``.
+    """
+
+def exact_duplicates(texts: _Column) -> npt.NDArray[np.uint32]:
+    """For each row, the first row with the same text up to white space.
+
+    Row i is the one to keep where ``result[i] == i``. Texts are compared trimmed, with each run of
+    white space as one space, by 128 bits of XXH3.
+
+    Raises CoreError: ``null``, ``too_many_rows`` (above 2³² − 1).
+    """
+
+@final
+class Tokenizer:
+    """A Hugging Face tokenizer that adds nothing: no begin or end token, no padding, no truncation.
+
+    Added tokens that stand in the text, such as ``<think>``, get their own ids. Ids equal those of
+    the package ``tokenizers``, with one exception: where a byte-level vocabulary lacks a byte, both
+    leave the byte out, but that package may merge its neighbours and this class does not. May be
+    shared by threads.
+    """
+
+    @staticmethod
+    def from_file(path: str | PathLike[str]) -> Tokenizer:
+        """Reads a ``tokenizer.json``.
+
+        Raises CoreError: ``unreadable_tokenizer``; ``unsupported_tokenizer`` where the fast path
+        cannot take this kind (an unknown splitting pattern, BPE dropout, ...): use the model's own
+        tokenizer then.
+        """
+
+    def encode(self, texts: _Column) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
+        """Token ids of all texts in one buffer, and where each text's ids start and end.
+
+        Text i has ``ids[offsets[i] : offsets[i + 1]]``; there is one more offset than texts.
+
+        Raises CoreError: ``null``, ``unencodable_text``.
+        """
+
+def pack_plan(
+    lengths: _Column, capacity: int
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Which rows share a bin: best fit, longest rows first, no bin above the capacity.
+
+    lengths: tokens of each row, at least 1. capacity: tokens that a bin holds.
+
+    Returns ``(row_order, bin_offsets)``: bin b holds the rows
+    ``row_order[bin_offsets[b] : bin_offsets[b + 1]]``; every row stands in ``row_order`` once.
+
+    Raises CoreError: ``row_too_long`` (rows are never cut; row, value and limit are set),
+    ``empty_row``.
+    """
+
+def assemble(
+    ids: _Column,
+    offsets: _Column,
+    segment_rows: _Column,
+    segment_trained: _Column,
+    row_order: _Column,
+    bin_offsets: _Column,
+) -> _Packed:
+    """The flat training buffers of a plan.
+
+    Segment s has the token ids ``ids[offsets[s] : offsets[s + 1]]``, belongs to row
+    ``segment_rows[s]`` (sorted; every row from 0 on has a segment) and carries loss where
+    ``segment_trained[s]``. ``row_order`` and ``bin_offsets`` come from ``pack_plan``.
+
+    Returns, bins one after the other and rows in the plan's order:
+
+    - ``input_ids``, ``labels``, ``position_ids``: one entry a token. A label is the token's own id
+      where it carries loss, else −100; the shift by one is the trainer's. The first token of a row
+      never carries loss. Positions count from 0 in each row.
+    - ``sequence_starts``: where each row starts in these buffers (not in its bin).
+    - ``bin_offsets``: bin b has the tokens ``[bin_offsets[b] : bin_offsets[b + 1]]`` of them.
+
+    Raises CoreError: ``empty_loss_mask`` (a row that trains on no token), ``unsorted_segments`` (row
+    is the segment), ``bad_plan``, ``bad_offsets``, ``length_mismatch``, ``too_many_tokens``.
+    """
+
+def parse_verdicts(replies: _Column, low: float, high: float) -> _Table:
+    """State, score and stance of each judge reply, read on the scale from low to high.
+
+    Only the text after the last ``</think>`` counts; the last score in it is the verdict
+    (``<score>7</score>``, ``{"score": 7}``, ``Score: 7/10``, ``**Score**: 7``, ``score 7``).
+
+    Returns columns ``state`` (text), ``score`` (float, null unless the state is ``ok``) and
+    ``stance`` (``agree``, ``disagree`` or null, from a statement of its own such as ``I disagree.``).
+    States:
+
+    - ``ok``: the score is on the scale;
+    - ``missing``: no score;
+    - ``refused``: no score, and an apology in its place;
+    - ``unclosed``: a ``<think>`` that is not closed;
+    - ``out_of_range``: the last score is not on the scale, or is out of another number than high;
+    - ``contradictory``: two different scores on the last score's line, or in its JSON object.
+
+    Raises CoreError: ``bad_scale``, ``null``.
+    """
+
+def aggregate(
+    scores: _Column, offsets: _Column, method: str, quantile: float | None, min_valid: int
+) -> _Table:
+    """One score for each completion's judgements ``scores[offsets[i] : offsets[i + 1]]``.
+
+    scores: null or NaN where a judgement failed; such a one counts as absent, never as a number.
+    method: ``min``, ``mean``, ``median``, or ``quantile`` with its share in [0, 1] (linear between
+    two scores, as numpy's default). min_valid: at least 1.
+
+    Returns columns ``score`` (float, null where fewer than min_valid judgements are valid: the
+    completion is unjudged) and ``n_valid``.
+
+    Raises CoreError: ``unknown_method``, ``bad_quantile``, ``bad_min_valid``, ``bad_offsets``.
+    """
+
+def bootstrap_mean(
+    values: _Column,
+    clusters: _Column,
+    outer: _Column | None,
+    n_resamples: int,
+    level: float,
+    seed: int,
+) -> tuple[float, float, float]:
+    """Mean of the values, and the ends of its percentile bootstrap interval: ``(mean, low, high)``.
+
+    clusters: texts or whole numbers; values of one cluster (a prompt's answers) are resampled
+    together. outer: a second level around the first (training seeds), or None; a cluster label
+    then counts apart in each outer cluster. level: in (0, 1). The mean weighs values, not clusters,
+    alike. The same seed gives the same interval.
+
+    Raises CoreError: ``too_few_clusters`` (an interval needs 2; with outer, 2 of those),
+    ``not_finite``, ``bad_level``, ``bad_n_resamples``, ``length_mismatch``.
+    """
+
+def bootstrap_difference(
+    a: _Column,
+    b: _Column,
+    clusters: _Column,
+    outer: _Column | None,
+    n_resamples: int,
+    level: float,
+    seed: int,
+) -> tuple[float, float, float]:
+    """Mean of the paired differences a − b and the ends of its interval; as ``bootstrap_mean``."""
+
+def row_id(parents: list[str], variant: str, index: int) -> str:
+    """The id of a row that was made from these parents: 32 hexadecimal digits of BLAKE3.
+
+    parents: ids of the rows that it was made from, in order. variant: the arm or run of the stage.
+    index: tells siblings apart, at least 0.
+    """
+
+def row_ids(parents: _Column, variant: str, indices: _Column) -> _Texts:
+    """``row_id([parent], variant, index)`` of each row.
+
+    Raises CoreError: ``null``, ``length_mismatch``, ``bad_number`` (a negative index).
+    """
+
+def digest(data: bytes) -> str:
+    """The content hash of some bytes: 64 hexadecimal digits of BLAKE3."""

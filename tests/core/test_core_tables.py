@@ -1,0 +1,118 @@
+"""The tables in tests/cases, which the Rust tests read too, through the binding."""
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pytest
+from dalign import _core
+
+CASES = Path(__file__).parents[1] / "cases"
+
+
+def table(name: str) -> list[Any]:
+    rows = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
+    return [pytest.param(row, id=row["name"]) for row in rows]
+
+
+def check_error(expected: dict[str, Any], call: Callable[[], object]) -> None:
+    with pytest.raises(_core.CoreError) as raised:
+        call()
+    assert {field: getattr(raised.value, field) for field in expected} == expected
+
+
+def ends(groups: Sequence[Any]) -> npt.NDArray[np.int64]:
+    return np.cumsum([0, *map(len, groups)])
+
+
+@pytest.mark.parametrize("case", table("completions"))
+def test_a_completion_is_parsed_as_the_table_says(case: dict[str, Any]) -> None:
+    open_tag, close_tag = case.get("tags", ["<think>", "</think>"]) or (None, None)
+    parsed = _core.parse_completions(
+        pl.Series([case["text"]]),
+        open_tag,
+        close_tag,
+        case.get("prefilled", False),
+        pl.Series([case.get("truncated", False)]),
+    )
+    expected = (case["status"], case["reasoning"], case["answer"])
+    assert pl.DataFrame(parsed).rows() == [expected]
+
+
+@pytest.mark.parametrize("case", table("verdicts"))
+def test_a_reply_is_read_as_the_table_says(case: dict[str, Any]) -> None:
+    replies = pl.Series([case["reply"]])
+    verdicts = _core.parse_verdicts(replies, case.get("low", 0), case.get("high", 10))
+    expected = (case["state"], case.get("score"), case.get("stance"))
+    assert pl.DataFrame(verdicts).rows() == [expected]
+
+
+@pytest.mark.parametrize("case", table("duplicates"))
+def test_duplicates_are_found_as_the_table_says(case: dict[str, Any]) -> None:
+    assert (
+        _core.exact_duplicates(pl.Series(case["texts"], dtype=pl.String)).tolist() == case["first"]
+    )
+
+
+@pytest.mark.parametrize("case", table("plans"))
+def test_rows_are_planned_as_the_table_says(case: dict[str, Any]) -> None:
+    lengths = np.array(case["lengths"], dtype=np.uint32)
+
+    def plan() -> list[list[int]]:
+        row_order, bin_offsets = _core.pack_plan(lengths, case["capacity"])
+        return [bin.tolist() for bin in np.split(row_order, bin_offsets[1:-1]) if bin.size]
+
+    if "error" in case:
+        check_error(case["error"], plan)
+    else:
+        assert plan() == case["bins"]
+
+
+@pytest.mark.parametrize("case", table("layouts"))
+def test_bins_are_laid_out_as_the_table_says(case: dict[str, Any]) -> None:
+    rows, trained, ids = list(zip(*case["segments"], strict=True)) or ((), (), ())
+    arguments = (
+        np.array([token for segment in ids for token in segment], dtype=np.uint32),
+        ends(ids),
+        np.array(rows, dtype=np.uint32),
+        np.array(trained, dtype=bool),
+        np.array(list(chain(*case["bins"])), dtype=np.uint32),
+        ends(case["bins"]),
+    )
+    if "error" in case:
+        check_error(case["error"], lambda: _core.assemble(*arguments))
+        return
+    packed: Any = _core.assemble(*arguments)
+    for name, buffer in packed.items():
+        assert buffer.tolist() == case[name], name
+
+
+@pytest.mark.parametrize("case", table("aggregates"))
+def test_judgements_are_reduced_as_the_table_says(case: dict[str, Any]) -> None:
+    scores = pl.Series(list(chain(*case["groups"])), dtype=pl.Float64)
+
+    def reduce() -> list[tuple[Any, ...]]:
+        quantile, min_valid = case.get("quantile"), case["min_valid"]
+        offsets = ends(case["groups"])
+        return pl.DataFrame(
+            _core.aggregate(scores, offsets, case["method"], quantile, min_valid)
+        ).rows()
+
+    if "error" in case:
+        check_error(case["error"], reduce)
+    else:
+        assert reduce() == [tuple(row) for row in case["expected"]]
+
+
+@pytest.mark.parametrize("case", table("ids"))
+def test_a_row_has_the_id_that_the_table_says(case: dict[str, Any]) -> None:
+    assert _core.row_id(case["parents"], case["variant"], case["index"]) == case["id"]
+    if len(case["parents"]) == 1:
+        parents = pl.Series(case["parents"])
+        indices = pl.Series([case["index"]], dtype=pl.UInt64)
+        assert pl.Series(_core.row_ids(parents, case["variant"], indices)).to_list() == [case["id"]]
