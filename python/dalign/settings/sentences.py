@@ -22,7 +22,6 @@ _MUST_BE = {
     "float_type": "must be a number",
     "bool_type": "must be true or false",
     "string_type": "must be a text, in quotes",
-    "path_type": "must be a path, in quotes",
     "string_too_short": "must not be empty",
     "tuple_type": 'must be a list, such as ["a", "b"]',
     "model_type": "must be a table of settings",
