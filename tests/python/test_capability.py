@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from dalign.data.capability import CapabilityRow, read_capability
 from dalign.errors import InputError
 

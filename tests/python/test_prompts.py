@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from dalign.data.prompts import read_prompts
 from dalign.errors import InputError
 from dalign.rows import Expected, prompt_id
@@ -83,7 +82,7 @@ def test_blank_lines_a_byte_order_mark_and_windows_line_ends_are_passed_over(
 
 BAD = [
     (b'{"category": "\xe9"}', ("not UTF-8", "b'\\xe9' at byte 14", "save the file as UTF-8")),
-    ("\ufeff".join(["", "x"]).encode("utf-16"), ("not UTF-8",)),
+    ("x".encode("utf-16"), ("not UTF-8",)),
     ('{"category": }', ("not JSON", "column 14", "one JSON object a line")),
     ('{"category": "advice"', ("not JSON", "write one JSON object a line")),
     ("[" * 100_000, ("nested too deep",)),

@@ -6,10 +6,15 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
 from dalign.config import Config
 from dalign.errors import InputError
-from dalign.settings import changed_keys, check_paths, commented_toml, dump_toml, load_config
+from dalign.settings import (
+    changed_keys,
+    check_paths,
+    commented_toml,
+    dump_toml,
+    load_config,
+)
 
 GOOD = """\
 [model]

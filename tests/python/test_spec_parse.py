@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from dalign.errors import InputError
 from dalign.spec.outline import MAX_BYTES
 from dalign.spec.parse import load_spec, load_templates

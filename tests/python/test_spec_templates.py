@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from dalign.rows import Message
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Templates

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dalign import _core
-from dalign.data.jsonl import RowError, messages_field, only_keys, read_rows, text_field, turns
+from dalign.data.jsonl import (
+    RowError,
+    messages_field,
+    only_keys,
+    read_rows,
+    text_field,
+    turns,
+)
 from dalign.rows import Message, messages_json
 
 _KEYS = ("id", "messages", "category")

@@ -126,7 +126,7 @@ def text_field(row: Mapping[str, object], key: str, where: str) -> str | None:
         raise RowError(f"{where} is empty ({value!r}); write it or leave the row out")
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise RowError(
-            f"{where} holds half of a surrogate pair ({ascii(short(value))}); write the whole character"
+            f"{where} holds half of a surrogate pair ({short(value)!a}); write the whole character"
         )
     return value
 

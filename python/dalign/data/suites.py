@@ -31,7 +31,7 @@ class Patterns:
     """Patterns that tell an answer's ruling and the clause that its reasoning cites."""
 
     answers: tuple[AnswerPattern, ...]
-    retrieval: re.Pattern[str] = re.compile(_CITATION)  # noqa: RUF009
+    retrieval: re.Pattern[str] = re.compile(_CITATION)
 
     def ruling_of(self, answer: str) -> tuple[str, bool] | None:
         """The answer's ruling and whether it adheres to the style; the first pattern that is found counts.

@@ -10,7 +10,15 @@ import dalign
 from dalign.errors import InputError, did_you_mean
 from dalign.spec.front_matter import front_matter
 from dalign.spec.hashes import digest, hashed
-from dalign.spec.outline import Item, Line, Section, Source, items, read_source, sections
+from dalign.spec.outline import (
+    Item,
+    Line,
+    Section,
+    Source,
+    items,
+    read_source,
+    sections,
+)
 from dalign.spec.references import resolve_references
 from dalign.spec.templates import Templates
 from dalign.spec.types import RULINGS, Category, Clause, Place, Ruling, Spec
