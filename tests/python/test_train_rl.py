@@ -232,6 +232,10 @@ def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(start, t
     assert (tmp_path / "a/steps.jsonl").read_bytes() == (tmp_path / "b/steps.jsonl").read_bytes()
     assert [row["step"] for row in second.curve] == [1, 2, 3, 4, 5]
     assert_same_weights(first.final, second.final)
+    # Asked again, it makes no step, and the caller takes up what it kept of the last one.
+    again = []
+    assert run("b", None, again) == second
+    assert again == [("resume", 5)]
 
 
 def test_the_judge_is_handed_answers_without_reasoning_and_nothing_malformed(start, tmp_path):

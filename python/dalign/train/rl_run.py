@@ -45,6 +45,8 @@ def run(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResult:
     claim(job.out, job_identity(job, reward))
     done = finished(job.out)
     if done is not None:
+        # The last step is always saved, so what the caller kept of it is there.
+        job.on_resume(len(done.curve))
         return done
     start = Start(job.start, job.device, job.dtype, job.trust_remote_code)
     log = StepLog(job.out / "steps.jsonl")
