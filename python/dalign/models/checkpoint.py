@@ -196,7 +196,7 @@ def import_transformers() -> Any:
             ) from error
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     return import_module("transformers")
 
 

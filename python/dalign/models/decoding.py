@@ -38,7 +38,7 @@ class GrowingLayer(DynamicLayer):
     """Keys and values in buffers with room ahead: a step writes one token and copies no other."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._key_room: Tensor | None = None
         self._value_room: Tensor | None = None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,7 +51,9 @@ class Engine(Protocol):
         """Strings that the model's template gives a meaning to; broken up in untrusted text."""
         ...
 
-    def stream(self, requests: Sequence[Request], sampling: Sampling, done: Set[str] = frozenset()) -> Iterator[list[Reply]]:
+    def stream(
+        self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
+    ) -> Iterator[list[Reply]]:
         """Replies in lists as they finish, each request once, those in `done` left out.
 
         Batches are a function of `requests` alone, so that a resumed call gives the same replies as an undisturbed one.
