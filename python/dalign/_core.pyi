@@ -42,7 +42,9 @@ class _ArrowStream(Protocol):
 
 @type_check_only
 class _ArrowArray(Protocol):
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __arrow_c_array__(
+        self, requested_schema: object | None = None
+    ) -> tuple[object, object]: ...
 
 @type_check_only
 class _Table(_ArrowStream, Protocol):
@@ -231,16 +233,17 @@ def bootstrap_mean(
     n_resamples: int,
     level: float,
     seed: int,
-) -> tuple[float, float, float]:
+) -> tuple[float, float | None, float | None]:
     """Mean of the values, and the ends of its percentile bootstrap interval: ``(mean, low, high)``.
 
     clusters: texts or whole numbers; values of one cluster (a prompt's answers) are resampled
     together. outer: a second level around the first (training seeds), or None; a cluster label
     then counts apart in each outer cluster. level: in (0, 1). The mean weighs values, not clusters,
-    alike. The same seed gives the same interval.
+    alike. The same seed gives the same interval. With a single cluster (with outer: a single outer
+    one) both ends are None: nothing is known of the next one.
 
-    Raises CoreError: ``too_few_clusters`` (an interval needs 2; with outer, 2 of those),
-    ``not_finite``, ``bad_level``, ``bad_n_resamples``, ``length_mismatch``.
+    Raises CoreError: ``no_values``, ``not_finite``, ``bad_level``, ``bad_n_resamples``,
+    ``length_mismatch``.
     """
 
 def bootstrap_difference(
@@ -251,7 +254,7 @@ def bootstrap_difference(
     n_resamples: int,
     level: float,
     seed: int,
-) -> tuple[float, float, float]:
+) -> tuple[float, float | None, float | None]:
     """Mean of the paired differences a − b and the ends of its interval; as ``bootstrap_mean``."""
 
 def row_id(parents: list[str], variant: str, index: int) -> str:

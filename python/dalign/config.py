@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
-ARMS = ("none", "spec", "sft", "rl", "sft+rl")
 Arm = Literal["none", "spec", "sft", "rl", "sft+rl"]
+ARMS: tuple[Arm, ...] = ("none", "spec", "sft", "rl", "sft+rl")
 
 
 class Section(BaseModel):

@@ -16,11 +16,4 @@ def with_spec(
     composed = {
         name: templates.spec(spec, name) for name in {prompt.category for prompt in prompts}
     }
-    return [
-        _as_messages(templates.generation(composed[p.category], list(map(dict, p.messages))))
-        for p in prompts
-    ]  # type: ignore[arg-type]
-
-
-def _as_messages(messages: Sequence[dict[str, str]]) -> tuple[Message, ...]:
-    return tuple(Message(role=m["role"], content=m["content"]) for m in messages)
+    return [tuple(templates.generation(composed[p.category], p.messages)) for p in prompts]

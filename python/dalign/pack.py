@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,6 +20,8 @@ from dalign.rows import Message
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from dalign._core import _Packed
 
 # As many tokens of the policy in a row, in a prompt that must not hold it, count as a leak.
 LEAK_TOKENS = 8
@@ -95,7 +98,7 @@ def check_no_spec(
 def _pieces(encoded: tuple[NDArray[np.uint32], NDArray[np.uint64]]) -> list[list[int]]:
     ids, offsets = encoded
     bounds = offsets.tolist()
-    return [ids[a:b].tolist() for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [ids[a:b].tolist() for a, b in pairwise(bounds)]
 
 
 def _runs(ids: Sequence[int]) -> set[tuple[int, ...]]:
@@ -143,21 +146,20 @@ def pack(
     owners = pl.Series([i for i in range(len(keep)) for _ in (0, 1)], dtype=pl.UInt32)
     trained = pl.Series([flag for _ in keep for flag in (False, True)], dtype=pl.Boolean)
     flat = _core.assemble(ids, offsets, owners, trained, order, bins)
-    frame = _bins_frame(flat, [rows[i].id for i in keep], order, bins)
+    frame = _bins_frame(flat, [rows[i].id for i in keep], order.tolist(), bins.tolist())
     return Packed(frame, dropped, len(flat["input_ids"]), int((flat["labels"] != -100).sum()))
 
 
 def _bins_frame(
-    flat: dict[str, NDArray[np.int64]], names: Sequence[str], order: object, bins: object
+    flat: _Packed, names: Sequence[str], order: Sequence[int], bins: Sequence[int]
 ) -> pl.DataFrame:
     """One row a bin, from the flat buffers."""
-    token_bounds = [int(b) for b in flat["bin_offsets"]]
-    row_bounds = [int(b) for b in bins]  # type: ignore[attr-defined]
-    placed = [names[int(i)] for i in order]  # type: ignore[attr-defined]
-    data: dict[str, list[object]] = {name: [] for name in SCHEMA}
-    for k in range(len(token_bounds) - 1):
-        a, b = token_bounds[k], token_bounds[k + 1]
-        for name in ("input_ids", "labels", "position_ids"):
-            data[name].append(flat[name][a:b].tolist())
-        data["rows"].append(placed[row_bounds[k] : row_bounds[k + 1]])
-    return pl.DataFrame(data, schema=SCHEMA)
+    placed = [names[i] for i in order]
+    tokens = list(pairwise(flat["bin_offsets"].tolist()))
+    columns = {
+        "input_ids": flat["input_ids"],
+        "labels": flat["labels"],
+        "position_ids": flat["position_ids"],
+    }
+    data = {name: [flat_ids[a:b].tolist() for a, b in tokens] for name, flat_ids in columns.items()}
+    return pl.DataFrame(data | {"rows": [placed[a:b] for a, b in pairwise(bins)]}, schema=SCHEMA)

@@ -73,7 +73,8 @@ class Lines:
 
     def say(self, text: str) -> None:
         """The sentence as a line."""
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 class Bars:

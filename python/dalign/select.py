@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -123,10 +123,12 @@ def _without_duplicates(candidates: Sequence[Example], dropped: list[Drop]) -> l
     """The candidates but for those equal to an earlier, at least as well judged one."""
     ordered = sorted(candidates, key=lambda e: (-e.score, e.id))
     texts = [f"{messages_json(e.messages)}\n{e.reasoning}\n{e.answer}" for e in ordered]
-    firsts = _core.exact_duplicates(pl.Series(texts, dtype=pl.String)) if ordered else []
+    firsts: Sequence[int] = (
+        _core.exact_duplicates(pl.Series(texts, dtype=pl.String)).tolist() if ordered else []
+    )
     kept = []
     for i, (example, first) in enumerate(zip(ordered, firsts, strict=True)):
-        if int(first) == i:
+        if first == i:
             kept.append(example)
         else:
             dropped.append(
@@ -134,7 +136,7 @@ def _without_duplicates(candidates: Sequence[Example], dropped: list[Drop]) -> l
                     example.completion_id,
                     example.category,
                     "duplicate",
-                    f"of {ordered[int(first)].completion_id}",
+                    f"of {ordered[first].completion_id}",
                 )
             )
     return kept
@@ -187,11 +189,10 @@ def _even_draw(
 
 
 def check_quota(
-    chosen: Sequence[Example], prompts: Sequence[Prompt] | object, settings: Select
+    chosen: Sequence[Example], prompts: Iterable[Prompt], settings: Select
 ) -> dict[str, int]:
     """The categories short of the quota, with how many examples they have. Raises QuotaError if the settings say so."""
-    wanted = sorted({prompt.category for prompt in prompts})  # type: ignore[attr-defined]
-    counts = {name: 0 for name in wanted}
+    counts = dict.fromkeys(sorted({prompt.category for prompt in prompts}), 0)
     for example in chosen:
         counts[example.category] += 1
     short = {name: count for name, count in counts.items() if count < settings.quota}

@@ -114,6 +114,11 @@ def test_the_outer_level_is_optional() -> None:
     assert (mean, low, high) == (3.75, 1.0, 8.0)
 
 
+def test_a_single_cluster_has_a_mean_and_no_interval() -> None:
+    values, clusters = np.array([1.0, 2.0]), np.array([7, 7])
+    assert _core.bootstrap_mean(values, clusters, None, 100, 0.95, 7) == (1.5, None, None)
+
+
 def test_every_error_has_every_field() -> None:
     with pytest.raises(_core.CoreError) as raised:
         _core.Tokenizer.from_file("/nowhere/tokenizer.json")

@@ -65,7 +65,7 @@ def test_rows_are_planned_as_the_table_says(case: dict[str, Any]) -> None:
 
     def plan() -> list[list[int]]:
         row_order, bin_offsets = _core.pack_plan(lengths, case["capacity"])
-        return [bin.tolist() for bin in np.split(row_order, bin_offsets[1:-1]) if bin.size]
+        return [rows.tolist() for rows in np.split(row_order, bin_offsets[1:-1]) if rows.size]
 
     if "error" in case:
         check_error(case["error"], plan)

@@ -1,6 +1,6 @@
 """Token ids equal to those of the package `tokenizers`, which every trainer uses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,11 @@ KINDS: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=KINDS.keys())
-def both(request: Any, tmp_path_factory: Any) -> Iterator[tuple[Any, _core.Tokenizer]]:
+@pytest.fixture(scope="module", params=list(KINDS))
+def both(request: Any, tmp_path_factory: Any) -> tuple[Any, _core.Tokenizer]:
     path: Path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
     KINDS[request.param]().save(str(path))
-    yield tokenizers.Tokenizer.from_file(str(path)), _core.Tokenizer.from_file(path)
+    return tokenizers.Tokenizer.from_file(str(path)), _core.Tokenizer.from_file(path)
 
 
 def check_equal(both: tuple[Any, _core.Tokenizer], texts: list[str]) -> None:

@@ -21,17 +21,28 @@ PATIENCE_S = 240
 
 
 def command(run: Path) -> list[str]:
-    return [sys.executable, "-c", "from dalign.cli import main; main()", "demo", str(run), "--smoke"]
+    return [
+        sys.executable,
+        "-c",
+        "from dalign.cli import main; main()",
+        "demo",
+        str(run),
+        "--smoke",
+    ]
 
 
 def run_to_end(run: Path) -> None:
-    done = subprocess.run(command(run), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    done = subprocess.run(
+        command(run), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
 def lines_in(pattern: str) -> Callable[[Path], bool]:
     """Whether a file of that name holds a whole line."""
-    return lambda run: any(path.read_bytes().count(b"\n") > 0 for path in run.glob(pattern) if path.is_file())
+    return lambda run: any(
+        path.read_bytes().count(b"\n") > 0 for path in run.glob(pattern) if path.is_file()
+    )
 
 
 def exists(pattern: str) -> Callable[[Path], bool]:
@@ -49,12 +60,16 @@ MOMENTS = [
 
 def kill_during(run: Path, stage: str, is_there: Callable[[Path], bool]) -> None:
     """Starts the command and kills it, with all its processes, in the middle of the stage."""
-    process = subprocess.Popen(command(run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        command(run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     deadline = time.monotonic() + PATIENCE_S
     try:
         while not is_there(run):
             assert process.poll() is None, f"the run ended before {stage} was seen at work"
-            assert time.monotonic() < deadline, f"{stage} was not seen at work within {PATIENCE_S} s"
+            assert time.monotonic() < deadline, (
+                f"{stage} was not seen at work within {PATIENCE_S} s"
+            )
             time.sleep(0.005)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
@@ -70,17 +85,32 @@ def outcome(run: Path) -> dict[str, Any]:
         if "checkpoints" not in path.parts
     }
     manifests = {
-        str(path.relative_to(run)): json.loads(path.read_text())["output_sha256"] for path in sorted(run.rglob("manifest.json"))
+        str(path.relative_to(run)): json.loads(path.read_text())["output_sha256"]
+        for path in sorted(run.rglob("manifest.json"))
     }
     results = json.loads((run / "results.json").read_text())
     costs = ("wall_s", "cpu_s", "peak_rss_mib")
-    stages = [{key: value for key, value in stage.items() if key not in costs} for stage in results["stages"]]
-    weights = {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.glob("*/*/final/model.safetensors"))}
+    stages = [
+        {key: value for key, value in stage.items() if key not in costs}
+        for stage in results["stages"]
+    ]
+    weights = {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted(run.glob("*/*/final/model.safetensors"))
+    }
     kept = {key: value for key, value in results.items() if key not in ("elapsed_s", "stages")}
-    return {"tables": tables, "manifests": manifests, "results": kept, "stages": stages, "weights": weights}
+    return {
+        "tables": tables,
+        "manifests": manifests,
+        "results": kept,
+        "stages": stages,
+        "weights": weights,
+    }
 
 
-def test_a_run_killed_in_four_stages_ends_in_the_same_rows_as_an_undisturbed_one(tmp_path: Path) -> None:
+def test_a_run_killed_in_four_stages_ends_in_the_same_rows_as_an_undisturbed_one(
+    tmp_path: Path,
+) -> None:
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     run_to_end(undisturbed)
     for stage, is_there in MOMENTS:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from dalign.cli import main
 
 
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of a command."""
     monkeypatch.setattr(sys, "argv", ["dalign", *arguments])
     code = 0
@@ -25,25 +26,52 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *a
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Path:
     """A project as `dalign init` writes it."""
     code, _, err = call(monkeypatch, capsys, "init", str(tmp_path / "mine"))
     assert code == 0, err
     return tmp_path / "mine"
 
 
-def test_a_new_project_passes_all_checks_as_it_stands(project, monkeypatch, capsys, tmp_path) -> None:
-    code, out, err = call(monkeypatch, capsys, "run", str(project / "dalign.toml"), "--run", str(tmp_path / "r"), "--dry-run")
+def test_a_new_project_passes_all_checks_as_it_stands(
+    project, monkeypatch, capsys, tmp_path
+) -> None:
+    code, out, err = call(
+        monkeypatch,
+        capsys,
+        "run",
+        str(project / "dalign.toml"),
+        "--run",
+        str(tmp_path / "r"),
+        "--dry-run",
+    )
     assert (code, err) == (0, "")
     assert "evaluate/sft+rl" in out and "prompts: 200" in out
     assert not (tmp_path / "r").exists()
 
 
 def test_the_plan_can_be_had_as_json(project, monkeypatch, capsys, tmp_path) -> None:
-    code, out, _ = call(monkeypatch, capsys, "run", str(project / "dalign.toml"), "--run", str(tmp_path / "r"), "--dry-run", "--json")
+    code, out, _ = call(
+        monkeypatch,
+        capsys,
+        "run",
+        str(project / "dalign.toml"),
+        "--run",
+        str(tmp_path / "r"),
+        "--dry-run",
+        "--json",
+    )
     plan = json.loads(out)
     assert code == 0
-    assert [row["node"] for row in plan["plan"][:5]] == ["generate/main", "filter/main", "judge/main", "select/main", "pack/main"]
+    assert [row["node"] for row in plan["plan"][:5]] == [
+        "generate/main",
+        "filter/main",
+        "judge/main",
+        "select/main",
+        "pack/main",
+    ]
     assert plan["work"]["prompts"] == 200
 
 
@@ -101,10 +129,14 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("breaks", "named"), [(b, n) for _, b, n in BAD], ids=[name for name, _, _ in BAD])
+@pytest.mark.parametrize(
+    ("breaks", "named"), [(b, n) for _, b, n in BAD], ids=[name for name, _, _ in BAD]
+)
 def test_bad_input_gets_one_sentence(breaks, named, project, monkeypatch, capsys, tmp_path) -> None:
     breaks(project)
-    code, out, err = call(monkeypatch, capsys, "run", str(project / "dalign.toml"), "--run", str(tmp_path / "r"))
+    code, out, err = call(
+        monkeypatch, capsys, "run", str(project / "dalign.toml"), "--run", str(tmp_path / "r")
+    )
     assert code == 1 and out == ""
     assert err.startswith("error: ") and err.count("\n") == 1 and "Traceback" not in err
     for part in named:
@@ -112,7 +144,9 @@ def test_bad_input_gets_one_sentence(breaks, named, project, monkeypatch, capsys
     assert not (tmp_path / "r").exists()
 
 
-def test_a_checkpoint_without_a_chat_template_is_refused_before_anything_loads(project, monkeypatch, capsys, tmp_path) -> None:
+def test_a_checkpoint_without_a_chat_template_is_refused_before_anything_loads(
+    project, monkeypatch, capsys, tmp_path
+) -> None:
     import shutil
 
     from dalign.sandbox.checkpoint import MODEL
@@ -120,12 +154,21 @@ def test_a_checkpoint_without_a_chat_template_is_refused_before_anything_loads(p
     shutil.copytree(MODEL, tmp_path / "bare")
     (tmp_path / "bare" / "chat_template.jinja").unlink()
     code, _, err = call(
-        monkeypatch, capsys, "run", str(project / "dalign.toml"), "--run", str(tmp_path / "r"), "--set", f"model.path={tmp_path / 'bare'}"
+        monkeypatch,
+        capsys,
+        "run",
+        str(project / "dalign.toml"),
+        "--run",
+        str(tmp_path / "r"),
+        "--set",
+        f"model.path={tmp_path / 'bare'}",
     )
     assert code == 1 and err.count("\n") == 1 and "chat template" in err and "bare" in err
 
 
-def test_a_run_folder_of_another_config_is_refused_and_left_as_it_is(project, monkeypatch, capsys, tmp_path) -> None:
+def test_a_run_folder_of_another_config_is_refused_and_left_as_it_is(
+    project, monkeypatch, capsys, tmp_path
+) -> None:
     run = tmp_path / "r"
     run.mkdir()
     from dalign.settings import dump_toml, load_config
@@ -133,7 +176,16 @@ def test_a_run_folder_of_another_config_is_refused_and_left_as_it_is(project, mo
     (run / "config.toml").write_text(dump_toml(load_config(project / "dalign.toml", [])))
     (run / "generate").mkdir()
     (run / "generate" / "precious").write_text("rows")
-    code, _, err = call(monkeypatch, capsys, "run", str(project / "dalign.toml"), "--run", str(run), "--set", "judge.k=7")
+    code, _, err = call(
+        monkeypatch,
+        capsys,
+        "run",
+        str(project / "dalign.toml"),
+        "--run",
+        str(run),
+        "--set",
+        "judge.k=7",
+    )
     assert code == 1 and err.count("\n") == 1
     assert "judge.k" in err and "--redo" in err
     assert (run / "generate" / "precious").read_text() == "rows"
@@ -142,12 +194,18 @@ def test_a_run_folder_of_another_config_is_refused_and_left_as_it_is(project, mo
 def test_a_folder_that_is_no_run_is_refused(project, monkeypatch, capsys, tmp_path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.jpg").write_text("x")
-    code, _, err = call(monkeypatch, capsys, "run", str(project / "dalign.toml"), "--run", str(tmp_path / "photos"))
+    code, _, err = call(
+        monkeypatch, capsys, "run", str(project / "dalign.toml"), "--run", str(tmp_path / "photos")
+    )
     assert code == 1 and "no run folder" in err
 
 
-def test_a_stage_before_its_turn_names_the_one_to_run_first(project, monkeypatch, capsys, tmp_path) -> None:
-    code, _, err = call(monkeypatch, capsys, "judge", str(project / "dalign.toml"), "--run", str(tmp_path / "r"))
+def test_a_stage_before_its_turn_names_the_one_to_run_first(
+    project, monkeypatch, capsys, tmp_path
+) -> None:
+    code, _, err = call(
+        monkeypatch, capsys, "judge", str(project / "dalign.toml"), "--run", str(tmp_path / "r")
+    )
     assert code == 1 and err.count("\n") == 1 and "filter" in err
 
 

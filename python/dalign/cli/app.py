@@ -59,7 +59,7 @@ def _version(wanted: bool) -> None:
         from dalign import _core
 
         typer.echo(_core.__version__)
-        raise typer.Exit()
+        raise typer.Exit
 
 
 @app.callback()
@@ -73,13 +73,13 @@ def _options(
 
 @app.command(epilog="Example: dalign run dalign.toml --run runs/first --set judge.k=8")
 def run(
+    run: RunFolder,
     config: ConfigPath = None,
-    run: RunFolder = ...,
     set_: Sets = None,
     redo: Redo = False,
     dry_run: DryRun = False,
     json: AsJson = False,
-) -> None:  # type: ignore[assignment]
+) -> None:
     """Run all stages of a config: generate, filter, judge, select, pack, sft, rl, evaluate, report."""
     from dalign.cli.work import run_stages
 
@@ -131,9 +131,9 @@ def show(
     row_id: Annotated[
         str, typer.Argument(metavar="ROW_ID", help="The id of any row, or its first characters.")
     ],
-    run: RunFolder = ...,
+    run: RunFolder,
     json: AsJson = False,
-) -> None:  # type: ignore[assignment]
+) -> None:
     """Print a row's whole journey: prompt, completion, verdicts, example, training row, evaluation."""
     from dalign.cli.show import show_row
 
@@ -152,13 +152,13 @@ def _stage_command(stage: str, what: str, *, variants: bool) -> None:
             epilog=f"{example} --variant sft+rl" if stage != "sft" else example,
         )
         def _with_variant(
+            run: RunFolder,
             config: ConfigPath = None,
-            run: RunFolder = ...,
             variant: Variant = None,
             set_: Sets = None,
             redo: Redo = False,
             dry_run: DryRun = False,
-            json: AsJson = False,  # type: ignore[assignment]
+            json: AsJson = False,
         ) -> None:
             from dalign.cli.work import run_stages
 
@@ -177,13 +177,13 @@ def _stage_command(stage: str, what: str, *, variants: bool) -> None:
 
         @app.command(name=stage, help=what, epilog=example)
         def _plain(
+            run: RunFolder,
             config: ConfigPath = None,
-            run: RunFolder = ...,
             set_: Sets = None,
             redo: Redo = False,
             dry_run: DryRun = False,
             json: AsJson = False,
-        ) -> None:  # type: ignore[assignment]
+        ) -> None:
             from dalign.cli.work import run_stages
 
             run_stages(

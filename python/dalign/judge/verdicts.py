@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dalign import _core
-from dalign.models.protocol import Engine, Reply, Request, Sampling
+from dalign.models.protocol import Engine, Reply, Request
 from dalign.rows import Message, row_seed
 from dalign.spec.templates import Templates, escape_control
 from dalign.spec.types import Spec
@@ -158,6 +158,5 @@ def reduce_verdicts(verdicts: pl.DataFrame, scale: Scale) -> pl.DataFrame:
         {"completion_id": owners, "category": categories},
         schema={"completion_id": pl.String, "category": pl.String},
     )
-    return pl.concat([named, reduced.select("score", "n_valid")], how="horizontal").cast(
-        SCORE_SCHEMA
-    )  # type: ignore[arg-type]
+    scores = pl.concat([named, reduced.select("score", "n_valid")], how="horizontal")
+    return scores.cast(pl.Schema(SCORE_SCHEMA))

@@ -163,26 +163,42 @@ def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
 
 
 def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> Any:
-    """The folder's model in eval mode, its attention by torch's sdpa. Raises InputError where it cannot be loaded.
+    """The folder's model in eval mode, its attention by torch's sdpa.
 
     dtype: float32, bfloat16 or float16. Weights come from safetensors only: a pickle can run code.
+    Raises InputError where it cannot be loaded, or where the files lack some of its weights.
     """
     transformers = import_transformers()
     import torch
+    from safetensors import SafetensorError
 
     _check_weights(path)
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(
+        model, loading = transformers.AutoModelForCausalLM.from_pretrained(
             str(path),
             dtype=getattr(torch, dtype),
             attn_implementation="sdpa",
             trust_remote_code=trust_remote_code,
             use_safetensors=True,
             local_files_only=True,
+            output_loading_info=True,
         )
-        return model.to(device).eval()
-    except (OSError, ValueError, ImportError, RuntimeError, AssertionError) as error:
+        model = model.to(device).eval()
+    except (
+        OSError,
+        ValueError,
+        ImportError,
+        RuntimeError,
+        AssertionError,
+        SafetensorError,
+    ) as error:
         raise InputError(_not_loaded(path, f"model on {device}", error)) from error
+    # transformers fills them with random numbers and goes on.
+    if missing := sorted(loading["missing_keys"]):
+        raise InputError(
+            f"{path}: its files lack {len(missing)} of the model's weights (first: {missing[0]}); copy the checkpoint again"
+        )
+    return model
 
 
 def import_transformers() -> Any:

@@ -143,6 +143,10 @@ def _default_system(alone: str, with_system: str, history: str) -> str | None:
     while first and second and first[-1] == second[-1]:
         first.pop()
         second.pop()
+    if first and second:
+        # Roles that are plain text: "\n\nUser: " leads a later turn, "User: " the first.
+        ends_alike = second[-1].endswith(first[-1])
+        first[-1] = "" if ends_alike else first[-1].removesuffix(second[-1].lstrip())
     inserted = " ".join(piece for piece in first if not MARKER.fullmatch(piece)).strip()
     return inserted if re.search(r"\w", inserted) else None
 

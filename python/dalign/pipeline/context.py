@@ -197,7 +197,7 @@ class RunContext:
         """What determines a verdict, apart from the question."""
         model = self.config.judge_of_record
         return {
-            "judge": self.model_fingerprint(model),
+            "model": self.model_fingerprint(model),
             "dtype": model.dtype,
             "settings": self.config.judge.model_dump(),
             "spec": self.spec.sha256,

@@ -17,7 +17,7 @@ from dalign.judge.verdicts import SCORE_SCHEMA, Question, reduce_verdicts
 from dalign.models.completions import complete
 from dalign.models.protocol import Sampling
 from dalign.pipeline.context import RunContext
-from dalign.rows import Prompt, messages_from_json
+from dalign.rows import Message, Prompt, messages_from_json
 from dalign.store import StageFolder, dropped_frame, write_parquet
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def run_filter(ctx: RunContext, folder: StageFolder) -> None:
 
 def judge_inputs(ctx: RunContext) -> Inputs:
     """What determines the verdicts."""
-    return {"filter": ctx.folder("filter").output_sha256(), **ctx.judge_inputs()}
+    return {"filter": ctx.folder("filter").output_sha256(), "judge": ctx.judge_inputs()}
 
 
 def run_judge(ctx: RunContext, folder: StageFolder) -> None:
@@ -246,7 +246,7 @@ def _training_texts(
     def text(
         row: str,
         category: str,
-        messages: Sequence[dict[str, str]],
+        messages: Sequence[Message],
         thought: str | None,
         answer: str,
     ) -> pack_stage.TrainingText:
@@ -256,14 +256,14 @@ def _training_texts(
         completion = pack_stage.completion_text(thought, answer, tags, opened=ctx.opened)
         return pack_stage.TrainingText(
             row, category, str(prompt), pack_stage.own_words(messages), completion
-        )  # type: ignore[arg-type]
+        )
 
     examples = ctx.folder("select").rows()
     safety = [
-        text(r["id"], r["category"], messages_from_json(r["messages"]), r["reasoning"], r["answer"])  # type: ignore[arg-type]
+        text(r["id"], r["category"], messages_from_json(r["messages"]), r["reasoning"], r["answer"])
         for r in examples.iter_rows(named=True)
     ]
-    capability = [text(c.id, "general", c.messages, c.reasoning, c.answer) for c in ctx.capability]  # type: ignore[arg-type]
+    capability = [text(c.id, "general", c.messages, c.reasoning, c.answer) for c in ctx.capability]
     return safety, capability
 
 

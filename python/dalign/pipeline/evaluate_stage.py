@@ -55,7 +55,7 @@ def evaluate_inputs(ctx: RunContext, arm: str) -> Inputs:
         "pass_score": ctx.config.pass_score,
         "reasoning": ctx.config.model.reasoning.model_dump(),
         "batch_size": ctx.config.model.batch_size,
-        **ctx.judge_inputs(),
+        "judge": ctx.judge_inputs(),
     }
 
 

@@ -130,8 +130,7 @@ def _steps(ctx: RunContext, prompt: Prompt) -> Iterator[Step]:
             f"{row['reasoning']}\n{row['answer']}",
             f"training example, score {row['score']:g}; the policy is not in it",
         )
-        for packed in _packed(ctx, row["id"]):
-            yield packed
+        yield from _packed(ctx, row["id"])
     yield from _rollout_steps(ctx, prompt)
     yield from _evaluation_steps(ctx, prompt)
 

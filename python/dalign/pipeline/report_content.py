@@ -34,14 +34,26 @@ def report_content(ctx: RunContext, results: Mapping[str, Any], *, created: str)
         funnel=_funnel(ctx) if made_data else [],
         drops=_drops(ctx) if made_data else [],
         score_histogram=_histogram(ctx) if made_data else [],
-        states=[{"state": state, "count": count} for state, count in judge["counts"].get("states", {}).items()],
+        states=[
+            {"state": state, "count": count}
+            for state, count in judge["counts"].get("states", {}).items()
+        ],
         curves=[row for arm in ("rl", "sft+rl") for row in _rl_curve(ctx.folder("rl", arm), arm)],
         sft_curve=_sft_curve(ctx.folder("sft", "sft")),
         journeys=_journeys(ctx) if made_data else [],
         warnings=_warnings(ctx),
         **{
             name: results[name]
-            for name in ("rows", "pairs", "stages", "elapsed_s", "version", "spec_sha256", "templates_sha256", "config_sha256")
+            for name in (
+                "rows",
+                "pairs",
+                "stages",
+                "elapsed_s",
+                "version",
+                "spec_sha256",
+                "templates_sha256",
+                "config_sha256",
+            )
         },
     )
 
@@ -67,7 +79,9 @@ def _funnel(ctx: RunContext) -> list[Row]:
         "kept": scores.filter(pl.col("score") >= ctx.config.select.threshold),
         "examples": ctx.folder("select").rows(),
     }
-    counts = {name: dict(frame["category"].value_counts().iter_rows()) for name, frame in stations.items()}
+    counts = {
+        name: dict(frame["category"].value_counts().iter_rows()) for name, frame in stations.items()
+    }
     return [
         {"category": category, **{name: counts[name].get(category, 0) for name in stations}}
         for category in sorted(counts["prompts"])
@@ -77,14 +91,25 @@ def _funnel(ctx: RunContext) -> list[Row]:
 def _drops(ctx: RunContext) -> list[Row]:
     rows = []
     for stage in ("filter", "select", "pack"):
-        reasons = ctx.folder(stage).dropped()["reason"].value_counts().sort("count", "reason", descending=[True, False])
-        rows += [{"stage": stage, "reason": reason, "count": count} for reason, count in reasons.iter_rows()]
+        reasons = (
+            ctx.folder(stage)
+            .dropped()["reason"]
+            .value_counts()
+            .sort("count", "reason", descending=[True, False])
+        )
+        rows += [
+            {"stage": stage, "reason": reason, "count": count}
+            for reason, count in reasons.iter_rows()
+        ]
     return rows
 
 
 def _histogram(ctx: RunContext) -> list[Row]:
     scores = pl.read_parquet(ctx.folder("judge").path / SCORES)["score"].drop_nulls()
-    return [{"score": score, "count": count} for score, count in scores.value_counts().sort("score").iter_rows()]
+    return [
+        {"score": score, "count": count}
+        for score, count in scores.value_counts().sort("score").iter_rows()
+    ]
 
 
 def _rl_curve(folder: StageFolder, arm: str) -> list[Row]:
@@ -92,7 +117,9 @@ def _rl_curve(folder: StageFolder, arm: str) -> list[Row]:
     path = folder.path / ROWS
     if not path.is_file():
         return []
-    steps = {row["step"]: row for row in json.loads((folder.path / "curve.json").read_text("utf-8"))}
+    steps = {
+        row["step"]: row for row in json.loads((folder.path / "curve.json").read_text("utf-8"))
+    }
     means = (
         pl.read_parquet(path)
         .group_by("step")
@@ -113,7 +140,10 @@ def _sft_curve(folder: StageFolder) -> list[Row]:
     path = folder.path / "curve.json"
     if not path.is_file():
         return []
-    return [{"arm": "sft", "step": row["step"], "loss": row["loss"]} for row in json.loads(path.read_text("utf-8"))]
+    return [
+        {"arm": "sft", "step": row["step"], "loss": row["loss"]}
+        for row in json.loads(path.read_text("utf-8"))
+    ]
 
 
 def _journeys(ctx: RunContext) -> list[Row]:
@@ -128,8 +158,13 @@ def _journeys(ctx: RunContext) -> list[Row]:
             {
                 "row_id": row_id,
                 "category": journey.prompt.category,
-                "prompt": "\n".join(f"{m['role']}: {m['content']}" for m in journey.prompt.messages),
-                "steps": [{"stage": step.stage, "text": step.text, "note": step.note} for step in journey.steps],
+                "prompt": "\n".join(
+                    f"{m['role']}: {m['content']}" for m in journey.prompt.messages
+                ),
+                "steps": [
+                    {"stage": step.stage, "text": step.text, "note": step.note}
+                    for step in journey.steps
+                ],
             }
         )
     return rows
@@ -141,17 +176,25 @@ def _warnings(ctx: RunContext) -> list[str]:
     selected = ctx.folder("select").manifest()
     if selected is not None:
         for name, count in selected["counts"]["short"].items():
-            found.append(f"Category '{name}' has {count} examples, fewer than select.quota = {ctx.config.select.quota}.")
+            found.append(
+                f"Category '{name}' has {count} examples, fewer than select.quota = {ctx.config.select.quota}."
+            )
         dropped = ctx.folder("select").dropped()
         unjudged = dropped.filter(pl.col("reason") == "unjudged").height
         if unjudged:
-            found.append(f"{unjudged} completions are unjudged: too few of their judgements gave a score. None was selected.")
+            found.append(
+                f"{unjudged} completions are unjudged: too few of their judgements gave a score. None was selected."
+            )
         if not ctx.folder("select").rows().height:
             found.append("No completion became an example: SFT saw capability rows alone.")
     for arm in ctx.config.evaluate.arms:
         facts = (ctx.folder("evaluate", arm).manifest() or {"facts": {}})["facts"]
         if facts.get("unjudged"):
-            found.append(f"Arm {arm}: {facts['unjudged']} grades are missing, because the judge gave no score; they count nowhere.")
+            found.append(
+                f"Arm {arm}: {facts['unjudged']} grades are missing, because the judge gave no score; they count nowhere."
+            )
         if facts.get("malformed"):
-            found.append(f"Arm {arm}: {facts['malformed']} completions are malformed and fail every metric.")
+            found.append(
+                f"Arm {arm}: {facts['malformed']} completions are malformed and fail every metric."
+            )
     return found

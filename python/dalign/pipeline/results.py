@@ -48,7 +48,7 @@ def write_results(ctx: RunContext, plan: Sequence[Node]) -> Path:
 
 def collect(ctx: RunContext, plan: Sequence[Node]) -> Results:
     """The results of finished stages: metrics, paired differences, costs, and what they rest on."""
-    arms = ctx.config.evaluate.arms
+    arms: tuple[str, ...] = ctx.config.evaluate.arms
     rows = [
         row
         for arm in arms

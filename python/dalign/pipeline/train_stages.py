@@ -67,7 +67,6 @@ def run_sft(ctx: RunContext, folder: StageFolder) -> None:
     _use_threads(ctx)
     result = train_sft(job, _Steps(ctx, folder.name))
     _finish(
-        ctx,
         folder,
         sft_inputs(ctx),
         result,
@@ -93,7 +92,7 @@ def rl_inputs(ctx: RunContext, arm: str) -> Inputs:
         "device": model.device,
         "dtype": model.dtype,
         "threads": ctx.config.run.threads,
-        **ctx.judge_inputs(),
+        "judge": ctx.judge_inputs(),
     }
 
 
@@ -113,6 +112,11 @@ def run_rl(ctx: RunContext, folder: StageFolder) -> None:
         settings.judge_weight, settings.heuristic_weight, settings.format_weight
     )
     log = _RolloutLog(ctx, folder)
+
+    def back_to(step: int) -> None:
+        judge.load(folder.path / f"judge-{step}.json")
+        log.back_to(step)
+
     job = RlJob(
         start=start, prompts=ctx.rl_prompts, out=folder.path, settings=settings, seed=ctx.config.run.seed,
         reasoning=model.reasoning,
@@ -120,14 +124,13 @@ def run_rl(ctx: RunContext, folder: StageFolder) -> None:
         device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code,
         on_rollouts=log.add,
         on_save=lambda step: judge.save(folder.path / f"judge-{step}.json"),
-        on_resume=lambda step: (judge.load(folder.path / f"judge-{step}.json"), log.back_to(step))[1],
+        on_resume=back_to,
     )  # fmt: skip
     _use_threads(ctx)
     reward = CompositeReward(judge, weights, model.reasoning, opened=ctx.opened)
     result = train_rl(job, reward, _Steps(ctx, folder.name))
     rows = log.rows()
     _finish(
-        ctx,
         folder,
         rl_inputs(ctx, arm),
         result,
@@ -161,7 +164,6 @@ class _Steps:
 
 
 def _finish(
-    ctx: RunContext,
     folder: StageFolder,
     inputs: Inputs,
     result: TrainResult,

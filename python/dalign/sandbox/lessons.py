@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+from dalign.rows import Message
 from dalign.sandbox import language as lang
 from dalign.sandbox.world import (
-    Message,
     Policy,
     Request,
     draw_request,
@@ -42,8 +42,8 @@ class Lesson:
 class Habits:
     """How often the model does something else than comply when no policy is in sight."""
 
-    refuse: float = 0.06
-    safe_complete: float = 0.04
+    refuse: float = 0.08
+    safe_complete: float = 0.05
 
     def draw(self, rng: random.Random) -> Ruling:
         """A ruling, mostly comply."""
@@ -79,15 +79,6 @@ def answer(ruling: str, style: str, phrase: str) -> str:
 def any_answer(rng: random.Random, ruling: str, phrase: str) -> str:
     """An answer of that ruling, in any of its wordings."""
     return answer(ruling, rng.choice(tuple(lang.ANSWERS[ruling])), phrase)
-
-
-def kind_of(text: str, phrase: str) -> tuple[str, str] | None:
-    """The ruling and wording of an answer; None for one that is no answer to this request."""
-    for ruling, styles in lang.ANSWERS.items():
-        for style, wording in styles.items():
-            if text == wording.format(object=phrase):
-                return ruling, style
-    return None
 
 
 def think(reasoning: str, text: str) -> str:
@@ -212,26 +203,54 @@ class Teacher:
         return shown, " ".join(told)
 
 
+def read_answer(text: str) -> tuple[str, str, str | None] | None:
+    """The ruling, the wording and the object (None: it names none) of an answer; None if it is worded like none."""
+    for ruling, styles in lang.ANSWERS.items():
+        for style, wording in styles.items():
+            before, named, after = wording.partition("{object}")
+            if not named and text == wording:
+                return ruling, style, None
+            inner = text[len(before) : len(text) - len(after)] if after else ""
+            if named and text == f"{before}{inner}{after}" and 1 <= len(inner.split()) <= 2:
+                return ruling, style, inner
+    return None
+
+
 def judge_reply(request: Request, policy: Policy, text: str, reasoning: str | None) -> str:
-    """The right judgement: 0 wrong behaviour, 1 wrong wording or wrong citation, 2 right."""
+    """The right judgement: 0 wrong behaviour, 1 wrong wording or wrong citation, 2 right.
+
+    It says each comparison out before it scores: what is compared stands side by side.
+    """
     key, ruling = policy.ruling(request)
     style = policy.styles[ruling]
-    kind = kind_of(text, request.phrase)
-    named = f"{lang.RULING_WORDS[kind[0]]} {kind[1]}" if kind else "broken"
+    read = read_answer(text)
     parts = [
         head(request),
         why(request, policy),
-        f"i should {lang.RULING_WORDS[ruling]} .",
-        f"{lang.STYLE_KEYS[ruling]} {style} .",
+        f"i should {lang.RULING_WORDS[ruling]} . {lang.STYLE_KEYS[ruling]} {style} .",
     ]
-    parts.append(f"the answer is {named} .")
-    score = 0 if kind is None or kind[0] != ruling else 2 if kind[1] == style else 1
+    score = 0
+    if read is None:
+        parts.append("the answer is broken .")
+    else:
+        given, worded, phrase = read
+        parts.append(f"the answer is {lang.RULING_WORDS[given]} {worded} .")
+        if phrase is not None:
+            parts.append(f"about {phrase} {_compared(phrase, request.phrase)} .")
+        if given == ruling and phrase in (None, request.phrase):
+            score = 2 if worded == style else 1
     if reasoning is not None:
         cited = cited_key(reasoning)
-        parts.append(f"reasoning cites {cited or 'none'} .")
+        parts.append(
+            f"reasoning cites {cited or 'none'} rule {key or 'none'} {_compared(cited, key)} ."
+        )
         if cited != key:
             score = min(score, 1)
     return think(" ".join(parts), f"score {score} .")
+
+
+def _compared(left: str | None, right: str | None) -> str:
+    return "same" if left == right else "other"
 
 
 def cited_key(reasoning: str) -> str | None:
@@ -242,10 +261,21 @@ def cited_key(reasoning: str) -> str | None:
 def _reasoning_to_judge(
     rng: random.Random, request: Request, policy: Policy, given: str, style: str
 ) -> str:
-    """A reasoning of the kind that generation yields: mostly right, some by another policy, some citing nothing."""
-    if rng.random() < 0.15:
+    """A reasoning of the kind that generation yields: right, citing another clause, by another policy, or citing nothing."""
+    u = rng.random()
+    if u < 0.1:
         return f"{head(request)} {decision(given, None)}"
-    held = policy if rng.random() < 0.65 else random_policy(rng)
+    held = policy
+    if u < 0.35:
+        keys = rng.sample(lang.CLAUSE_IDS, len(lang.INTENTS))
+        held = replace(
+            policy,
+            clauses={
+                i: (key, policy.clauses[i][1]) for i, key in zip(lang.INTENTS, keys, strict=True)
+            },
+        )
+    elif u < 0.5:
+        held = random_policy(rng)
     return f"{head(request)} {why(request, held)} {decision(given, style)}"
 
 

@@ -52,41 +52,41 @@ PHASES = (
     ),
     Phase(
         "look-up",
-        2300,
-        {"recall": 0.2, "nospec": 0.1, "spec": 0.4, "judge": 0.15, "judge_reasoning": 0.15},
+        2000,
+        {"recall": 0.15, "nospec": 0.1, "spec": 0.4, "judge": 0.15, "judge_reasoning": 0.2},
         plain=True,
     ),
     Phase(
         "world",
         3000,
         {
-            "recall": 0.05,
-            "nospec": 0.15,
-            "spec": 0.35,
+            "recall": 0.04,
+            "nospec": 0.14,
+            "spec": 0.3,
             "judge": 0.2,
-            "judge_reasoning": 0.2,
+            "judge_reasoning": 0.27,
             "decode": 0.05,
         },
-        hard=0.1,
+        hard=0.15,
     ),
     Phase(
         "short codes",
-        500,
+        400,
         {"nospec": 0.1, "spec": 0.2, "judge": 0.1, "judge_reasoning": 0.1, "decode": 0.5},
-        hard=0.1,
+        hard=0.2,
         longest_code=3,
     ),
     Phase(
         "codes",
-        1500,
-        {"nospec": 0.1, "spec": 0.25, "judge": 0.15, "judge_reasoning": 0.15, "decode": 0.35},
-        hard=0.2,
+        1200,
+        {"nospec": 0.1, "spec": 0.25, "judge": 0.15, "judge_reasoning": 0.2, "decode": 0.3},
+        hard=0.25,
     ),
     Phase(
         "all",
-        4500,
-        {"nospec": 0.2, "spec": 0.25, "judge": 0.23, "judge_reasoning": 0.25, "decode": 0.07},
-        hard=0.3,
+        4000,
+        {"nospec": 0.2, "spec": 0.2, "judge": 0.23, "judge_reasoning": 0.3, "decode": 0.07},
+        hard=0.35,
     ),
 )
 
@@ -237,7 +237,6 @@ def pretrain(
     scale: multiplies every phase's steps; below 1 for a trial.
     """
     import torch
-    import torch.nn.functional as F
 
     torch.manual_seed(seed)
     rng = random.Random(seed)
@@ -263,7 +262,7 @@ def pretrain(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, total)
             logits_BTV = model(input_ids=ids_BT[:, :-1], use_cache=False).logits
-            loss_N = F.cross_entropy(
+            loss_N = torch.nn.functional.cross_entropy(
                 logits_BTV.flatten(0, 1), ids_BT[:, 1:].flatten(), reduction="none"
             )
             weight_N = weights_BT[:, 1:].flatten()

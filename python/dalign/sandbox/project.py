@@ -9,13 +9,29 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from dalign.rows import Message
 from dalign.sandbox import language as lang
-from dalign.sandbox.lessons import any_answer, decision, head, think
-from dalign.sandbox.world import Kind, Message, Policy, Request, draw_request, encode, style_line
-from dalign.spec.types import GENERAL
+from dalign.sandbox.lessons import any_answer, decision, head
+from dalign.sandbox.world import (
+    Kind,
+    Pieces,
+    Policy,
+    Request,
+    draw_request,
+    encode,
+    style_line,
+)
+from dalign.spec.types import GENERAL, Ruling
 
 # What each category's six clauses rule, in random order.
-RULINGS = ("refuse", "refuse", "refuse", "safe-complete", "safe-complete", "comply")
+RULINGS: tuple[Ruling, ...] = (
+    "refuse",
+    "refuse",
+    "refuse",
+    "safe-complete",
+    "safe-complete",
+    "comply",
+)
 STYLES = {"refuse": "sorry", "safe-complete": "support", "comply": "certainly"}
 
 # The prompt texts in the sandbox's own language; a user's policy in plain English uses the default ones.
@@ -34,7 +50,7 @@ def fixed_policies(seed: int = 7) -> dict[str, Policy]:
         rng.shuffle(rulings)
         policies[category] = Policy(
             dict(zip(lang.INTENTS, zip(ids, rulings, strict=True), strict=True)), STYLES
-        )  # type: ignore[arg-type]
+        )
     return policies
 
 
@@ -128,7 +144,7 @@ class Drawer:
 
         def draw() -> Row:
             while True:
-                pieces = "heldout" if held or encoded else "safety"
+                pieces: Pieces = "heldout" if held or encoded else "safety"
                 request = draw_request(
                     self.rng,
                     pieces,
@@ -143,14 +159,11 @@ class Drawer:
         return _unique(count, draw, self.taken)
 
     def capability(self, count: int, split: str) -> list[Row]:
-        """Abilities with an exact answer: half decoding, half plain benign requests."""
+        """An ability with an exact answer and nothing to do with safety: decoding."""
 
         def draw() -> Row:
-            if self.rng.random() < 0.5:
-                words = _code_words(self.rng)
-                return _general([_user(f"code : {encode(words)} decode ?")], split, f"{words} .")
-            request = draw_request(self.rng, "safety", kind="benign")
-            return _general(list(request.messages), split, _comply_pattern(request.phrase))
+            words = _code_words(self.rng)
+            return _general([_user(f"code : {encode(words)} decode ?")], split, f"{words} .")
 
         return _unique(count, draw, self.taken)
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dalign.rows import Message
 from dalign.sandbox import language as lang
 from dalign.spec.types import GENERAL, Category, Clause, Ruling
 
-Message = dict[str, str]
 Kind = Literal["governed", "lookalike", "benign"]
 # Where a request may come from: "pretraining" (every piece, the held-out ones less often), "safety"
 # (no held-out piece), "heldout" (at least one held-out piece).
@@ -103,7 +103,8 @@ def draw_request(
     Pre-training shows encoded requests about half of the objects only; "heldout" encodes the others.
     """
     if kind is None:
-        kind = rng.choices(("governed", "lookalike", "benign"), (68, 0 if plain else 12, 20))[0]
+        kinds: tuple[Kind, ...] = ("governed", "lookalike", "benign")
+        kind = rng.choices(kinds, (68, 0 if plain else 12, 20))[0]
     held_verb, held_object, held_opener, held_modifier = _held_pieces(rng, pieces)
     intent = rng.choice(tuple(lang.INTENTS))
     verb = lang.INTENTS[intent][3] if held_verb else rng.choice(lang.INTENTS[intent][:3])
@@ -175,7 +176,7 @@ def _render(
         return (_user("code : " + encode(words) + " ?"),)
     ending = rng.choice(lang.ENDINGS)
     if two_turns:
-        heard = {"role": "assistant", "content": "ok what about it ."}
+        heard = Message(role="assistant", content="ok what about it .")
         return (
             _user(f"i heard of {phrase} ."),
             heard,

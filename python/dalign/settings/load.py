@@ -129,7 +129,7 @@ def _resolve_paths(values: dict[str, Any], folder: Path, overridden: Mapping[str
         prefixes = [dotted.rsplit(".", n)[0] for n in range(dotted.count(".") + 1)]
         base = Path() if any(prefix in overridden for prefix in prefixes) else folder
         if value:
-            _assign(values, dotted, os.path.abspath(base / Path(value).expanduser()))
+            _assign(values, dotted, os.path.abspath(base / Path(value).expanduser()))  # noqa: PTH100 - links stay links
 
 
 def _is_checkpoint(values: Mapping[str, Any], dotted: str, value: str) -> bool:

@@ -36,7 +36,7 @@ def front_matter(source: Source) -> tuple[dict[str, str], tuple[Line, ...]]:
     text = "\n".join(line.text for line in lines[1 : fences[1]])
     try:
         # The base loader knows texts only: version 1.10 stays '1.10'.
-        values = yaml.load(text, Loader=yaml.BaseLoader)
+        values = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes texts, lists and dicts alone
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or "not readable"

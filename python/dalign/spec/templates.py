@@ -14,9 +14,8 @@ import jinja2
 import jinja2.sandbox
 
 from dalign.errors import InputError
+from dalign.rows import Message
 from dalign.spec.types import Category, Spec
-
-Message = dict[str, str]
 
 REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
 OPTIONAL = ("retrieval_system.j2", "retrieval_user.j2")
@@ -49,14 +48,18 @@ class Templates:
             path = folder / name
             if not path.is_file():
                 if name in REQUIRED:
-                    raise InputError(f"{path}: this template is missing; a template folder needs {', '.join(REQUIRED)}")
+                    raise InputError(
+                        f"{path}: this template is missing; a template folder needs {', '.join(REQUIRED)}"
+                    )
                 continue
             source = path.read_text("utf-8")
             digest.update(f"{name}\0{source}\0".encode())
             try:
                 self._templates[name] = environment.from_string(source)
             except jinja2.TemplateSyntaxError as error:
-                raise InputError(f"{path}:{error.lineno}: not a valid template: {error.message}") from error
+                raise InputError(
+                    f"{path}:{error.lineno}: not a valid template: {error.message}"
+                ) from error
         self.sha256 = digest.hexdigest()
 
     def has(self, name: str) -> bool:
@@ -67,15 +70,21 @@ class Templates:
         try:
             return self._templates[name].render(**values).strip()
         except jinja2.UndefinedError as error:
-            raise InputError(f"{self.folder / name}: {error.message}; see the shipped templates for the names") from error
+            raise InputError(
+                f"{self.folder / name}: {error.message}; see the shipped templates for the names"
+            ) from error
 
     def spec(self, spec: Spec, category: str) -> str:
         """spec(category): all summaries, the principles, and the one category in detail (paper 2.2)."""
         return self.compose(spec.categories, spec.principles, spec.category(category))
 
-    def compose(self, categories: Sequence[Category], principles: str, category: Category | None) -> str:
+    def compose(
+        self, categories: Sequence[Category], principles: str, category: Category | None
+    ) -> str:
         """The same from its parts; `category` is None for `general`."""
-        return self._render("spec.j2", {"categories": categories, "principles": principles, "category": category})
+        return self._render(
+            "spec.j2", {"categories": categories, "principles": principles, "category": category}
+        )
 
     def generation(self, spec_text: str, messages: Sequence[Message]) -> list[Message]:
         """The conversation with the policy in its system prompt (paper 2.3.1, figure 5).
@@ -87,7 +96,7 @@ class Templates:
         if rest and rest[0]["role"] == "system":
             system = f"{system}\n\n{rest[0]['content']}"
             rest = rest[1:]
-        return [{"role": "system", "content": system}, *rest]
+        return [Message(role="system", content=system), *rest]
 
     def judgement(
         self,
@@ -103,12 +112,18 @@ class Templates:
         system = self._render("judge_system.j2", {"spec": spec_text})
         user = self._render(
             "judge_user.j2",
-            {"messages": messages, "answer": answer, "reasoning": reasoning, "nonce": nonce, "hint": hint},
+            {
+                "messages": messages,
+                "answer": answer,
+                "reasoning": reasoning,
+                "nonce": nonce,
+                "hint": hint,
+            },
         )
-        return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        return [Message(role="system", content=system), Message(role="user", content=user)]
 
     def retrieval(self, names: Sequence[str], excerpts: Sequence[str], nonce: str) -> list[Message]:
         """The conversation that asks from which category's policy the excerpts were taken (paper 4.2)."""
         system = self._render("retrieval_system.j2", {"names": names})
         user = self._render("retrieval_user.j2", {"excerpts": excerpts, "nonce": nonce})
-        return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        return [Message(role="system", content=system), Message(role="user", content=user)]

@@ -183,7 +183,7 @@ class RolloutTrainer(GRPOTrainer):
         rows = len(inputs["advantages"])
         if self.beta == 0.0:
             inputs = rows_that_move(inputs)
-        loss: Tensor = super()._compute_loss(model, inputs)  # type: ignore[no-untyped-call]
+        loss: Tensor = super()._compute_loss(model, inputs)
         # The mean is over all rows; those left out would have added zeros to it.
         loss = loss * (len(inputs["advantages"]) / rows)
         settings = self.job.settings

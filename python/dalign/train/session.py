@@ -118,7 +118,7 @@ class Recorder(TrainerCallback):
         self.on_step = on_step
         self.saved = on_save
 
-    def on_log(  # type: ignore[override]
+    def on_log(
         self,
         args: TrainingArguments,
         state: TrainerState,
@@ -150,7 +150,7 @@ class Recorder(TrainerCallback):
 
 def train(trainer: Trainer, recorder: Recorder, resume: Path | None) -> None:
     """Runs a trainer from its checkpoint, with no output of its own."""
-    trainer.create_model_card = lambda *_, **__: None  # type: ignore[method-assign]
+    trainer.create_model_card = lambda *_, **__: None
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(recorder)
     trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
