@@ -20,11 +20,19 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// A mean and the interval around it.
+/// A mean and how far it can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
+pub struct Estimate {
     /// The mean of the values themselves.
     pub mean: f64,
+    /// None for a single cluster: nothing varies between clusters, and an interval without width
+    /// would claim certainty.
+    pub interval: Option<Interval>,
+}
+
+/// The range that holds the stated share of the resampled means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
     /// The lower end.
     pub low: f64,
     /// The upper end.
@@ -42,12 +50,9 @@ pub enum BootstrapError {
         /// The value.
         value: f64,
     },
-    /// One cluster, or none: nothing varies between clusters.
-    #[error("{found} cluster(s): an interval needs at least 2, report the mean alone")]
-    TooFewClusters {
-        /// How many there are.
-        found: usize,
-    },
+    /// No value, so no mean.
+    #[error("no value to average: report that nothing was measured")]
+    NoValues,
     /// A level outside 0 to 1.
     #[error("level {level} must lie between 0 and 1, both excluded")]
     BadLevel {
@@ -66,7 +71,7 @@ impl CoreError for BootstrapError {
     fn kind(&self) -> &'static str {
         match self {
             Self::NotFinite { .. } => "not_finite",
-            Self::TooFewClusters { .. } => "too_few_clusters",
+            Self::NoValues => "no_values",
             Self::BadLevel { .. } => "bad_level",
             Self::NoResamples => "bad_n_resamples",
             Self::Column(error) => error.kind(),
@@ -84,17 +89,15 @@ impl CoreError for BootstrapError {
     fn value(&self) -> Option<f64> {
         match self {
             Self::NotFinite { value, .. } => Some(*value),
-            Self::TooFewClusters { found } => Some(*found as f64),
             Self::BadLevel { level } => Some(*level),
-            Self::NoResamples => Some(0.0),
+            Self::NoValues | Self::NoResamples => Some(0.0),
             Self::Column(error) => error.value(),
         }
     }
 
     fn limit(&self) -> Option<f64> {
         match self {
-            Self::TooFewClusters { .. } => Some(2.0),
-            Self::NoResamples => Some(1.0),
+            Self::NoValues | Self::NoResamples => Some(1.0),
             Self::Column(error) => error.limit(),
             _ => None,
         }
@@ -110,17 +113,19 @@ impl CoreError for BootstrapError {
 ///
 /// # Errors
 ///
-/// [`BootstrapError::TooFewClusters`] with fewer than 2 clusters (outer ones, if given): the interval
-/// would have no width and claim certainty. The other variants for values and settings without
-/// meaning.
+/// [`BootstrapError::NoValues`] without values, [`BootstrapError::NotFinite`] where one is no number,
+/// and the other variants for settings without meaning.
 ///
 /// ```
-/// use dalign_core::bootstrap::{Settings, mean};
+/// use dalign_core::bootstrap::{Interval, Settings, mean};
 ///
 /// let settings = Settings { n_resamples: 2_000, level: 0.95, seed: 7 };
-/// let interval = mean(&[0.0, 0.0, 1.0, 1.0], &[1, 1, 2, 2], None, settings)?;
+/// let estimate = mean(&[0.0, 0.0, 1.0, 1.0], &[1, 1, 2, 2], None, settings)?;
+/// assert_eq!(estimate.mean, 0.5);
 /// // Two clusters: one resample in four has no 1, one in four has nothing else.
-/// assert_eq!((interval.low, interval.mean, interval.high), (0.0, 0.5, 1.0));
+/// assert_eq!(estimate.interval, Some(Interval { low: 0.0, high: 1.0 }));
+/// // One cluster tells nothing about the next.
+/// assert_eq!(mean(&[0.0, 1.0], &[1, 1], None, settings)?.interval, None);
 /// # Ok::<(), dalign_core::bootstrap::BootstrapError>(())
 /// ```
 pub fn mean(
@@ -128,16 +133,13 @@ pub fn mean(
     clusters: &[u64],
     outer: Option<&[u64]>,
     settings: Settings,
-) -> Result<Interval, BootstrapError> {
+) -> Result<Estimate, BootstrapError> {
     check(values, clusters, outer, settings)?;
     let groups = group(values, clusters, outer);
-    let units = match (outer, &groups[..]) {
-        (None, [only]) => only.len(),
-        (Some(_), groups) => groups.len(),
-        (None, _) => 0,
-    };
+    let units = if outer.is_none() { groups[0].len() } else { groups.len() };
+    let mean = groups.iter().flatten().copied().sum::<Sum>().mean();
     if units < 2 {
-        return Err(BootstrapError::TooFewClusters { found: units });
+        return Ok(Estimate { mean, interval: None });
     }
     let mut means: Vec<f64> = (0..settings.n_resamples)
         .into_par_iter()
@@ -157,11 +159,8 @@ pub fn mean(
         })
         .collect();
     let tail = (1.0 - settings.level) / 2.0;
-    Ok(Interval {
-        mean: groups.iter().flatten().copied().sum::<Sum>().mean(),
-        low: quantile(&mut means, tail),
-        high: quantile(&mut means, 1.0 - tail),
-    })
+    let (low, high) = (quantile(&mut means, tail), quantile(&mut means, 1.0 - tail));
+    Ok(Estimate { mean, interval: Some(Interval { low, high }) })
 }
 
 /// The mean of the paired differences a − b and its percentile interval; as [`mean`].
@@ -171,12 +170,12 @@ pub fn mean(
 /// As [`mean`], and [`ColumnError::LengthMismatch`] unless every value has its partner.
 ///
 /// ```
-/// use dalign_core::bootstrap::{Settings, difference};
+/// use dalign_core::bootstrap::{Interval, Settings, difference};
 ///
 /// let settings = Settings { n_resamples: 500, level: 0.9, seed: 7 };
 /// // Every pair differs by 1, so the interval has no width although the values vary.
-/// let interval = difference(&[3.0, 9.0], &[2.0, 8.0], &[0, 1], None, settings)?;
-/// assert_eq!((interval.low, interval.high), (1.0, 1.0));
+/// let estimate = difference(&[3.0, 9.0], &[2.0, 8.0], &[0, 1], None, settings)?;
+/// assert_eq!(estimate.interval, Some(Interval { low: 1.0, high: 1.0 }));
 /// # Ok::<(), dalign_core::bootstrap::BootstrapError>(())
 /// ```
 pub fn difference(
@@ -185,7 +184,7 @@ pub fn difference(
     clusters: &[u64],
     outer: Option<&[u64]>,
     settings: Settings,
-) -> Result<Interval, BootstrapError> {
+) -> Result<Estimate, BootstrapError> {
     same_length("b", b.len(), a.len())?;
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     mean(&differences, clusters, outer, settings)
@@ -200,6 +199,9 @@ fn check(
     same_length("clusters", clusters.len(), values.len())?;
     if let Some(outer) = outer {
         same_length("outer", outer.len(), values.len())?;
+    }
+    if values.is_empty() {
+        return Err(BootstrapError::NoValues);
     }
     if settings.n_resamples == 0 {
         return Err(BootstrapError::NoResamples);

@@ -1,10 +1,17 @@
 //! See `dalign._core.bootstrap_mean` and `dalign._core.bootstrap_difference`.
 
-use dalign_core::bootstrap::{self, Settings};
+use dalign_core::bootstrap::{self, Estimate, Settings};
 use pyo3::prelude::*;
 
 use crate::columns::Column;
 use crate::errors::to_python;
+
+type MeanAndEnds = (f64, Option<f64>, Option<f64>);
+
+fn mean_and_ends(estimate: Estimate) -> MeanAndEnds {
+    let ends = estimate.interval;
+    (estimate.mean, ends.map(|ends| ends.low), ends.map(|ends| ends.high))
+}
 
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
@@ -16,14 +23,14 @@ pub(crate) fn bootstrap_mean(
     n_resamples: u32,
     level: f64,
     seed: u64,
-) -> PyResult<(f64, f64, f64)> {
+) -> PyResult<MeanAndEnds> {
     let settings = Settings { n_resamples, level, seed };
     py.detach(|| {
         let outer = outer.as_ref().map(Column::labels).transpose()?;
-        let interval =
+        let estimate =
             bootstrap::mean(&values.floats()?, &clusters.labels()?, outer.as_deref(), settings)
                 .map_err(to_python)?;
-        Ok((interval.mean, interval.low, interval.high))
+        Ok(mean_and_ends(estimate))
     })
 }
 
@@ -39,11 +46,11 @@ pub(crate) fn bootstrap_difference(
     n_resamples: u32,
     level: f64,
     seed: u64,
-) -> PyResult<(f64, f64, f64)> {
+) -> PyResult<MeanAndEnds> {
     let settings = Settings { n_resamples, level, seed };
     py.detach(|| {
         let outer = outer.as_ref().map(Column::labels).transpose()?;
-        let interval = bootstrap::difference(
+        let estimate = bootstrap::difference(
             &a.floats()?,
             &b.floats()?,
             &clusters.labels()?,
@@ -51,6 +58,6 @@ pub(crate) fn bootstrap_difference(
             settings,
         )
         .map_err(to_python)?;
-        Ok((interval.mean, interval.low, interval.high))
+        Ok(mean_and_ends(estimate))
     })
 }

@@ -65,7 +65,7 @@ proptest! {
     ) {
         let valid_only: Vec<Vec<Option<f64>>> = groups
             .iter()
-            .map(|group| group.iter().copied().filter(Option::is_some).collect())
+            .map(|group| group.iter().flatten().copied().map(Some).collect())
             .collect();
         for method in [Method::Min, Method::Mean, Method::Median, Method::Quantile(share)] {
             let run = |groups: &[_]| {

@@ -104,7 +104,7 @@ proptest! {
             let mut labels = ids.clone();
             labels[..prompt.len()].fill(IGNORED);
             prop_assert_eq!(&packed.labels[range.clone()], &labels[..]);
-            let positions: Vec<i64> = (0..ids.len() as i64).collect();
+            let positions: Vec<i64> = (0..).take(ids.len()).collect();
             prop_assert_eq!(&packed.position_ids[range], &positions[..]);
         }
         for (ends, planned) in packed.bin_offsets.windows(2).zip(plan.bin_offsets.windows(2)) {

@@ -1,6 +1,9 @@
 //! Tests of the core: the tables in `tests/cases`, which the Python tests read too, and properties
 //! of random inputs.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::float_cmp, reason = "expected values are exact")]
+
 mod aggregate;
 mod bootstrap;
 mod completion;
@@ -23,8 +26,9 @@ use serde::de::DeserializeOwned;
 fn cases<T: DeserializeOwned>(table: &str) -> Vec<T> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases");
     let path = folder.join(table).with_extension("json");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// What a table says of an error; a field that it leaves out may be anything.

@@ -1,0 +1,28 @@
+//! Intervals of a mean from 1,000 resamples; clusters drawn a second.
+#![allow(missing_docs, reason = "criterion's macros write items without docs")]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use dalign_benches::{Stream, settings};
+use dalign_core::bootstrap::{Settings, mean};
+
+const N_RESAMPLES: u32 = 1_000;
+
+fn bootstrap(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("bootstrap");
+    let settings = Settings { n_resamples: N_RESAMPLES, level: 0.95, seed: 6 };
+    for clusters in [10, 100, 1_000] {
+        let mut stream = Stream::new(6);
+        // Four answers to each prompt.
+        let values: Vec<f64> = (0..4 * clusters).map(|_| stream.unit()).collect();
+        let labels: Vec<u64> = (0..4 * clusters).map(|row| row / 4).collect();
+        group.throughput(Throughput::Elements(u64::from(N_RESAMPLES) * clusters));
+        group.bench_function(BenchmarkId::new("core", clusters), |bencher| {
+            bencher.iter(|| mean(black_box(&values), &labels, None, settings));
+        });
+    }
+}
+
+criterion_group! { name = benches; config = settings(); targets = bootstrap }
+criterion_main!(benches);

@@ -1,0 +1,46 @@
+//! The plainest way to do what the core does, to compare with: `equivalence.rs` proves both equal.
+
+/// Reasoning and answer by `find`, for prefix-tagged replies; none where the form is broken.
+#[must_use]
+pub fn parse(text: &str) -> Option<(&str, &str)> {
+    let body = text.trim_start().strip_prefix("<think>")?;
+    let close = body.find("</think>")?;
+    let (reasoning, answer) = (body[..close].trim(), body[close + "</think>".len()..].trim());
+    let is_whole = !reasoning.contains("<think>")
+        && !answer.contains("<think>")
+        && !answer.contains("</think>")
+        && !reasoning.is_empty()
+        && !answer.is_empty();
+    is_whole.then_some((reasoning, answer))
+}
+
+/// How full best fit decreasing fills its bins, each found by looking at all of them: the space
+/// left in each bin, in no order.
+#[must_use]
+pub fn spaces_left(lengths: &[u32], capacity: u32) -> Vec<u32> {
+    let mut sorted = lengths.to_vec();
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    let mut spaces: Vec<u32> = Vec::new();
+    for length in sorted {
+        match spaces.iter_mut().filter(|space| **space >= length).min() {
+            Some(space) => *space -= length,
+            None => spaces.push(capacity - length),
+        }
+    }
+    spaces
+}
+
+/// The least finite score of each completion; none where fewer than `min_valid` are finite.
+#[must_use]
+pub fn least(scores: &[f64], offsets: &[u32], min_valid: usize) -> Vec<Option<f64>> {
+    let group = |ends: &[u32]| {
+        let valid: Vec<f64> = scores[ends[0] as usize..ends[1] as usize]
+            .iter()
+            .copied()
+            .filter(|score| score.is_finite())
+            .collect();
+        let least = valid.iter().copied().min_by(f64::total_cmp);
+        least.filter(|_| valid.len() >= min_valid)
+    };
+    offsets.windows(2).map(group).collect()
+}

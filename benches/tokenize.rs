@@ -1,0 +1,27 @@
+//! Encoding completions with a vocabulary of words and bytes; bytes a second.
+#![allow(missing_docs, reason = "criterion's macros write items without docs")]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use dalign_benches::{ROWS, borrowed, bytes, completions, settings, write_tokenizer};
+use dalign_core::tokenize::Tokenizer;
+
+fn tokenize(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("tokenizer.json");
+    write_tokenizer(&path).expect("the tokenizer can be written");
+    let tokenizer = Tokenizer::from_file(&path).expect("the tokenizer is supported");
+    let mut group = criterion.benchmark_group("tokenize");
+    for rows in ROWS {
+        let texts = completions(rows);
+        group.throughput(Throughput::Bytes(bytes(&texts)));
+        let texts = borrowed(&texts);
+        group.bench_function(BenchmarkId::new("core", rows), |bencher| {
+            bencher.iter(|| tokenizer.encode_batch(black_box(&texts)));
+        });
+    }
+}
+
+criterion_group! { name = benches; config = settings(); targets = tokenize }
+criterion_main!(benches);
