@@ -1,0 +1,144 @@
+"""Who may import whom. Rows of the table import from rows above, never from below."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+from tree import PACKAGE, ROOT, imports, python_files
+
+# `kernels` is imported by name only, and imports nothing of dalign.
+LAYERS = [
+    {"errors", "rows", "config", "settings", "_core", "progress", "kernels"},
+    {"store", "spec", "models", "data"},
+    {"generate", "filter", "judge", "select", "pack", "train", "evaluate"},
+    {"pipeline", "report"},
+    {"cli"},
+]
+STAGES = LAYERS[2]
+LAYER_OF = {part: row for row, parts in enumerate(LAYERS) for part in parts}
+# It is beside the table: on the first two rows, and known to the command alone.
+SANDBOX = "sandbox"
+
+# Where what one imports is not called like what one installs, or is a fixed part of it.
+INSTALLED_AS = {
+    "yaml": "pyyaml",
+    "pydantic_core": "pydantic",
+    "safetensors": "transformers",
+    "tokenizers": "transformers",
+}
+
+
+def part_of(name: str) -> str | None:
+    """`spec` for dalign.spec.parse; None for other packages and for dalign itself."""
+    names = name.split(".")
+    known = LAYER_OF.keys() | {SANDBOX}
+    return names[1] if names[0] == "dalign" and len(names) > 1 and names[1] in known else None
+
+
+def arrows() -> list[tuple[str, str, str]]:
+    """(importing part, imported part, where) of every import that crosses from part to part."""
+    found = []
+    for path in python_files():
+        if path == PACKAGE / "__init__.py":
+            continue
+        part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for line, name in imports(path):
+            target = part_of(name)
+            if target is not None and target != part:
+                found.append((part, target, f"{path.relative_to(ROOT)}:{line}"))
+    return found
+
+
+ARROWS = arrows()
+
+
+def test_every_module_has_its_place_in_the_table() -> None:
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in python_files()}
+    assert parts - {"__init__"} <= LAYER_OF.keys() | {SANDBOX}
+
+
+def test_dalign_itself_imports_none_of_its_parts() -> None:
+    assert [name for _, name in imports(PACKAGE / "__init__.py") if part_of(name)] == []
+
+
+def test_imports_point_up_the_table() -> None:
+    wrong = [
+        f"{where}: {part} imports {target}"
+        for part, target, where in ARROWS
+        if SANDBOX not in (part, target) and LAYER_OF[target] > LAYER_OF[part]
+    ]
+    assert wrong == []
+
+
+def test_no_stage_imports_another() -> None:
+    wrong = [
+        f"{where}: {part} imports {target}"
+        for part, target, where in ARROWS
+        if {part, target} <= STAGES
+    ]
+    assert wrong == []
+
+
+def test_only_the_command_imports_the_sandbox() -> None:
+    assert [w for part, target, w in ARROWS if target == SANDBOX and part != "cli"] == []
+
+
+def test_the_sandbox_imports_no_stage_and_nothing_below() -> None:
+    wrong = [
+        f"{where}: sandbox imports {target}"
+        for part, target, where in ARROWS
+        if part == SANDBOX and LAYER_OF[target] > 1
+    ]
+    assert wrong == []
+
+
+def test_no_two_parts_import_each_other_by_any_way_round() -> None:
+    graph: dict[str, set[str]] = {}
+    for part, target, _ in ARROWS:
+        graph.setdefault(part, set()).add(target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
+
+
+def is_own_or_standard(name: str, own: set[str]) -> bool:
+    return name.split(".")[0] in own | set(sys.stdlib_module_names)
+
+
+def test_kernels_import_torch_and_triton_only() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sorted((ROOT / "kernels").rglob("*.py"))
+        for line, name in imports(path, ROOT)
+        if not is_own_or_standard(name, {"kernels", "torch", "triton"})
+    ]
+    assert wrong == []
+
+
+def declared() -> set[str]:
+    """Every package that pyproject.toml names, in dependencies or an extra."""
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {k: v for k, v in project["optional-dependencies"].items() if k != "dev"}
+    lines = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
+    return {Requirement(line).name for line in lines}
+
+
+@pytest.mark.parametrize(
+    "path", python_files(), ids=lambda path: str(Path(path).relative_to(PACKAGE))
+)
+def test_every_import_is_a_declared_dependency(path: Path) -> None:
+    known = declared()
+    missing = [
+        f"line {line}: {name}"
+        for line, name in imports(path)
+        if not is_own_or_standard(name, {"dalign"})
+        and INSTALLED_AS.get(name.split(".")[0], name.split(".")[0]) not in known
+    ]
+    assert missing == []
