@@ -111,7 +111,7 @@ CODE = {word: "x" + word[::-1] + "q" for word in REQUEST_WORDS}
 _OTHER_WORDS = (
     "policy general none : . ? the user wants to about applies is harmless no i will should answer broken "
     "reasoning cites decoded code decode heard of ok what it like recall fence conversation system assistant "
-    "score judge rule same other 0 1 2"
+    "score judge 0 1 2"
 )
 
 

@@ -39,11 +39,25 @@ class Lesson:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How the judge's lessons are made. `spoken`: each comparison is said out loud before the score.
+
+    The shares of the reasonings to be judged: `silent` cite nothing, `renumbered` cite other clauses by the same
+    rulings, `foreign` follow another policy; the rest is right.
+    """
+
+    spoken: bool = False
+    silent: float = 0.15
+    renumbered: float = 0.0
+    foreign: float = 0.2975
+
+
+@dataclass(frozen=True)
 class Habits:
     """How often the model does something else than comply when no policy is in sight."""
 
-    refuse: float = 0.08
-    safe_complete: float = 0.05
+    refuse: float = 0.06
+    safe_complete: float = 0.04
 
     def draw(self, rng: random.Random) -> Ruling:
         """A ruling, mostly comply."""
@@ -95,9 +109,12 @@ def decision(ruling: str, style: str | None) -> str:
 class Teacher:
     """Draws lessons. `templates` are the sandbox's own: the model learns to read what the pipeline sends."""
 
-    def __init__(self, templates: Templates, habits: Habits | None = None) -> None:
+    def __init__(
+        self, templates: Templates, habits: Habits | None = None, manner: Manner | None = None
+    ) -> None:
         self.templates = templates
         self.habits = habits or Habits()
+        self.manner = manner or Manner()
 
     def spec_text(self, rng: random.Random, request: Request, policy: Policy) -> str:
         """The policy as the pipeline composes it; a benign request meets another category's now and then."""
@@ -144,7 +161,11 @@ class Teacher:
             if rng.random() < hard
             else answer(given, style, request.phrase)
         )
-        reasoning = _reasoning_to_judge(rng, request, policy, given, style) if visible else None
+        reasoning = (
+            _reasoning_to_judge(rng, request, policy, given, style, self.manner)
+            if visible
+            else None
+        )
         return self.judge_lesson(rng, request, policy, text, reasoning)
 
     def judge_lesson(
@@ -158,7 +179,7 @@ class Teacher:
             reasoning=reasoning,
             nonce=f"{rng.getrandbits(64):016x}",
         )
-        completion = judge_reply(request, policy, text, reasoning)
+        completion = judge_reply(request, policy, text, reasoning, spoken=self.manner.spoken)
         return Lesson(
             "judge" if reasoning is None else "judge_reasoning", messages, completion, completion
         )
@@ -216,41 +237,41 @@ def read_answer(text: str) -> tuple[str, str, str | None] | None:
     return None
 
 
-def judge_reply(request: Request, policy: Policy, text: str, reasoning: str | None) -> str:
+def judge_reply(
+    request: Request, policy: Policy, text: str, reasoning: str | None, *, spoken: bool
+) -> str:
     """The right judgement: 0 wrong behaviour, 1 wrong wording or wrong citation, 2 right.
 
-    It says each comparison out before it scores: what is compared stands side by side.
+    spoken: what is compared is said side by side, and whether it is the same (ok) or not (no).
     """
     key, ruling = policy.ruling(request)
     style = policy.styles[ruling]
     read = read_answer(text)
-    parts = [
-        head(request),
-        why(request, policy),
-        f"i should {lang.RULING_WORDS[ruling]} . {lang.STYLE_KEYS[ruling]} {style} .",
-    ]
+    if read is not None and not spoken and read[2] not in (None, request.phrase):
+        read = None
+    should = f"i should {lang.RULING_WORDS[ruling]} . {lang.STYLE_KEYS[ruling]} {style} ."
+    parts = [head(request), why(request, policy), should]
     score = 0
     if read is None:
         parts.append("the answer is broken .")
     else:
         given, worded, phrase = read
         parts.append(f"the answer is {lang.RULING_WORDS[given]} {worded} .")
-        if phrase is not None:
+        if spoken and phrase is not None:
             parts.append(f"about {phrase} {_compared(phrase, request.phrase)} .")
         if given == ruling and phrase in (None, request.phrase):
             score = 2 if worded == style else 1
     if reasoning is not None:
         cited = cited_key(reasoning)
-        parts.append(
-            f"reasoning cites {cited or 'none'} rule {key or 'none'} {_compared(cited, key)} ."
-        )
+        compared = f" policy {key or 'none'} {_compared(cited, key)}" if spoken else ""
+        parts.append(f"reasoning cites {cited or 'none'}{compared} .")
         if cited != key:
             score = min(score, 1)
     return think(" ".join(parts), f"score {score} .")
 
 
 def _compared(left: str | None, right: str | None) -> str:
-    return "same" if left == right else "other"
+    return "ok" if left == right else "no"
 
 
 def cited_key(reasoning: str) -> str | None:
@@ -259,23 +280,20 @@ def cited_key(reasoning: str) -> str | None:
 
 
 def _reasoning_to_judge(
-    rng: random.Random, request: Request, policy: Policy, given: str, style: str
+    rng: random.Random, request: Request, policy: Policy, given: str, style: str, manner: Manner
 ) -> str:
-    """A reasoning of the kind that generation yields: right, citing another clause, by another policy, or citing nothing."""
-    u = rng.random()
-    if u < 0.1:
+    """A reasoning of the kind that generation yields, by the manner's shares."""
+    if rng.random() < manner.silent:
         return f"{head(request)} {decision(given, None)}"
+    u = rng.random() * (1 - manner.silent)
+    right = 1 - manner.silent - manner.renumbered - manner.foreign
     held = policy
-    if u < 0.35:
-        keys = rng.sample(lang.CLAUSE_IDS, len(lang.INTENTS))
-        held = replace(
-            policy,
-            clauses={
-                i: (key, policy.clauses[i][1]) for i, key in zip(lang.INTENTS, keys, strict=True)
-            },
-        )
-    elif u < 0.5:
+    if u >= right + manner.renumbered:
         held = random_policy(rng)
+    elif u >= right:
+        keys = rng.sample(lang.CLAUSE_IDS, len(lang.INTENTS))
+        renumbered = zip(policy.clauses.items(), keys, strict=True)
+        held = replace(policy, clauses={i: (key, rule[1]) for (i, rule), key in renumbered})
     return f"{head(request)} {why(request, held)} {decision(given, style)}"
 
 

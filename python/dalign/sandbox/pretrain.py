@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dalign.sandbox.lessons import Lesson, Teacher
+from dalign.sandbox.lessons import Habits, Lesson, Manner, Teacher
 from dalign.sandbox.project import TEMPLATES
 from dalign.sandbox.tokenizer import build_tokenizer
 from dalign.spec.templates import Templates
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 BATCH = 16
 # Lessons are drawn in pools and batched by length: less padding, the same lessons.
 POOL = 8
-PEAK_LEARNING_RATE = 2e-3
 PROMPT_WEIGHT = 0.1
 
 
@@ -43,7 +42,7 @@ class Phase:
     longest_code: int = 8
 
 
-PHASES = (
+FOUNDATION = (
     Phase(
         "recall",
         1200,
@@ -52,41 +51,77 @@ PHASES = (
     ),
     Phase(
         "look-up",
-        2000,
-        {"recall": 0.15, "nospec": 0.1, "spec": 0.4, "judge": 0.15, "judge_reasoning": 0.2},
+        2300,
+        {"recall": 0.2, "nospec": 0.1, "spec": 0.4, "judge": 0.15, "judge_reasoning": 0.15},
         plain=True,
     ),
     Phase(
         "world",
         3000,
         {
-            "recall": 0.04,
-            "nospec": 0.14,
-            "spec": 0.3,
+            "recall": 0.05,
+            "nospec": 0.15,
+            "spec": 0.35,
             "judge": 0.2,
-            "judge_reasoning": 0.27,
+            "judge_reasoning": 0.2,
             "decode": 0.05,
         },
-        hard=0.15,
+        hard=0.1,
     ),
     Phase(
         "short codes",
-        400,
+        500,
         {"nospec": 0.1, "spec": 0.2, "judge": 0.1, "judge_reasoning": 0.1, "decode": 0.5},
-        hard=0.2,
+        hard=0.1,
         longest_code=3,
     ),
     Phase(
         "codes",
-        1200,
-        {"nospec": 0.1, "spec": 0.25, "judge": 0.15, "judge_reasoning": 0.2, "decode": 0.3},
-        hard=0.25,
+        1500,
+        {"nospec": 0.1, "spec": 0.25, "judge": 0.15, "judge_reasoning": 0.15, "decode": 0.35},
+        hard=0.2,
     ),
     Phase(
         "all",
-        4000,
-        {"nospec": 0.2, "spec": 0.2, "judge": 0.23, "judge_reasoning": 0.3, "decode": 0.07},
-        hard=0.35,
+        4500,
+        {"nospec": 0.2, "spec": 0.25, "judge": 0.23, "judge_reasoning": 0.25, "decode": 0.07},
+        hard=0.3,
+    ),
+)
+
+# What is compared is said out loud, which is what makes citations comparable; and without a policy the model
+# does something else than comply often enough for reinforcement alone to find it.
+JUDGEMENT = (
+    Phase(
+        "judgement",
+        3000,
+        {"nospec": 0.2, "spec": 0.2, "judge": 0.25, "judge_reasoning": 0.3, "decode": 0.05},
+        hard=0.4,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Phases under one learning-rate schedule, and how their lessons are made."""
+
+    name: str
+    phases: tuple[Phase, ...]
+    peak: float
+    level: float
+    habits: Habits
+    manner: Manner
+
+
+COURSES = (
+    Course("foundation", FOUNDATION, 2e-3, 0.4, Habits(), Manner()),
+    Course(
+        "judgement",
+        JUDGEMENT,
+        1e-3,
+        0.2,
+        Habits(refuse=0.08, safe_complete=0.05),
+        Manner(spoken=True, silent=0.1, renumbered=0.25, foreign=0.15),
     ),
 )
 
@@ -191,10 +226,10 @@ def batches(teacher: Teacher, encoder: Encoder, phase: Phase, rng: random.Random
             yield encoder.batch(group)
 
 
-def learning_rate(step: int, total: int) -> float:
-    """Warm-up over 100 steps, level for 40 % of the run, then linear to 3 % of the peak."""
-    decay = min(1.0, (total - step) / (0.6 * total))
-    return PEAK_LEARNING_RATE * min(1.0, (step + 1) / 100) * (0.03 + 0.97 * decay)
+def learning_rate(step: int, total: int, course: Course) -> float:
+    """Warm-up over 100 steps, level for a share of the course, then linear to 3 % of the peak."""
+    decay = min(1.0, (total - step) / ((1 - course.level) * total))
+    return course.peak * min(1.0, (step + 1) / 100) * (0.03 + 0.97 * decay)
 
 
 def exact_match(model: Qwen3ForCausalLM, encoder: Encoder, lessons: list[Lesson]) -> float:
@@ -229,38 +264,55 @@ def exact_match(model: Qwen3ForCausalLM, encoder: Encoder, lessons: list[Lesson]
     return right / len(rows)
 
 
-def pretrain(
-    out: Path, *, seed: int, device: str, width: int, layers: int, scale: float, templates: Path
-) -> None:
-    """Runs the schedule and writes checkpoint, tokenizer and `pretraining.jsonl` (the curve) into `out`.
+SKILLS = ("recall", "nospec", "spec", "judge", "judge_reasoning", "decode")
 
-    scale: multiplies every phase's steps; below 1 for a trial.
-    """
+
+class Curve:
+    """The training curve: a row every 250 steps, printed and written to `pretraining.jsonl`."""
+
+    def __init__(self, out: Path, encoder: Encoder) -> None:
+        self.out, self.encoder = out, encoder
+        self.step = self.tokens = 0
+        self.started = time.perf_counter()
+
+    def row(self, phase: str, loss: float, model: Qwen3ForCausalLM, teacher: Teacher) -> None:
+        """Measures the skills on lessons that are always the same ones."""
+        held = random.Random(99)
+        scores = {}
+        for skill in SKILLS:
+            lessons = [make_lesson(teacher, skill, held, hard=0.1) for _ in range(64)]
+            scores[skill] = round(exact_match(model, self.encoder, lessons), 3)
+        seconds = round(time.perf_counter() - self.started, 1)
+        row = {"step": self.step, "phase": phase, "tokens": self.tokens, "seconds": seconds}
+        line = json.dumps({**row, "loss": round(loss, 4), **scores})
+        print(line, flush=True)
+        with (self.out / "pretraining.jsonl").open("a") as file:
+            file.write(line + "\n")
+
+
+def teach(
+    model: Qwen3ForCausalLM,
+    course: Course,
+    teacher: Teacher,
+    rng: random.Random,
+    curve: Curve,
+    scale: float,
+) -> None:
+    """Trains the model through a course's phases."""
     import torch
 
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
-    tokenizer = build_tokenizer()
-    encoder = Encoder(tokenizer)
-    teacher = Teacher(Templates(templates))
-    model = build_model(tokenizer, width=width, layers=layers).to(device).train()
+    device = next(model.parameters()).device
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+        model.parameters(), lr=course.peak, betas=(0.9, 0.95), weight_decay=0.0, fused=True
     )
-    out.mkdir(parents=True, exist_ok=True)
-    curve = (out / "pretraining.jsonl").open("w")
-    phases = [(phase, max(1, round(phase.steps * scale))) for phase in PHASES]
-    total, step, tokens, started = sum(n for _, n in phases), 0, 0, time.perf_counter()
-    print(
-        f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} tokens, {total} steps",
-        flush=True,
-    )
+    phases = [(phase, max(1, round(phase.steps * scale))) for phase in course.phases]
+    total, step = sum(steps for _, steps in phases), 0
     for phase, steps in phases:
-        source = batches(teacher, encoder, phase, rng)
+        source = batches(teacher, curve.encoder, phase, rng)
         for _ in range(steps):
             ids_BT, weights_BT = (tensor.to(device) for tensor in next(source))
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, total)
+                group["lr"] = learning_rate(step, total, course)
             logits_BTV = model(input_ids=ids_BT[:, :-1], use_cache=False).logits
             loss_N = torch.nn.functional.cross_entropy(
                 logits_BTV.flatten(0, 1), ids_BT[:, 1:].flatten(), reduction="none"
@@ -272,37 +324,56 @@ def pretrain(
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             step += 1
-            tokens += int((weights_BT > 0).sum())
+            curve.step += 1
+            curve.tokens += int((weights_BT > 0).sum())
             if step % 250 == 0 or step == total:
-                held = random.Random(99)
-                skills = ("recall", "nospec", "spec", "judge", "judge_reasoning", "decode")
-                scores = {
-                    skill: round(
-                        exact_match(
-                            model,
-                            encoder,
-                            [make_lesson(teacher, skill, held, hard=0.1) for _ in range(64)],
-                        ),
-                        3,
-                    )
-                    for skill in skills
-                }
-                seconds = round(time.perf_counter() - started, 1)
-                row = {
-                    "step": step,
-                    "phase": phase.name,
-                    "tokens": tokens,
-                    "seconds": seconds,
-                    "loss": round(loss.item(), 4),
-                    **scores,
-                }
-                print(json.dumps(row), flush=True)
-                curve.write(json.dumps(row) + "\n")
-                curve.flush()
-                model.save_pretrained(str(out))
-    curve.close()
-    model.save_pretrained(str(out))
-    tokenizer.save_pretrained(str(out))
+                curve.row(phase.name, loss.item(), model, teacher)
+
+
+def pretrain(
+    out: Path,
+    *,
+    seed: int,
+    device: str,
+    width: int,
+    layers: int,
+    scale: float,
+    templates: Path,
+    start: Path | None = None,
+) -> None:
+    """Runs the courses and writes checkpoint, tokenizer and `pretraining.jsonl` (the curve) into `out`.
+
+    scale: multiplies every phase's steps; below 1 for a trial. start: the checkpoint that an earlier call left
+    after the first course, to go on from; after each course the checkpoint is saved in `out`.
+    """
+    import torch
+    from transformers import Qwen3ForCausalLM
+
+    torch.manual_seed(seed)
+    tokenizer = build_tokenizer()
+    model = build_model(tokenizer, width=width, layers=layers).to(device).train()
+    out.mkdir(parents=True, exist_ok=True)
+    curve = Curve(out, Encoder(tokenizer))
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} tokens")
+    courses: tuple[Course, ...] = COURSES
+    if start is not None:
+        model = (
+            Qwen3ForCausalLM.from_pretrained(start, attn_implementation="sdpa").to(device).train()
+        )
+        courses = COURSES[1:]
+    for course in courses:
+        # The first course's lessons come from the seed itself, the later ones' from seeds of their own.
+        rng = random.Random(seed + COURSES.index(course))
+        teach(
+            model,
+            course,
+            Teacher(Templates(templates), course.habits, course.manner),
+            rng,
+            curve,
+            scale,
+        )
+        model.save_pretrained(str(out))
+        tokenizer.save_pretrained(str(out))
 
 
 def main() -> None:
@@ -315,6 +386,9 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the number of steps")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--start", type=Path, help="a checkpoint of the first course, to go on from"
+    )
     parser.add_argument("--templates", type=Path, default=TEMPLATES)
     args = parser.parse_args()
     import torch
@@ -328,6 +402,7 @@ def main() -> None:
         layers=args.layers,
         scale=args.scale,
         templates=args.templates,
+        start=args.start,
     )
 
 
