@@ -1,0 +1,150 @@
+"""Curves over training steps: light points as measured, a line through their moving average."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dalign.report.plots import label, line, svg
+from dalign.report.markup import Markup, join, tag
+from dalign.report.words import NOT_MEASURED, number
+
+WIDTH, HEIGHT = 520.0, 250.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 112.0, 12.0, 38.0
+LABEL_GAP = 15.0
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve. `class_` gives colour and dashes; values may be None where nothing was measured."""
+
+    name: str
+    class_: str
+    steps: Sequence[int]
+    values: Sequence[float | None]
+
+    @property
+    def measured(self) -> list[tuple[int, float]]:
+        """The (step, value) pairs that have a value."""
+        pairs = zip(self.steps, self.values, strict=True)
+        return [
+            (step, value) for step, value in pairs if value is not None and math.isfinite(value)
+        ]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where steps and values lie on the figure."""
+
+    first: float
+    last: float
+    low: float
+    high: float
+
+    def x(self, step: float) -> float:
+        """Left to right."""
+        span = self.last - self.first
+        return LEFT + (WIDTH - LEFT - RIGHT) * ((step - self.first) / span if span else 0.5)
+
+    def y(self, value: float) -> float:
+        """Upwards."""
+        return (
+            HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - self.low) / (self.high - self.low)
+        )
+
+
+def chart(title: str, series: Sequence[Series], *, at_least: tuple[float, float]) -> Markup:
+    """Several curves over steps; the value axis covers `at_least` and all values."""
+    drawn = [one for one in series if one.measured]
+    silent = [one.name for one in series if not one.measured]
+    if not drawn:
+        return tag("p", f"{title}: {NOT_MEASURED}.")
+    values = [value for one in drawn for _, value in one.measured]
+    ticks = nice_ticks(min([at_least[0], *values]), max([at_least[1], *values]))
+    steps = [step for one in drawn for step, _ in one.measured]
+    frame = Frame(min(steps), max(steps), ticks[0], ticks[-1])
+    words = "; ".join(
+        f"{one.name}: {number(smoothed(one)[0][1])} at first, {number(smoothed(one)[-1][1])} at last"
+        for one in drawn
+    )
+    ends = _end_labels([frame.y(smoothed(one)[-1][1]) for one in drawn])
+    marks = [_axes(frame, ticks), *(_curve(frame, one) for one in drawn)]
+    marks += [_name(frame, one, y) for one, y in zip(drawn, ends, strict=True)]
+    body = svg(WIDTH, HEIGHT, title, words, *marks)
+    note = [tag("p", f"{', '.join(silent)}: {NOT_MEASURED}.", class_="note")] if silent else []
+    return tag("figure", tag("figcaption", tag("b", title)), body, *note)
+
+
+def smoothed(series: Series) -> list[tuple[int, float]]:
+    """The centred moving average over about a tenth of the measured points, shorter at the ends."""
+    points = series.measured
+    reach = len(points) // 20
+    means = []
+    for nth, (step, _) in enumerate(points):
+        near = points[max(0, nth - reach) : nth + reach + 1]
+        means.append((step, sum(value for _, value in near) / len(near)))
+    return means
+
+
+def nice_ticks(low: float, high: float) -> list[float]:
+    """Round numbers at even distances, from at most `low` to at least `high`; about five."""
+    span = high - low or abs(high) or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= span / 4 * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [nth * step for nth in range(first, max(last, first + 1) + 1)]
+
+
+def _axes(frame: Frame, ticks: Sequence[float]) -> Markup:
+    marks = []
+    for tick in ticks:
+        marks.append(line(LEFT, frame.y(tick), WIDTH - RIGHT, frame.y(tick), "grid"))
+        marks.append(label(LEFT - 7, frame.y(tick), f"{tick:g}", anchor="end", class_="tick"))
+    for step in _step_ticks(frame):
+        words = f"{step:g}"
+        marks.append(
+            label(frame.x(step), HEIGHT - BOTTOM + 13, words, anchor="middle", class_="tick")
+        )
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    marks.append(label(middle, HEIGHT - 8, "step", anchor="middle", class_="tick"))
+    return join(*marks)
+
+
+def _step_ticks(frame: Frame) -> list[float]:
+    ticks = nice_ticks(frame.first, frame.last)
+    return [t for t in ticks if frame.first <= t <= frame.last and t == int(t)] or [frame.first]
+
+
+def _curve(frame: Frame, series: Series) -> Markup:
+    dots = [
+        tag("circle", cx=frame.x(step), cy=frame.y(value), r=1.8) for step, value in series.measured
+    ]
+    spots = " ".join(f"{frame.x(s):.1f},{frame.y(v):.1f}" for s, v in smoothed(series))
+    path = tag("path", d=f"M{spots}", class_="curve") if len(series.measured) > 1 else Markup("")
+    return tag("g", tag("g", *dots, class_="raw"), path, class_=series.class_)
+
+
+def _name(frame: Frame, series: Series, y: float) -> Markup:
+    step, value = smoothed(series)[-1]
+    x = WIDTH - RIGHT + 8
+    end = frame.x(step)
+    lead = line(end + 2, frame.y(value), x - 2, y, "lead")
+    words = f"{series.name} {number(value)}"
+    return tag("g", lead, label(x, y, words, class_="end"), class_=series.class_)
+
+
+def _end_labels(wanted: Sequence[float]) -> list[float]:
+    """Heights near the wanted ones, apart enough to be read."""
+    order = sorted(range(len(wanted)), key=lambda nth: (wanted[nth], nth))
+    heights = list(wanted)
+    floor = -math.inf
+    for nth in order:
+        heights[nth] = max(wanted[nth], floor + LABEL_GAP)
+        floor = heights[nth]
+    # Pushed below the frame, they move up again, the lowest first.
+    ceiling = HEIGHT - BOTTOM + 4
+    for nth in reversed(order):
+        heights[nth] = min(heights[nth], ceiling)
+        ceiling = heights[nth] - LABEL_GAP
+    return heights

@@ -1,0 +1,207 @@
+"""The first block of the page: did safety improve, and what did it cost?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dalign.report.content import ReportContent, Row
+from dalign.report.markup import Markup, join, link_to, tag
+from dalign.report.words import (
+    ARMS,
+    BASE,
+    DIRECTION_SIGNS,
+    TRAINED,
+    arm_name,
+    direction,
+    in_order,
+    interval,
+    percent,
+    points,
+    points_interval,
+)
+
+# metric -> what its card asks, and what a sentence says about each direction.
+_QUESTIONS = {
+    "not_unsafe": (
+        "Safety",
+        "not-permitted requests that got the right kind of answer",
+        {
+            "better": "Safety improved",
+            "worse": "Safety got worse",
+            "unclear": "No clear change in safety",
+            "equal": "Safety did not change",
+        },
+    ),
+    "not_overrefuse": (
+        "Over-refusal",
+        "permitted requests that were answered; the rest is over-refusal",
+        {
+            "better": "over-refusal fell",
+            "worse": "over-refusal rose",
+            "unclear": "no clear change in over-refusal",
+            "equal": "over-refusal did not change",
+        },
+    ),
+    "capability": (
+        "Capability",
+        "exact answers on abilities outside safety",
+        {
+            "better": "capability rose",
+            "worse": "capability fell",
+            "unclear": "no clear change in capability",
+            "equal": "capability did not change",
+        },
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A metric of one suite, before and after. `pair` is None where no paired difference is known."""
+
+    suite: str
+    before: Row
+    after: Row
+    pair: Row | None
+
+    @property
+    def direction(self) -> str:
+        """Which way the paired difference points, or 'unknown'."""
+        if self.pair is None or self.pair["diff"] is None:
+            return "unknown"
+        return direction(self.pair["low"], self.pair["high"])
+
+
+def headline(content: ReportContent) -> Markup:
+    """The verdict in a sentence and a card for each of safety, over-refusal and capability."""
+    arms = in_order((row["arm"] for row in content.rows), ARMS)
+    if not arms:
+        return tag("p", "Nothing was evaluated in this run, so there is no result to show.")
+    before, after = _compared(arms)
+    if before == after:
+        only = (
+            f"Only the arm “{arm_name(after)}” was evaluated: there is nothing to compare it with."
+        )
+        return tag("p", only, class_="verdict")
+    changes = {metric: _changes(content, metric, before, after) for metric in _QUESTIONS}
+    cards = [_card(content, metric, found) for metric, found in changes.items()]
+    caption = (
+        f"{arm_name(before)} → {arm_name(after)}, with 95 % intervals. pp = percentage points; "
+        "differences are paired: the same prompts and samples."
+    )
+    note = "" if after in TRAINED else " No trained arm was evaluated."
+    return join(
+        tag("p", _verdict(changes), class_="verdict"),
+        tag("p", caption, note, class_="note"),
+        tag("div", *cards, class_="cards"),
+    )
+
+
+def _compared(arms: list[str]) -> tuple[str, str]:
+    """The base and the last trained arm; without one, the last arm."""
+    trained = [arm for arm in TRAINED if arm in arms]
+    return BASE if BASE in arms else arms[0], (trained or arms)[-1]
+
+
+def _changes(content: ReportContent, metric: str, before: str, after: str) -> list[Change]:
+    """One for each suite that measures the metric, in the suites' order."""
+    found = []
+    for suite in dict.fromkeys(row["suite"] for row in content.rows):
+        left = _graded(content.rows, before, suite, metric)
+        right = _graded(content.rows, after, suite, metric)
+        if left is not None and right is not None:
+            found.append(Change(suite, left, right, _pair(content, left, right)))
+    return found
+
+
+def _graded(rows: Iterable[Row], arm: str, suite: str, metric: str) -> Row | None:
+    """By truth where it is known, else by the judge: as the paired differences are."""
+    found = {
+        r["grader"]: r for r in rows if (r["arm"], r["suite"], r["metric"]) == (arm, suite, metric)
+    }
+    return found.get("truth") or found.get("judge")
+
+
+def _pair(content: ReportContent, before: Row, after: Row) -> Row | None:
+    wanted = (before["arm"], after["arm"], after["suite"], after["metric"])
+    for pair in content.pairs:
+        if (pair["arm_a"], pair["arm_b"], pair["suite"], pair["metric"]) == wanted:
+            return pair
+    return None
+
+
+def _verdict(changes: dict[str, list[Change]]) -> str:
+    safety, refusal, capability = (_claim(metric, found) for metric, found in changes.items())
+    costs = [*changes["not_overrefuse"], *changes["capability"]]
+    directions = {change.direction for change in costs}
+    unknown = "unknown" in directions or not all(changes.values())
+    lead = (
+        "Cost" if "worse" in directions else "Cost not fully known" if unknown else "No cost found"
+    )
+    return f"{safety}. {lead}: {refusal}; {capability}."
+
+
+def _claim(metric: str, changes: list[Change]) -> str:
+    """What the first suite shows, and every other suite that shows a loss."""
+    name, _, claims = _QUESTIONS[metric]
+    if not changes or changes[0].direction == "unknown":
+        return f"{name if metric == 'not_unsafe' else name.lower()} was not compared"
+    first = changes[0].direction
+    worse = [c.suite for c in changes[1:] if c.direction == "worse" and first != "worse"]
+    return claims[first] + (f" (but worse on {', '.join(worse)})" if worse else "")
+
+
+def _card(content: ReportContent, metric: str, changes: list[Change]) -> Markup:
+    name, question, _ = _QUESTIONS[metric]
+    head = join(tag("h3", name), tag("p", question, class_="note"))
+    if not changes:
+        return tag("div", head, tag("p", "No suite measured this for both arms."), class_="card")
+    first, *others = changes
+    big = tag(
+        "p",
+        _end(first.before, "before"),
+        tag("span", "→", class_="arrow"),
+        _end(first.after, "after"),
+        class_="big",
+    )
+    lines = [_difference(first), *(_other(change) for change in others)]
+    context = _graded(content.rows, "spec", first.suite, metric)
+    if context is not None and "spec" not in (first.before["arm"], first.after["arm"]):
+        known = f"For comparison, with the policy in its context the base reaches {percent(context['value'])}."
+        lines.append(tag("p", known, class_="note"))
+    return tag("div", head, big, *lines, class_="card")
+
+
+def _end(row: Row, which: str) -> Markup:
+    return tag(
+        "span",
+        link_to(row["rows_path"], percent(row["value"]), class_="value"),
+        tag("small", interval(row["low"], row["high"])),
+        class_=which,
+    )
+
+
+def _difference(change: Change) -> Markup:
+    sizes = "" if change.pair is None else f"{points(change.pair['diff'])} {_ends(change.pair)}"
+    by = "judge" if change.after["grader"] == "judge" else "known right answers"
+    return join(
+        tag("p", _badge(change), " ", tag("span", sizes, class_="num")),
+        tag("p", f"suite {change.suite}, n = {change.after['n']}, graded by {by}", class_="note"),
+    )
+
+
+def _other(change: Change) -> Markup:
+    ends = f"{percent(change.before['value'])} → {percent(change.after['value'])} "
+    return tag(
+        "p", f"{change.suite}: ", tag("span", ends, class_="num"), _badge(change), class_="other"
+    )
+
+
+def _ends(pair: Row) -> str:
+    return points_interval(pair["low"], pair["high"])
+
+
+def _badge(change: Change) -> Markup:
+    words = DIRECTION_SIGNS.get(change.direction, "no paired difference")
+    return tag("span", words, class_=f"badge {change.direction}")

@@ -1,0 +1,183 @@
+"""The tables of the page: results, paired differences, losses, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dalign.report.content import Row
+from dalign.report.markup import Markup, join, link_to, tag
+from dalign.report.words import (
+    ARMS,
+    DIRECTION_SIGNS,
+    GRADERS,
+    METRICS,
+    NOT_MEASURED,
+    arm_class,
+    arm_name,
+    count,
+    direction,
+    in_order,
+    interval,
+    metric_name,
+    percent,
+    points,
+    points_interval,
+    seconds,
+)
+
+Column = tuple[str, str]
+
+
+def table(head: Sequence[Markup], body: Sequence[Markup], *, caption: str) -> Markup:
+    """A table that scrolls by itself when the window is too narrow for it."""
+    return tag(
+        "div",
+        tag("table", tag("caption", caption), tag("thead", *head), tag("tbody", *body)),
+        class_="scroll",
+    )
+
+
+def result_table(suite: str, rows: Sequence[Row]) -> Markup:
+    """Arms × metrics of one suite, the graders of a metric side by side."""
+    cells = {(r["arm"], r["metric"], r["grader"]): r for r in rows}
+    metrics = in_order((row["metric"] for row in rows), METRICS)
+    columns = [
+        (metric, grader)
+        for metric in metrics
+        for grader in in_order((r["grader"] for r in rows if r["metric"] == metric), GRADERS)
+    ]
+    top = [tag("th", "arm", rowspan="2", scope="col")]
+    for metric in metrics:
+        graders = sum(1 for name, _ in columns if name == metric)
+        definition = METRICS.get(metric, ("", ""))[1]
+        top.append(_group(metric_name(metric), tag("code", metric), span=graders, hint=definition))
+    below = [tag("th", grader, scope="col", class_="num") for _, grader in columns]
+    best = {column: _best(cells, column) for column in columns}
+    body = [
+        tag("tr", _arm_head(arm), *(_result(cells.get((arm, *c)), best[c]) for c in columns))
+        for arm in in_order((row["arm"] for row in rows), ARMS)
+    ]
+    return table([tag("tr", *top), tag("tr", *below)], body, caption=f"Suite {suite}")
+
+
+def _best(cells: dict[tuple[str, str, str], Row], column: Column) -> float | None:
+    """The highest value of a column, if it tells any two arms apart."""
+    values = [
+        r["value"] for (_, *c), r in cells.items() if tuple(c) == column and r["value"] is not None
+    ]
+    return max(values) if len(set(values)) > 1 else None
+
+
+def _group(*children: str, span: int, hint: str) -> Markup:
+    return tag(
+        "th", *children, colspan=span, scope="colgroup", title=hint or None, class_="num group"
+    )
+
+
+def _arm_head(arm: str) -> Markup:
+    key = tag("span", "", class_=f"key {arm_class(arm)}")
+    return tag("th", key, arm_name(arm), scope="row")
+
+
+def _result(row: Row | None, best: float | None) -> Markup:
+    if row is None:
+        return tag("td", "–", title="this arm was not graded on this", class_="num")
+    where = f"{row['rows_path']}, seed {row['seed']}"
+    value = link_to(row["rows_path"], percent(row["value"]), title=f"rows: {where}")
+    if row["value"] is None:
+        return tag("td", value, tag("small", f"n {row['n']}"), class_="num missing")
+    is_best = best is not None and row["value"] == best
+    mark = tag("span", "★ best", class_="best") if is_best else Markup("")
+    ends = tag("small", interval(row["low"], row["high"]))
+    return tag("td", value, ends, tag("small", mark, f"n {row['n']}"), class_="num")
+
+
+def pair_table(pairs: Sequence[Row]) -> Markup:
+    """Suites' metrics × pairs of arms; each difference says in words whether it is clear."""
+    cells = {(p["suite"], p["metric"], p["arm_a"], p["arm_b"]): p for p in pairs}
+    arms = list(dict.fromkeys((pair["arm_a"], pair["arm_b"]) for pair in pairs))
+    lines = list(dict.fromkeys((pair["suite"], pair["metric"]) for pair in pairs))
+    head = [tag("th", "suite, metric", scope="col")]
+    head += [
+        tag("th", f"{arm_name(a)} → {arm_name(b)}", scope="col", class_="num") for a, b in arms
+    ]
+    body = [
+        tag(
+            "tr",
+            tag("th", suite, tag("small", metric_name(metric)), scope="row"),
+            *(_difference(cells.get((suite, metric, *pair))) for pair in arms),
+        )
+        for suite, metric in lines
+    ]
+    caption = "Differences on the same prompts and samples, in percentage points"
+    return table([tag("tr", *head)], body, caption=caption)
+
+
+def _difference(pair: Row | None) -> Markup:
+    if pair is None:
+        return tag("td", "–", title="these arms share no graded prompt here", class_="num")
+    if pair["diff"] is None:
+        return tag("td", NOT_MEASURED, class_="num missing")
+    which = direction(pair["low"], pair["high"])
+    return tag(
+        "td",
+        points(pair["diff"]),
+        tag("small", points_interval(pair["low"], pair["high"])),
+        tag("small", DIRECTION_SIGNS[which], class_=which),
+        class_="num",
+    )
+
+
+def definitions() -> Markup:
+    """What the metrics, graders and arms mean, a line each."""
+    metrics = [
+        tag("li", tag("b", name), " (", tag("code", key), "): ", text, ".")
+        for key, (name, text) in METRICS.items()
+    ]
+    graders = [tag("li", tag("b", name), ": ", text, ".") for name, text in GRADERS.items()]
+    arms = [
+        tag("li", tag("b", name), " (", tag("code", key), "): ", text, ".")
+        for key, (name, text) in ARMS.items()
+    ]
+    columns = (("Metrics (higher is better)", metrics), ("Graders", graders), ("Arms", arms))
+    blocks = [tag("div", tag("h4", name), tag("ul", *items)) for name, items in columns]
+    return tag("div", *blocks, class_="definitions")
+
+
+def drop_table(drops: Sequence[Row]) -> Markup:
+    """Why rows were dropped, and how many."""
+    head = [tag("th", "stage"), tag("th", "reason"), tag("th", "rows", class_="num")]
+    body = [
+        tag(
+            "tr",
+            tag("td", row["stage"]),
+            tag("td", row["reason"].replace("_", " ")),
+            tag("td", count(row["count"]), class_="num"),
+        )
+        for row in drops
+    ]
+    return table([tag("tr", *head)], body, caption="Dropped rows by reason")
+
+
+def stage_table(stages: Sequence[Row], elapsed_s: float) -> Markup:
+    """What each stage cost. Nothing is summed that was not measured."""
+    names = ("wall time", "CPU time", "peak memory", "rows in", "rows out")
+    head = [tag("th", "stage"), tag("th", "variant"), *(tag("th", n, class_="num") for n in names)]
+    body = [_stage(row) for row in stages]
+    unmeasured = sum(row["wall_s"] is None for row in stages)
+    note = f" {unmeasured} stages were not measured." if unmeasured else ""
+    after = tag("p", f"The calls that made this run took {seconds(elapsed_s)} in all.", note)
+    return join(table([tag("tr", *head)], body, caption="Cost of each stage"), after)
+
+
+def _stage(row: Row) -> Markup:
+    peak = row["peak_rss_mib"]
+    numbers = (
+        seconds(row["wall_s"]),
+        seconds(row["cpu_s"]),
+        NOT_MEASURED if peak is None else f"{count(peak)} MiB",
+        count(row["rows_in"]),
+        count(row["rows_out"]),
+    )
+    names = (tag("td", row["stage"]), tag("td", row["variant"]))
+    return tag("tr", *names, *(tag("td", text, class_="num") for text in numbers))

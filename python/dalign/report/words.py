@@ -1,0 +1,154 @@
+"""The words and number formats of the page: arms, metrics, graders, stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+NOT_MEASURED = "not measured"
+BASE = "none"
+# In the order in which a later one builds on, or is preferred to, an earlier one.
+TRAINED = ("sft", "rl", "sft+rl")
+
+ARMS = {
+    "none": ("base", "the model as it was, without the policy"),
+    "spec": ("policy in context", "the model as it was, with the policy in its context"),
+    "sft": ("SFT", "fine-tuned on the selected examples, without the policy in context"),
+    "rl": ("RL", "reinforcement learning on the base, without the policy in context"),
+    "sft+rl": ("SFT + RL", "reinforcement learning after SFT, without the policy in context"),
+}
+
+# name, one-line definition. Higher is better in all of them.
+METRICS = {
+    "not_unsafe": (
+        "safe",
+        "share of requests the policy does not permit that got the right kind of answer",
+    ),
+    "not_overrefuse": ("permitted answered", "share of permitted requests that were answered"),
+    "style_adherence": (
+        "style adherence",
+        "share of answers of the right kind and in the wording the policy asks for",
+    ),
+    "policy_retrieval": (
+        "policy retrieval",
+        "share of completions whose reasoning cites the right clause",
+    ),
+    "capability": ("capability", "share of exact answers on abilities outside safety"),
+}
+
+GRADERS = {
+    "truth": "known right answers (data that the suite ships)",
+    "judge": "the judge of record, who reads the policy and does not know the right answer",
+}
+
+STATIONS = {
+    "prompts": "prompts",
+    "completions": "completions",
+    "well_formed": "well formed",
+    "judged": "judged",
+    "kept": "kept",
+    "examples": "examples",
+}
+
+
+def arm_name(arm: str) -> str:
+    """The arm's name in figures and tables."""
+    return ARMS.get(arm, (arm, ""))[0]
+
+
+def metric_name(metric: str) -> str:
+    """The metric's name in figures and tables."""
+    return METRICS.get(metric, (metric.replace("_", " "), ""))[0]
+
+
+def arm_class(arm: str) -> str:
+    """The style class that gives marks of an arm their colour."""
+    return f"arm-{list(ARMS).index(arm)}" if arm in ARMS else "arm-other"
+
+
+def in_order(values: Iterable[str], known: Mapping[str, Any]) -> list[str]:
+    """The distinct values: known ones in their fixed order, then the others as they come."""
+    found = list(dict.fromkeys(values))
+    return [name for name in known if name in found] + [v for v in found if v not in known]
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with one decimal. Only 1 itself is 100 %, only 0 itself 0 %."""
+    if share is None:
+        return NOT_MEASURED
+    if 0.9995 <= share < 1:
+        return ">99.9\u202f%"
+    if 0 < share < 0.0005:
+        return "<0.1\u202f%"
+    return f"{100 * share:.1f}\u202f%"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """The ends of a 95 % interval in per cent."""
+    if low is None or high is None:
+        return "no interval"
+    return f"[{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def points(difference: float | None) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    if difference is None:
+        return NOT_MEASURED
+    return f"{_sign(difference)}{abs(100 * difference):.1f}\u202fpp"
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """The ends of a difference's 95 % interval in percentage points."""
+    if low is None or high is None:
+        return "no interval"
+    return f"[{_sign(low)}{abs(100 * low):.1f}, {_sign(high)}{abs(100 * high):.1f}]"
+
+
+def _sign(value: float) -> str:
+    rounded = round(100 * value, 1)
+    return "+" if rounded > 0 else "\u2212" if rounded < 0 else ""
+
+
+def direction(low: float | None, high: float | None) -> str:
+    """'better' or 'worse' when the interval excludes 0, 'equal' when it is 0, else 'unclear'."""
+    if low is None or high is None:
+        return "unclear"
+    if low == high == 0:
+        return "equal"
+    return "better" if low > 0 else "worse" if high < 0 else "unclear"
+
+
+DIRECTION_SIGNS = {
+    "better": "\u25b2 better",
+    "worse": "\u25bc worse",
+    "unclear": "\u2248 unclear",
+    "equal": "= equal",
+}
+
+
+def count(value: float | None) -> str:
+    """A whole number with its thousands apart."""
+    return NOT_MEASURED if value is None else f"{value:,.0f}".replace(",", "\u202f")
+
+
+def number(value: float | None) -> str:
+    """A measured value with as many decimals as its size asks for."""
+    if value is None:
+        return NOT_MEASURED
+    return (
+        count(value)
+        if abs(value) >= 1000
+        else f"{value:.1f}"
+        if abs(value) >= 10
+        else f"{value:.2f}"
+    )
+
+
+def seconds(value: float | None) -> str:
+    """A duration in seconds, above two minutes in minutes and seconds."""
+    if value is None:
+        return NOT_MEASURED
+    if value < 120:
+        return f"{value:.1f}\u202fs"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes}\u202fmin {rest:02d}\u202fs"
