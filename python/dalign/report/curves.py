@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dalign.report.plots import label, line, svg
 from dalign.report.markup import Markup, join, tag
+from dalign.report.plots import label, line, svg
 from dalign.report.words import NOT_MEASURED, number
 
 WIDTH, HEIGHT = 520.0, 250.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 112.0, 12.0, 38.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 128.0, 12.0, 38.0
 LABEL_GAP = 15.0
 
 

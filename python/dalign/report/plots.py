@@ -20,7 +20,7 @@ from dalign.report.words import (
 )
 
 PANEL = 340
-ROW = 30
+ROW = 36
 
 
 def svg(width: float, height: float, title: str, text: str, *marks: str) -> Markup:
@@ -61,12 +61,19 @@ def interval_panel(suite: str, metric: str, rows: Sequence[Row]) -> Markup:
         marks.append(label(left - 10, middle, arm_name(arm), anchor="end"))
         graded = [row for row in rows if row["arm"] == arm]
         for row in graded:
-            offset = 0.0 if len(graded) == 1 else -6.0 if row["grader"] == "truth" else 6.0
+            offset = 0.0 if len(graded) == 1 else -8.0 if row["grader"] == "truth" else 8.0
             ends = (x(row["value"] or 0.0), x(row["low"] or 0.0), x(row["high"] or 0.0))
             marks.append(_whisker(row, *ends, middle + offset))
     name = f"{metric_name(metric)}, suite {suite}"
     body = svg(PANEL, bottom + 26, name, _in_words(rows), *marks)
-    return tag("figure", tag("figcaption", tag("b", metric_name(metric)), " · per cent"), body)
+    return tag(
+        "figure", tag("figcaption", tag("b", _panel_name(suite, metric)), ", per cent"), body
+    )
+
+
+def _panel_name(suite: str, metric: str) -> str:
+    name = metric_name(metric)
+    return name if name == suite else f"{suite} · {name}"
 
 
 def _percent_grid(x: float, top: float, bottom: float, share: float) -> Markup:

@@ -38,14 +38,12 @@ def results(content: ReportContent) -> Markup:
     parts.append(tag("h3", "Arms with their intervals"))
     legend = "Filled circle: graded by truth. Hollow diamond: graded by the judge. Whisker: 95 % interval."
     parts.append(tag("p", legend, class_="note"))
-    for suite in suites:
-        rows = _of(content.rows, suite)
-        panels = [
-            plots.interval_panel(suite, metric, [r for r in rows if r["metric"] == metric])
-            for metric in in_order((row["metric"] for row in rows), METRICS)
-        ]
-        parts.append(tag("h4", f"Suite {suite}"))
-        parts.append(tag("div", *panels, class_="panels"))
+    panels = [
+        plots.interval_panel(suite, metric, [r for r in rows if r["metric"] == metric])
+        for suite, rows in ((suite, _of(content.rows, suite)) for suite in suites)
+        for metric in in_order((row["metric"] for row in rows), METRICS)
+    ]
+    parts.append(tag("div", *panels, class_="panels"))
     return join(*parts)
 
 
@@ -58,8 +56,9 @@ def differences(content: ReportContent) -> Markup:
     if not content.pairs:
         return tag("p", "No two arms were evaluated on the same prompts, so nothing can be paired.")
     note = (
-        "▲ better and ▼ worse mark differences whose 95 % interval excludes 0; ≈ unclear, those whose interval "
-        "includes it. With this many intervals, about one in twenty excludes 0 by chance alone."
+        "▲ better and ▼ worse mark differences whose 95 % interval excludes 0, ≈ unclear those whose interval "
+        "includes it, and = equal those that are 0 in every resample. Where two arms do not differ, about one "
+        "cell in twenty is still marked, by chance."
     )
     return join(tag("p", note, class_="note"), tables.pair_table(content.pairs))
 
@@ -123,10 +122,13 @@ def _rl(content: ReportContent) -> Markup:
     why = (
         "The reward is what the judge, who does not see the reasoning, pays; truth is whether the answer was right. "
         "Training climbs the reward only, so a reward that rises away from truth means that the model has learned "
-        "to please the judge (judge hacking) and not to follow the policy. Retrieval is the share of reasonings that cite "
-        "the right clause; nothing rewards it directly."
+        "to please the judge (judge hacking) and not to follow the policy. Retrieval is the share of reasonings "
+        "that cite the right clause."
     )
-    how = "Points: means of single steps; line: their moving average, which the numbers at the right end give."
+    how = (
+        "Points: means of single steps; line: their moving average, with its end written beside it. Health: the "
+        "shares of completions judged and malformed, and of groups with unequal rewards (the others teach nothing)."
+    )
     rewards = [_reward_chart(arm, rows[arm]) for arm in arms]
     lengths = [_series(rows[arm], "length", arm_name(arm), arm_class(arm)) for arm in arms]
     health = [_health_chart(arm, rows[arm]) for arm in arms]
@@ -157,10 +159,10 @@ def _reward_chart(arm: str, rows: Sequence[Row]) -> Markup:
 def _health_chart(arm: str, rows: Sequence[Row]) -> Markup:
     lines = [
         _series(rows, "judged_share", "judged", "line-1"),
-        _series(rows, "active_groups", "uneven groups", "line-0 dash"),
+        _series(rows, "active_groups", "unequal", "line-0 dash"),
         _series(rows, "malformed_share", "malformed", "line-2 dots"),
     ]
-    title = f"{arm_name(arm)}: shares judged, malformed, and of groups with unequal rewards"
+    title = f"{arm_name(arm)}: health of training"
     return chart(title, lines, at_least=(0.0, 1.0))
 
 
@@ -185,7 +187,7 @@ def _sft(content: ReportContent) -> Markup:
         _series([r for r in content.sft_curve if r["arm"] == arm], "loss", "loss", arm_class(arm))
         for arm in arms
     ]
-    return tag("div", chart("SFT loss per token", lines, at_least=(0.0, 0.0)), class_="halves")
+    return tag("div", chart("SFT loss", lines, at_least=(0.0, 0.0)), class_="halves")
 
 
 def journeys(content: ReportContent) -> Markup:
@@ -232,10 +234,7 @@ def provenance(content: ReportContent) -> Markup:
         ("templates, sha256", tag("code", content.templates_sha256)),
         ("config, sha256", tag("code", content.config_sha256)),
     ]
-    facts += [
-        (f"model: {role}", join(path, " ", tag("code", fingerprint)))
-        for role, path, fingerprint in content.models
-    ]
+    facts += [(f"model: {role}", _model(content, role, path)) for role, path, _ in content.models]
     items = [join(tag("dt", name), tag("dd", value)) for name, value in facts]
     probes: Markup = tag("p", "The template probe reported nothing.")
     if content.probes:
@@ -246,3 +245,11 @@ def provenance(content: ReportContent) -> Markup:
         untrusted(content.config_toml),
     )
     return join(tag("dl", *items), tag("h3", "Template probe"), probes, config)
+
+
+def _model(content: ReportContent, role: str, path: str) -> Markup:
+    """A model's path and fingerprint, and which other role the same model has."""
+    own = next(fingerprint for name, _, fingerprint in content.models if name == role)
+    same = [name for name, _, fingerprint in content.models if fingerprint == own and name != role]
+    note = f" (the same model as: {', '.join(same)})" if same else ""
+    return join(path, " ", tag("code", own), note)

@@ -50,6 +50,7 @@ thead th, thead th.num { font-weight: 600; vertical-align: bottom; white-space: 
 td.num, td.num small { white-space: nowrap; }
 thead code { display: block; font-weight: 400; color: var(--soft); }
 td.num, th.num { text-align: right; }
+.line { display: block; white-space: nowrap; }
 th.group { border-left: 1px solid var(--rule); }
 tbody th { font-weight: 600; white-space: nowrap; }
 td.missing { color: var(--soft); font-style: italic; }

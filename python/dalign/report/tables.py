@@ -98,9 +98,7 @@ def pair_table(pairs: Sequence[Row]) -> Markup:
     arms = list(dict.fromkeys((pair["arm_a"], pair["arm_b"]) for pair in pairs))
     lines = list(dict.fromkeys((pair["suite"], pair["metric"]) for pair in pairs))
     head = [tag("th", "suite, metric", scope="col")]
-    head += [
-        tag("th", f"{arm_name(a)} → {arm_name(b)}", scope="col", class_="num") for a, b in arms
-    ]
+    head += [tag("th", *_from_to(a, b), scope="col", class_="num") for a, b in arms]
     body = [
         tag(
             "tr",
@@ -111,6 +109,13 @@ def pair_table(pairs: Sequence[Row]) -> Markup:
     ]
     caption = "Differences on the same prompts and samples, in percentage points"
     return table([tag("tr", *head)], body, caption=caption)
+
+
+def _from_to(arm_a: str, arm_b: str) -> tuple[Markup, Markup]:
+    # Names break between the arms and never inside one.
+    parts = (arm_name(arm_a), f"→ {arm_name(arm_b)}")
+    first, second = (tag("span", part, class_="line") for part in parts)
+    return first, second
 
 
 def _difference(pair: Row | None) -> Markup:
