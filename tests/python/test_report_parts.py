@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dalign.report.curves import Series, nice_ticks, smoothed
 from dalign.report.markup import link_to, tag, visible
-from dalign.report.plots import score_bars
+from dalign.report.plots import score_bars, short
 from dalign.report.words import direction, percent, points, points_interval, seconds
 
 
@@ -116,3 +116,8 @@ def test_the_moving_average_skips_what_was_not_measured() -> None:
     # 20 points 0, 1, ... 19: one neighbour on each side, so the ends are means of two.
     line = smoothed(Series("r", "x", list(range(20)), [float(n) for n in range(20)]))
     assert line[0] == (0, 0.5) and line[10] == (10, 10.0) and line[19] == (19, 18.5)
+
+
+@pytest.mark.parametrize("length", [17, 18])  # what fits, and one more
+def test_a_name_too_long_for_a_figure_ends_in_an_ellipsis(length: int) -> None:
+    assert short("a" * length) == ("a" * 17 if length == 17 else "a" * 16 + "…")

@@ -174,9 +174,13 @@ def _gap(arm: str, rows: Sequence[Row]) -> str:
     reward, truth = (sum(row[key] for row in both) / len(both) for key in ("reward", "truth"))
     gap = number(reward - truth).replace("-", "\u2212")
     return (
-        f"{arm_name(arm)}, mean of the last {len(both)} steps: reward {number(reward)}, "
+        f"{arm_name(arm)}, mean of the last {_steps(len(both))}: reward {number(reward)}, "
         f"truth {number(truth)}, reward minus truth {gap}."
     )
+
+
+def _steps(amount: int) -> str:
+    return "step" if amount == 1 else f"{amount} steps"
 
 
 def _sft(content: ReportContent) -> Markup:
