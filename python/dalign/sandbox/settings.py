@@ -7,7 +7,7 @@ from typing import Any
 Values = dict[str, Any]
 
 # Rows of each file, and the suites' size in percent of the full one.
-DEMO_SIZES = {"prompts": 760, "rl_prompts": 900, "capability": 240, "suites": 100}
+DEMO_SIZES = {"prompts": 1000, "rl_prompts": 1200, "capability": 260, "suites": 100}
 SMOKE_SIZES = {"prompts": 64, "rl_prompts": 48, "capability": 24, "suites": 6}
 PROJECT_SIZES = {"prompts": 200, "rl_prompts": 120, "capability": 80, "suites": 25}
 
@@ -49,7 +49,7 @@ def demo_values() -> Values:
         },
         "generate": {"n": 1, "temperature": 1.0, "max_new_tokens": 72},
         "judge": {"k": 4, "low": 0.0, "high": 2.0, "temperature": 0.2, "max_new_tokens": 80},
-        "select": {"threshold": 2.0, "max_examples": 320, "quota": 20},
+        "select": {"threshold": 2.0, "max_examples": 440, "quota": 20},
         "pack": {"capacity": 512},
         "sft": {
             "epochs": 8.0,
@@ -59,7 +59,7 @@ def demo_values() -> Values:
             "capability_ratio": 0.5,
         },
         "rl": {
-            "steps": 80,
+            "steps": 100,
             "prompts_per_step": 16,
             "group_size": 8,
             "learning_rate": 3e-4,
@@ -68,7 +68,8 @@ def demo_values() -> Values:
             "judge_k": 2,
             "replay": 0.3,
             "replay_rows": 16,
-            "balance": {},
+            "scale_rewards": "group",
+            "balance": {"disallowed": 0.5, "permitted": 0.2, "ungoverned": 0.15, "general": 0.15},
         },
         "evaluate": {
             "samples": 2,
