@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,13 +26,20 @@ def call(
     return code, out, err
 
 
-@pytest.fixture
-def project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Path:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project as `dalign init` writes it."""
-    code, _, err = call(monkeypatch, capsys, "init", str(tmp_path / "mine"))
-    assert code == 0, err
+    from dalign.cli.project import init_project
+
+    init_project(tmp_path_factory.mktemp("init") / "mine")
+    return next(tmp_path_factory.getbasetemp().glob("init*/mine"))
+
+
+@pytest.fixture
+def project(written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A copy of it, to be broken."""
+    shutil.copytree(written, tmp_path / "mine")
+    capsys.readouterr()
     return tmp_path / "mine"
 
 
@@ -124,7 +132,7 @@ BAD = [
     ("no messages", first_line(lambda r: r | {"messages": []}), ["prompts.jsonl:1", "messages"]),
     ("ends on the assistant", first_line(lambda r: r | {"messages": [*r["messages"], {"role": "assistant", "content": "x"}]}), ["prompts.jsonl:1", "user"]),
     ("not UTF-8", lambda p: (p / "prompts.jsonl").write_bytes(b'{"category": "\xff"}\n'), ["prompts.jsonl", "UTF-8"]),
-    ("clause without id", lambda p: edit(p / "spec/illicit.md", without_id), ["illicit.md:", "### refuse"]),
+    ("clause without id", lambda p: edit(p / "spec/illicit.md", without_id), ["illicit.md:", "no id"]),
     ("two equal clause ids", lambda p: edit(p / "spec/illicit.md", two_equal_ids), ["illicit.md:"]),
 ]  # fmt: skip
 
@@ -147,8 +155,6 @@ def test_bad_input_gets_one_sentence(breaks, named, project, monkeypatch, capsys
 def test_a_checkpoint_without_a_chat_template_is_refused_before_anything_loads(
     project, monkeypatch, capsys, tmp_path
 ) -> None:
-    import shutil
-
     from dalign.sandbox.checkpoint import MODEL
 
     shutil.copytree(MODEL, tmp_path / "bare")

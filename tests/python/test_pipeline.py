@@ -1,0 +1,102 @@
+"""The plan of a run: what waits for what, and which settings touch which stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dalign.errors import InputError
+from dalign.pipeline.context import RunContext
+from dalign.pipeline.plan import Node, choose, make_plan
+from dalign.sandbox.checkpoint import checkpoints
+from dalign.sandbox.project import write_project
+from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
+from dalign.settings import commented_toml, load_config
+from dalign.store import digest
+
+
+@pytest.fixture(scope="module")
+def config_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_project(
+        tmp_path_factory.mktemp("project"), config=commented_toml(smoke_values()), sizes=SMOKE_SIZES
+    )
+
+
+class Finished:
+    """Stands for a stage that has finished: its output hash is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def output_sha256(self) -> str:
+        return self.name
+
+
+class AllFinished(RunContext):
+    """A run whose stages have all finished, so that every node's inputs are known."""
+
+    def folder(self, stage: str, variant: str = "main"):
+        return Finished(f"{stage}/{variant}")
+
+
+def inputs(config_path: Path, *overrides: str) -> dict[str, str]:
+    """The hash of each node's inputs."""
+    ctx = AllFinished(load_config(config_path, overrides), config_path.parent, checkpoints())
+    return {node.name: digest(node.inputs(ctx)) for node in make_plan(ctx)}
+
+
+EVALUATIONS = {f"evaluate/{arm}" for arm in ("none", "spec", "sft", "rl", "sft+rl")}
+TOUCHED = [
+    ("generate.temperature=0.9", {"generate/main"}),
+    ("judge.k=3", {"judge/main", "rl/sft+rl", "rl/rl", *EVALUATIONS}),
+    ("select.threshold=1.5", {"select/main"}),
+    ("evaluate.pass_score=2.0", EVALUATIONS),
+    ("pack.capacity=600", {"pack/main"}),
+    ("sft.learning_rate=0.002", {"sft/sft"}),
+    ("sft.capability_ratio=0.4", {"pack/main", "sft/sft"}),
+    ("rl.steps=5", {"rl/sft+rl", "rl/rl"}),
+    # The arm without SFT has no SFT rows to replay.
+    ("rl.replay=0.2", {"rl/sft+rl"}),
+    ("evaluate.samples=2", EVALUATIONS),
+    ("evaluate.temperature=0.5", EVALUATIONS),
+    ("run.workers=1", set()),
+]
+
+
+@pytest.mark.parametrize(("override", "touched"), TOUCHED, ids=[o for o, _ in TOUCHED])
+def test_a_changed_setting_touches_the_stages_that_depend_on_it(
+    override: str, touched: set[str], config_path: Path
+) -> None:
+    before, after = inputs(config_path), inputs(config_path, override)
+    assert {name for name in before if before[name] != after[name]} == touched
+
+
+def test_another_seed_touches_every_stage_that_draws(config_path: Path) -> None:
+    before, after = inputs(config_path), inputs(config_path, "run.seed=9")
+    assert {name for name in before if before[name] == after[name]} == {"filter/main"}
+
+
+def nodes(config_path: Path, *overrides: str) -> list[Node]:
+    return make_plan(
+        RunContext(load_config(config_path, overrides), config_path.parent, checkpoints())
+    )
+
+
+def test_every_node_comes_after_what_it_needs(config_path: Path) -> None:
+    seen: set[str] = set()
+    for node in nodes(config_path):
+        assert set(node.needs) <= seen
+        seen.add(node.name)
+    assert len(seen) == 13
+
+
+def test_arms_that_are_not_asked_for_are_not_run(config_path: Path) -> None:
+    names = [node.name for node in nodes(config_path, 'evaluate.arms=["none", "rl"]')]
+    assert names == ["rl/rl", "evaluate/none", "evaluate/rl"]
+
+
+def test_a_variant_that_the_config_does_not_need_is_named_with_those_that_there_are(
+    config_path: Path,
+) -> None:
+    with pytest.raises(InputError, match=r"no rl/sft .*variants of rl: sft\+rl, rl"):
+        choose(nodes(config_path), "rl", "sft")
