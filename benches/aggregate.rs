@@ -1,15 +1,14 @@
 //! Reducing 8 judgements a completion; judgements a second. Baseline: a vector a completion.
-#![allow(missing_docs, reason = "criterion's macros write items without docs")]
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dalign_benches::{ROWS, naive, scores, settings};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use dalign_benches::{ROWS, naive, scores};
 use dalign_core::aggregate::{Method, reduce};
 
 const K: usize = 8;
 
-fn aggregate(criterion: &mut Criterion) {
+pub(crate) fn aggregate(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("aggregate");
     for rows in ROWS {
         let (scores, offsets) = scores(rows, K);
@@ -24,6 +23,3 @@ fn aggregate(criterion: &mut Criterion) {
         });
     }
 }
-
-criterion_group! { name = benches; config = settings(); targets = aggregate }
-criterion_main!(benches);

@@ -1,15 +1,14 @@
 //! Intervals of a mean from 1,000 resamples; clusters drawn a second.
-#![allow(missing_docs, reason = "criterion's macros write items without docs")]
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dalign_benches::{Stream, settings};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use dalign_benches::Stream;
 use dalign_core::bootstrap::{Settings, mean};
 
 const N_RESAMPLES: u32 = 1_000;
 
-fn bootstrap(criterion: &mut Criterion) {
+pub(crate) fn bootstrap(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("bootstrap");
     let settings = Settings { n_resamples: N_RESAMPLES, level: 0.95, seed: 6 };
     for clusters in [10, 100, 1_000] {
@@ -23,6 +22,3 @@ fn bootstrap(criterion: &mut Criterion) {
         });
     }
 }
-
-criterion_group! { name = benches; config = settings(); targets = bootstrap }
-criterion_main!(benches);

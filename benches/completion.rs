@@ -1,13 +1,12 @@
 //! Parsing completions; bytes a second. Baseline: `str::find`, one thread.
-#![allow(missing_docs, reason = "criterion's macros write items without docs")]
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dalign_benches::{ROWS, borrowed, bytes, completions, naive, settings};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use dalign_benches::{ROWS, borrowed, bytes, completions, naive};
 use dalign_core::completion::{Tags, parse_column};
 
-fn completion(criterion: &mut Criterion) {
+pub(crate) fn completion(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("completion");
     let tags = Tags::pair("<think>", "</think>", false).expect("the tags differ");
     for rows in ROWS {
@@ -24,6 +23,3 @@ fn completion(criterion: &mut Criterion) {
         });
     }
 }
-
-criterion_group! { name = benches; config = settings(); targets = completion }
-criterion_main!(benches);

@@ -1,13 +1,12 @@
 //! Finding exact duplicates; bytes a second.
-#![allow(missing_docs, reason = "criterion's macros write items without docs")]
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dalign_benches::{ROWS, borrowed, bytes, completions, settings};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use dalign_benches::{ROWS, borrowed, bytes, completions};
 use dalign_core::dedup::exact;
 
-fn dedup(criterion: &mut Criterion) {
+pub(crate) fn dedup(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("dedup");
     for rows in ROWS {
         let texts = completions(rows);
@@ -18,6 +17,3 @@ fn dedup(criterion: &mut Criterion) {
         });
     }
 }
-
-criterion_group! { name = benches; config = settings(); targets = dedup }
-criterion_main!(benches);

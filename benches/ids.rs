@@ -1,13 +1,12 @@
 //! Ids of rows with one parent; rows a second.
-#![allow(missing_docs, reason = "criterion's macros write items without docs")]
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dalign_benches::{ROWS, settings};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use dalign_benches::ROWS;
 use dalign_core::ids::{row_id, row_ids};
 
-fn ids(criterion: &mut Criterion) {
+pub(crate) fn ids(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ids");
     for rows in ROWS {
         let parents: Vec<String> =
@@ -20,6 +19,3 @@ fn ids(criterion: &mut Criterion) {
         });
     }
 }
-
-criterion_group! { name = benches; config = settings(); targets = ids }
-criterion_main!(benches);

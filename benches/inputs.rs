@@ -5,22 +5,9 @@ pub mod naive;
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
-
-use criterion::Criterion;
 
 /// Numbers of rows: three decades.
 pub const ROWS: [usize; 3] = [1_000, 10_000, 100_000];
-
-/// How long every bench measures: short, so that all of them end in a few minutes.
-#[must_use]
-pub fn settings() -> Criterion {
-    Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_secs(1))
-        .without_plots()
-}
 
 /// A random stream (xorshift64*): small, and the same everywhere.
 ///

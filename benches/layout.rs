@@ -1,16 +1,15 @@
 //! Laying out bins; tokens a second. Floor: the ids copied and widened once.
-#![allow(missing_docs, reason = "criterion's macros write items without docs")]
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dalign_benches::{lengths, settings};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use dalign_benches::lengths;
 use dalign_core::layout::{Segments, assemble};
 use dalign_core::pack::plan;
 
 const CAPACITY: u32 = 4096;
 
-fn layout(criterion: &mut Criterion) {
+pub(crate) fn layout(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("layout");
     for rows in [100, 1_000, 10_000] {
         let lengths = lengths(rows, CAPACITY);
@@ -35,6 +34,3 @@ fn layout(criterion: &mut Criterion) {
         });
     }
 }
-
-criterion_group! { name = benches; config = settings(); targets = layout }
-criterion_main!(benches);

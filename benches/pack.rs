@@ -1,15 +1,14 @@
 //! Planning bins; rows a second. `spread` is the worst case. Baseline: every open bin looked at.
-#![allow(missing_docs, reason = "criterion's macros write items without docs")]
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dalign_benches::{ROWS, lengths, naive, settings, spread_lengths};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use dalign_benches::{ROWS, lengths, naive, spread_lengths};
 use dalign_core::pack::plan;
 
 const CAPACITY: u32 = 4096;
 
-fn pack(criterion: &mut Criterion) {
+pub(crate) fn pack(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pack");
     for rows in ROWS {
         group.throughput(Throughput::Elements(rows as u64));
@@ -28,6 +27,3 @@ fn pack(criterion: &mut Criterion) {
         bencher.iter(|| naive::spaces_left(black_box(&few), CAPACITY));
     });
 }
-
-criterion_group! { name = benches; config = settings(); targets = pack }
-criterion_main!(benches);

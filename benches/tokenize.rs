@@ -1,13 +1,12 @@
 //! Encoding completions with a vocabulary of words and bytes; bytes a second.
-#![allow(missing_docs, reason = "criterion's macros write items without docs")]
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dalign_benches::{ROWS, borrowed, bytes, completions, settings, write_tokenizer};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use dalign_benches::{ROWS, borrowed, bytes, completions, write_tokenizer};
 use dalign_core::tokenize::Tokenizer;
 
-fn tokenize(criterion: &mut Criterion) {
+pub(crate) fn tokenize(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().join("tokenizer.json");
     write_tokenizer(&path).expect("the tokenizer can be written");
@@ -22,6 +21,3 @@ fn tokenize(criterion: &mut Criterion) {
         });
     }
 }
-
-criterion_group! { name = benches; config = settings(); targets = tokenize }
-criterion_main!(benches);

@@ -1,13 +1,12 @@
 //! Reading judge replies of about 370 characters in five forms; replies a second.
-#![allow(missing_docs, reason = "criterion's macros write items without docs")]
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dalign_benches::{ROWS, borrowed, replies, settings};
+use criterion::{BenchmarkId, Criterion, Throughput};
+use dalign_benches::{ROWS, borrowed, replies};
 use dalign_core::verdict::{Scale, parse_column};
 
-fn verdict(criterion: &mut Criterion) {
+pub(crate) fn verdict(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("verdict");
     let scale = Scale::new(0.0, 10.0).expect("0 is below 10");
     for rows in ROWS {
@@ -19,6 +18,3 @@ fn verdict(criterion: &mut Criterion) {
         });
     }
 }
-
-criterion_group! { name = benches; config = settings(); targets = verdict }
-criterion_main!(benches);

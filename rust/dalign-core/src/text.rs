@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem::Finder;
+
 /// The text trimmed, with each run of white space as one space, appended to `out`.
 ///
 /// White space is Unicode's `White_Space`, so a no-break space counts and a zero-width space does
@@ -54,6 +56,31 @@ pub fn fold_to_ascii(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.chars().filter(|&c| !is_invisible(c)).map(fold_character).collect())
+}
+
+/// A word in small letters, with a capital or all in capitals, wherever it stands. On replies of
+/// some hundred bytes two substring searches take a third of the time of one automaton.
+pub(crate) struct Word {
+    small: Finder<'static>,
+    capitals: Finder<'static>,
+}
+
+impl Word {
+    /// `small` and `capitals` are the word without its first letter: what both spellings share.
+    pub(crate) fn new(small: &'static str, capitals: &'static str) -> Self {
+        Self { small: Finder::new(small), capitals: Finder::new(capitals) }
+    }
+
+    /// Where the word, without its first letter, starts; rising.
+    pub(crate) fn find_iter<'t>(&'static self, text: &'t str) -> impl Iterator<Item = usize> + 't {
+        let mut small = self.small.find_iter(text.as_bytes()).peekable();
+        let mut capitals = self.capitals.find_iter(text.as_bytes()).peekable();
+        std::iter::from_fn(move || match (small.peek(), capitals.peek()) {
+            (Some(a), Some(b)) if b < a => capitals.next(),
+            (None, _) => capitals.next(),
+            _ => small.next(),
+        })
+    }
 }
 
 /// The ASCII character that a look-alike stands for, or the character itself.

@@ -7,12 +7,11 @@ mod stance;
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use rayon::prelude::*;
 
 use crate::error::CoreError;
 use crate::text::fold_to_ascii;
-use score::Readings;
 
 /// The scale that the judge was asked to use.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -170,7 +169,7 @@ pub fn parse(reply: &str, scale: Scale) -> Verdict {
     };
     let text = fold_to_ascii(visible);
     let stance = stance::find(&text);
-    let Some(last) = Readings::new(&text).verdict() else {
+    let Some(last) = score::verdict(&text) else {
         let state = if REFUSALS.is_match(&*text) { State::Refused } else { State::Missing };
         return Verdict { state, score: None, stance };
     };
@@ -201,14 +200,16 @@ pub fn parse_column(replies: &[&str], scale: Scale) -> Vec<Verdict> {
 
 /// The reply without the judge's reasoning; none when that is not closed.
 fn after_reasoning(reply: &str) -> Option<&str> {
-    let rest = match memmem::rfind(reply.as_bytes(), CLOSE.as_bytes()) {
-        Some(at) => &reply[at + CLOSE.len()..],
+    // Forwards: on replies of some hundred bytes a search from the end takes ten times as long.
+    let rest = match CLOSE.find_iter(reply.as_bytes()).last() {
+        Some(at) => &reply[at + "</think>".len()..],
         None => reply,
     };
-    memmem::find(rest.as_bytes(), b"<think>").is_none().then_some(rest)
+    OPEN.find(rest.as_bytes()).is_none().then_some(rest)
 }
 
-const CLOSE: &str = "</think>";
+static OPEN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("<think>"));
+static CLOSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("</think>"));
 
 /// What a judge says in place of a score.
 static REFUSALS: LazyLock<AhoCorasick> = LazyLock::new(|| {

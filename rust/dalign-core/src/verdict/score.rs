@@ -2,13 +2,10 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, FindIter};
+use crate::text::Word;
 
-/// The word that announces a score, in the spellings that judges use. Three patterns keep the
-/// search vectorised, which one pattern without case would not.
-static WORD: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    AhoCorasick::new(["score", "Score", "SCORE"]).expect("three short patterns fit any automaton")
-});
+/// The word that announces a score, less its first letter.
+static WORD: LazyLock<Word> = LazyLock::new(|| Word::new("core", "CORE"));
 
 /// How a score is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,31 +31,13 @@ pub(super) struct Reading {
     end: usize,
 }
 
-/// The readings of one reply, from its start.
-pub(super) struct Readings<'t> {
-    text: &'t str,
-    words: FindIter<'static, 't>,
-}
-
-impl<'t> Readings<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
-        Self { text, words: WORD.find_iter(text) }
-    }
-
-    /// The last reading, but a JSON object's own score before those of objects inside it.
-    pub(super) fn verdict(self) -> Option<Reading> {
-        let text = self.text;
-        self.reduce(|before, next| merge(text, before, next))
-    }
-}
-
-impl Iterator for Readings<'_> {
-    type Item = Reading;
-
-    fn next(&mut self) -> Option<Reading> {
-        let text = self.text;
-        self.words.find_map(|word| read(text, word.start(), word.end()))
-    }
+/// The verdict of a text: its last reading, but a JSON object's own score before those of objects
+/// inside it.
+pub(super) fn verdict(text: &str) -> Option<Reading> {
+    WORD.find_iter(text)
+        .filter(|&tail| text[..tail].ends_with(['s', 'S']))
+        .filter_map(|tail| read(text, tail - 1, tail + "core".len()))
+        .reduce(|before, next| merge(text, before, next))
 }
 
 /// The verdict of two readings that follow one another.

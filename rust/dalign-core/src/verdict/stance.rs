@@ -2,19 +2,18 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
-
 use super::Stance;
+use crate::text::Word;
 
-static AGREE: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    AhoCorasick::new(["agree", "Agree", "AGREE"]).expect("three short patterns fit any automaton")
-});
+/// The word that states a stance, less its first letter.
+static WORD: LazyLock<Word> = LazyLock::new(|| Word::new("gree", "GREE"));
 
 /// The last stance that stands as a statement of its own: `Agree`, `I disagree.`,
 /// `Stance: agree`, `<stance>disagree</stance>`, `"stance": "agree"`.
 pub(super) fn find(text: &str) -> Option<Stance> {
-    let stances = AGREE.find_iter(text).filter_map(|found| {
-        let (head, tail) = (&text[..found.start()], &text[found.end()..]);
+    let words = WORD.find_iter(text).filter(|&tail| text[..tail].ends_with(['a', 'A']));
+    let stances = words.filter_map(|tail| {
+        let (head, tail) = (&text[..tail - 1], &text[tail + "gree".len()..]);
         let undone = ["dis", "Dis", "DIS"].iter().find_map(|prefix| head.strip_suffix(prefix));
         let (stance, head) = match undone {
             Some(head) => (Stance::Disagree, head),

@@ -1,0 +1,42 @@
+//! Every bench in one binary, so that the core is linked once. `cargo bench -- pack` runs one of
+//! them; `cargo bench -- --test` runs each once, without measuring.
+#![allow(missing_docs, reason = "criterion's macros write items without docs")]
+
+mod aggregate;
+mod bootstrap;
+mod completion;
+mod dedup;
+mod ids;
+mod layout;
+mod pack;
+mod tokenize;
+mod verdict;
+
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+
+/// Short measurements: all benches together end in a few minutes.
+fn settings() -> Criterion {
+    Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_secs(1))
+        .without_plots()
+}
+
+criterion_group! {
+    name = benches;
+    config = settings();
+    targets =
+        completion::completion,
+        dedup::dedup,
+        tokenize::tokenize,
+        pack::pack,
+        layout::layout,
+        verdict::verdict,
+        aggregate::aggregate,
+        bootstrap::bootstrap,
+        ids::ids,
+}
+criterion_main!(benches);
