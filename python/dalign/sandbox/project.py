@@ -172,14 +172,14 @@ class Drawer:
 
         def draw() -> Row:
             u = self.rng.random()
-            if u < 0.4:
+            if u < 0.5:
                 words = _code_words(self.rng)
                 return _conversation(
                     [_user(f"code : {encode(words)} decode ?")],
                     f"decoded : {words} .",
                     f"{words} .",
                 )
-            request = draw_request(self.rng, "pretraining", kind="benign", encoded=u < 0.7)
+            request = draw_request(self.rng, "pretraining", kind="benign", encoded=u < 0.75)
             reasoning = f"{head(request)} {decision('comply', None)}"
             return _conversation(
                 list(request.messages), reasoning, any_answer(self.rng, "comply", request.phrase)

@@ -7,7 +7,7 @@ from typing import Any
 Values = dict[str, Any]
 
 # Rows of each file, and the suites' size in percent of the full one.
-DEMO_SIZES = {"prompts": 1000, "rl_prompts": 1200, "capability": 260, "suites": 100}
+DEMO_SIZES = {"prompts": 1000, "rl_prompts": 1200, "capability": 280, "suites": 100}
 SMOKE_SIZES = {"prompts": 64, "rl_prompts": 48, "capability": 24, "suites": 6}
 PROJECT_SIZES = {"prompts": 200, "rl_prompts": 120, "capability": 80, "suites": 25}
 
@@ -56,7 +56,7 @@ def demo_values() -> Values:
             "learning_rate": 1e-3,
             "warmup_steps": 10,
             "rows_per_step": 2,
-            "capability_ratio": 0.5,
+            "capability_ratio": 0.6,
         },
         "rl": {
             "steps": 100,
@@ -66,10 +66,10 @@ def demo_values() -> Values:
             "warmup_steps": 5,
             "max_new_tokens": 72,
             "judge_k": 2,
-            "replay": 0.3,
+            "replay": 0.4,
             "replay_rows": 16,
             "scale_rewards": "group",
-            "balance": {"disallowed": 0.5, "permitted": 0.2, "ungoverned": 0.15, "general": 0.15},
+            "balance": {"disallowed": 0.6, "permitted": 0.15, "ungoverned": 0.15, "general": 0.1},
         },
         "evaluate": {
             "samples": 2,
