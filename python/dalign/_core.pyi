@@ -129,9 +129,9 @@ class Tokenizer:
     """A Hugging Face tokenizer that adds nothing: no begin or end token, no padding, no truncation.
 
     Added tokens that stand in the text, such as ``<think>``, get their own ids. Ids equal those of
-    the package ``tokenizers``, with one exception: where a byte-level vocabulary lacks a byte, both
-    leave the byte out, but that package may merge its neighbours and this class does not. May be
-    shared by threads.
+    the package ``tokenizers`` 0.23, with two exceptions: where a byte-level vocabulary lacks a byte,
+    both leave the byte out, but that package may merge its neighbours and this class does not; and
+    letters that Unicode assigned lately split words there and not here. May be shared by threads.
     """
 
     @staticmethod

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 import polars as pl
@@ -93,11 +94,13 @@ def check_equal(both: tuple[Any, _core.Tokenizer], texts: list[str]) -> None:
     assert found == [encoding.ids for encoding in expected]
 
 
+# Which characters are letters depends on the version of Unicode; each library has its own.
+ASSIGNED = st.characters(exclude_categories=["Cs", "Cn"])
 PIECE = st.one_of(
     st.sampled_from(
         [*WORDS, *ADDED, " ", "  ", "\n", "'s", "12", "<think", "é", "日本", "🙂", "\u200d"]
     ),
-    st.text(max_size=5),
+    st.text(ASSIGNED, max_size=5),
 )
 
 
@@ -112,8 +115,8 @@ def test_ids_equal_the_reference_on_any_text(
 def test_ids_equal_the_reference_on_every_character_of_the_basic_plane(
     both: tuple[Any, _core.Tokenizer],
 ) -> None:
-    codes = [code for code in range(0x10000) if not 0xD800 <= code < 0xE000]
-    check_equal(both, ["".join(map(chr, codes[i : i + 61])) for i in range(0, len(codes), 61)])
+    assigned = [c for c in map(chr, range(0x10000)) if category(c) not in ("Cs", "Cn")]
+    check_equal(both, ["".join(assigned[i : i + 61]) for i in range(0, len(assigned), 61)])
 
 
 def test_added_tokens_have_the_ids_that_the_reference_gives(
