@@ -113,10 +113,10 @@ class RunContext:
 
     def checkpoint_of(self, model: Model) -> Path:
         """The folder that holds this model's weights and tokenizer. Raises InputError if it has none here."""
-        if model.engine == "openai":
+        if model.engine != "transformers":
             if model.checkpoint is None:
                 raise InputError(
-                    f"model '{model.path}' is served, and its checkpoint is not named; "
+                    f"model '{model.path}' runs elsewhere, and its checkpoint is not named; "
                     "set model.checkpoint to its folder to train it or to evaluate what was trained"
                 )
             return model.checkpoint
@@ -126,6 +126,8 @@ class RunContext:
         """A hash of what determines this model's replies."""
         if model.engine == "openai":
             return f"served:{model.path}"
+        if model.engine == "scripted":
+            return file_digest(Path(model.path))
         return fingerprint(self.checkpoint_of(model))
 
     def engine(self, model: Model) -> Engine:
@@ -172,10 +174,17 @@ class RunContext:
         ends = self.probe.end_token_ids or (self.tokenizer.eos_token_id,)
         return str(self.tokenizer.decode(list(ends)))
 
-    @property
-    def opened(self) -> bool:
-        """Whether the chat template has already written the tag that opens the reasoning."""
-        return self.config.model.reasoning.kind == "tags" and self.probe.opens_reasoning
+    def opened(self, *, by_the_engine: bool) -> bool:
+        """Whether a completion's text lacks the tag that opens the reasoning, because the chat template wrote it.
+
+        by_the_engine: the text comes from the config's engine, and not from a checkpoint that this run trained;
+        a server gives reasoning and answer apart, so that its texts have both tags.
+        """
+        if self.config.model.reasoning.kind == "none":
+            return False
+        if by_the_engine and self.config.model.engine != "transformers":
+            return False
+        return self.probe.opens_reasoning
 
     def court(self) -> Court:
         """The judge, ready to be asked."""

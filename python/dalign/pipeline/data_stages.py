@@ -78,7 +78,7 @@ def run_filter(ctx: RunContext, folder: StageFolder) -> None:
     """Malformed completions out."""
     completions = ctx.folder("generate").rows()
     rows, dropped = filter_stage.filter_completions(
-        completions, ctx.config.model.reasoning, opened=ctx.opened
+        completions, ctx.config.model.reasoning, opened=ctx.opened(by_the_engine=True)
     )
     ctx.progress.say(f"filter: {rows.height} of {completions.height} completions are well formed")
     folder.finish(
@@ -242,6 +242,7 @@ def _training_texts(
     """The safety rows and the capability rows, as texts."""
     reasoning = ctx.config.model.reasoning
     tags = (reasoning.open, reasoning.close) if reasoning.kind == "tags" else None
+    opened = ctx.opened(by_the_engine=False)
 
     def text(
         row: str,
@@ -253,7 +254,7 @@ def _training_texts(
         prompt = ctx.tokenizer.apply_chat_template(
             list(messages), add_generation_prompt=True, tokenize=False
         )
-        completion = pack_stage.completion_text(thought, answer, tags, opened=ctx.opened)
+        completion = pack_stage.completion_text(thought, answer, tags, opened=opened)
         return pack_stage.TrainingText(
             row, category, str(prompt), pack_stage.own_words(messages), completion
         )

@@ -106,7 +106,10 @@ def _completions(ctx: RunContext, arm: str, suite: Suite, folder: StageFolder) -
         name=f"evaluate/{arm} {suite.name}",
     )
     parsed = parse(
-        rows["text"], rows["finish"] == "length", ctx.config.model.reasoning, opened=ctx.opened
+        rows["text"],
+        rows["finish"] == "length",
+        ctx.config.model.reasoning,
+        opened=ctx.opened(by_the_engine=arm not in TRAINED_BY),
     )
     both = pl.concat([rows, parsed], how="horizontal")
     return both.with_columns(suite=pl.lit(suite.name), arm=pl.lit(arm))

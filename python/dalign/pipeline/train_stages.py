@@ -127,7 +127,9 @@ def run_rl(ctx: RunContext, folder: StageFolder) -> None:
         on_resume=back_to,
     )  # fmt: skip
     _use_threads(ctx)
-    reward = CompositeReward(judge, weights, model.reasoning, opened=ctx.opened)
+    reward = CompositeReward(
+        judge, weights, model.reasoning, opened=ctx.opened(by_the_engine=False)
+    )
     result = train_rl(job, reward, _Steps(ctx, folder.name))
     rows = log.rows()
     _finish(
