@@ -127,20 +127,15 @@ def hardware() -> str:
     return platform.machine()
 
 
-def page(means: Sequence[dict], pairs: Sequence[dict], runs: Sequence[Path], figure: str) -> str:
+def page(
+    means: Sequence[dict], pairs: Sequence[dict], runs: Sequence[Path], figure: str, begun_at: str
+) -> str:
     """The result as Markdown."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
     elapsed = [json.loads((run / "results.json").read_text())["elapsed_s"] for run in runs]
     lines = [
         "# The sandbox: every arm over seeds",
         "",
-        f"{len(runs)} seeds; {hardware()}, 2 workers of 1 thread; commit {commit.stdout.strip() or 'unknown'}; "
+        f"{len(runs)} seeds; {hardware()}, 2 workers of 1 thread; commit {begun_at}; "
         f"`python benches/evidence.py --seeds {len(runs)}`; {', '.join(f'{s:.0f}' for s in elapsed)} s elapsed.",
         "Graded by exact truth, two samples a prompt at temperature 1. Intervals: 95 %, seeds resampled, then prompts. Range: smallest and largest seed.",
         "",
@@ -198,13 +193,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "target" / "evidence")
     parser.add_argument("--out", type=Path, default=ROOT / "benches" / "results")
     args = parser.parse_args()
+    begun_at = commit()
     runs = [run_seed(args.work, seed) for seed in range(args.seeds)]
     means, pairs = measure(runs)
     machine = "-".join(hardware().lower().split())
     name = f"{datetime.now(UTC):%Y-%m-%d}-{machine}-sandbox"
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / f"{name}.svg").write_text(figure(means))
-    (args.out / f"{name}.md").write_text(page(means, pairs, runs, f"{name}.svg"))
+    (args.out / f"{name}.md").write_text(page(means, pairs, runs, f"{name}.svg", begun_at))
     print(args.out / f"{name}.md")
 
 
