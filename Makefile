@@ -33,8 +33,10 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 HASH := sha256sum | cut -c1-16
 ENVIRONMENT := $(STAMPS)/environment-$(TORCH)-$(shell cat $(LOCKS) | $(HASH))
-BUILT_FROM := rust kernels specs Cargo.toml Cargo.lock pyproject.toml
-PACKAGE := $(STAMPS)/package-$(shell find $(BUILT_FROM) -type f -not -name '*.pyc' | LC_ALL=C sort | xargs sha256sum | $(HASH))
+# Each name takes in the one before: what is set up anew carries all that follows with it.
+hash_of = $(shell { echo $(1); find $(2) -type f -not -name '*.pyc' | LC_ALL=C sort | xargs sha256sum; } | $(HASH))
+PACKAGE := $(STAMPS)/package-$(call hash_of,$(ENVIRONMENT),rust Cargo.toml Cargo.lock pyproject.toml)
+COPIES := $(STAMPS)/copies-$(call hash_of,$(PACKAGE),kernels specs)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +52,7 @@ $(BIN)/uv: | $(BIN)/python
 
 $(ENVIRONMENT): | $(BIN)/uv
 	@mkdir -p $(STAMPS)
-	rm -f $(STAMPS)/environment-* $(STAMPS)/package-*
+	rm -f $(STAMPS)/environment-*
 ifeq ($(TORCH),own)
 	@$(BIN)/python -c 'import importlib.util, sys; importlib.util.find_spec("torch") or sys.exit("error: TORCH=own, and .venv has no torch; install yours, for example by: $(BIN)/uv pip install --python $(BIN)/python --torch-backend cpu torch")'
 	$(BIN)/uv pip install --python $(BIN)/python --require-hashes --no-deps -r locks/base.txt
@@ -59,15 +61,19 @@ else
 endif
 	@touch $@
 
-# Editable: the Python sources as they lie there, the Rust core as a release build beside them, and
-# copies of kernels/ and specs/, made anew so that a file deleted there does not live on here.
+# Editable: the Python sources as they lie there, and the Rust core as a release build beside them.
 $(PACKAGE): | $(ENVIRONMENT)
-	rm -rf $(STAMPS)/package-* python/dalign/kernels python/dalign/specs
+	rm -f $(STAMPS)/package-*
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH="$(CURDIR)/$(BIN):$$PATH" maturin develop --uv --release --quiet $(LOCKED)
 	@touch $@
 
-# By name of the environment too: another environment has no package yet.
-develop: $(ENVIRONMENT) $(PACKAGE) ## Set up .venv and build the package into it
+# maturin copies kernels/ and specs/ too, but would link the core anew for every edit of a template.
+$(COPIES): | $(PACKAGE)
+	rm -rf $(STAMPS)/copies-* python/dalign/kernels python/dalign/specs
+	cp -r kernels specs python/dalign/
+	@touch $@
+
+develop: $(COPIES) ## Set up .venv and build the package into it
 
 demo: develop ## Set up, then run every stage and arm on the sandbox, into runs/demo
 	$(BIN)/dalign demo $(RUN)

@@ -127,6 +127,13 @@ def hardware() -> str:
     return platform.machine()
 
 
+def commit() -> str:
+    """The commit that the tree stands at, for the record."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    return found.stdout.strip() or "unknown"
+
+
 def page(
     means: Sequence[dict], pairs: Sequence[dict], runs: Sequence[Path], figure: str, begun_at: str
 ) -> str:
@@ -135,8 +142,7 @@ def page(
     lines = [
         "# The sandbox: every arm over seeds",
         "",
-        f"{len(runs)} seeds; {hardware()}, 2 workers of 1 thread; commit {begun_at}; "
-        f"`python benches/evidence.py --seeds {len(runs)}`; {', '.join(f'{s:.0f}' for s in elapsed)} s elapsed.",
+        f"{len(runs)} seeds; {hardware()}, 2 workers of 1 thread; commit {begun_at}; `python benches/evidence.py --seeds {len(runs)}`; {', '.join(f'{s:.0f}' for s in elapsed)} s elapsed.",
         "Graded by exact truth, two samples a prompt at temperature 1. Intervals: 95 %, seeds resampled, then prompts. Range: smallest and largest seed.",
         "",
         f"![The arms]({figure})",
