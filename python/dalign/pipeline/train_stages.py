@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import polars as pl
 
@@ -65,7 +66,7 @@ def run_sft(ctx: RunContext, folder: StageFolder) -> None:
         device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code,
     )  # fmt: skip
     _use_threads(ctx)
-    result = train_sft(job, _Steps(ctx, folder.name))
+    result = train_sft(job, _Steps(ctx, folder.name, lambda loss: f"loss {loss:.3f}"))
     _finish(
         folder,
         sft_inputs(ctx),
@@ -130,7 +131,9 @@ def run_rl(ctx: RunContext, folder: StageFolder) -> None:
     reward = CompositeReward(
         judge, weights, model.reasoning, opened=ctx.opened(by_the_engine=False)
     )
-    result = train_rl(job, reward, _Steps(ctx, folder.name))
+    # The policy loss is 0 by construction where a step makes one update: the reward says how it goes.
+    steps = _Steps(ctx, folder.name, lambda _loss: log.last_reward)
+    result = train_rl(job, reward, steps)
     rows = log.rows()
     _finish(
         folder,
@@ -151,18 +154,19 @@ def _use_threads(ctx: RunContext) -> None:
 
 
 class _Steps:
-    """Shows training steps as progress."""
+    """Shows training steps as progress, with the figure that says how it goes."""
 
-    def __init__(self, ctx: RunContext, name: str) -> None:
-        self.ctx, self.name, self.begun = ctx, name, False
+    def __init__(self, ctx: RunContext, name: str, figure: Callable[[float], str]) -> None:
+        """figure: words for a step, from its loss."""
+        self.ctx, self.name, self.figure, self.begun = ctx, name, figure, False
 
     def __call__(self, step: int, total: int, loss: float) -> None:
         if not self.begun:
             self.ctx.progress.start(self.name, total)
             self.begun = True
-        self.ctx.progress.advance(self.name, step, f"loss {loss:.3f}")
+        self.ctx.progress.advance(self.name, step, self.figure(loss))
         if step >= total:
-            self.ctx.progress.finish(self.name, f"{total} steps, loss {loss:.3f}")
+            self.ctx.progress.finish(self.name, f"{total} steps, {self.figure(loss)}")
 
 
 def _finish(
@@ -207,8 +211,11 @@ class _RolloutLog:
         self.folder = folder
         self.prompts = {prompt.id: prompt for prompt in ctx.rl_prompts}
         self.patterns: Patterns | None = next(iter(ctx.patterns.values()), None)
+        self.last_reward = "no reward yet"
 
     def add(self, step: int, rollouts: Sequence[Rollout]) -> None:
+        given = [r.reward.value for r in rollouts if r.reward.value is not None]
+        self.last_reward = f"reward {fmean(given):.2f}" if given else "no reward"
         self.folder.journal().append([self._row(step, i, r) for i, r in enumerate(rollouts)])
 
     def _row(self, step: int, index: int, rollout: Rollout) -> dict[str, object]:
