@@ -37,5 +37,5 @@ def init_project(folder: Path) -> None:
         f"It runs as it stands, on the sandbox's model:\n"
         f"  dalign run {path} --run runs/{folder.name}\n"
         "To make it yours: write your policy into spec/ (one Markdown file a category), your prompts into prompts.jsonl,\n"
-        "set model.path to your checkpoint, and delete spec/templates if there is one: the shipped English templates then apply."
+        "set model.path to your checkpoint, and delete spec/templates, which is in the sandbox's language: the shipped English templates then apply."
     )
