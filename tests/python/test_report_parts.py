@@ -121,3 +121,8 @@ def test_the_moving_average_skips_what_was_not_measured() -> None:
 @pytest.mark.parametrize("length", [17, 18])  # what fits, and one more
 def test_a_name_too_long_for_a_figure_ends_in_an_ellipsis(length: int) -> None:
     assert short("a" * length) == ("a" * 17 if length == 17 else "a" * 16 + "…")
+
+
+@pytest.mark.parametrize("code", [0x115F, 0x3164, 0x2800, 0xFE0F, 0xE0101])
+def test_letters_and_marks_that_draw_nothing_are_made_visible(code: int) -> None:
+    assert visible(f"a{chr(code)}b").isascii()

@@ -11,6 +11,13 @@ _EMPTY = frozenset({"meta", "circle", "rect", "line", "path"})
 # Controls, formats (bidi overrides, zero widths, soft hyphens), surrogates, private use, unassigned,
 # line and paragraph separators: a reader would not see them, or see something else because of them.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Letters, symbols and marks that draw nothing: Hangul fillers, the blank Braille cell, variation selectors.
+_BLANK = frozenset(
+    map(
+        chr,
+        (0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
+    )
+)
 
 
 class Markup(str):
@@ -25,7 +32,9 @@ def visible(text: str) -> str:
 
 
 def _shown(character: str) -> str:
-    if character in "\n\t" or unicodedata.category(character) not in _HIDDEN:
+    if character in "\n\t":
+        return character
+    if unicodedata.category(character) not in _HIDDEN and character not in _BLANK:
         return character
     code = ord(character)
     return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
