@@ -56,29 +56,6 @@ class Completion:
 
 
 @dataclass(frozen=True)
-class Parsed:
-    """A well-formed completion: reasoning and answer apart."""
-
-    id: str
-    prompt_id: str
-    category: str
-    reasoning: str
-    answer: str
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One judgement. `score` is None in every state but `ok`: a failed judgement is a state, never a score."""
-
-    id: str
-    completion_id: str
-    sample: int
-    state: str
-    score: float | None
-    reply: str
-
-
-@dataclass(frozen=True)
 class Example:
     """A training example. It has no field for the policy: the trained model never sees it."""
 

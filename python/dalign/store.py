@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -222,8 +222,3 @@ def frame_digest(frame: pl.DataFrame) -> str:
     for piece in frame.iter_slices(10_000):
         hasher.update(piece.write_ndjson().encode())
     return hasher.hexdigest()
-
-
-def iter_dicts(frame: pl.DataFrame) -> Iterator[dict[str, Json]]:
-    """The rows of a table as dicts."""
-    return frame.iter_rows(named=True)

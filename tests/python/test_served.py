@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from dalign.errors import InputError
 from dalign.pipeline.context import RunContext
 from dalign.pipeline.plan import make_plan
 from dalign.pipeline.results import write_results
@@ -91,3 +92,29 @@ def test_completions_come_from_a_server_where_the_config_names_one(project: Path
     assert rows["status"].to_list() == ["ok"] * 3
     assert set(rows["reasoning"]) == {"The policy regulated-advice.A2 applies."}
     assert set(rows["answer"]) == {"Please ask a doctor."}
+
+
+def test_two_suites_may_use_the_same_ids(project: Path) -> None:
+    other = PROMPTS[1] | {"id": "ask"}
+    (project / "other.jsonl").write_text(json.dumps(other) + "\n")
+    with (project / "dalign.toml").open("a") as config:
+        config.write('[[evaluate.suites]]\nname = "other"\npath = "other.jsonl"\n')
+    ctx = RunContext(load_config(project / "dalign.toml", []), project / "run")
+    run_plan(ctx, make_plan(ctx))
+    rows = pl.read_parquet(project / "run/evaluate/none/part-00000.parquet")
+    scores = {(r["suite"], r["prompt_id"]): r["judge_score"] for r in rows.iter_rows(named=True)}
+    assert scores == {
+        ("mine", "ask"): 6.0,
+        ("mine", "own"): 9.0,
+        ("mine", "mean"): None,
+        ("other", "ask"): 9.0,
+    }
+    asked = pl.read_parquet(project / "run/evaluate/none/verdicts.parquet")
+    assert asked["completion_id"].n_unique() == 4
+
+
+def test_a_config_without_a_suite_is_refused(project: Path) -> None:
+    config = (project / "dalign.toml").read_text()
+    (project / "dalign.toml").write_text(config[: config.index("[[evaluate.suites]]")])
+    with pytest.raises(InputError, match=r"evaluate\.suites names no suite"):
+        RunContext(load_config(project / "dalign.toml", []), project / "run").check()

@@ -49,7 +49,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 Variant = Annotated[
     str | None,
     typer.Option(
-        "--variant", help="One variant of the stage: an arm (sft, rl, sft+rl, none, spec)."
+        "--variant",
+        help="One variant of the stage alone: an arm for rl and evaluate, main or sft for the others.",
     ),
 ]
 
@@ -140,73 +141,46 @@ def show(
     show_row(row_id, run, as_json=json)
 
 
-def _stage_command(stage: str, what: str, *, variants: bool) -> None:
-    """Registers the command of one stage."""
-    example = f"Example: dalign {stage} dalign.toml --run runs/first"
+def _stage_command(stage: str, what: str, example: str = "") -> None:
+    """Registers the command of one stage. example: what its example has beside config and folder."""
 
-    if variants:
+    @app.command(
+        name=stage,
+        help=what,
+        epilog=f"Example: dalign {stage} dalign.toml --run runs/first{example}",
+    )
+    def _run_stage(
+        run: RunFolder,
+        config: ConfigPath = None,
+        variant: Variant = None,
+        set_: Sets = None,
+        redo: Redo = False,
+        dry_run: DryRun = False,
+        json: AsJson = False,
+    ) -> None:
+        from dalign.cli.work import run_stages
 
-        @app.command(
-            name=stage,
-            help=what,
-            epilog=f"{example} --variant sft+rl" if stage != "sft" else example,
+        run_stages(
+            config,
+            run,
+            set_ or [],
+            redo=redo,
+            dry_run=dry_run,
+            as_json=json,
+            stage=stage,
+            variant=variant,
         )
-        def _with_variant(
-            run: RunFolder,
-            config: ConfigPath = None,
-            variant: Variant = None,
-            set_: Sets = None,
-            redo: Redo = False,
-            dry_run: DryRun = False,
-            json: AsJson = False,
-        ) -> None:
-            from dalign.cli.work import run_stages
-
-            run_stages(
-                config,
-                run,
-                set_ or [],
-                redo=redo,
-                dry_run=dry_run,
-                as_json=json,
-                stage=stage,
-                variant=variant,
-            )
-
-    else:
-
-        @app.command(name=stage, help=what, epilog=example)
-        def _plain(
-            run: RunFolder,
-            config: ConfigPath = None,
-            set_: Sets = None,
-            redo: Redo = False,
-            dry_run: DryRun = False,
-            json: AsJson = False,
-        ) -> None:
-            from dalign.cli.work import run_stages
-
-            run_stages(
-                config, run, set_ or [], redo=redo, dry_run=dry_run, as_json=json, stage=stage
-            )
 
 
-_stage_command(
-    "generate", "Write completions with the policy in sight, n a prompt.", variants=False
-)
-_stage_command("filter", "Drop malformed completions, each with its reason.", variants=False)
+_stage_command("generate", "Write completions with the policy in sight, n a prompt.")
+_stage_command("filter", "Drop malformed completions, each with its reason.")
 _stage_command(
     "judge",
     "Judge each well-formed completion k times by the policy; the minimum counts.",
-    variants=False,
 )
-_stage_command("select", "Choose the training examples, and take the policy out.", variants=False)
-_stage_command(
-    "pack", "Tokenise and pack the examples, mixed with capability rows.", variants=False
-)
-_stage_command("sft", "Fine-tune the model on the packed rows.", variants=False)
-_stage_command("rl", "Reinforce with a judge that never sees the reasoning.", variants=True)
-_stage_command("evaluate", "Complete and grade every suite, arm by arm.", variants=True)
-_stage_command(
-    "report", "Write report.html and results.json from what the stages left.", variants=False
-)
+_stage_command("select", "Choose the training examples, and take the policy out.")
+_stage_command("pack", "Tokenise and pack the examples, mixed with capability rows.")
+_stage_command("sft", "Fine-tune the model on the packed rows.")
+_stage_command("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl")
+_stage_command("evaluate", "Complete and grade every suite, arm by arm.", " --variant none")
+_stage_command("report", "Write report.html and results.json from what the stages left.")

@@ -39,6 +39,10 @@ def run_stages(
     variant: str | None = None,
 ) -> None:
     """Runs all stages, or one (`stage`, `variant`); the report comes last. `dry_run`: only checks and prints the plan."""
+    if stage == "report" and variant is not None:
+        raise InputError(
+            f"--variant {variant}: the report has no variants, it is of the whole run; leave it out"
+        )
     settings = resolve_config(config, run, overrides, redo=redo)
     ctx = RunContext(
         settings, run, checkpoints(), progress.Silent() if as_json else progress.for_terminal()

@@ -6,8 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import polars as pl
-
 from dalign import _core
 from dalign.judge.verdicts import Court, Question, Scale, reduce_verdicts
 from dalign.models.protocol import Sampling
@@ -66,8 +64,3 @@ class AnswerJudge:
         if path.is_file():
             saved = json.loads(path.read_text("utf-8"))
             self._scores, self.states, self.asked = saved["scores"], saved["states"], saved["asked"]
-
-
-def unjudged_share(scores: pl.DataFrame) -> float:
-    """Share of rows without a score."""
-    return float(scores["score"].is_null().mean() or 0.0)  # type: ignore[arg-type]

@@ -105,6 +105,10 @@ class RunContext:
         ):
             getattr(self, read)
         names = [suite.name for suite in self.config.evaluate.suites]
+        if not names:
+            raise InputError(
+                "evaluate.suites names no suite, so nothing could be shown of the arms; add one: [[evaluate.suites]] with name and path"
+            )
         for name in names:
             if names.count(name) > 1:
                 raise InputError(

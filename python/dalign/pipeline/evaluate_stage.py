@@ -17,7 +17,7 @@ from dalign.models.completions import complete
 from dalign.models.protocol import Engine, Request, Sampling
 from dalign.models.reasoning import parse
 from dalign.pipeline.context import RunContext
-from dalign.rows import Prompt, row_seed
+from dalign.rows import row_seed
 from dalign.store import Journal, StageFolder, write_parquet
 
 METRICS = "metrics.json"
@@ -116,15 +116,21 @@ def _completions(ctx: RunContext, arm: str, suite: Suite, folder: StageFolder) -
 
 
 def _with_scores(ctx: RunContext, rows: pl.DataFrame, folder: StageFolder) -> pl.DataFrame:
-    """The rows with the judge's score of each well-formed answer; equal (prompt, answer) pairs are judged once."""
+    """The rows with the judge's score of each well-formed answer; a suite's equal (prompt, answer) pairs are judged once."""
     judged = {suite.name for suite in ctx.config.evaluate.suites if suite.judge}
-    prompts = {prompt.id: prompt for suite in ctx.suites.values() for prompt in suite}
+    # Ids are a suite's own: two suites of a user may both have a prompt "1".
+    prompts = {(name, prompt.id): prompt for name, suite in ctx.suites.items() for prompt in suite}
+    same = ["suite", "prompt_id", "answer"]
     asked = rows.filter((pl.col("status") == "ok") & pl.col("suite").is_in(list(judged)))
-    firsts = asked.unique(["prompt_id", "answer"], keep="first", maintain_order=True)
+    firsts = asked.unique(same, keep="first", maintain_order=True)
     # The answer alone is judged, as in RL: every arm is graded alike, whether or not it cites.
     questions = [
         Question(
-            r["id"], r["category"], prompts[r["prompt_id"]].messages, r["answer"], reasoning=None
+            r["id"],
+            r["category"],
+            prompts[r["suite"], r["prompt_id"]].messages,
+            r["answer"],
+            reasoning=None,
         )
         for r in firsts.iter_rows(named=True)
     ]
@@ -137,8 +143,8 @@ def _with_scores(ctx: RunContext, rows: pl.DataFrame, folder: StageFolder) -> pl
     )  # fmt: skip
     write_parquet(verdicts, folder.path / "verdicts.parquet")
     scores = reduce_verdicts(verdicts, scale).select(id="completion_id", judge_score="score")
-    keyed = firsts.select("prompt_id", "answer", "id").join(scores, on="id").drop("id")
-    joined = rows.join(keyed, on=["prompt_id", "answer"], how="left", maintain_order="left")
+    keyed = firsts.select(*same, "id").join(scores, on="id").drop("id")
+    joined = rows.join(keyed, on=same, how="left", maintain_order="left")
     seen = (pl.col("status") == "ok") & pl.col("suite").is_in(list(judged))
     return joined.with_columns(judge_score=pl.when(seen).then(pl.col("judge_score")))
 
@@ -197,8 +203,3 @@ def _retrieval(
 def _classify(ctx: RunContext, court: Court, row: str, found: Sequence[str]) -> Request:
     messages = court.retrieval_messages(ctx.spec.names, found, row)
     return Request(row, messages, row_seed(ctx.config.run.seed, "retrieval", row))
-
-
-def suite_prompts(ctx: RunContext) -> dict[str, Prompt]:
-    """All evaluation prompts by id."""
-    return {prompt.id: prompt for prompts in ctx.suites.values() for prompt in prompts}

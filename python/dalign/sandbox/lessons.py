@@ -25,8 +25,6 @@ from dalign.spec.types import GENERAL, Ruling
 
 _ANY_WORDS = tuple(word for word in lang.vocabulary() if word.isalpha())
 
-SKILLS = ("nospec", "spec", "judge", "judge_reasoning", "decode", "recall")
-
 
 @dataclass(frozen=True)
 class Lesson:
