@@ -19,7 +19,7 @@ app = typer.Typer(
 ConfigPath = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[CONFIG]",
+        metavar="CONFIG",
         help="The config file; without it, the one that the run folder was started with.",
     ),
 ]
