@@ -19,7 +19,7 @@
 //!
 //! The Python package `dalign` uses this crate through `dalign._core`; from Rust, start at the
 //! module that names your stage.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod aggregate;
 pub mod bootstrap;
@@ -29,6 +29,7 @@ pub mod error;
 pub mod ids;
 pub mod layout;
 pub mod pack;
+mod simd;
 pub mod text;
 pub mod tokenize;
 pub mod verdict;
