@@ -114,6 +114,24 @@ test-real: develop ## The whole run on a real 135M instruct model and real Engli
 bench: ## The Rust benches; needs no Python
 	cargo bench $(LOCKED)
 
+# libFuzzer and the address sanitizer need a nightly compiler; both put what they build into target/.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := completion verdict
+NIGHTLY := cargo +nightly
+TOOLS := $(CURDIR)/target/tools
+
+$(TOOLS)/bin/cargo-fuzz:
+	cargo install --quiet --locked --version 0.13.2 --root $(TOOLS) cargo-fuzz
+
+fuzz: $(TOOLS)/bin/cargo-fuzz ## Random bytes at each parser, a minute each, under the address sanitizer (nightly Rust)
+	export PATH="$(TOOLS)/bin:$$PATH" CARGO_TARGET_DIR=$(CURDIR)/target/fuzz; \
+	for target in $(FUZZ_TARGETS); do \
+	  $(NIGHTLY) fuzz run --fuzz-dir rust/dalign-core/fuzz $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1; \
+	done
+
+sanitize: ## The tests of the core under the address sanitizer (nightly Rust)
+	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(CURDIR)/target/sanitize $(NIGHTLY) test --quiet -p dalign-core --lib --tests --target x86_64-unknown-linux-gnu
+
 evidence: develop ## Every arm over several seeds, table and figure into benches/results
 	$(BIN)/python benches/evidence.py
 
@@ -130,4 +148,4 @@ clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
 .PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke faults test-real \
-  bench evidence pretrain wheel lock clean
+  bench fuzz sanitize evidence pretrain wheel lock clean

@@ -1,0 +1,16 @@
+//! Any reply: a score exactly when the state says so, and a verdict on the last line is the verdict.
+#![no_main]
+
+use dalign_core::verdict::{Scale, State, parse};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|reply: &str| {
+    let scale = Scale::new(0.0, 10.0).expect("0 is below 10");
+    let verdict = parse(reply, scale);
+    assert_eq!(verdict.score.is_some(), verdict.state == State::Ok);
+    assert!(verdict.score.is_none_or(|score| (0.0..=10.0).contains(&score)));
+    if verdict.state != State::Unclosed {
+        let judged = format!("{reply}\n\n<score>7</score>");
+        assert_eq!(parse(&judged, scale).score, Some(7.0));
+    }
+});
