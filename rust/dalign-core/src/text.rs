@@ -1,6 +1,9 @@
 //! What several modules ask of a text, decided once: which characters are invisible, which ones
 //! are only another width of ASCII, and when two texts count as the same.
 
+pub mod ngram;
+pub mod words;
+
 use std::borrow::Cow;
 
 use memchr::memmem::Finder;

@@ -14,6 +14,7 @@ mod pack;
 mod text;
 mod tokenize;
 mod verdict;
+mod words;
 
 use std::fs;
 use std::path::Path;
