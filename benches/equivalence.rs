@@ -22,7 +22,10 @@ fn the_naive_parser_finds_the_same_parts() {
 
 #[test]
 fn the_naive_packer_leaves_the_same_spaces() {
-    for lengths in [lengths(3_000, 4096), spread_lengths(3_000, 4096), lengths(101, 700)] {
+    let apart = [2049, 2051].repeat(500);
+    for lengths in
+        [lengths(3_000, 4096), spread_lengths(3_000, 4096), lengths(101, 700), apart, vec![7; 500]]
+    {
         let capacity = lengths.iter().copied().max().unwrap();
         let plan = plan(&lengths, capacity).unwrap();
         let mut left: Vec<u32> = plan

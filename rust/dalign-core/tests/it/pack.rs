@@ -29,8 +29,8 @@ fn every_case_of_the_table_holds() {
     }
 }
 
-/// Best fit decreasing by looking at every open bin: the space left, then the bin last put there.
-fn naive_bin_count(lengths: &[u32], capacity: u32) -> usize {
+/// Best fit decreasing row by row, by looking at every open bin: the spaces left, sorted.
+fn naive_spaces(lengths: &[u32], capacity: u32) -> Vec<u32> {
     let mut sorted = lengths.to_vec();
     sorted.sort_unstable_by(|a, b| b.cmp(a));
     let mut spaces: Vec<u32> = Vec::new();
@@ -40,24 +40,51 @@ fn naive_bin_count(lengths: &[u32], capacity: u32) -> usize {
             None => spaces.push(capacity - length),
         }
     }
-    spaces.len()
+    spaces.sort_unstable();
+    spaces
+}
+
+/// A capacity, around one word (64) and one word of words (4096) of the bitmap, and rows: of any
+/// length, or of a few lengths that many rows share, so that whole groups of bins fill at once.
+fn rows() -> impl Strategy<Value = (u32, Vec<u32>)> {
+    prop::sample::select(vec![1_u32, 7, 63, 64, 65, 4095, 4096, 9000]).prop_flat_map(|capacity| {
+        let any = prop::collection::vec(1..=capacity, 0..200);
+        let few = prop::collection::vec(1..=capacity, 1..6)
+            .prop_flat_map(|few| prop::collection::vec(prop::sample::select(few), 0..400));
+        (Just(capacity), prop_oneof![any, few])
+    })
 }
 
 proptest! {
-    // Capacities around one word (64) and one word of words (4096) of the bitmap.
     #[test]
-    fn every_row_is_placed_once_and_no_bin_overflows(
-        (capacity, lengths) in prop::sample::select(vec![1_u32, 7, 63, 64, 65, 4095, 4096, 9000])
-            .prop_flat_map(|capacity| (Just(capacity), prop::collection::vec(1..=capacity, 0..200))),
+    fn every_row_is_placed_once_and_bins_are_as_full_as_those_of_the_row_by_row_search(
+        (capacity, lengths) in rows(),
     ) {
         let plan = plan(&lengths, capacity).unwrap();
         let mut rows = plan.row_order.clone();
         rows.sort_unstable();
         prop_assert_eq!(rows, (0..lengths.len() as u32).collect::<Vec<_>>());
+        let mut spaces = Vec::new();
         for bin in bins(&plan) {
             prop_assert!(!bin.is_empty());
-            prop_assert!(bin.iter().map(|&row| lengths[row as usize]).sum::<u32>() <= capacity);
+            let tokens = bin.iter().map(|&row| u64::from(lengths[row as usize])).sum::<u64>();
+            prop_assert!(tokens <= u64::from(capacity));
+            spaces.push(capacity - tokens as u32);
         }
-        prop_assert_eq!(plan.bin_offsets.len() - 1, naive_bin_count(&lengths, capacity));
+        spaces.sort_unstable();
+        prop_assert_eq!(spaces, naive_spaces(&lengths, capacity));
+    }
+
+    #[test]
+    fn bins_hold_the_longest_rows_first_and_equal_rows_in_their_order((capacity, lengths) in rows()) {
+        let plan = plan(&lengths, capacity).unwrap();
+        for bin in bins(&plan) {
+            let keys: Vec<_> = bin.iter().map(|&row| (u32::MAX - lengths[row as usize], row)).collect();
+            prop_assert!(keys.is_sorted());
+        }
+        for length in &lengths {
+            let equal = plan.row_order.iter().filter(|&&row| lengths[row as usize] == *length);
+            prop_assert!(equal.is_sorted());
+        }
     }
 }
