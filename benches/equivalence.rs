@@ -1,7 +1,10 @@
 //! The baselines of the benches give what the core gives: only then are their speeds compared.
 
-use dalign_benches::{borrowed, completions, lengths, naive, scores, spread_lengths};
+use dalign_benches::{
+    Stream, borrowed, completions, lengths, naive, scores, spread_lengths, strata,
+};
 use dalign_core::aggregate::{Method, reduce};
+use dalign_core::balance::{Balancer, Quota, Quotas, Rows, Settings};
 use dalign_core::completion::{Status, Tags, parse_column};
 use dalign_core::pack::plan;
 
@@ -50,5 +53,26 @@ fn the_naive_reduction_gives_the_same_scores() {
         let reduced = reduce(&scores, &offsets, Method::Min, min_valid).unwrap();
         let reduced: Vec<_> = reduced.iter().map(|row| row.score).collect();
         assert_eq!(naive::least(&scores, &offsets, min_valid as usize), reduced);
+    }
+}
+
+#[test]
+fn the_naive_draw_keeps_as_many_rows_of_each_category() {
+    let (categories, ..) = strata(5_000);
+    for maximum in [0, 1, 100, 5_000] {
+        let quota = Quota { maximum: Some(maximum as u64), ..Quota::default() };
+        let quotas = Quotas { default: quota, ..Quotas::default() };
+        let mut balancer =
+            Balancer::new(Settings { categories: quotas, ..Settings::default() }).unwrap();
+        balancer.offer(Rows { categories: Some(&categories), clauses: None }).unwrap();
+        let drawn = naive::drawn(&categories, maximum, &mut Stream::new(7));
+        let counts = |rows: &[u64]| {
+            let mut counts = [0; 9];
+            for &row in rows {
+                counts[categories[row as usize] as usize] += 1;
+            }
+            counts
+        };
+        assert_eq!(counts(&balancer.finish().kept), counts(&drawn));
     }
 }

@@ -159,6 +159,21 @@ pub fn scores(completions: usize, k: usize) -> (Vec<f64>, Vec<u32>) {
     (scores, (0..=completions).map(|completion| (completion * k) as u32).collect())
 }
 
+/// Categories of which each has half the rows of the one before, and up to three clauses a row: the
+/// offsets and codes of their lists.
+#[must_use]
+pub fn strata(rows: usize) -> (Vec<u32>, Vec<u64>, Vec<u32>) {
+    let mut stream = Stream::new(6);
+    let (mut categories, mut offsets, mut clauses) = (Vec::new(), vec![0], Vec::new());
+    for _ in 0..rows {
+        categories.push((stream.below(1 << 7) as u32 + 1).leading_zeros() - 24);
+        let named = stream.below(4);
+        clauses.extend((0..named).map(|_| stream.below(50) as u32));
+        offsets.push(clauses.len() as u64);
+    }
+    (categories, offsets, clauses)
+}
+
 /// Writes a byte-level `tokenizer.json` of whole words and single bytes, and nothing to merge.
 ///
 /// # Errors

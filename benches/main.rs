@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "criterion's macros write items without docs")]
 
 mod aggregate;
+mod balance;
 mod bootstrap;
 mod completion;
 mod dedup;
@@ -36,6 +37,7 @@ criterion_group! {
         layout::layout,
         verdict::verdict,
         aggregate::aggregate,
+        balance::balance,
         bootstrap::bootstrap,
         ids::ids,
 }

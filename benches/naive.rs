@@ -44,3 +44,22 @@ pub fn least(scores: &[f64], offsets: &[u32], min_valid: usize) -> Vec<Option<f6
     };
     offsets.windows(2).map(group).collect()
 }
+
+/// At most `maximum` rows of each category, drawn by shuffling the rows of each; rising.
+#[must_use]
+pub fn drawn(categories: &[u32], maximum: usize, stream: &mut crate::Stream) -> Vec<u64> {
+    let mut rows: std::collections::BTreeMap<u32, Vec<u64>> = std::collections::BTreeMap::new();
+    for (row, &category) in (0..).zip(categories) {
+        rows.entry(category).or_default().push(row);
+    }
+    let mut drawn = Vec::new();
+    for mut rows in rows.into_values() {
+        for end in (1..rows.len()).rev() {
+            rows.swap(end, stream.below(end + 1));
+        }
+        rows.truncate(maximum);
+        drawn.extend(rows);
+    }
+    drawn.sort_unstable();
+    drawn
+}

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Balancer",
     "CoreError",
     "Tokenizer",
     "__version__",
@@ -123,6 +124,59 @@ def exact_duplicates(texts: _Column) -> npt.NDArray[np.uint32]:
 
     Raises CoreError: ``null``, ``too_many_rows`` (above 2³² − 1).
     """
+
+@final
+class Balancer:
+    """Draws rows while they pass by: as many of each category and clause as a quota says.
+
+    A row is counted under one *stratum*: its category, its clause, or its clause within its
+    category. Each stratum keeps the rows of least priority, a keyed hash of the row's place in the
+    input (bottom-k sampling, Cohen and Kaplan 2007): a uniform draw without replacement that never
+    depends on how rows come in batches. Holds eight bytes for each row that may still be kept.
+
+    total: rows to keep in all, or None for all that the maxima allow. It is spread over the
+    categories and, in each, over its clauses: every stratum gets its minimum, then its weight's
+    share, and what one cannot give the others share. category_quotas, clause_quotas: ``(name,
+    minimum, maximum, weight)``, the name None for what holds for all others; a stratum that keeps
+    fewer rows than its minimum is reported as short, more than its maximum are never kept (None: no
+    such bound), weights are above 0 (1 unless given). Clause quotas hold within each category.
+    rarest: count a row that names several clauses under the one with the fewest rows so far, not
+    under the first.
+
+    Raises CoreError: ``bad_weight``, ``minimum_above_maximum``.
+    """
+
+    def __new__(
+        cls,
+        total: int | None,
+        category_quotas: list[tuple[str | None, int, int | None, float]],
+        clause_quotas: list[tuple[str | None, int, int | None, float]],
+        rarest: bool,
+        seed: int,
+    ) -> Balancer: ...
+    def offer(
+        self, categories: _Column | None, clauses: _Column | None, offsets: _Column | None
+    ) -> None:
+        """Takes the next rows in.
+
+        categories: a text for each row, or None to balance by clause alone. clauses, offsets: row i
+        names the clauses ``clauses[offsets[i] : offsets[i + 1]]``, maybe none; None for both to
+        balance by category alone. Every batch has the same of these columns.
+
+        Raises CoreError: ``null``, ``other_columns``, ``length_mismatch``, ``bad_offsets``,
+        ``finished``.
+        """
+
+    def finish(self) -> tuple[npt.NDArray[np.uint64], _Table, _Table]:
+        """The kept rows, and counts by stratum and by category.
+
+        Rows are numbered from 0 over all batches, rising. Both tables have the columns ``category``,
+        ``clause`` (null where there is none), ``seen``, ``kept``, ``minimum`` and ``short``; what a
+        quota names and no row has stands at the end with 0 seen. The second table is empty when
+        balancing by clause alone.
+
+        Raises CoreError: ``finished``.
+        """
 
 @final
 class Tokenizer:

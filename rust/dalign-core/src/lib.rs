@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`completion`] | a model's reply | status, reasoning, answer |
 //! | [`dedup`] | texts | the first row with the same text |
+//! | [`balance`] | categories, clauses, quotas | rows drawn |
 //! | [`tokenize`] | texts | token ids and offsets |
 //! | [`pack`] | row lengths | rows of each bin |
 //! | [`layout`] | segments of token ids, bins | flat training buffers |
@@ -22,6 +23,7 @@
 #![deny(unsafe_code)]
 
 pub mod aggregate;
+pub mod balance;
 pub mod bootstrap;
 pub mod completion;
 pub mod dedup;

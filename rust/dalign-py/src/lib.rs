@@ -1,6 +1,7 @@
 //! `dalign._core`: the core's functions over Arrow columns. Each one converts its arguments,
 //! releases the GIL, calls the core and maps the error; `python/dalign/_core.pyi` is the reference.
 
+mod balance;
 mod bootstrap;
 mod columns;
 mod completion;
@@ -16,6 +17,8 @@ mod tokenize;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::balance::Balancer;
     #[pymodule_export]
     use crate::bootstrap::{bootstrap_difference, bootstrap_mean};
     #[pymodule_export]

@@ -5,6 +5,7 @@
 #![allow(clippy::float_cmp, reason = "expected values are exact")]
 
 mod aggregate;
+mod balance;
 mod bootstrap;
 mod completion;
 mod dedup;

@@ -1,0 +1,298 @@
+//! As many rows of each category and clause as a quota says, drawn at random in one pass.
+//!
+//! A row is counted under one *stratum*: its category, its clause, or its clause within its
+//! category. It gets a priority, a keyed hash of its place in the input, and a stratum keeps the
+//! rows of least priority: bottom-k sampling (Cohen and Kaplan 2007), which is uniform without
+//! replacement, needs no count beforehand and no order, and never depends on how rows come in
+//! batches.
+
+mod labels;
+mod order;
+mod reservoir;
+mod share;
+
+use std::collections::BTreeMap;
+
+use crate::error::{ColumnError, CoreError, offsets_delimit, same_length};
+
+pub use labels::Labels;
+use order::Order;
+use reservoir::Strata;
+
+/// How many rows a stratum may or must have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quota {
+    /// Fewer kept rows than this are reported as short; a total is spread so that each stratum gets
+    /// its minimum first.
+    pub minimum: u64,
+    /// More rows than this are never kept; none when there is no such bound.
+    pub maximum: Option<u64>,
+    /// The stratum's share of the total beside the others'; above 0 and finite.
+    pub weight: f64,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self { minimum: 0, maximum: None, weight: 1.0 }
+    }
+}
+
+/// The quotas of all categories, or of all clauses.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Quotas {
+    /// What holds for a code that is not in `named`.
+    pub default: Quota,
+    /// The quotas of single codes, which are reported even if no row has them.
+    pub named: BTreeMap<u32, Quota>,
+}
+
+impl Quotas {
+    fn of(&self, code: u32) -> Quota {
+        self.named.get(&code).copied().unwrap_or(self.default)
+    }
+
+    fn check(&self) -> Result<(), BalanceError> {
+        for quota in self.named.values().chain([&self.default]) {
+            if !(quota.weight > 0.0 && quota.weight.is_finite()) {
+                return Err(BalanceError::BadWeight { weight: quota.weight });
+            }
+            if let Some(maximum) = quota.maximum.filter(|maximum| *maximum < quota.minimum) {
+                return Err(BalanceError::MinimumAboveMaximum { minimum: quota.minimum, maximum });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Under which of its clauses a row is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sharing {
+    /// The one named first.
+    #[default]
+    First,
+    /// The one with the fewest rows so far, the first of them on a tie: rare clauses get the rows
+    /// that name them.
+    Rarest,
+}
+
+/// What to draw.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// The number of rows to keep in all, spread over the categories and, in each, over its clauses:
+    /// every stratum gets its weight's share, and what one cannot give the others share. None to
+    /// keep all that the maxima allow.
+    pub total: Option<u64>,
+    /// Quotas by category code; all rows are of category 0 when no categories are offered.
+    pub categories: Quotas,
+    /// Quotas by clause code, which hold within each category.
+    pub clauses: Quotas,
+    /// Under which of several clauses a row is counted.
+    pub sharing: Sharing,
+    /// Another seed draws other rows.
+    pub seed: u64,
+}
+
+/// Why rows cannot be balanced.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BalanceError {
+    /// A weight that is no share.
+    #[error("weight {weight} must be above 0 and finite; leave a stratum out with maximum 0")]
+    BadWeight {
+        /// The weight.
+        weight: f64,
+    },
+    /// A quota that nothing can meet.
+    #[error("minimum {minimum} is above maximum {maximum}: raise the maximum")]
+    MinimumAboveMaximum {
+        /// The minimum.
+        minimum: u64,
+        /// The maximum of the same quota.
+        maximum: u64,
+    },
+    /// A batch that has other columns than the first one.
+    #[error("every batch must have the columns of the first: categories, clauses or both")]
+    OtherColumns,
+    /// Columns that do not belong together.
+    #[error(transparent)]
+    Column(#[from] ColumnError),
+}
+
+impl CoreError for BalanceError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::BadWeight { .. } => "bad_weight",
+            Self::MinimumAboveMaximum { .. } => "minimum_above_maximum",
+            Self::OtherColumns => "other_columns",
+            Self::Column(error) => error.kind(),
+        }
+    }
+
+    fn row(&self) -> Option<usize> {
+        match self {
+            Self::Column(error) => error.row(),
+            _ => None,
+        }
+    }
+
+    fn value(&self) -> Option<f64> {
+        match self {
+            Self::BadWeight { weight } => Some(*weight),
+            Self::MinimumAboveMaximum { minimum, .. } => Some(*minimum as f64),
+            Self::OtherColumns => None,
+            Self::Column(error) => error.value(),
+        }
+    }
+
+    fn limit(&self) -> Option<f64> {
+        match self {
+            Self::MinimumAboveMaximum { maximum, .. } => Some(*maximum as f64),
+            Self::Column(error) => error.limit(),
+            _ => None,
+        }
+    }
+}
+
+/// Some rows in input order, by what they are balanced by.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rows<'c> {
+    /// A category code for each row, or none to balance by clause alone.
+    pub categories: Option<&'c [u32]>,
+    /// The clauses of each row, or none to balance by category alone.
+    pub clauses: Option<Lists<'c>>,
+}
+
+/// A list of codes for each row: row `i` has `codes[offsets[i]..offsets[i + 1]]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Lists<'c> {
+    /// From 0 to the number of codes, never falling; one more than rows.
+    pub offsets: &'c [u64],
+    /// Each row's clauses, in the order in which it names them; may be none.
+    pub codes: &'c [u32],
+}
+
+/// A stratum and what became of its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stratum {
+    /// The category; none for a clause that a quota names and no row has.
+    pub category: Option<u32>,
+    /// The clause; none for rows that name none, and when balancing by category alone.
+    pub clause: Option<u32>,
+    /// Rows counted under it.
+    pub seen: u64,
+    /// Rows of these that are kept.
+    pub kept: u64,
+    /// The minimum that its quota sets: `kept` below it is short.
+    pub minimum: u64,
+}
+
+/// The rows that were drawn.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Balance {
+    /// Numbers of the kept rows, counted from 0 over all batches; rising.
+    pub kept: Vec<u64>,
+    /// Every stratum that a row was counted under, in the order in which they came, then those that
+    /// a quota names and no row has.
+    pub strata: Vec<Stratum>,
+    /// Every category with its own quota, in the same order; empty when balancing by clause alone.
+    pub categories: Vec<Stratum>,
+}
+
+/// Draws rows while they pass by.
+///
+/// It holds eight bytes for each row that may still be kept: at most twice what the maxima and the
+/// total allow. O(1) a row, and O(log) of the number of strata now and then.
+///
+/// ```
+/// use dalign_core::balance::{Balancer, Quota, Quotas, Rows, Settings};
+///
+/// let at_most_two = Quota { maximum: Some(2), ..Quota::default() };
+/// let categories = Quotas { default: at_most_two, ..Quotas::default() };
+/// let mut balancer = Balancer::new(Settings { categories, seed: 7, ..Settings::default() })?;
+/// balancer.offer(Rows { categories: Some(&[0, 0, 0, 1]), clauses: None })?;
+/// balancer.offer(Rows { categories: Some(&[0, 0]), clauses: None })?;
+/// let balance = balancer.finish();
+/// assert_eq!(balance.kept.len(), 3);
+/// assert!(balance.kept.contains(&3), "the only row of its category is kept");
+/// assert_eq!((balance.strata[0].seen, balance.strata[0].kept), (5, 2));
+/// # Ok::<(), dalign_core::balance::BalanceError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Balancer {
+    settings: Settings,
+    order: Order,
+    strata: Strata,
+    next_row: u64,
+    /// Whether batches have categories, and whether they have clauses.
+    columns: Option<(bool, bool)>,
+}
+
+impl Balancer {
+    /// A balancer that has seen no row.
+    ///
+    /// # Errors
+    ///
+    /// [`BalanceError::BadWeight`], [`BalanceError::MinimumAboveMaximum`].
+    ///
+    /// ```
+    /// use dalign_core::balance::{Balancer, Settings};
+    ///
+    /// assert!(Balancer::new(Settings::default()).unwrap().finish().kept.is_empty());
+    /// ```
+    pub fn new(settings: Settings) -> Result<Self, BalanceError> {
+        settings.categories.check()?;
+        settings.clauses.check()?;
+        let order = Order::new(settings.seed);
+        Ok(Self { settings, order, strata: Strata::default(), next_row: 0, columns: None })
+    }
+
+    /// Takes the next rows in; [`Balancer`] has an example.
+    ///
+    /// # Errors
+    ///
+    /// [`BalanceError::OtherColumns`], [`ColumnError::LengthMismatch`],
+    /// [`ColumnError::BadOffsets`]; the rows of the call then do not count.
+    pub fn offer(&mut self, rows: Rows<'_>) -> Result<(), BalanceError> {
+        let columns = (rows.categories.is_some(), rows.clauses.is_some());
+        if columns == (false, false) || *self.columns.get_or_insert(columns) != columns {
+            return Err(BalanceError::OtherColumns);
+        }
+        if let Some(lists) = rows.clauses {
+            offsets_delimit("offsets", lists.offsets.iter().copied(), lists.codes.len())?;
+            if let Some(categories) = rows.categories {
+                same_length("categories", categories.len(), lists.offsets.len() - 1)?;
+            }
+        }
+        match (rows.categories, rows.clauses) {
+            (Some(categories), None) => self.take(categories.iter().map(|&code| (code, &[][..]))),
+            (None, Some(lists)) => self.take(lists.iter().map(|clauses| (0, clauses))),
+            (Some(categories), Some(lists)) => {
+                self.take(categories.iter().copied().zip(lists.iter()));
+            }
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    fn take<'c>(&mut self, rows: impl Iterator<Item = (u32, &'c [u32])>) {
+        for (category, clauses) in rows {
+            let stratum = self.strata.of_row(category, clauses, &self.settings);
+            let priority = self.order.priority(self.next_row);
+            self.next_row += 1;
+            self.strata.count(stratum, priority, &self.settings);
+        }
+    }
+
+    /// Decides which rows are kept; [`Balancer`] has an example.
+    #[must_use]
+    pub fn finish(self) -> Balance {
+        let by_category = self.columns.is_none_or(|(categories, _)| categories);
+        self.strata.finish(&self.settings, &self.order, by_category)
+    }
+}
+
+impl<'c> Lists<'c> {
+    /// Each row's codes; the offsets delimit them.
+    fn iter(self) -> impl Iterator<Item = &'c [u32]> {
+        self.offsets.windows(2).map(move |ends| &self.codes[ends[0] as usize..ends[1] as usize])
+    }
+}
