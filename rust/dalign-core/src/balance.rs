@@ -286,7 +286,7 @@ impl Balancer {
     #[must_use]
     pub fn finish(self) -> Balance {
         let by_category = self.columns.is_none_or(|(categories, _)| categories);
-        self.strata.finish(&self.settings, &self.order, by_category)
+        self.strata.finish(&self.settings, self.order, by_category)
     }
 }
 

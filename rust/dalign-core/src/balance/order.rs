@@ -1,7 +1,7 @@
 //! Which of two rows goes first, by a keyed hash of their places in the input.
 
 /// A random order of all rows: a permutation of 64 bits for each seed, so that a priority names its
-/// row and two rows never share one (the output function of SplitMix64, Steele et al. 2014).
+/// row and two rows never share one (the output function of `SplitMix64`, Steele et al. 2014).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order {
     start: u64,

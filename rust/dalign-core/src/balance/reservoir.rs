@@ -42,6 +42,24 @@ impl Cell {
     }
 }
 
+/// The strata of one category.
+struct Group {
+    category: u32,
+    /// What all of them claim together.
+    claim: Claim,
+    /// Their places among all strata.
+    cells: Vec<usize>,
+    /// What each of them claims.
+    claims: Vec<Claim>,
+}
+
+impl Group {
+    fn of(category: u32) -> Self {
+        let claim = Claim { least: 0, most: 0, weight: 1.0 };
+        Self { category, claim, cells: Vec::new(), claims: Vec::new() }
+    }
+}
+
 /// All strata so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Strata {
@@ -107,9 +125,9 @@ impl Strata {
     /// With a total, a stratum's share can only fall as more rows come: what is above it now is let
     /// go.
     fn lower_limits(&mut self, settings: &Settings) {
-        for (cells, claims, share) in self.by_category(settings) {
-            let level = level(&claims, share);
-            for (cell, claim) in cells.into_iter().zip(claims) {
+        for (group, most) in self.by_category(settings) {
+            let level = level(&group.claims, most);
+            for (cell, claim) in group.cells.into_iter().zip(group.claims) {
                 let quota = quota(self.cells[cell].clause, settings);
                 #[allow(clippy::cast_sign_loss, reason = "a level is not negative")]
                 let limit = ((claim.weight * level) as usize).saturating_add(2);
@@ -122,74 +140,71 @@ impl Strata {
         self.room = 2 * self.held;
     }
 
-    /// The strata of each category, their claims, and the most rows that they can get together.
-    fn by_category(&self, settings: &Settings) -> Vec<(Vec<usize>, Vec<Claim>, f64)> {
-        let (groups, claims) = self.claims(settings);
+    /// The categories, each with the most rows that it can get, and what each claims.
+    fn by_category(&self, settings: &Settings) -> Vec<(Group, f64)> {
+        let groups = self.groups(settings);
+        let claims: Vec<Claim> = groups.iter().map(|group| group.claim).collect();
         let level = settings.total.map_or(f64::INFINITY, |total| level(&claims, total as f64));
-        let bound = |claim: &Claim, code| {
+        let bound = |group: &Group| {
             // Two rows more than the share itself: it is rounded, once here and once below.
-            let share = (claim.weight * level).max(claim.least as f64) + 2.0;
-            let maximum = settings.categories.of(code).maximum;
+            let share = (group.claim.weight * level).max(group.claim.least as f64) + 2.0;
+            let maximum = settings.categories.of(group.category).maximum;
             share.min(maximum.map_or(f64::INFINITY, |maximum| maximum as f64 + 2.0))
         };
-        let bounds = groups.iter().zip(&claims).map(|((code, ..), claim)| bound(claim, *code));
-        let bounds: Vec<f64> = bounds.collect();
-        groups.into_iter().zip(bounds).map(|((_, cells, of), bound)| (cells, of, bound)).collect()
+        let bounds: Vec<f64> = groups.iter().map(bound).collect();
+        groups.into_iter().zip(bounds).collect()
     }
 
-    /// For each category its code, strata and their claims; and its own claim.
-    fn claims(&self, settings: &Settings) -> (Vec<(u32, Vec<usize>, Vec<Claim>)>, Vec<Claim>) {
+    /// The strata by category, in the order in which categories came.
+    fn groups(&self, settings: &Settings) -> Vec<Group> {
         let mut group_of: HashMap<u32, usize> = HashMap::new();
-        let mut groups: Vec<(u32, Vec<usize>, Vec<Claim>)> = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
         for (index, cell) in self.cells.iter().enumerate() {
             let group = *group_of.entry(cell.category).or_insert(groups.len());
             if group == groups.len() {
-                groups.push((cell.category, Vec::new(), Vec::new()));
+                groups.push(Group::of(cell.category));
             }
             let quota = quota(cell.clause, settings);
             let most = cell.seen.min(quota.maximum.unwrap_or(u64::MAX));
-            groups[group].1.push(index);
-            groups[group].2.push(Claim {
-                least: quota.minimum.min(most),
-                most,
-                weight: quota.weight,
-            });
+            let least = quota.minimum.min(most);
+            groups[group].cells.push(index);
+            groups[group].claims.push(Claim { least, most, weight: quota.weight });
         }
-        let claims = groups.iter().map(|(code, _, claims)| {
-            let quota = settings.categories.of(*code);
-            let sum = |part: fn(&Claim) -> u64| claims.iter().map(part).sum::<u64>();
+        for group in &mut groups {
+            let quota = settings.categories.of(group.category);
+            let sum = |part: fn(&Claim) -> u64| group.claims.iter().map(part).sum::<u64>();
             let most = sum(|claim| claim.most).min(quota.maximum.unwrap_or(u64::MAX));
             let least = sum(|claim| claim.least).max(quota.minimum).min(most);
-            Claim { least, most, weight: quota.weight }
-        });
-        let claims = claims.collect();
-        (groups, claims)
+            group.claim = Claim { least, most, weight: quota.weight };
+        }
+        groups
     }
 
     /// The rows of least priority of each stratum, as many as its share.
     pub(super) fn finish(
         mut self,
         settings: &Settings,
-        order: &Order,
+        order: Order,
         by_category: bool,
     ) -> Balance {
-        let (groups, claims) = self.claims(settings);
-        let share_of_category = match settings.total {
+        let groups = self.groups(settings);
+        let claims: Vec<Claim> = groups.iter().map(|group| group.claim).collect();
+        let shares_of_groups = match settings.total {
             Some(total) => shares(&claims, total),
             None => claims.iter().map(|claim| claim.most).collect(),
         };
         let mut balance = Balance::default();
-        for ((code, cells, claims), share) in groups.into_iter().zip(share_of_category) {
+        for (group, kept) in groups.into_iter().zip(shares_of_groups) {
             let mut seen = 0;
-            for (cell, share) in cells.into_iter().zip(shares(&claims, share)) {
+            for (cell, share) in group.cells.into_iter().zip(shares(&group.claims, kept)) {
                 let cell = &mut self.cells[cell];
                 cell.limit = share as usize;
                 cell.trim();
                 seen += cell.seen;
             }
-            let minimum = settings.categories.of(code).minimum;
-            let category = Some(code);
-            balance.categories.push(Stratum { category, clause: None, seen, kept: share, minimum });
+            let minimum = settings.categories.of(group.category).minimum;
+            let category = Some(group.category);
+            balance.categories.push(Stratum { category, clause: None, seen, kept, minimum });
         }
         for cell in &self.cells {
             balance.kept.extend(cell.held.iter().map(|&priority| order.row(priority)));
