@@ -30,6 +30,7 @@ __all__ = [
     "exact_duplicates",
     "pack_plan",
     "parse_completions",
+    "parse_judgements",
     "parse_verdicts",
     "row_id",
     "row_ids",
@@ -249,7 +250,8 @@ def parse_verdicts(replies: _Column, low: float, high: float) -> _Table:
     """State, score and stance of each judge reply, read on the scale from low to high.
 
     Only the text after the last ``</think>`` counts; the last score in it is the verdict
-    (``<score>7</score>``, ``{"score": 7}``, ``Score: 7/10``, ``**Score**: 7``, ``score 7``).
+    (``<score>7</score>``, ``{"score": 7}``, ``Score: 7/10``, ``**Rating**: 7``, ``score 7``). A JSON
+    object counts once, with the score that lies least deep in it, whatever its strings say.
 
     Returns columns ``state`` (text), ``score`` (float, null unless the state is ``ok``) and
     ``stance`` (``agree``, ``disagree`` or null, from a statement of its own such as ``I disagree.``).
@@ -263,6 +265,24 @@ def parse_verdicts(replies: _Column, low: float, high: float) -> _Table:
     - ``contradictory``: two different scores on the last score's line, or in its JSON object.
 
     Raises CoreError: ``bad_scale``, ``null``.
+    """
+
+def parse_judgements(replies: _Column, low: float, high: float, sub_scores: list[str]) -> _Table:
+    """``parse_verdicts`` with the sub-scores, on the same scale, and the single clauses.
+
+    sub_scores: names such as ``compliance`` or ``reasoning quality``; capitals do not count, and
+    ``_``, ``-`` and a space are the same. A sub-score is read from ``<compliance>4</compliance>``,
+    ``"compliance": 4``, ``"compliance": {"score": 4}``, ``Compliance: 4/5``, ``Compliance score: 4``;
+    such a score is not the verdict's. A clause is read from ``"clauses": {"S3": "violated"}``, a list
+    of objects with ``id`` and ``verdict`` there, ``<clause id="S3">violated</clause>`` and
+    ``S3: violated`` in a line, where the id has a digit or a full stop. The last value counts.
+
+    Returns the columns of ``parse_verdicts``; for each name a column of it (float, null unless its
+    state is ``ok``) and ``<name>_state`` (the states of ``parse_verdicts``); and the lists
+    ``clause_ids`` (as written) and ``clause_verdicts`` (``violated``, ``followed``,
+    ``not_applicable``, ``unclear`` where the word is unknown, ``contradictory``).
+
+    Raises CoreError: ``bad_scale``, ``bad_sub_score`` (row is the name's place), ``null``.
     """
 
 def aggregate(

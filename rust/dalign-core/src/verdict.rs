@@ -1,17 +1,29 @@
 //! A judge's reply read: a score on the scale that was asked for, or the state that says why there
 //! is none. A failed judgement never becomes a number.
 
+mod clause;
+mod detail;
+mod judgement;
+mod label;
+mod names;
+mod number;
+mod object;
 mod score;
 mod stance;
+mod visible;
+mod walk;
 
-use std::sync::LazyLock;
+use std::borrow::Cow;
 
-use aho_corasick::AhoCorasick;
-use memchr::memmem::Finder;
 use rayon::prelude::*;
 
 use crate::error::CoreError;
 use crate::text::fold_to_ascii;
+pub use clause::{Clause, ClauseVerdict};
+pub use judgement::{Judgement, SubScore, parse_detailed, parse_detailed_column};
+pub use names::{SubScores, SubScoresError};
+use score::Reading;
+use visible::Survey;
 
 /// The scale that the judge was asked to use.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -146,11 +158,17 @@ pub struct Verdict {
 /// Reads one reply; O(bytes).
 ///
 /// Only the text after the last `</think>` counts. The last score in it is the verdict, in any of
-/// these forms: `<score>7</score>`, `{"score": 7}` (also inside prose), `Score: 7/10`,
-/// `**Score**: 7`, `score is 7`, `score 7`. Full-width digits and zero-width characters change
-/// nothing. Numbers that name a scale (`1-10`, `1 to 10`) are no scores; a score out of another
-/// number than the scale's upper end is [`State::OutOfRange`]. Two different scores in the same form
-/// on the last score's line, or in its JSON object, are [`State::Contradictory`].
+/// these forms: `<score>7</score>`, `{"score": 7}` (also inside prose, a code fence or another
+/// object), `Score: 7/10`, `**Rating**: 7`, `score is 7`, `score 7`. The word is `score` or `rating`,
+/// in capitals or not, alone or as `overall_score` or `final_score`. Full-width digits and zero-width
+/// characters change nothing. Numbers that name a scale (`1-10`, `1 to 10`) are no scores; a score
+/// out of another number than the scale's upper end is [`State::OutOfRange`]. Two different scores in
+/// the same form on the last score's line are [`State::Contradictory`].
+///
+/// A JSON object counts once, with the score that lies least deep in it, whatever its strings say;
+/// two different ones at that depth are [`State::Contradictory`]. Strings in single quotes, a comma
+/// before the closing bracket and an end of text between two tokens are tolerated. In an object that
+/// is broken otherwise, the last `"score": 7` counts.
 ///
 /// ```
 /// use dalign_core::verdict::{Scale, State, parse};
@@ -164,23 +182,34 @@ pub struct Verdict {
 /// ```
 #[must_use]
 pub fn parse(reply: &str, scale: Scale) -> Verdict {
-    let Some(visible) = after_reasoning(reply) else {
+    let Some(visible) = visible::after_reasoning(reply) else {
         return Verdict { state: State::Unclosed, score: None, stance: None };
     };
-    let text = fold_to_ascii(visible);
-    let stance = stance::find(&text);
-    let Some(last) = score::verdict(&text) else {
-        let state = if REFUSALS.is_match(&*text) { State::Refused } else { State::Missing };
-        return Verdict { state, score: None, stance };
+    let survey = Survey::of(visible);
+    let text = if survey.has_foreign() { fold_to_ascii(visible) } else { Cow::Borrowed(visible) };
+    // Full-width letters and braces are folded too, so the survey says nothing of a folded text.
+    let is_folded = matches!(text, Cow::Owned(_));
+    let is_there = |what: bool| what || is_folded;
+    let stance = if is_there(survey.has_stance()) { stance::find(&text) } else { None };
+    let objects = if is_there(survey.has_brace()) { object::find(&text) } else { Vec::new() };
+    let reading = score::verdict(&text, &objects, |_| false);
+    let (state, score) = judge(reading, scale, &text);
+    Verdict { state, score, stance }
+}
+
+/// What a reading, or its absence, comes to on the scale.
+fn judge(reading: Option<Reading>, scale: Scale, text: &str) -> (State, Option<f64>) {
+    let Some(last) = reading else {
+        let is_refusal = visible::is_refusal(text);
+        return (if is_refusal { State::Refused } else { State::Missing }, None);
     };
     let on_scale = (scale.low..=scale.high).contains(&last.value)
         && last.out_of.is_none_or(|end| (end - scale.high).abs() < 1e-9);
-    let state = match (last.contradicted, on_scale) {
-        (true, _) => State::Contradictory,
-        (false, false) => State::OutOfRange,
-        (false, true) => State::Ok,
-    };
-    Verdict { state, score: (state == State::Ok).then_some(last.value), stance }
+    match (last.contradicted, on_scale) {
+        (true, _) => (State::Contradictory, None),
+        (false, false) => (State::OutOfRange, None),
+        (false, true) => (State::Ok, Some(last.value)),
+    }
 }
 
 /// Reads each reply of a column, in parallel.
@@ -197,40 +226,3 @@ pub fn parse(reply: &str, scale: Scale) -> Verdict {
 pub fn parse_column(replies: &[&str], scale: Scale) -> Vec<Verdict> {
     replies.par_iter().with_min_len(256).map(|reply| parse(reply, scale)).collect()
 }
-
-/// The reply without the judge's reasoning; none when that is not closed.
-fn after_reasoning(reply: &str) -> Option<&str> {
-    // Forwards: on replies of some hundred bytes a search from the end takes ten times as long.
-    let rest = match CLOSE.find_iter(reply.as_bytes()).last() {
-        Some(at) => &reply[at + "</think>".len()..],
-        None => reply,
-    };
-    OPEN.find(rest.as_bytes()).is_none().then_some(rest)
-}
-
-static OPEN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("<think>"));
-static CLOSE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("</think>"));
-
-/// What a judge says in place of a score.
-static REFUSALS: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .build([
-            "i can't",
-            "i cannot",
-            "i can not",
-            "i'm sorry",
-            "i am sorry",
-            "i won't",
-            "i will not",
-            "i'm unable",
-            "i am unable",
-            "i'm not able",
-            "i am not able",
-            "i must decline",
-            "i apologize",
-            "i apologise",
-            "sorry, but",
-        ])
-        .expect("fifteen short patterns fit any automaton")
-});

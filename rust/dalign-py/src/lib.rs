@@ -11,6 +11,7 @@ mod judge;
 mod pack;
 mod tables;
 mod tokenize;
+mod verdict;
 
 /// The parts of dalign that touch every byte, over Arrow columns.
 #[pyo3::pymodule]
@@ -28,11 +29,13 @@ mod _core {
     #[pymodule_export]
     use crate::ids::{digest, row_id, row_ids};
     #[pymodule_export]
-    use crate::judge::{aggregate, parse_verdicts};
+    use crate::judge::aggregate;
     #[pymodule_export]
     use crate::pack::{assemble, pack_plan};
     #[pymodule_export]
     use crate::tokenize::Tokenizer;
+    #[pymodule_export]
+    use crate::verdict::{parse_judgements, parse_verdicts};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -10,12 +10,18 @@ use pyo3_arrow::PyTable;
 
 /// A table of one chunk; the columns are of one length.
 pub(crate) fn table<const N: usize>(columns: [(&str, ArrayRef); N]) -> PyResult<PyTable> {
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, values)| Field::new(*name, values.data_type().clone(), values.is_nullable()))
-        .collect();
+    table_of(columns.into())
+}
+
+/// As [`table`], for columns whose number the caller sets.
+pub(crate) fn table_of(columns: Vec<(&str, ArrayRef)>) -> PyResult<PyTable> {
+    let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = columns
+        .into_iter()
+        .map(|(name, values)| {
+            (Field::new(name, values.data_type().clone(), values.is_nullable()), values)
+        })
+        .unzip();
     let schema = Arc::new(Schema::new(fields));
-    let columns = columns.into_iter().map(|(_, values)| values).collect();
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
         .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
     PyTable::try_new(vec![batch], schema)

@@ -1,39 +1,46 @@
 //! Whether a judge shares the hint that it was given.
 
-use std::sync::LazyLock;
+use memchr::memrchr2;
 
 use super::Stance;
-use crate::text::Word;
-
-/// The word that states a stance, less its first letter.
-static WORD: LazyLock<Word> = LazyLock::new(|| Word::new("gree", "GREE"));
 
 /// The last stance that stands as a statement of its own: `Agree`, `I disagree.`,
 /// `Stance: agree`, `<stance>disagree</stance>`, `"stance": "agree"`.
 pub(super) fn find(text: &str) -> Option<Stance> {
-    let words = WORD.find_iter(text).filter(|&tail| text[..tail].ends_with(['a', 'A']));
-    let stances = words.filter_map(|tail| {
-        let (head, tail) = (&text[..tail - 1], &text[tail + "gree".len()..]);
-        let undone = ["dis", "Dis", "DIS"].iter().find_map(|prefix| head.strip_suffix(prefix));
-        let (stance, head) = match undone {
-            Some(head) => (Stance::Disagree, head),
-            None => (Stance::Agree, head),
-        };
-        (opens_statement(head) && closes_statement(tail)).then_some(stance)
-    });
-    stances.last()
+    let bytes = text.as_bytes();
+    let mut end = bytes.len();
+    while let Some(at) = memrchr2(b'g', b'G', &bytes[..end]) {
+        end = at;
+        if let Some(stance) = read(text, at) {
+            return Some(stance);
+        }
+    }
+    None
+}
+
+/// The stance whose `g` stands at `at`, if it is one.
+fn read(text: &str, at: usize) -> Option<Stance> {
+    let bytes = text.as_bytes();
+    let start = at.checked_sub(1)?;
+    let end = start + "agree".len();
+    if !bytes.get(start..end)?.eq_ignore_ascii_case(b"agree") {
+        return None;
+    }
+    let undone = start.checked_sub("dis".len());
+    let undone = undone.filter(|&from| bytes[from..start].eq_ignore_ascii_case(b"dis"));
+    let (stance, start) = undone.map_or((Stance::Agree, start), |at| (Stance::Disagree, at));
+    (opens_statement(&text[..start]) && closes_statement(&text[end..])).then_some(stance)
 }
 
 /// Whether a statement can start after this text: at a line's start, after a label, after `I`.
 fn opens_statement(head: &str) -> bool {
-    let line = head.rsplit('\n').next().unwrap_or(head);
-    let trimmed = trim_end(line);
+    let trimmed = trim_end(head);
     let said = trimmed
         .strip_suffix(['I', 'i'])
         .filter(|before| !before.ends_with(|c: char| c.is_alphanumeric()));
     let before = said.map_or(trimmed, trim_end);
-    before.trim_start_matches(MARKUP).is_empty()
-        || before.ends_with([':', '=', '>'])
+    before.is_empty()
+        || before.ends_with(['\n', ':', '=', '>'])
         || said.is_some() && before.ends_with(['.', '!', '?'])
 }
 

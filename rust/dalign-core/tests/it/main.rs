@@ -10,6 +10,7 @@ mod bootstrap;
 mod completion;
 mod dedup;
 mod ids;
+mod judgement;
 mod layout;
 mod pack;
 mod text;

@@ -1,0 +1,147 @@
+//! A judge's reply with all that it says: sub-scores and single clauses beside the verdict.
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
+use super::clause::{self, Clause, Mention};
+use super::detail::{self, Detailed};
+use super::names::SubScores;
+use super::object::Object;
+use super::score::{self, Reading};
+use super::visible::{self, Survey};
+use super::{Scale, State, Verdict, judge, stance};
+use crate::text::fold_to_ascii;
+
+/// A sub-score, or why there is none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SubScore {
+    /// What became of it.
+    pub state: State,
+    /// The score; there exactly when the state is [`State::Ok`], and then on the scale.
+    pub score: Option<f64>,
+}
+
+/// A judge's reply, read with its parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// What [`super::parse`] reads, but no score that is a sub-score's or a clause's.
+    pub verdict: Verdict,
+    /// One for each name, in the order of the names.
+    pub sub_scores: Vec<SubScore>,
+    /// One for each clause that is named, in the order of first mention.
+    pub clauses: Vec<Clause>,
+}
+
+/// Reads one reply with its sub-scores, on the same scale, and clauses; O(bytes · names).
+///
+/// | part | forms |
+/// |---|---|
+/// | sub-score | `<compliance>4</compliance>`, `"compliance": 4`, `"compliance": {"score": 4}`, `Compliance: 4/5`, `Compliance score: 4` |
+/// | clause | `"clauses": {"S3": "violated"}`, `"clauses": {"S3": {"verdict": "violated"}}`, `"clauses": [{"id": "S3", "verdict": "violated"}]`, `"clauses": ["S3: violated"]`, `<clause id="S3">violated</clause>`, `S3: violated` |
+///
+/// The last value for a name or a clause counts. A different one in the same form on its line, or in
+/// its object, makes it contradictory. A JSON object that gives any part is not read as prose. In a
+/// line, an id has a digit or a full stop in it (`S3`, `self-harm.S3`), a sign stands before the word
+/// and nothing but a sign or a reason behind it.
+///
+/// ```
+/// use dalign_core::verdict::{ClauseVerdict, Scale, SubScores, parse_detailed};
+///
+/// let names = SubScores::new(&["compliance", "helpfulness"])?;
+/// let reply = "S3: followed\nCompliance score: 9\nHelpfulness: 6/10\nScore: 7";
+/// let judgement = parse_detailed(reply, Scale::new(0.0, 10.0)?, &names);
+/// assert_eq!(judgement.verdict.score, Some(7.0));
+/// assert_eq!(judgement.sub_scores[0].score, Some(9.0));
+/// assert_eq!(judgement.clauses[0].verdict, ClauseVerdict::Followed);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn parse_detailed(reply: &str, scale: Scale, names: &SubScores) -> Judgement {
+    let Some(visible) = visible::after_reasoning(reply) else {
+        let none = SubScore { state: State::Unclosed, score: None };
+        let verdict = Verdict { state: State::Unclosed, score: None, stance: None };
+        let sub_scores = vec![none; names.names().len()];
+        return Judgement { verdict, sub_scores, clauses: Vec::new() };
+    };
+    let is_ascii = !Survey::of(visible).has_foreign();
+    let text = if is_ascii { Cow::Borrowed(visible) } else { fold_to_ascii(visible) };
+    let objects = detail::find(&text, names);
+    let plain: Vec<Object> =
+        objects.iter().filter(|it| it.is_heard()).map(|it| it.object).collect();
+    let reading = score::verdict(&text, &plain, |head| names.end(head));
+    let (state, score) = judge(reading, scale, &text);
+    let verdict = Verdict { state, score, stance: stance::find(&text) };
+    let absent = if state == State::Refused { State::Refused } else { State::Missing };
+    let sub_scores = sub_scores(&text, &objects, names).into_iter();
+    let sub_scores = sub_scores.map(|reading| {
+        let (state, score) = match reading {
+            Some(_) => judge(reading, scale, &text),
+            None => (absent, None),
+        };
+        SubScore { state, score }
+    });
+    let clauses = clause::merge(&text, &mentions(&text, &objects));
+    Judgement { verdict, sub_scores: sub_scores.collect(), clauses }
+}
+
+/// Reads each reply of a column with its parts, in parallel.
+///
+/// ```
+/// use dalign_core::verdict::{Scale, SubScores, parse_detailed_column};
+///
+/// let names = SubScores::new(&["compliance"])?;
+/// let read = parse_detailed_column(&["Compliance: 4", "hm"], Scale::new(0.0, 10.0)?, &names);
+/// assert_eq!(read[0].sub_scores[0].score, Some(4.0));
+/// assert_eq!(read[1].sub_scores[0].state.as_str(), "missing");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn parse_detailed_column(replies: &[&str], scale: Scale, names: &SubScores) -> Vec<Judgement> {
+    let rows = replies.par_iter().with_min_len(64);
+    rows.map(|reply| parse_detailed(reply, scale, names)).collect()
+}
+
+/// The last reading for each name.
+fn sub_scores(text: &str, objects: &[Detailed<'_>], names: &SubScores) -> Vec<Option<Reading>> {
+    let mut readings: Vec<(usize, Reading)> =
+        objects.iter().flat_map(|it| it.sub_scores.iter().copied()).collect();
+    let labels = outside(objects, names.labels(text), |(_, label)| label.start);
+    readings.extend(labels.filter_map(|(name, label)| Some((name, score::read(text, label)?))));
+    readings.sort_by_key(|(_, reading)| reading.start);
+    let mut last: Vec<Option<Reading>> = vec![None; names.names().len()];
+    for (name, mut reading) in readings {
+        if let Some(before) = last[name] {
+            let between = before.end.min(reading.start)..reading.start;
+            let is_beside =
+                before.form == reading.form && !text.as_bytes()[between].contains(&b'\n');
+            reading.contradicted |= is_beside && before.differs(&reading);
+        }
+        last[name] = Some(reading);
+    }
+    last
+}
+
+/// Every mention of a clause, in order.
+fn mentions<'t>(text: &'t str, objects: &[Detailed<'t>]) -> Vec<Mention<'t>> {
+    let mut mentions: Vec<Mention<'_>> =
+        objects.iter().flat_map(|it| it.mentions.iter().copied()).collect();
+    mentions.extend(outside(objects, clause::in_lines(text), |mention| mention.start));
+    mentions.extend(outside(objects, clause::in_tags(text), |mention| mention.start));
+    mentions.sort_by_key(|mention| mention.start);
+    mentions
+}
+
+/// What does not stand in an object that gave something already. `items` come in order.
+fn outside<'o, T: 'o>(
+    objects: &'o [Detailed<'_>],
+    items: impl Iterator<Item = T> + 'o,
+    start: impl Fn(&T) -> usize + 'o,
+) -> impl Iterator<Item = T> + 'o {
+    let mut heard = objects.iter().filter(|it| it.is_heard()).map(|it| it.object).peekable();
+    items.filter(move |item| {
+        let at = start(item);
+        while heard.next_if(|object| object.end <= at).is_some() {}
+        heard.peek().is_none_or(|object| at < object.start)
+    })
+}
