@@ -1,4 +1,4 @@
-"""The commands: one a stage, `run` for all of them, `init`, `demo` and `show`."""
+"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show` and `data`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from dalign.cli.data import data
 
 app = typer.Typer(
     name="dalign",
@@ -184,3 +186,4 @@ _stage_command("sft", "Fine-tune the model on the packed rows.")
 _stage_command("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl")
 _stage_command("evaluate", "Complete and grade every suite, arm by arm.", " --variant none")
 _stage_command("report", "Write report.html and results.json from what the stages left.")
+app.add_typer(data)

@@ -1,0 +1,148 @@
+"""`dalign data`: the core's filters over files that no run made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data = typer.Typer(
+    name="data",
+    help="Filter, deduplicate, decontaminate, balance and pack JSONL or Parquet files of any size.",
+    epilog="Example: dalign data filter completions.jsonl kept.jsonl",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+In = Annotated[
+    Path, typer.Argument(metavar="IN", help="A .jsonl or .parquet file; it is only read.")
+]
+Out = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUT", help="The kept rows; the dropped ones go beside it, to OUT's name.dropped."
+    ),
+]
+TextField = Annotated[str, typer.Option("--text-field", help="The field with the text.")]
+ScoreField = Annotated[
+    str | None,
+    typer.Option(
+        "--score-field", help="Keep the copy with the highest number here, not the first."
+    ),
+]
+Memory = Annotated[
+    int, typer.Option("--memory-mib", help="About how much memory batches and tables may take.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite OUT.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the counts as JSON on stdout.")]
+TokenizerPath = Annotated[
+    Path | None,
+    typer.Option("--tokenizer", help="A tokenizer.json, or the checkpoint folder that has one."),
+]
+
+
+@data.command(
+    name="filter",
+    epilog="Example: dalign data filter completions.jsonl kept.jsonl --text-field completion --min-chars 200 --max-chars 6000",
+)
+def filter_(
+    source: In,
+    out: Out,
+    text_field: TextField = "completion",
+    open_tag: Annotated[str, typer.Option("--open-tag", help="Opens the reasoning.")] = "<think>",
+    close_tag: Annotated[str, typer.Option("--close-tag", help="Closes it.")] = "</think>",
+    no_tags: Annotated[
+        bool, typer.Option("--no-tags", help="The whole text is the answer.")
+    ] = False,
+    prefilled: Annotated[
+        bool, typer.Option("--prefilled", help="The opening tag stands in the prompt already.")
+    ] = False,
+    min_chars: Annotated[int, typer.Option("--min-chars", min=0)] = 0,
+    max_chars: Annotated[int | None, typer.Option("--max-chars", min=0)] = None,
+    tokenizer: TokenizerPath = None,
+    min_tokens: Annotated[int, typer.Option("--min-tokens", min=0)] = 0,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=0)] = None,
+    no_dedup: Annotated[
+        bool, typer.Option("--no-dedup", help="Keep rows whose text stood in a kept row before.")
+    ] = False,
+    memory_mib: Memory = 256,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Keep well-formed completions of the right length, the first of equal ones."""
+    from dalign.cli import data_work
+    from dalign.data.row_checks import Form
+
+    tags = None if no_tags else (open_tag, close_tag)
+    form = Form(text_field, tags, prefilled, min_chars, max_chars)
+    tokens = data_work.Tokens(tokenizer, min_tokens, max_tokens)
+    job = data_work.Job("filter", source, out, memory_mib, force, json)
+    data_work.filter_rows(job, form, tokens, no_dedup=no_dedup)
+
+
+@data.command(
+    epilog="Example: dalign data dedup completions.jsonl kept.jsonl --text-field completion --score-field score",
+)
+def dedup(
+    source: In,
+    out: Out,
+    text_field: TextField = "completion",
+    score_field: ScoreField = None,
+    memory_mib: Memory = 256,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Keep one of the rows whose texts are the same up to white space."""
+    from dalign.cli import data_work
+
+    job = data_work.Job("dedup", source, out, memory_mib, force, json)
+    data_work.dedup_rows(job, text_field, score_field)
+
+
+@data.command(
+    epilog="Example: dalign data balance kept.jsonl balanced.jsonl --by category --by clause --max 400 --seed 7",
+)
+def balance(
+    source: In,
+    out: Out,
+    by: Annotated[
+        list[str],
+        typer.Option("--by", help="category, clause, or both: clauses within categories."),
+    ],
+    category_field: Annotated[str, typer.Option("--category-field")] = "category",
+    clause_field: Annotated[
+        str, typer.Option("--clause-field", help="A text, a list of texts, or nothing.")
+    ] = "clause",
+    max_: Annotated[
+        int | None,
+        typer.Option("--max", min=0, help="Of each category; by clause: of each clause."),
+    ] = None,
+    min_: Annotated[
+        int, typer.Option("--min", min=0, help="As --max; what has fewer is reported as short.")
+    ] = 0,
+    total: Annotated[
+        int | None,
+        typer.Option(
+            "--total", min=0, help="In all, spread evenly; what is scarce gives all it has."
+        ),
+    ] = None,
+    quota: Annotated[
+        Path | None,
+        typer.Option("--quota", help="A JSON file with total, and min, max and weight by name."),
+    ] = None,
+    rarest: Annotated[
+        bool,
+        typer.Option("--rarest", help="Count a row under its rarest clause so far, not its first."),
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    memory_mib: Memory = 256,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Draw rows so that every category and clause has its share."""
+    from dalign.cli import data_work
+
+    job = data_work.Job("balance", source, out, memory_mib, force, json)
+    fields = {"category": category_field, "clause": clause_field}
+    data_work.balance_rows(job, by, fields, (min_, max_, total, quota), rarest=rarest, seed=seed)

@@ -1,0 +1,169 @@
+"""Opens the files of a `dalign data` command, does its work, and tells the counts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dalign import progress
+from dalign.cli.show import visible
+from dalign.data.row_balance import OTHERS, Draw, KeepDrawn, Quota, draw_rows, read_quotas
+from dalign.data.row_batch import Batch, Decision
+from dalign.data.row_checks import DuplicateCheck, Form, FormCheck, TokenCheck
+from dalign.data.row_duplicates import best_copies
+from dalign.data.row_files import (
+    Counts,
+    Decide,
+    RowFile,
+    check_out,
+    dropped_path,
+    look_through,
+    open_rows,
+    sift,
+)
+from dalign.errors import InputError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every command is given."""
+
+    name: str
+    source: Path
+    out: Path
+    memory_mib: int
+    force: bool
+    as_json: bool
+
+    def open(self) -> RowFile:
+        """The input, once the output is known to be writable."""
+        rows = open_rows(self.source, self.memory_mib)
+        check_out(self.source, self.out, force=self.force)
+        return rows
+
+    def progress(self) -> progress.Progress:
+        """Silent where stdout is for a program."""
+        return progress.Silent() if self.as_json else progress.for_terminal()
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How many tokens of which tokenizer a text may have."""
+
+    tokenizer: Path | None
+    least: int
+    most: int | None
+
+    def check(self, text_field: str) -> TokenCheck | None:
+        """The check, or None where nothing is asked for."""
+        if self.tokenizer is None:
+            if self.least or self.most is not None:
+                raise InputError("--min-tokens and --max-tokens need --tokenizer: name one")
+            return None
+        return TokenCheck(text_field, self.tokenizer, self.least, self.most)
+
+
+def filter_rows(job: Job, form: Form, tokens: Tokens, *, no_dedup: bool) -> None:
+    """Keeps the rows that pass every check."""
+    source = job.open()
+    checks: list[Decide] = [FormCheck(form)]
+    if (token_check := tokens.check(form.text_field)) is not None:
+        checks.append(token_check)
+    duplicates = None if no_dedup else DuplicateCheck(form.text_field)
+
+    def decide(batch: Batch) -> Decision:
+        decision = checks[0](batch)
+        for check in checks[1:]:
+            decision = decision.then(check(batch))
+        return decision if duplicates is None else duplicates(batch, decision)
+
+    tell(job, sift(source, job.out, decide, job.progress(), job.name))
+
+
+def dedup_rows(job: Job, text_field: str, score_field: str | None) -> None:
+    """Keeps one of the rows with the same text."""
+    source, shown = job.open(), job.progress()
+    decide: Decide
+    if score_field is None:
+        check = DuplicateCheck(text_field)
+
+        def decide(batch: Batch) -> Decision:
+            return check(batch, Decision.keep_all(batch.rows))
+    else:
+        batches = look_through(source, [text_field, score_field], shown, "compare")
+        decide = best_copies(batches, text_field, score_field)
+    tell(job, sift(source, job.out, decide, shown, job.name))
+
+
+def balance_rows(
+    job: Job,
+    by: Sequence[str],
+    fields: Mapping[str, str],
+    limits: tuple[int, int | None, int | None, Path | None],
+    *,
+    rarest: bool,
+    seed: int,
+) -> None:
+    """Draws rows by their quotas. limits: minimum, maximum, total, quota file."""
+    for name in by:
+        if name not in fields:
+            raise InputError(f"--by {name}: {did_you_mean(name, fields)}")
+    source, shown = job.open(), job.progress()
+    minimum, maximum, total, quota = limits
+    draw = _draw(by, fields, Quota(minimum, maximum), total, quota, rarest=rarest, seed=seed)
+    drawn = draw_rows(look_through(source, draw.fields, shown, "count"), draw)
+    counts = sift(source, job.out, KeepDrawn(drawn, draw), shown, job.name)
+    strata = drawn.strata.to_dicts()
+    for stratum in strata:
+        if stratum["short"]:
+            name = " / ".join(s for s in (stratum["category"], stratum["clause"]) if s is not None)
+            shown.say(
+                f"warning: {visible(name)} has {stratum['kept']} of at least {stratum['minimum']} rows"
+            )
+    tell(job, counts, strata=strata)
+
+
+def _draw(
+    by: Sequence[str],
+    fields: Mapping[str, str],
+    default: Quota,
+    total: int | None,
+    quota: Path | None,
+    *,
+    rarest: bool,
+    seed: int,
+) -> Draw:
+    finest = "clauses" if "clause" in by else "categories"
+    quotas: dict[str, dict[str, Quota]] = {"categories": {}, "clauses": {}}
+    if quota is not None:
+        found = read_quotas(quota)
+        total = found.pop("total", None) if total is None else total
+        quotas |= found
+    if default != Quota():
+        quotas[finest].setdefault(OTHERS, default)
+    if total is None and not any(quotas.values()):
+        raise InputError("nothing to balance by: give --max, --total or --quota")
+    return Draw(
+        fields["category"] if "category" in by else None,
+        fields["clause"] if "clause" in by else None,
+        total,
+        quotas["categories"],
+        quotas["clauses"],
+        rarest,
+        seed,
+    )
+
+
+def tell(job: Job, counts: Counts, **more: object) -> None:
+    """Prints what was done: JSON on stdout, or a few lines on stderr."""
+    dropped = dropped_path(job.out, job.out.suffix)
+    if job.as_json:
+        files = {"in": str(job.source), "out": str(job.out), "dropped_rows": str(dropped)}
+        print(json.dumps(files | counts.as_json() | more, ensure_ascii=False))
+        return
+    for reason, rows in counts.dropped.items():
+        print(f"  dropped {rows}: {reason}", file=sys.stderr)
+    print(f"wrote {job.out} and {dropped}", file=sys.stderr)

@@ -1,0 +1,258 @@
+"""Some rows of a file or table, their fields checked, and what is decided about them."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from dalign.data.jsonl import short
+from dalign.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Batch(ABC):
+    """Rows in input order. `first_row`: how many rows stand before them; `rows`: how many they are."""
+
+    first_row: int
+    rows: int
+
+    @abstractmethod
+    def place(self, row: int) -> str:
+        """Where a row of the batch stands: `file.jsonl:12`."""
+
+    @abstractmethod
+    def places(self) -> Callable[[int], str]:
+        """`place`, without the rows: to be kept when the batch has passed."""
+
+    @abstractmethod
+    def texts(self, field: str) -> pl.Series:
+        """The texts of a field. Raises InputError at the first row where it is missing or no text."""
+
+    @abstractmethod
+    def numbers(self, field: str) -> pl.Series:
+        """The numbers of a field as floats. Raises InputError as `texts`."""
+
+    @abstractmethod
+    def label_lists(self, field: str) -> tuple[pl.Series, NDArray[np.uint64]]:
+        """The labels of each row, flat, and where each row's start: a text is one, null none, a list any number."""
+
+    @abstractmethod
+    def has(self, field: str) -> bool:
+        """Whether the first row has the field."""
+
+    @abstractmethod
+    def objects(self, field: str) -> Sequence[object]:
+        """The values of a field as Python objects; None where it is missing."""
+
+    def refuse(self, row: int, problem: str) -> InputError:
+        """The error that a row is at fault for."""
+        return InputError(f"{self.place(row)}: {problem}")
+
+    def missing(self, row: int, field: str, known: Sequence[str]) -> InputError:
+        """The error that a row lacks a field."""
+        way_out = f"; {did_you_mean(field, known)}" if known else ""
+        return self.refuse(row, f"has no field {field!r}{way_out}")
+
+    def wrong(self, row: int, field: str, value: object, wanted: str) -> InputError:
+        """The error that a row's field is of another type."""
+        found = short(json.dumps(value, ensure_ascii=False, default=str))
+        return self.refuse(row, f"field {field!r} is {found}, not {wanted}")
+
+
+class FrameBatch(Batch):
+    """Rows of a table. `source`: what to call it in errors."""
+
+    def __init__(self, frame: pl.DataFrame, first_row: int, source: str) -> None:
+        self.frame = frame
+        self.first_row = first_row
+        self.rows = frame.height
+        self._source = source
+
+    def place(self, row: int) -> str:
+        """`table: row 12`, counted from 0."""
+        return self.places()(row)
+
+    def places(self) -> Callable[[int], str]:
+        """`place`, without the table."""
+        source, first = self._source, self.first_row
+        return lambda row: f"{source}: row {first + row}"
+
+    def has(self, field: str) -> bool:
+        """Whether the table has the column."""
+        return field in self.frame.columns
+
+    def objects(self, field: str) -> Sequence[object]:
+        """The values of a column as Python objects."""
+        if field not in self.frame.columns:
+            return [None] * self.rows
+        return self.frame[field].to_list()
+
+    def texts(self, field: str) -> pl.Series:
+        """The texts of a column."""
+        column = self._column(field)
+        if column.dtype in (pl.Categorical, pl.Enum):
+            column = column.cast(pl.String)
+        if column.dtype != pl.String and column.dtype != pl.Null:
+            raise self.wrong(0, field, column[0] if self.rows else None, "a text")
+        return self._without_nulls(column.cast(pl.String), field, "a text")
+
+    def numbers(self, field: str) -> pl.Series:
+        """The numbers of a column."""
+        column = self._column(field)
+        if not column.dtype.is_numeric() and column.dtype != pl.Null:
+            raise self.wrong(0, field, column[0] if self.rows else None, "a number")
+        return self._without_nulls(column.cast(pl.Float64), field, "a number")
+
+    def label_lists(self, field: str) -> tuple[pl.Series, NDArray[np.uint64]]:
+        """The labels of a column of texts or of lists of texts."""
+        column = self._column(field)
+        if column.dtype == pl.Null:
+            column = column.cast(pl.String)
+        if column.dtype == pl.String:
+            return column.drop_nulls(), _starts(column.is_not_null())
+        if column.dtype == pl.List(pl.String):
+            lists = column.fill_null([])
+            flat = lists.explode(empty_as_null=False)
+            if flat.null_count():
+                row = int(lists.list.eval(pl.element().is_null().any()).list.any().arg_max() or 0)
+                raise self.wrong(row, field, column[row].to_list(), "a list of texts")
+            return flat, _starts(lists.list.len())
+        raise self.wrong(0, field, self.objects(field)[0], "a text or a list of texts")
+
+    def _column(self, field: str) -> pl.Series:
+        if field not in self.frame.columns:
+            raise self.missing(0, field, self.frame.columns)
+        return self.frame[field]
+
+    def _without_nulls(self, column: pl.Series, field: str, wanted: str) -> pl.Series:
+        if column.null_count():
+            raise self.wrong(int(column.is_null().arg_max() or 0), field, None, wanted)
+        return column
+
+
+class ObjectBatch(Batch):
+    """Rows that are JSON objects. `lines`: the line of each, counted from 1."""
+
+    def __init__(
+        self,
+        values: Sequence[dict[str, object]],
+        raw: Sequence[bytes],
+        lines: Sequence[int],
+        first_row: int,
+        source: str,
+    ) -> None:
+        self.values = values
+        self.raw = raw
+        self.lines = lines
+        self.first_row = first_row
+        self.rows = len(values)
+        self._source = source
+
+    def place(self, row: int) -> str:
+        """`file.jsonl:12`, counted from 1."""
+        return self.places()(row)
+
+    def places(self) -> Callable[[int], str]:
+        """`place`, without the rows."""
+        source, lines = self._source, self.lines
+        if lines[-1] - lines[0] + 1 == len(lines):
+            lines = range(lines[0], lines[-1] + 1)
+        return lambda row: f"{source}:{lines[row]}"
+
+    def has(self, field: str) -> bool:
+        """Whether the first row has the key."""
+        return field in self.values[0]
+
+    def objects(self, field: str) -> Sequence[object]:
+        """The values under a key."""
+        return [value.get(field) for value in self.values]
+
+    def texts(self, field: str) -> pl.Series:
+        """The texts under a key."""
+        values = self._present(field)
+        for row, value in enumerate(values):
+            if type(value) is not str:
+                raise self.wrong(row, field, value, "a text")
+        try:
+            return pl.Series(field, values, dtype=pl.String)
+        except UnicodeEncodeError:
+            row = next(row for row, value in enumerate(values) if not _is_whole(str(value)))
+            raise self.refuse(
+                row,
+                f"field {field!r} holds half of a surrogate pair; write the whole character",
+            ) from None
+
+    def numbers(self, field: str) -> pl.Series:
+        """The numbers under a key."""
+        values = self._present(field)
+        for row, value in enumerate(values):
+            if type(value) not in (int, float):
+                raise self.wrong(row, field, value, "a number")
+        return pl.Series(field, values, dtype=pl.Float64, strict=False)
+
+    def label_lists(self, field: str) -> tuple[pl.Series, NDArray[np.uint64]]:
+        """The labels under a key: a text, a list of texts, or nothing."""
+        flat: list[str] = []
+        counts: list[int] = []
+        for row, value in enumerate(self.objects(field)):
+            labels = value if isinstance(value, list) else [] if value is None else [value]
+            if not all(type(label) is str for label in labels):
+                raise self.wrong(row, field, value, "a text or a list of texts")
+            flat += map(str, labels)
+            counts.append(len(labels))
+        return pl.Series(field, flat, dtype=pl.String), _starts(pl.Series(counts, dtype=pl.UInt64))
+
+    def _present(self, field: str) -> list[object]:
+        for row, value in enumerate(self.values):
+            if field not in value:
+                raise self.missing(row, field, list(value))
+        return [value[field] for value in self.values]
+
+
+def _is_whole(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _starts(counts: pl.Series) -> NDArray[np.uint64]:
+    """0 and the running sums: where each row's labels start and end."""
+    import numpy as np
+
+    starts = np.zeros(len(counts) + 1, dtype=np.uint64)
+    np.cumsum(counts.cast(pl.UInt64).to_numpy(), out=starts[1:])
+    return starts
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which rows of a batch are kept. `reasons`, `details`: texts, null for rows that are kept."""
+
+    keep: pl.Series
+    reasons: pl.Series
+    details: pl.Series
+
+    @classmethod
+    def of(cls, reasons: pl.Series, details: pl.Series) -> Decision:
+        """The decision to drop the rows that have a reason."""
+        keep = reasons.is_null()
+        return cls(keep, reasons, pl.select(pl.when(~keep).then(details)).to_series())
+
+    @classmethod
+    def keep_all(cls, rows: int) -> Decision:
+        """The decision to drop nothing."""
+        none = pl.Series([None], dtype=pl.String).new_from_index(0, rows)
+        return cls.of(none, none)
+
+    def then(self, later: Decision) -> Decision:
+        """Both decisions: the earlier reason is told."""
+        first = self.reasons.is_not_null()
+        details = pl.select(pl.when(first).then(self.details).otherwise(later.details)).to_series()
+        reasons = pl.select(pl.when(first).then(self.reasons).otherwise(later.reasons)).to_series()
+        return Decision.of(reasons, details)

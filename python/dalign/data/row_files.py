@@ -1,0 +1,197 @@
+"""JSONL and Parquet files larger than memory: rows looked at batch by batch, kept ones written, dropped ones beside.
+
+The same decision works on both kinds, and on any Arrow table or stream of tables.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from dalign import _core
+from dalign.data.jsonl_rows import JsonlRows
+from dalign.data.parquet_rows import ParquetRows, dropped_rows
+from dalign.data.row_batch import Batch, Decision, FrameBatch
+from dalign.errors import InputError
+from dalign.progress import Progress
+
+RowFile = JsonlRows | ParquetRows
+Decide = Callable[[Batch], Decision]
+
+# What a batch may have of the memory: of lines, whose parsed objects are several times larger, and
+# of decoded columns, of which reading and writing hold a few copies.
+JSONL_SHARE, PARQUET_SHARE = 32, 16
+LEAST_MEMORY_MIB = 16
+_SUFFIXES: dict[str, type[JsonlRows | ParquetRows]] = {
+    ".jsonl": JsonlRows,
+    ".ndjson": JsonlRows,
+    ".parquet": ParquetRows,
+}
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a command did. `dropped`: rows by reason."""
+
+    rows: int
+    kept: int
+    dropped: dict[str, int]
+    seconds: float
+
+    def as_json(self) -> dict[str, object]:
+        """The counts with the most memory that the process has had."""
+        return {
+            "rows": self.rows, "kept": self.kept, "dropped": self.dropped,
+            "seconds": round(self.seconds, 3), "peak_mib": peak_mib(),
+        }  # fmt: skip
+
+
+def peak_mib() -> int:
+    """The most memory that this process has had, in MiB."""
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // _MIB
+
+
+def open_rows(path: Path, memory_mib: int) -> RowFile:
+    """The file's rows; its name's ending says which kind it is. Raises InputError where it cannot be read."""
+    if memory_mib < LEAST_MEMORY_MIB:
+        raise InputError(f"--memory-mib {memory_mib}: give at least {LEAST_MEMORY_MIB}")
+    kind = _kind(path)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {what}; name a JSONL or Parquet file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: is empty; it needs at least one row")
+    share = JSONL_SHARE if kind is JsonlRows else PARQUET_SHARE
+    try:
+        path.open("rb").close()
+        return kind(path, memory_mib * _MIB // share)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; it must be readable") from error
+
+
+def _kind(path: Path) -> type[JsonlRows | ParquetRows]:
+    kind = _SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(
+            f"{path}: its name must end in {', '.join(_SUFFIXES)}, which says what it is"
+        )
+    return kind
+
+
+def dropped_path(out: Path, suffix: str) -> Path:
+    """Where the dropped rows go: `kept.dropped.jsonl` beside `kept.jsonl`."""
+    return out.with_name(f"{out.stem}.dropped{suffix}")
+
+
+def check_out(source: Path, out: Path, *, force: bool, suffix: str | None = None) -> None:
+    """Raises InputError where the result cannot be written: no such folder, another kind, or something there already."""
+    if suffix is None and _kind(out) is not _kind(source):
+        raise InputError(f"{out}: must be of the kind of {source}; end its name in {source.suffix}")
+    if suffix is not None and out.suffix.lower() != suffix:
+        raise InputError(f"{out}: its name must end in {suffix}: that is what is written")
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.parent}; make it first")
+    for path in (out, dropped_path(out, source.suffix if suffix is None else suffix)):
+        if path.exists() and source.exists() and path.samefile(source):
+            raise InputError(f"{path}: is the input; name another file, rows are never edited")
+        if path.is_dir() or (path.exists() and not force):
+            raise InputError(
+                f"{path}: is there already; name another file, or overwrite it with --force"
+            )
+
+
+@contextmanager
+def whole_files(out: Path, abort: Callable[[], None]) -> Iterator[None]:
+    """Leaves nothing half written: whatever goes wrong inside, `abort` is called."""
+    try:
+        yield
+    except OSError as error:
+        abort()
+        raise InputError(f"{out}: cannot be written ({error.strerror})") from error
+    except _core.CoreError as error:
+        abort()
+        raise InputError(str(error)) from error
+    except BaseException:
+        abort()
+        raise
+
+
+def sift(source: RowFile, out: Path, decide: Decide, progress: Progress, name: str) -> Counts:
+    """Writes the rows that `decide` keeps to `out`, the others with their reasons beside it."""
+    began = time.monotonic()
+    try:
+        sink = source.sink(out, dropped_path(out, source.suffix))
+    except OSError as error:
+        raise InputError(
+            f"{out}: cannot be written ({error.strerror}); name another place"
+        ) from error
+    rows = kept = 0
+    dropped: Counter[str] = Counter()
+    with whole_files(out, sink.abort):
+        for batch in watched(source, None, progress, name):
+            decision = decide(batch)
+            sink.write(batch, decision)
+            rows += batch.rows
+            kept += int(decision.keep.sum())
+            for reason, count in decision.reasons.drop_nulls().value_counts().iter_rows():
+                dropped[reason] += count
+        _check_any(source, rows)
+        sink.finish()
+    counts = Counts(rows, kept, dict(sorted(dropped.items())), time.monotonic() - began)
+    progress.finish(name, f"kept {counts.kept} of {counts.rows} rows")
+    return counts
+
+
+def watched(
+    source: RowFile, fields: Sequence[str] | None, progress: Progress, name: str
+) -> Iterator[Batch]:
+    """The batches of a file, each one shown as progress."""
+    total = max(1, source.size_bytes // _MIB)
+    progress.start(name, total)
+    for batch, done in source.batches(fields):
+        yield batch
+        progress.advance(name, min(total, done // _MIB), f"MB, {batch.first_row + batch.rows} rows")
+
+
+def look_through(
+    source: RowFile, fields: Sequence[str], progress: Progress, name: str
+) -> Iterator[Batch]:
+    """The batches of a file with these fields alone. Raises InputError where there is no row."""
+    rows = 0
+    for batch in watched(source, fields, progress, name):
+        rows += batch.rows
+        yield batch
+    _check_any(source, rows)
+    progress.finish(name, f"{rows} rows")
+
+
+def _check_any(source: RowFile, rows: int) -> None:
+    if rows == 0:
+        raise InputError(f"{source.path}: has no row; it needs at least one")
+
+
+def tables(data: object) -> Iterator[FrameBatch]:
+    """Batches of an Arrow table, or of several one after the other."""
+    first_row = 0
+    for table in [data] if hasattr(data, "__arrow_c_stream__") else data:  # type: ignore[attr-defined]
+        frame = table if isinstance(table, pl.DataFrame) else pl.DataFrame(table)
+        yield FrameBatch(frame, first_row, "table")
+        first_row += frame.height
+
+
+def sift_tables(data: object, decide: Decide) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """(kept, dropped) rows of each Arrow table; the dropped ones with row number, reason and detail."""
+    for batch in tables(data):
+        decision = decide(batch)
+        yield batch.frame.filter(decision.keep), dropped_rows(batch, decision)
