@@ -23,9 +23,11 @@ __all__ = [
     "Tokenizer",
     "__version__",
     "aggregate",
+    "aggregate_summary",
     "assemble",
     "bootstrap_difference",
     "bootstrap_mean",
+    "count_states",
     "digest",
     "exact_duplicates",
     "pack_plan",
@@ -286,18 +288,48 @@ def parse_judgements(replies: _Column, low: float, high: float, sub_scores: list
     """
 
 def aggregate(
-    scores: _Column, offsets: _Column, method: str, quantile: float | None, min_valid: int
+    scores: _Column, offsets: _Column, method: str, parameter: float | None, min_valid: int
 ) -> _Table:
     """One score for each completion's judgements ``scores[offsets[i] : offsets[i + 1]]``.
 
-    scores: null or NaN where a judgement failed; such a one counts as absent, never as a number.
-    method: ``min``, ``mean``, ``median``, or ``quantile`` with its share in [0, 1] (linear between
-    two scores, as numpy's default). min_valid: at least 1.
+    scores: null, NaN or infinite where a judgement failed; such a one counts as absent, never as a
+    number. float32 and float64 are read in place. min_valid: at least 1. method, with n valid scores:
+
+    - ``min``, ``mean``, ``median``: parameter None;
+    - ``quantile``: parameter the share in [0, 1]; linear between two scores, as numpy's default;
+    - ``trimmed_mean``: parameter the share in [0, 0.5) cut at each end, ⌊share · n⌋ scores of n, as
+      ``scipy.stats.trim_mean``;
+    - ``lower_bound``: parameter the level in (0, 1); mean − t(level, n − 1) · sd / √n, one-sided by
+      Student's t, sd with n − 1. A single score gives no bound: the completion is unjudged.
 
     Returns columns ``score`` (float, null where fewer than min_valid judgements are valid: the
     completion is unjudged) and ``n_valid``.
 
-    Raises CoreError: ``unknown_method``, ``bad_quantile``, ``bad_min_valid``, ``bad_offsets``.
+    Raises CoreError: ``unknown_method``, ``bad_quantile``, ``bad_trim``, ``bad_level``,
+    ``bad_min_valid``, ``bad_offsets``.
+    """
+
+def aggregate_summary(
+    scores: _Column, offsets: _Column, quantiles: list[float], min_valid: int
+) -> _Table:
+    """Least score, mean, standard deviation and quantiles of each completion's valid judgements.
+
+    scores, offsets, min_valid: as in ``aggregate``. quantiles: shares in [0, 1].
+
+    Returns columns ``min``, ``mean``, ``sd`` (n − 1; null for a single score), one
+    ``quantile_SHARE`` for each share, and ``n_valid``; null where fewer than min_valid judgements are
+    valid.
+
+    Raises CoreError: ``bad_quantile``, ``bad_min_valid``, ``bad_offsets``.
+    """
+
+def count_states(states: _Column, offsets: _Column, names: list[str]) -> _Table:
+    """How many of each completion's judgements ``states[offsets[i] : offsets[i + 1]]`` have each state.
+
+    Returns one column for each name, in this order.
+
+    Raises CoreError: ``unknown_state`` (one that is not among the names; row is set),
+    ``bad_offsets``, ``null``.
     """
 
 def bootstrap_mean(

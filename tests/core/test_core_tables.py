@@ -97,10 +97,10 @@ def test_judgements_are_reduced_as_the_table_says(case: dict[str, Any]) -> None:
     scores = pl.Series(list(chain(*case["groups"])), dtype=pl.Float64)
 
     def reduce() -> list[tuple[Any, ...]]:
-        quantile, min_valid = case.get("quantile"), case["min_valid"]
+        parameter, min_valid = case.get("parameter"), case["min_valid"]
         offsets = ends(case["groups"])
         return pl.DataFrame(
-            _core.aggregate(scores, offsets, case["method"], quantile, min_valid)
+            _core.aggregate(scores, offsets, case["method"], parameter, min_valid)
         ).rows()
 
     if "error" in case:

@@ -1,8 +1,17 @@
 //! Several judgements of one completion reduced to one score, or to none when too few are valid.
 
-use rayon::prelude::*;
+mod block;
+mod columns;
+mod network;
+mod states;
+mod summary;
 
-use crate::error::{ColumnError, CoreError, offsets_delimit};
+use crate::error::{ColumnError, CoreError};
+
+pub use block::Score;
+use columns::{Statistic, columns};
+pub use states::count_states;
+pub use summary::{Summary, summary};
 
 /// How the valid scores of a completion become one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,41 +25,49 @@ pub enum Method {
     /// The point below which this share of the scores lies, in 0..=1; linear between two scores
     /// (type 7 of Hyndman and Fan 1996, numpy's default).
     Quantile(f64),
+    /// The mean without this share of the scores at each end, in 0..0.5: ⌊share · n⌋ of n scores are
+    /// left out at the bottom and as many at the top.
+    TrimmedMean(f64),
+    /// What the mean lies above with this confidence, between 0 and 1, both excluded: one-sided and
+    /// by Student's t, mean − t(level, n − 1) · sd / √n with n scores and sd over n − 1. A single
+    /// score says nothing of the spread, so it gives no bound, and the completion no score.
+    LowerBound(f64),
 }
 
 impl Method {
-    /// The method of this name: `min`, `mean`, `median` or `quantile`, the last with its share.
+    /// The method of this name: `min`, `mean`, `median`, `quantile` or `trimmed_mean` with a share,
+    /// or `lower_bound` with a level.
     ///
     /// # Errors
     ///
-    /// [`AggregateError::UnknownMethod`] for another name, or when a share is given to a method that
-    /// takes none or left out for `quantile`; [`AggregateError::BadQuantile`] outside 0..=1.
+    /// [`AggregateError::UnknownMethod`] for another name, or when a parameter is given to a method
+    /// that takes none or left out for one that does; [`AggregateError::BadQuantile`],
+    /// [`AggregateError::BadTrim`] and [`AggregateError::BadLevel`] outside the parameter's range.
     ///
     /// ```
     /// use dalign_core::aggregate::Method;
     ///
     /// assert_eq!(Method::named("quantile", Some(0.25))?, Method::Quantile(0.25));
+    /// assert_eq!(Method::named("lower_bound", Some(0.95))?, Method::LowerBound(0.95));
     /// assert!(Method::named("quantile", None).is_err());
     /// # Ok::<(), dalign_core::aggregate::AggregateError>(())
     /// ```
-    pub fn named(name: &str, quantile: Option<f64>) -> Result<Self, AggregateError> {
-        match (name, quantile) {
+    pub fn named(name: &str, parameter: Option<f64>) -> Result<Self, AggregateError> {
+        match (name, parameter) {
             ("min", None) => Ok(Self::Min),
             ("mean", None) => Ok(Self::Mean),
             ("median", None) => Ok(Self::Median),
             ("quantile", Some(share)) if (0.0..=1.0).contains(&share) => Ok(Self::Quantile(share)),
             ("quantile", Some(share)) => Err(AggregateError::BadQuantile { share }),
+            ("trimmed_mean", Some(share)) if (0.0..0.5).contains(&share) => {
+                Ok(Self::TrimmedMean(share))
+            }
+            ("trimmed_mean", Some(share)) => Err(AggregateError::BadTrim { share }),
+            ("lower_bound", Some(level)) if level > 0.0 && level < 1.0 => {
+                Ok(Self::LowerBound(level))
+            }
+            ("lower_bound", Some(level)) => Err(AggregateError::BadLevel { level }),
             _ => Err(AggregateError::UnknownMethod { name: name.to_owned() }),
-        }
-    }
-
-    /// The score of at least one finite value; reorders them.
-    fn reduce(self, valid: &mut [f64]) -> f64 {
-        match self {
-            Self::Min => valid.iter().copied().fold(f64::INFINITY, f64::min),
-            Self::Mean => valid.iter().sum::<f64>() / valid.len() as f64,
-            Self::Median => quantile(valid, 0.5),
-            Self::Quantile(share) => quantile(valid, share),
         }
     }
 }
@@ -64,9 +81,22 @@ pub enum AggregateError {
         /// The share.
         share: f64,
     },
-    /// No method of this name, or a name that does not go with the share.
+    /// A share at each end that leaves nothing between.
+    #[error("trimmed share {share} must be at least 0 and below 0.5: it is cut at both ends")]
+    BadTrim {
+        /// The share.
+        share: f64,
+    },
+    /// A confidence that no bound has.
+    #[error("level {level} must lie between 0 and 1, both excluded")]
+    BadLevel {
+        /// The level.
+        level: f64,
+    },
+    /// No method of this name, or a name that does not go with the parameter.
     #[error(
-        "method {name:?}: choose min, mean or median without a quantile, or `quantile` with one"
+        "method {name:?}: choose min, mean or median without a parameter, or quantile, \
+         trimmed_mean or lower_bound with one"
     )]
     UnknownMethod {
         /// The name.
@@ -75,6 +105,16 @@ pub enum AggregateError {
     /// A completion would be scored by no judgement at all.
     #[error("min_valid must be at least 1: no valid judgement is no score")]
     NoMinimum,
+    /// A state that no column counts.
+    #[error("row {row} has the state {state:?}: name it beside {names}, or it would vanish")]
+    UnknownState {
+        /// The first such row.
+        row: usize,
+        /// Its state.
+        state: String,
+        /// The states that are counted.
+        names: String,
+    },
     /// Columns that do not belong together.
     #[error(transparent)]
     Column(#[from] ColumnError),
@@ -84,7 +124,10 @@ impl CoreError for AggregateError {
     fn kind(&self) -> &'static str {
         match self {
             Self::BadQuantile { .. } => "bad_quantile",
+            Self::BadTrim { .. } => "bad_trim",
+            Self::BadLevel { .. } => "bad_level",
             Self::UnknownMethod { .. } => "unknown_method",
+            Self::UnknownState { .. } => "unknown_state",
             Self::NoMinimum => "bad_min_valid",
             Self::Column(error) => error.kind(),
         }
@@ -92,6 +135,7 @@ impl CoreError for AggregateError {
 
     fn row(&self) -> Option<usize> {
         match self {
+            Self::UnknownState { row, .. } => Some(*row),
             Self::Column(error) => error.row(),
             _ => None,
         }
@@ -99,9 +143,10 @@ impl CoreError for AggregateError {
 
     fn value(&self) -> Option<f64> {
         match self {
-            Self::BadQuantile { share } => Some(*share),
+            Self::BadQuantile { share } | Self::BadTrim { share } => Some(*share),
+            Self::BadLevel { level } => Some(*level),
             Self::NoMinimum => Some(0.0),
-            Self::UnknownMethod { .. } => None,
+            Self::UnknownMethod { .. } | Self::UnknownState { .. } => None,
             Self::Column(error) => error.value(),
         }
     }
@@ -109,6 +154,7 @@ impl CoreError for AggregateError {
     fn limit(&self) -> Option<f64> {
         match self {
             Self::NoMinimum => Some(1.0),
+            Self::BadTrim { .. } => Some(0.5),
             Self::Column(error) => error.limit(),
             _ => None,
         }
@@ -118,11 +164,20 @@ impl CoreError for AggregateError {
 /// One completion's judgements, reduced.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Aggregate {
-    /// The score; none when fewer than `min_valid` judgements were valid: the completion is
-    /// unjudged.
+    /// The score; none when fewer than `min_valid` judgements were valid, or too few for the method:
+    /// the completion is unjudged.
     pub score: Option<f64>,
     /// How many judgements were valid.
     pub n_valid: u32,
+}
+
+/// One score for each completion, in columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// The score; NaN where the completion is unjudged.
+    pub score: Vec<f64>,
+    /// How many judgements were valid.
+    pub n_valid: Vec<u32>,
 }
 
 /// Reduces the scores of each completion.
@@ -143,27 +198,56 @@ pub struct Aggregate {
 /// assert_eq!((reduced[1].score, reduced[1].n_valid), (None, 1));
 /// # Ok::<(), dalign_core::aggregate::AggregateError>(())
 /// ```
-pub fn reduce(
-    scores: &[f64],
+pub fn reduce<S: Score>(
+    scores: &[S],
     offsets: &[u32],
     method: Method,
     min_valid: u32,
 ) -> Result<Vec<Aggregate>, AggregateError> {
-    if min_valid == 0 {
-        return Err(AggregateError::NoMinimum);
-    }
-    offsets_delimit("offsets", offsets.iter().copied(), scores.len())?;
-    let groups = offsets.par_windows(2).with_min_len(4096);
-    Ok(groups
-        .map_init(Vec::new, |valid, ends| {
-            valid.clear();
-            let group = &scores[ends[0] as usize..ends[1] as usize];
-            valid.extend(group.iter().copied().filter(|score| score.is_finite()));
-            let n_valid = valid.len() as u32;
-            let score = (n_valid >= min_valid).then(|| method.reduce(valid));
-            Aggregate { score, n_valid }
-        })
-        .collect())
+    let Scores { score, n_valid } = reduce_columns(scores, offsets, method, min_valid)?;
+    let least = least_valid(method, min_valid);
+    let row = |(score, n_valid)| Aggregate { score: (n_valid >= least).then_some(score), n_valid };
+    Ok(score.into_iter().zip(n_valid).map(row).collect())
+}
+
+/// As [`reduce`], in columns: what a table is made of without touching the scores again.
+///
+/// # Errors
+///
+/// As [`reduce`].
+///
+/// ```
+/// use dalign_core::aggregate::{Method, reduce_columns};
+///
+/// // Student's t at 0.75 with one degree of freedom is 1; sd / √n is 1 too.
+/// let found = reduce_columns(&[6.0_f32, 8.0, 9.0], &[0, 2, 3], Method::LowerBound(0.75), 1)?;
+/// assert!((found.score[0] - 6.0).abs() < 1e-12);
+/// assert!(found.score[1].is_nan());
+/// assert_eq!(found.n_valid, [2, 1]);
+/// # Ok::<(), dalign_core::aggregate::AggregateError>(())
+/// ```
+pub fn reduce_columns<S: Score>(
+    scores: &[S],
+    offsets: &[u32],
+    method: Method,
+    min_valid: u32,
+) -> Result<Scores, AggregateError> {
+    let (values, n_valid) = columns(scores, offsets, &[Statistic::of(method)], min_valid)?;
+    let score = values.into_iter().next().unwrap_or_default();
+    Ok(Scores { score, n_valid })
+}
+
+/// How many valid judgements a score of this method needs: a bound needs two.
+///
+/// ```
+/// use dalign_core::aggregate::{Method, least_valid};
+///
+/// assert_eq!(least_valid(Method::Min, 1), 1);
+/// assert_eq!(least_valid(Method::LowerBound(0.9), 1), 2);
+/// ```
+#[must_use]
+pub fn least_valid(method: Method, min_valid: u32) -> u32 {
+    if matches!(method, Method::LowerBound(_)) { min_valid.max(2) } else { min_valid }
 }
 
 /// The quantile of at least one finite value, linear between two; sorts them.
@@ -173,9 +257,26 @@ pub fn reduce(
 /// ```
 #[must_use]
 pub fn quantile(values: &mut [f64], share: f64) -> f64 {
+    sort(values);
+    let (low, high, between) = quantile_position(values.len(), share);
+    values[low] + (values[high] - values[low]) * between
+}
+
+fn sort(values: &mut [f64]) {
     values.sort_unstable_by(f64::total_cmp);
-    let at = share * (values.len() - 1) as f64;
-    #[allow(clippy::cast_sign_loss, reason = "a share and a count are not negative")]
-    let (low, high) = (values[at.floor() as usize], values[at.ceil() as usize]);
-    low + (high - low) * at.fract()
+}
+
+/// Between which two of `count` sorted values the quantile lies, and how far from the first.
+#[inline(always)]
+#[allow(clippy::cast_sign_loss, reason = "a share and a count are not negative")]
+fn quantile_position(count: usize, share: f64) -> (usize, usize, f64) {
+    let at = share * (count - 1) as f64;
+    (at.floor() as usize, at.ceil() as usize, at.fract())
+}
+
+/// How many of `count` values a trimmed mean leaves out at each end.
+#[inline(always)]
+#[allow(clippy::cast_sign_loss, reason = "a share and a count are not negative")]
+fn trimmed(count: usize, share: f64) -> usize {
+    (share * count as f64).floor() as usize
 }

@@ -27,6 +27,7 @@ pub mod balance;
 pub mod bootstrap;
 pub mod completion;
 pub mod dedup;
+mod distribution;
 pub mod error;
 pub mod ids;
 pub mod layout;

@@ -90,14 +90,21 @@ impl Column {
         no_nulls(bools)
     }
 
+    /// The values as they lie in memory, where they are one chunk of `T` without a null.
+    pub(crate) fn borrowed<T: ArrowPrimitiveType>(&self) -> Option<&[T::Native]> {
+        match &self.chunks[..] {
+            [chunk] if *chunk.data_type() == T::DATA_TYPE && chunk.null_count() == 0 => {
+                Some(chunk.as_primitive::<T>().values())
+            }
+            _ => None,
+        }
+    }
+
     /// Whole numbers of any width, all of which fit `T`; a row without one is an error. Borrowed
     /// when the column already is one chunk of `T`.
     pub(crate) fn integers<T: ArrowPrimitiveType>(&self) -> PyResult<Cow<'_, [T::Native]>> {
-        if let [chunk] = &self.chunks[..]
-            && *chunk.data_type() == T::DATA_TYPE
-            && chunk.null_count() == 0
-        {
-            return Ok(Cow::Borrowed(chunk.as_primitive::<T>().values()));
+        if let Some(integers) = self.borrowed::<T>() {
+            return Ok(Cow::Borrowed(integers));
         }
         if !(self.kind.is_integer() || self.kind.is_null()) {
             return Err(wrong_kind("whole numbers", &self.kind));
@@ -111,11 +118,8 @@ impl Column {
 
     /// Numbers, NaN for a row without one.
     pub(crate) fn floats(&self) -> PyResult<Cow<'_, [f64]>> {
-        if let [chunk] = &self.chunks[..]
-            && *chunk.data_type() == DataType::Float64
-            && chunk.null_count() == 0
-        {
-            return Ok(Cow::Borrowed(chunk.as_primitive::<Float64Type>().values()));
+        if let Some(floats) = self.borrowed::<Float64Type>() {
+            return Ok(Cow::Borrowed(floats));
         }
         if !(self.kind.is_numeric() || self.kind.is_null()) {
             return Err(wrong_kind("numbers", &self.kind));
@@ -123,8 +127,11 @@ impl Column {
         let mut floats = Vec::with_capacity(self.len());
         for chunk in &self.chunks {
             let chunk = cast::<Float64Type>(chunk)?;
-            floats
-                .extend(chunk.as_primitive::<Float64Type>().iter().map(|x| x.unwrap_or(f64::NAN)));
+            let from = floats.len();
+            floats.extend_from_slice(chunk.as_primitive::<Float64Type>().values());
+            if let Some(nulls) = chunk.nulls() {
+                (!nulls.inner()).set_indices().for_each(|row| floats[from + row] = f64::NAN);
+            }
         }
         Ok(Cow::Owned(floats))
     }

@@ -1,13 +1,13 @@
 //! `dalign._core`: the core's functions over Arrow columns. Each one converts its arguments,
 //! releases the GIL, calls the core and maps the error; `python/dalign/_core.pyi` is the reference.
 
+mod aggregate;
 mod balance;
 mod bootstrap;
 mod columns;
 mod completion;
 mod errors;
 mod ids;
-mod judge;
 mod pack;
 mod tables;
 mod tokenize;
@@ -19,6 +19,8 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::aggregate::{aggregate, aggregate_summary, count_states};
+    #[pymodule_export]
     use crate::balance::Balancer;
     #[pymodule_export]
     use crate::bootstrap::{bootstrap_difference, bootstrap_mean};
@@ -28,8 +30,6 @@ mod _core {
     use crate::errors::CoreError;
     #[pymodule_export]
     use crate::ids::{digest, row_id, row_ids};
-    #[pymodule_export]
-    use crate::judge::aggregate;
     #[pymodule_export]
     use crate::pack::{assemble, pack_plan};
     #[pymodule_export]

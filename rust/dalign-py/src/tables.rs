@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray};
+use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringViewArray};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{Field, Schema};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -30,4 +31,11 @@ pub(crate) fn table_of(columns: Vec<(&str, ArrayRef)>) -> PyResult<PyTable> {
 /// A column of texts.
 pub(crate) fn texts(values: impl Iterator<Item = impl AsRef<str>>) -> ArrayRef {
     Arc::new(StringViewArray::from_iter_values(values))
+}
+
+/// A column of numbers, null where `has_value` says so; takes the buffer as it is.
+pub(crate) fn floats(values: Vec<f64>, has_value: impl Fn(usize) -> bool) -> ArrayRef {
+    let given = NullBuffer::new(BooleanBuffer::collect_bool(values.len(), has_value));
+    let nulls = (given.null_count() > 0).then_some(given);
+    Arc::new(Float64Array::new(values.into(), nulls))
 }

@@ -1,4 +1,5 @@
-use dalign_core::aggregate::{Aggregate, AggregateError, Method, reduce};
+use dalign_core::CoreError;
+use dalign_core::aggregate::{Aggregate, AggregateError, Method, count_states, reduce, summary};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -9,7 +10,7 @@ struct Case {
     name: String,
     groups: Vec<Vec<Option<f64>>>,
     method: String,
-    quantile: Option<f64>,
+    parameter: Option<f64>,
     min_valid: u32,
     expected: Option<Vec<(Option<f64>, u32)>>,
     error: Option<Expected>,
@@ -26,7 +27,7 @@ fn columns(groups: &[Vec<Option<f64>>]) -> (Vec<f64>, Vec<u32>) {
 
 fn run(case: &Case) -> Result<Vec<Aggregate>, AggregateError> {
     let (scores, offsets) = columns(&case.groups);
-    reduce(&scores, &offsets, Method::named(&case.method, case.quantile)?, case.min_valid)
+    reduce(&scores, &offsets, Method::named(&case.method, case.parameter)?, case.min_valid)
 }
 
 #[test]
@@ -49,6 +50,39 @@ fn infinite_scores_are_failed_judgements() {
     assert_eq!(reduced, [Aggregate { score: Some(1.0), n_valid: 1 }]);
 }
 
+/// Student's t at 0.95 for 1 to 3 degrees of freedom, from the printed tables.
+const T_95: [f64; 3] = [6.313_752, 2.919_986, 2.353_363];
+
+#[test]
+fn a_lower_bound_is_the_mean_less_t_standard_errors() {
+    // Means 5, 5, 5; squared deviations 2, 8, 20 over 1, 2, 3.
+    let groups = [&[4.0, 6.0][..], &[3.0, 5.0, 7.0], &[2.0, 4.0, 6.0, 8.0]];
+    for ((group, t), squares) in groups.iter().zip(T_95).zip([2.0_f64, 8.0, 20.0]) {
+        let n = group.len() as f64;
+        let offsets = [0, group.len() as u32];
+        let found = reduce(group, &offsets, Method::LowerBound(0.95), 1).unwrap()[0].score.unwrap();
+        let wanted = 5.0 - t * (squares / (n - 1.0)).sqrt() / n.sqrt();
+        assert!((found - wanted).abs() < 1e-6, "{found} is not {wanted}");
+    }
+}
+
+#[test]
+fn states_are_counted_by_completion() {
+    let states = ["ok", "refused", "ok", "missing"];
+    let counts = count_states(&states, &[0, 3, 3, 4], &["missing", "ok", "refused"]).unwrap();
+    assert_eq!(counts, [[0, 0, 1], [2, 0, 0], [1, 0, 0]]);
+    let error = count_states(&states, &[0, 4], &["ok", "refused"]).unwrap_err();
+    assert_eq!((error.kind(), error.row()), ("unknown_state", Some(3)));
+    assert_eq!(count_states(&states, &[0, 3], &["ok"]).unwrap_err().kind(), "bad_offsets");
+}
+
+#[test]
+fn a_share_outside_its_range_is_refused() {
+    assert_eq!(summary(&[1.0], &[0, 1], &[0.5, 1.5], 1).unwrap_err().kind(), "bad_quantile");
+    assert_eq!(summary(&[1.0], &[0, 1], &[f64::NAN], 1).unwrap_err().kind(), "bad_quantile");
+    assert_eq!(summary(&[1.0], &[0, 1], &[], 0).unwrap_err().kind(), "bad_min_valid");
+}
+
 #[test]
 fn offsets_that_do_not_delimit_the_scores_are_refused() {
     for offsets in [&[][..], &[0], &[0, 3], &[1, 2], &[0, 2, 1, 2]] {
@@ -56,7 +90,90 @@ fn offsets_that_do_not_delimit_the_scores_are_refused() {
     }
 }
 
+/// What a summary says of one completion's scores, written out.
+fn plain(scores: &[f64], shares: &[f64]) -> (f64, f64, f64, Vec<f64>, u32) {
+    let mut valid: Vec<f64> = scores.iter().copied().filter(|score| score.is_finite()).collect();
+    let n = valid.len() as f64;
+    let mean = valid.iter().fold(0.0, |sum, score| sum + score) / n;
+    let squares = valid.iter().fold(0.0, |sum, score| sum + (score - mean) * (score - mean));
+    let sd = if valid.len() > 1 { (squares / (n - 1.0)).sqrt() } else { f64::NAN };
+    valid.sort_by(f64::total_cmp);
+    let at = |share: &f64| {
+        let at = share * (n - 1.0);
+        let (low, high) = (valid[at.floor() as usize], valid[at.ceil() as usize]);
+        low + (high - low) * (at - at.floor())
+    };
+    (valid[0], mean, sd, shares.iter().map(at).collect(), valid.len() as u32)
+}
+
+/// Equal to the last bit, or both no number; the sign of zero aside.
+fn same(a: f64, b: f64) -> bool {
+    a == b || (a.is_nan() && b.is_nan())
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    // Groups on both sides of the 32 judgements that are sorted side by side, and blocks of 32.
+    #[test]
+    fn a_summary_is_that_of_the_written_out_formulas(
+        groups in prop::collection::vec(
+            prop::collection::vec(prop::option::weighted(0.9, -9.0_f32..9.0), 0..40), 0..50),
+        shares in prop::collection::vec(0.0_f64..=1.0, 0..3),
+        k in prop::option::of(0_usize..20),
+        min_valid in 1_u32..4,
+    ) {
+        let groups: Vec<Vec<Option<f64>>> = groups
+            .into_iter()
+            .map(|group| {
+                // Even groups too: cut or filled up to the same length.
+                let length = k.unwrap_or(group.len());
+                let filled = group.into_iter().chain(std::iter::repeat(None));
+                filled.take(length).map(|score| score.map(f64::from)).collect()
+            })
+            .collect();
+        let (scores, offsets) = columns(&groups);
+        let singles: Vec<f32> = scores.iter().map(|&score| score as f32).collect();
+        let found = summary(&scores, &offsets, &shares, min_valid).unwrap();
+        let from_singles = summary(&singles, &offsets, &shares, min_valid).unwrap();
+        prop_assert_eq!(format!("{found:?}"), format!("{from_singles:?}"));
+        for (row, ends) in offsets.windows(2).enumerate() {
+            let group = &scores[ends[0] as usize..ends[1] as usize];
+            let n_valid = group.iter().filter(|score| score.is_finite()).count() as u32;
+            prop_assert_eq!(found.n_valid[row], n_valid);
+            if n_valid < min_valid {
+                let numbers = [found.min[row], found.mean[row], found.sd[row]];
+                prop_assert!(numbers.iter().all(|number| number.is_nan()));
+                prop_assert!(found.quantiles.iter().all(|column| column[row].is_nan()));
+                continue;
+            }
+            let (min, mean, sd, quantiles, _) = plain(group, &shares);
+            prop_assert!(same(found.min[row], min));
+            prop_assert!(same(found.mean[row], mean), "{} {}", found.mean[row], mean);
+            prop_assert!(same(found.sd[row], sd), "{} {}", found.sd[row], sd);
+            for (column, wanted) in found.quantiles.iter().zip(quantiles) {
+                prop_assert!(same(column[row], wanted), "{} {}", column[row], wanted);
+            }
+        }
+    }
+
+}
+
+proptest! {
+    #[test]
+    fn each_method_is_between_the_extremes_and_a_bound_below_the_mean(
+        scores in prop::collection::vec(-9.0_f64..9.0, 2..70),
+        (share, level) in (0.0_f64..0.5, 0.5_f64..0.999),
+    ) {
+        let offsets = [0, scores.len() as u32];
+        let at = |method| reduce(&scores, &offsets, method, 1).unwrap()[0].score.unwrap();
+        let (least, mean) = (at(Method::Min), at(Method::Mean));
+        let trimmed = at(Method::TrimmedMean(share));
+        prop_assert!(least <= trimmed + 1e-12 && trimmed <= at(Method::Quantile(1.0)) + 1e-12);
+        prop_assert!((at(Method::TrimmedMean(0.0)) - mean).abs() < 1e-12);
+        prop_assert!(at(Method::LowerBound(level)) <= mean + 1e-12);
+    }
+
     #[test]
     fn failed_judgements_change_only_the_count(
         groups in prop::collection::vec(
@@ -67,7 +184,15 @@ proptest! {
             .iter()
             .map(|group| group.iter().flatten().copied().map(Some).collect())
             .collect();
-        for method in [Method::Min, Method::Mean, Method::Median, Method::Quantile(share)] {
+        let methods = [
+            Method::Min,
+            Method::Mean,
+            Method::Median,
+            Method::Quantile(share),
+            Method::TrimmedMean(share / 2.1),
+            Method::LowerBound(0.9),
+        ];
+        for method in methods {
             let run = |groups: &[_]| {
                 let (scores, offsets) = columns(groups);
                 reduce(&scores, &offsets, method, 2).unwrap()

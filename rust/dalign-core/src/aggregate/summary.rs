@@ -1,0 +1,65 @@
+//! The usual statistics of each completion's judgements, all in one pass.
+
+use super::block::Score;
+use super::columns::{Statistic, columns};
+use super::{AggregateError, Method};
+
+/// Columns with one entry a completion.
+///
+/// Each number is NaN where fewer than `min_valid` judgements are valid; `sd` also where only one is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// The least valid score.
+    pub min: Vec<f64>,
+    /// The mean of the valid scores.
+    pub mean: Vec<f64>,
+    /// Their standard deviation, with n − 1 in the denominator.
+    pub sd: Vec<f64>,
+    /// One column a share asked for, in that order.
+    pub quantiles: Vec<Vec<f64>>,
+    /// How many judgements were valid.
+    pub n_valid: Vec<u32>,
+}
+
+/// Minimum, mean, standard deviation and any quantiles of each completion's valid scores.
+///
+/// Completion `i` has `scores[offsets[i]..offsets[i + 1]]`; a score that is not finite is a failed
+/// judgement. Quantiles are linear between two scores (type 7 of Hyndman and Fan 1996). Sums are
+/// taken in `f64` and in the order of the scores. Completions of up to 32 judgements are sorted side
+/// by side by a network of compare-exchanges (Batcher 1968): O(k log² k) for k judgements, without a
+/// branch; longer ones by themselves in O(k log k).
+///
+/// # Errors
+///
+/// [`AggregateError::NoMinimum`] when `min_valid` is 0; [`AggregateError::BadQuantile`] for a share
+/// outside 0..=1; [`ColumnError::BadOffsets`](crate::ColumnError::BadOffsets).
+///
+/// ```
+/// use dalign_core::aggregate::summary;
+///
+/// let scores = [2.0_f32, 6.0, f32::NAN, 10.0, 7.0];
+/// let found = summary(&scores, &[0, 4, 5], &[0.5, 1.0], 1)?;
+/// assert_eq!((found.min[0], found.mean[0], found.sd[0]), (2.0, 6.0, 4.0));
+/// assert_eq!((found.quantiles[0][0], found.quantiles[1][0]), (6.0, 10.0));
+/// assert_eq!(found.n_valid, [3, 1]);
+/// // One score has no spread.
+/// assert!(found.sd[1].is_nan());
+/// # Ok::<(), dalign_core::aggregate::AggregateError>(())
+/// ```
+pub fn summary<S: Score>(
+    scores: &[S],
+    offsets: &[u32],
+    quantiles: &[f64],
+    min_valid: u32,
+) -> Result<Summary, AggregateError> {
+    let mut statistics =
+        vec![Statistic::of(Method::Min), Statistic::of(Method::Mean), Statistic::Deviation];
+    for &share in quantiles {
+        let method = Method::named("quantile", Some(share))?;
+        statistics.push(Statistic::of(method));
+    }
+    let (mut values, n_valid) = columns(scores, offsets, &statistics, min_valid)?;
+    let quantiles = values.split_off(3);
+    let [min, mean, sd] = <[Vec<f64>; 3]>::try_from(values).unwrap_or_default();
+    Ok(Summary { min, mean, sd, quantiles, n_valid })
+}

@@ -1,0 +1,90 @@
+"""Aggregation, agreement and resampling against numpy and scipy, through the binding."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pytest
+from dalign import _core
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+SCORES = st.none() | st.floats(-9, 9, width=32)
+GROUPS = st.lists(st.lists(SCORES, max_size=40), max_size=40)
+
+
+def columns(groups: list[list[float | None]]) -> tuple[pl.Series, npt.NDArray[np.int64]]:
+    scores = pl.Series([score for group in groups for score in group], dtype=pl.Float64)
+    return scores, np.cumsum([0, *map(len, groups)])
+
+
+def valid(group: list[float | None]) -> npt.NDArray[np.float64]:
+    return np.array([score for score in group if score is not None], dtype=np.float64)
+
+
+def close(found: float | None, wanted: float | None) -> bool:
+    if found is None or wanted is None:
+        return found is wanted
+    return bool(np.isclose(found, wanted, rtol=1e-12, atol=1e-12))
+
+
+@given(GROUPS, st.floats(0, 1), st.integers(1, 3))
+def test_a_summary_is_that_of_numpy(
+    groups: list[list[float | None]], share: float, min_valid: int
+) -> None:
+    table = _core.aggregate_summary(*columns(groups), [share], min_valid)
+    for group, row in zip(groups, pl.DataFrame(table).rows(), strict=True):
+        scores = valid(group)
+        enough = scores.size >= min_valid
+        wanted = (
+            scores.min() if enough else None,
+            scores.mean() if enough else None,
+            scores.std(ddof=1) if enough and scores.size > 1 else None,
+            np.quantile(scores, share) if enough else None,
+        )
+        assert all(close(*pair) for pair in zip(row[:4], wanted, strict=True)), (row, wanted)
+        assert row[4] == scores.size
+
+
+@given(GROUPS, st.floats(0, 0.49), st.floats(0.01, 0.999))
+def test_a_trimmed_mean_and_a_lower_bound_are_those_of_scipy(
+    groups: list[list[float | None]], share: float, level: float
+) -> None:
+    arguments = columns(groups)
+    trimmed = pl.DataFrame(_core.aggregate(*arguments, "trimmed_mean", share, 1))
+    bound = pl.DataFrame(_core.aggregate(*arguments, "lower_bound", level, 1))
+    for group, cut, low in zip(groups, trimmed["score"], bound["score"], strict=True):
+        scores = valid(group)
+        n = scores.size
+        assert close(cut, stats.trim_mean(scores, share) if n else None)
+        error = stats.t.ppf(level, n - 1) * scores.std(ddof=1) / np.sqrt(n) if n > 1 else None
+        assert close(low, None if error is None else scores.mean() - error)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_widths_of_floats_give_the_same_summary(dtype: Any) -> None:
+    scores = np.array([1.5, 2.25, np.nan, np.inf, 8.0], dtype=dtype)
+    summary = pl.DataFrame(_core.aggregate_summary(scores, np.array([0, 4, 5]), [0.5], 1))
+    sd = np.std([1.5, 2.25], ddof=1)
+    assert summary.rows() == [(1.5, 1.875, sd, 1.875, 2), (8.0, 8.0, None, 8.0, 1)]
+    assert summary.columns == ["min", "mean", "sd", "quantile_0.5", "n_valid"]
+
+
+def test_nulls_in_a_later_chunk_are_failed_judgements() -> None:
+    scores = pl.concat([pl.Series([1.0, None]), pl.Series([None, 4.0])], rechunk=False)
+    found = pl.DataFrame(_core.aggregate(scores, np.array([0, 2, 4]), "mean", None, 1))
+    assert found.rows() == [(1.0, 1), (4.0, 1)]
+
+
+def test_states_are_counted_in_a_column_each() -> None:
+    states = pl.Series(["ok", "missing", "ok", "ok"])
+    counts = pl.DataFrame(
+        _core.count_states(states, np.array([0, 2, 4]), ["missing", "ok", "refused"])
+    )
+    assert counts.columns == ["missing", "ok", "refused"]
+    assert counts.rows() == [(1, 1, 0), (0, 2, 0)]
+    with pytest.raises(_core.CoreError) as raised:
+        _core.count_states(states, np.array([0, 2, 4]), ["ok"])
+    assert (raised.value.kind, raised.value.row) == ("unknown_state", 1)
