@@ -81,7 +81,7 @@ impl<S: Score> Block<S> {
                 8 => self.transpose::<8>(used),
                 16 => self.transpose::<16>(used),
                 depth => {
-                    self.scatter(used, (0..LANES).map(|lane| lane * depth..(lane + 1) * depth))
+                    self.scatter(used, (0..LANES).map(|lane| lane * depth..(lane + 1) * depth));
                 }
             }
         } else {

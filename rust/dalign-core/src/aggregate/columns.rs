@@ -20,7 +20,7 @@ pub(super) enum Statistic {
     Deviation,
     /// The mean less this many standard errors for each number of valid scores up to [`LONGEST`];
     /// beyond, as many as the level asks for.
-    LowerBound([f64; LONGEST + 1], f64),
+    LowerBound(Box<[f64; LONGEST + 1]>, f64),
 }
 
 impl Statistic {
@@ -28,7 +28,7 @@ impl Statistic {
     pub(super) fn of(method: Method) -> Self {
         let Method::LowerBound(level) = method else { return Self::Score(method) };
         let errors = |count: usize| standard_errors(level, count);
-        Self::LowerBound(std::array::from_fn(errors), level)
+        Self::LowerBound(Box::new(std::array::from_fn(errors)), level)
     }
 
     fn needs_order(&self) -> bool {
@@ -154,7 +154,7 @@ pub(super) fn columns<S: Score>(
 /// As `offsets_delimit`, which is slower and asked only for the error.
 fn check_offsets(offsets: &[u32], end: usize) -> Result<(), AggregateError> {
     let rises =
-        || widest(|| offsets.windows(2).fold(true, |rises, two| rises & (two[0] <= two[1])));
+        || widest(|| offsets.windows(2).map(|two| u32::from(two[0] > two[1])).sum::<u32>() == 0);
     let delimits = offsets.first() == Some(&0)
         && offsets.last().is_some_and(|&last| last as usize == end)
         && rises();
@@ -193,7 +193,9 @@ fn fill<S: Score>(
         }
         if n_valid.iter().any(|&count| count < min_valid) {
             for (lane, _) in n_valid.iter().enumerate().filter(|(_, count)| **count < min_valid) {
-                values.iter_mut().for_each(|column| column[from + lane] = f64::NAN);
+                for column in values.iter_mut() {
+                    column[from + lane] = f64::NAN;
+                }
             }
         }
     }

@@ -63,7 +63,7 @@ mod tests {
             for (from, to) in (0..n).flat_map(|from| (from..n).map(move |to| (from, to))) {
                 let mut column: Vec<bool> = (0..n).map(|at| (from..to).contains(&at)).collect();
                 for &(low, high) in network(n) {
-                    if column[low as usize] & !column[high as usize] {
+                    if column[low as usize] && !column[high as usize] {
                         column.swap(low as usize, high as usize);
                     }
                 }

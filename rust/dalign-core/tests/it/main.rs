@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::float_cmp, reason = "expected values are exact")]
+#![allow(clippy::cast_sign_loss, reason = "a share of a count is not negative")]
+#![allow(clippy::type_complexity, reason = "the rows of a table are tuples")]
 
 mod aggregate;
 mod balance;
