@@ -54,10 +54,10 @@ pub(crate) fn aggregate_summary(
         let Summary { min, mean, sd, quantiles: values, n_valid } = summary.map_err(to_python)?;
         let names: Vec<String> =
             quantiles.iter().map(|share| format!("quantile_{share}")).collect();
-        let scored = |values: Vec<f64>| floats(values, |row| n_valid[row] >= min_valid);
+        let column = |values: Vec<f64>| floats(values, |row| n_valid[row] >= min_valid);
         let spread = floats(sd, |row| n_valid[row] >= min_valid.max(2));
-        let mut columns = vec![("min", scored(min)), ("mean", scored(mean)), ("sd", spread)];
-        columns.extend(names.iter().map(String::as_str).zip(values.into_iter().map(scored)));
+        let mut columns = vec![("min", column(min)), ("mean", column(mean)), ("sd", spread)];
+        columns.extend(names.iter().map(String::as_str).zip(values.into_iter().map(column)));
         columns.push(("n_valid", counts(n_valid)));
         table_of(columns)
     })

@@ -19,7 +19,7 @@ type KeptAndCounts<'py> = (Bound<'py, PyArray1<u64>>, PyTable, PyTable);
 #[pyclass(module = "dalign._core")]
 pub(crate) struct Balancer {
     /// None once the rows have been drawn.
-    balancer: Option<balance::Balancer>,
+    open: Option<balance::Balancer>,
     categories: Labels,
     clauses: Labels,
 }
@@ -42,8 +42,8 @@ impl Balancer {
             sharing: if rarest { Sharing::Rarest } else { Sharing::First },
             seed,
         };
-        let balancer = Some(balance::Balancer::new(settings).map_err(to_python)?);
-        Ok(Self { balancer, categories: of_category, clauses: of_clause })
+        let open = Some(balance::Balancer::new(settings).map_err(to_python)?);
+        Ok(Self { open, categories: of_category, clauses: of_clause })
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
@@ -67,12 +67,12 @@ impl Balancer {
             let clauses = codes.as_deref().zip(offsets.as_deref());
             let clauses = clauses.map(|(codes, offsets)| Lists { offsets, codes });
             let rows = Rows { categories: categories.as_deref(), clauses };
-            self.balancer.as_mut().ok_or_else(finished)?.offer(rows).map_err(to_python)
+            self.open.as_mut().ok_or_else(finished)?.offer(rows).map_err(to_python)
         })
     }
 
     fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<KeptAndCounts<'py>> {
-        let balancer = self.balancer.take().ok_or_else(finished)?;
+        let balancer = self.open.take().ok_or_else(finished)?;
         let balance = py.detach(|| balancer.finish());
         let strata = self.counts(&balance.strata)?;
         let categories = self.counts(&balance.categories)?;
@@ -93,9 +93,12 @@ impl Balancer {
             ("minimum", number(|stratum| stratum.minimum)),
             (
                 "short",
-                Arc::new(BooleanArray::from_iter(
-                    strata.iter().map(|stratum| Some(stratum.kept < stratum.minimum)),
-                )),
+                Arc::new(
+                    strata
+                        .iter()
+                        .map(|stratum| Some(stratum.kept < stratum.minimum))
+                        .collect::<BooleanArray>(),
+                ),
             ),
         ])
     }
