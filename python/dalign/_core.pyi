@@ -20,6 +20,8 @@ import numpy.typing as npt
 __all__ = [
     "Balancer",
     "CoreError",
+    "NearCandidates",
+    "NearIndex",
     "Tokenizer",
     "__version__",
     "aggregate",
@@ -30,6 +32,7 @@ __all__ = [
     "count_states",
     "digest",
     "exact_duplicates",
+    "near_duplicates",
     "pack_plan",
     "parse_completions",
     "parse_judgements",
@@ -127,6 +130,85 @@ def exact_duplicates(texts: _Column) -> npt.NDArray[np.uint32]:
 
     Raises CoreError: ``null``, ``too_many_rows`` (above 2³² − 1).
     """
+
+def near_duplicates(
+    texts: _Column,
+    ngram: int,
+    permutations: int,
+    bands: int,
+    threshold: float,
+    scores: _Column | None,
+) -> tuple[npt.NDArray[np.uint32], _Table]:
+    """For each row the row that stands for its group of near-duplicates, and the pairs that join groups.
+
+    Two rows are near-duplicates when the Jaccard similarity of their sets of shingles is at least
+    threshold, in (0, 1]. A shingle is ngram words in a row; words stand between white space, and each
+    character of a script without spaces is one. A text of fewer words has one shingle, all of them.
+
+    Candidates come from MinHash signatures of so many permutations, cut into so many bands (which
+    divide them): a pair of similarity J is looked at with a chance of 1 − (1 − J^r)^bands, with r =
+    permutations / bands. Every candidate is then compared by its sets, so no pair is reported below
+    the threshold.
+
+    A row is kept if it is its own representative: the best scored of its group, the first among
+    equals; without scores the first. A null score is below every other. Groups are what pairs
+    connect, also in several steps.
+
+    The pairs have the columns ``a`` < ``b`` (rows) and ``jaccard``. Of rows that are equal byte for
+    byte, the later ones are paired with the first only; where more than 32 rows share a band, each
+    is compared with eight of them there: time stays linear in the rows.
+
+    Raises CoreError: ``bad_ngram``, ``bad_bands``, ``bad_threshold``, ``null``, ``length_mismatch``.
+    """
+
+@final
+class NearIndex:
+    """Near-duplicates of a file that does not fit into memory, in two readings; see ``near_duplicates``.
+
+    ::
+
+        index = NearIndex(5, 256, 32, 0.7)
+        for batch in batches:                        # first reading: signatures only
+            index.add(batch)
+        candidates = index.candidates()
+        while (rows := candidates.wanted(100_000)) is not None:
+            candidates.verify(texts_of(rows))        # second reading: the candidates' texts
+        representatives, pairs = candidates.finish(None)
+
+    Keeps 4 · bands + 16 bytes a row. Gives what ``near_duplicates`` gives on all texts at once.
+    """
+
+    def __new__(cls, ngram: int, permutations: int, bands: int, threshold: float) -> NearIndex:
+        """No texts yet. Raises CoreError: ``bad_ngram``, ``bad_bands``, ``bad_threshold``."""
+
+    def add(self, texts: _Column) -> None:
+        """Takes the next rows. Raises CoreError: ``null``, ``too_many_rows``."""
+
+    def candidates(self) -> NearCandidates:
+        """The pairs of the rows added so far that are to be verified."""
+
+@final
+class NearCandidates:
+    """Pairs of rows that may be near-duplicates; see ``NearIndex``."""
+
+    def wanted(self, most: int) -> npt.NDArray[np.uint32] | None:
+        """The rows whose texts ``verify`` takes next, rising; None when every pair is compared.
+
+        At most so many rows, but at least the two of one pair. Rows that are compared with one
+        another come together, so that few are asked for twice.
+        """
+
+    def verify(self, texts: _Column) -> None:
+        """Compares the pairs among the rows wanted last, whose texts these are, in that order.
+
+        Raises CoreError: ``not_wanted`` unless there are as many texts as rows; ``null``.
+        """
+
+    def finish(self, scores: _Column | None) -> tuple[npt.NDArray[np.uint32], _Table]:
+        """Representatives and pairs, as ``near_duplicates`` returns them.
+
+        Raises CoreError: ``unverified`` while ``wanted`` is not None; ``length_mismatch``.
+        """
 
 @final
 class Balancer:

@@ -6,6 +6,7 @@ mod balance;
 mod bootstrap;
 mod columns;
 mod completion;
+mod dedup;
 mod errors;
 mod ids;
 mod pack;
@@ -26,6 +27,8 @@ mod _core {
     use crate::bootstrap::{bootstrap_difference, bootstrap_mean};
     #[pymodule_export]
     use crate::completion::{exact_duplicates, parse_completions};
+    #[pymodule_export]
+    use crate::dedup::{NearCandidates, NearIndex, near_duplicates};
     #[pymodule_export]
     use crate::errors::CoreError;
     #[pymodule_export]

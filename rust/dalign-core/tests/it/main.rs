@@ -14,6 +14,7 @@ mod dedup;
 mod ids;
 mod judgement;
 mod layout;
+mod near;
 mod pack;
 mod text;
 mod tokenize;
