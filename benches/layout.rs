@@ -27,7 +27,7 @@ pub(crate) fn layout(criterion: &mut Criterion) {
             Segments { ids: &ids, offsets: &offsets, rows: &segment_rows, trained: &trained };
         group.throughput(Throughput::Elements(ids.len() as u64));
         group.bench_function(BenchmarkId::new("core", rows), |bencher| {
-            bencher.iter(|| assemble(black_box(&segments), &plan));
+            bencher.iter(|| assemble(black_box(&segments), &plan, CAPACITY));
         });
         group.bench_function(BenchmarkId::new("floor", rows), |bencher| {
             bencher.iter(|| black_box(&ids).iter().map(|&id| i64::from(id)).collect::<Vec<_>>());

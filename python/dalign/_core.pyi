@@ -34,9 +34,12 @@ __all__ = [
     "exact_duplicates",
     "near_duplicates",
     "pack_plan",
+    "pack_plan_with",
+    "pack_table",
     "parse_completions",
     "parse_judgements",
     "parse_verdicts",
+    "position_ids",
     "row_id",
     "row_ids",
 ]
@@ -65,6 +68,12 @@ class _Table(_ArrowStream, Protocol):
 @type_check_only
 class _Texts(_ArrowArray, Protocol):
     """An Arrow array of texts; give it to ``polars.Series`` or ``pyarrow.array``."""
+
+    def __len__(self) -> int: ...
+
+@type_check_only
+class _Lists(_ArrowArray, Protocol):
+    """An Arrow array of lists; give it to ``polars.Series`` or ``pyarrow.array``."""
 
     def __len__(self) -> int: ...
 
@@ -304,6 +313,19 @@ def pack_plan(
     ``empty_row``.
     """
 
+def pack_plan_with(
+    lengths: _Column, capacity: int, over_long: str
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """As ``pack_plan``, with a rule for rows longer than the capacity.
+
+    over_long: ``error``; ``drop``, which leaves such a row out whole; or ``mask``, which keeps it, cut to
+    the capacity, for ``assemble`` or ``pack_table`` to take all of it out of the loss.
+
+    Returns ``(row_order, bin_offsets, over_long_rows)``, the last rising.
+
+    Raises CoreError: ``row_too_long``, ``empty_row``, ``unknown_over_long``.
+    """
+
 def assemble(
     ids: _Column,
     offsets: _Column,
@@ -311,12 +333,15 @@ def assemble(
     segment_trained: _Column,
     row_order: _Column,
     bin_offsets: _Column,
+    capacity: int,
 ) -> _Packed:
     """The flat training buffers of a plan.
 
     Segment s has the token ids ``ids[offsets[s] : offsets[s + 1]]``, belongs to row
     ``segment_rows[s]`` (sorted; every row from 0 on has a segment) and carries loss where
-    ``segment_trained[s]``. ``row_order`` and ``bin_offsets`` come from ``pack_plan``.
+    ``segment_trained[s]``. ``row_order``, ``bin_offsets`` and ``capacity`` are those of ``pack_plan``
+    or ``pack_plan_with``. A row longer than the capacity may be left out of the plan; one that the plan
+    holds is masked: cut to the capacity, and none of its tokens carries loss.
 
     Returns, bins one after the other and rows in the plan's order:
 
@@ -328,6 +353,41 @@ def assemble(
 
     Raises CoreError: ``empty_loss_mask`` (a row that trains on no token), ``unsorted_segments`` (row
     is the segment), ``bad_plan``, ``bad_offsets``, ``length_mismatch``, ``too_many_tokens``.
+    """
+
+def pack_table(
+    rows: _ArrowStream | _ArrowArray, capacity: int, over_long: str
+) -> tuple[_Table, npt.NDArray[np.uint32]]:
+    """Rows of tokens packed into bins: Arrow in, Arrow out, each token copied once.
+
+    rows: a table (polars, pyarrow, record batches) with the column ``input_ids``, lists of int32, int64
+    or uint32, and, where the loss is to be kept, one of ``labels`` (lists of int32 or int64) and
+    ``train_mask`` (lists of booleans, or of numbers that are 0 where a token is not trained on).
+    over_long: as in ``pack_plan_with``.
+
+    Returns the table and the rows that were too long. The table has one row a bin:
+
+    - ``input_ids``: of the type given;
+    - ``labels``, where labels or a mask was given: −100 where a token carries no loss, at each row's
+      first token (the row before would predict it), and at every token of a masked row. Labels
+      from a mask are int32 for int32 ids, int64 for the others;
+    - ``seq_lengths``, ``sequence_starts``: the length of each row of the bin, and where it starts in it;
+    - ``rows``: which rows of the input these are.
+
+    ``position_ids`` makes positions from ``seq_lengths``. Bins are those of ``pack_plan``.
+
+    Raises CoreError: ``row_too_long``, ``empty_row``, ``row_length`` (lists of one row that differ in
+    length), ``empty_loss_mask``, ``null``, ``too_many_tokens`` (above 2³¹ − 1 in lists with 32-bit
+    offsets: give large lists), ``unknown_over_long``. TypeError for a column that is not named here,
+    and for ``mask`` without labels or a mask.
+    """
+
+def position_ids(seq_lengths: _Column) -> _Lists:
+    """The positions of packed tokens, int32, counted from 0 in each sequence.
+
+    seq_lengths: a list for each bin, as ``pack_table`` gives it. Returns a list for each bin.
+
+    Raises CoreError: ``null``, ``bad_number`` (a negative length).
     """
 
 def parse_verdicts(replies: _Column, low: float, high: float) -> _Table:

@@ -184,8 +184,12 @@ class Pack(Section):
     """Examples to training rows."""
 
     capacity: Positive = Field(2048, description="Tokens a packed row holds.")
-    over_long: Literal["error", "drop"] = Field(
-        "error", description="What an example longer than the capacity does: rows are never cut."
+    over_long: Literal["error", "drop", "mask"] = Field(
+        "error",
+        description=(
+            "What an example longer than the capacity does: stop the run, be left out, or stay, cut "
+            "and without loss on any token. No row is cut to train on a part."
+        ),
     )
 
 

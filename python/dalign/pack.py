@@ -6,7 +6,7 @@ The model learns the tokens that it will write: the completion with its tags, an
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -107,10 +107,14 @@ def _runs(ids: Sequence[int]) -> set[tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class Packed:
-    """Packed rows (columns `SCHEMA`, one bin a row), and the rows that were too long for a bin."""
+    """Packed rows (columns `SCHEMA`, one bin a row), and the rows that were too long for a bin.
+
+    masked: ids of the rows that were cut to a bin and carry no loss.
+    """
 
     rows: pl.DataFrame
     dropped: list[tuple[str, str, str, str]]
+    masked: list[str]
     tokens: int
     trained_tokens: int
 
@@ -120,46 +124,53 @@ def pack(
 ) -> Packed:
     """Tokenises the rows, prompt and completion apart, and packs them into bins of `capacity` tokens.
 
-    end: the end of the model's turn, trained on. Raises InputError for a row longer than the capacity, unless
-    `over_long` is "drop": rows are never cut.
+    end: the end of the model's turn, trained on. over_long: what a row longer than the capacity does.
+    "error" raises InputError, "drop" leaves it out, "mask" cuts it to the capacity and takes all of it
+    out of the loss: no row is cut to train on a part.
     """
     import numpy as np
 
-    segments = [text for row in rows for text in (row.prompt, row.completion + end)]
-    ids, offsets = tokenize(segments)
-    lengths = np.diff(offsets).reshape(-1, 2).sum(axis=1).astype(np.uint32)
-    keep = [i for i, length in enumerate(lengths.tolist()) if length <= capacity]
-    dropped = []
-    for i in sorted(set(range(len(rows))) - set(keep)):
-        if over_long == "error":
-            raise InputError(
-                f"training row {rows[i].id}: {lengths[i]} tokens, more than pack.capacity = {capacity}; "
-                "raise it, or set pack.over_long = 'drop' (rows are never cut)"
-            )
-        dropped.append(
-            (rows[i].id, rows[i].category, "over_long", f"{lengths[i]} tokens > {capacity}")
-        )
-    if not keep:
-        return Packed(pl.DataFrame(schema=SCHEMA), dropped, 0, 0)
-    ids, offsets = tokenize([segments[2 * i + part] for i in keep for part in (0, 1)])
-    order, bins = _core.pack_plan(pl.Series(lengths[keep], dtype=pl.UInt32), capacity)
-    owners = pl.Series([i for i in range(len(keep)) for _ in (0, 1)], dtype=pl.UInt32)
-    trained = pl.Series([flag for _ in keep for flag in (False, True)], dtype=pl.Boolean)
-    flat = _core.assemble(ids, offsets, owners, trained, order, bins)
-    frame = _bins_frame(flat, [rows[i].id for i in keep], order.tolist(), bins.tolist())
-    return Packed(frame, dropped, len(flat["input_ids"]), int((flat["labels"] != -100).sum()))
+    ids, offsets = tokenize([text for row in rows for text in (row.prompt, row.completion + end)])
+    lengths = np.diff(offsets).reshape(-1, 2).sum(axis=1)
+    try:
+        order, bins, too_long = _core.pack_plan_with(lengths, capacity, over_long)
+    except _core.CoreError as error:
+        if error.kind != "row_too_long" or error.row is None:
+            raise
+        raise InputError(
+            f"training row {rows[error.row].id}: {lengths[error.row]} tokens, more than pack.capacity = {capacity}; "
+            "raise it, or set pack.over_long = 'drop' or 'mask' (no row is cut to train on a part)"
+        ) from error
+    owners = np.repeat(np.arange(len(rows), dtype=np.uint32), 2)
+    trained = np.tile(np.array([False, True]), len(rows))
+    flat = _core.assemble(ids, offsets, owners, trained, order, bins, capacity)
+    long_rows = [rows[i] for i in too_long.tolist()]
+    long_lengths = lengths[too_long].tolist()
+    return Packed(
+        _bins_frame(flat, [rows[i].id for i in order.tolist()], bins),
+        [
+            (row.id, row.category, "over_long", f"{length} tokens > {capacity}")
+            for row, length in zip(long_rows, long_lengths, strict=True)
+            if over_long == "drop"
+        ],
+        [row.id for row in long_rows if over_long == "mask"],
+        len(flat["input_ids"]),
+        int((flat["labels"] != -100).sum()),
+    )
 
 
-def _bins_frame(
-    flat: _Packed, names: Sequence[str], order: Sequence[int], bins: Sequence[int]
-) -> pl.DataFrame:
-    """One row a bin, from the flat buffers."""
-    placed = [names[i] for i in order]
-    tokens = list(pairwise(flat["bin_offsets"].tolist()))
-    columns = {
-        "input_ids": flat["input_ids"],
-        "labels": flat["labels"],
-        "position_ids": flat["position_ids"],
-    }
-    data = {name: [flat_ids[a:b].tolist() for a, b in tokens] for name, flat_ids in columns.items()}
-    return pl.DataFrame(data | {"rows": [placed[a:b] for a, b in pairwise(bins)]}, schema=SCHEMA)
+def _bins_frame(flat: _Packed, names: Sequence[str], bins: NDArray[np.uint32]) -> pl.DataFrame:
+    """One row a bin, from the flat buffers and the names of the rows in the plan's order."""
+    import numpy as np
+
+    def lists(columns: Mapping[str, object], offsets: NDArray[np.integer]) -> pl.DataFrame:
+        """The flat columns, cut into lists."""
+        ends = offsets.astype(np.int64)
+        counts = ends[1:] - ends[:-1]
+        grouped = pl.DataFrame({"bin": np.repeat(np.arange(len(counts)), counts), **columns})
+        return grouped.group_by("bin", maintain_order=True).agg(pl.all()).drop("bin")
+
+    tokens = {name: flat[name] for name in ("input_ids", "labels", "position_ids")}
+    named = {"rows": pl.Series(names, dtype=pl.String)}
+    frame = pl.concat([lists(tokens, flat["bin_offsets"]), lists(named, bins)], how="horizontal")
+    return frame.cast(dict(SCHEMA.items()))

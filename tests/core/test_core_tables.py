@@ -83,6 +83,7 @@ def test_bins_are_laid_out_as_the_table_says(case: dict[str, Any]) -> None:
         np.array(trained, dtype=bool),
         np.array(list(chain(*case["bins"])), dtype=np.uint32),
         ends(case["bins"]),
+        case.get("capacity", 2**32 - 1),
     )
     if "error" in case:
         check_error(case["error"], lambda: _core.assemble(*arguments))

@@ -88,6 +88,22 @@ def test_a_row_longer_than_the_capacity_is_dropped_whole_where_the_config_says_s
     assert packed.rows["rows"].to_list() == [["a"]]
 
 
+def test_a_row_longer_than_the_capacity_is_masked_whole_where_the_config_says_so() -> None:
+    packed = pack(
+        [row("long", "u v w", "c1 c2"), row("a", "u", "c")],
+        tokenize,
+        capacity=5,
+        over_long="mask",
+        end=" END",
+    )
+    assert packed.rows["rows"].to_list() == [["long"], ["a"]]
+    # Six tokens: the end is cut off, so none of the five may be trained on.
+    masked = packed.rows.row(0, named=True)
+    assert masked["input_ids"] == [WORDS[w] for w in ("u", "v", "w", "c1", "c2")]
+    assert masked["labels"] == [-100] * 5
+    assert (packed.dropped, packed.masked, packed.trained_tokens) == ([], ["long"], 2)
+
+
 EIGHT = "s1 s2 s3 s4 s5 s6 s7 s8"
 
 

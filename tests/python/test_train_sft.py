@@ -200,6 +200,11 @@ def test_the_result_has_the_dtype_that_was_asked_for(start, tmp_path):
         ("labels", [[IGNORED, 20, END, 30, 40, END]], "token 3: a sequence whose first token"),
         ("position_ids", [[0, 1, 2, 0, 1, 1]], "token 5: a position"),
         ("position_ids", [[1, 2, 3, 0, 1, 2]], "token 0: a position"),
+        (
+            "labels",
+            [[IGNORED] * 6],
+            "token 0: a sequence whose .* no end token|no packed row carries",
+        ),
         ("labels", [[IGNORED, 20, END]], "row 0 has 3 labels for 6 input_ids"),
     ],
 )
@@ -212,6 +217,27 @@ def test_rows_that_would_train_wrongly_are_refused(start, tmp_path, column, valu
     job = SftJob(start, pl.DataFrame(row | {column: values}), tmp_path, settings(), seed=0)
     with pytest.raises(InputError, match=message):
         train_sft(job, quietly)
+
+
+def test_a_row_that_was_masked_for_its_length_changes_no_loss(start, tmp_path):
+    rows = packed(sequences(3))
+    masked = pl.DataFrame(
+        {
+            "input_ids": [list(range(10, 20))],
+            "labels": [[IGNORED] * 10],
+            "position_ids": [list(range(10))],
+        }
+    )
+
+    def losses(name, rows):
+        result = train_sft(
+            SftJob(start, rows, tmp_path / name, settings(epochs=1), seed=0), quietly
+        )
+        return [row["loss"] for row in result.curve]
+
+    assert losses("with", pl.concat([rows, masked])) == losses("without", rows)
+    with pytest.raises(InputError, match="no packed row carries loss"):
+        train_sft(SftJob(start, masked, tmp_path / "alone", settings(), seed=0), quietly)
 
 
 def test_rows_without_a_column_or_without_a_row_are_refused(start, tmp_path):

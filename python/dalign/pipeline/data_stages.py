@@ -227,12 +227,17 @@ def run_pack(ctx: RunContext, folder: StageFolder) -> None:
     ctx.progress.say(
         f"pack: {len(rows)} rows, {packed.tokens} tokens, {packed.trained_tokens} of them trained on, {packed.rows.height} bins"
     )
+    if packed.masked:
+        ctx.progress.say(
+            f"warning: pack masked {len(packed.masked)} rows longer than pack.capacity = {settings.capacity}: they train on nothing (first: {packed.masked[0]})"
+        )
     counts = {
-        "rows_in": len(rows), "rows_out": packed.rows.height, "tokens": packed.tokens, "trained_tokens": packed.trained_tokens,
+        "rows_in": len(rows), "rows_out": packed.rows.height, "masked": len(packed.masked),
+        "tokens": packed.tokens, "trained_tokens": packed.trained_tokens,
     }  # fmt: skip
     folder.finish(
         pack_inputs(ctx), rows=packed.rows, dropped=dropped_frame(packed.dropped), counts=counts,
-        facts={"template_probe": list(ctx.probe.warnings())},
+        facts={"template_probe": list(ctx.probe.warnings()), "masked": packed.masked},
     )  # fmt: skip
 
 

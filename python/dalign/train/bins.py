@@ -69,7 +69,8 @@ def check_bins(bins: Bins, end_tokens: AbstractSet[int]) -> None:
 
     Raises InputError naming the first row whose positions do not restart with its sequences, whose
     first token of a sequence carries loss (another sequence would predict it), or that trains on no
-    end token.
+    end token. A sequence that alone fills a row and carries no loss at all was masked for its length,
+    and passes; rows that all do teach nothing, and do not.
     """
     starts_row = np.zeros(len(bins.input_ids), dtype=bool)
     starts_row[bins.offsets[:-1]] = True
@@ -89,7 +90,12 @@ def check_bins(bins: Bins, end_tokens: AbstractSet[int]) -> None:
     )
     starts = np.flatnonzero(first)
     ends = np.isin(bins.labels, np.fromiter(end_tokens, dtype=np.int64))
-    without = starts[np.add.reduceat(ends, starts) == 0]
+    if not ends.any() and not (bins.labels != IGNORED).any():
+        raise InputError("no packed row carries loss: raise pack.capacity, every row was masked")
+    loss = np.add.reduceat(bins.labels != IGNORED, starts)
+    alone = starts_row[starts] & np.append(starts_row[starts[1:]], True)
+    is_masked = alone & (loss == 0)
+    without = starts[(np.add.reduceat(ends, starts) == 0) & ~is_masked]
     if len(without):
         mask = np.zeros_like(first)
         mask[without] = True

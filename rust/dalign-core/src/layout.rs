@@ -1,9 +1,13 @@
 //! A packing plan carried out: token ids, labels and positions in the flat buffers that training
 //! reads.
 
-use rayon::prelude::*;
+mod error;
+mod slots;
 
-use crate::error::{ColumnError, CoreError, offsets_delimit, same_length};
+pub use error::LayoutError;
+pub(crate) use slots::Slots;
+
+use crate::error::{offsets_delimit, same_length};
 use crate::pack::Plan;
 
 /// The label of a token that carries no loss.
@@ -38,96 +42,16 @@ pub struct Packed {
     pub bin_offsets: Vec<u64>,
 }
 
-/// Why segments cannot be laid out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LayoutError {
-    /// No token of a row carries loss.
-    #[error(
-        "row {row} trains on no token (a row's first token never carries loss): drop the row or \
-         mark a segment as trained"
-    )]
-    EmptyLossMask {
-        /// The first such row.
-        row: usize,
-    },
-    /// Segments that do not follow their rows' order.
-    #[error(
-        "segment {segment} belongs to row {row} where {expected} is due: segments must be sorted \
-         by row and every row from 0 on must have one"
-    )]
-    UnsortedSegments {
-        /// The first segment out of order.
-        segment: usize,
-        /// The row it names.
-        row: u32,
-        /// The last row that it may name.
-        expected: u32,
-    },
-    /// A plan that does not hold each row once.
-    #[error("the plan does not hold row {row} once ({rows} rows in all): plan these rows again")]
-    BadPlan {
-        /// The first row at fault.
-        row: usize,
-        /// How many rows the segments have.
-        rows: usize,
-    },
-    /// More tokens than a sequence start of 32 bits can name.
-    #[error("{tokens} tokens; one call takes at most {}: split the shard", u32::MAX)]
-    TooManyTokens {
-        /// How many there are.
-        tokens: usize,
-    },
-    /// Columns that do not belong together.
-    #[error(transparent)]
-    Column(#[from] ColumnError),
-}
-
-impl CoreError for LayoutError {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::EmptyLossMask { .. } => "empty_loss_mask",
-            Self::UnsortedSegments { .. } => "unsorted_segments",
-            Self::BadPlan { .. } => "bad_plan",
-            Self::TooManyTokens { .. } => "too_many_tokens",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::EmptyLossMask { row } | Self::BadPlan { row, .. } => Some(*row),
-            Self::UnsortedSegments { segment, .. } => Some(*segment),
-            Self::TooManyTokens { .. } => None,
-            Self::Column(error) => error.row(),
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::UnsortedSegments { row, .. } => Some(f64::from(*row)),
-            Self::TooManyTokens { tokens } => Some(*tokens as f64),
-            Self::Column(error) => error.value(),
-            _ => None,
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::EmptyLossMask { .. } => None,
-            Self::UnsortedSegments { expected, .. } => Some(f64::from(*expected)),
-            Self::BadPlan { rows, .. } => Some(*rows as f64),
-            Self::TooManyTokens { .. } => Some(f64::from(u32::MAX)),
-            Self::Column(error) => error.limit(),
-        }
-    }
-}
-
 /// Lays the rows out as the plan says; O(tokens), in parallel over bins.
+///
+/// `capacity` is what the plan's bins hold. A row longer than that may be left out of the plan; where
+/// the plan holds it, it is masked: cut to the capacity, and none of its tokens carries loss (see
+/// [`crate::pack::OverLong`]).
 ///
 /// # Errors
 ///
-/// [`LayoutError::EmptyLossMask`] when a row has no token to train on: it would count in the batch
-/// and teach nothing. The other variants when columns or plan do not fit together.
+/// [`LayoutError::EmptyLossMask`] when a row that fits has no token to train on: it would count in
+/// the batch and teach nothing. The other variants when columns or plan do not fit together.
 ///
 /// ```
 /// use dalign_core::layout::{Segments, assemble};
@@ -140,45 +64,53 @@ impl CoreError for LayoutError {
 ///     rows: &[0, 0, 1, 1],
 ///     trained: &[false, true, false, true],
 /// };
-/// let packed = assemble(&segments, &plan(&[3, 2], 8)?)?;
+/// let packed = assemble(&segments, &plan(&[3, 2], 8)?, 8)?;
 /// assert_eq!(packed.input_ids, [7, 8, 9, 5, 6]);
 /// assert_eq!(packed.labels, [-100, -100, 9, -100, 6]);
 /// assert_eq!(packed.position_ids, [0, 1, 2, 0, 1]);
 /// assert_eq!((packed.sequence_starts, packed.bin_offsets), (vec![0, 3], vec![0, 5]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn assemble(segments: &Segments<'_>, plan: &Plan) -> Result<Packed, LayoutError> {
+pub fn assemble(
+    segments: &Segments<'_>,
+    plan: &Plan,
+    capacity: u32,
+) -> Result<Packed, LayoutError> {
     let first_segments = first_segment_of_each_row(segments)?;
-    if u32::try_from(segments.ids.len()).is_err() {
-        return Err(LayoutError::TooManyTokens { tokens: segments.ids.len() });
-    }
     let rows: Vec<Row<'_>> = first_segments
         .windows(2)
         .map(|ends| Row { segments, first: ends[0], end: ends[1] })
         .collect();
-    if let Some(row) = rows.iter().position(|row| !row.carries_loss()) {
+    let lengths: Vec<u32> = rows.iter().map(Row::length).collect();
+    let teaches_nothing =
+        |(row, &length): (&Row<'_>, &u32)| length <= capacity && !row.carries_loss();
+    if let Some(row) = rows.iter().zip(&lengths).position(teaches_nothing) {
         return Err(LayoutError::EmptyLossMask { row });
     }
-    check_plan(plan, rows.len())?;
-
-    let mut packed = Packed {
-        input_ids: vec![0; segments.ids.len()],
-        labels: vec![IGNORED; segments.ids.len()],
-        position_ids: vec![0; segments.ids.len()],
-        sequence_starts: Vec::with_capacity(rows.len()),
-        bin_offsets: Vec::with_capacity(plan.bin_offsets.len()),
-    };
-    let mut filled = 0;
-    packed.bin_offsets.push(0);
-    for bin in plan.bin_offsets.windows(2) {
-        for &row in &plan.row_order[bin[0] as usize..bin[1] as usize] {
-            packed.sequence_starts.push(filled as u32);
-            filled += rows[row as usize].len();
-        }
-        packed.bin_offsets.push(filled as u64);
+    let slots = Slots::new(plan, &lengths, capacity)?;
+    let (tokens, limit) = (slots.tokens(), u32::MAX as usize);
+    if tokens > limit {
+        return Err(LayoutError::TooManyTokens { tokens, limit });
     }
-    fill(&mut packed, &rows, plan);
-    Ok(packed)
+    Ok(Packed {
+        input_ids: slots.fill(plan, |row, slot| rows[row].write_ids(slot)),
+        labels: slots.fill(plan, |row, slot| rows[row].write_labels(slot)),
+        position_ids: slots.fill(plan, |_, slot: &mut [i64]| {
+            slot.iter_mut().zip(0..).for_each(|(position, at)| *position = at);
+        }),
+        sequence_starts: starts(&slots.sequence_lengths),
+        bin_offsets: slots.bin_offsets,
+    })
+}
+
+/// Where sequences of these lengths start, one after the other.
+fn starts(lengths: &[u32]) -> Vec<u32> {
+    let sums = lengths.iter().scan(0, |tokens, length| {
+        let start = *tokens;
+        *tokens += length;
+        Some(start)
+    });
+    sums.collect()
 }
 
 /// One row: segments `first..end`, of which there is at least one.
@@ -194,8 +126,13 @@ impl Row<'_> {
         self.segments.offsets[first] as usize..self.segments.offsets[end] as usize
     }
 
-    fn len(&self) -> usize {
-        self.token_range(self.first, self.end).len()
+    /// How many tokens it has; more than 32 bits count are more than any capacity.
+    fn length(&self) -> u32 {
+        u32::try_from(self.ids().len()).unwrap_or(u32::MAX)
+    }
+
+    fn ids(&self) -> &[u32] {
+        &self.segments.ids[self.token_range(self.first, self.end)]
     }
 
     /// The ranges of tokens that are trained on, counted from the row's start; the first token is
@@ -214,45 +151,28 @@ impl Row<'_> {
         self.trained().any(|range| !range.is_empty())
     }
 
-    /// Writes the row at the head of three buffers.
-    fn write(&self, input_ids: &mut [i64], labels: &mut [i64], position_ids: &mut [i64]) {
-        let ids = &self.segments.ids[self.token_range(self.first, self.end)];
-        for ((input, &id), (position, at)) in
-            input_ids.iter_mut().zip(ids).zip(position_ids.iter_mut().zip(0..))
-        {
+    /// Writes the ids, as many as the slot takes.
+    fn write_ids(&self, slot: &mut [i64]) {
+        for (input, &id) in slot.iter_mut().zip(self.ids()) {
             *input = i64::from(id);
-            *position = at;
-        }
-        for range in self.trained().filter(|range| !range.is_empty()) {
-            labels[range.clone()].copy_from_slice(&input_ids[range]);
         }
     }
-}
 
-/// Fills the three buffers of tokens, whose bins and sequence starts are laid down.
-fn fill(packed: &mut Packed, rows: &[Row<'_>], plan: &Plan) {
-    let (mut inputs, mut labels, mut positions) =
-        (&mut packed.input_ids[..], &mut packed.labels[..], &mut packed.position_ids[..]);
-    let mut bins = Vec::with_capacity(plan.bin_offsets.len());
-    for (tokens, planned) in packed.bin_offsets.windows(2).zip(plan.bin_offsets.windows(2)) {
-        let length = (tokens[1] - tokens[0]) as usize;
-        let order = &plan.row_order[planned[0] as usize..planned[1] as usize];
-        bins.push((
-            order,
-            inputs.split_off_mut(..length).unwrap_or_default(),
-            labels.split_off_mut(..length).unwrap_or_default(),
-            positions.split_off_mut(..length).unwrap_or_default(),
-        ));
-    }
-    bins.into_par_iter().for_each(|(order, inputs, labels, positions)| {
-        let mut at = 0;
-        for &row in order {
-            let row = &rows[row as usize];
-            let end = at + row.len();
-            row.write(&mut inputs[at..end], &mut labels[at..end], &mut positions[at..end]);
-            at = end;
+    /// Writes the labels; none carries loss where the slot is too short for the row.
+    fn write_labels(&self, slot: &mut [i64]) {
+        let ids = self.ids();
+        let mut done = 0;
+        if ids.len() == slot.len() {
+            for range in self.trained().filter(|range| !range.is_empty()) {
+                slot[done..range.start].fill(IGNORED);
+                for (label, &id) in slot[range.clone()].iter_mut().zip(&ids[range.clone()]) {
+                    *label = i64::from(id);
+                }
+                done = range.end;
+            }
         }
-    });
+        slot[done..].fill(IGNORED);
+    }
 }
 
 /// Where each row's segments start, and the number of segments at the end.
@@ -274,20 +194,4 @@ fn first_segment_of_each_row(segments: &Segments<'_>) -> Result<Vec<usize>, Layo
     }
     firsts.push(count);
     Ok(firsts)
-}
-
-/// Checks that the plan holds each row exactly once.
-fn check_plan(plan: &Plan, rows: usize) -> Result<(), LayoutError> {
-    offsets_delimit("bin_offsets", plan.bin_offsets.iter().copied(), plan.row_order.len())?;
-    let mut planned = vec![false; rows];
-    for &row in &plan.row_order {
-        match planned.get_mut(row as usize) {
-            Some(seen) if !*seen => *seen = true,
-            _ => return Err(LayoutError::BadPlan { row: row as usize, rows }),
-        }
-    }
-    match planned.iter().position(|seen| !seen) {
-        None => Ok(()),
-        Some(row) => Err(LayoutError::BadPlan { row, rows }),
-    }
 }

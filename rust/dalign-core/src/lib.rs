@@ -12,6 +12,7 @@
 //! | [`balance`] | categories, clauses, quotas | rows drawn |
 //! | [`tokenize`] | texts | token ids and offsets |
 //! | [`pack`] | row lengths | rows of each bin |
+//! | [`gather`] | lists of tokens by row | the same columns by bin |
 //! | [`layout`] | segments of token ids, bins | flat training buffers |
 //! | [`verdict`] | a judge's reply | state, score, stance |
 //! | [`aggregate`] | scores by completion | one score each, or none |
@@ -29,6 +30,7 @@ pub mod completion;
 pub mod dedup;
 mod distribution;
 pub mod error;
+pub mod gather;
 pub mod ids;
 pub mod layout;
 pub mod pack;

@@ -1,7 +1,10 @@
 //! Which rows share a bin of a fixed number of tokens; [`crate::layout`] then lays the bins out.
 
 mod best_fit;
+mod over_long;
 mod spaces;
+
+pub use over_long::{Fitted, OverLong, plan_with};
 
 use crate::error::{ColumnError, CoreError, indexable};
 
@@ -20,8 +23,8 @@ pub struct Plan {
 pub enum PackError {
     /// A row alone exceeds a bin.
     #[error(
-        "row {row} has {length} tokens, the bins hold {capacity}: drop the row or raise the \
-         capacity (rows are never cut)"
+        "row {row} has {length} tokens, the bins hold {capacity}: raise the capacity, or drop or \
+         mask rows this long (rows are never cut to train on a part)"
     )]
     RowTooLong {
         /// The first such row.
@@ -37,6 +40,12 @@ pub enum PackError {
         /// The first such row.
         row: usize,
     },
+    /// No rule for over-long rows has this name.
+    #[error("there is no rule `{name}` for over-long rows: use error, drop or mask")]
+    UnknownOverLong {
+        /// The name that was given.
+        name: String,
+    },
     /// Columns that do not belong together.
     #[error(transparent)]
     Column(#[from] ColumnError),
@@ -47,6 +56,7 @@ impl CoreError for PackError {
         match self {
             Self::RowTooLong { .. } => "row_too_long",
             Self::EmptyRow { .. } => "empty_row",
+            Self::UnknownOverLong { .. } => "unknown_over_long",
             Self::Column(error) => error.kind(),
         }
     }
@@ -54,6 +64,7 @@ impl CoreError for PackError {
     fn row(&self) -> Option<usize> {
         match self {
             Self::RowTooLong { row, .. } | Self::EmptyRow { row } => Some(*row),
+            Self::UnknownOverLong { .. } => None,
             Self::Column(error) => error.row(),
         }
     }
@@ -62,6 +73,7 @@ impl CoreError for PackError {
         match self {
             Self::RowTooLong { length, .. } => Some(f64::from(*length)),
             Self::EmptyRow { .. } => Some(0.0),
+            Self::UnknownOverLong { .. } => None,
             Self::Column(error) => error.value(),
         }
     }
@@ -69,7 +81,7 @@ impl CoreError for PackError {
     fn limit(&self) -> Option<f64> {
         match self {
             Self::RowTooLong { capacity, .. } => Some(f64::from(*capacity)),
-            Self::EmptyRow { .. } => None,
+            Self::EmptyRow { .. } | Self::UnknownOverLong { .. } => None,
             Self::Column(error) => error.limit(),
         }
     }

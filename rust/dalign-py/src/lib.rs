@@ -9,7 +9,9 @@ mod completion;
 mod dedup;
 mod errors;
 mod ids;
+mod lists;
 mod pack;
+mod pack_table;
 mod tables;
 mod tokenize;
 mod verdict;
@@ -34,7 +36,9 @@ mod _core {
     #[pymodule_export]
     use crate::ids::{digest, row_id, row_ids};
     #[pymodule_export]
-    use crate::pack::{assemble, pack_plan};
+    use crate::pack::{assemble, pack_plan, pack_plan_with};
+    #[pymodule_export]
+    use crate::pack_table::{pack_table, position_ids};
     #[pymodule_export]
     use crate::tokenize::Tokenizer;
     #[pymodule_export]

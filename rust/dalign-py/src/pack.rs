@@ -1,8 +1,8 @@
-//! See `dalign._core.pack_plan` and `dalign._core.assemble`.
+//! See `dalign._core.pack_plan`, `pack_plan_with` and `assemble`.
 
 use arrow_array::types::{UInt32Type, UInt64Type};
 use dalign_core::layout::Segments;
-use dalign_core::pack::Plan;
+use dalign_core::pack::{OverLong, Plan};
 use dalign_core::{layout, pack};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
@@ -11,7 +11,7 @@ use pyo3::types::PyDict;
 use crate::columns::Column;
 use crate::errors::to_python;
 
-type OrderAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>);
+type Rows<'py> = Bound<'py, PyArray1<u32>>;
 
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
@@ -19,7 +19,7 @@ pub(crate) fn pack_plan(
     py: Python<'_>,
     lengths: Column,
     capacity: u32,
-) -> PyResult<OrderAndOffsets<'_>> {
+) -> PyResult<(Rows<'_>, Rows<'_>)> {
     let plan =
         py.detach(|| pack::plan(&lengths.integers::<UInt32Type>()?, capacity).map_err(to_python))?;
     Ok((plan.row_order.into_pyarray(py), plan.bin_offsets.into_pyarray(py)))
@@ -27,6 +27,27 @@ pub(crate) fn pack_plan(
 
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
+pub(crate) fn pack_plan_with<'py>(
+    py: Python<'py>,
+    lengths: Column,
+    capacity: u32,
+    over_long: &str,
+) -> PyResult<(Rows<'py>, Rows<'py>, Rows<'py>)> {
+    let rule = OverLong::named(over_long).map_err(to_python)?;
+    let fitted = py.detach(|| {
+        pack::plan_with(&lengths.integers::<UInt32Type>()?, capacity, rule).map_err(to_python)
+    })?;
+    let plan = fitted.plan;
+    Ok((
+        plan.row_order.into_pyarray(py),
+        plan.bin_offsets.into_pyarray(py),
+        fitted.over_long.into_pyarray(py),
+    ))
+}
+
+#[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
+#[allow(clippy::too_many_arguments, reason = "one for each column of the segments and the plan")]
 pub(crate) fn assemble(
     py: Python<'_>,
     ids: Column,
@@ -35,6 +56,7 @@ pub(crate) fn assemble(
     segment_trained: Column,
     row_order: Column,
     bin_offsets: Column,
+    capacity: u32,
 ) -> PyResult<Bound<'_, PyDict>> {
     let packed = py.detach(|| {
         let segments = Segments {
@@ -47,7 +69,7 @@ pub(crate) fn assemble(
             row_order: row_order.integers::<UInt32Type>()?.into_owned(),
             bin_offsets: bin_offsets.integers::<UInt32Type>()?.into_owned(),
         };
-        layout::assemble(&segments, &plan).map_err(to_python)
+        layout::assemble(&segments, &plan, capacity).map_err(to_python)
     })?;
     let columns = PyDict::new(py);
     columns.set_item("input_ids", packed.input_ids.into_pyarray(py))?;

@@ -10,6 +10,8 @@ struct Case {
     name: String,
     segments: Vec<(u32, bool, Vec<u32>)>,
     bins: Vec<Vec<u32>>,
+    /// No row is too long where the table gives none.
+    capacity: Option<u32>,
     #[serde(flatten)]
     packed: Option<Buffers>,
     error: Option<Expected>,
@@ -24,7 +26,11 @@ struct Buffers {
     bin_offsets: Vec<u64>,
 }
 
-fn lay_out(segments: &[(u32, bool, Vec<u32>)], plan: &Plan) -> Result<Packed, LayoutError> {
+fn lay_out(
+    segments: &[(u32, bool, Vec<u32>)],
+    plan: &Plan,
+    capacity: u32,
+) -> Result<Packed, LayoutError> {
     let ids: Vec<u32> = segments.iter().flat_map(|(_, _, ids)| ids.clone()).collect();
     let mut offsets = vec![0];
     for (_, _, ids) in segments {
@@ -32,7 +38,11 @@ fn lay_out(segments: &[(u32, bool, Vec<u32>)], plan: &Plan) -> Result<Packed, La
     }
     let rows: Vec<u32> = segments.iter().map(|segment| segment.0).collect();
     let trained: Vec<bool> = segments.iter().map(|segment| segment.1).collect();
-    assemble(&Segments { ids: &ids, offsets: &offsets, rows: &rows, trained: &trained }, plan)
+    assemble(
+        &Segments { ids: &ids, offsets: &offsets, rows: &rows, trained: &trained },
+        plan,
+        capacity,
+    )
 }
 
 #[test]
@@ -43,7 +53,11 @@ fn every_case_of_the_table_holds() {
             bin_offsets.push(bin_offsets[bin_offsets.len() - 1] + bin.len() as u32);
         }
         let plan = Plan { row_order: case.bins.concat(), bin_offsets };
-        match (lay_out(&case.segments, &plan), case.packed, &case.error) {
+        match (
+            lay_out(&case.segments, &plan, case.capacity.unwrap_or(u32::MAX)),
+            case.packed,
+            &case.error,
+        ) {
             (Ok(found), Some(expected), None) => {
                 assert_eq!(found.input_ids, expected.input_ids, "{}", case.name);
                 assert_eq!(found.labels, expected.labels, "{}", case.name);
@@ -61,7 +75,7 @@ fn every_case_of_the_table_holds() {
 fn columns_that_do_not_fit_together_are_refused() {
     let plan = Plan { row_order: vec![0], bin_offsets: vec![0, 1] };
     let good = Segments { ids: &[1, 2], offsets: &[0, 2], rows: &[0], trained: &[true] };
-    assert!(assemble(&good, &plan).is_ok());
+    assert!(assemble(&good, &plan, 8).is_ok());
     for bad in [
         Segments { trained: &[], ..good },
         Segments { offsets: &[0], ..good },
@@ -70,10 +84,10 @@ fn columns_that_do_not_fit_together_are_refused() {
         Segments { offsets: &[0, 1], ..good },
         Segments { offsets: &[1, 2], ..good },
     ] {
-        assert!(assemble(&bad, &plan).is_err(), "{bad:?}");
+        assert!(assemble(&bad, &plan, 8).is_err(), "{bad:?}");
     }
     for bin_offsets in [vec![], vec![0], vec![0, 2], vec![1, 1]] {
-        assert!(assemble(&good, &Plan { row_order: vec![0], bin_offsets }).is_err());
+        assert!(assemble(&good, &Plan { row_order: vec![0], bin_offsets }, 8).is_err());
     }
 }
 
@@ -94,7 +108,7 @@ proptest! {
                 [(row, false, prompt.clone()), (row, true, completion.clone())]
             })
             .collect();
-        let packed = lay_out(&segments, &plan).unwrap();
+        let packed = lay_out(&segments, &plan, 16).unwrap();
         prop_assert_eq!(packed.input_ids.len(), packed.bin_offsets[plan.bin_offsets.len() - 1] as usize);
         for (&start, &row) in packed.sequence_starts.iter().zip(&plan.row_order) {
             let (prompt, completion) = &rows[row as usize];

@@ -11,6 +11,7 @@ mod balance;
 mod bootstrap;
 mod completion;
 mod dedup;
+mod gather;
 mod ids;
 mod judgement;
 mod layout;

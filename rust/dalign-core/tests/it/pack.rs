@@ -1,4 +1,4 @@
-use dalign_core::pack::{Plan, plan};
+use dalign_core::pack::{OverLong, Plan, plan, plan_with};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -23,6 +23,33 @@ fn every_case_of_the_table_holds() {
     for case in cases::<Case>("plans") {
         match (plan(&case.lengths, case.capacity), &case.error) {
             (Ok(plan), None) => assert_eq!(Some(bins(&plan)), case.bins, "{}", case.name),
+            (Err(error), Some(expected)) => expected.check(&case.name, &error),
+            (found, _) => panic!("{}: {found:?}", case.name),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct OverLongCase {
+    name: String,
+    lengths: Vec<u32>,
+    capacity: u32,
+    rule: String,
+    bins: Option<Vec<Vec<u32>>>,
+    over_long: Option<Vec<u32>>,
+    error: Option<Expected>,
+}
+
+#[test]
+fn every_case_of_over_long_rows_holds() {
+    for case in cases::<OverLongCase>("over_long") {
+        let fitted = OverLong::named(&case.rule)
+            .and_then(|rule| plan_with(&case.lengths, case.capacity, rule));
+        match (fitted, &case.error) {
+            (Ok(fitted), None) => {
+                assert_eq!(Some(bins(&fitted.plan)), case.bins, "{}", case.name);
+                assert_eq!(Some(fitted.over_long), case.over_long, "{}", case.name);
+            }
             (Err(error), Some(expected)) => expected.check(&case.name, &error),
             (found, _) => panic!("{}: {found:?}", case.name),
         }

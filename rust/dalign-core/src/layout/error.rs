@@ -1,0 +1,110 @@
+//! Why rows cannot be laid out.
+
+use crate::error::{ColumnError, CoreError};
+
+/// Why rows cannot be laid out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// No token of a row carries loss.
+    #[error(
+        "row {row} trains on no token (a row's first token never carries loss): drop the row or \
+         mark a segment as trained"
+    )]
+    EmptyLossMask {
+        /// The first such row.
+        row: usize,
+    },
+    /// Segments that do not follow their rows' order.
+    #[error(
+        "segment {segment} belongs to row {row} where {expected} is due: segments must be sorted \
+         by row and every row from 0 on must have one"
+    )]
+    UnsortedSegments {
+        /// The first segment out of order.
+        segment: usize,
+        /// The row it names.
+        row: u32,
+        /// The last row that it may name.
+        expected: u32,
+    },
+    /// A plan that does not hold each row once; only a row longer than the capacity may be left out.
+    #[error(
+        "the plan does not hold row {row} once ({rows} rows in all): plan these rows again, with \
+         the same capacity"
+    )]
+    BadPlan {
+        /// The first row at fault.
+        row: usize,
+        /// How many rows the segments have.
+        rows: usize,
+    },
+    /// A column of lists that does not fit the rows that were planned.
+    #[error(
+        "row {row} has {found} entries where {expected} tokens were planned: give lists of one \
+         length for each row"
+    )]
+    RowLength {
+        /// The first such row.
+        row: usize,
+        /// How many entries it has.
+        found: usize,
+        /// How many tokens its plan counts.
+        expected: usize,
+    },
+    /// More tokens than the offsets of the result can name.
+    #[error("{tokens} tokens; one call takes at most {limit}: split the shard")]
+    TooManyTokens {
+        /// How many there are.
+        tokens: usize,
+        /// How many the offsets can name.
+        limit: usize,
+    },
+    /// Columns that do not belong together.
+    #[error(transparent)]
+    Column(#[from] ColumnError),
+}
+
+impl CoreError for LayoutError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::EmptyLossMask { .. } => "empty_loss_mask",
+            Self::UnsortedSegments { .. } => "unsorted_segments",
+            Self::BadPlan { .. } => "bad_plan",
+            Self::RowLength { .. } => "row_length",
+            Self::TooManyTokens { .. } => "too_many_tokens",
+            Self::Column(error) => error.kind(),
+        }
+    }
+
+    fn row(&self) -> Option<usize> {
+        match self {
+            Self::EmptyLossMask { row }
+            | Self::BadPlan { row, .. }
+            | Self::RowLength { row, .. } => Some(*row),
+            Self::UnsortedSegments { segment, .. } => Some(*segment),
+            Self::TooManyTokens { .. } => None,
+            Self::Column(error) => error.row(),
+        }
+    }
+
+    fn value(&self) -> Option<f64> {
+        match self {
+            Self::UnsortedSegments { row, .. } => Some(f64::from(*row)),
+            Self::RowLength { found, .. } => Some(*found as f64),
+            Self::TooManyTokens { tokens, .. } => Some(*tokens as f64),
+            Self::Column(error) => error.value(),
+            _ => None,
+        }
+    }
+
+    fn limit(&self) -> Option<f64> {
+        match self {
+            Self::EmptyLossMask { .. } => None,
+            Self::UnsortedSegments { expected, .. } => Some(f64::from(*expected)),
+            Self::BadPlan { rows, .. } => Some(*rows as f64),
+            Self::RowLength { expected, .. } => Some(*expected as f64),
+            Self::TooManyTokens { limit, .. } => Some(*limit as f64),
+            Self::Column(error) => error.limit(),
+        }
+    }
+}

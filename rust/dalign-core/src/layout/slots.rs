@@ -1,0 +1,86 @@
+//! Where the rows of a plan lie in its flat buffers, and how a buffer is filled.
+
+use rayon::prelude::*;
+
+use super::LayoutError;
+use crate::error::offsets_delimit;
+use crate::pack::Plan;
+
+/// A slot for each row of a plan, bin by bin.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Slots {
+    /// The tokens of each row in the plan's order, none more than the capacity.
+    pub(crate) sequence_lengths: Vec<u32>,
+    /// Bin `b` has the tokens `bin_offsets[b]..bin_offsets[b + 1]`; from 0 to the number of tokens.
+    pub(crate) bin_offsets: Vec<u64>,
+}
+
+impl Slots {
+    /// The slots of rows of these lengths, those longer than `capacity` cut to it. O(rows).
+    pub(crate) fn new(plan: &Plan, lengths: &[u32], capacity: u32) -> Result<Self, LayoutError> {
+        check_plan(plan, lengths, capacity)?;
+        let mut slots = Self {
+            sequence_lengths: Vec::with_capacity(plan.row_order.len()),
+            bin_offsets: Vec::with_capacity(plan.bin_offsets.len()),
+        };
+        slots.bin_offsets.push(0);
+        let mut tokens = 0_u64;
+        for bin in plan.bin_offsets.windows(2) {
+            for &row in &plan.row_order[bin[0] as usize..bin[1] as usize] {
+                let length = lengths[row as usize].min(capacity);
+                slots.sequence_lengths.push(length);
+                tokens += u64::from(length);
+            }
+            slots.bin_offsets.push(tokens);
+        }
+        Ok(slots)
+    }
+
+    /// How many tokens there are.
+    pub(crate) fn tokens(&self) -> usize {
+        self.bin_offsets.last().map_or(0, |&tokens| tokens as usize)
+    }
+
+    /// A buffer of which `write` fills each row's slot, in parallel over bins. Slots come zeroed.
+    pub(crate) fn fill<T: Copy + Default + Send>(
+        &self,
+        plan: &Plan,
+        write: impl Fn(usize, &mut [T]) + Sync,
+    ) -> Vec<T> {
+        // Zeroed by the system when first touched: nothing is written twice.
+        let mut buffer = vec![T::default(); self.tokens()];
+        let mut rest = &mut buffer[..];
+        let mut bins = Vec::with_capacity(plan.bin_offsets.len());
+        for (tokens, rows) in self.bin_offsets.windows(2).zip(plan.bin_offsets.windows(2)) {
+            let tokens = (tokens[1] - tokens[0]) as usize;
+            let bin = rest.split_off_mut(..tokens).unwrap_or_default();
+            bins.push((rows[0] as usize..rows[1] as usize, bin));
+        }
+        bins.into_par_iter().with_min_len(8).for_each(|(rows, mut bin)| {
+            let lengths = &self.sequence_lengths[rows.clone()];
+            for (&row, &length) in plan.row_order[rows].iter().zip(lengths) {
+                let slot = bin.split_off_mut(..length as usize).unwrap_or_default();
+                write(row as usize, slot);
+            }
+        });
+        buffer
+    }
+}
+
+/// Checks that the plan holds each row exactly once; one longer than `capacity` may be left out.
+fn check_plan(plan: &Plan, lengths: &[u32], capacity: u32) -> Result<(), LayoutError> {
+    offsets_delimit("bin_offsets", plan.bin_offsets.iter().copied(), plan.row_order.len())?;
+    let rows = lengths.len();
+    let mut planned = vec![false; rows];
+    for &row in &plan.row_order {
+        match planned.get_mut(row as usize) {
+            Some(seen) if !*seen => *seen = true,
+            _ => return Err(LayoutError::BadPlan { row: row as usize, rows }),
+        }
+    }
+    let left_out = |(&seen, &length): (&bool, &u32)| !seen && length <= capacity;
+    match planned.iter().zip(lengths).position(left_out) {
+        None => Ok(()),
+        Some(row) => Err(LayoutError::BadPlan { row, rows }),
+    }
+}

@@ -1,0 +1,166 @@
+use dalign_core::CoreError;
+use dalign_core::gather::{Packing, Token, position_ids};
+use dalign_core::layout::{Segments, assemble};
+use dalign_core::pack::OverLong;
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use crate::{Expected, cases};
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    capacity: u32,
+    rule: String,
+    input_ids: Vec<Vec<u32>>,
+    labels: Option<Vec<Vec<i64>>>,
+    train_mask: Option<Vec<Vec<bool>>>,
+    expected: Option<Table>,
+    position_ids: Option<Vec<Vec<i32>>>,
+    over_long: Option<Vec<u32>>,
+    error: Option<Expected>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Table {
+    input_ids: Vec<Vec<u32>>,
+    labels: Option<Vec<Vec<i64>>>,
+    seq_lengths: Vec<Vec<u32>>,
+    sequence_starts: Vec<Vec<u32>>,
+    rows: Vec<Vec<u32>>,
+}
+
+fn slices<T>(rows: &[Vec<T>]) -> Vec<&[T]> {
+    rows.iter().map(Vec::as_slice).collect()
+}
+
+fn lists<T: Clone>(values: &[T], offsets: &[impl Copy + Into<u64>]) -> Vec<Vec<T>> {
+    let list = |ends: [u64; 2]| values[ends[0] as usize..ends[1] as usize].to_vec();
+    offsets.windows(2).map(|ends| list([ends[0].into(), ends[1].into()])).collect()
+}
+
+fn pack(case: &Case) -> Result<(Table, Vec<u32>), Box<dyn CoreError>> {
+    let boxed = |error| -> Box<dyn CoreError> { Box::new(error) };
+    let lengths: Vec<u32> = case.input_ids.iter().map(|row| row.len() as u32).collect();
+    let packing = Packing::new(&lengths, case.capacity, OverLong::named(&case.rule).unwrap())
+        .map_err(|error| -> Box<dyn CoreError> { Box::new(error) })?;
+    let ids = slices(&case.input_ids);
+    let labels = match (&case.labels, &case.train_mask) {
+        (Some(labels), _) => Some(packing.labels(&slices(labels)).map_err(boxed)?),
+        (_, Some(mask)) => Some(packing.labels_where(&ids, &slices(mask)).map_err(boxed)?),
+        _ => None,
+    };
+    let sequences = &packing.plan().bin_offsets;
+    let table = Table {
+        input_ids: lists(&packing.gather(&ids).map_err(boxed)?, packing.bin_offsets()),
+        labels: labels.map(|labels| lists(&labels, packing.bin_offsets())),
+        seq_lengths: lists(packing.sequence_lengths(), sequences),
+        sequence_starts: lists(&packing.sequence_starts(), sequences),
+        rows: lists(&packing.plan().row_order, sequences),
+    };
+    Ok((table, packing.over_long().to_vec()))
+}
+
+#[test]
+fn every_case_of_the_table_holds() {
+    for case in cases::<Case>("packed_tables") {
+        match (pack(&case), &case.error) {
+            (Ok((table, over_long)), None) => {
+                let positions = position_ids(&slices(&table.seq_lengths));
+                let positions = lists(&positions.values, &positions.offsets);
+                assert_eq!(Some(positions), case.position_ids, "{}", case.name);
+                assert_eq!(Some(table), case.expected, "{}", case.name);
+                assert_eq!(Some(over_long), case.over_long, "{}", case.name);
+            }
+            (Err(error), Some(expected)) => {
+                assert_eq!(error.kind(), expected.kind, "{}: {error}", case.name);
+                assert_eq!(error.row(), expected.row, "{}: {error}", case.name);
+                assert!(expected.value.is_none() || error.value() == expected.value);
+                assert!(expected.limit.is_none() || error.limit() == expected.limit);
+            }
+            (found, _) => panic!("{}: {:?}", case.name, found.map_err(|error| error.to_string())),
+        }
+    }
+}
+
+#[test]
+fn a_column_with_fewer_rows_is_refused() {
+    let packing = Packing::new(&[1, 1], 8, OverLong::Error).unwrap();
+    assert_eq!(packing.gather::<i32>(&[&[1]]).unwrap_err().kind(), "length_mismatch");
+}
+
+#[test]
+fn an_id_above_the_signed_range_keeps_its_value_as_a_label() {
+    assert_eq!(u32::MAX.label(), 4_294_967_295_i64);
+}
+
+/// Rows of a prompt and a completion, each of 1 to 8 tokens; some exceed the capacity of 12.
+fn rows() -> impl Strategy<Value = Vec<(Vec<u32>, Vec<u32>)>> {
+    let tokens = || prop::collection::vec(0_u32..99, 1..9);
+    prop::collection::vec((tokens(), tokens()), 0..40)
+}
+
+proptest! {
+    // Two ways to the same bins: lists with a mask, and segments with a flag.
+    #[test]
+    fn lists_with_a_mask_and_segments_with_a_flag_are_laid_out_alike(
+        rows in rows(),
+        rule in prop::sample::select(vec![OverLong::Drop, OverLong::Mask]),
+    ) {
+        let ids: Vec<Vec<u32>> = rows.iter().map(|row| [&row.0[..], &row.1].concat()).collect();
+        let mask: Vec<Vec<bool>> = rows
+            .iter()
+            .map(|row| [vec![false; row.0.len()], vec![true; row.1.len()]].concat())
+            .collect();
+        let lengths: Vec<u32> = ids.iter().map(|row| row.len() as u32).collect();
+        let packing = Packing::new(&lengths, 12, rule).unwrap();
+
+        let mut offsets = vec![0_u64];
+        for part in rows.iter().flat_map(|row| [&row.0, &row.1]) {
+            offsets.push(offsets[offsets.len() - 1] + part.len() as u64);
+        }
+        let segments = Segments {
+            ids: &ids.concat(),
+            offsets: &offsets,
+            rows: &(0..rows.len() as u32).flat_map(|row| [row, row]).collect::<Vec<_>>(),
+            trained: &[false, true].repeat(rows.len()),
+        };
+        let packed = assemble(&segments, packing.plan(), 12).unwrap();
+
+        let gathered = packing.gather(&slices(&ids)).unwrap();
+        let widened: Vec<i64> = gathered.iter().copied().map(i64::from).collect();
+        prop_assert_eq!(widened, packed.input_ids);
+        let labels = packing.labels_where(&slices(&ids), &slices(&mask)).unwrap();
+        prop_assert_eq!(&labels, &packed.labels);
+        let positions = position_ids(&[packing.sequence_lengths()]).values;
+        let widened: Vec<i64> = positions.iter().copied().map(i64::from).collect();
+        prop_assert_eq!(widened, packed.position_ids);
+        prop_assert_eq!(packing.bin_offsets(), &packed.bin_offsets[..]);
+
+        // The labels as a column give the same.
+        let given: Vec<Vec<i64>> = ids.iter().zip(&mask)
+            .map(|(ids, mask)| ids.iter().zip(mask)
+                .map(|(&id, &trained)| if trained { i64::from(id) } else { -100 }).collect())
+            .collect();
+        prop_assert_eq!(packing.labels(&slices(&given)).unwrap(), labels);
+    }
+
+    #[test]
+    fn over_long_rows_are_named_and_no_other_row_is_missing(
+        lengths in prop::collection::vec(1_u32..30, 0..100),
+        rule in prop::sample::select(vec![OverLong::Drop, OverLong::Mask]),
+    ) {
+        let packing = Packing::new(&lengths, 16, rule).unwrap();
+        let over: Vec<u32> = (0..lengths.len() as u32).filter(|&row| lengths[row as usize] > 16).collect();
+        prop_assert_eq!(packing.over_long(), &over[..]);
+        let mut planned = packing.plan().row_order.clone();
+        if rule == OverLong::Drop {
+            planned.extend(over);
+        }
+        planned.sort_unstable();
+        prop_assert_eq!(planned, (0..lengths.len() as u32).collect::<Vec<_>>());
+        for bin in packing.bin_offsets().windows(2) {
+            prop_assert!(bin[1] - bin[0] <= 16);
+        }
+    }
+}

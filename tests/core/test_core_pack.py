@@ -1,0 +1,168 @@
+"""Packing through the binding: the shared tables, Arrow kinds of lists, and properties."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from dalign import _core
+from hypothesis import given
+from hypothesis import strategies as st
+
+CASES = Path(__file__).parents[1] / "cases"
+
+
+def table(name: str) -> list[Any]:
+    rows = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
+    return [pytest.param(row, id=row["name"]) for row in rows]
+
+
+def bins(row_order: Any, bin_offsets: Any) -> list[list[int]]:
+    return [part.tolist() for part in np.split(row_order, bin_offsets[1:-1]) if part.size]
+
+
+@pytest.mark.parametrize("case", table("over_long"))
+def test_over_long_rows_are_treated_as_the_table_says(case: dict[str, Any]) -> None:
+    lengths = np.array(case["lengths"], dtype=np.uint32)
+    if "error" in case:
+        with pytest.raises(_core.CoreError) as raised:
+            _core.pack_plan_with(lengths, case["capacity"], case["rule"])
+        for field, value in case["error"].items():
+            assert getattr(raised.value, field) == value
+        return
+    order, offsets, over_long = _core.pack_plan_with(lengths, case["capacity"], case["rule"])
+    assert (bins(order, offsets), over_long.tolist()) == (case["bins"], case["over_long"])
+
+
+def arrow(case: dict[str, Any], ids: pa.DataType) -> pa.Table:
+    kinds = {"input_ids": ids, "labels": pa.int64(), "train_mask": pa.bool_()}
+    return pa.table(
+        {name: pa.array(case[name], pa.list_(kind)) for name, kind in kinds.items() if name in case}
+    )
+
+
+@pytest.mark.parametrize("ids", [pa.int32(), pa.int64(), pa.uint32()], ids=str)
+@pytest.mark.parametrize("case", table("packed_tables"))
+def test_a_table_is_packed_as_the_table_says(case: dict[str, Any], ids: pa.DataType) -> None:
+    rows = arrow(case, ids)
+    if "error" in case:
+        with pytest.raises(_core.CoreError) as raised:
+            _core.pack_table(rows, case["capacity"], case["rule"])
+        for field, value in case["error"].items():
+            assert getattr(raised.value, field) == value
+        return
+    packed, over_long = _core.pack_table(rows, case["capacity"], case["rule"])
+    found = pa.table(packed)
+    assert found.to_pydict() == case["expected"]
+    assert found.schema.field("input_ids").type.value_type == ids
+    assert over_long.tolist() == case["over_long"]
+    positions = pa.array(_core.position_ids(found["seq_lengths"]))
+    assert positions.to_pylist() == case["position_ids"]
+    assert positions.type.value_type == pa.int32()
+
+
+ROWS = [[1, 2], [3, 4, 5], [6]]
+LISTS = pa.array(ROWS, pa.list_(pa.int32()))
+LARGE = pa.array(ROWS, pa.large_list(pa.int32()))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pa.table({"input_ids": LISTS}),
+        pa.table({"input_ids": LARGE}),
+        pa.table({"input_ids": pa.chunked_array([LISTS[:1], LISTS[1:1], LISTS[1:]])}),
+        pa.table({"input_ids": pa.array([[9], *ROWS, [8]], pa.list_(pa.int32()))}).slice(1, 3),
+        pa.record_batch({"input_ids": LISTS}),
+        pl.DataFrame({"input_ids": ROWS}, schema={"input_ids": pl.List(pl.Int32)}),
+    ],
+    ids=["lists", "large lists", "chunks", "a slice", "a batch", "polars"],
+)
+def test_lists_come_from_any_arrow_producer_and_go_back_as_they_came(rows: Any) -> None:
+    packed = pa.table(_core.pack_table(rows, 5, "error")[0])
+    assert packed["input_ids"].to_pylist() == [[3, 4, 5, 1, 2], [6]]
+    is_large = isinstance(rows, pl.DataFrame) or pa.types.is_large_list(
+        rows.schema.field("input_ids").type
+    )
+    assert pa.types.is_large_list(packed.schema.field("input_ids").type) == is_large
+    assert pl.DataFrame(packed)["rows"].to_list() == [[1, 0], [2]]
+
+
+def test_a_mask_may_be_of_numbers() -> None:
+    rows = pa.table({"input_ids": [[1, 2, 3]], "train_mask": [[0, 0, 1]]})
+    packed = pa.table(_core.pack_table(rows, 4, "error")[0])
+    assert packed["labels"].to_pylist() == [[-100, -100, 3]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "rule", "message"),
+    [
+        ({"ids": [[1]]}, "error", "column `ids` cannot be packed"),
+        ({"input_ids": [[1]], "rank": [1]}, "error", "column `rank` cannot be packed"),
+        ({"labels": [[1]]}, "error", "no column `input_ids`"),
+        ({"input_ids": [1]}, "error", "expected lists in column `input_ids`"),
+        ({"input_ids": [[1.5]]}, "error", "int32, int64 or uint32 in column `input_ids`"),
+        (
+            {"input_ids": [[1, 2]], "labels": [[1.5, 2]]},
+            "error",
+            "int32 or int64 in column `labels`",
+        ),
+        ({"input_ids": [[1, 2]]}, "mask", "needs a column `labels` or `train_mask`"),
+        (
+            {"input_ids": [[1, 2]], "labels": [[1, 2]], "train_mask": [[1, 1]]},
+            "error",
+            "`labels` or `train_mask`, not both",
+        ),
+    ],
+)
+def test_what_cannot_be_packed_is_named(rows: Any, rule: str, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        _core.pack_table(pa.table(rows), 4, rule)
+
+
+@pytest.mark.parametrize("column", [[[1], None], [[1], [2, None]]])
+def test_a_null_is_an_error_that_names_its_row(column: Any) -> None:
+    chunked = pa.chunked_array([column[:1], column[1:]], pa.list_(pa.int32()))
+    with pytest.raises(_core.CoreError) as raised:
+        _core.pack_table(pa.table({"input_ids": chunked}), 4, "error")
+    assert (raised.value.kind, raised.value.row) == ("null", 1)
+
+
+def test_a_negative_length_has_no_positions() -> None:
+    with pytest.raises(_core.CoreError) as raised:
+        _core.position_ids(pa.array([[1, -1]]))
+    assert raised.value.kind == "bad_number"
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 99), min_size=2, max_size=9), max_size=40),
+    st.integers(2, 12),
+    st.sampled_from(["drop", "mask"]),
+)
+def test_every_token_comes_back_where_the_table_says(
+    rows: list[list[int]], capacity: int, rule: str
+) -> None:
+    given = pa.table(
+        {
+            "input_ids": pa.array(rows, pa.list_(pa.int64())),
+            "labels": pa.array(rows, pa.list_(pa.int64())),
+        }
+    )
+    packed, over_long = _core.pack_table(given, capacity, rule)
+    seen = []
+    for row in pa.table(packed).to_pylist():
+        assert len(row["input_ids"]) == sum(row["seq_lengths"]) <= capacity
+        for source, start, length in zip(
+            row["rows"], row["sequence_starts"], row["seq_lengths"], strict=True
+        ):
+            seen.append(source)
+            assert row["input_ids"][start : start + length] == rows[source][:capacity]
+            labels = row["labels"][start : start + length]
+            whole = len(rows[source]) <= capacity
+            assert labels == ([-100, *rows[source][1:]] if whole else [-100] * capacity)
+    left_out = over_long.tolist() if rule == "drop" else []
+    assert sorted(seen + left_out) == list(range(len(rows)))
+    assert over_long.tolist() == [i for i, row in enumerate(rows) if len(row) > capacity]
