@@ -11,6 +11,7 @@ Every function releases the GIL and works on as many threads as ``RAYON_NUM_THRE
 cores unless set); the result never depends on that number.
 """
 
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Protocol, TypeAlias, TypedDict, final, type_check_only
 
@@ -20,8 +21,12 @@ import numpy.typing as npt
 __all__ = [
     "Balancer",
     "CoreError",
+    "JsonlBatch",
+    "JsonlReader",
+    "LineWriter",
     "NearCandidates",
     "NearIndex",
+    "RowFilter",
     "Tokenizer",
     "__version__",
     "aggregate",
@@ -32,6 +37,7 @@ __all__ = [
     "count_states",
     "digest",
     "exact_duplicates",
+    "filter_jsonl",
     "near_duplicates",
     "pack_plan",
     "pack_plan_with",
@@ -271,6 +277,161 @@ class Balancer:
 
         Raises CoreError: ``finished``.
         """
+
+@final
+class JsonlReader:
+    """The rows of a JSON Lines file, some at a time, in bounded memory; an iterator of batches.
+
+    fields: names that each row must hold a text under. optional: names under which it may hold a
+    text, or null, or nothing. batch_bytes: bytes read at once; a batch has one row at least, however
+    long, up to 256 MiB.
+
+    Lines are JSON objects in UTF-8 that end with a newline, with or without a carriage return. Lines
+    of nothing but white space are passed over and counted, as is a byte order mark. Of a key that
+    stands twice in a row the last value counts. Other fields are checked to be JSON, not kept.
+
+    Raises CoreError, the message beginning ``path:line: `` and row the line, counted from 1:
+    ``unreadable_file`` (no line), ``bad_json`` (half of a surrogate pair is bad too),
+    ``not_utf8``, ``missing_field``, ``bad_field`` (no text), ``row_too_large``.
+    """
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        fields: Sequence[str],
+        batch_bytes: int,
+        optional: Sequence[str] = ...,
+    ) -> JsonlReader: ...
+    def __iter__(self) -> JsonlReader: ...
+    def __next__(self) -> JsonlBatch: ...
+
+@final
+class JsonlBatch:
+    """Rows of a file in the bytes that they came in; at least one."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+    @property
+    def first_line(self) -> int:
+        """The line of the first row, counted from 1."""
+    @property
+    def bytes(self) -> int:
+        """Bytes of the lines, line ends and blank lines too."""
+    @property
+    def lines(self) -> npt.NDArray[np.uint64]:
+        """The line of each row, counted from 1."""
+    def column(self, field: str) -> _Texts:
+        """What each row says under a field, decoded; null where an optional one is not there.
+
+        Texts without an escape point into the batch, which lives as long as the column.
+
+        Raises CoreError: ``unknown_field`` (not one that the reader was asked for).
+        """
+
+    def raw(self) -> _Texts:
+        """Each row as it is written, without its line end; points into the batch."""
+
+@final
+class LineWriter:
+    """Writes rows to ``path + ".tmp"``, which gets its name by ``finish`` and vanishes without it.
+
+    Raises CoreError, here and in each method: ``unwritable_file``.
+    """
+
+    def __new__(cls, path: str | PathLike[str]) -> LineWriter: ...
+    def write(self, batch: JsonlBatch, keep: _Column) -> None:
+        """Writes the rows that are kept, byte for byte; a last line without a line end gets one.
+
+        keep: booleans, one a row. Raises CoreError: ``length_mismatch``, ``null``.
+        """
+
+    def write_dropped(
+        self, batch: JsonlBatch, keep: _Column, reasons: _Column, details: _Column
+    ) -> None:
+        """Writes a line for each row that is not kept.
+
+        ``{"line": 17, "reason": "...", "detail": "...", "row": ...}``, the row byte for byte.
+        reasons, details: texts, one a row; null where the row is kept. A detail may be null.
+
+        Raises CoreError: ``length_mismatch``, ``null`` (a row that is left out without a reason).
+        """
+
+    def finish(self) -> None:
+        """Closes the file and gives it its name. A second call is a ValueError."""
+
+@final
+class RowFilter:
+    """Keeps the completions of the right form and length that were not kept before.
+
+    open_tag, close_tag, prefilled: as in ``parse_completions``. min_chars, max_chars: length of the
+    whole completion in characters, both included; None for no upper limit. dedup: whether a text
+    that was kept before, the same up to white space as in ``exact_duplicates``, is dropped.
+    memory_mib: MiB that the hashes of kept texts may take; beyond it they go to temporary files and
+    the result stays the same.
+
+    The rows of all calls count as one sequence: the first of several copies is kept.
+
+    Raises CoreError: ``bad_tags``, ``bad_length_limits``.
+    """
+
+    def __new__(
+        cls,
+        open_tag: str | None,
+        close_tag: str | None,
+        prefilled: bool,
+        min_chars: int,
+        max_chars: int | None,
+        dedup: bool,
+        memory_mib: int,
+    ) -> RowFilter: ...
+    def check_batch(
+        self, batch: JsonlBatch, field: str
+    ) -> tuple[npt.NDArray[np.bool_], _Texts, _Texts]:
+        """Whether each row is kept, and why not: ``(keep, reasons, details)``.
+
+        reasons: ``truncated``, ``missing`` and the other statuses of ``parse_completions``, then
+        ``too_short``, ``too_long``, ``duplicate``; null where the row is kept. The first that holds,
+        in this order. details: a sentence; that of a duplicate names the line of the first copy.
+
+        Raises CoreError: ``unknown_field``, ``missing_field`` (an optional one, not there),
+        ``unwritable_file`` (a temporary file).
+        """
+
+    def check(
+        self, texts: _Column, truncated: _Column
+    ) -> tuple[npt.NDArray[np.bool_], _Texts, _Texts]:
+        """``check_batch`` of a column of texts; rows count from 1 over all calls.
+
+        truncated: booleans, whether generation stopped at the token limit.
+
+        Raises CoreError: ``length_mismatch``, ``null``, ``unwritable_file``.
+        """
+
+def filter_jsonl(
+    source: str | PathLike[str],
+    kept: str | PathLike[str],
+    dropped: str | PathLike[str] | None,
+    field: str,
+    open_tag: str | None,
+    close_tag: str | None,
+    prefilled: bool,
+    min_chars: int,
+    max_chars: int | None,
+    dedup: bool,
+    memory_mib: int,
+    progress: Callable[[int], object] | None,
+) -> dict[str, int]:
+    """Filters a JSON Lines file in one pass, as ``JsonlReader``, ``RowFilter`` and ``LineWriter`` would.
+
+    kept, dropped: the files to write, as the two methods of ``LineWriter`` do; dropped may be None.
+    progress: called with the bytes read so far, once for each chunk of 256 KiB; what it raises ends
+    the pass, and no file appears.
+
+    Returns the number of rows ``kept``, and that of each reason for which rows were dropped.
+
+    Raises CoreError as the three classes do.
+    """
 
 @final
 class Tokenizer:

@@ -6,6 +6,8 @@ pub mod words;
 
 use std::borrow::Cow;
 
+use crate::simd::widest;
+
 /// The text trimmed, with each run of white space as one space, appended to `out`.
 ///
 /// White space is Unicode's `White_Space`, so a no-break space counts and a zero-width space does
@@ -24,6 +26,32 @@ pub fn normalise_into(text: &str, out: &mut String) {
         }
         out.push_str(word);
     }
+}
+
+/// How many characters (Unicode scalar values) a text has; O(bytes), some 30 bytes a cycle.
+///
+/// ```
+/// assert_eq!(dalign_core::text::count_chars("naïve 🙂"), 7);
+/// ```
+#[must_use]
+pub fn count_chars(text: &str) -> usize {
+    // Every byte but those that continue a character, which are `10xxxxxx`.
+    let starts = |byte: u8| byte.cast_signed() >= -64;
+    widest(|| {
+        let (blocks, rest) = text.as_bytes().as_chunks::<32>();
+        let mut count = rest.iter().filter(|&&byte| starts(byte)).count();
+        // A lane counts to 255 at most.
+        for blocks in blocks.chunks(255) {
+            let mut lanes = [0_u8; 32];
+            for block in blocks {
+                for (lane, &byte) in lanes.iter_mut().zip(block) {
+                    *lane += u8::from(starts(byte));
+                }
+            }
+            count += lanes.iter().map(|&lane| usize::from(lane)).sum::<usize>();
+        }
+        count
+    })
 }
 
 /// Whether a character takes part in layout but shows nothing: zero-width spaces and joiners,

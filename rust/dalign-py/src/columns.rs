@@ -64,6 +64,11 @@ impl Column {
 
     /// The texts; a row without one is an error.
     pub(crate) fn texts(&self) -> PyResult<Vec<&str>> {
+        no_nulls(self.optional_texts()?)
+    }
+
+    /// The texts, none where a row has none.
+    pub(crate) fn optional_texts(&self) -> PyResult<Vec<Option<&str>>> {
         let mut texts = Vec::with_capacity(self.len());
         for chunk in &self.chunks {
             match chunk.data_type() {
@@ -74,7 +79,7 @@ impl Column {
                 other => return Err(wrong_kind("text", other)),
             }
         }
-        no_nulls(texts)
+        Ok(texts)
     }
 
     /// The truth values; a row without one is an error.

@@ -8,11 +8,15 @@ mod columns;
 mod completion;
 mod dedup;
 mod errors;
+mod files;
 mod ids;
+mod jsonl;
 mod lists;
 mod pack;
 mod pack_table;
+mod row_filter;
 mod tables;
+mod text_views;
 mod tokenize;
 mod verdict;
 
@@ -34,11 +38,17 @@ mod _core {
     #[pymodule_export]
     use crate::errors::CoreError;
     #[pymodule_export]
+    use crate::files::{LineWriter, filter_jsonl};
+    #[pymodule_export]
     use crate::ids::{digest, row_id, row_ids};
+    #[pymodule_export]
+    use crate::jsonl::{JsonlBatch, JsonlReader};
     #[pymodule_export]
     use crate::pack::{assemble, pack_plan, pack_plan_with};
     #[pymodule_export]
     use crate::pack_table::{pack_table, position_ids};
+    #[pymodule_export]
+    use crate::row_filter::RowFilter;
     #[pymodule_export]
     use crate::tokenize::Tokenizer;
     #[pymodule_export]

@@ -13,6 +13,7 @@ mod completion;
 mod dedup;
 mod gather;
 mod ids;
+mod jsonl;
 mod judgement;
 mod layout;
 mod near;

@@ -1,4 +1,4 @@
-use dalign_core::text::{fold_to_ascii, is_invisible, normalise_into};
+use dalign_core::text::{count_chars, fold_to_ascii, is_invisible, normalise_into};
 use proptest::prelude::*;
 
 proptest! {
@@ -23,5 +23,14 @@ proptest! {
         normalise_into(&text, &mut out);
         let words: Vec<&str> = text.split_whitespace().collect();
         prop_assert_eq!(out, format!("x{}", words.join(" ")));
+    }
+}
+
+proptest! {
+    #[test]
+    fn characters_are_counted_as_one_by_one(text in "[a-zé🙂\u{300}]{0,600}", more in 0_usize..9_000) {
+        // Long enough for lanes that would overflow.
+        let text = text + &"é".repeat(more);
+        prop_assert_eq!(count_chars(&text), text.chars().count());
     }
 }

@@ -1,0 +1,143 @@
+//! Texts as they stand between the quotes of JSON, and what they say.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+/// A text as it stands between its quotes, every escape checked.
+///
+/// ```
+/// use dalign_core::jsonl::JsonText;
+///
+/// assert_eq!(JsonText::plain("as it is").decoded(), "as it is");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JsonText<'l> {
+    raw: &'l str,
+    escaped: bool,
+}
+
+impl<'l> JsonText<'l> {
+    /// A text that says what it holds: a backslash is a backslash.
+    ///
+    /// ```
+    /// assert_eq!(dalign_core::jsonl::JsonText::plain(r"\n").decoded(), r"\n");
+    /// ```
+    #[must_use]
+    pub fn plain(text: &'l str) -> Self {
+        Self { raw: text, escaped: false }
+    }
+
+    /// What stood between two quotes; with `escaped`, each of its escapes has been checked.
+    pub(crate) fn checked(raw: &'l str, escaped: bool) -> Self {
+        Self { raw, escaped }
+    }
+
+    /// The text as it is written, escapes and all.
+    ///
+    /// ```
+    /// assert_eq!(dalign_core::jsonl::JsonText::plain("a").raw(), "a");
+    /// ```
+    #[must_use]
+    pub fn raw(self) -> &'l str {
+        self.raw
+    }
+
+    /// Whether it holds a backslash that stands for another character.
+    ///
+    /// ```
+    /// assert!(!dalign_core::jsonl::JsonText::plain(r"\n").is_escaped());
+    /// ```
+    #[must_use]
+    pub fn is_escaped(self) -> bool {
+        self.escaped
+    }
+
+    /// What the text says; borrowed when it holds no escape. O(bytes).
+    ///
+    /// ```
+    /// use dalign_core::jsonl::{Batch, Fields};
+    ///
+    /// let fields = Fields::new(&["a"], &[]);
+    /// let batch = Batch::parse(r#"{"a": "\ud83d\ude42\n"}"#.into(), 1, "here", &fields)?;
+    /// assert_eq!(batch.text(0, 0).unwrap().decoded(), "🙂\n");
+    /// # Ok::<(), dalign_core::jsonl::JsonlError>(())
+    /// ```
+    #[must_use]
+    pub fn decoded(self) -> Cow<'l, str> {
+        if !self.escaped {
+            return Cow::Borrowed(self.raw);
+        }
+        let mut text = String::with_capacity(self.raw.len());
+        self.decode_into(&mut text);
+        Cow::Owned(text)
+    }
+
+    /// Appends what the text says to `out`.
+    ///
+    /// ```
+    /// let mut out = String::from("a");
+    /// dalign_core::jsonl::JsonText::plain("b").decode_into(&mut out);
+    /// assert_eq!(out, "ab");
+    /// ```
+    pub fn decode_into(self, out: &mut String) {
+        let mut rest = self.raw;
+        while self.escaped
+            && let Some(at) = memchr(b'\\', rest.as_bytes())
+        {
+            out.push_str(&rest[..at]);
+            // Every escape was read once before, by the scanner.
+            let Ok((character, length)) = read_escape(&rest.as_bytes()[at..]) else { break };
+            out.push(character);
+            rest = &rest[at + length..];
+        }
+        out.push_str(rest);
+    }
+}
+
+/// The character that an escape stands for and the escape's length; `raw` starts with its backslash.
+#[inline]
+pub(super) fn read_escape(raw: &[u8]) -> Result<(char, usize), &'static str> {
+    let character = match raw.get(1) {
+        Some(b'"') => '"',
+        Some(b'\\') => '\\',
+        Some(b'/') => '/',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => return read_unicode(raw),
+        _ => return Err("an escape that JSON does not know"),
+    };
+    Ok((character, 2))
+}
+
+/// `\u` with four digits, or two of them for a character above U+FFFF.
+fn read_unicode(raw: &[u8]) -> Result<(char, usize), &'static str> {
+    const LONE: &str = "half of a surrogate pair";
+    let high = hex4(raw.get(2..6))?;
+    if let Some(character) = char::from_u32(high) {
+        return Ok((character, 6));
+    }
+    if high >= 0xdc00 || raw.get(6..8) != Some(b"\\u") {
+        return Err(LONE);
+    }
+    let low = hex4(raw.get(8..12))?;
+    if !(0xdc00..0xe000).contains(&low) {
+        return Err(LONE);
+    }
+    let character = char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00));
+    character.map(|character| (character, 12)).ok_or(LONE)
+}
+
+fn hex4(digits: Option<&[u8]>) -> Result<u32, &'static str> {
+    let digits = digits.unwrap_or_default();
+    let value = digits.iter().try_fold(0, |value, &digit| {
+        char::from(digit).to_digit(16).map(|digit| value << 4 | digit)
+    });
+    match value {
+        Some(value) if digits.len() == 4 => Ok(value),
+        _ => Err("a \\u without four hexadecimal digits"),
+    }
+}

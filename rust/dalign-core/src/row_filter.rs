@@ -1,0 +1,349 @@
+//! Which rows to keep: those whose completion has the right form and length and was not seen
+//! before. Rows come one after the other and may be more than memory holds.
+
+use std::fmt;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::completion::{Status, Tags, parse};
+use crate::error::{ColumnError, CoreError, same_length};
+use crate::jsonl::{Batch, Defect, JsonText, JsonlError};
+use crate::seen::{Seen, SpillError};
+use crate::text::{count_chars, normalise_into};
+
+/// What a completion must be.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    tags: Tags,
+    min_chars: u64,
+    max_chars: u64,
+}
+
+/// Limits of the length between which there is nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("at least {min_chars} and at most {max_chars} characters leave no length; swap them")]
+pub struct LengthError {
+    min_chars: u64,
+    max_chars: u64,
+}
+
+impl CoreError for LengthError {
+    fn kind(&self) -> &'static str {
+        "bad_length_limits"
+    }
+
+    fn value(&self) -> Option<f64> {
+        Some(self.min_chars as f64)
+    }
+
+    fn limit(&self) -> Option<f64> {
+        Some(self.max_chars as f64)
+    }
+}
+
+impl Rules {
+    /// Reasoning and answer between these tags, and a length in characters (Unicode scalar values
+    /// of the whole completion, tags and white space too) between both limits, these included.
+    ///
+    /// # Errors
+    ///
+    /// [`LengthError`] when no length lies between the limits.
+    ///
+    /// ```
+    /// use dalign_core::completion::Tags;
+    /// use dalign_core::row_filter::Rules;
+    ///
+    /// assert!(Rules::new(Tags::none(), 200, 6_000).is_ok());
+    /// assert!(Rules::new(Tags::none(), 200, 100).is_err());
+    /// ```
+    pub fn new(tags: Tags, min_chars: u64, max_chars: u64) -> Result<Self, LengthError> {
+        if min_chars > max_chars {
+            return Err(LengthError { min_chars, max_chars });
+        }
+        Ok(Self { tags, min_chars, max_chars })
+    }
+}
+
+/// Why a row is not kept.
+///
+/// ```
+/// use dalign_core::row_filter::Reason;
+///
+/// let reason = Reason::Duplicate { first: 3 };
+/// assert_eq!((reason.as_str(), &*reason.to_string()), ("duplicate", "the same text as line 3"));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The completion has not the right form.
+    Form(Status),
+    /// Fewer characters than the least.
+    TooShort {
+        /// Its characters.
+        chars: u64,
+        /// The least.
+        limit: u64,
+    },
+    /// More characters than the most.
+    TooLong {
+        /// Its characters.
+        chars: u64,
+        /// The most.
+        limit: u64,
+    },
+    /// The text of an earlier row, up to white space.
+    Duplicate {
+        /// The first line with this text.
+        first: u64,
+    },
+}
+
+impl Reason {
+    /// The reason as it is written in a column: the status, `too_short`, `too_long`, `duplicate`.
+    ///
+    /// ```
+    /// use dalign_core::completion::Status;
+    /// use dalign_core::row_filter::Reason;
+    ///
+    /// assert_eq!(Reason::Form(Status::Unclosed).as_str(), "unclosed");
+    /// ```
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Form(status) => status.as_str(),
+            Self::TooShort { .. } => "too_short",
+            Self::TooLong { .. } => "too_long",
+            Self::Duplicate { .. } => "duplicate",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form(status) => out.write_str(form(*status)),
+            Self::TooShort { chars, limit } => write!(out, "{chars} characters, at least {limit}"),
+            Self::TooLong { chars, limit } => write!(out, "{chars} characters, at most {limit}"),
+            Self::Duplicate { first } => write!(out, "the same text as line {first}"),
+        }
+    }
+}
+
+fn form(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "reasoning, then an answer",
+        Status::Truncated => "stopped at the token limit",
+        Status::Missing => "no tag around reasoning",
+        Status::Unclosed => "reasoning that no tag closes",
+        Status::Unopened => "a close tag and no open tag",
+        Status::WrongOrder => "a close tag, or other text, before the open tag",
+        Status::Nested => "a second open tag before the close tag",
+        Status::Repeated => "a tag after the reasoning was closed",
+        Status::EmptyAnswer => "no answer",
+        Status::EmptyReasoning => "nothing between the tags",
+    }
+}
+
+/// A batch that cannot be filtered.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// A row without the field.
+    #[error(transparent)]
+    Row(#[from] JsonlError),
+    /// Hashes that cannot be kept in a temporary file.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
+}
+
+impl CoreError for BatchError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Row(error) => error.kind(),
+            Self::Spill(error) => error.kind(),
+        }
+    }
+
+    fn row(&self) -> Option<usize> {
+        match self {
+            Self::Row(error) => error.row(),
+            Self::Spill(_) => None,
+        }
+    }
+}
+
+/// Columns that cannot be filtered.
+#[derive(Debug, thiserror::Error)]
+pub enum ColumnFilterError {
+    /// Columns that do not belong together.
+    #[error(transparent)]
+    Column(#[from] ColumnError),
+    /// Hashes that cannot be kept in a temporary file.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
+}
+
+impl CoreError for ColumnFilterError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Column(error) => error.kind(),
+            Self::Spill(error) => error.kind(),
+        }
+    }
+
+    fn value(&self) -> Option<f64> {
+        match self {
+            Self::Column(error) => error.value(),
+            Self::Spill(_) => None,
+        }
+    }
+
+    fn limit(&self) -> Option<f64> {
+        match self {
+            Self::Column(error) => error.limit(),
+            Self::Spill(_) => None,
+        }
+    }
+}
+
+/// A filter that remembers the texts it has kept.
+///
+/// ```
+/// use dalign_core::completion::Tags;
+/// use dalign_core::jsonl::JsonText;
+/// use dalign_core::row_filter::{Reason, RowFilter, Rules};
+/// use dalign_core::seen::Seen;
+///
+/// let rules = Rules::new(Tags::pair("<think>", "</think>", false)?, 1, 100)?;
+/// let mut filter = RowFilter::new(rules, Some(Seen::new(1 << 20, std::env::temp_dir())));
+/// let row = JsonText::plain("<think>why</think> yes");
+/// assert_eq!(filter.check(row, false, 1)?, None);
+/// assert_eq!(filter.check(row, false, 2)?, Some(Reason::Duplicate { first: 1 }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct RowFilter {
+    rules: Rules,
+    seen: Option<Seen>,
+    /// Rows of columns that were looked at.
+    rows: u64,
+    decoded: String,
+    normalised: String,
+}
+
+impl RowFilter {
+    /// Nothing kept yet; without `seen`, repeated texts are kept too.
+    ///
+    /// ```
+    /// # use dalign_core::{completion::Tags, row_filter::{RowFilter, Rules}};
+    /// let filter = RowFilter::new(Rules::new(Tags::none(), 0, 9)?, None);
+    /// # Ok::<(), dalign_core::row_filter::LengthError>(())
+    /// ```
+    #[must_use]
+    pub fn new(rules: Rules, seen: Option<Seen>) -> Self {
+        Self { rules, seen, rows: 0, decoded: String::new(), normalised: String::new() }
+    }
+
+    /// Why the row is not kept, none when it is: the form is looked at first, then the length, then
+    /// whether an earlier kept row has the same text. O(bytes).
+    ///
+    /// `truncated`: generation stopped at the token limit. `line`: the row's place, at least 1,
+    /// named by its later copies. Texts are the same as [`crate::dedup::exact`] has it.
+    ///
+    /// # Errors
+    ///
+    /// [`SpillError`] when the memory bound is reached and no file can be written.
+    ///
+    /// ```
+    /// # use dalign_core::{completion::Tags, jsonl::JsonText, row_filter::{RowFilter, Rules}};
+    /// let mut filter = RowFilter::new(Rules::new(Tags::none(), 3, 9)?, None);
+    /// let reason = filter.check(JsonText::plain("no"), false, 1)?.unwrap();
+    /// assert_eq!(reason.to_string(), "2 characters, at least 3");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check(
+        &mut self,
+        text: JsonText<'_>,
+        truncated: bool,
+        line: u64,
+    ) -> Result<Option<Reason>, SpillError> {
+        self.decoded.clear();
+        let text = if text.is_escaped() {
+            text.decode_into(&mut self.decoded);
+            &self.decoded
+        } else {
+            text.raw()
+        };
+        let status = parse(text, &self.rules.tags, truncated).status;
+        if status != Status::Ok {
+            return Ok(Some(Reason::Form(status)));
+        }
+        let chars = count_chars(text) as u64;
+        if chars < self.rules.min_chars {
+            return Ok(Some(Reason::TooShort { chars, limit: self.rules.min_chars }));
+        }
+        if chars > self.rules.max_chars {
+            return Ok(Some(Reason::TooLong { chars, limit: self.rules.max_chars }));
+        }
+        let Some(seen) = &mut self.seen else { return Ok(None) };
+        self.normalised.clear();
+        normalise_into(text, &mut self.normalised);
+        let first = seen.insert(xxh3_128(self.normalised.as_bytes()), line)?;
+        Ok(first.map(|first| Reason::Duplicate { first }))
+    }
+
+    /// [`RowFilter::check`] of each row of a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError`]: a row without the field, or no place for a temporary file.
+    ///
+    /// ```
+    /// # use dalign_core::{completion::Tags, row_filter::{RowFilter, Rules}};
+    /// # use dalign_core::jsonl::{Batch, Fields};
+    /// let batch = Batch::parse(r#"{"a": "no"}"#.into(), 1, "here", &Fields::new(&["a"], &[]))?;
+    /// let mut filter = RowFilter::new(Rules::new(Tags::none(), 3, 9)?, None);
+    /// assert_eq!(filter.check_batch(&batch, 0)?[0].unwrap().as_str(), "too_short");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_batch(
+        &mut self,
+        batch: &Batch,
+        field: usize,
+    ) -> Result<Vec<Option<Reason>>, BatchError> {
+        let check = |(row, &line): (usize, &u64)| {
+            let text = batch.text(row, field).ok_or_else(|| JsonlError::Line {
+                place: batch.place().to_owned(),
+                line,
+                defect: Defect::MissingField { field: batch.fields().names()[field].clone() },
+            })?;
+            Ok(self.check(text, false, line)?)
+        };
+        batch.lines().iter().enumerate().map(check).collect()
+    }
+
+    /// [`RowFilter::check`] of each row of a column; a row's place is its number among all rows of
+    /// all columns given so far, counted from 1.
+    ///
+    /// # Errors
+    ///
+    /// [`ColumnFilterError`]: columns of two lengths, or no place for a temporary file.
+    ///
+    /// ```
+    /// # use dalign_core::{completion::Tags, row_filter::{RowFilter, Rules}};
+    /// let mut filter = RowFilter::new(Rules::new(Tags::none(), 0, 9)?, None);
+    /// let reasons = filter.check_column(&["yes", "ye"], &[false, true])?;
+    /// assert_eq!((reasons[0], reasons[1].unwrap().as_str()), (None, "truncated"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_column(
+        &mut self,
+        texts: &[&str],
+        truncated: &[bool],
+    ) -> Result<Vec<Option<Reason>>, ColumnFilterError> {
+        same_length("truncated", truncated.len(), texts.len())?;
+        let check = |(text, &truncated): (&&str, &bool)| {
+            self.rows += 1;
+            Ok(self.check(JsonText::plain(text), truncated, self.rows)?)
+        };
+        texts.iter().zip(truncated).map(check).collect()
+    }
+}
