@@ -11,7 +11,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 RUN ?= runs/demo
-# For pytest, as in: make pytest ARGS="-k bins".
+# For what the target runs, as in: make pytest ARGS="-k bins".
 ARGS ?=
 
 VENV := .venv
@@ -132,6 +132,9 @@ fuzz: $(TOOLS)/bin/cargo-fuzz ## Random bytes at each parser, a minute each, und
 sanitize: ## The tests of the core under the address sanitizer (nightly Rust)
 	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(CURDIR)/target/sanitize $(NIGHTLY) test --quiet -p dalign-core --lib --tests --target x86_64-unknown-linux-gnu
 
+bench-peers: develop ## Other tools beside dalign, same input, in turn: ratios, and target/bench-peers.json
+	PYTHONPATH=benches $(BIN)/python -m peers $(ARGS)
+
 evidence: develop ## Every arm over several seeds, table and figure into benches/results
 	$(BIN)/python benches/evidence.py
 
@@ -148,4 +151,4 @@ clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
 .PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke faults test-real \
-  bench fuzz sanitize evidence pretrain wheel lock clean
+  bench bench-peers fuzz sanitize evidence pretrain wheel lock clean

@@ -1,0 +1,92 @@
+"""One run of one side, in the process that this is: prints its CPU seconds and peak memory as JSON.
+
+    python -m peers.side PATH SIDE INPUTS OUT SEED SAVE
+
+Imports and the loading of inputs are not in the time, writing the result down is neither in the time
+nor in the peak.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import statistics
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from peers.registry import comparison_named
+
+# What is over in less than this is called again, so that a median can be had of it.
+SETTLED_SECONDS = 0.4
+MOST_CALLS = 25
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process, all threads."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def peak_mib() -> float:
+    """The most memory that this process held, in MiB."""
+    if platform.system() == "Linux":
+        # Not ru_maxrss: that one is inherited from the process that started this one.
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    divisor = 1 << 20 if platform.system() == "Darwin" else 1 << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / divisor
+
+
+def measured(run: Any) -> tuple[Any, list[float], list[float]]:
+    """The last result, and CPU and wall seconds of each call."""
+    cpu: list[float] = []
+    wall: list[float] = []
+    while not cpu or (sum(cpu) < SETTLED_SECONDS and len(cpu) < MOST_CALLS):
+        # Two results are never held at once.
+        result = None
+        cpu_before, wall_before = cpu_seconds(), time.perf_counter()
+        result = run()
+        cpu.append(cpu_seconds() - cpu_before)
+        wall.append(time.perf_counter() - wall_before)
+    return result, cpu, wall
+
+
+def version_of(package: str) -> str:
+    """The installed version; Python's own for what comes with it, nothing for what has none."""
+    if not package:
+        return platform.python_version()
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def main() -> None:
+    """Runs the side that the arguments name."""
+    path, name, inputs, out, seed, save = sys.argv[1:]
+    comparison = comparison_named(path)
+    package = next((peer.package for peer in comparison.peers if peer.name == name), "dalign")
+    work = comparison.sides[name](Path(inputs), Path(out), int(seed))
+    loaded = peak_mib()
+    result, cpu, wall = measured(work.run)
+    peak = peak_mib()
+    if save == "save":
+        work.save(result)
+    line = {
+        "cpu_s": statistics.median(cpu),
+        "wall_s": statistics.median(wall),
+        "calls": len(cpu),
+        "peak_rss_mib": peak,
+        "loaded_rss_mib": loaded,
+        "version": version_of(package),
+    }
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()

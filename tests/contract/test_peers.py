@@ -1,0 +1,70 @@
+"""The comparison with other tools, on very little input: whole rows, and outputs that agree."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tree import ROOT
+
+KEYS = {
+    "path": str,
+    "peer": str,
+    "peer_version": str,
+    "n": int,
+    "dalign_cpu_s": float,
+    "peer_cpu_s": float,
+    "ratio": float,
+    "goal": int | float,
+    "equal": bool,
+    "peak_rss_mib": float,
+}
+
+
+def rows_of(tmp_path: Path, path: str, n: int) -> list[dict[str, object]]:
+    """What the smallest run of one path writes; peers that would have to be installed are left out."""
+    written = tmp_path / "rows.json"
+    options = ["--only", path, "--n", str(n), "--runs", "2", "--installed", "--json", str(written)]
+    done = subprocess.run(
+        [sys.executable, "-m", "peers", *options],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "benches"), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert path in done.stdout
+    return json.loads(written.read_text())  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("path", "n", "peers"),
+    [
+        ("verdicts", 300, ["polars extract", "python re"]),
+    ],
+)
+def test_a_small_run_gives_whole_rows_of_equal_outputs(
+    tmp_path: Path, path: str, n: int, peers: list[str]
+) -> None:
+    rows = rows_of(tmp_path, path, n)
+    assert [row["peer"] for row in rows] == peers
+    for row in rows:
+        assert {key: row[key] for key, kind in KEYS.items() if not isinstance(row[key], kind)} == {}
+        assert row["equal"] is True
+        assert row["n"] == n
+        assert row["ratio"] == pytest.approx(row["peer_cpu_s"] / row["dalign_cpu_s"])  # type: ignore[operator]
+
+
+def test_every_lock_names_versions_and_hashes_and_no_host() -> None:
+    locks = sorted((ROOT / "benches" / "peers" / "locks").glob("*.txt"))
+    assert locks
+    for lock in locks:
+        text = lock.read_text()
+        assert "://" not in text, lock.name
+        packages = [line for line in text.splitlines() if line and line[0] not in " #"]
+        assert all("==" in line for line in packages), lock.name
+        assert text.count("--hash=sha256:") >= len(packages), lock.name
