@@ -38,6 +38,7 @@ __all__ = [
     "digest",
     "exact_duplicates",
     "filter_jsonl",
+    "first_leak",
     "near_duplicates",
     "pack_plan",
     "pack_plan_with",
@@ -48,6 +49,7 @@ __all__ = [
     "position_ids",
     "row_id",
     "row_ids",
+    "unsettled_rows",
 ]
 
 __version__: str
@@ -438,10 +440,13 @@ class Tokenizer:
     """A Hugging Face tokenizer that adds nothing: no begin or end token, no padding, no truncation.
 
     Added tokens that stand in the text, such as ``<think>``, get their own ids. Ids equal those of
-    the package ``tokenizers`` 0.23, with two exceptions: where a byte-level vocabulary lacks a byte,
-    both leave the byte out, but that package may merge its neighbours and this class does not; and
-    letters that Unicode assigned lately split words there and not here. May be shared by threads.
+    the package ``tokenizers`` 0.23 but for texts with characters that each treats by another
+    version of Unicode: see ``unsettled_rows``. May be shared by threads.
     """
+
+    @property
+    def note(self) -> str | None:
+        """What had to be mended in the file so that ids equal the reference's, if anything."""
 
     @staticmethod
     def from_file(path: str | PathLike[str]) -> Tokenizer:
@@ -459,6 +464,29 @@ class Tokenizer:
 
         Raises CoreError: ``null``, ``unencodable_text``.
         """
+
+def unsettled_rows(texts: _Column) -> npt.NDArray[np.uint32]:
+    """The rows with a character about whose class ``tokenizers`` 0.23 and this module disagree.
+
+    Both were built on other versions of Unicode; only in these rows may the ids of ``Tokenizer``
+    differ. Rising, often none.
+
+    Raises CoreError: ``null``.
+    """
+
+def first_leak(
+    prompts: tuple[_Column, _Column],
+    own: tuple[_Column, _Column],
+    policy: tuple[_Column, _Column],
+    run: int,
+) -> int | None:
+    """The first prompt with ``run`` tokens in a row of the policy that its user did not write.
+
+    prompts, own, policy: ids and offsets, as ``Tokenizer.encode`` gives them; ``own`` has the words
+    of each prompt's user. run: at least 1.
+
+    Raises CoreError: ``bad_offsets``, ``length_mismatch``.
+    """
 
 def pack_plan(
     lengths: _Column, capacity: int

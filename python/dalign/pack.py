@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -82,27 +81,13 @@ def check_no_spec(
     rows: Sequence[TrainingText], spec_texts: Sequence[str], tokenize: Tokenize
 ) -> None:
     """Raises InputError if a prompt holds a run of eight tokens of the policy that the user's own words do not hold."""
-    forbidden = (
-        set().union(*(_runs(ids) for ids in _pieces(tokenize(spec_texts)))) if spec_texts else set()
-    )
-    prompts = _pieces(tokenize([row.prompt for row in rows]))
-    own = _pieces(tokenize([row.own_words for row in rows]))
-    for row, prompt_ids, own_ids in zip(rows, prompts, own, strict=True):
-        if (_runs(prompt_ids) & forbidden) - _runs(own_ids):
-            raise InputError(
-                f"training row {row.id}: its prompt holds a run of {LEAK_TOKENS} tokens of the policy that the user did not write; "
-                "the chat template or a system message of the prompt brings the policy in, take it out there"
-            )
-
-
-def _pieces(encoded: tuple[NDArray[np.uint32], NDArray[np.uint64]]) -> list[list[int]]:
-    ids, offsets = encoded
-    bounds = offsets.tolist()
-    return [ids[a:b].tolist() for a, b in pairwise(bounds)]
-
-
-def _runs(ids: Sequence[int]) -> set[tuple[int, ...]]:
-    return {tuple(ids[i : i + LEAK_TOKENS]) for i in range(len(ids) - LEAK_TOKENS + 1)}
+    prompts, own = tokenize([row.prompt for row in rows]), tokenize([row.own_words for row in rows])
+    leak = _core.first_leak(prompts, own, tokenize(spec_texts), LEAK_TOKENS)
+    if leak is not None:
+        raise InputError(
+            f"training row {rows[leak].id}: its prompt holds a run of {LEAK_TOKENS} tokens of the policy that the user did not write; "
+            "the chat template or a system message of the prompt brings the policy in, take it out there"
+        )
 
 
 @dataclass(frozen=True)

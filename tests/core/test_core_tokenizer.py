@@ -1,10 +1,10 @@
 """Token ids equal to those of the package `tokenizers`, which every trainer uses."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from unicodedata import category
 
 import numpy as np
 import polars as pl
@@ -12,130 +12,149 @@ import pytest
 from dalign import _core
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-tokenizers = pytest.importorskip("tokenizers")
-from tokenizers import AddedToken, Regex, models, pre_tokenizers, trainers
-
-ADDED = ["<think>", "</think>", "<|im_start|>", "<|im_end|>"]
-WORDS = ["the", "a", "policy", "refuse", "comply", "S3", ".", ",", "hello", "world"]
-QWEN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+from tokenizer_kinds import (
+    ADDED,
+    BYTE_LEVEL,
+    DEEPSEEK,
+    MENDED,
+    PATTERNS,
+    REFUSED,
+    TAKEN,
+    TEXTS,
+    between_others,
+    bpe,
+    byte_level,
+    byte_symbols,
+    every_pair,
+    split,
 )
 
+tokenizers = pytest.importorskip("tokenizers")
 
-def with_added_tokens(tokenizer: Any) -> Any:
-    tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in ADDED])
-    return tokenizer
-
-
-def whole_words() -> Any:
-    """The sandbox's kind: whole words with and without a space, all bytes, no merges."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    words = [
-        prefix + word for word in WORDS for prefix in ("", "Ġ") if prefix + word not in alphabet
-    ]
-    vocabulary = {token: index for index, token in enumerate([*words, *alphabet])}
-    tokenizer = tokenizers.Tokenizer(models.BPE(vocabulary, [], ignore_merges=True))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    return with_added_tokens(tokenizer)
+Both = tuple[Any, _core.Tokenizer]
 
 
-def trained(pre_tokenizer: Any, alphabet: list[str]) -> Any:
-    """A byte-level BPE with merges."""
-    tokenizer = tokenizers.Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizer
-    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
-    corpus = [" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))] * 3
-    tokenizer.train_from_iterator(corpus, trainer)
-    return with_added_tokens(tokenizer)
-
-
-KINDS: dict[str, Callable[[], Any]] = {
-    "whole words": whole_words,
-    "merges": lambda: trained(
-        pre_tokenizers.ByteLevel(add_prefix_space=False), pre_tokenizers.ByteLevel.alphabet()
-    ),
-    "split by Qwen's pattern": lambda: trained(
-        pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.Split(Regex(QWEN), "isolated"),
-                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-            ]
-        ),
-        pre_tokenizers.ByteLevel.alphabet(),
-    ),
-    "digits apart": lambda: trained(
-        pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.Digits(individual_digits=True),
-                pre_tokenizers.ByteLevel(add_prefix_space=False),
-            ]
-        ),
-        pre_tokenizers.ByteLevel.alphabet(),
-    ),
-}
-
-
-@pytest.fixture(scope="module", params=list(KINDS))
-def both(request: Any, tmp_path_factory: Any) -> tuple[Any, _core.Tokenizer]:
-    path: Path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
-    KINDS[request.param]().save(str(path))
+def load(tokenizer: Any, path: Path) -> Both:
+    tokenizer.save(str(path))
     return tokenizers.Tokenizer.from_file(str(path)), _core.Tokenizer.from_file(path)
 
 
-def check_equal(both: tuple[Any, _core.Tokenizer], texts: list[str]) -> None:
+@pytest.fixture(scope="module", params=list(TAKEN))
+def both(request: Any, tmp_path_factory: Any) -> Both:
+    return load(TAKEN[request.param](), tmp_path_factory.mktemp("tokenizer") / "tokenizer.json")
+
+
+def check_equal(both: Both, texts: list[str]) -> None:
+    """Ids are equal on every text that holds no character of newer tables of Unicode."""
     reference, tokenizer = both
-    ids, offsets = tokenizer.encode(pl.Series(texts, dtype=pl.String))
-    assert ids.dtype == np.uint32
-    assert offsets.dtype == np.uint64
-    found = [ids[start:end].tolist() for start, end in pairwise(offsets)]
-    expected = reference.encode_batch(texts, add_special_tokens=False)
-    assert found == [encoding.ids for encoding in expected]
+    column = pl.Series(texts, dtype=pl.String)
+    ids, offsets = tokenizer.encode(column)
+    assert (ids.dtype, offsets.dtype, len(offsets)) == (np.uint32, np.uint64, len(texts) + 1)
+    unsettled = set(_core.unsettled_rows(column).tolist())
+    expected = reference.encode_batch_fast(texts, add_special_tokens=False)
+    for row, (text, encoding, (start, end)) in enumerate(
+        zip(texts, expected, pairwise(offsets.tolist()), strict=True)
+    ):
+        assert row in unsettled or ids[start:end].tolist() == encoding.ids, text
 
 
-# Which characters are letters depends on the version of Unicode; each library has its own.
-ASSIGNED = st.characters(exclude_categories=["Cs", "Cn"])
-PIECE = st.one_of(
-    st.sampled_from(
-        [*WORDS, *ADDED, " ", "  ", "\n", "'s", "12", "<think", "é", "日本", "🙂", "\u200d"]
-    ),
-    st.text(ASSIGNED, max_size=5),
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(texts=st.lists(st.lists(PIECE, max_size=12).map("".join), max_size=5))
-def test_ids_equal_the_reference_on_any_text(
-    both: tuple[Any, _core.Tokenizer], texts: list[str]
-) -> None:
+@settings(max_examples=60, deadline=None)
+@given(texts=TEXTS)
+def test_ids_equal_the_reference_on_any_text(both: Both, texts: list[str]) -> None:
     check_equal(both, texts)
 
 
-def test_ids_equal_the_reference_on_every_character_of_the_basic_plane(
-    both: tuple[Any, _core.Tokenizer],
-) -> None:
-    assigned = [c for c in map(chr, range(0x10000)) if category(c) not in ("Cs", "Cn")]
-    check_equal(both, ["".join(assigned[i : i + 61]) for i in range(0, len(assigned), 61)])
+@pytest.mark.parametrize("name", [*PATTERNS, "DeepSeek"])
+def test_words_are_split_where_the_reference_splits_them(name: str, tmp_path: Path) -> None:
+    patterns = DEEPSEEK if name == "DeepSeek" else [PATTERNS[name]]
+    # Each pattern has another sixtieth of all characters, so that together they meet many.
+    offset = [*PATTERNS, "DeepSeek"].index(name)
+    both = load(every_pair(split(*patterns)), tmp_path / "tokenizer.json")
+    check_equal(both, between_others(60, offset))
 
 
-def test_added_tokens_have_the_ids_that_the_reference_gives(
-    both: tuple[Any, _core.Tokenizer],
-) -> None:
-    reference, tokenizer = both
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*PATTERNS, "DeepSeek"])
+def test_words_are_split_alike_at_every_character(name: str, tmp_path: Path) -> None:
+    patterns = DEEPSEEK if name == "DeepSeek" else [PATTERNS[name]]
+    both = load(every_pair(split(*patterns)), tmp_path / "tokenizer.json")
+    texts = between_others(1, 0)
+    for start in range(0, len(texts), 20_000):
+        check_equal(both, texts[start : start + 20_000])
+
+
+def test_few_characters_are_unsettled_and_no_common_script_has_one() -> None:
+    common = ["é", "я", "ن", "ह", "ไ", "日", "か", "한", "🙂", "€", "—", "“", "½", "Ω", "א", "ə"]
+    assert _core.unsettled_rows(pl.Series(common)).tolist() == []
+    # The first and last of a run, and their neighbours.
+    edges = ["\U0001093f", "\U00010940", "\U00010959", "\U0001095a"]
+    assert _core.unsettled_rows(pl.Series(edges)).tolist() == [1, 2]
+    every = pl.Series([chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000])
+    assert len(_core.unsettled_rows(every)) < 6_000
+
+
+@pytest.mark.parametrize("name", BYTE_LEVEL)
+def test_added_tokens_have_the_ids_that_the_reference_gives(name: str, tmp_path: Path) -> None:
+    reference, tokenizer = load(BYTE_LEVEL[name](), tmp_path / "tokenizer.json")
     ids, offsets = tokenizer.encode(pl.Series(ADDED))
-    assert ids.tolist() == [reference.token_to_id(text) for text in ADDED]
-    assert offsets.tolist() == [0, 1, 2, 3, 4]
+    assert [i for i in ids.tolist() if i in map(reference.token_to_id, ADDED)] == [
+        reference.token_to_id(text) for text in ADDED
+    ]
+    assert len(offsets) == 5
 
 
-def test_no_text_has_no_ids(both: tuple[Any, _core.Tokenizer]) -> None:
+def test_no_text_has_no_ids(both: Both) -> None:
     ids, offsets = both[1].encode(pl.Series([], dtype=pl.String))
     assert (ids.tolist(), offsets.tolist()) == ([], [0])
 
 
-def test_a_byte_that_the_vocabulary_lacks_is_left_out_and_moves_no_id(tmp_path: Path) -> None:
+def test_bytes_that_the_vocabulary_lacks_let_their_neighbours_merge(tmp_path: Path) -> None:
+    # "Z" has no token; "h" and "e" beside it merge, as they would without it.
+    tokenizer = bpe(byte_level(), complete=False)
+    both = load(tokenizer, tmp_path / "tokenizer.json")
+    check_equal(both, ["", "ZZ", "hZello", "theZ policy", "<think>Zhello</think>Z", " worldé"])
+    ids, _ = both[1].encode(pl.Series(["hZello", "hello"]))
+    assert ids.tolist() == 2 * both[0].encode("hello").ids
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_what_was_mended_is_said(name: str, tmp_path: Path) -> None:
+    note = load(MENDED[name](), tmp_path / "tokenizer.json")[1].note
+    assert note is not None
+    assert ("bytes have no token" in note) == ("missing" in name)
+
+
+def test_a_whole_file_needs_no_mending(tmp_path: Path) -> None:
+    assert load(bpe(byte_level()), tmp_path / "tokenizer.json")[1].note is None
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_file_that_would_be_encoded_otherwise_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
-    trained(pre_tokenizers.ByteLevel(add_prefix_space=False), []).save(str(path))
-    both = tokenizers.Tokenizer.from_file(str(path)), _core.Tokenizer.from_file(path)
-    # The corpus has neither Z nor any byte above 127; no merge could bridge these gaps.
-    check_equal(both, ["", "ZZ", "the Z policy", "<think>é hello</think>Z", " worldé"])
+    REFUSED[name]().save(str(path))
+    with pytest.raises(_core.CoreError) as caught:
+        _core.Tokenizer.from_file(path)
+    assert caught.value.kind == "unsupported_tokenizer"
+
+
+# Around 64 texts and 16 words, which are encoded at once, and around the longest word kept.
+@pytest.mark.parametrize("words", [1, 15, 16, 17, 63, 64, 65, 2_000])
+def test_words_met_again_have_the_ids_they_had(words: int, tmp_path: Path) -> None:
+    both = load(bpe(byte_level()), tmp_path / "tokenizer.json")
+    texts = [" ".join("ab" * (1 + (i * i) % 12) + str(i % 7) for i in range(words))] * 3
+    check_equal(both, texts)
+    check_equal(both, texts)
+
+
+def test_a_word_of_a_megabyte_is_encoded_in_a_moment(tmp_path: Path) -> None:
+    both = load(bpe(byte_level(), complete=False), tmp_path / "tokenizer.json")
+    # Quadratic merging would take hours.
+    ids, _ = both[1].encode(pl.Series(["helloZ" * 170_000]))
+    assert len(ids) == 170_000 * len(both[0].encode("helloZ").ids)
+
+
+@given(texts=st.lists(st.text(max_size=8), max_size=6))
+def test_a_column_is_its_rows(texts: list[str]) -> None:
+    assert byte_symbols()[0x20] == "Ġ"
+    rows = [i for i, text in enumerate(texts) if len(_core.unsettled_rows(pl.Series([text])))]
+    assert _core.unsettled_rows(pl.Series(texts, dtype=pl.String)).tolist() == rows

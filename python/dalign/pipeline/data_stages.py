@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from dalign import _core, generate
 from dalign import filter as filter_stage
+from dalign import generate
 from dalign import pack as pack_stage
 from dalign import select as select_stage
 from dalign.errors import QuotaError
 from dalign.judge.data import judge_questions
 from dalign.judge.verdicts import SCORE_SCHEMA, Question, reduce_verdicts
 from dalign.models.completions import complete
+from dalign.models.flat_tokenizer import FlatTokenizer
 from dalign.models.protocol import Sampling
 from dalign.pipeline.context import RunContext
 from dalign.rows import Message, Prompt, messages_from_json
 from dalign.store import StageFolder, dropped_frame, write_parquet
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 SCORES = "scores.parquet"
 Inputs = dict[str, object]
@@ -216,7 +212,8 @@ def run_pack(ctx: RunContext, folder: StageFolder) -> None:
         *_training_texts(ctx), ctx.config.sft.capability_ratio, ctx.config.run.seed
     )
     spec_texts = [ctx.templates.spec(ctx.spec, name) for name in (*ctx.spec.names, "general")]
-    tokenize = _tokenize(ctx)
+    tokenize = _tokenizer(ctx)
+    ctx.progress.say(f"pack: {tokenize.note}")
     pack_stage.check_no_spec(rows, spec_texts, tokenize)
     settings = ctx.config.pack
     packed = pack_stage.pack(
@@ -273,23 +270,9 @@ def _training_texts(
     return safety, capability
 
 
-def _tokenize(ctx: RunContext) -> pack_stage.Tokenize:
-    """The Rust core's tokenizer; transformers' own where the core refuses the file, and says so."""
-    path = ctx.checkpoint_of(ctx.config.model) / "tokenizer.json"
-    try:
-        core = _core.Tokenizer.from_file(str(path))
-        return lambda texts: core.encode(pl.Series(list(texts), dtype=pl.String))
-    except _core.CoreError as error:
-        ctx.progress.say(f"pack: {path} is tokenised by transformers ({error})")
-        return _slow_tokenize(ctx)
-
-
-def _slow_tokenize(ctx: RunContext) -> pack_stage.Tokenize:
-    import numpy as np
-
-    def tokenize(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
-        encoded = ctx.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-        offsets = np.cumsum([0, *(len(ids) for ids in encoded)], dtype=np.uint64)
-        return np.fromiter((i for ids in encoded for i in ids), dtype=np.uint32), offsets
-
-    return tokenize
+def _tokenizer(ctx: RunContext) -> FlatTokenizer:
+    """The trained model's tokenizer."""
+    return FlatTokenizer(
+        ctx.checkpoint_of(ctx.config.model) / "tokenizer.json",
+        lambda texts: ctx.tokenizer(texts, add_special_tokens=False)["input_ids"],
+    )

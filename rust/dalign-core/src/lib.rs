@@ -11,6 +11,7 @@
 //! | [`dedup`] | texts | the first row with the same text |
 //! | [`balance`] | categories, clauses, quotas | rows drawn |
 //! | [`tokenize`] | texts | token ids and offsets |
+//! | [`leak`] | token ids of prompts and of the policy | the first prompt that holds it |
 //! | [`pack`] | row lengths | rows of each bin |
 //! | [`gather`] | lists of tokens by row | the same columns by bin |
 //! | [`layout`] | segments of token ids, bins | flat training buffers |
@@ -35,6 +36,7 @@ pub mod gather;
 pub mod ids;
 pub mod jsonl;
 pub mod layout;
+pub mod leak;
 pub mod pack;
 pub mod row_filter;
 pub mod seen;

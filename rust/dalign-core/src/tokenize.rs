@@ -1,12 +1,18 @@
 //! Text into token ids, by the rules of a Hugging Face `tokenizer.json`.
 
-use std::ops::Range;
-use std::path::Path;
+mod encode;
+mod merges;
+mod read;
+mod unicode;
+mod words;
 
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use encode::{Engine, Scratch};
 use rayon::prelude::*;
 use serde_json::Value;
-use tokenizers::models::bpe;
-use tokenizers::pipeline::{EncodeOptions, Override, PipelineToken, PipelineTokenizer};
+pub use unicode::unsettled_rows;
 
 use crate::error::CoreError;
 
@@ -68,11 +74,10 @@ pub struct Encoded {
 /// A tokenizer that adds nothing to the text: no begin or end token, no padding, no truncation.
 /// Added tokens that stand in the text, such as `<think>`, get their own ids.
 pub struct Tokenizer {
-    pipeline: PipelineTokenizer,
-    /// Ids of bytes that the vocabulary lacks, which are left out of results; the ids of added tokens
-    /// that come after them are too large by their number. Empty for a complete vocabulary.
-    absent: Range<u32>,
-    options: EncodeOptions,
+    engine: Engine,
+    note: Option<String>,
+    /// What threads have learnt, to be taken up by others.
+    scratches: Mutex<Vec<Scratch>>,
 }
 
 impl Tokenizer {
@@ -104,13 +109,24 @@ impl Tokenizer {
             path: path.display().to_string(),
             reason: reason.to_string(),
         };
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
-        let mut config: Value = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
-        tokenizers::canonicalize_value(&mut config).map_err(|error| unreadable(&error))?;
-        build(&mut config).map_err(|reason| TokenizeError::Unsupported {
+        let unsupported = |reason: &dyn std::fmt::Display| TokenizeError::Unsupported {
             path: path.display().to_string(),
             reason: reason.to_string(),
-        })
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+        let mut config: Value = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
+        if !config.get("model").is_some_and(Value::is_object) {
+            return Err(unreadable(&"it has no model"));
+        }
+        tokenizers::canonicalize_value(&mut config).map_err(|error| unsupported(&error))?;
+        let (engine, note) = read::engine(&mut config).map_err(|error| unsupported(&error))?;
+        Ok(Self { engine, note, scratches: Mutex::default() })
+    }
+
+    /// What had to be mended in the file so that this tokenizer gives the reference's ids.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Appends the ids of one text to `ids`.
@@ -127,10 +143,7 @@ impl Tokenizer {
     /// # Ok::<(), dalign_core::tokenize::TokenizeError>(())
     /// ```
     pub fn encode_into(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizeError> {
-        let mut tokens = Vec::with_capacity(text.len() / 3);
-        self.append(0, text, &mut tokens)?;
-        ids.extend_from_slice(PipelineToken::cast_slice(&tokens));
-        Ok(())
+        self.with_scratch(|scratch| self.append(0, text, scratch, ids))
     }
 
     /// The ids of each text of a column, in parallel.
@@ -148,115 +161,57 @@ impl Tokenizer {
             .collect();
         // Only now, in order: the error has to be the first row's, not the first thread's.
         let chunks = chunks.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let total = chunks.iter().map(|(tokens, _)| tokens.len()).sum();
+        let total = chunks.iter().map(|chunk| chunk.ids.len()).sum();
         let mut encoded = Encoded {
             ids: Vec::with_capacity(total),
             offsets: Vec::with_capacity(texts.len() + 1),
         };
         encoded.offsets.push(0);
-        for (tokens, ends) in chunks {
-            let before = encoded.ids.len();
-            encoded.offsets.extend(ends.into_iter().map(|end| (before + end) as u64));
-            encoded.ids.extend_from_slice(PipelineToken::cast_slice(&tokens));
+        for chunk in chunks {
+            let before = encoded.ids.len() as u64;
+            encoded.offsets.extend(chunk.offsets.iter().map(|end| before + end));
+            encoded.ids.extend_from_slice(&chunk.ids);
         }
         Ok(encoded)
     }
 
-    /// The tokens of some texts and the end of each text's tokens.
-    fn encode_chunk(
-        &self,
-        first_row: usize,
-        texts: &[&str],
-    ) -> Result<(Vec<PipelineToken>, Vec<usize>), TokenizeError> {
+    /// The ids of some texts and the end of each text's ids.
+    fn encode_chunk(&self, first_row: usize, texts: &[&str]) -> Result<Encoded, TokenizeError> {
         let bytes: usize = texts.iter().map(|text| text.len()).sum();
-        let (mut tokens, mut ends) =
-            (Vec::with_capacity(bytes / 3), Vec::with_capacity(texts.len()));
-        for (row, text) in texts.iter().enumerate() {
-            self.append(first_row + row, text, &mut tokens)?;
-            ends.push(tokens.len());
-        }
-        Ok((tokens, ends))
+        let mut encoded = Encoded {
+            ids: Vec::with_capacity(bytes / 3),
+            offsets: Vec::with_capacity(texts.len()),
+        };
+        self.with_scratch(|scratch| {
+            for (row, text) in (first_row..).zip(texts) {
+                self.append(row, text, scratch, &mut encoded.ids)?;
+                encoded.offsets.push(encoded.ids.len() as u64);
+            }
+            Ok(encoded)
+        })
     }
 
     fn append(
         &self,
         row: usize,
         text: &str,
-        tokens: &mut Vec<PipelineToken>,
+        scratch: &mut Scratch,
+        ids: &mut Vec<u32>,
     ) -> Result<(), TokenizeError> {
-        let start = tokens.len();
-        self.pipeline
-            .encode_into(text, &self.options, tokens)
-            .map_err(|error| TokenizeError::Unencodable { row, reason: error.to_string() })?;
-        if !self.absent.is_empty() {
-            let mut kept = start;
-            for at in start..tokens.len() {
-                let id = tokens[at].id();
-                let shift = if id < self.absent.end { 0 } else { self.absent.len() as u32 };
-                tokens[kept] = PipelineToken::from(id - shift);
-                kept += usize::from(!self.absent.contains(&id));
-            }
-            tokens.truncate(kept);
-        }
-        Ok(())
+        self.engine
+            .encode(text, scratch, ids)
+            .map_err(|error| TokenizeError::Unencodable { row, reason: error.to_string() })
+    }
+
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let lock = || self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = lock().pop();
+        let mut scratch = taken.unwrap_or_else(|| self.engine.scratch());
+        let result = work(&mut scratch);
+        lock().push(scratch);
+        result
     }
 }
 
 /// Texts a task; small enough to balance rows of uneven length over the threads.
 const CHUNK: usize = 64;
-
-/// Text that every part of a pipeline has to look at: some are refused only when they are used.
-const PROBE: &str = "Probe 1: a_b, c!\n";
-
-/// Builds the tokenizer, whatever its vocabulary lacks.
-///
-/// A byte-level vocabulary may lack some of the 256 bytes. The reference implementation leaves
-/// such a byte out of the result; the crate refuses the file. So the absent bytes get the ids above
-/// the vocabulary, and [`Tokenizer`] leaves those ids out. One difference stays: the reference may
-/// merge the neighbours of a byte that it left out, here they stay apart.
-fn build(config: &mut Value) -> Result<Tokenizer, tokenizers::Error> {
-    let (pipeline, absent) = match tokenizers::from_json(&config.to_string()) {
-        Ok(pipeline) => (pipeline, 0..0),
-        Err(error) => match error.downcast_ref() {
-            Some(bpe::Error::ByteAtomOutOfVocabulary(bytes)) => {
-                let Some(absent) = add_bytes(config, bytes) else { return Err(error) };
-                (tokenizers::from_json(&config.to_string())?, absent)
-            }
-            _ => return Err(error),
-        },
-    };
-    let options = EncodeOptions {
-        add_special_tokens: false,
-        encode_special_tokens: false,
-        padding: Override::Off,
-        truncation: Override::Off,
-    };
-    pipeline.encode_into(PROBE, &options, &mut Vec::new())?;
-    Ok(Tokenizer { pipeline, absent, options })
-}
-
-/// Gives each byte an id above the vocabulary; the ids given. None where the ids of the vocabulary
-/// have holes, because added tokens then would not move up by as many places.
-fn add_bytes(config: &mut Value, bytes: &[u8]) -> Option<Range<u32>> {
-    let vocabulary = config.pointer_mut("/model/vocab")?.as_object_mut()?;
-    let first = vocabulary.len();
-    if vocabulary.values().filter_map(Value::as_u64).max()? + 1 != first as u64 {
-        return None;
-    }
-    let first = first as u32;
-    for (id, &byte) in (first..).zip(bytes) {
-        vocabulary.insert(byte_symbol(byte).to_string(), Value::from(id));
-    }
-    Some(first..first + bytes.len() as u32)
-}
-
-/// The character by which a byte-level vocabulary writes a byte (GPT-2's `bytes_to_unicode`):
-/// printable Latin-1 characters stand for themselves, the other bytes count up from U+0100.
-fn byte_symbol(byte: u8) -> char {
-    let is_printable = |byte: &u8| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
-    if is_printable(&byte) {
-        return char::from(byte);
-    }
-    let rank = (0..byte).filter(|byte| !is_printable(byte)).count() as u32;
-    char::from_u32(0x100 + rank).unwrap_or(char::REPLACEMENT_CHARACTER)
-}

@@ -11,6 +11,7 @@ mod errors;
 mod files;
 mod ids;
 mod jsonl;
+mod leak;
 mod lists;
 mod pack;
 mod pack_table;
@@ -44,13 +45,15 @@ mod _core {
     #[pymodule_export]
     use crate::jsonl::{JsonlBatch, JsonlReader};
     #[pymodule_export]
+    use crate::leak::first_leak;
+    #[pymodule_export]
     use crate::pack::{assemble, pack_plan, pack_plan_with};
     #[pymodule_export]
     use crate::pack_table::{pack_table, position_ids};
     #[pymodule_export]
     use crate::row_filter::RowFilter;
     #[pymodule_export]
-    use crate::tokenize::Tokenizer;
+    use crate::tokenize::{Tokenizer, unsettled_rows};
     #[pymodule_export]
     use crate::verdict::{parse_judgements, parse_verdicts};
 

@@ -16,6 +16,7 @@ mod ids;
 mod jsonl;
 mod judgement;
 mod layout;
+mod leak;
 mod near;
 mod pack;
 mod text;

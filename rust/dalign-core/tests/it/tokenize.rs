@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use dalign_core::CoreError;
-use dalign_core::tokenize::{TokenizeError, Tokenizer};
+use dalign_core::tokenize::{TokenizeError, Tokenizer, unsettled_rows};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -102,6 +102,89 @@ fn bytes_cannot_be_absent_from_a_vocabulary_with_holes() {
     assert_eq!(error.kind(), "unsupported_tokenizer");
 }
 
+/// Merges of a, b and c into one another, in an order that hides none: ab, bc, abc, ca.
+fn merging(absent: &[u8]) -> Value {
+    let mut config = byte_level(absent);
+    let first = config["model"]["vocab"].as_object().unwrap().len();
+    for (id, token) in (first..).zip(["ab", "bc", "abc", "ca"]) {
+        config["model"]["vocab"][token] = json!(id);
+    }
+    config["model"]["merges"] = json!([["a", "b"], ["b", "c"], ["a", "bc"], ["c", "a"]]);
+    config["model"]["ignore_merges"] = json!(false);
+    config["added_tokens"] = json!([]);
+    config
+}
+
+#[test]
+fn neighbours_of_a_byte_that_the_vocabulary_lacks_merge() {
+    let tokenizer = tokenizer(&merging(b"z"));
+    // 3 words and 255 bytes come before ab, bc, abc, ca.
+    assert_eq!(ids(&tokenizer, "azb"), [258]);
+    assert_eq!(ids(&tokenizer, "zbzzcz"), [259]);
+    // ab has the lowest rank and goes first, so that bc and abc do not come about.
+    assert_eq!(ids(&tokenizer, "zabc"), [258, byte(b'c')]);
+    assert_eq!(ids(&tokenizer, "cza zc"), [261, byte(b' '), byte(b'c')]);
+    assert_eq!(ids(&tokenizer, "zz"), [0_u32; 0]);
+}
+
+#[test]
+fn a_byte_that_the_vocabulary_lacks_may_have_an_unknown_token() {
+    let mut config = merging(b"z");
+    config["model"]["unk_token"] = json!("hello");
+    assert_eq!(ids(&tokenizer(&config), "azzb"), [byte(b'a'), 0, 0, byte(b'b')]);
+    config["model"]["fuse_unk"] = json!(true);
+    assert_eq!(ids(&tokenizer(&config), "azzbz"), [byte(b'a'), 0, byte(b'b'), 0]);
+}
+
+#[test]
+fn what_was_mended_is_noted() {
+    assert_eq!(tokenizer(&byte_level(&[])).note(), None);
+    let tokenizer = tokenizer(&byte_level(b"h"));
+    assert!(tokenizer.note().unwrap().contains("1 of the 256 bytes"));
+}
+
+#[test]
+fn what_would_be_encoded_otherwise_is_refused() {
+    let digits = |rule: &str| {
+        json!({"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "behavior": "Isolated", "invert": false, "pattern": {"Regex": format!(
+                "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{{L}}\\p{{N}}]?\\p{{L}}+|{rule}\
+                 | ?[^\\s\\p{{L}}\\p{{N}}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+            )}},
+            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}
+        ]})
+    };
+    let refusal = |change: &dyn Fn(&mut Value)| {
+        let mut config = byte_level(&[]);
+        change(&mut config);
+        Tokenizer::from_file(write(&config.to_string()).1.as_path()).err().map(|it| it.kind())
+    };
+    let unsupported = Some("unsupported_tokenizer");
+    assert_eq!(refusal(&|config| config["pre_tokenizer"] = digits(r"\p{N}{1,3}")), None);
+    assert_eq!(refusal(&|config| config["pre_tokenizer"] = digits(r"\p{N}{1,2}")), unsupported);
+    assert_eq!(refusal(&|config| config["pre_tokenizer"] = digits(r"\p{N}+")), unsupported);
+    assert_eq!(
+        refusal(&|config| config["model"]["end_of_word_suffix"] = json!("</w>")),
+        unsupported
+    );
+    assert_eq!(refusal(&|config| config["model"]["dropout"] = json!(0.1)), unsupported);
+    assert_eq!(
+        refusal(&|config| config["added_tokens"][0]["single_word"] = json!(true)),
+        unsupported
+    );
+    assert_eq!(
+        refusal(&|config| config["pre_tokenizer"]["add_prefix_space"] = json!(true)),
+        unsupported
+    );
+}
+
+#[test]
+fn rows_with_characters_of_a_newer_unicode_are_named() {
+    // U+0897 opens a run and U+10959 ends one; the others stand beside or between runs.
+    let texts = ["", "é日", "\u{0897}", "\u{0896}", "a\u{10959}b", "\u{1095a}", "\u{10ffff}"];
+    assert_eq!(unsettled_rows(&texts), [2, 4]);
+}
+
 #[test]
 fn encoding_appends() {
     let mut ids = vec![7];
@@ -132,8 +215,15 @@ fn an_unknown_splitting_pattern_is_unsupported() {
 }
 
 static COMPLETE: LazyLock<Tokenizer> = LazyLock::new(|| tokenizer(&byte_level(&[])));
+static MERGING: LazyLock<Tokenizer> = LazyLock::new(|| tokenizer(&merging(b"z")));
 
 proptest! {
+    #[test]
+    fn a_byte_that_the_vocabulary_lacks_is_as_if_it_were_not_there(text in "[abcz]{0,40}") {
+        // One word, with and without: merged by different code.
+        prop_assert_eq!(ids(&MERGING, &text), ids(&MERGING, &text.replace('z', "")));
+    }
+
     // 64 texts make a task: below, at and above one.
     #[test]
     fn a_column_is_its_rows(
