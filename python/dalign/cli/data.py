@@ -88,16 +88,27 @@ def dedup(
     source: In,
     out: Out,
     text_field: TextField = "completion",
+    near: Annotated[
+        bool,
+        typer.Option("--near", help="Nearly the same counts too: by their sets of word n-grams."),
+    ] = False,
+    threshold: Annotated[
+        float,
+        typer.Option("--threshold", help="With --near: Jaccard similarity, above 0, up to 1."),
+    ] = 0.7,
+    ngram: Annotated[int, typer.Option("--ngram", min=1, help="With --near: words in a row.")] = 5,
     score_field: ScoreField = None,
     memory_mib: Memory = 256,
     force: Force = False,
     json: AsJson = False,
 ) -> None:
-    """Keep one of the rows whose texts are the same up to white space."""
+    """Keep one of the rows whose texts are the same up to white space, or with --near nearly the same."""
     from dalign.cli import data_work
+    from dalign.data.row_duplicates import Near
 
     job = data_work.Job("dedup", source, out, memory_mib, force, json)
-    data_work.dedup_rows(job, text_field, score_field)
+    nearness = Near(threshold, ngram) if near else None
+    data_work.dedup_rows(job, text_field, score_field, nearness)
 
 
 @data.command(
@@ -146,3 +157,48 @@ def balance(
     job = data_work.Job("balance", source, out, memory_mib, force, json)
     fields = {"category": category_field, "clause": clause_field}
     data_work.balance_rows(job, by, fields, (min_, max_, total, quota), rarest=rarest, seed=seed)
+
+
+@data.command(
+    epilog="Example: dalign data pack kept.jsonl bins.parquet --tokenizer models/base --capacity 4096 --over-long drop",
+)
+def pack(
+    source: In,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A .parquet file: one row a bin of tokens.")
+    ],
+    tokenizer: Annotated[
+        Path,
+        typer.Option(
+            "--tokenizer",
+            help="A tokenizer.json, or a checkpoint folder, whose chat template then renders messages.",
+        ),
+    ],
+    capacity: Annotated[int, typer.Option("--capacity", min=1, help="Tokens that a bin holds.")],
+    over_long: Annotated[
+        str,
+        typer.Option(
+            "--over-long", help="Rows above the capacity: error, drop, or mask (cut, no loss)."
+        ),
+    ] = "error",
+    end: Annotated[
+        str, typer.Option("--end", help="Text after each completion, such as the end of turn.")
+    ] = "",
+    buffer_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--buffer-tokens", min=1, help="Tokens packed at once; from --memory-mib unless set."
+        ),
+    ] = None,
+    memory_mib: Memory = 256,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Tokenise rows and pack them into bins, with labels on completions alone.
+
+    A row has prompt and completion, or messages of which the last is trained on, or segments: a list of text and train.
+    """
+    from dalign.cli import data_pack, data_work
+
+    job = data_work.Job("pack", source, out, memory_mib, force, json)
+    data_pack.pack_rows(job, tokenizer, capacity, over_long, buffer_tokens, end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from dalign import progress
 from dalign.cli.show import visible
 from dalign.data.row_balance import OTHERS, Draw, KeepDrawn, Quota, draw_rows, read_quotas
 from dalign.data.row_batch import Batch, Decision
-from dalign.data.row_checks import DuplicateCheck, Form, FormCheck, TokenCheck
-from dalign.data.row_duplicates import best_copies
+from dalign.data.row_checks import DuplicateCheck, Form, FormCheck, SurvivorCheck, TokenCheck
+from dalign.data.row_duplicates import Near, best_copies, near_copies
 from dalign.data.row_files import (
     Counts,
     Decide,
@@ -22,6 +22,7 @@ from dalign.data.row_files import (
     dropped_path,
     look_through,
     open_rows,
+    refusals,
     sift,
 )
 from dalign.errors import InputError, did_you_mean
@@ -43,6 +44,11 @@ class Job:
         rows = open_rows(self.source, self.memory_mib)
         check_out(self.source, self.out, force=self.force)
         return rows
+
+    @property
+    def table_mib(self) -> int:
+        """What a table of hashes may take of the memory; beyond it they go to temporary files."""
+        return max(1, self.memory_mib // 2)
 
     def progress(self) -> progress.Progress:
         """Silent where stdout is for a program."""
@@ -69,33 +75,40 @@ class Tokens:
 def filter_rows(job: Job, form: Form, tokens: Tokens, *, no_dedup: bool) -> None:
     """Keeps the rows that pass every check."""
     source = job.open()
-    checks: list[Decide] = [FormCheck(form)]
+    checks: list[Decide] = []
     if (token_check := tokens.check(form.text_field)) is not None:
         checks.append(token_check)
-    duplicates = None if no_dedup else DuplicateCheck(form.text_field)
+    # A copy counts as one only of a row that passes every other check.
+    form_check = FormCheck(form, job.table_mib, dedup=not no_dedup and not checks)
+    survivors = SurvivorCheck(form.text_field, job.table_mib) if checks and not no_dedup else None
 
     def decide(batch: Batch) -> Decision:
-        decision = checks[0](batch)
-        for check in checks[1:]:
+        decision = form_check(batch)
+        for check in checks:
             decision = decision.then(check(batch))
-        return decision if duplicates is None else duplicates(batch, decision)
+        return decision if survivors is None else survivors(batch, decision)
 
-    tell(job, sift(source, job.out, decide, job.progress(), job.name))
+    tell(job, sift(source, job.out, [form.text_field], decide, job.progress(), job.name))
 
 
-def dedup_rows(job: Job, text_field: str, score_field: str | None) -> None:
-    """Keeps one of the rows with the same text."""
+def dedup_rows(job: Job, text_field: str, score_field: str | None, near: Near | None) -> None:
+    """Keeps one of the rows with the same text, or nearly the same."""
     source, shown = job.open(), job.progress()
-    decide: Decide
-    if score_field is None:
-        check = DuplicateCheck(text_field)
+    scores = [] if score_field is None else [score_field]
 
-        def decide(batch: Batch) -> Decision:
-            return check(batch, Decision.keep_all(batch.rows))
+    def compared() -> Iterator[Batch]:
+        return look_through(source, [text_field], scores, shown, "compare")
+
+    decide: Decide
+    if near is not None:
+        texts_bytes = (job.memory_mib << 20) // 4
+        with refusals(job.source):
+            decide = near_copies(compared, text_field, near, score_field, texts_bytes)
+    elif score_field is None:
+        decide = DuplicateCheck(text_field, job.table_mib)
     else:
-        batches = look_through(source, [text_field, score_field], shown, "compare")
-        decide = best_copies(batches, text_field, score_field)
-    tell(job, sift(source, job.out, decide, shown, job.name))
+        decide = best_copies(compared(), text_field, score_field)
+    tell(job, sift(source, job.out, [text_field], decide, shown, job.name))
 
 
 def balance_rows(
@@ -114,8 +127,10 @@ def balance_rows(
     source, shown = job.open(), job.progress()
     minimum, maximum, total, quota = limits
     draw = _draw(by, fields, Quota(minimum, maximum), total, quota, rarest=rarest, seed=seed)
-    drawn = draw_rows(look_through(source, draw.fields, shown, "count"), draw)
-    counts = sift(source, job.out, KeepDrawn(drawn, draw), shown, job.name)
+    texts = [name for name in (draw.category_field,) if name is not None]
+    others = [name for name in (draw.clause_field,) if name is not None]
+    drawn = draw_rows(look_through(source, texts, others, shown, "count"), draw)
+    counts = sift(source, job.out, texts, KeepDrawn(drawn, draw), shown, job.name)
     strata = drawn.strata.to_dicts()
     for stratum in strata:
         if stratum["short"]:

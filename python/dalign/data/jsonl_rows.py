@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
-from dalign.data.jsonl import short
-from dalign.data.row_batch import Batch, Decision, ObjectBatch
+import polars as pl
+
+from dalign import _core
+from dalign.data.row_batch import Batch, Decision, label_starts
 from dalign.errors import InputError
 
-_BOM = b"\xef\xbb\xbf"
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class JsonlRows:
@@ -25,102 +29,108 @@ class JsonlRows:
         self.size_bytes = path.stat().st_size
         self._batch_bytes = batch_bytes
 
-    def batches(self, fields: Sequence[str] | None) -> Iterator[tuple[Batch, int]]:
-        """Batches, each with the bytes of the file read so far. Blank lines are no rows. fields: those needed; None for all."""
-        del fields
-        first_row, line = 0, 0
-        with self.path.open("rb") as file:
-            while block := file.readlines(self._batch_bytes):
-                batch = self._batch(block, line, first_row)
-                first_row += batch.rows
-                line += len(block)
-                if batch.rows:
-                    yield batch, file.tell()
-
-    def _batch(self, block: Sequence[bytes], line: int, first_row: int) -> ObjectBatch:
-        values, raw, lines = [], [], []
-        for number, text in enumerate(block, line + 1):
-            data = text.removeprefix(_BOM) if number == 1 else text
-            if not data.strip():
-                continue
-            values.append(self._object(data, number))
-            raw.append(data)
-            lines.append(number)
-        return ObjectBatch(values, raw, lines, first_row, str(self.path))
-
-    def _object(self, data: bytes, number: int) -> dict[str, object]:
+    def batches(
+        self, texts: Sequence[str], others: Sequence[str] = (), *, whole: bool
+    ) -> Iterator[tuple[Batch, int]]:
+        """Batches, each with the bytes of the file read so far. texts: the fields that must hold one."""
+        # Every line is there anyway, and what is no text is read from it.
+        del others, whole
+        first_row = done = 0
         try:
-            value = json.loads(data)
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{self.path}:{number}: not UTF-8 (byte {error.start} of the line); save the file as UTF-8"
-            ) from error
-        except (ValueError, RecursionError) as error:
-            text = short(data.decode("utf-8", "replace").strip())
-            raise InputError(
-                f"{self.path}:{number}: not JSON ({text!r}); write one JSON object a line"
-            ) from error
-        if not isinstance(value, dict):
-            raise InputError(
-                f"{self.path}:{number}: not a JSON object ({short(json.dumps(value))}); write one a line"
-            )
-        return value
+            for batch in _core.JsonlReader(
+                self.path, list(dict.fromkeys(texts)), self._batch_bytes
+            ):
+                done += batch.bytes
+                yield LineBatch(batch, first_row, str(self.path)), done
+                first_row += batch.rows
+        except _core.CoreError as error:
+            raise InputError(str(error)) from error
 
-    def sink(self, out: Path, dropped: Path) -> JsonlSink:
-        """Where kept and dropped rows are written."""
+    def sink(self, out: Path | None, dropped: Path) -> JsonlSink:
+        """Where kept and dropped rows are written; kept ones nowhere without `out`."""
         return JsonlSink(out, dropped)
+
+
+class LineBatch(Batch):
+    """Lines of a JSONL file."""
+
+    def __init__(self, batch: _core.JsonlBatch, first_row: int, source: str) -> None:
+        self.batch = batch
+        self.first_row = first_row
+        self.rows = batch.rows
+        self._source = source
+        self._lines = batch.lines
+
+    def place(self, row: int) -> str:
+        """`file.jsonl:12`, counted from 1."""
+        return self.places()(row)
+
+    def places(self) -> Callable[[int], str]:
+        """`place`, without the rows."""
+        source, lines = self._source, self._lines
+        first = int(lines[0])
+        if int(lines[-1]) - first + 1 == len(lines):
+            return lambda row: f"{source}:{first + row}"
+        return lambda row: f"{source}:{lines[row]}"
+
+    def has(self, field: str) -> bool:
+        """Whether the first row has the key."""
+        return field in json.loads(pl.Series(self.batch.raw())[0])
+
+    def objects(self, field: str) -> Sequence[object]:
+        """The values under a key."""
+        return [value.get(field) for value in self._values]
+
+    def texts(self, field: str) -> pl.Series:
+        """The texts under a key that the batch was read for."""
+        return pl.Series(self.batch.column(field)).alias(field)
+
+    def numbers(self, field: str) -> pl.Series:
+        """The numbers under a key."""
+        for row, value in enumerate(self._values):
+            if field not in value:
+                raise self.missing(row, field, list(value))
+            if type(value[field]) not in (int, float):
+                raise self.wrong(row, field, value[field], "a number")
+        return pl.Series(field, self.objects(field), dtype=pl.Float64, strict=False)
+
+    def label_lists(self, field: str) -> tuple[pl.Series, NDArray[np.uint64]]:
+        """The labels under a key: a text, a list of texts, or nothing."""
+        flat: list[str] = []
+        counts: list[int] = []
+        for row, value in enumerate(self.objects(field)):
+            labels = value if isinstance(value, list) else [] if value is None else [value]
+            if not all(type(label) is str for label in labels):
+                raise self.wrong(row, field, value, "a text or a list of texts")
+            flat += map(str, labels)
+            counts.append(len(labels))
+        return pl.Series(field, flat, dtype=pl.String), label_starts(pl.Series(counts))
+
+    @cached_property
+    def _values(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in pl.Series(self.batch.raw())]
 
 
 class JsonlSink:
     """Writes kept lines and dropped rows, both files whole or not at all."""
 
-    def __init__(self, out: Path, dropped: Path) -> None:
-        self._places = [
-            (out, out.with_name(out.name + ".tmp")),
-            (dropped, dropped.with_name(dropped.name + ".tmp")),
-        ]
-        self._files: list[BinaryIO] = [temporary.open("wb") for _, temporary in self._places]
+    def __init__(self, out: Path | None, dropped: Path) -> None:
+        self._dropped = _core.LineWriter(dropped)
+        self._kept = None if out is None else _core.LineWriter(out)
 
     def write(self, batch: Batch, decision: Decision) -> None:
         """Writes a batch's rows, each where its decision says."""
-        assert isinstance(batch, ObjectBatch)
-        kept, dropped = self._files
-        if decision.keep.all():
-            kept.writelines(map(_line, batch.raw))
-            return
-        rows = zip(
-            batch.raw,
-            batch.lines,
-            decision.reasons.to_list(),
-            decision.details.to_list(),
-            strict=True,
-        )
-        for raw, line, reason, detail in rows:
-            if reason is None:
-                kept.write(_line(raw))
-            else:
-                dropped.write(_dropped_line(line, reason, detail, raw))
+        assert isinstance(batch, LineBatch)
+        if self._kept is not None:
+            self._kept.write(batch.batch, decision.keep)
+        self._dropped.write_dropped(batch.batch, decision.keep, decision.reasons, decision.details)
 
     def finish(self) -> None:
         """Puts both files in their places, the rows last: where they are, all is."""
-        for file in self._files:
-            file.close()
-        for place, temporary in reversed(self._places):
-            os.replace(temporary, place)
+        self._dropped.finish()
+        if self._kept is not None:
+            self._kept.finish()
 
     def abort(self) -> None:
-        """Leaves nothing behind."""
-        for file in self._files:
-            file.close()
-        for _, temporary in self._places:
-            temporary.unlink(missing_ok=True)
-
-
-def _line(raw: bytes) -> bytes:
-    """The line with its end, which the last one of a file may lack."""
-    return raw if raw.endswith(b"\n") else raw + b"\n"
-
-
-def _dropped_line(line: int, reason: str, detail: str | None, raw: bytes) -> bytes:
-    head = json.dumps({"line": line, "reason": reason, "detail": detail}, ensure_ascii=False)
-    return b'%s, "row": %s}\n' % (head[:-1].encode(), raw.strip())
+        """Leaves nothing behind: a writer takes its file away when it goes."""
+        del self._dropped, self._kept

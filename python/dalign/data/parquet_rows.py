@@ -37,8 +37,11 @@ class ParquetRows:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise self._unreadable(error) from error
 
-    def batches(self, fields: Sequence[str] | None) -> Iterator[tuple[Batch, int]]:
-        """Batches, each with about the bytes of the file read so far. fields: those needed; None for all."""
+    def batches(
+        self, texts: Sequence[str], others: Sequence[str] = (), *, whole: bool
+    ) -> Iterator[tuple[Batch, int]]:
+        """Batches, each with about the bytes of the file read so far; with these columns, or with all."""
+        fields = None if whole else [*texts, *others]
         first_row, rows = 0, FIRST_ROWS
         while first_row < self._rows:
             frame = self._read(first_row, rows, fields)
@@ -65,8 +68,8 @@ class ParquetRows:
             f"{self.path}: cannot be read as Parquet ({reason}); write the file again"
         )
 
-    def sink(self, out: Path, dropped: Path) -> ParquetSink:
-        """Where kept and dropped rows are written."""
+    def sink(self, out: Path | None, dropped: Path) -> ParquetSink:
+        """Where kept and dropped rows are written; kept ones nowhere without `out`."""
         return ParquetSink(self.schema, out, dropped, self._batch_bytes)
 
 
@@ -74,28 +77,34 @@ class ParquetSink:
     """Writes kept and dropped rows, both files whole or not at all."""
 
     def __init__(
-        self, schema: dict[str, pl.DataType], out: Path, dropped: Path, batch_bytes: int
+        self, schema: dict[str, pl.DataType], out: Path | None, dropped: Path, batch_bytes: int
     ) -> None:
-        self._kept = ParquetWriter(out, dict(schema), batch_bytes)
         self._dropped = ParquetWriter(dropped, {**schema, **DROPPED_COLUMNS}, batch_bytes)
+        try:
+            self._kept = None if out is None else ParquetWriter(out, dict(schema), batch_bytes)
+        except OSError:
+            self._dropped.abort()
+            raise
+        self._writers = [self._dropped] if self._kept is None else [self._dropped, self._kept]
 
     def write(self, batch: Batch, decision: Decision) -> None:
         """Writes a batch's rows, each where its decision says."""
         assert isinstance(batch, FrameBatch)
-        self._kept.write(batch.frame.filter(decision.keep))
+        if self._kept is not None:
+            self._kept.write(batch.frame.filter(decision.keep))
         if not decision.keep.all():
             self._dropped.write(dropped_rows(batch, decision))
 
     def finish(self) -> None:
         """Puts both files in their places, the rows last: where they are, all is."""
-        for writer in (self._dropped, self._kept):
+        for writer in self._writers:
             writer.end()
-        for writer in (self._dropped, self._kept):
+        for writer in self._writers:
             writer.place()
 
     def abort(self) -> None:
         """Leaves nothing behind."""
-        for writer in (self._dropped, self._kept):
+        for writer in self._writers:
             writer.abort()
 
 

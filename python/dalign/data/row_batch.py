@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -117,14 +117,14 @@ class FrameBatch(Batch):
         if column.dtype == pl.Null:
             column = column.cast(pl.String)
         if column.dtype == pl.String:
-            return column.drop_nulls(), _starts(column.is_not_null())
+            return column.drop_nulls(), label_starts(column.is_not_null())
         if column.dtype == pl.List(pl.String):
             lists = column.fill_null([])
             flat = lists.explode(empty_as_null=False)
             if flat.null_count():
                 row = int(lists.list.eval(pl.element().is_null().any()).list.any().arg_max() or 0)
                 raise self.wrong(row, field, column[row].to_list(), "a list of texts")
-            return flat, _starts(lists.list.len())
+            return flat, label_starts(lists.list.len())
         raise self.wrong(0, field, self.objects(field)[0], "a text or a list of texts")
 
     def _column(self, field: str) -> pl.Series:
@@ -138,90 +138,7 @@ class FrameBatch(Batch):
         return column
 
 
-class ObjectBatch(Batch):
-    """Rows that are JSON objects. `lines`: the line of each, counted from 1."""
-
-    def __init__(
-        self,
-        values: Sequence[dict[str, object]],
-        raw: Sequence[bytes],
-        lines: Sequence[int],
-        first_row: int,
-        source: str,
-    ) -> None:
-        self.values = values
-        self.raw = raw
-        self.lines = lines
-        self.first_row = first_row
-        self.rows = len(values)
-        self._source = source
-
-    def place(self, row: int) -> str:
-        """`file.jsonl:12`, counted from 1."""
-        return self.places()(row)
-
-    def places(self) -> Callable[[int], str]:
-        """`place`, without the rows."""
-        source, lines = self._source, self.lines
-        if lines[-1] - lines[0] + 1 == len(lines):
-            lines = range(lines[0], lines[-1] + 1)
-        return lambda row: f"{source}:{lines[row]}"
-
-    def has(self, field: str) -> bool:
-        """Whether the first row has the key."""
-        return field in self.values[0]
-
-    def objects(self, field: str) -> Sequence[object]:
-        """The values under a key."""
-        return [value.get(field) for value in self.values]
-
-    def texts(self, field: str) -> pl.Series:
-        """The texts under a key."""
-        values = self._present(field)
-        for row, value in enumerate(values):
-            if type(value) is not str:
-                raise self.wrong(row, field, value, "a text")
-        try:
-            return pl.Series(field, values, dtype=pl.String)
-        except UnicodeEncodeError:
-            row = next(row for row, value in enumerate(values) if not _is_whole(str(value)))
-            raise self.refuse(
-                row,
-                f"field {field!r} holds half of a surrogate pair; write the whole character",
-            ) from None
-
-    def numbers(self, field: str) -> pl.Series:
-        """The numbers under a key."""
-        values = self._present(field)
-        for row, value in enumerate(values):
-            if type(value) not in (int, float):
-                raise self.wrong(row, field, value, "a number")
-        return pl.Series(field, values, dtype=pl.Float64, strict=False)
-
-    def label_lists(self, field: str) -> tuple[pl.Series, NDArray[np.uint64]]:
-        """The labels under a key: a text, a list of texts, or nothing."""
-        flat: list[str] = []
-        counts: list[int] = []
-        for row, value in enumerate(self.objects(field)):
-            labels = value if isinstance(value, list) else [] if value is None else [value]
-            if not all(type(label) is str for label in labels):
-                raise self.wrong(row, field, value, "a text or a list of texts")
-            flat += map(str, labels)
-            counts.append(len(labels))
-        return pl.Series(field, flat, dtype=pl.String), _starts(pl.Series(counts, dtype=pl.UInt64))
-
-    def _present(self, field: str) -> list[object]:
-        for row, value in enumerate(self.values):
-            if field not in value:
-                raise self.missing(row, field, list(value))
-        return [value[field] for value in self.values]
-
-
-def _is_whole(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _starts(counts: pl.Series) -> NDArray[np.uint64]:
+def label_starts(counts: pl.Series) -> NDArray[np.uint64]:
     """0 and the running sums: where each row's labels start and end."""
     import numpy as np
 
@@ -243,6 +160,11 @@ class Decision:
         """The decision to drop the rows that have a reason."""
         keep = reasons.is_null()
         return cls(keep, reasons, pl.select(pl.when(~keep).then(details)).to_series())
+
+    @classmethod
+    def told(cls, keep: Any, reasons: Any, details: Any) -> Decision:
+        """The decision as the core tells it, in columns."""
+        return cls(pl.Series(keep), pl.Series(reasons), pl.Series(details))
 
     @classmethod
     def keep_all(cls, rows: int) -> Decision:

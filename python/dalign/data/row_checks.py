@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Batch, Decision
+from dalign.data.jsonl_rows import LineBatch
+from dalign.data.row_batch import Batch, Decision, FrameBatch
 from dalign.errors import InputError
 
 
@@ -24,38 +25,43 @@ class Form:
 
 
 class FormCheck:
-    """Drops malformed completions, too short ones and too long ones."""
+    """Drops malformed completions, too short ones, too long ones and, if asked to, those kept before."""
 
-    def __init__(self, form: Form) -> None:
-        if form.max_chars is not None and form.max_chars < form.min_chars:
-            raise InputError(
-                f"--max-chars {form.max_chars} is below --min-chars {form.min_chars}; raise it"
+    def __init__(self, form: Form, memory_mib: int, *, dedup: bool) -> None:
+        opened, closed = form.tags or (None, None)
+        self._text_field = form.text_field
+        try:
+            self._filter = _core.RowFilter(
+                opened, closed, form.prefilled, form.min_chars, form.max_chars, dedup, memory_mib
             )
-        self._form = form
+        except _core.CoreError as error:
+            raise InputError(str(error)) from error
 
     def __call__(self, batch: Batch) -> Decision:
-        """The decision on a batch: the status of the form, `too_short` or `too_long`."""
-        form = self._form
-        texts = batch.texts(form.text_field)
-        truncated = pl.Series([False], dtype=pl.Boolean).new_from_index(0, batch.rows)
-        opened, closed = form.tags or (None, None)
-        parsed = pl.DataFrame(
-            _core.parse_completions(texts, opened, closed, form.prefilled, truncated)
+        """The decision on a batch: the status of the form, `too_short`, `too_long` or `duplicate`."""
+        if isinstance(batch, LineBatch):
+            return Decision.told(*self._filter.check_batch(batch.batch, self._text_field))
+        texts = batch.texts(self._text_field)
+        return _by_row(Decision.told(*self._filter.check(texts, _no(batch.rows))))
+
+
+def _no(rows: int) -> pl.Series:
+    return pl.Series([False], dtype=pl.Boolean).new_from_index(0, rows)
+
+
+def _by_row(decision: Decision) -> Decision:
+    """The decision with rows, counted from 0, where its details name lines, counted from 1."""
+    line = pl.col("detail").str.extract(r" line (\d+)$").cast(pl.Int64)
+    details = (
+        decision.details.alias("detail")
+        .to_frame()
+        .select(
+            pl.when(line.is_not_null())
+            .then(pl.format("the same text as row {}", line - 1))
+            .otherwise("detail")
         )
-        rows = pl.DataFrame({"text": texts, "status": parsed["status"]}).select(
-            "text", "status", chars=pl.col("text").str.len_chars()
-        )
-        most = 2**32 - 1 if form.max_chars is None else form.max_chars
-        told = rows.select(
-            reason=pl.when(pl.col("status") != "ok")
-            .then("status")
-            .when(pl.col("chars") < form.min_chars)
-            .then(pl.lit("too_short"))
-            .when(pl.col("chars") > most)
-            .then(pl.lit("too_long")),
-            detail=pl.format("{} characters", "chars"),
-        )
-        return Decision.of(told["reason"], told["detail"])
+    )
+    return Decision(decision.keep, decision.reasons, details.to_series())
 
 
 class TokenCheck:
@@ -86,23 +92,46 @@ class TokenCheck:
 class DuplicateCheck:
     """Drops texts that an earlier, kept row has, up to white space."""
 
-    def __init__(self, text_field: str) -> None:
+    def __init__(self, text_field: str, memory_mib: int) -> None:
+        self._check = FormCheck(Form(text_field, tags=None), memory_mib, dedup=True)
+        self._blank: str | None = None
+
+    def __call__(self, batch: Batch) -> Decision:
+        """The decision on a batch: `duplicate`."""
+        decision = self._check(batch)
+        blank = (decision.reasons == "empty_answer").fill_null(False)
+        if not blank.any():
+            return decision
+        # A filter has no use for blank texts; here they are copies of the first of them.
+        reasons, details = decision.reasons.to_list(), decision.details.to_list()
+        for row in blank.arg_true().to_list():
+            reasons[row] = details[row] = None
+            if self._blank is None:
+                self._blank = batch.place(row)
+            else:
+                reasons[row], details[row] = "duplicate", f"blank as {self._blank}"
+        return Decision.of(pl.Series(reasons, dtype=pl.String), pl.Series(details, dtype=pl.String))
+
+
+class SurvivorCheck:
+    """Drops texts that a row which passed every other check has, up to white space."""
+
+    def __init__(self, text_field: str, memory_mib: int) -> None:
         self._text_field = text_field
-        self._first: dict[tuple[int, int], str] = {}
+        self._check = FormCheck(Form(text_field, tags=None), memory_mib, dedup=True)
 
     def __call__(self, batch: Batch, earlier: Decision) -> Decision:
         """The decision on those rows of a batch that `earlier` keeps: `duplicate`."""
-        hashes = text_hashes(batch.texts(self._text_field)).rows()
-        reasons: list[str | None] = [None] * batch.rows
-        details: list[str | None] = [None] * batch.rows
-        for row in earlier.keep.arg_true().to_list():
-            place = batch.place(row)
-            first = self._first.setdefault(hashes[row], place)
-            if first != place:
-                reasons[row], details[row] = "duplicate", f"of {first}"
-        return earlier.then(
-            Decision.of(pl.Series(reasons, dtype=pl.String), pl.Series(details, dtype=pl.String))
-        )
+        rows = batch.texts(self._text_field).alias(self._text_field).to_frame()
+        passed = FrameBatch(rows.filter(earlier.keep), 0, "")
+        if passed.rows == 0:
+            return earlier
+        found = self._check(passed)
+        where = earlier.keep.arg_true().filter(~found.keep)
+        none = pl.Series([None], dtype=pl.String).new_from_index(0, batch.rows)
+        reasons = none.scatter(where, found.reasons.drop_nulls())
+        details = none.scatter(where, "the same text as an earlier row that is kept")
+        return earlier.then(Decision.of(reasons, details))
 
 
 def text_hashes(texts: pl.Series) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,8 @@ from pathlib import Path
 import polars as pl
 
 from dalign import _core
-from dalign.data.jsonl_rows import JsonlRows
-from dalign.data.parquet_rows import ParquetRows, dropped_rows
+from dalign.data.jsonl_rows import JsonlRows, JsonlSink
+from dalign.data.parquet_rows import ParquetRows, ParquetSink, dropped_rows
 from dalign.data.row_batch import Batch, Decision, FrameBatch
 from dalign.errors import InputError
 from dalign.progress import Progress
@@ -26,9 +26,7 @@ from dalign.progress import Progress
 RowFile = JsonlRows | ParquetRows
 Decide = Callable[[Batch], Decision]
 
-# What a batch may have of the memory: of lines, whose parsed objects are several times larger, and
-# of decoded columns, of which reading and writing hold a few copies.
-JSONL_SHARE, PARQUET_SHARE = 32, 16
+BATCH_SHARE = 16
 LEAST_MEMORY_MIB = 16
 _SUFFIXES: dict[str, type[JsonlRows | ParquetRows]] = {
     ".jsonl": JsonlRows,
@@ -62,8 +60,11 @@ def peak_mib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // _MIB
 
 
-def open_rows(path: Path, memory_mib: int) -> RowFile:
-    """The file's rows; its name's ending says which kind it is. Raises InputError where it cannot be read."""
+def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
+    """The file's rows; its name's ending says which kind it is. Raises InputError where it cannot be read.
+
+    share: how many batches the memory could hold; reading and writing have several at once.
+    """
     if memory_mib < LEAST_MEMORY_MIB:
         raise InputError(f"--memory-mib {memory_mib}: give at least {LEAST_MEMORY_MIB}")
     kind = _kind(path)
@@ -72,7 +73,6 @@ def open_rows(path: Path, memory_mib: int) -> RowFile:
         raise InputError(f"{path}: {what}; name a JSONL or Parquet file")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty; it needs at least one row")
-    share = JSONL_SHARE if kind is JsonlRows else PARQUET_SHARE
     try:
         path.open("rb").close()
         return kind(path, memory_mib * _MIB // share)
@@ -94,7 +94,9 @@ def dropped_path(out: Path, suffix: str) -> Path:
     return out.with_name(f"{out.stem}.dropped{suffix}")
 
 
-def check_out(source: Path, out: Path, *, force: bool, suffix: str | None = None) -> None:
+def check_out(
+    source: Path, out: Path, *, force: bool, suffix: str | None = None, dropped: str | None = None
+) -> None:
     """Raises InputError where the result cannot be written: no such folder, another kind, or something there already."""
     if suffix is None and _kind(out) is not _kind(source):
         raise InputError(f"{out}: must be of the kind of {source}; end its name in {source.suffix}")
@@ -102,7 +104,7 @@ def check_out(source: Path, out: Path, *, force: bool, suffix: str | None = None
         raise InputError(f"{out}: its name must end in {suffix}: that is what is written")
     if not out.parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent}; make it first")
-    for path in (out, dropped_path(out, source.suffix if suffix is None else suffix)):
+    for path in (out, dropped_path(out, dropped or source.suffix)):
         if path.exists() and source.exists() and path.samefile(source):
             raise InputError(f"{path}: is the input; name another file, rows are never edited")
         if path.is_dir() or (path.exists() and not force):
@@ -111,72 +113,85 @@ def check_out(source: Path, out: Path, *, force: bool, suffix: str | None = None
             )
 
 
-@contextmanager
-def whole_files(out: Path, abort: Callable[[], None]) -> Iterator[None]:
-    """Leaves nothing half written: whatever goes wrong inside, `abort` is called."""
-    try:
-        yield
-    except OSError as error:
-        abort()
-        raise InputError(f"{out}: cannot be written ({error.strerror})") from error
-    except _core.CoreError as error:
-        abort()
-        raise InputError(str(error)) from error
-    except BaseException:
-        abort()
-        raise
-
-
-def sift(source: RowFile, out: Path, decide: Decide, progress: Progress, name: str) -> Counts:
-    """Writes the rows that `decide` keeps to `out`, the others with their reasons beside it."""
+def sift(
+    source: RowFile, out: Path, texts: Sequence[str], decide: Decide, progress: Progress, name: str
+) -> Counts:
+    """Writes the rows that `decide` keeps to `out`, the others with their reasons beside it. texts: fields of texts that it looks at."""
     began = time.monotonic()
-    try:
-        sink = source.sink(out, dropped_path(out, source.suffix))
-    except OSError as error:
-        raise InputError(
-            f"{out}: cannot be written ({error.strerror}); name another place"
-        ) from error
     rows = kept = 0
     dropped: Counter[str] = Counter()
-    with whole_files(out, sink.abort):
-        for batch in watched(source, None, progress, name):
+    with open_sink(source, out, dropped_path(out, source.suffix)) as sink:
+        for batch in watched(source, source.batches(texts, whole=True), progress, name):
             decision = decide(batch)
             sink.write(batch, decision)
             rows += batch.rows
             kept += int(decision.keep.sum())
             for reason, count in decision.reasons.drop_nulls().value_counts().iter_rows():
                 dropped[reason] += count
-        _check_any(source, rows)
+        check_any(source, rows)
         sink.finish()
     counts = Counts(rows, kept, dict(sorted(dropped.items())), time.monotonic() - began)
     progress.finish(name, f"kept {counts.kept} of {counts.rows} rows")
     return counts
 
 
+@contextmanager
+def open_sink(
+    source: RowFile, out: Path | None, dropped: Path
+) -> Iterator[JsonlSink | ParquetSink]:
+    """Where kept and dropped rows go. Leaves nothing half written, whatever goes wrong inside."""
+    with refusals(dropped):
+        sink = source.sink(out, dropped)
+    try:
+        with refusals(dropped):
+            yield sink
+    except BaseException:
+        sink.abort()
+        raise
+
+
+@contextmanager
+def refusals(out: Path) -> Iterator[None]:
+    """What the core or the file system refuses, as one sentence."""
+    try:
+        yield
+    except _core.CoreError as error:
+        raise InputError(str(error)) from error
+    except OSError as error:
+        raise InputError(
+            f"{out}: cannot be written ({error.strerror}); name another place"
+        ) from error
+
+
 def watched(
-    source: RowFile, fields: Sequence[str] | None, progress: Progress, name: str
+    source: RowFile, batches: Iterable[tuple[Batch, int]], progress: Progress, name: str
 ) -> Iterator[Batch]:
     """The batches of a file, each one shown as progress."""
     total = max(1, source.size_bytes // _MIB)
     progress.start(name, total)
-    for batch, done in source.batches(fields):
+    for batch, done in batches:
         yield batch
         progress.advance(name, min(total, done // _MIB), f"MB, {batch.first_row + batch.rows} rows")
 
 
 def look_through(
-    source: RowFile, fields: Sequence[str], progress: Progress, name: str
+    source: RowFile,
+    texts: Sequence[str],
+    others: Sequence[str],
+    progress: Progress,
+    name: str,
 ) -> Iterator[Batch]:
     """The batches of a file with these fields alone. Raises InputError where there is no row."""
     rows = 0
-    for batch in watched(source, fields, progress, name):
+    for batch in watched(source, source.batches(texts, others, whole=False), progress, name):
         rows += batch.rows
         yield batch
-    _check_any(source, rows)
+    check_any(source, rows)
     progress.finish(name, f"{rows} rows")
 
 
-def _check_any(source: RowFile, rows: int) -> None:
+def check_any(source: RowFile, rows: int) -> None:
+    """Raises InputError where a file has no row."""
     if rows == 0:
         raise InputError(f"{source.path}: has no row; it needs at least one")
 
