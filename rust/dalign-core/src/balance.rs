@@ -6,6 +6,7 @@
 //! replacement, needs no count beforehand and no order, and never depends on how rows come in
 //! batches.
 
+mod index;
 mod labels;
 mod order;
 mod reservoir;
@@ -166,7 +167,7 @@ pub struct Rows<'c> {
 pub struct Lists<'c> {
     /// From 0 to the number of codes, never falling; one more than rows.
     pub offsets: &'c [u64],
-    /// Each row's clauses, in the order in which it names them; may be none.
+    /// Each row's clauses, in the order in which it names them; may be none. Codes are below 2³² − 1.
     pub codes: &'c [u32],
 }
 
@@ -242,7 +243,7 @@ impl Balancer {
         settings.categories.check()?;
         settings.clauses.check()?;
         let order = Order::new(settings.seed);
-        Ok(Self { settings, order, strata: Strata::default(), next_row: 0, columns: None })
+        Ok(Self { settings, order, strata: Strata::new(), next_row: 0, columns: None })
     }
 
     /// Takes the next rows in; [`Balancer`] has an example.

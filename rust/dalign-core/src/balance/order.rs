@@ -9,7 +9,7 @@ pub(super) struct Order {
 
 /// The odd number nearest to 2⁶⁴ / φ, and the factors of the mixing function; below, the numbers
 /// that undo a multiplication by them.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(super) const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 const FIRST: u64 = 0xbf58_476d_1ce4_e5b9;
 const SECOND: u64 = 0x94d0_49bb_1331_11eb;
 const UNDO_GOLDEN: u64 = 0xf1de_83e1_9937_733d;

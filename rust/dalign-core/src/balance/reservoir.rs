@@ -1,9 +1,9 @@
 //! The rows that each stratum may still keep, by priority.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 
-use super::order::{Order, mix};
+use super::index::Index;
+use super::order::Order;
 use super::share::{Claim, level, shares};
 use super::{Balance, Settings, Sharing, Stratum};
 
@@ -61,16 +61,20 @@ impl Group {
 }
 
 /// All strata so far.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Strata {
     cells: Vec<Cell>,
-    cell_of: HashMap<u64, u32, BuildHasherDefault<Spread>>,
+    index: Index,
     held: usize,
     /// With a total: at how many held rows the limits are drawn anew.
     room: usize,
 }
 
 impl Strata {
+    pub(super) fn new() -> Self {
+        Self { cells: Vec::new(), index: Index::new(), held: 0, room: 0 }
+    }
+
     /// The stratum under which a row is counted.
     #[inline]
     pub(super) fn of_row(&mut self, category: u32, clauses: &[u32], settings: &Settings) -> usize {
@@ -92,10 +96,15 @@ impl Strata {
     #[inline]
     fn cell(&mut self, category: u32, clause: u32, settings: &Settings) -> usize {
         let key = u64::from(category) << 32 | u64::from(clause);
-        if let Some(&cell) = self.cell_of.get(&key) {
-            return cell as usize;
+        match self.index.get(key) {
+            Some(cell) => cell,
+            None => self.add(key, category, clause, settings),
         }
-        self.cell_of.insert(key, self.cells.len() as u32);
+    }
+
+    #[cold]
+    fn add(&mut self, key: u64, category: u32, clause: u32, settings: &Settings) -> usize {
+        self.index.insert(key, self.cells.len());
         let quotas = [settings.categories.of(category).maximum, quota(clause, settings).maximum];
         let most = quotas.into_iter().chain([settings.total]).flatten().min();
         let limit = most.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
@@ -256,23 +265,5 @@ fn quota(clause: u32, settings: &Settings) -> super::Quota {
         super::Quota { minimum: 0, ..settings.clauses.default }
     } else {
         settings.clauses.of(clause)
-    }
-}
-
-/// Spreads two codes over all bits of a hash; enough for keys that nobody chose to collide.
-#[derive(Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    fn write(&mut self, bytes: &[u8]) {
-        unreachable!("keys are u64, {} bytes were hashed", bytes.len())
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = mix(key);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
