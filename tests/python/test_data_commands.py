@@ -126,6 +126,71 @@ def test_a_duplicate_names_the_line_of_the_row_it_repeats(tmp_path: Path, call: 
         assert row["line"] == line and row["detail"].endswith((f"line {of}", f"in.jsonl:{of}")), row
 
 
+def test_near_duplicates_leave_the_best_judged_of_their_group(
+    kind: str, tmp_path: Path, call: Any
+) -> None:
+    text = " ".join(f"word{number}" for number in range(100))
+    rows = [
+        {"id": 0, "t": text, "s": 1.0},
+        {"id": 1, "t": "something else is said here in other words", "s": 0.0},
+        # One word of a hundred differs: 5 of 96 shingles of each, a similarity of 91 / 101.
+        {"id": 2, "t": text.replace("word50", "other"), "s": 3.0},
+        {"id": 3, "t": text.replace("word9 ", "another "), "s": 2.0},
+    ]
+    source, out = write(tmp_path / f"in.{kind}", rows), tmp_path / f"out.{kind}"
+    options = ("--text-field", "t", "--near", "--force", "--json", "--memory-mib", 16)
+    for more, kept in (
+        ([], [0, 1]),
+        (["--score-field", "s"], [1, 2]),
+        (["--threshold", 0.95], [0, 1, 2, 3]),
+    ):
+        code, _, _ = call("dedup", source, out, *options, *more)
+        assert code == 0 and [row["id"] for row in read(out)] == kept
+        left_out = [row for row in range(4) if row not in kept]
+        assert dropped(out) == [(row, "near_duplicate") for row in left_out]
+    code, _, stderr = call("dedup", source, out, *options, "--threshold", 1.5)
+    assert code == 1 and "1.5" in stderr and stderr.count("\n") == 1
+
+
+def test_a_copy_of_a_row_that_another_check_drops_is_no_copy(
+    kind: str, tmp_path: Path, call: Any
+) -> None:
+    # Of two texts that are the same up to white space one has too many tokens.
+    texts = ["a" + " " * 40 + "b", "a b", "a  b", "c"]
+    rows = [{"id": row, "completion": text} for row, text in enumerate(texts)]
+    source, out = write(tmp_path / f"in.{kind}", rows), tmp_path / f"out.{kind}"
+    from dalign.sandbox.checkpoint import MODEL
+
+    tokens = ("--tokenizer", MODEL, "--min-tokens", 2, "--max-tokens", 24, "--no-tags")
+    assert call("filter", source, out, *tokens)[0] == 0
+    assert [row["id"] for row in read(out)] == [1]
+    assert dropped(out) == [(0, "too_many_tokens"), (2, "duplicate"), (3, "too_few_tokens")]
+
+
+def test_blank_texts_are_copies_of_one_another(kind: str, tmp_path: Path, call: Any) -> None:
+    rows = [{"id": row, "completion": text} for row, text in enumerate(["", "a", " \n", "a "])]
+    source, out = write(tmp_path / f"in.{kind}", rows), tmp_path / f"out.{kind}"
+    assert call("dedup", source, out)[0] == 0
+    assert [row["id"] for row in read(out)] == [0, 1]
+    assert dropped(out) == [(2, "duplicate"), (3, "duplicate")]
+
+
+def test_arrow_tables_are_sifted_as_files_are() -> None:
+    from dalign.data.row_checks import Form, FormCheck
+    from dalign.data.row_files import sift_tables
+
+    table = pl.DataFrame(ROWS)
+    for data in (table, [table.head(2), table.tail(4)], iter([table])):
+        pairs = list(sift_tables(data, FormCheck(Form("completion"), 16, dedup=True)))
+        assert pl.concat([kept for kept, _ in pairs])["id"].to_list() == [0, 1, 4]
+        left_out = pl.concat([dropped for _, dropped in pairs])
+        assert left_out["dropped_row"].to_list() == [2, 3, 5]
+        assert left_out["dropped_detail"].to_list()[1:] == [
+            "the same text as row 0",
+            "the same text as row 1",
+        ]
+
+
 def test_balance_counts_every_stratum_and_warns_of_what_is_short(
     kind: str, tmp_path: Path, call: Any
 ) -> None:

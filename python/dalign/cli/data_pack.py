@@ -20,7 +20,7 @@ from dalign.data.row_files import (
     open_sink,
     watched,
 )
-from dalign.data.row_packing import SCHEMA, OverLong, Packer, Render, read_texts
+from dalign.data.row_packing import NO_FORM, SCHEMA, OverLong, Packer, Render, read_texts
 from dalign.errors import InputError
 
 # Bytes that a buffered token takes on its way to a bin: ids, mask, row, and their packed copies.
@@ -76,8 +76,11 @@ def pack_rows(
 def _text_fields(source: RowFile) -> list[str]:
     """The fields of plain texts that rows of this kind have, as the first row tells."""
     for batch, _ in source.batches([], whole=True):
-        has_lists = batch.has("segments") or batch.has("messages")
-        return [] if has_lists else ["prompt", "completion"]
+        if batch.has("segments") or batch.has("messages"):
+            return []
+        if batch.has("prompt") or batch.has("completion"):
+            return ["prompt", "completion"]
+        raise batch.refuse(0, NO_FORM)
     return []
 
 

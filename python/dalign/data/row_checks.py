@@ -128,9 +128,11 @@ class SurvivorCheck:
             return earlier
         found = self._check(passed)
         where = earlier.keep.arg_true().filter(~found.keep)
-        none = pl.Series([None], dtype=pl.String).new_from_index(0, batch.rows)
-        reasons = none.scatter(where, found.reasons.drop_nulls())
-        details = none.scatter(where, "the same text as an earlier row that is kept")
+        # `scatter` writes in place: the earlier decision's columns stay as they are.
+        reasons = earlier.reasons.clear(batch.rows).scatter(where, "duplicate")
+        details = earlier.reasons.clear(batch.rows).scatter(
+            where, "the same text as an earlier row that is kept"
+        )
         return earlier.then(Decision.of(reasons, details))
 
 

@@ -27,6 +27,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "sequence_starts": pl.List(pl.UInt32()),
     "rows": pl.List(pl.UInt64()),
 }
+NO_FORM = "has neither prompt and completion, nor messages, nor segments; give one of these"
 # A bin this full is written at once; the rows of others wait for better company.
 FULL = 0.98
 
@@ -67,9 +68,7 @@ def read_texts(batch: Batch, render: Render | None, end: str) -> Texts:
         )
     if batch.has("prompt") or batch.has("completion"):
         return _prompted(batch.texts("prompt"), batch.texts("completion"), end)
-    raise batch.refuse(
-        0, "has neither prompt and completion, nor messages, nor segments; give one of these"
-    )
+    raise batch.refuse(0, NO_FORM)
 
 
 def _prompted(prompts: pl.Series, completions: pl.Series, end: str) -> Texts:
@@ -261,4 +260,4 @@ class Packer:
             pl.Series(_core.position_ids(bins["seq_lengths"])).alias("position_ids"),
             "sequence_starts",
             rows["rows"],
-        ).cast(SCHEMA)
+        ).cast(dict(SCHEMA))  # type: ignore[arg-type]
