@@ -27,6 +27,7 @@ __all__ = [
     "NearCandidates",
     "NearIndex",
     "RowFilter",
+    "StreamPacker",
     "Tokenizer",
     "__version__",
     "aggregate",
@@ -39,6 +40,7 @@ __all__ = [
     "exact_duplicates",
     "filter_jsonl",
     "first_leak",
+    "micro_batches",
     "near_duplicates",
     "pack_plan",
     "pack_plan_with",
@@ -514,6 +516,45 @@ def pack_plan_with(
 
     Raises CoreError: ``row_too_long``, ``empty_row``, ``unknown_over_long``.
     """
+
+def micro_batches(
+    lengths: _Column, ranks: int, capacity: int, linear: float, quadratic: float
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Rows of one training step dealt to ranks, as many micro-batches to each, all of about the same work.
+
+    lengths: tokens of each row, at least 1. capacity: tokens that a micro-batch holds. A row of T tokens costs
+    linear · T + quadratic · T²; a dense causal transformer costs 6 · parameters a token and 6 · layers · width a
+    pair of tokens (Chowdhery et al. 2022, appendix B).
+
+    Returns ``(row_order, offsets)``: micro-batch b holds ``row_order[offsets[b] : offsets[b + 1]]``, and
+    b = step · ranks + rank. Those of a step cost about the same. None is above the capacity, and none is empty unless
+    there are too few rows.
+
+    Raises CoreError: ``no_ranks``, ``bad_cost``, ``row_too_long``, ``empty_row``.
+    """
+
+@final
+class StreamPacker:
+    """Packs rows that come batch by batch: best fit decreasing among those that wait, at most buffer_rows."""
+
+    def __new__(cls, capacity: int, buffer_rows: int) -> StreamPacker:
+        """capacity: tokens that a bin holds. buffer_rows: rows that may wait, at least 1.
+
+        Raises CoreError: ``no_buffer``.
+        """
+
+    def push(self, lengths: _Column) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+        """Takes the next rows by their lengths in tokens; the bins that this closes.
+
+        Returns ``(rows, offsets)``: bin b holds ``rows[offsets[b] : offsets[b + 1]]``, rows counted from the first one
+        that was pushed. How the rows are divided into pushes changes nothing.
+
+        Raises CoreError: ``row_too_long``, ``empty_row``, with the row of the stream; none of these rows is then taken.
+        Raises ValueError after ``finish``.
+        """
+
+    def finish(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+        """The bins of all rows that still wait. Raises ValueError when called again."""
 
 def assemble(
     ids: _Column,

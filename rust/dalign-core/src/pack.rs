@@ -1,12 +1,18 @@
 //! Which rows share a bin of a fixed number of tokens; [`crate::layout`] then lays the bins out.
 
 mod best_fit;
+mod error;
+mod micro_batches;
 mod over_long;
 mod spaces;
+mod stream;
 
+pub use error::PackError;
+pub use micro_batches::{Cost, micro_batches};
 pub use over_long::{Fitted, OverLong, plan_with};
+pub use stream::{ClosedBins, StreamPacker};
 
-use crate::error::{ColumnError, CoreError, indexable};
+use crate::error::indexable;
 
 /// Which rows share a bin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,75 +22,6 @@ pub struct Plan {
     /// Bin `b` holds `row_order[bin_offsets[b]..bin_offsets[b + 1]]`; strictly increasing, from 0
     /// to the number of rows.
     pub bin_offsets: Vec<u32>,
-}
-
-/// Why rows cannot be packed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PackError {
-    /// A row alone exceeds a bin.
-    #[error(
-        "row {row} has {length} tokens, the bins hold {capacity}: raise the capacity, or drop or \
-         mask rows this long (rows are never cut to train on a part)"
-    )]
-    RowTooLong {
-        /// The first such row.
-        row: usize,
-        /// Its length in tokens.
-        length: u32,
-        /// What a bin holds.
-        capacity: u32,
-    },
-    /// A row has no token.
-    #[error("row {row} has no token: drop it")]
-    EmptyRow {
-        /// The first such row.
-        row: usize,
-    },
-    /// No rule for over-long rows has this name.
-    #[error("there is no rule `{name}` for over-long rows: use error, drop or mask")]
-    UnknownOverLong {
-        /// The name that was given.
-        name: String,
-    },
-    /// Columns that do not belong together.
-    #[error(transparent)]
-    Column(#[from] ColumnError),
-}
-
-impl CoreError for PackError {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::RowTooLong { .. } => "row_too_long",
-            Self::EmptyRow { .. } => "empty_row",
-            Self::UnknownOverLong { .. } => "unknown_over_long",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::RowTooLong { row, .. } | Self::EmptyRow { row } => Some(*row),
-            Self::UnknownOverLong { .. } => None,
-            Self::Column(error) => error.row(),
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::RowTooLong { length, .. } => Some(f64::from(*length)),
-            Self::EmptyRow { .. } => Some(0.0),
-            Self::UnknownOverLong { .. } => None,
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::RowTooLong { capacity, .. } => Some(f64::from(*capacity)),
-            Self::EmptyRow { .. } | Self::UnknownOverLong { .. } => None,
-            Self::Column(error) => error.limit(),
-        }
-    }
 }
 
 /// Assigns each row to a bin, longest rows first, each to the fullest open bin that still takes it
@@ -103,7 +40,7 @@ impl CoreError for PackError {
 ///
 /// [`PackError::RowTooLong`] when a row alone exceeds `capacity`: rows are never cut, because a cut
 /// row would train on half an answer. [`PackError::EmptyRow`] when a row has no token, and
-/// [`ColumnError::TooManyRows`] above 2³² − 1 rows.
+/// [`ColumnError::TooManyRows`](crate::ColumnError::TooManyRows) above 2³² − 1 rows.
 ///
 /// ```
 /// let plan = dalign_core::pack::plan(&[3, 5, 4, 4], 8)?;
@@ -113,6 +50,14 @@ impl CoreError for PackError {
 /// ```
 pub fn plan(lengths: &[u32], capacity: u32) -> Result<Plan, PackError> {
     indexable("lengths", lengths.len())?;
+    let total = check_lengths(lengths, capacity)?;
+    // More room than all rows need changes nothing but the memory for the spaces.
+    let capacity = u64::from(capacity).min(total) as usize;
+    Ok(best_fit::plan(lengths, capacity))
+}
+
+/// The sum of lengths each of which fits a bin.
+fn check_lengths(lengths: &[u32], capacity: u32) -> Result<u64, PackError> {
     let mut total = 0_u64;
     for (row, &length) in lengths.iter().enumerate() {
         match length {
@@ -123,7 +68,5 @@ pub fn plan(lengths: &[u32], capacity: u32) -> Result<Plan, PackError> {
             _ => total += u64::from(length),
         }
     }
-    // More room than all rows need changes nothing but the memory for the spaces.
-    let capacity = u64::from(capacity).min(total) as usize;
-    Ok(best_fit::plan(lengths, capacity))
+    Ok(total)
 }

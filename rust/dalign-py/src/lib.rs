@@ -13,6 +13,7 @@ mod ids;
 mod jsonl;
 mod leak;
 mod lists;
+mod micro_batches;
 mod pack;
 mod pack_table;
 mod row_filter;
@@ -46,6 +47,8 @@ mod _core {
     use crate::jsonl::{JsonlBatch, JsonlReader};
     #[pymodule_export]
     use crate::leak::first_leak;
+    #[pymodule_export]
+    use crate::micro_batches::{StreamPacker, micro_batches};
     #[pymodule_export]
     use crate::pack::{assemble, pack_plan, pack_plan_with};
     #[pymodule_export]
