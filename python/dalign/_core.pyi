@@ -26,6 +26,7 @@ __all__ = [
     "LineWriter",
     "NearCandidates",
     "NearIndex",
+    "NgramIndex",
     "RowFilter",
     "StreamPacker",
     "Tokenizer",
@@ -532,6 +533,37 @@ def micro_batches(
 
     Raises CoreError: ``no_ranks``, ``bad_cost``, ``row_too_long``, ``empty_row``.
     """
+
+@final
+class NgramIndex:
+    """Reference texts, indexed by their n-grams of words: a policy, evaluation prompts. May be shared by threads.
+
+    Words are runs of letters and digits without regard to case and width, so punctuation and line breaks hide
+    nothing; a character of a script without spaces is a word.
+    """
+
+    def __new__(cls, references: _Column, n: int) -> NgramIndex:
+        """n: words of an n-gram, at least 1.
+
+        Raises CoreError: ``bad_ngram``, ``null``, ``too_many_rows``.
+        """
+
+    def overlap(self, texts: _Column, own: _Column | None) -> _Table:
+        """What each text shares with the references, less the n-grams of its own text (the user's prompt).
+
+        Returns columns:
+
+        - ``ngrams``: how many n-grams the text has, one for each place;
+        - ``shared``: how many of them stand in a reference;
+        - ``words``, ``start``, ``end``: the longest run of words all of whose n-grams are shared, its first byte and one
+          past its last in UTF-8; null where nothing is shared;
+        - ``reference``: the row of the reference that holds the run's beginning, or null.
+
+        A reference of fewer than n words overlaps with a text only if both have the same words and no others; ``shared``
+        is then 0 and ``reference`` is set.
+
+        Raises CoreError: ``length_mismatch``, ``null``.
+        """
 
 @final
 class StreamPacker:

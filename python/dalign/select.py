@@ -58,9 +58,9 @@ def select(
     rows = parsed.join(scores, left_on="id", right_on="completion_id", how="left").sort("id")
     dropped: list[Drop] = []
     candidates: list[Example] = []
-    runs = {name: _word_runs(text) for name, text in spec_texts.items()}
+    recited = _recited(rows, prompts, spec_texts)
     for row in rows.iter_rows(named=True):
-        reason, detail = _refusal(row, prompts[row["prompt_id"]], settings, runs)
+        reason, detail = _refusal(row, settings, recited.get(row["id"], ""))
         if reason:
             dropped.append((row["id"], row["category"], reason, detail))
         else:
@@ -79,30 +79,32 @@ def select(
     return Selection(chosen, dropped, short)
 
 
-def _refusal(
-    row: Mapping[str, object],
-    prompt: Prompt,
-    settings: Select,
-    runs: Mapping[str, frozenset[tuple[str, ...]]],
-) -> tuple[str, str]:
+def _refusal(row: Mapping[str, object], settings: Select, recited: str) -> tuple[str, str]:
     """Why a completion is no example; two empty strings if it is one."""
     score = row["score"]
     if score is None:
         return "unjudged", f"{row['n_valid'] or 0} valid verdicts"
     if float(score) < settings.threshold:  # type: ignore[arg-type]
         return "below_threshold", f"score {score} < {settings.threshold}"
-    asked = _word_runs(" ".join(m["content"] for m in prompt.messages))
-    recited = (_word_runs(str(row["answer"])) & runs[prompt.category]) - asked
-    if recited:
-        return "policy_in_answer", " ".join(min(recited))
-    return "", ""
+    return ("policy_in_answer", recited) if recited else ("", "")
 
 
-def _word_runs(text: str) -> frozenset[tuple[str, ...]]:
-    words = text.lower().split()
-    return frozenset(
-        tuple(words[i : i + RECITED_WORDS]) for i in range(len(words) - RECITED_WORDS + 1)
-    )
+def _recited(
+    rows: pl.DataFrame, prompts: Mapping[str, Prompt], spec_texts: Mapping[str, str]
+) -> dict[str, str]:
+    """What an answer recites of its category's policy and the conversation does not hold, by row id."""
+    found: dict[str, str] = {}
+    for name, text in spec_texts.items():
+        of_category = [prompts[row].category == name for row in rows["prompt_id"]]
+        part = rows.filter(pl.Series(of_category, dtype=pl.Boolean))
+        conversations = [prompts[row].messages for row in part["prompt_id"]]
+        asked = [" ".join(m["content"] for m in messages) for messages in conversations]
+        index = _core.NgramIndex(pl.Series([text]), RECITED_WORDS)
+        overlap = index.overlap(part["answer"], pl.Series(asked, dtype=pl.String))
+        runs = pl.concat([part.select("id", "answer"), pl.DataFrame(overlap)], how="horizontal")
+        for row in runs.filter(pl.col("shared") > 0).iter_rows(named=True):
+            found[row["id"]] = row["answer"].encode()[row["start"] : row["end"]].decode()
+    return found
 
 
 def _example(row: Mapping[str, object], prompt: Prompt) -> Example:

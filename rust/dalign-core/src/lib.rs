@@ -37,6 +37,7 @@ pub mod ids;
 pub mod jsonl;
 pub mod layout;
 pub mod leak;
+pub mod overlap;
 pub mod pack;
 pub mod row_filter;
 pub mod seen;

@@ -14,6 +14,7 @@ mod jsonl;
 mod leak;
 mod lists;
 mod micro_batches;
+mod overlap;
 mod pack;
 mod pack_table;
 mod row_filter;
@@ -49,6 +50,8 @@ mod _core {
     use crate::leak::first_leak;
     #[pymodule_export]
     use crate::micro_batches::{StreamPacker, micro_batches};
+    #[pymodule_export]
+    use crate::overlap::NgramIndex;
     #[pymodule_export]
     use crate::pack::{assemble, pack_plan, pack_plan_with};
     #[pymodule_export]

@@ -19,6 +19,7 @@ mod layout;
 mod leak;
 mod micro_batches;
 mod near;
+mod overlap;
 mod pack;
 mod stream;
 mod text;
