@@ -10,7 +10,9 @@ from peers.protocol import Comparison
 # In the order of the table: a module, and the paths that it holds.
 MODULES = {
     "pack_plan": ("pack-plan",),
+    "pack_rows": ("pack-rows",),
     "tokenize": ("tokenize-smollm2", "tokenize-tekken", "tokenize-trained"),
+    "filter": ("filter",),
     "verdicts": ("verdicts",),
 }
 NAMES = tuple(name for names in MODULES.values() for name in names)
