@@ -175,6 +175,63 @@ def test_blank_texts_are_copies_of_one_another(kind: str, tmp_path: Path, call: 
     assert dropped(out) == [(2, "duplicate"), (3, "duplicate")]
 
 
+def test_rows_that_hold_an_evaluation_text_are_dropped_with_the_words_and_the_place(
+    kind: str, tmp_path: Path, call: Any
+) -> None:
+    rows = [
+        {"id": 0, "prompt": "Tell me: one two THREE, four! And more.", "answer": "nothing"},
+        {"id": 1, "prompt": "one two three and four", "answer": "é, one two three four"},
+        {"id": 2, "prompt": "a b", "answer": "c"},
+        {"id": 3, "prompt": "a b and more", "answer": "c"},
+    ]
+    source, out = write(tmp_path / f"in.{kind}", rows), tmp_path / f"out.{kind}"
+    suite = tmp_path / "suite.jsonl"
+    suite.write_text('{"q": "zero"}\n\n{"q": "zero one two three four five"}\n')
+    short = write(tmp_path / "short.parquet", [{"q": "A  B?"}])
+    options = ("--against", suite, "--against", short, "--eval-field", "q", "--force", "--json")
+
+    code, stdout, _ = call("decontaminate", source, out, *options, "--ngram", 4)
+    assert code == 0 and json.loads(stdout)["against"] == 3
+    assert [row["id"] for row in read(out)] == [1, 3]
+    assert dropped(out) == [(0, "contaminated"), (2, "contaminated")]
+    details = [
+        row.get("detail", row.get("dropped_detail"))
+        for row in read(tmp_path / f"out.dropped.{kind}")
+    ]
+    assert details == [f"{suite}:3: one two THREE, four", f"{short}: row 0: a b"]
+
+    fields = ("--text-field", "prompt", "--text-field", "answer")
+    assert call("decontaminate", source, out, *options, *fields, "--ngram", 4)[0] == 0
+    assert [row["id"] for row in read(out)] == [3]
+    assert call("decontaminate", source, out, *options)[0] == 0
+    assert [row["id"] for row in read(out)] == [0, 1, 3]
+    code, _, stderr = call("decontaminate", source, out, *options, "--ngram", 0)
+    assert code == 1 and stderr.count("\n") == 1
+
+
+def test_an_answer_that_recites_the_policy_is_dropped_and_reasoning_may(
+    kind: str, tmp_path: Path, call: Any
+) -> None:
+    from dalign.spec.parse import load_spec, shipped
+
+    clause = load_spec(shipped("english")).clause("harassment.H2").text
+    words = " ".join(clause.split()[:9])
+    rows = [
+        {"id": 0, "prompt": "a", "completion": f"<think>{words}</think>fine"},
+        {"id": 1, "prompt": "a", "completion": f"<think>b</think>It says: {words.upper()}"},
+        {"id": 2, "prompt": words, "completion": f"<think>c</think>You say: {words}"},
+    ]
+    source, out = write(tmp_path / f"in.{kind}", rows), tmp_path / f"out.{kind}"
+    options = ("--spec", shipped("english"), "--prompt-field", "prompt", "--force", "--json")
+    code, stdout, _ = call("filter", source, out, *options)
+    assert code == 0 and [row["id"] for row in read(out)] == [0, 2]
+    assert dropped(out) == [(1, "policy_in_answer")]
+    share = json.loads(stdout)["policy_share"]
+    assert share["reasoning"] == pytest.approx(1 / 3) and 0 < share["answer"] < 1 / 3
+    assert call("filter", source, out, *options, "--max-answer-overlap", 0.9)[0] == 0
+    assert len(read(out)) == 3
+
+
 def test_arrow_tables_are_sifted_as_files_are() -> None:
     from dalign.data.row_checks import Form, FormCheck
     from dalign.data.row_files import sift_tables

@@ -63,6 +63,27 @@ def filter_(
     tokenizer: TokenizerPath = None,
     min_tokens: Annotated[int, typer.Option("--min-tokens", min=0)] = 0,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=0)] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(
+            "--spec", help="A policy folder: drop answers that recite it, eight words in a row."
+        ),
+    ] = None,
+    max_answer_overlap: Annotated[
+        float,
+        typer.Option(
+            "--max-answer-overlap",
+            min=0,
+            max=1,
+            help="With --spec: the share of an answer that may.",
+        ),
+    ] = 0.0,
+    prompt_field: Annotated[
+        str | None,
+        typer.Option(
+            "--prompt-field", help="With --spec: the user's words, which may be repeated."
+        ),
+    ] = None,
     no_dedup: Annotated[
         bool, typer.Option("--no-dedup", help="Keep rows whose text stood in a kept row before.")
     ] = False,
@@ -78,7 +99,8 @@ def filter_(
     form = Form(text_field, tags, prefilled, min_chars, max_chars)
     tokens = data_work.Tokens(tokenizer, min_tokens, max_tokens)
     job = data_work.Job("filter", source, out, memory_mib, force, json)
-    data_work.filter_rows(job, form, tokens, no_dedup=no_dedup)
+    policy = data_work.Policy(spec, max_answer_overlap, prompt_field)
+    data_work.filter_rows(job, form, tokens, policy, no_dedup=no_dedup)
 
 
 @data.command(
@@ -109,6 +131,38 @@ def dedup(
     job = data_work.Job("dedup", source, out, memory_mib, force, json)
     nearness = Near(threshold, ngram) if near else None
     data_work.dedup_rows(job, text_field, score_field, nearness)
+
+
+@data.command(
+    epilog="Example: dalign data decontaminate train.jsonl clean.jsonl --against suite.jsonl --against public.parquet --text-field prompt",
+)
+def decontaminate(
+    source: In,
+    out: Out,
+    against: Annotated[
+        list[Path], typer.Option("--against", help="An evaluation file; may be given again.")
+    ],
+    text_field: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text-field", help="A field to look at, prompt unless given; may be given again."
+        ),
+    ] = None,
+    eval_field: Annotated[
+        str, typer.Option("--eval-field", help="The field with the evaluation text.")
+    ] = "prompt",
+    ngram: Annotated[
+        int, typer.Option("--ngram", help="Words in a row that count as contamination.")
+    ] = 13,
+    memory_mib: Memory = 256,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Drop rows that share words in a row with an evaluation set, each with the words and the evaluation row."""
+    from dalign.cli import data_work
+
+    job = data_work.Job("decontaminate", source, out, memory_mib, force, json)
+    data_work.decontaminate_rows(job, against, text_field or ["prompt"], eval_field, ngram)
 
 
 @data.command(

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dalign import progress
+import polars as pl
+
+from dalign import _core, progress
 from dalign.cli.show import visible
 from dalign.data.row_balance import OTHERS, Draw, KeepDrawn, Quota, draw_rows, read_quotas
 from dalign.data.row_batch import Batch, Decision
@@ -25,7 +27,13 @@ from dalign.data.row_files import (
     refusals,
     sift,
 )
+from dalign.data.row_overlap import ContaminationCheck, RecitalCheck
 from dalign.errors import InputError, did_you_mean
+from dalign.spec.parse import load_spec, load_templates
+from dalign.spec.types import GENERAL
+
+# As many words of the policy in a row, in an answer, count as recited.
+RECITED_WORDS = 8
 
 
 @dataclass(frozen=True)
@@ -72,12 +80,30 @@ class Tokens:
         return TokenCheck(text_field, self.tokenizer, self.least, self.most)
 
 
-def filter_rows(job: Job, form: Form, tokens: Tokens, *, no_dedup: bool) -> None:
+@dataclass(frozen=True)
+class Policy:
+    """How much of the policy in a folder an answer may recite. own_field: the user's words, which may be repeated."""
+
+    folder: Path | None
+    most: float
+    own_field: str | None
+
+    def check(self, form: Form) -> RecitalCheck | None:
+        """The check, or None where nothing is asked for."""
+        if self.folder is None:
+            return None
+        spec, templates = load_spec(self.folder), load_templates(self.folder)
+        texts = [templates.spec(spec, name) for name in (*spec.names, GENERAL)]
+        index = _core.NgramIndex(pl.Series(texts, dtype=pl.String), RECITED_WORDS)
+        return RecitalCheck(index, form, self.most, self.own_field)
+
+
+def filter_rows(job: Job, form: Form, tokens: Tokens, policy: Policy, *, no_dedup: bool) -> None:
     """Keeps the rows that pass every check."""
     source = job.open()
-    checks: list[Decide] = []
-    if (token_check := tokens.check(form.text_field)) is not None:
-        checks.append(token_check)
+    recital = policy.check(form)
+    found = (tokens.check(form.text_field), recital)
+    checks: list[Decide] = [check for check in found if check is not None]
     # A copy counts as one only of a row that passes every other check.
     form_check = FormCheck(form, job.table_mib, dedup=not no_dedup and not checks)
     survivors = SurvivorCheck(form.text_field, job.table_mib) if checks and not no_dedup else None
@@ -88,7 +114,26 @@ def filter_rows(job: Job, form: Form, tokens: Tokens, *, no_dedup: bool) -> None
             decision = decision.then(check(batch))
         return decision if survivors is None else survivors(batch, decision)
 
-    tell(job, sift(source, job.out, [form.text_field], decide, job.progress(), job.name))
+    fields = [form.text_field, *([policy.own_field] if recital and policy.own_field else [])]
+    counts = sift(source, job.out, fields, decide, job.progress(), job.name)
+    tell(job, counts, **({} if recital is None else {"policy_share": recital.recited.as_json()}))
+
+
+def decontaminate_rows(
+    job: Job, against: Sequence[Path], text_fields: Sequence[str], eval_field: str, ngram: int
+) -> None:
+    """Drops the rows that share words in a row with an evaluation set."""
+    source, shown = job.open(), job.progress()
+    texts, places = [], []
+    for path in against:
+        rows = open_rows(path, job.memory_mib)
+        for batch in look_through(rows, [eval_field], [], shown, path.name):
+            texts.append(batch.texts(eval_field))
+            where = batch.places()
+            places += [where(row) for row in range(batch.rows)]
+    with refusals(job.out):
+        check = ContaminationCheck(pl.concat(texts), places, text_fields, ngram)
+    tell(job, sift(source, job.out, text_fields, check, shown, job.name), against=len(places))
 
 
 def dedup_rows(job: Job, text_field: str, score_field: str | None, near: Near | None) -> None:

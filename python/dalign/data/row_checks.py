@@ -42,10 +42,11 @@ class FormCheck:
         if isinstance(batch, LineBatch):
             return Decision.told(*self._filter.check_batch(batch.batch, self._text_field))
         texts = batch.texts(self._text_field)
-        return _by_row(Decision.told(*self._filter.check(texts, _no(batch.rows))))
+        return _by_row(Decision.told(*self._filter.check(texts, untruncated(batch.rows))))
 
 
-def _no(rows: int) -> pl.Series:
+def untruncated(rows: int) -> pl.Series:
+    """The column that says of no row that generation stopped at the token limit."""
     return pl.Series([False], dtype=pl.Boolean).new_from_index(0, rows)
 
 
