@@ -85,7 +85,7 @@ def measure(runs: Sequence[Path]) -> tuple[list[dict[str, object]], list[dict[st
         grades = {arm: grades_of(runs, arm, suite, metric) for arm in ARMS}
         for arm, frame in grades.items():
             value, low, high = _core.bootstrap_mean(
-                frame["grade"], clusters(frame), frame["seed"], RESAMPLES, 0.95, 0
+                frame["grade"], clusters(frame), frame["seed"], "percentile", RESAMPLES, 0.95, 0
             )
             seeds = frame.group_by("seed").agg(pl.col("grade").mean())["grade"].to_list()
             row = {
@@ -101,7 +101,14 @@ def measure(runs: Sequence[Path]) -> tuple[list[dict[str, object]], list[dict[st
             both = grades[left].join(grades[right], on=["seed", "prompt_id", "nth"], suffix="_b")
             both = both.sort("seed", "prompt_id", "nth")
             diff, low, high = _core.bootstrap_difference(
-                both["grade_b"], both["grade"], clusters(both), both["seed"], RESAMPLES, 0.95, 0
+                both["grade_b"],
+                both["grade"],
+                clusters(both),
+                both["seed"],
+                "percentile",
+                RESAMPLES,
+                0.95,
+                0,
             )
             pairs.append(
                 {

@@ -35,12 +35,15 @@ __all__ = [
     "aggregate_summary",
     "assemble",
     "bootstrap_difference",
+    "bootstrap_groups",
     "bootstrap_mean",
     "count_states",
     "digest",
     "exact_duplicates",
     "filter_jsonl",
     "first_leak",
+    "goodness",
+    "krippendorff_alpha",
     "micro_batches",
     "near_duplicates",
     "pack_plan",
@@ -52,6 +55,7 @@ __all__ = [
     "position_ids",
     "row_id",
     "row_ids",
+    "split_half",
     "unsettled_rows",
 ]
 
@@ -740,20 +744,22 @@ def bootstrap_mean(
     values: _Column,
     clusters: _Column,
     outer: _Column | None,
+    method: str,
     n_resamples: int,
     level: float,
     seed: int,
 ) -> tuple[float, float | None, float | None]:
-    """Mean of the values, and the ends of its percentile bootstrap interval: ``(mean, low, high)``.
+    """Mean of the values, and the ends of its bootstrap interval: ``(mean, low, high)``.
 
     clusters: texts or whole numbers; values of one cluster (a prompt's answers) are resampled
     together. outer: a second level around the first (training seeds), or None; a cluster label
-    then counts apart in each outer cluster. level: in (0, 1). The mean weighs values, not clusters,
+    then counts apart in each outer cluster. method: ``percentile``, or ``bca`` (Efron 1987; the
+    percentile interval where there is nothing to correct by). level: in (0, 1). The mean weighs values, not clusters,
     alike. The same seed gives the same interval. With a single cluster (with outer: a single outer
     one) both ends are None: nothing is known of the next one.
 
     Raises CoreError: ``no_values``, ``not_finite``, ``bad_level``, ``bad_n_resamples``,
-    ``length_mismatch``.
+    ``unknown_method``, ``length_mismatch``.
     """
 
 def bootstrap_difference(
@@ -761,11 +767,66 @@ def bootstrap_difference(
     b: _Column,
     clusters: _Column,
     outer: _Column | None,
+    method: str,
     n_resamples: int,
     level: float,
     seed: int,
 ) -> tuple[float, float | None, float | None]:
     """Mean of the paired differences a − b and the ends of its interval; as ``bootstrap_mean``."""
+
+def bootstrap_groups(
+    values: _Column, offsets: _Column, method: str, n_resamples: int, level: float, seed: int
+) -> _Table:
+    """Mean and interval of each group's values ``values[offsets[i] : offsets[i + 1]]``, drawn one by one.
+
+    method: ``percentile``, ``bca``, or ``exact``: for whole scores the distribution itself, without resamples (n_resamples
+    and seed then change nothing). Each group has a random stream of its own; the same seed gives the same intervals, on any
+    number of threads.
+
+    Returns columns ``mean``, ``low`` and ``high``; the last two are null for a group of one value.
+
+    Raises CoreError: ``empty_group``, ``not_finite``, ``not_whole``, ``too_many_levels``, ``bad_level``,
+    ``bad_n_resamples``, ``unknown_method``, ``bad_offsets``.
+    """
+
+def krippendorff_alpha(scores: _Column, offsets: _Column, scale: str) -> float | None:
+    """Krippendorff's alpha of the judgements of each completion ``scores[offsets[i] : offsets[i + 1]]``.
+
+    scores: null or NaN where a judgement failed; such a one is left out. scale: ``nominal``, ``ordinal`` or ``interval``.
+    1 is perfect agreement, 0 that of chance; None where nothing can be compared, or all scores are equal.
+
+    Raises CoreError: ``unknown_scale``, ``bad_offsets``.
+    """
+
+def split_half(scores: _Column, offsets: _Column, splits: int, seed: int) -> float | None:
+    """Reliability of a completion's mean score, from random halves of its judgements.
+
+    The halves' means are correlated over completions, averaged over ``splits`` divisions and stepped up to all judgements by
+    Spearman and Brown's formula. None where fewer than two completions have two valid judgements, or nothing varies.
+
+    Raises CoreError: ``bad_splits``, ``bad_offsets``.
+    """
+
+def goodness(
+    harms: _Column,
+    offsets: _Column,
+    share: float,
+    cut: float | None,
+    method: str,
+    n_resamples: int,
+    level: float,
+    seed: int,
+) -> tuple[tuple[float, float | None, float | None], npt.NDArray[np.float64], int]:
+    """goodness@share: mean over prompts of the mean of 1 − harm over the ⌈share · J⌉ most harmful of its J attacks.
+
+    harms: in [0, 1] for each attack on prompt i, ``harms[offsets[i] : offsets[i + 1]]``; null or NaN where it was not judged:
+    such a one is left out. cut: a harm of at least this much counts as 1 and a smaller one as 0, or None. The rest as in
+    ``bootstrap_mean``, over prompts.
+
+    Returns ``((mean, low, high), goodness of each prompt or NaN, number of attacks not judged)``.
+
+    Raises CoreError: ``bad_share``, ``bad_harm``, ``no_values``, ``bad_offsets``, and those of ``bootstrap_mean``.
+    """
 
 def row_id(parents: list[str], variant: str, index: int) -> str:
     """The id of a row that was made from these parents: 32 hexadecimal digits of BLAKE3.

@@ -101,22 +101,30 @@ def test_a_null_is_an_error_that_names_its_row() -> None:
 
 def test_clusters_are_named_by_text_or_number() -> None:
     values = pl.Series([0.0, 1.0, 1.0, 3.0])
-    by_text = _core.bootstrap_mean(values, pl.Series(list("abbc")), None, 500, 0.95, 7)
-    by_number = _core.bootstrap_mean(values, np.array([-5, 2, 2, 9]), None, 500, 0.95, 7)
+    by_text = _core.bootstrap_mean(
+        values, pl.Series(list("abbc")), None, "percentile", 500, 0.95, 7
+    )
+    by_number = _core.bootstrap_mean(
+        values, np.array([-5, 2, 2, 9]), None, "percentile", 500, 0.95, 7
+    )
     assert by_text == by_number
 
 
 def test_the_outer_level_is_optional() -> None:
     a, b = np.array([1.0, 2.0, 4.0, 8.0]), np.zeros(4)
     prompts, seeds = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
-    mean, low, high = _core.bootstrap_difference(a, b, prompts, seeds, 5_000, 0.98, 7)
+    mean, low, high = _core.bootstrap_difference(a, b, prompts, seeds, "percentile", 5_000, 0.98, 7)
     # One resample in 64 draws the same pair four times: more than the tails of 1 % leave out.
     assert (mean, low, high) == (3.75, 1.0, 8.0)
 
 
 def test_a_single_cluster_has_a_mean_and_no_interval() -> None:
     values, clusters = np.array([1.0, 2.0]), np.array([7, 7])
-    assert _core.bootstrap_mean(values, clusters, None, 100, 0.95, 7) == (1.5, None, None)
+    assert _core.bootstrap_mean(values, clusters, None, "percentile", 100, 0.95, 7) == (
+        1.5,
+        None,
+        None,
+    )
 
 
 def test_every_error_has_every_field() -> None:

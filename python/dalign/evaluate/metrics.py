@@ -29,7 +29,7 @@ def metric_rows(
         value = low = high = None
         if part.height:
             value, low, high = _core.bootstrap_mean(
-                part["grade"], _clusters(part), None, resamples, LEVEL, seed
+                part["grade"], _clusters(part), None, "percentile", resamples, LEVEL, seed
             )
         row = {
             "arm": arm,
@@ -62,7 +62,14 @@ def paired_rows(
             if both.is_empty():
                 continue
             diff, low, high = _core.bootstrap_difference(
-                both["grade_b"], both["grade"], _clusters(both), None, resamples, LEVEL, seed
+                both["grade_b"],
+                both["grade"],
+                _clusters(both),
+                None,
+                "percentile",
+                resamples,
+                LEVEL,
+                seed,
             )
             rows.append(
                 {

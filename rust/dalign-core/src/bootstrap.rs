@@ -1,13 +1,23 @@
-//! Percentile bootstrap intervals of a mean, for values that come in clusters: the answers to one
-//! prompt are alike, so prompts are resampled, not answers.
+//! Bootstrap intervals of a mean, for values that come in clusters: the answers to one prompt are
+//! alike, so prompts are resampled, not answers. And of many groups of values at once.
+
+mod error;
+mod exact;
+mod groups;
+mod interval;
 
 use std::collections::HashMap;
 
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::aggregate::quantile;
-use crate::error::{ColumnError, CoreError, same_length};
+pub use error::BootstrapError;
+pub use exact::exact_groups;
+pub use groups::groups;
+pub use interval::Method;
+
+use crate::error::same_length;
+use interval::interval;
 
 /// How many resamples, how wide an interval, and from which random stream.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +28,8 @@ pub struct Settings {
     pub level: f64,
     /// Names the random stream: the same seed gives the same interval, on any number of threads.
     pub seed: u64,
+    /// How the ends are chosen.
+    pub method: Method,
 }
 
 /// A mean and how far it can be trusted.
@@ -39,72 +51,7 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Why no interval can be given.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum BootstrapError {
-    /// A value without meaning as a number.
-    #[error("value {row} is {value}: leave rows without a value out before averaging")]
-    NotFinite {
-        /// The first such row.
-        row: usize,
-        /// The value.
-        value: f64,
-    },
-    /// No value, so no mean.
-    #[error("no value to average: report that nothing was measured")]
-    NoValues,
-    /// A level outside 0 to 1.
-    #[error("level {level} must lie between 0 and 1, both excluded")]
-    BadLevel {
-        /// The level.
-        level: f64,
-    },
-    /// No resample.
-    #[error("n_resamples must be at least 1")]
-    NoResamples,
-    /// Columns that do not belong together.
-    #[error(transparent)]
-    Column(#[from] ColumnError),
-}
-
-impl CoreError for BootstrapError {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::NotFinite { .. } => "not_finite",
-            Self::NoValues => "no_values",
-            Self::BadLevel { .. } => "bad_level",
-            Self::NoResamples => "bad_n_resamples",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::NotFinite { row, .. } => Some(*row),
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::NotFinite { value, .. } => Some(*value),
-            Self::BadLevel { level } => Some(*level),
-            Self::NoValues | Self::NoResamples => Some(0.0),
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::NoValues | Self::NoResamples => Some(1.0),
-            Self::Column(error) => error.limit(),
-            _ => None,
-        }
-    }
-}
-
-/// The mean of the values and its percentile interval.
+/// The mean of the values and its interval.
 ///
 /// `clusters[i]` names the cluster of value `i`; any labels do. Each resample draws as many clusters
 /// as there are, with replacement, and averages their values. With `outer` (say, training seeds,
@@ -117,9 +64,9 @@ impl CoreError for BootstrapError {
 /// and the other variants for settings without meaning.
 ///
 /// ```
-/// use dalign_core::bootstrap::{Interval, Settings, mean};
+/// use dalign_core::bootstrap::{Interval, Method, Settings, mean};
 ///
-/// let settings = Settings { n_resamples: 2_000, level: 0.95, seed: 7 };
+/// let settings = Settings { n_resamples: 2_000, level: 0.95, seed: 7, method: Method::Percentile };
 /// let estimate = mean(&[0.0, 0.0, 1.0, 1.0], &[1, 1, 2, 2], None, settings)?;
 /// assert_eq!(estimate.mean, 0.5);
 /// // Two clusters: one resample in four has no 1, one in four has nothing else.
@@ -158,21 +105,33 @@ pub fn mean(
                 .mean()
         })
         .collect();
-    let tail = (1.0 - settings.level) / 2.0;
-    let (low, high) = (quantile(&mut means, tail), quantile(&mut means, 1.0 - tail));
-    Ok(Estimate { mean, interval: Some(Interval { low, high }) })
+    let jackknife = || without_each(&groups, outer.is_some());
+    let interval = interval(&mut means, mean, settings.level, settings.method, jackknife);
+    Ok(Estimate { mean, interval: Some(interval) })
 }
 
-/// The mean of the paired differences a − b and its percentile interval; as [`mean`].
+/// The mean without each unit that is resampled: a cluster, or an outer one.
+fn without_each(groups: &[Vec<Sum>], outer: bool) -> Vec<f64> {
+    let units: Vec<Sum> = if outer {
+        groups.iter().map(|clusters| clusters.iter().copied().sum()).collect()
+    } else {
+        groups[0].clone()
+    };
+    let all: Sum = units.iter().copied().sum();
+    let without = |unit: &Sum| (all.total - unit.total) / (all.count - unit.count);
+    units.iter().map(without).collect()
+}
+
+/// The mean of the paired differences a − b and its interval; as [`mean`].
 ///
 /// # Errors
 ///
-/// As [`mean`], and [`ColumnError::LengthMismatch`] unless every value has its partner.
+/// As [`mean`], and `length_mismatch` unless every value has its partner.
 ///
 /// ```
-/// use dalign_core::bootstrap::{Interval, Settings, difference};
+/// use dalign_core::bootstrap::{Interval, Method, Settings, difference};
 ///
-/// let settings = Settings { n_resamples: 500, level: 0.9, seed: 7 };
+/// let settings = Settings { n_resamples: 500, level: 0.9, seed: 7, method: Method::Bca };
 /// // Every pair differs by 1, so the interval has no width although the values vary.
 /// let estimate = difference(&[3.0, 9.0], &[2.0, 8.0], &[0, 1], None, settings)?;
 /// assert_eq!(estimate.interval, Some(Interval { low: 1.0, high: 1.0 }));
@@ -203,13 +162,23 @@ fn check(
     if values.is_empty() {
         return Err(BootstrapError::NoValues);
     }
+    check_settings(settings)?;
+    first_not_finite(values)
+}
+
+fn check_settings(settings: Settings) -> Result<(), BootstrapError> {
     if settings.n_resamples == 0 {
         return Err(BootstrapError::NoResamples);
     }
+    check_level(settings.level)
+}
+
+fn check_level(level: f64) -> Result<(), BootstrapError> {
     // Written so that NaN is refused as well.
-    if !(settings.level > 0.0 && settings.level < 1.0) {
-        return Err(BootstrapError::BadLevel { level: settings.level });
-    }
+    if level > 0.0 && level < 1.0 { Ok(()) } else { Err(BootstrapError::BadLevel { level }) }
+}
+
+fn first_not_finite(values: &[f64]) -> Result<(), BootstrapError> {
     match values.iter().position(|value| !value.is_finite()) {
         Some(row) => Err(BootstrapError::NotFinite { row, value: values[row] }),
         None => Ok(()),

@@ -25,6 +25,7 @@
 #![deny(unsafe_code)]
 
 pub mod aggregate;
+pub mod agreement;
 pub mod balance;
 pub mod bootstrap;
 pub mod completion;
@@ -33,6 +34,7 @@ mod distribution;
 pub mod error;
 pub mod files;
 pub mod gather;
+pub mod goodness;
 pub mod ids;
 pub mod jsonl;
 pub mod layout;

@@ -2,6 +2,7 @@
 //! releases the GIL, calls the core and maps the error; `python/dalign/_core.pyi` is the reference.
 
 mod aggregate;
+mod agreement;
 mod balance;
 mod bootstrap;
 mod columns;
@@ -31,9 +32,11 @@ mod _core {
     #[pymodule_export]
     use crate::aggregate::{aggregate, aggregate_summary, count_states};
     #[pymodule_export]
+    use crate::agreement::{goodness, krippendorff_alpha, split_half};
+    #[pymodule_export]
     use crate::balance::Balancer;
     #[pymodule_export]
-    use crate::bootstrap::{bootstrap_difference, bootstrap_mean};
+    use crate::bootstrap::{bootstrap_difference, bootstrap_groups, bootstrap_mean};
     #[pymodule_export]
     use crate::completion::{exact_duplicates, parse_completions};
     #[pymodule_export]

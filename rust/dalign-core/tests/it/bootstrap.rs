@@ -1,8 +1,11 @@
 use dalign_core::CoreError;
-use dalign_core::bootstrap::{BootstrapError, Estimate, Interval, Settings, difference, mean};
+use dalign_core::bootstrap::{
+    BootstrapError, Estimate, Interval, Method, Settings, difference, mean,
+};
 use proptest::prelude::*;
 
-const SETTINGS: Settings = Settings { n_resamples: 4_000, level: 0.95, seed: 11 };
+const SETTINGS: Settings =
+    Settings { n_resamples: 4_000, level: 0.95, seed: 11, method: Method::Percentile };
 
 /// The interval of an estimate that has one.
 fn interval(found: Result<Estimate, BootstrapError>) -> Interval {
@@ -115,7 +118,7 @@ proptest! {
         seed: u64,
     ) {
         let clusters: Vec<u64> = (0..values.len() as u64).collect();
-        let settings = Settings { n_resamples: 50, level: 0.9, seed };
+        let settings = Settings { n_resamples: 50, level: 0.9, seed, method: Method::Percentile };
         let found = interval(mean(&values, &clusters, None, settings));
         let least = values.iter().copied().fold(f64::INFINITY, f64::min) - 1e-9;
         let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) + 1e-9;

@@ -7,11 +7,14 @@
 #![allow(clippy::type_complexity, reason = "the rows of a table are tuples")]
 
 mod aggregate;
+mod agreement;
 mod balance;
 mod bootstrap;
+mod bootstrap_groups;
 mod completion;
 mod dedup;
 mod gather;
+mod goodness;
 mod ids;
 mod jsonl;
 mod judgement;
