@@ -116,7 +116,7 @@ bench: ## The Rust benches; needs no Python
 
 # libFuzzer and the address sanitizer need a nightly compiler; both put what they build into target/.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := completion verdict
+FUZZ_TARGETS := completion verdict jsonl
 NIGHTLY := cargo +nightly
 TOOLS := $(CURDIR)/target/tools
 

@@ -8,16 +8,20 @@
 //! | module | from | to |
 //! |---|---|---|
 //! | [`completion`] | a model's reply | status, reasoning, answer |
-//! | [`dedup`] | texts | the first row with the same text |
+//! | [`jsonl`], [`files`], [`row_filter`], [`seen`] | files of JSON Lines larger than memory | the rows that stay, the others with their reason |
+//! | [`dedup`] | texts | exact and near duplicates, and the row that stands for each group |
+//! | [`overlap`] | texts, and reference texts | runs of words that both hold: a policy recited, an evaluation prompt |
 //! | [`balance`] | categories, clauses, quotas | rows drawn |
 //! | [`tokenize`] | texts | token ids and offsets |
 //! | [`leak`] | token ids of prompts and of the policy | the first prompt that holds it |
-//! | [`pack`] | row lengths | rows of each bin |
+//! | [`pack`] | row lengths | rows of each bin, also of a stream; micro-batches for ranks |
 //! | [`gather`] | lists of tokens by row | the same columns by bin |
 //! | [`layout`] | segments of token ids, bins | flat training buffers |
-//! | [`verdict`] | a judge's reply | state, score, stance |
+//! | [`verdict`] | a judge's reply | state, score, stance, sub-scores, single clauses |
 //! | [`aggregate`] | scores by completion | one score each, or none |
-//! | [`bootstrap`] | values by cluster | mean and interval |
+//! | [`agreement`] | scores by completion | alpha, split-half reliability |
+//! | [`bootstrap`] | values by cluster or group | mean and interval |
+//! | [`goodness`] | harms by prompt and attack | goodness under the worst attacks |
 //! | [`ids`] | parents, variant, index | a row's id |
 //!
 //! The Python package `dalign` uses this crate through `dalign._core`; from Rust, start at the
