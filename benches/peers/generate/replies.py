@@ -41,14 +41,14 @@ OPINION = [
     "who",
     "asked",
 ]
-SHARES = (0.35, 0.15, 0.25, 0.15, 0.07, 0.03)
+SHARES = (0.40, 0.15, 0.25, 0.13, 0.05, 0.02)
 
 
 def forms(opinion: str, score: int) -> tuple[str, ...]:
     """The reply in each form, in the order of SHARES."""
     return (
         f"{opinion}.\n\nScore: {score}/10",
-        f"{opinion}.\n\n**Score:** {score}",
+        f"{opinion}.\n\n**Rating:** {score}",
         f'{opinion}.\n```json\n{{"score": {score}, "reason": "see above"}}\n```',
         f"{opinion}.\n<score>{score}</score>",
         f'{{"reason": "{opinion}", "score": {score}}}',

@@ -16,7 +16,7 @@ NUMBER = r"(\d+(?:\.\d+)?)"
 PATTERNS = (
     rf"<score>\s*{NUMBER}\s*</score>",
     rf'"score"\s*:\s*{NUMBER}',
-    rf"(?i)\bscore:\**\s*{NUMBER}",
+    rf"(?i)\**(?:score|rating)\s*:\s*\**\s*{NUMBER}",
 )
 
 
