@@ -11,8 +11,11 @@ from peers.protocol import Comparison
 MODULES = {
     "pack_plan": ("pack-plan",),
     "pack_rows": ("pack-rows",),
+    "micro_batches": ("micro-batches",),
     "tokenize": ("tokenize-smollm2", "tokenize-tekken", "tokenize-trained"),
     "filter": ("filter",),
+    "aggregate": ("aggregate",),
+    "bootstrap": ("bootstrap",),
     "verdicts": ("verdicts",),
 }
 NAMES = tuple(name for names in MODULES.values() for name in names)
