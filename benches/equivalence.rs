@@ -1,11 +1,13 @@
 //! The baselines of the benches give what the core gives: only then are their speeds compared.
 
 use dalign_benches::{
-    Stream, borrowed, completions, lengths, naive, scores, spread_lengths, strata,
+    Stream, borrowed, completions, documents, lengths, naive, scores, spread_lengths, strata,
 };
 use dalign_core::aggregate::{Method, reduce};
 use dalign_core::balance::{Balancer, Quota, Quotas, Rows, Settings};
 use dalign_core::completion::{Status, Tags, parse_column};
+use dalign_core::dedup::{self, near, representatives};
+use dalign_core::overlap::NgramIndex;
 use dalign_core::pack::plan;
 
 #[test]
@@ -75,4 +77,34 @@ fn the_naive_draw_keeps_as_many_rows_of_each_category() {
         };
         assert_eq!(counts(&balancer.finish().kept), counts(&drawn));
     }
+}
+
+#[test]
+fn comparing_each_with_each_finds_the_same_near_duplicates() {
+    let texts = documents(300);
+    let texts = borrowed(&texts);
+    let naive = naive::similar_pairs(&texts, 5, 0.7);
+    assert!(naive.len() > 20, "the input has near-duplicates: {}", naive.len());
+    let settings = dedup::Settings::new(5, 256, 64, 0.7).unwrap();
+    let found = near(&texts, settings).unwrap();
+    // Of a document that is copied unchanged the core reports the copy, and its pairs only once.
+    let kept = representatives(texts.len(), &found, None).unwrap();
+    for (a, b, jaccard) in &naive {
+        assert_eq!(kept[*a as usize], kept[*b as usize], "{a} and {b} of similarity {jaccard}");
+    }
+    for pair in found {
+        assert!(naive.contains(&(pair.a, pair.b, pair.jaccard)), "{pair:?}");
+    }
+}
+
+#[test]
+fn looking_up_every_run_of_words_finds_the_same_overlap() {
+    let texts = documents(500);
+    let texts = borrowed(&texts);
+    let known = naive::runs_of_words(&texts[..20], 13);
+    let index = NgramIndex::new(&texts[..20], 13).unwrap();
+    let found = index.overlap_column(&texts, None).unwrap();
+    let found: Vec<u32> = found.iter().map(|row| row.shared).collect();
+    assert_eq!(naive::shared_runs(&texts, &known, 13), found);
+    assert!(found[20..].iter().any(|&shared| shared > 0), "a copy of a reference is among them");
 }

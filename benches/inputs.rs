@@ -108,6 +108,41 @@ pub fn completions(rows: usize) -> Vec<String> {
     completions
 }
 
+/// Documents of 300 words; every tenth is an earlier one with up to 3 % of its words replaced.
+#[must_use]
+pub fn documents(rows: usize) -> Vec<String> {
+    let mut stream = Stream::new(8);
+    let mut documents: Vec<String> = Vec::with_capacity(rows);
+    for row in 0..rows {
+        if row == 0 || stream.below(10) > 0 {
+            documents.push(prose(&mut stream, 300));
+            continue;
+        }
+        let share = 0.03 * stream.unit();
+        let origin = stream.below(row);
+        let earlier = documents[origin]
+            .split(' ')
+            .map(|word| if stream.unit() < share { *stream.pick(&WORDS) } else { word });
+        let copy = earlier.collect::<Vec<_>>().join(" ");
+        documents.push(copy);
+    }
+    documents
+}
+
+/// One document of 100 words, in each row with other white space: no two rows are equal byte for byte.
+#[must_use]
+pub fn respaced(rows: usize) -> Vec<String> {
+    let words = prose(&mut Stream::new(9), 100);
+    let words: Vec<&str> = words.split(' ').collect();
+    let spaced = |row: usize| {
+        let space = |place: usize| if row >> place & 1 == 1 { "  " } else { " " };
+        let spaced =
+            words.iter().enumerate().map(|(place, word)| format!("{word}{}", space(place % 64)));
+        spaced.collect()
+    };
+    (0..rows).map(spaced).collect()
+}
+
 /// Judge replies of about 370 characters in five forms, one in twenty without a score.
 #[must_use]
 pub fn replies(rows: usize) -> Vec<String> {

@@ -9,6 +9,8 @@ mod completion;
 mod dedup;
 mod ids;
 mod layout;
+mod near;
+mod overlap;
 mod pack;
 mod tokenize;
 mod verdict;
@@ -32,6 +34,8 @@ criterion_group! {
     targets =
         completion::completion,
         dedup::dedup,
+        near::near_duplicates,
+        overlap::overlap,
         tokenize::tokenize,
         pack::pack,
         layout::layout,

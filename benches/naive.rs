@@ -1,5 +1,7 @@
 //! The plainest way to do what the core does, to compare with: `equivalence.rs` proves both equal.
 
+use std::collections::HashSet;
+
 /// Reasoning and answer by `find`, for prefix-tagged replies; none where the form is broken.
 #[must_use]
 pub fn parse(text: &str) -> Option<(&str, &str)> {
@@ -62,4 +64,44 @@ pub fn drawn(categories: &[u32], maximum: usize, stream: &mut crate::Stream) -> 
     }
     drawn.sort_unstable();
     drawn
+}
+
+/// The pairs of rows whose sets of `n` words in a row have a Jaccard similarity of `threshold` or more,
+/// by comparing each with each.
+#[must_use]
+pub fn similar_pairs(texts: &[&str], n: usize, threshold: f64) -> Vec<(u32, u32, f64)> {
+    let sets: Vec<HashSet<Vec<&str>>> =
+        texts.iter().map(|text| runs_of_words(&[text], n)).collect();
+    let mut pairs = Vec::new();
+    for (a, one) in sets.iter().enumerate() {
+        for (b, other) in sets.iter().enumerate().skip(a + 1) {
+            let shared = one.intersection(other).count() as f64;
+            let jaccard = shared / (one.len() as f64 + other.len() as f64 - shared);
+            if jaccard >= threshold {
+                pairs.push((a as u32, b as u32, jaccard));
+            }
+        }
+    }
+    pairs
+}
+
+/// Every run of `n` words of some texts.
+#[must_use]
+pub fn runs_of_words<'t>(texts: &[&'t str], n: usize) -> HashSet<Vec<&'t str>> {
+    let mut runs = HashSet::new();
+    for text in texts {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        runs.extend(words.windows(n).map(<[&str]>::to_vec));
+    }
+    runs
+}
+
+/// How many places of each text hold a run of `n` words that is known.
+#[must_use]
+pub fn shared_runs(texts: &[&str], known: &HashSet<Vec<&str>>, n: usize) -> Vec<u32> {
+    let shared = |text: &&str| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.windows(n).filter(|run| known.contains(*run)).count() as u32
+    };
+    texts.iter().map(shared).collect()
 }

@@ -9,6 +9,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use rayon::prelude::*;
 
 use crate::error::{ColumnError, CoreError, indexable, same_length};
+use crate::simd::widest;
 use crate::text::ngram::ngrams;
 use crate::text::words::{HashedWord, folded};
 
@@ -188,9 +189,13 @@ impl NgramIndex {
     fn overlap_in(&self, text: &str, own: Option<&str>, room: &mut Room) -> Overlap {
         let Room { words, hashes } = room;
         words.clear();
-        words.extend(folded(text));
         hashes.clear();
-        hashes.extend(words.iter().map(|word| word.hash));
+        widest(|| {
+            for word in folded(text) {
+                words.push(word);
+                hashes.push(word.hash);
+            }
+        });
         let own = own.map(|own| {
             let hashes: Vec<u64> = folded(own).map(|word| word.hash).collect();
             ngrams(&hashes, self.n).collect::<HashSet<u64>>()

@@ -5,6 +5,7 @@
 //! another bin, the first non-empty one in an order that is the same for every text. One step a
 //! shingle, where MinHash with k permutations takes k.
 
+use crate::simd::widest;
 use crate::text::ngram::ngrams;
 use crate::text::words::verbatim;
 
@@ -13,7 +14,12 @@ use crate::text::words::verbatim;
 /// A text of fewer than n words has one shingle, all its words; one without words the empty shingle.
 pub(super) fn shingles_into(text: &str, n: usize, words: &mut Vec<u64>, shingles: &mut Vec<u64>) {
     words.clear();
-    words.extend(verbatim(text).map(|word| word.hash));
+    widest(|| {
+        // `extend` would leave the loop outside: it is not inlined here.
+        for word in verbatim(text) {
+            words.push(word.hash);
+        }
+    });
     shingles.clear();
     if words.len() < n {
         // Beside full shingles this is the hash of no n words in a row but by chance.

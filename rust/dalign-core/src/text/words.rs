@@ -14,7 +14,9 @@
 mod window;
 
 use super::{fold_character, is_invisible};
-use window::{HIGH, SEED, WordHasher, absorb, finish, window_at, within};
+use window::{
+    HIGH, SEED, WordHasher, absorb, below, below_count, finish, lowest, window_at, within,
+};
 
 /// A word: where it stands and what it hashes to.
 ///
@@ -232,37 +234,40 @@ impl<N: Notion> Iterator for HashedWords<'_, N> {
     #[inline(always)]
     fn next(&mut self) -> Option<HashedWord> {
         let bytes = self.text.as_bytes();
-        let mut at = self.at;
-        let mut hash = SEED;
-        loop {
-            if at >= bytes.len() && at == self.at {
-                return None;
-            }
-            let window = N::fold_window(window_at(bytes, at));
-            let stops = N::separators(window) | window & HIGH;
-            if stops == 0 {
-                hash = absorb(hash, window);
-                at += 8;
+        while self.at < bytes.len() {
+            let start = self.at;
+            let (mut end, mut hash) = (start, SEED);
+            // Two windows at a time, whatever the length: few words are longer, so no branch is guessed.
+            let stop = loop {
+                let (low, high) = (
+                    N::fold_window(window_at(bytes, end)),
+                    N::fold_window(window_at(bytes, end + 8)),
+                );
+                let low_stop = lowest(N::separators(low) | low & HIGH);
+                let high_stop = lowest(N::separators(high) | high & HIGH);
+                let is_long = if low_stop == 0 { u64::MAX } else { 0 };
+                let count = below_count(low_stop) + (below_count(high_stop) & is_long as usize);
+                if count > 0 {
+                    hash = absorb(hash, low & below(low_stop), high & below(high_stop) & is_long);
+                }
+                end += count;
+                if count < 16 {
+                    break low & low_stop | high & high_stop & is_long;
+                }
+            };
+            if stop != 0 {
+                if let word @ Some(_) = self.next_by_character() {
+                    return word;
+                }
                 continue;
             }
-            let count = stops.trailing_zeros() as usize / 8;
-            let (start, end) = (self.at, at + count);
-            if window >> (8 * count) & 0x80 != 0 {
-                match self.next_by_character() {
-                    None => (at, hash) = (self.at, SEED),
-                    word => return word,
-                }
-            } else if end > start {
-                if count > 0 {
-                    hash = absorb(hash, window & ((1 << (8 * count)) - 1));
-                }
-                self.at = end;
+            // The separator is passed over too.
+            self.at = end + 1;
+            if end > start {
                 return Some(HashedWord { start, end, hash: finish(hash, end - start) });
-            } else {
-                at = start + 1;
-                self.at = at;
             }
         }
+        None
     }
 }
 

@@ -62,13 +62,21 @@ proptest! {
 
     #[test]
     fn the_place_in_the_text_changes_no_hash(
-        before in "[ab ]{0,9}|[é]{0,9}", word in "[a-zé]{1,20}", after in "[b ]{0,9}",
+        before in "[ab ]{0,9}|[é]{0,9}", word in "[a-z]{1,40}|[a-zé]{1,20}", after in "[b ]{0,9}",
     ) {
         let text = format!("{before} {word} {after}");
         let start = before.len() + 1;
         let alone = verbatim(&word).next().unwrap().hash;
         let found = verbatim(&text).find(|found| found.start == start).unwrap();
         prop_assert_eq!((found.hash, found.end), (alone, start + word.len()));
+    }
+
+    #[test]
+    fn a_character_that_is_passed_over_changes_no_hash(word in "[a-zA-Z0-9]{1,40}", at in 1_usize..40) {
+        // The plain word is read in blocks of sixteen bytes, the other character by character.
+        let (first, rest) = word.split_at(at.min(word.len()));
+        let hash = |text: &str| folded(text).map(|word| word.hash).collect::<Vec<_>>();
+        prop_assert_eq!(hash(&format!("{first}\u{200b}{rest}")), hash(&word));
     }
 
     #[test]

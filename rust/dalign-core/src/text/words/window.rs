@@ -11,14 +11,37 @@ const FINISH: u64 = 0xa409_3822_299f_31d1;
 /// The eight bytes from `at` on; beyond the end stand spaces, which end a word in either notion.
 #[inline(always)]
 pub(super) fn window_at(bytes: &[u8], at: usize) -> u64 {
-    if let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        return u64::from_le_bytes(*window);
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(window) => u64::from_le_bytes(*window),
+        None => last_window(bytes, at),
     }
+}
+
+#[cold]
+fn last_window(bytes: &[u8], at: usize) -> u64 {
     let mut window = [b' '; 8];
     for (to, from) in window.iter_mut().zip(bytes.iter().skip(at)) {
         *to = *from;
     }
     u64::from_le_bytes(window)
+}
+
+/// The lowest mark of a window.
+#[inline(always)]
+pub(super) fn lowest(marks: u64) -> u64 {
+    marks & marks.wrapping_neg()
+}
+
+/// All bytes below a mark; every byte where there is none.
+#[inline(always)]
+pub(super) fn below(mark: u64) -> u64 {
+    (mark >> 7).wrapping_sub(1)
+}
+
+/// How many bytes are below a mark: eight where there is none.
+#[inline(always)]
+pub(super) fn below_count(mark: u64) -> usize {
+    mark.trailing_zeros() as usize / 8
 }
 
 /// The high bit of each byte in `first..=last`, both ASCII; bytes above 0x7f are in no range.
@@ -32,10 +55,10 @@ pub(super) fn within(window: u64, first: u8, last: u8) -> u64 {
     at_least & !above & !window & HIGH
 }
 
-/// Takes eight more bytes into a hash: both halves of the product depend on every bit.
+/// Takes sixteen more bytes into a hash: both halves of the product depend on every bit.
 #[inline(always)]
-pub(super) fn absorb(hash: u64, window: u64) -> u64 {
-    multiply_fold(hash ^ window, ABSORB)
+pub(super) fn absorb(hash: u64, low: u64, high: u64) -> u64 {
+    multiply_fold(hash ^ low, ABSORB ^ high)
 }
 
 #[inline(always)]
@@ -52,31 +75,37 @@ fn multiply_fold(a: u64, b: u64) -> u64 {
 /// The hash of a word that comes character by character.
 pub(super) struct WordHasher {
     hash: u64,
-    window: u64,
+    /// Bytes not absorbed yet, the first in the lowest.
+    block: u128,
     bytes: usize,
 }
 
 impl Default for WordHasher {
     fn default() -> Self {
-        Self { hash: SEED, window: 0, bytes: 0 }
+        Self { hash: SEED, block: 0, bytes: 0 }
     }
 }
 
 impl WordHasher {
     pub(super) fn push(&mut self, character: char) {
         for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-            self.window |= u64::from(byte) << (8 * (self.bytes % 8));
+            self.block |= u128::from(byte) << (8 * (self.bytes % 16));
             self.bytes += 1;
-            if self.bytes.is_multiple_of(8) {
-                self.hash = absorb(self.hash, self.window);
-                self.window = 0;
+            if self.bytes.is_multiple_of(16) {
+                self.absorb();
             }
         }
     }
 
-    pub(super) fn finish(self) -> u64 {
-        let partial = !self.bytes.is_multiple_of(8);
-        let hash = if partial { absorb(self.hash, self.window) } else { self.hash };
-        finish(hash, self.bytes)
+    pub(super) fn finish(mut self) -> u64 {
+        if !self.bytes.is_multiple_of(16) {
+            self.absorb();
+        }
+        finish(self.hash, self.bytes)
+    }
+
+    fn absorb(&mut self) {
+        self.hash = absorb(self.hash, self.block as u64, (self.block >> 64) as u64);
+        self.block = 0;
     }
 }
