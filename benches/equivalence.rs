@@ -1,7 +1,8 @@
 //! The baselines of the benches give what the core gives: only then are their speeds compared.
 
 use dalign_benches::{
-    Stream, borrowed, completions, documents, lengths, naive, scores, spread_lengths, strata,
+    Stream, borrowed, completions, documents, lengths, naive, prose, replies, scores,
+    spread_lengths, strata,
 };
 use dalign_core::aggregate::{Method, reduce};
 use dalign_core::balance::{Balancer, Quota, Quotas, Rows, Settings};
@@ -9,6 +10,8 @@ use dalign_core::completion::{Status, Tags, parse_column};
 use dalign_core::dedup::{self, near, representatives};
 use dalign_core::overlap::NgramIndex;
 use dalign_core::pack::plan;
+use dalign_core::quality::{Checks, Completion};
+use dalign_core::verdict::{Scale, parse_column as verdicts};
 
 #[test]
 fn the_naive_parser_finds_the_same_parts() {
@@ -98,6 +101,20 @@ fn comparing_each_with_each_finds_the_same_near_duplicates() {
 }
 
 #[test]
+fn the_naive_count_of_repeated_words_is_the_same() {
+    let checks = Checks::new(3, &[], &[]).unwrap();
+    let mut stream = Stream::new(7);
+    for words in 0..300 {
+        let answer = prose(&mut stream, words);
+        let completion = Completion { prompt: "", reasoning: "", answer: &answer };
+        let found = checks.measure(completion).answer;
+        let repeated = naive::repeated_words(&answer, 3);
+        let covered = found.repeated * f64::from(found.words);
+        assert!((covered - repeated as f64).abs() < 0.5, "{answer}");
+    }
+}
+
+#[test]
 fn looking_up_every_run_of_words_finds_the_same_overlap() {
     let texts = documents(500);
     let texts = borrowed(&texts);
@@ -107,4 +124,16 @@ fn looking_up_every_run_of_words_finds_the_same_overlap() {
     let found: Vec<u32> = found.iter().map(|row| row.shared).collect();
     assert_eq!(naive::shared_runs(&texts, &known, 13), found);
     assert!(found[20..].iter().any(|&shared| shared > 0), "a copy of a reference is among them");
+}
+
+#[test]
+fn the_naive_reader_finds_the_same_scores() {
+    let replies = replies(5_000);
+    let scale = Scale::new(0.0, 10.0).unwrap();
+    let mut missing = 0;
+    for (reply, verdict) in replies.iter().zip(verdicts(&borrowed(&replies), scale)) {
+        assert_eq!(naive::score(reply), verdict.score, "{reply}");
+        missing += usize::from(verdict.score.is_none());
+    }
+    assert!(missing > 100, "the input has replies without a score too: {missing}");
 }

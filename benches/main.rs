@@ -12,6 +12,7 @@ mod layout;
 mod near;
 mod overlap;
 mod pack;
+mod quality;
 mod tokenize;
 mod verdict;
 
@@ -39,6 +40,7 @@ criterion_group! {
         tokenize::tokenize,
         pack::pack,
         layout::layout,
+        quality::quality,
         verdict::verdict,
         aggregate::aggregate,
         balance::balance,

@@ -32,6 +32,33 @@ pub fn spaces_left(lengths: &[u32], capacity: u32) -> Vec<u32> {
     spaces
 }
 
+/// How many words lie in an n-gram that stood in the text before: every word a string, every n-gram
+/// a list of them.
+#[must_use]
+pub fn repeated_words(text: &str, n: usize) -> usize {
+    let lower = text.to_lowercase();
+    let words: Vec<String> = lower.split_whitespace().map(str::to_owned).collect();
+    let mut seen = std::collections::HashSet::new();
+    let mut covered = vec![false; words.len()];
+    for (place, gram) in words.windows(n).enumerate() {
+        if !seen.insert(gram.to_vec()) {
+            covered[place..place + n].fill(true);
+        }
+    }
+    covered.iter().filter(|&&covered| covered).count()
+}
+
+/// The score of a reply in one of the five forms of [`crate::replies`], by `rfind` of each.
+#[must_use]
+pub fn score(reply: &str) -> Option<f64> {
+    let visible = reply.rsplit("</think>").next().unwrap_or(reply);
+    ["<score>", "\"score\": ", "Score: ", "**Score**: ", "score "].iter().find_map(|label| {
+        let value = &visible[visible.rfind(label)? + label.len()..];
+        let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+        value[..digits].parse().ok()
+    })
+}
+
 /// The least finite score of each completion; none where fewer than `min_valid` are finite.
 #[must_use]
 pub fn least(scores: &[f64], offsets: &[u32], min_valid: usize) -> Vec<Option<f64>> {
@@ -98,6 +125,7 @@ pub fn runs_of_words<'t>(texts: &[&'t str], n: usize) -> HashSet<Vec<&'t str>> {
 
 /// How many places of each text hold a run of `n` words that is known.
 #[must_use]
+#[allow(clippy::implicit_hasher, reason = "the benches make it, with the default one")]
 pub fn shared_runs(texts: &[&str], known: &HashSet<Vec<&str>>, n: usize) -> Vec<u32> {
     let shared = |text: &&str| {
         let words: Vec<&str> = text.split_whitespace().collect();

@@ -52,6 +52,8 @@ __all__ = [
     "parse_completions",
     "parse_judgements",
     "parse_verdicts",
+    "quality",
+    "quality_reasons",
     "position_ids",
     "row_id",
     "row_ids",
@@ -654,6 +656,61 @@ def position_ids(seq_lengths: _Column) -> _Lists:
     seq_lengths: a list for each bin, as ``pack_table`` gives it. Returns a list for each bin.
 
     Raises CoreError: ``null``, ``bad_number`` (a negative length).
+    """
+
+def quality(
+    prompts: _Column,
+    reasoning: _Column,
+    answers: _Column,
+    ngram: int,
+    scripts: list[str],
+    phrases: list[str],
+) -> _Table:
+    """What each completion is like, in numbers; ``quality_reasons`` holds them against limits.
+
+    prompts: what the user wrote; its scripts are expected in the completion, beside ``scripts``
+    (Unicode's names, as ``Latin``). Where neither gives any, the script of most letters is expected.
+    reasoning: empty texts where there is none. ngram: words of a repeated run, at least 1. phrases:
+    references to a policy that the reader cannot see, beside those that are known (``the policy
+    above``, ``system prompt``, ...).
+
+    A word is a run of letters and digits in any case and width. Returns, for ``reasoning`` and for
+    ``answer``, each name with that and ``_`` before it:
+
+    - ``chars`` (Unicode scalar values), ``words``;
+    - ``repeated``: share in [0, 1] of words inside n-grams that stood in the text before (after Rae et
+      al. 2021, A.1.1, in words instead of characters);
+    - ``cycle``: words of the longest cycle that repeats at once, two rounds and ngram words at least;
+    - ``foreign``: share of letters of scripts that are not expected; ``foreign_run``: letters of the
+      longest run of them with no expected letter inside; ``foreign_start``, ``foreign_end``: its first
+      byte and one past its last in UTF-8, null without one;
+    - ``dangling``: how many such references; ``dangling_phrase``, ``dangling_start``,
+      ``dangling_end``: the first of them, null without one;
+
+    and of the answer:
+
+    - ``answer_ending``: ``whole``, ``mid_sentence``, ``open_bracket`` or ``open_fence``;
+      ``answer_cut_off``: 0 for the first, else 1;
+    - ``answer_echo``: share of its n-grams that stand in the reasoning.
+
+    Raises CoreError: ``bad_ngram``, ``unknown_script``, ``blank_phrase`` (row is its place),
+    ``too_many_phrases``, ``length_mismatch``, ``null``.
+    """
+
+def quality_reasons(
+    limits: list[tuple[str, _Column, float | None, float | None]],
+) -> _Texts:
+    """The first limit that each row breaks, as a reason, or null.
+
+    limits: measure, its column, least and greatest value, both allowed; None limits nothing. Measures
+    are looked at in this order, whatever the list's: ``reasoning_chars``, ``reasoning_words``,
+    ``answer_chars``, ``answer_words``, ``reasoning_tokens``, ``answer_tokens`` (``too_short``,
+    ``too_long``; tokens are the caller's to count); ``*_repeated``, ``*_cycle`` (``repetitive``);
+    ``*_foreign``, ``*_foreign_run`` (``wrong_script``); ``answer_cut_off`` (``cut_off``);
+    ``answer_echo`` (``answer_repeats_reasoning``); ``*_dangling`` (``dangling_reference``). Only
+    lengths have a least value. A null value breaks nothing.
+
+    Raises CoreError: ``unknown_measure``, ``bad_limit``, ``length_mismatch``.
     """
 
 def parse_verdicts(replies: _Column, low: float, high: float) -> _Table:

@@ -91,9 +91,9 @@ class ParquetSink:
         """Writes a batch's rows, each where its decision says."""
         assert isinstance(batch, FrameBatch)
         if self._kept is not None:
-            self._kept.write(batch.frame.filter(decision.keep))
+            self._kept.write(_own(batch.frame.filter(decision.keep), batch.rows))
         if not decision.keep.all():
-            self._dropped.write(dropped_rows(batch, decision))
+            self._dropped.write(_own(dropped_rows(batch, decision), batch.rows))
 
     def finish(self) -> None:
         """Puts both files in their places, the rows last: where they are, all is."""
@@ -115,6 +115,14 @@ def dropped_rows(batch: FrameBatch, decision: Decision) -> pl.DataFrame:
     )
     told = zip(DROPPED_COLUMNS, (numbers, decision.reasons, decision.details), strict=True)
     return batch.frame.with_columns(**dict(told)).filter(~decision.keep)
+
+
+def _own(table: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """The table, in memory of its own where it is the smaller part of so many rows: a filtered text
+    column points into the whole batch, and would keep it until the table is written."""
+    if 2 * table.height >= rows:
+        return table
+    return pl.DataFrame(table.to_dict(as_series=False), schema=table.schema)
 
 
 class ParquetWriter:

@@ -8,6 +8,7 @@
 //! | module | from | to |
 //! |---|---|---|
 //! | [`completion`] | a model's reply | status, reasoning, answer |
+//! | [`quality`] | reasoning, answer, prompt | measures, and the limit that they break |
 //! | [`jsonl`], [`files`], [`row_filter`], [`seen`] | files of JSON Lines larger than memory | the rows that stay, the others with their reason |
 //! | [`dedup`] | texts | exact and near duplicates, and the row that stands for each group |
 //! | [`overlap`] | texts, and reference texts | runs of words that both hold: a policy recited, an evaluation prompt |
@@ -45,6 +46,7 @@ pub mod layout;
 pub mod leak;
 pub mod overlap;
 pub mod pack;
+pub mod quality;
 pub mod row_filter;
 pub mod seen;
 mod simd;

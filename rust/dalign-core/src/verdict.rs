@@ -92,7 +92,7 @@ pub enum State {
 }
 
 impl State {
-    /// Every state.
+    /// Every state, each at the place that `state as usize` gives.
     pub const ALL: [Self; 6] = [
         Self::Ok,
         Self::Missing,
@@ -130,6 +130,9 @@ pub enum Stance {
 }
 
 impl Stance {
+    /// Both, each at the place that `stance as usize` gives.
+    pub const ALL: [Self; 2] = [Self::Agree, Self::Disagree];
+
     /// The stance as it is written in a column.
     ///
     /// ```
@@ -182,10 +185,11 @@ pub struct Verdict {
 /// ```
 #[must_use]
 pub fn parse(reply: &str, scale: Scale) -> Verdict {
-    let Some(visible) = visible::after_reasoning(reply) else {
+    let survey = Survey::of(reply);
+    let visible = if survey.has_tag() { visible::after_reasoning(reply) } else { Some(reply) };
+    let Some(visible) = visible else {
         return Verdict { state: State::Unclosed, score: None, stance: None };
     };
-    let survey = Survey::of(visible);
     let text = if survey.has_foreign() { fold_to_ascii(visible) } else { Cow::Borrowed(visible) };
     // Full-width letters and braces are folded too, so the survey says nothing of a folded text.
     let is_folded = matches!(text, Cow::Owned(_));

@@ -64,7 +64,22 @@ impl Column {
 
     /// The texts; a row without one is an error.
     pub(crate) fn texts(&self) -> PyResult<Vec<&str>> {
-        no_nulls(self.optional_texts()?)
+        if self.chunks.iter().any(|chunk| chunk.logical_null_count() > 0) {
+            return no_nulls(self.optional_texts()?);
+        }
+        // Straight into the result: a column of millions is as many page faults shorter.
+        let mut texts = Vec::with_capacity(self.len());
+        for chunk in &self.chunks {
+            match chunk.data_type() {
+                DataType::Utf8View => texts.extend(chunk.as_string_view().iter().flatten()),
+                DataType::LargeUtf8 => texts.extend(chunk.as_string::<i64>().iter().flatten()),
+                DataType::Utf8 => texts.extend(chunk.as_string::<i32>().iter().flatten()),
+                // Without rows: any other would be null.
+                DataType::Null => {}
+                other => return Err(wrong_kind("text", other)),
+            }
+        }
+        Ok(texts)
     }
 
     /// The texts, none where a row has none.

@@ -18,6 +18,7 @@ mod micro_batches;
 mod overlap;
 mod pack;
 mod pack_table;
+mod quality;
 mod row_filter;
 mod tables;
 mod text_views;
@@ -59,6 +60,8 @@ mod _core {
     use crate::pack::{assemble, pack_plan, pack_plan_with};
     #[pymodule_export]
     use crate::pack_table::{pack_table, position_ids};
+    #[pymodule_export]
+    use crate::quality::{quality, quality_reasons};
     #[pymodule_export]
     use crate::row_filter::RowFilter;
     #[pymodule_export]

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringViewArray};
+use arrow_array::{
+    Array, ArrayRef, Float64Array, RecordBatch, StringViewArray, UInt8Array, new_null_array,
+};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use arrow_schema::{Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
+use arrow_select::take::take;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
@@ -38,4 +41,19 @@ pub(crate) fn floats(values: Vec<f64>, has_value: impl Fn(usize) -> bool) -> Arr
     let given = NullBuffer::new(BooleanBuffer::collect_bool(values.len(), has_value));
     let nulls = (given.null_count() > 0).then_some(given);
     Arc::new(Float64Array::new(values.into(), nulls))
+}
+
+/// A column of a few texts that come again and again: each is made once, then only pointed at. A row
+/// without a place among `names`, of which there are at most 256, is null.
+pub(crate) fn places_of(
+    names: &[&str],
+    places: impl Iterator<Item = Option<usize>>,
+) -> PyResult<ArrayRef> {
+    let places: UInt8Array = places.map(|place| place.map(|place| place as u8)).collect();
+    if places.null_count() == places.len() {
+        // Memory that is never written costs nothing.
+        return Ok(new_null_array(&DataType::Utf8View, places.len()));
+    }
+    let names = StringViewArray::from_iter_values(names);
+    take(&names, &places, None).map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringViewBuilder};
-use arrow_array::{ArrayRef, Float64Array, StringViewArray};
+use arrow_array::{ArrayRef, Float64Array};
 use dalign_core::verdict::{
-    Judgement, Scale, Stance, SubScores, Verdict, parse_column, parse_detailed_column,
+    Judgement, Scale, Stance, State, SubScores, Verdict, parse_column, parse_detailed_column,
 };
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
 
 use crate::columns::Column;
 use crate::errors::to_python;
-use crate::tables::{table, table_of, texts};
+use crate::tables::{places_of, table, table_of};
 
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
@@ -25,7 +25,7 @@ pub(crate) fn parse_verdicts(
     let scale = Scale::new(low, high).map_err(to_python)?;
     py.detach(|| {
         let verdicts = parse_column(&replies.texts()?, scale);
-        table(columns(verdicts.iter()))
+        table(columns(verdicts.iter())?)
     })
 }
 
@@ -42,12 +42,13 @@ pub(crate) fn parse_judgements(
     let names = SubScores::new(&sub_scores).map_err(to_python)?;
     py.detach(|| {
         let rows = parse_detailed_column(&replies.texts()?, scale, &names);
-        let states: Vec<String> = sub_scores.iter().map(|name| format!("{name}_state")).collect();
-        let mut all: Vec<(&str, ArrayRef)> = columns(rows.iter().map(|row| &row.verdict)).into();
-        for (at, (name, state)) in sub_scores.iter().zip(&states).enumerate() {
+        let state_names: Vec<String> =
+            sub_scores.iter().map(|name| format!("{name}_state")).collect();
+        let mut all: Vec<(&str, ArrayRef)> = columns(rows.iter().map(|row| &row.verdict))?.into();
+        for (at, (name, state)) in sub_scores.iter().zip(&state_names).enumerate() {
             let scores: Float64Array = rows.iter().map(|row| row.sub_scores[at].score).collect();
             all.push((name, Arc::new(scores)));
-            all.push((state, texts(rows.iter().map(|row| row.sub_scores[at].state.as_str()))));
+            all.push((state, states(rows.iter().map(|row| row.sub_scores[at].state))?));
         }
         all.extend(clauses(&rows));
         table_of(all)
@@ -56,15 +57,18 @@ pub(crate) fn parse_judgements(
 
 fn columns<'v>(
     verdicts: impl Iterator<Item = &'v Verdict> + Clone,
-) -> [(&'static str, ArrayRef); 3] {
+) -> PyResult<[(&'static str, ArrayRef); 3]> {
     let scores: Float64Array = verdicts.clone().map(|row| row.score).collect();
-    let stances: StringViewArray =
-        verdicts.clone().map(|row| row.stance.map(Stance::as_str)).collect();
-    [
-        ("state", texts(verdicts.map(|row| row.state.as_str()))),
+    let stances = verdicts.clone().map(|row| row.stance.map(|stance| stance as usize));
+    Ok([
+        ("state", states(verdicts.map(|row| row.state))?),
         ("score", Arc::new(scores)),
-        ("stance", Arc::new(stances)),
-    ]
+        ("stance", places_of(&Stance::ALL.map(Stance::as_str), stances)?),
+    ])
+}
+
+fn states(states: impl Iterator<Item = State>) -> PyResult<ArrayRef> {
+    places_of(&State::ALL.map(State::as_str), states.map(|state| Some(state as usize)))
 }
 
 /// Two columns of lists: ids of clauses, and what is said of them.

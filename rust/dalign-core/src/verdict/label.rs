@@ -25,6 +25,7 @@ pub(super) enum Needs {
 }
 
 /// The last `score` or `rating` inside `text[from..end]`, in capitals or not.
+#[inline]
 pub(super) fn last_before(text: &str, from: usize, end: usize) -> Option<Label> {
     let bytes = text.as_bytes();
     let mut end = end;
@@ -45,6 +46,7 @@ pub(super) fn last_before(text: &str, from: usize, end: usize) -> Option<Label> 
 }
 
 /// Where the whole label begins: `overall_score` and `final-score` are the score's own names.
+#[inline]
 pub(super) fn whole_start(text: &str, start: usize) -> usize {
     let head = &text.as_bytes()[..start];
     match head.last() {
@@ -54,6 +56,7 @@ pub(super) fn whole_start(text: &str, start: usize) -> usize {
 }
 
 /// The text of the value, when the label is a key in quotes.
+#[inline]
 pub(super) fn json_value<'t>(head: &str, tail: &'t str) -> Option<&'t str> {
     let quote = *head.as_bytes().last().filter(|byte| matches!(byte, b'"' | b'\''))?;
     let value = tail.strip_prefix(char::from(quote))?.trim_start().strip_prefix(':')?.trim_start();
@@ -62,6 +65,10 @@ pub(super) fn json_value<'t>(head: &str, tail: &'t str) -> Option<&'t str> {
 
 /// The text of the value, when the label stands in prose.
 pub(super) fn prose_value(tail: &str, needs: Needs) -> Option<&str> {
+    // What most replies have, without the looks at all that could stand between.
+    if let [b':', b' ', b'0'..=b'9', ..] = tail.as_bytes() {
+        return Some(&tail[2..]);
+    }
     let tail = skip_scale(skip(skip(tail, is_markup), is_blank));
     let (connector, value) = connector(skip(skip(tail, is_blank), is_markup))?;
     match (needs, connector) {

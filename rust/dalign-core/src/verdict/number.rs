@@ -14,6 +14,7 @@ pub(super) const BLANK: [char; 2] = [' ', '\t'];
 
 /// The number at the head of a text with the end of its scale; none where it goes on into something
 /// that is no score: `7th`, `7.5.1`, `1-10`, `1 to 10`.
+#[inline]
 pub(super) fn score(text: &str) -> Option<Number<'_>> {
     let number = with_scale(text)?;
     let ends_here = !continues_as_another_word(number.rest) && !continues_as_range(number.rest);
@@ -21,6 +22,7 @@ pub(super) fn score(text: &str) -> Option<Number<'_>> {
 }
 
 /// The number at the head of a text with the end of its scale, whatever follows.
+#[inline]
 pub(super) fn with_scale(text: &str) -> Option<Number<'_>> {
     let (value, rest) = leading(text)?;
     let (out_of, rest) = denominator(rest);
@@ -28,21 +30,23 @@ pub(super) fn with_scale(text: &str) -> Option<Number<'_>> {
 }
 
 /// The number at the head of a text, and what follows it.
+#[inline]
 fn leading(text: &str) -> Option<(f64, &str)> {
     let bytes = text.as_bytes();
-    // Most scores have one digit or two.
-    if let [digit @ b'0'..=b'9', next, ..] = bytes
-        && !next.is_ascii_digit()
-        && *next != b'.'
-    {
-        return Some((f64::from(digit - b'0'), &text[1..]));
-    }
     let sign = usize::from(matches!(bytes.first(), Some(b'-' | b'+')));
-    let digits =
-        |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut end = sign + digits(sign);
+    let mut end = sign;
+    let mut whole = 0_u64;
+    while let Some(digit @ b'0'..=b'9') = bytes.get(end) {
+        whole = whole.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        end += 1;
+    }
+    // Most scores are small whole numbers, and need no general reading.
+    if (1..=15).contains(&(end - sign)) && bytes.get(end) != Some(&b'.') {
+        let value = whole as f64;
+        return Some((if bytes[0] == b'-' { -value } else { value }, &text[end..]));
+    }
     if bytes.get(end) == Some(&b'.') {
-        let decimals = digits(end + 1);
+        let decimals = bytes[end + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         if decimals > 0 {
             end += 1 + decimals;
         }
@@ -54,6 +58,7 @@ fn leading(text: &str) -> Option<(f64, &str)> {
 }
 
 /// The number that a score is out of, if one is named, and what follows.
+#[inline]
 fn denominator(text: &str) -> (Option<f64>, &str) {
     if let Some(rest) = text.strip_prefix('%') {
         return (Some(100.0), rest);
@@ -67,6 +72,7 @@ fn denominator(text: &str) -> (Option<f64>, &str) {
 }
 
 /// Whether the number goes on into something that is no score: `7th`, `7.5.1`, `7,5`.
+#[inline]
 fn continues_as_another_word(rest: &str) -> bool {
     let mut characters = rest.chars();
     match characters.next() {
@@ -77,6 +83,7 @@ fn continues_as_another_word(rest: &str) -> bool {
 }
 
 /// Whether the number is the lower end of a scale: `1-10`, `1 to 10`.
+#[inline]
 fn continues_as_range(rest: &str) -> bool {
     let rest = rest.trim_start_matches(BLANK);
     let upper = rest

@@ -39,6 +39,7 @@ impl Reading {
 
 /// The verdict of a text: its last reading. `is_other` says of the text before a label whether it
 /// makes the label another score's: `compliance score`.
+#[inline]
 pub(super) fn verdict(
     text: &str,
     objects: &[Object],
@@ -98,6 +99,7 @@ impl<F: Fn(&str) -> bool> Backwards<'_, '_, F> {
 }
 
 /// Reads the score that a label announces, if it does.
+#[inline]
 pub(super) fn read(text: &str, label: Label) -> Option<Reading> {
     let start = whole_start(text, label.start);
     let (head, tail) = (&text[..start], &text[label.end..]);

@@ -1,4 +1,5 @@
 //! The part of a reply that can hold a verdict, and what is known of it before it is read.
+#![allow(clippy::inline_always, reason = "only what is inlined is compiled for wide instructions")]
 
 use std::sync::LazyLock;
 
@@ -27,7 +28,15 @@ pub(super) fn after_reasoning(reply: &str) -> Option<&str> {
 
 /// Whether the text apologises where a score should stand.
 pub(super) fn is_refusal(text: &str) -> bool {
-    REFUSALS.is_match(text)
+    let may_be = seen_in(text.as_bytes(), begins_refusal) != 0;
+    may_be && REFUSALS.is_match(text)
+}
+
+/// Not 0 for a pair that one of [`REFUSALS`] begins with, or, of the last, ends a word with.
+#[inline(always)]
+fn begins_refusal(byte: u8, next: u8) -> u8 {
+    let first_person = u8::from(byte | 0x20 == b'i') & u8::from(next == b' ' || next == b'\'');
+    first_person | u8::from(byte | 0x20 == b'y') & u8::from(next == b',')
 }
 
 /// What stands somewhere in a text, so that what does not need not be searched for.
@@ -37,12 +46,12 @@ pub(super) struct Survey(u8);
 impl Survey {
     const BRACE: u8 = 1;
     const STANCE: u8 = 2;
+    const TAG: u8 = 4;
     const FOREIGN: u8 = 0x80;
 
     /// Looks at each byte once.
     pub(super) fn of(text: &str) -> Self {
-        let bytes = text.as_bytes();
-        widest(|| Self(survey(bytes)))
+        Self(seen_in(text.as_bytes(), Self::of_pair))
     }
 
     /// A character that is not ASCII.
@@ -55,48 +64,56 @@ impl Survey {
         self.0 & Self::BRACE != 0
     }
 
+    /// `<`, which every tag holds.
+    pub(super) fn has_tag(self) -> bool {
+        self.0 & Self::TAG != 0
+    }
+
     /// `gr`, in capitals or not, which every stance holds.
     pub(super) fn has_stance(self) -> bool {
         self.0 & Self::STANCE != 0
     }
 
     #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "only what is inlined is compiled for wide instructions"
-    )]
     fn of_pair(byte: u8, next: u8) -> u8 {
         // Bits by multiplication: the compiler makes wide compares of this, and jumps of an `if`.
+        let brace = u8::from(byte == b'{') * Self::BRACE;
+        let tag = u8::from(byte == b'<') * Self::TAG;
         let stance = u8::from(byte | 0x20 == b'g') & u8::from(next | 0x20 == b'r');
-        let brace = u8::from(byte == b'{');
-        (byte & Self::FOREIGN) | (brace * Self::BRACE) | (stance * Self::STANCE)
+        (byte & Self::FOREIGN) | brace | tag | (stance * Self::STANCE)
     }
 }
 
 /// Bytes of one wide step, and the one after them.
 const WINDOW: usize = 33;
 
+/// What `of_pair` sees in all pairs of bytes together; the last byte stands before a 0.
 #[inline(always)]
-#[allow(clippy::inline_always, reason = "only what is inlined is compiled for wide instructions")]
-fn survey(bytes: &[u8]) -> u8 {
+fn seen_in(bytes: &[u8], of_pair: impl Fn(u8, u8) -> u8 + Copy) -> u8 {
+    let last = bytes.last().map_or(0, |&byte| of_pair(byte, 0));
+    if bytes.len() < WINDOW {
+        return bytes.windows(2).fold(last, |all, pair| all | of_pair(pair[0], pair[1]));
+    }
+    last | widest(|| seen_in_windows(bytes, of_pair))
+}
+
+/// As [`seen_in`], for a text of a window at least, without the last byte. Small, so that the compiler
+/// takes it into the wide code whole.
+#[inline(always)]
+fn seen_in_windows(bytes: &[u8], of_pair: impl Fn(u8, u8) -> u8) -> u8 {
     let mut seen = [0_u8; WINDOW - 1];
     let mut rest = bytes;
-    while let Some(window) = rest.first_chunk::<WINDOW>() {
+    // Bytes may be looked at twice, so the last window ends with the text.
+    while let Some(window) = rest.first_chunk::<WINDOW>().or(bytes.last_chunk()) {
         for (at, seen) in seen.iter_mut().enumerate() {
-            *seen |= Survey::of_pair(window[at], window[at + 1]);
+            *seen |= of_pair(window[at], window[at + 1]);
+        }
+        if rest.len() <= WINDOW {
+            break;
         }
         rest = &rest[WINDOW - 1..];
     }
-    // Bytes may be looked at twice, so the last window ends with the text.
-    if let Some(window) = bytes.last_chunk::<WINDOW>() {
-        for (at, seen) in seen.iter_mut().enumerate() {
-            *seen |= Survey::of_pair(window[at], window[at + 1]);
-        }
-        rest = &bytes[bytes.len() - 1..];
-    }
-    let wide = seen.iter().fold(0, |all, seen| all | seen);
-    let last = rest.last().map_or(0, |&byte| Survey::of_pair(byte, 0));
-    rest.windows(2).fold(wide | last, |all, pair| all | Survey::of_pair(pair[0], pair[1]))
+    seen.iter().fold(0, |all, seen| all | seen)
 }
 
 /// What a judge says in place of a score.

@@ -101,6 +101,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Walks over a scalar and the comma behind it, or into an object or list.
+    #[inline]
     fn value(&mut self, visitor: &mut impl Visit<'t>) -> Option<()> {
         let scalar = match self.byte()? {
             bracket @ (b'{' | b'[') => {
@@ -120,6 +121,7 @@ impl<'t> Walk<'t> {
         self.comma()
     }
 
+    #[inline]
     fn close(&mut self, visitor: &mut impl Visit<'t>) -> Option<()> {
         self.at += 1;
         self.depth -= 1;
@@ -130,6 +132,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Steps over a comma; without one, only a closing bracket or the text's end may follow.
+    #[inline]
     fn comma(&mut self) -> Option<()> {
         match self.byte() {
             Some(b',') => {
@@ -142,6 +145,7 @@ impl<'t> Walk<'t> {
     }
 
     /// The next byte that is no white space.
+    #[inline]
     fn byte(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.at..];
         let blank = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -150,6 +154,7 @@ impl<'t> Walk<'t> {
     }
 
     /// A string, without its quotes.
+    #[inline]
     fn string(&mut self) -> Option<&'t str> {
         let bytes = self.text.as_bytes();
         let quote = *bytes.get(self.at)?;
@@ -159,7 +164,7 @@ impl<'t> Walk<'t> {
         let start = self.at + 1;
         self.at = start;
         loop {
-            let Some(found) = memchr2(quote, b'\\', &bytes[self.at..]) else {
+            let Some(found) = next_of(quote, &bytes[self.at..]) else {
                 self.at = bytes.len();
                 return None;
             };
@@ -173,6 +178,7 @@ impl<'t> Walk<'t> {
     }
 
     /// A number or a literal; what a score may be out of belongs to it.
+    #[inline]
     fn bare(&mut self) -> Option<&'t str> {
         let rest = &self.text.as_bytes()[self.at..];
         let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b'\n' | b'\r');
@@ -188,6 +194,14 @@ impl<'t> Walk<'t> {
         self.at += length;
         Some(token)
     }
+}
+
+/// Where a quote or a backslash stands next.
+#[inline]
+fn next_of(quote: u8, bytes: &[u8]) -> Option<usize> {
+    // Most keys and many values are shorter than the start of a wide search takes.
+    let near = bytes.iter().take(12).position(|&byte| byte == quote || byte == b'\\');
+    near.or_else(|| memchr2(quote, b'\\', bytes.get(12..)?).map(|at| at + 12))
 }
 
 /// Whether a single quote ends its string here: an apostrophe is followed by a letter.

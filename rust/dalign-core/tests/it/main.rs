@@ -24,6 +24,7 @@ mod micro_batches;
 mod near;
 mod overlap;
 mod pack;
+mod quality;
 mod stream;
 mod text;
 mod tokenize;

@@ -1,0 +1,196 @@
+//! Which measures break which limits: apart from measuring, so that limits can be tried on columns
+//! that were measured once.
+
+use rayon::prelude::*;
+
+use super::{Quality, QualityError};
+use crate::error::same_length;
+
+/// What is wrong with a completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Less than the least length.
+    TooShort,
+    /// More than the greatest length.
+    TooLong,
+    /// It repeats itself.
+    Repetitive,
+    /// Letters of a script that is not expected.
+    WrongScript,
+    /// It breaks off.
+    CutOff,
+    /// The answer says again what the reasoning said.
+    AnswerRepeatsReasoning,
+    /// It refers to a policy that the reader cannot see.
+    DanglingReference,
+}
+
+impl Reason {
+    /// Every reason, each at the place that `reason as usize` gives.
+    pub const ALL: [Self; 7] = [
+        Self::TooShort,
+        Self::TooLong,
+        Self::Repetitive,
+        Self::WrongScript,
+        Self::CutOff,
+        Self::AnswerRepeatsReasoning,
+        Self::DanglingReference,
+    ];
+
+    /// The reason as it is written in a column.
+    ///
+    /// ```
+    /// assert_eq!(dalign_core::quality::Reason::CutOff.as_str(), "cut_off");
+    /// ```
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::Repetitive => "repetitive",
+            Self::WrongScript => "wrong_script",
+            Self::CutOff => "cut_off",
+            Self::AnswerRepeatsReasoning => "answer_repeats_reasoning",
+            Self::DanglingReference => "dangling_reference",
+        }
+    }
+}
+
+/// A measure: its name, how it is read, and what breaking its lower and its upper limit means.
+type Measure = (&'static str, fn(&Quality) -> f64, Option<Reason>, Reason);
+
+/// Every measure, in the order in which limits are looked at.
+const MEASURES: [Measure; 18] = {
+    use Reason as R;
+    [
+        ("reasoning_chars", |q| q.reasoning.chars as f64, Some(R::TooShort), R::TooLong),
+        ("reasoning_words", |q| f64::from(q.reasoning.words), Some(R::TooShort), R::TooLong),
+        ("answer_chars", |q| q.answer.chars as f64, Some(R::TooShort), R::TooLong),
+        ("answer_words", |q| f64::from(q.answer.words), Some(R::TooShort), R::TooLong),
+        // Token counts come with the caller's tokenizer and are measured there.
+        ("reasoning_tokens", |_| f64::NAN, Some(R::TooShort), R::TooLong),
+        ("answer_tokens", |_| f64::NAN, Some(R::TooShort), R::TooLong),
+        ("reasoning_repeated", |q| q.reasoning.repeated, None, R::Repetitive),
+        ("reasoning_cycle", |q| f64::from(q.reasoning.cycle), None, R::Repetitive),
+        ("answer_repeated", |q| q.answer.repeated, None, R::Repetitive),
+        ("answer_cycle", |q| f64::from(q.answer.cycle), None, R::Repetitive),
+        ("reasoning_foreign", |q| q.reasoning.foreign, None, R::WrongScript),
+        ("reasoning_foreign_run", |q| f64::from(q.reasoning.foreign_run), None, R::WrongScript),
+        ("answer_foreign", |q| q.answer.foreign, None, R::WrongScript),
+        ("answer_foreign_run", |q| f64::from(q.answer.foreign_run), None, R::WrongScript),
+        ("answer_cut_off", |q| f64::from(u8::from(q.is_cut_off())), None, R::CutOff),
+        ("answer_echo", |q| q.echo, None, R::AnswerRepeatsReasoning),
+        ("reasoning_dangling", |q| f64::from(q.reasoning.dangling), None, R::DanglingReference),
+        ("answer_dangling", |q| f64::from(q.answer.dangling), None, R::DanglingReference),
+    ]
+};
+
+/// A measure's limits, both included.
+///
+/// ```
+/// use dalign_core::quality::Limit;
+///
+/// assert!(Limit::new("answer_echo", None, Some(0.5)).is_ok());
+/// assert!(Limit::new("answer_echo", Some(0.1), None).is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// Its place among the measures.
+    measure: usize,
+    low: f64,
+    high: f64,
+}
+
+impl Limit {
+    /// Limits of the measure of this name; a missing one limits nothing. Lengths (`_chars`, `_words`,
+    /// `_tokens`) can have both, the others an upper one.
+    ///
+    /// # Errors
+    ///
+    /// [`QualityError::UnknownMeasure`]; [`QualityError::BadLimit`] for a limit that is no number, a
+    /// lower one where there is none, or one above the upper one.
+    pub fn new(measure: &str, low: Option<f64>, high: Option<f64>) -> Result<Self, QualityError> {
+        let place = MEASURES.iter().position(|(name, ..)| *name == measure);
+        let Some(place) = place else {
+            let known = MEASURES.map(|(name, ..)| name).join(", ");
+            return Err(QualityError::UnknownMeasure { name: measure.to_owned(), known });
+        };
+        let (name, _, below, _) = MEASURES[place];
+        let limit = Self {
+            measure: place,
+            low: low.unwrap_or(f64::NEG_INFINITY),
+            high: high.unwrap_or(f64::INFINITY),
+        };
+        let is_ordered = limit.low <= limit.high && (low.is_none() || below.is_some());
+        if is_ordered { Ok(limit) } else { Err(QualityError::BadLimit { name, low, high }) }
+    }
+
+    /// The name of its measure.
+    ///
+    /// ```
+    /// let limit = dalign_core::quality::Limit::new("answer_chars", Some(1.0), None)?;
+    /// assert_eq!(limit.measure(), "answer_chars");
+    /// # Ok::<(), dalign_core::quality::QualityError>(())
+    /// ```
+    #[must_use]
+    pub fn measure(&self) -> &'static str {
+        MEASURES[self.measure].0
+    }
+
+    /// What a value of the measure breaks; a missing value (NaN) breaks nothing.
+    fn broken_by(&self, value: f64) -> Option<Reason> {
+        let (_, _, below, above) = MEASURES[self.measure];
+        if value < self.low { below } else { (value > self.high).then_some(above) }
+    }
+}
+
+/// The first limit that a completion breaks, in the order of the measures; O(limits).
+///
+/// ```
+/// use dalign_core::quality::{Checks, Completion, Limit, Reason, first_reason};
+///
+/// let checks = Checks::new(3, &["Latin"], &[])?;
+/// let quality = checks.measure(Completion { prompt: "", reasoning: "", answer: "Yes." });
+/// let limits = [Limit::new("answer_words", Some(2.0), None)?];
+/// assert_eq!(first_reason(&quality, &limits), Some(Reason::TooShort));
+/// # Ok::<(), dalign_core::quality::QualityError>(())
+/// ```
+#[must_use]
+pub fn first_reason(quality: &Quality, limits: &[Limit]) -> Option<Reason> {
+    first(limits, |limit| MEASURES[limits[limit].measure].1(quality))
+}
+
+/// The first limit that each row breaks; `values[i]` is the column of `limits[i]`'s measure.
+///
+/// # Errors
+///
+/// [`QualityError::Column`] unless there is a column for each limit, all of one length.
+///
+/// ```
+/// use dalign_core::quality::{Limit, Reason, first_reasons};
+///
+/// let limits = [Limit::new("answer_echo", None, Some(0.5))?];
+/// assert_eq!(first_reasons(&limits, &[&[0.5, 0.6]])?, [None, Some(Reason::AnswerRepeatsReasoning)]);
+/// # Ok::<(), dalign_core::quality::QualityError>(())
+/// ```
+pub fn first_reasons(
+    limits: &[Limit],
+    values: &[&[f64]],
+) -> Result<Vec<Option<Reason>>, QualityError> {
+    same_length("limits", limits.len(), values.len())?;
+    let rows = values.first().map_or(0, |values| values.len());
+    for (limit, values) in limits.iter().zip(values) {
+        same_length(limit.measure(), values.len(), rows)?;
+    }
+    let row = |row: usize| first(limits, |limit| values[limit][row]);
+    Ok((0..rows).into_par_iter().with_min_len(4096).map(row).collect())
+}
+
+/// The reason of the broken limit whose measure comes first.
+fn first(limits: &[Limit], value: impl Fn(usize) -> f64) -> Option<Reason> {
+    let broken = (0..limits.len()).filter_map(|at| {
+        let reason = limits[at].broken_by(value(at))?;
+        Some((limits[at].measure, reason))
+    });
+    broken.min_by_key(|(measure, _)| *measure).map(|(_, reason)| reason)
+}
