@@ -30,14 +30,15 @@ pub(crate) fn quality(
         let (prompts, reasoning, answers) =
             (prompts.texts()?, reasoning.texts()?, answers.texts()?);
         let rows = checks.measure_column(&prompts, &reasoning, &answers).map_err(to_python)?;
-        let mut columns = part("reasoning", &checks, rows.iter().map(|row| &row.reasoning));
-        columns.extend(part("answer", &checks, rows.iter().map(|row| &row.answer)));
+        let mut columns = part("reasoning", &checks, &rows.iter().map(|row| &row.reasoning));
+        columns.extend(part("answer", &checks, &rows.iter().map(|row| &row.answer)));
         columns.extend(whole(&rows)?);
         table_of(columns.iter().map(|(name, values)| (name.as_str(), Arc::clone(values))).collect())
     })
 }
 
 #[pyfunction]
+#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
 pub(crate) fn quality_reasons(
     py: Python<'_>,
     limits: Vec<(String, Column, Option<f64>, Option<f64>)>,
@@ -61,7 +62,7 @@ pub(crate) fn quality_reasons(
 fn part<'q>(
     name: &str,
     checks: &Checks,
-    parts: impl Iterator<Item = &'q Part> + Clone,
+    parts: &(impl Iterator<Item = &'q Part> + Clone),
 ) -> Vec<(String, ArrayRef)> {
     let phrases = checks.references().phrases();
     let first = || parts.clone().map(|it| it.first_dangling);

@@ -223,7 +223,8 @@ proptest! {
     fn a_round_that_is_said_again_is_a_cycle(words in prop::collection::vec("[a-z]{1,6}", 1..20), rounds in 2_usize..5, n in 1_usize..5) {
         prop_assume!(words.len() * (rounds - 1) >= n);
         // Different words, so that the round is not one of smaller rounds.
-        let round: String = words.iter().enumerate().map(|(at, word)| format!("{word}{at} ")).collect();
+        let numbered = words.iter().enumerate().map(|(at, word)| format!("{word}{at}"));
+        let round = numbered.collect::<Vec<_>>().join(" ") + " ";
         let text = round.repeat(rounds);
         let checks = plain(n);
         let found = checks.measure(Completion { prompt: "", reasoning: "", answer: &text }).answer;
