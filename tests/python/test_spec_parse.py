@@ -35,10 +35,10 @@ A second paragraph.
 - allowed: "How did others recover?"
 
 ### S3 refuse: Methods
+- a bullet without a label
 - includes: doses (see S1) and what unrest.U-2 says
 - excludes: S1, S4
 - Disallowed: “Which dose?”
-- a bullet without a label
 
 ### S4 safe-complete: Ideation
 - excludes: past events; see a doctor, see also S1 and S3
@@ -88,11 +88,12 @@ def test_front_matter_stays_text_and_is_unwrapped(folder: Path) -> None:
 
 def test_definitions_and_style_are_unwrapped(folder: Path) -> None:
     category = load_spec(folder).categories[0]
-    assert category.definitions == (
+    assert [(each.term, each.text) for each in category.definitions] == [
         ("method", "a way to do it, in any detail"),
         ("recovery", "getting better"),
-    )
-    assert category.style == (("comply", "Warm, and plain."), ("refuse", "Short."))
+    ]
+    guides = [(guide.ruling, guide.text) for guide in category.style]
+    assert guides == [("comply", "Warm, and plain."), ("refuse", "Short.")]
 
 
 def test_a_clause_has_prose_bullets_and_resolved_references(folder: Path) -> None:
@@ -261,21 +262,21 @@ def test_an_edit_changes_the_hash_of_its_clause_only(
         (
             "- includes: doses",
             "- incldues: doses",
-            ("a.md:25:", "'incldues'", "did you mean 'includes'?"),
+            ("a.md:26:", "'incldues'", "did you mean 'includes'?"),
         ),
         (
             "- includes: doses (see S1) and what unrest.U-2 says",
             "- includes:",
-            ("a.md:25:", "'includes'", "same line"),
+            ("a.md:26:", "'includes'", "same line"),
         ),
         (
             "doses (see S1)",
             "doses (see S7)",
-            ("a.md:25:", "'S7'", "not there", "did you mean 'self-harm.S"),
+            ("a.md:26:", "'S7'", "not there", "did you mean 'self-harm.S"),
         ),
-        ("doses (see S1)", "doses (see below)", ("a.md:25:", "'below'", "not there")),
-        ("S1, S4", "S1, S9", ("a.md:26:", "'S9'", "not there")),
-        ("unrest.U-2", "unrest.U-9", ("a.md:25:", "'unrest.U-9'", "did you mean 'unrest.U-2'?")),
+        ("doses (see S1)", "doses (see below)", ("a.md:26:", "'below'", "not there")),
+        ("S1, S4", "S1, S9", ("a.md:27:", "'S9'", "not there")),
+        ("unrest.U-2", "unrest.U-9", ("a.md:26:", "'unrest.U-9'", "did you mean 'unrest.U-2'?")),
         (
             "### comply\nWarm",
             "### answer\nWarm",
@@ -312,10 +313,10 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_missing_and_empty_principles_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(UNREST)
-    with pytest.raises(InputError, match=r"principles\.md: is missing; write"):
+    with pytest.raises(InputError, match=r"principles\.md:1: is missing; write"):
         load_spec(tmp_path)
     (tmp_path / "principles.md").write_text(" \n")
-    with pytest.raises(InputError, match=r"principles\.md: is empty; write"):
+    with pytest.raises(InputError, match=r"principles\.md:1: is empty; write"):
         load_spec(tmp_path)
 
 
@@ -339,7 +340,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
     folder_of(tmp_path, a=UNREST)
     (tmp_path / "b.md").symlink_to(tmp_path / "gone.md")
-    with pytest.raises(InputError, match=r"b\.md: is a link to a file that is not there"):
+    with pytest.raises(InputError, match=r"b\.md:1: is a link to a file that is not there"):
         load_spec(tmp_path)
 
 
@@ -352,12 +353,12 @@ def test_a_file_that_is_not_utf8_is_named_with_line_and_byte(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("size", "fits"), [(MAX_BYTES, True), (MAX_BYTES + 1, False)])
-def test_a_file_above_ten_megabytes_is_refused(tmp_path: Path, size: int, fits: bool) -> None:
+def test_a_file_above_four_megabytes_is_refused(tmp_path: Path, size: int, fits: bool) -> None:
     folder_of(tmp_path, a=UNREST + "x" * (size - len(UNREST)))
     if fits:
         load_spec(tmp_path)
         return
-    with pytest.raises(InputError, match=r"a\.md: has 10,000,001 bytes, more than 10,000,000"):
+    with pytest.raises(InputError, match=r"a\.md:1: has 4,000,001 bytes, more than 4,000,000"):
         load_spec(tmp_path)
 
 

@@ -46,7 +46,7 @@ def test_the_composed_policy_has_one_category_in_detail(spec: Spec, templates: T
         assert all(
             example in text for example in (*clause.allowed, *clause.disallowed, *clause.excludes)
         )
-    assert all(style in text for _, style in harassment.style)
+    assert all(guide.text in text for guide in harassment.style)
     assert not any(clause.id in text for clause in advice.clauses)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dalign.errors import InputError
+from dalign.spec.findings import Finding, Reports, SourceError, Strict
 from dalign.spec.types import Place
 
-MAX_BYTES = 10_000_000
+# A policy file is a few pages; a thousand clauses are one megabyte.
+MAX_BYTES = 4_000_000
 
 _BOM = b"\xef\xbb\xbf"
-_BULLET = re.compile(r"[-*+]\s+")
+_BULLET = re.compile(r"[-*+](?:\s+|$)")
+_HEADING = re.compile(r"#{1,6}(?:\s|$)")
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Item:
-    """A paragraph or a bullet, unwrapped to one line of single spaces."""
+    """A paragraph or a bullet, unwrapped to one line of single spaces; `last` is the line that it ends on."""
 
-    line: int
+    first: Line
+    last: Line
     bullet: bool
     text: str
+
+    @property
+    def line(self) -> int:
+        """The number of its first line."""
+        return self.first.number
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,11 @@ class Source:
     path: Path
     name: str
     lines: tuple[Line, ...]
+    reports: Reports
 
-    def error(self, line: int, sentence: str) -> InputError:
-        """The error at that line, to be raised."""
-        return InputError(f"{self.path}:{line}: {sentence}")
+    def report(self, line: int, kind: str, sentence: str, clause: str = "") -> None:
+        """Tells of something to mend at that line; raises InputError where findings are not gathered."""
+        self.reports.report(Finding(self.path, line, kind, sentence, clause))
 
     def place(self, section: Section) -> Place:
         """From the section's heading to its last line that is not blank."""
@@ -66,23 +75,33 @@ class Source:
             (ends or [section.heading.end])[-1],
         )
 
+    def item_place(self, item: Item) -> Place:
+        """From the item's first line to its last."""
+        return Place(self.name, item.first.number, item.first.start, item.last.end)
+
     @property
     def text(self) -> str:
         """The whole text, stripped."""
         return "\n".join(line.text for line in self.lines).strip()
 
 
-def read_source(folder: Path, path: Path) -> Source:
-    """The file's lines. Raises InputError when it lies outside the folder, is too large or is not UTF-8."""
+def read_source(folder: Path, path: Path, reports: Reports | None = None) -> Source:
+    """The file's lines. Raises SourceError when it lies outside the folder, is too large, empty or not UTF-8."""
     # A policy folder may come from others: a link in it must not pull in a file of this machine.
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(
-            f"{path}: leads out of the policy folder (to {str(path.resolve())!r}); copy the file into the folder"
+        raise _unreadable(
+            path,
+            1,
+            f"leads out of the policy folder (to {str(path.resolve())!r}); copy the file into the folder",
         )
+    if not path.is_file():
+        raise _unreadable(path, 1, "is a link to a file that is not there, or no file; copy the file into the folder")  # fmt: skip
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise InputError(
-            f"{path}: has {size:,} bytes, more than {MAX_BYTES:,}; a policy file is a few pages, so split it"
+        raise _unreadable(
+            path,
+            1,
+            f"has {size:,} bytes, more than {MAX_BYTES:,}; a policy file is a few pages, so split it",
         )
     data = path.read_bytes()
     start = len(_BOM) if data.startswith(_BOM) else 0
@@ -92,12 +111,16 @@ def read_source(folder: Path, path: Path) -> Source:
             text = raw.decode("utf-8").rstrip("\r")
         except UnicodeDecodeError as error:
             bad = raw[error.start : error.start + 1]
-            raise InputError(
-                f"{path}:{number}: not UTF-8 ({bad!r} at byte {start + error.start}); save it as UTF-8"
+            raise _unreadable(
+                path, number, f"not UTF-8 ({bad!r} at byte {start + error.start}); save it as UTF-8"
             ) from error
         lines.append(Line(number, start, start + len(text.encode()), text))
         start += len(raw) + 1
-    return Source(path, path.relative_to(folder).as_posix(), tuple(lines))
+    return Source(path, path.relative_to(folder).as_posix(), tuple(lines), reports or Strict())
+
+
+def _unreadable(path: Path, line: int, sentence: str) -> SourceError:
+    return SourceError(Finding(path, line, "unreadable", sentence))
 
 
 def sections(lines: Sequence[Line], level: int) -> tuple[tuple[Line, ...], list[Section]]:
@@ -110,23 +133,38 @@ def sections(lines: Sequence[Line], level: int) -> tuple[tuple[Line, ...], list[
     return tuple(lines[: starts[0]] if starts else lines), found
 
 
-def items(lines: Sequence[Line]) -> list[Item]:
-    """The paragraphs and bullets, in order. An indented line after a bullet belongs to it."""
+def items(source: Source, lines: Sequence[Line], owner: str) -> list[Item]:
+    """The paragraphs and bullets, in order. An indented line after a bullet belongs to it.
+
+    A heading among them owns nothing, and is reported. owner: what the lines belong to, in words.
+    """
     found: list[Item] = []
     blank = True
     for line in lines:
         text = " ".join(line.text.split())
-        indented = line.text[:1].isspace()
-        mark = None if indented else _BULLET.match(line.text)
         if not text:
             blank = True
             continue
+        if _HEADING.match(text):
+            source.report(
+                line.number,
+                "unowned-line",
+                f"a heading ({short(text)!r}) inside {owner} owns nothing; make it a sentence, or a bullet",
+            )
+            continue
+        after_bullet = bool(found) and found[-1].bullet
+        indented = line.text[:1].isspace()
+        mark = None if indented and after_bullet else _BULLET.match(text)
         if mark:
-            found.append(Item(line.number, True, " ".join(line.text[mark.end() :].split())))
-        elif found and (not blank or (indented and found[-1].bullet)):
-            last = found.pop()
-            found.append(Item(last.line, last.bullet, f"{last.text} {text}"))
+            found.append(Item(line, line, True, text[mark.end() :]))
+        elif found and (not blank or (indented and after_bullet)):
+            found[-1] = replace(found[-1], last=line, text=f"{found[-1].text} {text}".strip())
         else:
-            found.append(Item(line.number, False, text))
+            found.append(Item(line, line, False, text))
         blank = False
     return found
+
+
+def short(text: str) -> str:
+    """`text`, cut where it is too long for a sentence."""
+    return text if len(text) <= 60 else text[:59] + "…"

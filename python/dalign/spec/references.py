@@ -65,7 +65,12 @@ class _References:
         shaped = _ID_SHAPED.fullmatch(name.rsplit(".", 1)[-1])
         if sure or shaped or ("." in name and name.split(".", 1)[0] in self.categories):
             what = f"clause {self.clause.key} refers to a clause that is not there ({name!r})"
-            raise self.source.error(self._line(name), f"{what}; {did_you_mean(full, self.known)}")
+            self.source.report(
+                self._line(name),
+                "dangling-reference",
+                f"{what}; {did_you_mean(full, self.known)}",
+                self.clause.id,
+            )
         return name
 
     def _line(self, name: str) -> int:

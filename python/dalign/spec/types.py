@@ -1,13 +1,17 @@
-"""A compiled policy: categories of addressed clauses, each with its place in the file and its hash."""
+"""A compiled policy: addressed units (clauses, definitions, style guides, principles), each with its place and hash."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 Ruling = Literal["comply", "refuse", "safe-complete"]
 RULINGS: tuple[Ruling, ...] = ("comply", "refuse", "safe-complete")
+
+Severity = Literal["low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 
 # The category of benign and capability rows: no clause governs it.
 GENERAL = "general"
@@ -23,26 +27,62 @@ class Place:
     end: int
 
 
+NOWHERE = Place("", 0, 0, 0)
+
+
 @dataclass(frozen=True)
 class Clause:
-    """One rule of a category, addressed as `category.key`."""
+    """One rule of a category, addressed as `category.key`.
+
+    `allowed` are example prompts to be complied with, `disallowed` ones that are not. The order of
+    the examples, and of what is included and excluded, carries no meaning.
+    """
 
     category: str
     key: str
     ruling: Ruling
     title: str
     text: str
+    severity: Severity | None = None
     includes: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     disallowed: tuple[str, ...] = ()
     sha256: str = ""
-    place: Place = field(default=Place("", 0, 0, 0), compare=False)
+    place: Place = field(default=NOWHERE, compare=False)
 
     @property
     def id(self) -> str:
-        """The clause's stable address, such as `selfharm.S3`."""
+        """The clause's stable address, such as `self-harm.S3`."""
         return f"{self.category}.{self.key}"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a term means, in one category or, from the principles, in all."""
+
+    term: str
+    text: str
+    sha256: str = ""
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class StyleGuide:
+    """How to refuse, safe-complete or comply in one category, once its clauses have ruled."""
+
+    ruling: Ruling
+    text: str
+    sha256: str = ""
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry of a changelog: what a version brought."""
+
+    version: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -52,11 +92,56 @@ class Category:
     name: str
     version: str
     summary: str
-    definitions: tuple[tuple[str, str], ...] = ()
+    definitions: tuple[Definition, ...] = ()
     clauses: tuple[Clause, ...] = ()
-    style: tuple[tuple[Ruling, str], ...] = ()
+    style: tuple[StyleGuide, ...] = ()
+    changelog: tuple[Change, ...] = ()
     sha256: str = ""
-    place: Place = field(default=Place("", 0, 0, 0), compare=False)
+    summary_sha256: str = ""
+    place: Place = field(default=NOWHERE, compare=False)
+
+    def guide(self, ruling: Ruling) -> StyleGuide | None:
+        """The style guide of a ruling, where the category has one."""
+        return next((guide for guide in self.style if guide.ruling == ruling), None)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the principles. The first may have no title: what stands before any heading."""
+
+    title: str
+    text: str
+    sha256: str = ""
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Principles:
+    """What holds in every category: `principles.md`. `text` is what prompts show of it.
+
+    `name` and `version` are the policy's own, empty where the file has no front matter.
+    """
+
+    text: str
+    sections: tuple[Section, ...] = ()
+    definitions: tuple[Definition, ...] = ()
+    changelog: tuple[Change, ...] = ()
+    name: str = ""
+    version: str = ""
+
+
+UnitKind = Literal["clause", "definition", "style", "summary", "principle"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Anything of a policy that has an address and a hash of its own. `category` is empty for principles."""
+
+    id: str
+    kind: UnitKind
+    category: str
+    sha256: str
+    place: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,14 +149,25 @@ class Spec:
     """A whole policy folder, compiled. `categories` is in the order of the names."""
 
     folder: Path = field(compare=False)
-    principles: str
+    principle: Principles
     categories: tuple[Category, ...]
     sha256: str = ""
+
+    @property
+    def principles(self) -> str:
+        """The principles as prompts show them."""
+        return self.principle.text
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the categories, sorted."""
         return tuple(category.name for category in self.categories)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of the policy as a whole, where it has one, and of each category."""
+        own = {"principles": self.principle.version} if self.principle.version else {}
+        return own | {category.name: category.version for category in self.categories}
 
     def category(self, name: str) -> Category | None:
         """The category of that name; None for `general`. Raises KeyError for an unknown one."""
@@ -82,10 +178,14 @@ class Spec:
                 return category
         raise KeyError(name)
 
+    def clauses(self) -> Iterator[Clause]:
+        """All clauses, category by category."""
+        for category in self.categories:
+            yield from category.clauses
+
     def clause(self, clause_id: str) -> Clause:
         """The clause addressed as `category.key`. Raises KeyError for an unknown one."""
-        for category in self.categories:
-            for clause in category.clauses:
-                if clause.id == clause_id:
-                    return clause
+        for clause in self.clauses():
+            if clause.id == clause_id:
+                return clause
         raise KeyError(clause_id)
