@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from dalign.errors import did_you_mean
 from dalign.spec.clause import clauses
-from dalign.spec.front_matter import category_front
+from dalign.spec.front_matter import category_front, places
 from dalign.spec.outline import Item, Line, Section, Source, items, sections, short
 from dalign.spec.types import RULINGS, Category, Change, Definition, Place, StyleGuide
 
@@ -42,6 +42,7 @@ def read_category(source: Source) -> Category:
         _style(source, by_name.get("Style", ())),
         changelog(source, by_name.get("Changelog", ())),
         place=Place(source.name, 1, 0, source.lines[-1].end),
+        front=places(source),
     )
 
 

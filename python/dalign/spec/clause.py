@@ -80,6 +80,7 @@ def _clause(source: Source, category: str, section: Section) -> Clause | None:
         allowed=body.of("allowed"),
         disallowed=body.of("disallowed"),
         place=source.place(section),
+        lines=body.lines,
     )
 
 
@@ -129,6 +130,7 @@ class _Body:
         self.clause_id = clause_id
         self.prose: list[str] = []
         self.severity: Severity | None = None
+        self.lines: dict[str, int] = {}
         self._bullets: dict[str, list[str]] = {}
         self._labelled = False
 
@@ -164,6 +166,7 @@ class _Body:
             self._take_severity(item, text)
         else:
             self._bullets.setdefault(label, []).append(text)
+            self.lines[text] = item.line
 
     def _take_prose(self, item: Item) -> None:
         if self._labelled:

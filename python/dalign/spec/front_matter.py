@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import yaml
 
 from dalign.errors import did_you_mean
 from dalign.spec.outline import Line, Source
-from dalign.spec.types import GENERAL
+from dalign.spec.types import GENERAL, Place
 
 CATEGORY_KEYS = ("category", "version", "summary")
 PRINCIPLES_KEYS = ("name", "version")
@@ -59,6 +60,20 @@ def line_of(source: Source, key: str) -> int:
     """The line on which the front matter has that key; 1 where it has it not."""
     found = (line.number for line in source.lines if line.text.split(":")[0].strip() == key)
     return next(found, 1)
+
+
+def places(source: Source) -> dict[str, Place]:
+    """Where the front matter's values stand, by their keys."""
+    end = _end_of_block(source.lines)
+    found: dict[str, Place] = {}
+    key = ""
+    for line in source.lines[1 : end or 1]:
+        if not line.text[:1].isspace() and ":" in line.text:
+            key = line.text.split(":")[0].strip()
+            found[key] = Place(source.name, line.number, line.start, line.end)
+        elif key and line.text.strip():
+            found[key] = replace(found[key], end=line.end)
+    return found
 
 
 def _end_of_block(lines: Sequence[Line]) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dalign.spec.category import changelog, definitions
-from dalign.spec.front_matter import principles_front
+from dalign.spec.front_matter import places, principles_front
 from dalign.spec.outline import Line, Source, sections
 from dalign.spec.types import Place, Principles, Section
 
@@ -39,6 +39,7 @@ def read_principles(source: Source) -> Principles:
         changelog(source, [s for s in found if s.title == "Changelog"]),
         front["name"],
         front["version"],
+        places(source),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from dalign.errors import did_you_mean
@@ -74,9 +74,9 @@ class _References:
         return name
 
     def _line(self, name: str) -> int:
-        place = self.clause.place
-        inside = (line for line in self.source.lines if place.start < line.start <= place.end)
-        return next((line.number for line in inside if name in line.text), place.line)
+        bullets = (*self.clause.includes, *self.clause.excludes)
+        named = (self.clause.lines[text] for text in bullets if name in text)
+        return next(named, self.clause.place.line)
 
 
 def resolve_references(categories: list[tuple[Category, Source]]) -> list[Category]:
@@ -89,6 +89,19 @@ def resolve_references(categories: list[tuple[Category, Source]]) -> list[Catego
             references = _References(known, clause, source)
             includes = tuple(references.resolve(text) for text in clause.includes)
             excludes = tuple(references.resolve(text) for text in clause.excludes)
-            clauses.append(replace(clause, includes=includes, excludes=excludes))
+            before, after = (*clause.includes, *clause.excludes), (*includes, *excludes)
+            lines = {new: clause.lines[old] for old, new in zip(before, after, strict=True)}
+            lines = {**clause.lines, **lines}
+            clauses.append(replace(clause, includes=includes, excludes=excludes, lines=lines))
         resolved.append(replace(category, clauses=tuple(clauses)))
     return resolved
+
+
+def targets(clause: Clause, known: Container[str]) -> dict[str, int]:
+    """The clauses that a compiled clause refers to, by id, each with the line of its bullet."""
+    found: dict[str, int] = {}
+    for text in (*clause.includes, *clause.excludes):
+        for name in _DOTTED.findall(text):
+            if name in known:
+                found.setdefault(name, clause.lines.get(text, clause.place.line))
+    return found

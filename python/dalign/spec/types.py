@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -35,7 +35,8 @@ class Clause:
     """One rule of a category, addressed as `category.key`.
 
     `allowed` are example prompts to be complied with, `disallowed` ones that are not. The order of
-    the examples, and of what is included and excluded, carries no meaning.
+    the examples, and of what is included and excluded, carries no meaning. `lines` has the line of
+    each labelled bullet by its text.
     """
 
     category: str
@@ -50,6 +51,7 @@ class Clause:
     disallowed: tuple[str, ...] = ()
     sha256: str = ""
     place: Place = field(default=NOWHERE, compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def id(self) -> str:
@@ -87,7 +89,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Category:
-    """One category's content policy and style guide. `summary` goes into every category's prompt."""
+    """One category's content policy and style guide. `summary` goes into every category's prompt.
+
+    `front` has the places of the front matter's values by their keys.
+    """
 
     name: str
     version: str
@@ -99,6 +104,7 @@ class Category:
     sha256: str = ""
     summary_sha256: str = ""
     place: Place = field(default=NOWHERE, compare=False)
+    front: Mapping[str, Place] = field(default_factory=dict, compare=False)
 
     def guide(self, ruling: Ruling) -> StyleGuide | None:
         """The style guide of a ruling, where the category has one."""
@@ -128,6 +134,7 @@ class Principles:
     changelog: tuple[Change, ...] = ()
     name: str = ""
     version: str = ""
+    front: Mapping[str, Place] = field(default_factory=dict, compare=False)
 
 
 UnitKind = Literal["clause", "definition", "style", "summary", "principle"]

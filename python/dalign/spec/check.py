@@ -1,0 +1,75 @@
+"""Everything that can be told to be wrong in a policy without asking a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dalign.errors import InputError
+from dalign.spec.findings import Finding, Gathered
+from dalign.spec.golden import GoldenCase, read_golden
+from dalign.spec.lints import LINTS
+from dalign.spec.parse import compile_spec, load_templates
+from dalign.spec.templates import Templates
+from dalign.spec.types import GENERAL, Category, Spec
+
+# A category's policy in detail: longer ones crowd out the conversation that they are to rule.
+MAX_TOKENS = 5_000
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A policy as far as it could be read, its golden cases, its categories' sizes, and what is to be mended."""
+
+    spec: Spec
+    golden: list[GoldenCase]
+    tokens: dict[str, int]
+    findings: list[Finding]
+
+    def golden_of(self, category: Category) -> int:
+        """How many golden cases a category has."""
+        return sum(case.category == category.name for case in self.golden)
+
+
+def check_spec(folder: Path, count: Callable[[str], int], max_tokens: int = MAX_TOKENS) -> Checked:
+    """Reads a policy folder and looks for everything that is to be mended, sorted by file and line.
+
+    count: tokens of a text. max_tokens: of a category's policy in detail. Raises InputError where
+    there is no policy at all.
+    """
+    gathered = Gathered()
+    spec = compile_spec(folder, gathered)
+    golden = read_golden(spec, gathered)
+    for lint in LINTS:
+        gathered.findings += lint(spec, golden)
+    templates = _templates(folder, gathered)
+    tokens = {} if templates is None else _tokens(spec, templates, count)
+    gathered.findings += _over_long(spec, tokens, max_tokens)
+    findings = sorted(set(gathered.findings), key=lambda f: (str(f.file), f.line, f.kind, f.text))
+    return Checked(spec, golden, tokens, findings)
+
+
+def _templates(folder: Path, gathered: Gathered) -> Templates | None:
+    try:
+        return load_templates(folder)
+    except InputError as error:
+        gathered.report(Finding(folder / "templates", 1, "template", str(error)))
+        return None
+
+
+def _tokens(spec: Spec, templates: Templates, count: Callable[[str], int]) -> dict[str, int]:
+    """Tokens of each category's detail: what it adds to the prompt of a category that has none."""
+    try:
+        general = count(templates.spec(spec, GENERAL))
+        return {name: count(templates.spec(spec, name)) - general for name in spec.names}
+    except InputError:
+        # A template that asks for what is not there; the run that uses it says so.
+        return {}
+
+
+def _over_long(spec: Spec, tokens: dict[str, int], most: int) -> Iterator[Finding]:
+    for category in spec.categories:
+        if tokens.get(category.name, 0) > most:
+            text = f"category '{category.name}' has {tokens[category.name]:,} tokens, more than {most:,}; shorten or split it"
+            yield Finding(spec.folder / category.place.file, 1, "over-long", text)

@@ -1,0 +1,76 @@
+"""Examples that stand twice: with different rulings, or needlessly with the same one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dalign.spec.findings import Finding
+from dalign.spec.golden import GoldenCase
+from dalign.spec.types import Clause, Ruling, Spec
+
+_NOT_COMPLY: frozenset[Ruling] = frozenset(("refuse", "safe-complete"))
+
+
+@dataclass(frozen=True)
+class _Example:
+    """A prompt, the rulings that its place leaves open, and that place."""
+
+    text: str
+    rulings: frozenset[Ruling]
+    clause: str
+    file: Path
+    line: int
+
+
+def examples(spec: Spec, golden: Sequence[GoldenCase]) -> Iterator[Finding]:
+    """Kinds `conflicting-examples` and `repeated-example`. Golden cases may repeat a prompt with other answers."""
+    first: dict[str, _Example] = {}
+    for example in [each for clause in spec.clauses() for each in _of_clause(spec, clause)]:
+        other = first.setdefault(_normal(example.text), example)
+        if other is not example:
+            yield _twice(example, other)
+    for case in golden:
+        text = "\n".join(message["content"] for message in case.messages)
+        example = _Example(text, frozenset((case.ruling,)), case.clause or "", case.path, case.line)
+        other = first.setdefault(_normal(text), example)
+        if not other.rulings & example.rulings:
+            yield _twice(example, other)
+
+
+def _of_clause(spec: Spec, clause: Clause) -> Iterator[_Example]:
+    file = spec.folder / clause.place.file
+    # What a clause of compliance gives as its limit may be refused or safe-completed elsewhere.
+    refused = _NOT_COMPLY if clause.ruling == "comply" else frozenset((clause.ruling,))
+    complied: frozenset[Ruling] = frozenset(("comply",))
+    for texts, rulings in ((clause.allowed, complied), (clause.disallowed, refused)):
+        for text in texts:
+            yield _Example(
+                text, rulings, clause.id, file, clause.lines.get(text, clause.place.line)
+            )
+
+
+def _twice(example: _Example, other: _Example) -> Finding:
+    where = f"{other.file.name}:{other.line}"
+    if example.rulings & other.rulings:
+        kind, what = "repeated-example", "stands in"
+        way_out = "write another one: each example is to teach something of its own"
+    else:
+        kind, what = (
+            "conflicting-examples",
+            f"is ruled {_words(example)} here and {_words(other)} in",
+        )
+        way_out = "decide which one holds, or say in one of them what differs"
+    named = f" (clause {other.clause})" if other.clause else ""
+    text = f"the example {example.text!r} {what} {where}{named} too; {way_out}"
+    return Finding(example.file, example.line, kind, text, example.clause)
+
+
+def _words(example: _Example) -> str:
+    return " or ".join(repr(ruling) for ruling in sorted(example.rulings))
+
+
+def _normal(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
