@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dalign.cli.data import data
+from dalign.cli.spec import spec
 
 app = typer.Typer(
     name="dalign",
@@ -186,4 +187,5 @@ _stage_command("sft", "Fine-tune the model on the packed rows.")
 _stage_command("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl")
 _stage_command("evaluate", "Complete and grade every suite, arm by arm.", " --variant none")
 _stage_command("report", "Write report.html and results.json from what the stages left.")
+app.add_typer(spec)
 app.add_typer(data)

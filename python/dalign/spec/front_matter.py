@@ -24,6 +24,8 @@ _WHY = {
 # What a check goes on with where the front matter does not say.
 _STAND_INS = {"version": "0.0.0", "summary": "", "name": ""}
 _KIND = "front-matter"
+# The base loader knows texts only: version 1.10 stays '1.10'. In C where libyaml is there.
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 def category_front(source: Source) -> tuple[dict[str, str], tuple[Line, ...]]:
@@ -84,8 +86,7 @@ def _end_of_block(lines: Sequence[Line]) -> int | None:
 def _front(source: Source, lines: Sequence[Line], keys: Sequence[str]) -> dict[str, str]:
     """The block's values, those that are texts."""
     try:
-        # The base loader knows texts only: version 1.10 stays '1.10'.
-        values = yaml.load("\n".join(line.text for line in lines), Loader=yaml.BaseLoader)  # noqa: S506 - it makes texts, lists and dicts alone
+        values = yaml.load("\n".join(line.text for line in lines), Loader=_LOADER)  # noqa: S506 - it makes texts, lists and dicts alone
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or "not readable"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dalign.spec.types import Category, Clause, Definition, Principles
+from dalign.spec.types import GENERAL, Category, Clause, Definition, Principles, Spec
 
 
 def hashed(category: Category) -> Category:
@@ -69,6 +69,12 @@ def shown_hash(principles: Principles, categories: Sequence[Category], shown: st
     summaries = sorted(category.summary_sha256 for category in categories)
     detail = [category.sha256 for category in categories if category.name == shown]
     return digest("shown", principles_hash(principles), summaries, detail)
+
+
+def shown_hashes(spec: Spec) -> dict[str, str]:
+    """The hash of spec(category) for each category and for `general`."""
+    shown: list[tuple[str, str | None]] = [*((name, name) for name in spec.names), (GENERAL, None)]
+    return {name: shown_hash(spec.principle, spec.categories, category) for name, category in shown}
 
 
 def _defined(owner: str, definitions: Sequence[Definition]) -> tuple[Definition, ...]:

@@ -29,7 +29,7 @@ def render_category(category: Category) -> str:
         parts += ["", "## Definitions", "", *_definitions(category.definitions)]
     parts += ["", "## Clauses"]
     for clause in category.clauses:
-        parts += ["", *_clause(clause)]
+        parts += ["", *clause_lines(clause)]
     if category.style:
         parts += ["", "## Style"]
         for guide in category.style:
@@ -57,7 +57,8 @@ def _definitions(definitions: Iterable[Definition]) -> list[str]:
     return [_bullet(f"**{each.term}**: {each.text}") for each in definitions]
 
 
-def _clause(clause: Clause) -> list[str]:
+def clause_lines(clause: Clause) -> list[str]:
+    """A clause's heading, prose and bullets."""
     lines = [f"### {clause.key} {clause.ruling}: {clause.title}", ""]
     if clause.text:
         lines += [*_prose(clause.text), ""]

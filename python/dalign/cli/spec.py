@@ -1,0 +1,128 @@
+"""`dalign spec`: a written policy as code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+spec = typer.Typer(
+    name="spec",
+    help="Check, show, compare and import written policies.",
+    epilog="Example: dalign spec check my-project/spec",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+_FOLDER = "A policy folder, or the name of a shipped policy, such as safety."
+Folder = Annotated[str, typer.Argument(metavar="SPEC", help=_FOLDER)]
+FolderOption = Annotated[str, typer.Option("--spec", metavar="SPEC", help=_FOLDER)]
+TokenizerPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--tokenizer",
+        help="A tokenizer.json, or the checkpoint folder that has one; without it, 4 bytes count as a token.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+
+@spec.command(epilog="Example: dalign spec check specs/mine --max-tokens 4000 --ignore changelog")
+def check(
+    folder: Folder = "safety",
+    tokenizer: TokenizerPath = None,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", min=1, help="Tokens that a category's detail may have.")
+    ] = 5_000,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ignore", metavar="KIND", help="Leave a kind of finding out; may be given again."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            metavar="CONFIG",
+            help="A dalign.toml: its judge also looks for contradictions, and for examples and golden cases that it rules otherwise.",
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Find what is to be mended, as file:line: what, and how. Exits with 1 if there is anything."""
+    from dalign.cli.spec_check import print_check
+
+    clean = print_check(
+        folder, tokenizer, max_tokens, ignore=ignore or [], model=model, as_json=json
+    )
+    raise typer.Exit(0 if clean else 1)
+
+
+@spec.command(epilog="Example: dalign spec show self-harm --spec my-project/spec --for judge")
+def show(
+    category: Annotated[
+        str, typer.Argument(metavar="CATEGORY", help="A category's name, or general.")
+    ],
+    folder: FolderOption = "safety",
+    tokenizer: TokenizerPath = None,
+    seen_by: Annotated[
+        Literal["generation", "judge", "deployment", "all"],
+        typer.Option("--for", help="Whose view."),
+    ] = "all",
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--max-tokens", min=1, help="Leave examples out until spec(category) fits, and say so."
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Print exactly what generation, the judge and a deployment see of a policy, with token counts."""
+    from dalign.cli.spec_show import print_show
+
+    print_show(folder, category, tokenizer, seen_by, max_tokens, as_json=json)
+
+
+@spec.command(epilog="Example: dalign spec diff specs/v1 specs/v2 --run runs/first")
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help=_FOLDER)],
+    new: Annotated[str, typer.Argument(metavar="NEW", help=_FOLDER)],
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="FOLDER", help="Also: which rows of this run depend on it."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Tell clause by clause what changed between two policies, and what of a run depends on it."""
+    from dalign.cli.spec_diff import print_diff
+
+    print_diff(old, new, run, as_json=json)
+
+
+@spec.command(
+    name="import", epilog="Example: dalign spec import policy.md specs/mine --category spam"
+)
+def import_(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A policy in prose; only read.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A folder that is not there yet, or is empty.")
+    ],
+    form: Annotated[
+        Literal["auto", "safeguard", "model-spec", "markdown"],
+        typer.Option(
+            "--form",
+            help="safeguard: coded rules in tiers; model-spec: headings with {#anchors}; markdown: anything with headings.",
+        ),
+    ] = "auto",
+    category: Annotated[
+        str | None,
+        typer.Option("--category", help="The category's name; without it, from the title."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Turn a policy of another form into a policy folder, a draft to be read over, and tell what was guessed."""
+    from dalign.cli.spec_import import import_policy
+
+    import_policy(source, out, form, category, as_json=json)

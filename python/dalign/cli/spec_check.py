@@ -1,0 +1,76 @@
+"""Prints what is to be mended in a policy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dalign.cli.token_count import token_count
+from dalign.errors import InputError, did_you_mean
+from dalign.spec.check import Checked, check_spec
+from dalign.spec.findings import KINDS, Finding
+from dalign.spec.parse import spec_folder
+
+
+def print_check(
+    folder: str,
+    tokenizer: Path | None,
+    max_tokens: int,
+    *,
+    ignore: Sequence[str],
+    model: Path | None,
+    as_json: bool,
+) -> bool:
+    """Prints findings and counts; returns whether there is nothing to mend."""
+    for kind in ignore:
+        if kind not in KINDS:
+            raise InputError(f"--ignore {kind}: no such kind; {did_you_mean(kind, KINDS)}")
+    count = token_count(tokenizer)
+    checked = check_spec(spec_folder(folder), count, max_tokens)
+    found = [each for each in checked.findings if each.kind not in ignore]
+    if model is not None:
+        from dalign.cli.spec_judged import judged_findings
+
+        judged = judged_findings(checked, model, silent=as_json)
+        found += [each for each in judged if each.kind not in ignore]
+    print(_as_json(checked, found, count.note) if as_json else _as_text(checked, found, count.note))
+    return not found
+
+
+def _as_json(checked: Checked, found: Sequence[Finding], note: str) -> str:
+    categories = [
+        {
+            "name": category.name,
+            "version": category.version,
+            "clauses": len(category.clauses),
+            "golden": checked.golden_of(category),
+            "tokens": checked.tokens.get(category.name),
+        }
+        for category in checked.spec.categories
+    ]
+    findings = [
+        {
+            "file": str(each.file),
+            "line": each.line,
+            "kind": each.kind,
+            "clause": each.clause or None,
+            "text": each.text,
+        }
+        for each in found
+    ]
+    whole = {"categories": categories, "findings": findings, "tokens": note}
+    return json.dumps(whole, ensure_ascii=False, indent=1)
+
+
+def _as_text(checked: Checked, found: Sequence[Finding], note: str) -> str:
+    lines = [f"{each} [{each.kind}]" for each in found]
+    width = max((len(name) for name in checked.spec.names), default=0)
+    for category in checked.spec.categories:
+        size = checked.tokens.get(category.name)
+        tokens = "size unknown" if size is None else f"{size:>6,} tokens"
+        lines.append(
+            f"{category.name:<{width}}  {category.version:<8} {len(category.clauses):>4} clauses {checked.golden_of(category):>4} golden cases  {tokens}"
+        )
+    lines += [note, f"{len(found)} to mend" if found else "nothing to mend"]
+    return "\n".join(lines)

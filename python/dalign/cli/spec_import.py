@@ -1,0 +1,50 @@
+"""Writes a policy folder from a policy of another form."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from dalign.errors import InputError
+from dalign.spec.imports.draft import spec_of
+from dalign.spec.imports.forms import Form, form_of, read_form
+from dalign.spec.outline import read_source
+from dalign.spec.parse import load_spec
+from dalign.spec.render import write_spec
+
+
+def import_policy(
+    source: Path, out: Path, form: str, category: str | None, *, as_json: bool
+) -> None:
+    """Writes the draft, and tells what was guessed and what to do next."""
+    if not source.is_file():
+        raise InputError(f"{source}: no such file; name a policy in Markdown")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: is there already and not empty; name a folder that is not there yet")  # fmt: skip
+    text = read_source(source.parent, source).text
+    taken: Form = form_of(text) if form == "auto" else form  # type: ignore[assignment]
+    draft = read_form(text, taken)
+    if not draft.clauses:
+        raise InputError(
+            f"{source}: no rule was found in the form '{taken}'; name another with --form, or give its rules headings"
+        )
+    name = category or _slug(draft.title)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name == "general":
+        raise InputError(f"--category {name}: not a name for a category; use a-z, 0-9, '-' and '_'")
+    write_spec(spec_of(draft, name, source), out)
+    spec = load_spec(out)
+    clauses = spec.categories[0].clauses
+    if as_json:
+        rulings = {clause.id: clause.ruling for clause in clauses}
+        print(json.dumps({"out": str(out), "form": taken, "clauses": rulings, "guesses": draft.guesses}, ensure_ascii=False, indent=1))  # fmt: skip
+        return
+    for guess in draft.guesses:
+        print(guess)
+    print(f"{out}: {len(clauses)} clauses of '{name}', read in the form '{taken}'; what was guessed stands above: read it over")  # fmt: skip
+    print(f"then: dalign spec check {out}")
+
+
+def _slug(title: str) -> str:
+    short = re.sub(r"\b(policy|policies|the|content|guidelines?)\b", " ", title, flags=re.IGNORECASE)  # fmt: skip
+    return re.sub(r"[^a-z0-9]+", "-", short.casefold().partition("(")[0]).strip("-")[:40] or "policy"  # fmt: skip

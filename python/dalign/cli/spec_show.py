@@ -1,0 +1,143 @@
+"""Prints what a model sees of a policy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dalign.cli.token_count import TokenCount, token_count
+from dalign.errors import InputError, did_you_mean
+from dalign.rows import Message
+from dalign.spec.fit import Fitted, fit
+from dalign.spec.parse import load_spec, load_templates, spec_folder
+from dalign.spec.templates import Templates
+from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
+
+PROMPT = "(the user's message)"
+ANSWER = "(the answer)"
+REASONING = "(the reasoning; RL and evaluation show none)"
+_COLOURS = {"comply": "green", "refuse": "red", "safe-complete": "yellow"}
+
+
+@dataclass(frozen=True)
+class View:
+    """A conversation as a model sees it."""
+
+    name: str
+    about: str
+    messages: list[Message]
+
+
+def print_show(
+    folder: str,
+    category: str,
+    tokenizer: Path | None,
+    seen_by: str,
+    max_tokens: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Prints the views of one category's policy."""
+    path = spec_folder(folder)
+    spec, templates = load_spec(path), load_templates(path)
+    names = (*spec.names, GENERAL)
+    if category not in names:
+        raise InputError(f"{path}: no category {category!r}; {did_you_mean(category, names)}")
+    count = token_count(tokenizer)
+    detail = spec.category(category)
+    fitted = fit(
+        detail,
+        lambda shown: templates.compose(spec.categories, spec.principles, shown),
+        count,
+        max_tokens,
+    )
+    views = [view for view in _views(spec, templates, fitted.text) if seen_by in ("all", view.name)]
+    if as_json:
+        print(json.dumps(_as_json(spec, category, fitted, views, count), ensure_ascii=False, indent=1))  # fmt: skip
+    else:
+        _print_text(spec, category, fitted, views, count)
+
+
+def _views(spec: Spec, templates: Templates, text: str) -> Iterator[View]:
+    user = [Message(role="user", content=PROMPT)]
+    yield View(
+        "generation",
+        "completions for training are made with this in sight",
+        templates.generation(text, user),
+    )
+    yield View(
+        "judge",
+        "each completion is judged by this",
+        templates.judgement(text, user, ANSWER, reasoning=REASONING, nonce="NONCE"),
+    )
+    summaries = templates.spec(spec, GENERAL)
+    yield View(
+        "deployment",
+        "the policy in context where a prompt's category is not known: all summaries",
+        templates.generation(summaries, user),
+    )
+
+
+def _as_json(
+    spec: Spec, category: str, fitted: Fitted, views: list[View], count: TokenCount
+) -> dict[str, object]:
+    return {
+        "category": category,
+        "versions": spec.versions,
+        "tokens": fitted.tokens,
+        "counted": count.note,
+        "left_out": fitted.left_out,
+        "views": [
+            {
+                "for": view.name,
+                "tokens": sum(count(m["content"]) for m in view.messages),
+                "messages": view.messages,
+            }
+            for view in views
+        ],
+    }
+
+
+def _print_text(
+    spec: Spec, category: str, fitted: Fitted, views: list[View], count: TokenCount
+) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    rulings = {clause.id: clause.ruling for clause in spec.clauses()}
+    for view in views:
+        tokens = sum(count(message["content"]) for message in view.messages)
+        console.print(
+            Text(f"=== {view.name}: {tokens:,} tokens; {view.about}", style="bold reverse")
+        )
+        for message in view.messages:
+            console.print(Text(f"--- {message['role']}", style="bold cyan"))
+            for line in message["content"].splitlines():
+                console.print(Text(line, style=_style(line, rulings)))
+        console.print()
+    versions = ", ".join(f"{name} {version}" for name, version in spec.versions.items())
+    console.print(f"versions: {versions}")
+    console.print(f"spec({category}): {fitted.tokens:,} tokens; {count.note}")
+    if fitted.left_out:
+        total = sum(fitted.left_out.values())
+        console.print(
+            Text(
+                f"left out to fit: {total} examples, of {', '.join(fitted.left_out)}",
+                style="yellow",
+            )
+        )
+
+
+def _style(line: str, rulings: Mapping[str, Ruling]) -> str:
+    """Headings bold, a clause in the colour of its ruling, examples dim."""
+    if line.startswith("#"):
+        return "bold"
+    if line.startswith(("- allowed", "- disallowed")):
+        return "dim"
+    ruling = rulings.get(line.split(" ", 1)[0])
+    if ruling is None:
+        ruling = next((r for r in RULINGS if line.startswith(f"Style to {r}:")), None)
+    return _COLOURS.get(ruling or "", "")
