@@ -14,6 +14,7 @@ MODULES = {
     "micro_batches": ("micro-batches",),
     "tokenize": ("tokenize-smollm2", "tokenize-tekken", "tokenize-trained"),
     "filter": ("filter",),
+    "near_duplicates": ("near-duplicates",),
     "aggregate": ("aggregate",),
     "bootstrap": ("bootstrap",),
     "verdicts": ("verdicts",),
