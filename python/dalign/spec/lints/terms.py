@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from dalign.errors import did_you_mean
 from dalign.spec.findings import Finding
@@ -35,10 +36,7 @@ def _marked(category: Category) -> Iterator[tuple[str, Place, str]]:
     """Marked terms with the place of their unit, and the clause's id."""
     for clause in category.clauses:
         texts = (clause.title, clause.text, *clause.includes, *clause.excludes)
-        for text in texts:
-            line = clause.lines.get(text, clause.place.line)
-            place = Place(clause.place.file, line, clause.place.start, clause.place.end)
-            yield from ((term, place, clause.id) for term in _marks(text))
+        yield from ((term, clause.place, clause.id) for text in texts for term in _marks(text))
     for definition in category.definitions:
         yield from ((term, definition.place, "") for term in _marks(definition.text))
     for guide in category.style:
@@ -56,7 +54,8 @@ def _undefined(
             names = [each.term for each in defined]
             way_out = did_you_mean(term.casefold(), names) if names else "nothing is defined here"
             text = f"term {term!r} is marked and not defined; add '- **{term}**: …' to '## Definitions', or {way_out}"
-            yield Finding(spec.folder / place.file, place.line, "undefined-term", text, clause)
+            file = spec.folder / place.file
+            yield Finding(file, _line_of(file, place, term), "undefined-term", text, clause)
 
 
 def _unused(
@@ -67,6 +66,13 @@ def _unused(
             place = definition.place
             text = f"term {definition.term!r} is defined, and nothing in {owner} marks it; mark it as *{definition.term}* where it is relied on, or remove it"
             yield Finding(spec.folder / place.file, place.line, "unused-term", text)
+
+
+def _line_of(file: Path, place: Place, term: str) -> int:
+    """The line of the unit that marks the term, or the unit's first where a line break cuts it."""
+    unit = file.read_bytes()[place.start : place.end].decode("utf-8")
+    before, mark, _ = unit.partition(f"*{term}*")
+    return place.line + (before.count("\n") if mark else 0)
 
 
 def _marks(text: str) -> list[str]:

@@ -1,0 +1,214 @@
+"""What a check finds in a policy: each kind, where it stands, and nothing where nothing is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dalign.errors import InputError
+from dalign.spec.check import Checked, check_spec
+from dalign.spec.findings import KINDS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from policies import CASE, GARDEN, KITCHEN, PRINCIPLES, write_policy
+
+
+def check(folder: Path, max_tokens: int = 5_000) -> Checked:
+    return check_spec(folder, lambda text: -(-len(text.encode()) // 4), max_tokens)
+
+
+def test_a_policy_in_order_has_no_findings(tmp_path: Path) -> None:
+    checked = check(write_policy(tmp_path))
+    assert [str(each) for each in checked.findings] == []
+    assert [checked.golden_of(category) for category in checked.spec.categories] == [1, 0]
+
+
+# (kind, file, the text that is replaced, by what, line of the finding, words that it must have)
+DEFECTS = [
+    ("undefined-term", "garden", "on a *pest* are", "on a *pests trap* are", 14, "'pests trap'"),
+    ("undefined-term", "garden", "The vet first.", "The *vet* first.", 38, "'vet'"),
+    ("undefined-term", "garden", "killing animals (see", "a **kill** (see", 16, "'kill'"),
+    ("unused-term", "garden", "on a *pest* are", "on a pest are", 9, "'pest'"),
+    ("unused-term", "principles", "*uplift*", "uplift", 9, "'uplift'"),
+    ("undefined-term", "principles", "*uplift*.", "*uplift* or *harm*.", 6, "'harm'"),
+    ("dangling-reference", "garden", "(see G2)", "(see G9)", 16, "'G9'"),
+    ("dangling-reference", "garden", "kitchen.C1", "kitchen.C7", 24, "'kitchen.C7'"),
+    ("circular-reference", "garden", "bait, and what", "plants (see G1), and", 24, "garden.G1 → garden.G2 → garden.G1"),
+    ("circular-reference", "garden", "(see G2)", "(see G1)", 16, "garden.G1 → garden.G1"),
+    ("duplicate-id", "garden", "### G3 safe", "### G1 safe", 28, "line 13"),
+    ("no-example", "garden", '- allowed: "How do I grow beans?"\n', "", 13, "'allowed'"),
+    ("no-example", "garden", '- disallowed: "Which bait kills a dog?"\n', "", 20, "'disallowed'"),
+    ("conflicting-examples", "garden", "Which plants are bad for dogs?", "WHICH bait kills a dog", 26, "'refuse'"),
+    ("conflicting-examples", "kitchen", "How do I boil an egg?", "My dog ate bait. What now?", 11, "'safe-complete'"),
+    ("repeated-example", "kitchen", "How do I boil an egg?", "How do I grow beans?", 11, "garden.md:17"),
+    ("similar-summaries", "kitchen", "Cooking for people is helped with, whatever the dish; spoiled food is not served.",
+     "Plants, soil and tools may be talked about freely; poisons for animals are fine.", 4, "'garden'"),
+    ("unowned-line", "garden", "## Clauses\n", "## Clauses\nA word.\n", 12, "'A word.'"),
+    ("unowned-line", "garden", "Which bait kills a dog?\"\n", "Which bait kills a dog?\"\n\nA late word.\n", 28, "'A late word.'"),
+    ("unowned-line", "garden", "## Style", "## Stile", 34, "'Style'"),
+    ("unowned-line", "garden", "One sentence.", "#### One sentence.", 36, "heading"),
+    ("unowned-line", "kitchen", "- 1.0.0: First version.", "- 1.0.0: First version.\n\nMore.", 21, "'More.'"),
+    ("unknown-ruling", "garden", "G2 refuse", "G2 deny", 20, "'deny'"),
+    ("unknown-label", "garden", "- severity: high", "- severty: high", 23, "'severity'"),
+    ("severity", "garden", "- severity: high", "- severity: huge", 23, "'huge'"),
+    ("empty-bullet", "garden", "- severity: high", "- includes:", 23, "'includes'"),
+    ("empty-clause", "garden", "Name the vet first.\n", "", 28, "G3"),
+    ("no-style", "garden", "### safe-complete\nThe vet first.\n", "", 28, "'safe-complete'"),
+    ("duplicate-term", "garden", "- **pest**", "- **Poison**", 9, "line 8"),
+    ("duplicate-section", "garden", "## Changelog", "## Definitions\n## Changelog", 42, "line 7"),
+    ("clause-heading", "garden", "### G3 safe-complete:", "### safe-complete:", 28, "no id"),
+    ("version", "garden", "version: 1.2.0", "version: 1.2", 3, "'1.2'"),
+    ("changelog", "garden", "- 1.2.0: G3 is new.\n", "", 3, "1.2.0"),
+    ("changelog", "principles", "- 1.0.0: First version.\n", "", 3, "1.0.0"),
+    ("front-matter", "garden", "category: garden", "categry: garden", 2, "'categry'"),
+    ("front-matter", "kitchen", "---\ncategory", "category", 1, "no front matter"),
+    ("duplicate-category", "kitchen", "category: kitchen", "category: garden", 1, "garden.md"),
+    ("no-clauses", "kitchen", "## Clauses", "## Changes", 6, "Clauses"),
+    ("empty-file", "kitchen", KITCHEN, "\n", 1, "empty"),
+    ("empty-file", "principles", PRINCIPLES, " ", 1, "empty"),
+]  # fmt: skip
+# Nothing in a text can bring these about; they have tests of their own.
+OTHERS = {"unreadable", "no-principles", "over-long", "template", "golden", "contradiction", "ruled-otherwise"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "file", "before", "after", "line", "words"), DEFECTS)
+def test_a_defect_is_found_where_it_stands(
+    tmp_path: Path, kind: str, file: str, before: str, after: str, line: int, words: str
+) -> None:
+    texts = {"garden": GARDEN, "kitchen": KITCHEN, "principles": PRINCIPLES}
+    assert before in texts[file]
+    broken = {file: texts[file].replace(before, after, 1)}
+    found = check(write_policy(tmp_path, **broken)).findings
+    matching = [f for f in found if f.kind == kind and words in f.text]
+    assert [(f.file.name, f.line) for f in matching] == [(f"{file}.md", line)], found
+    assert "\n" not in str(matching[0])
+
+
+def test_every_kind_has_a_test() -> None:
+    assert {kind for kind, *_ in DEFECTS} | OTHERS == set(KINDS)
+
+
+def test_several_defects_are_all_found(tmp_path: Path) -> None:
+    broken = GARDEN.replace("G2 refuse", "G2 deny").replace("(see G2)", "(see G9)")
+    broken = broken.replace('- allowed: "How do I grow beans?"\n', "")
+    kinds = {f.kind for f in check(write_policy(tmp_path, garden=broken)).findings}
+    assert kinds == {"unknown-ruling", "dangling-reference", "no-example"}
+
+
+def test_a_clause_is_named_where_one_is_meant(tmp_path: Path) -> None:
+    broken = GARDEN.replace('- allowed: "How do I grow beans?"\n', "")
+    (finding,) = check(write_policy(tmp_path, garden=broken)).findings
+    assert finding.clause == "garden.G1"
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_category_may_have_as_many_tokens_as_it_is_given(tmp_path: Path, size: int) -> None:
+    folder = write_policy(tmp_path)
+    tokens = check(folder).tokens["garden"]
+    found = check(folder, tokens - size).findings
+    assert [f.kind for f in found] == ["over-long"] * size
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("{", "", "not JSON"),
+        (CASE, "[]\n", "not an object"),
+        ('"garden.G1"', '"garden.G8"', "unknown clause ('garden.G8')"),
+        ('"garden.G1"', '"kitchen.C1"', "another category"),
+        ('"comply"', '"refuse"', "clause garden.G1 says 'comply'"),
+        ('"comply"', '"allow"', "unknown ruling ('allow')"),
+        ('"pass"', '"good"', "unknown verdict ('good')"),
+        ('"category": "garden"', '"category": "gardn"', "did you mean 'garden'?"),
+        ('"answer": "Sow them in spring."', '"answer": " "', "answer is missing"),
+        ('"prompt"', '"promt"', "did you mean 'prompt'?"),
+        ('"prompt": "How do I grow peas?"', '"messages": []', "no list of messages"),
+        (
+            '"prompt": "How do I grow peas?"',
+            '"messages": [{"role": "assistant", "content": "x"}]',
+            "ends on a user turn",
+        ),
+    ],
+)
+def test_a_golden_case_that_does_not_fit_is_named(
+    tmp_path: Path, before: str, after: str, words: str
+) -> None:
+    assert before in CASE
+    folder = write_policy(tmp_path, golden=CASE + CASE.replace(before, after, 1))
+    (finding,) = check(folder).findings
+    assert (finding.kind, finding.file.name, finding.line) == ("golden", "garden.jsonl", 2)
+    assert words in finding.text
+
+
+def test_a_golden_id_is_taken_once(tmp_path: Path) -> None:
+    case = CASE.replace("{", '{"id": "a", ', 1)
+    (finding,) = check(write_policy(tmp_path, golden=case * 2)).findings
+    assert "'a' is taken by garden.jsonl:1" in finding.text
+
+
+def test_a_golden_case_may_repeat_a_prompt_but_not_rule_it_otherwise(tmp_path: Path) -> None:
+    same = CASE.replace("How do I grow peas?", "How do I grow beans?")
+    assert check(write_policy(tmp_path, golden=same)).findings == []
+    other = CASE.replace("How do I grow peas?", "Which bait kills a dog?")
+    (finding,) = check(write_policy(tmp_path, golden=other)).findings
+    assert (finding.kind, finding.file.name) == ("conflicting-examples", "garden.jsonl")
+
+
+def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
+    folder = write_policy(tmp_path / "policy")
+    secret = tmp_path / "secret.md"
+    secret.write_text(KITCHEN.replace("Dishes", "SECRET"))
+    (folder / "kitchen.md").unlink()
+    (folder / "kitchen.md").symlink_to(secret)
+    (folder / "golden" / "out.jsonl").symlink_to(secret)
+    found = check(folder).findings
+    assert {(f.kind, f.file.name, f.line) for f in found if f.kind == "unreadable"} == {
+        ("unreadable", "kitchen.md", 1),
+        ("unreadable", "out.jsonl", 1),
+    }
+    assert "SECRET" not in repr(found)
+
+
+def test_a_file_of_ten_megabytes_is_one_finding(tmp_path: Path) -> None:
+    folder = write_policy(tmp_path)
+    (folder / "kitchen.md").write_bytes(b"x" * 10_000_000)
+    found = [f for f in check(folder).findings if f.file.name == "kitchen.md"]
+    assert [(f.kind, f.line) for f in found] == [("unreadable", 1)]
+
+
+def test_missing_principles_and_a_broken_template_are_findings(tmp_path: Path) -> None:
+    folder = write_policy(tmp_path)
+    (folder / "principles.md").unlink()
+    (folder / "templates").mkdir()
+    (folder / "templates" / "spec.j2").write_text("{% if %}")
+    kinds = {f.kind for f in check(folder).findings}
+    assert {"no-principles", "template"} <= kinds
+
+
+def test_no_policy_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such policy folder"):
+        check(tmp_path / "nowhere")
+
+
+PIECES = st.sampled_from(
+    ["---\n", "## Clauses\n", "### G9 refuse: x\n", "- allowed: \"", "**", "*", ": ", "(see ", "G1.G2", "\n\n",
+     "#", "- ", "\x00", "\u2028", "é", "|", "{", "version: [", "  - ", "'", "\r", "\ufeff"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["garden", "kitchen", "principles", "golden"]), st.data())
+def test_whatever_stands_in_a_file_is_a_finding_and_no_crash(
+    tmp_path_factory: pytest.TempPathFactory, file: str, data: st.DataObject
+) -> None:
+    texts = {"garden": GARDEN, "kitchen": KITCHEN, "principles": PRINCIPLES, "golden": CASE}
+    text = texts[file]
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = start + data.draw(st.integers(0, 30))
+        text = text[:start] + data.draw(PIECES) + text[end:]
+    checked = check(write_policy(tmp_path_factory.mktemp("p"), **{file: text}))
+    for finding in checked.findings:
+        assert finding.kind in KINDS
+        assert "\n" not in str(finding)
+        assert finding.line >= 1
