@@ -9,7 +9,7 @@ import typer
 
 spec = typer.Typer(
     name="spec",
-    help="Check, show, compare and import written policies.",
+    help="Check, show, compare, measure and import written policies.",
     epilog="Example: dalign spec check my-project/spec",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -99,6 +99,28 @@ def diff(
     from dalign.cli.spec_diff import print_diff
 
     print_diff(old, new, run, as_json=json)
+
+
+@spec.command(epilog="Example: dalign spec coverage runs/first --min 20 --fail-short")
+def coverage(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    least: Annotated[
+        int | None,
+        typer.Option(
+            "--min",
+            min=0,
+            help="Rows that a clause needs at every stage; select.clause_quota unless given, or 1.",
+        ),
+    ] = None,
+    fail_short: Annotated[
+        bool, typer.Option("--fail-short", help="Exit with 1 if a clause has too few.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Tell per clause what exercises, cites and invokes it, and what is left of it after each stage of a run."""
+    from dalign.cli.spec_run import print_coverage
+
+    print_coverage(run, least, as_json=json, fail_short=fail_short)
 
 
 @spec.command(
