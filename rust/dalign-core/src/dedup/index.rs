@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::candidates::candidate_pairs;
 use super::exact::first_rows;
-use super::signature::{Sketch, band_keys, shingles_into};
+use super::signature::{Sketch, shingles_into};
 use super::{Candidates, NearError, Settings};
 use crate::error::indexable;
 
@@ -141,9 +141,8 @@ impl Sketcher {
 
     fn keys_into(&mut self, text: &str, keys: &mut [u32]) {
         shingles_into(text, self.ngram, &mut self.words, &mut self.shingles);
-        let signature = self.sketch.of(&self.shingles);
-        let bands = band_keys(signature, keys.len());
-        for (to, key) in keys.iter_mut().zip(bands) {
+        let bands = keys.len();
+        for (to, key) in keys.iter_mut().zip(self.sketch.band_keys(&self.shingles, bands)) {
             *to = key;
         }
     }

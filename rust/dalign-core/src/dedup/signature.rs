@@ -5,6 +5,8 @@
 //! another bin, the first non-empty one in an order that is the same for every text. One step a
 //! shingle, where MinHash with k permutations takes k.
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
 use crate::simd::widest;
 use crate::text::ngram::ngrams;
 use crate::text::words::verbatim;
@@ -39,6 +41,8 @@ pub(super) struct Sketch {
     bins: Vec<u32>,
     /// How far from an empty bin to look next: every distance once, in no order.
     distances: Vec<usize>,
+    /// The bins in the order in which they make up bands: every bin once, in no order.
+    order: Vec<usize>,
     /// The bins before any was filled from another.
     own: Vec<u32>,
     full: Vec<usize>,
@@ -47,15 +51,37 @@ pub(super) struct Sketch {
 
 impl Sketch {
     pub(super) fn new(permutations: usize) -> Self {
-        let mut distances: Vec<usize> = (1..permutations).collect();
-        // Fibonacci hashing: near distances come at far times.
-        distances.sort_by_key(|&distance| (distance as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        // As good as random, both: where distances are spread evenly, or a band has neighbouring bins,
+        // the value in which two short texts differ comes into every band alike.
+        let scattered = |from: usize, seed: u64| {
+            let mut places: Vec<usize> = (from..permutations).collect();
+            places.sort_by_key(|&place| xxh3_64_with_seed(&(place as u64).to_le_bytes(), seed));
+            places
+        };
         let (own, full, empty) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bins: vec![EMPTY; permutations], distances, own, full, empty }
+        let bins = vec![EMPTY; permutations];
+        Self { bins, distances: scattered(1, 1), order: scattered(0, 2), own, full, empty }
     }
 
-    /// The least value of each bin, and of another where a bin is empty. There is a shingle.
-    pub(super) fn of(&mut self, shingles: &[u64]) -> &[u32] {
+    /// One key a band: texts with the same values in a band have the same key there; two others share
+    /// one with a chance of 2⁻³², which costs a comparison and changes no result. There is a shingle.
+    pub(super) fn band_keys(
+        &mut self,
+        shingles: &[u64],
+        bands: usize,
+    ) -> impl Iterator<Item = u32> + '_ {
+        self.sign(shingles);
+        self.order.chunks_exact(self.order.len() / bands).map(|band| {
+            let hash = band.iter().fold(0_u64, |hash, &bin| {
+                let value = u64::from(self.bins[bin]);
+                (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+            });
+            (hash >> 32) as u32
+        })
+    }
+
+    /// The least value of each bin, and of another where a bin is empty.
+    fn sign(&mut self, shingles: &[u64]) {
         self.bins.fill(EMPTY);
         let count = self.bins.len() as u64;
         for &shingle in shingles {
@@ -64,7 +90,6 @@ impl Sketch {
             self.bins[bin] = self.bins[bin].min(shingle as u32);
         }
         self.fill_empty();
-        &self.bins
     }
 
     /// In each round every empty bin looks at the bin at the round's distance: a one-to-one map of
@@ -114,15 +139,4 @@ impl Sketch {
             }
         }
     }
-}
-
-/// One key a band: rows with the same values in a band have the same key there; two others share one
-/// with a chance of 2⁻³², which costs a comparison and changes no result.
-pub(super) fn band_keys(signature: &[u32], bands: usize) -> impl Iterator<Item = u32> {
-    signature.chunks_exact(signature.len() / bands).map(|band| {
-        let hash = band.iter().fold(0_u64, |hash, &value| {
-            (hash ^ u64::from(value)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-        });
-        (hash >> 32) as u32
-    })
 }
