@@ -172,8 +172,12 @@ class Select(Section):
     quota: Annotated[int, Field(ge=0)] = Field(
         1, description="Each category of the prompts needs this many examples."
     )
+    clause_quota: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Each clause that prompts name as expected.clause needs this many examples.",
+    )
     on_short: Literal["error", "warn"] = Field(
-        "error", description="What a category below its quota does to the run."
+        "error", description="What a category or clause below its quota does to the run."
     )
     unjudged: Literal["drop", "error"] = Field(
         "drop", description="What an unjudged completion does to the run."

@@ -1,4 +1,4 @@
-"""Well-judged completions to training examples: threshold, duplicates, quota per category; the policy taken out.
+"""Well-judged completions to training examples: threshold, duplicates, quotas per category and clause; the policy taken out.
 
 An example holds the prompt as the user gave it: the conversation with the policy never reaches it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -35,11 +35,12 @@ Drop = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Selection:
-    """The examples, what was dropped and why, and what falls short of the quota."""
+    """The examples, what was dropped and why, and how many there are of what falls short of its quota."""
 
     examples: list[Example]
     dropped: list[Drop]
     short: dict[str, int]
+    short_clauses: dict[str, int]
 
 
 def select(
@@ -75,8 +76,8 @@ def select(
     candidates = _without_duplicates(candidates, dropped)
     candidates = _best_of_each_prompt(candidates, settings.per_prompt, dropped)
     chosen = _even_draw(candidates, settings.max_examples, seed, dropped)
-    short = check_quota(chosen, prompts.values(), settings)
-    return Selection(chosen, dropped, short)
+    short, short_clauses = check_quota(chosen, prompts, settings)
+    return Selection(chosen, dropped, short, short_clauses)
 
 
 def _refusal(row: Mapping[str, object], settings: Select, recited: str) -> tuple[str, str]:
@@ -191,20 +192,43 @@ def _even_draw(
 
 
 def check_quota(
-    chosen: Sequence[Example], prompts: Iterable[Prompt], settings: Select
-) -> dict[str, int]:
-    """The categories short of the quota, with how many examples they have. Raises QuotaError if the settings say so."""
-    counts = dict.fromkeys(sorted({prompt.category for prompt in prompts}), 0)
+    chosen: Sequence[Example], prompts: Mapping[str, Prompt], settings: Select
+) -> tuple[dict[str, int], dict[str, int]]:
+    """The categories and the clauses short of their quotas, with how many examples they have.
+
+    A clause's examples are those of the prompts that name it. Raises QuotaError if the settings say so.
+    """
+    categories = dict.fromkeys(sorted({prompt.category for prompt in prompts.values()}), 0)
+    clauses = dict.fromkeys(sorted(filter(None, map(_clause, prompts.values()))), 0)
     for example in chosen:
-        counts[example.category] += 1
-    short = {name: count for name, count in counts.items() if count < settings.quota}
-    if short and settings.on_short == "error":
+        categories[example.category] += 1
+        if clause := _clause(prompts[example.prompt_id]):
+            clauses[clause] += 1
+    short = {name: n for name, n in categories.items() if n < settings.quota}
+    short_clauses = {name: n for name, n in clauses.items() if n < settings.clause_quota}
+    if settings.on_short == "error" and (short or short_clauses):
+        raise QuotaError(_too_few(short, short_clauses, settings))
+    return short, short_clauses
+
+
+def _clause(prompt: Prompt) -> str | None:
+    """The clause that a prompt exercises, where it is labelled."""
+    return prompt.expected.clause if prompt.expected else None
+
+
+def _too_few(short: Mapping[str, int], clauses: Mapping[str, int], settings: Select) -> str:
+    found = []
+    if short:
         named = ", ".join(f"'{name}' has {count}" for name, count in short.items())
-        raise QuotaError(
-            f"too few examples: {named}, and select.quota = {settings.quota} are needed of each category; add prompts, "
-            "raise generate.n, lower select.threshold, or set select.on_short = 'warn' to go on without them"
-        )
-    return short
+        found.append(f"{named}, and select.quota = {settings.quota} are needed of each category")
+    if clauses:
+        named = ", ".join(f"clause '{name}' has {count}" for name, count in clauses.items())
+        quota = f"select.clause_quota = {settings.clause_quota}"
+        found.append(f"{named}, and {quota} are needed of each clause that prompts exercise")
+    return (
+        f"too few examples: {'; '.join(found)}; add prompts, raise generate.n, lower select.threshold, "
+        "or set select.on_short = 'warn' to go on without them"
+    )
 
 
 def examples_frame(examples: Sequence[Example]) -> pl.DataFrame:

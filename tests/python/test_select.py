@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from dalign.config import Select
 from dalign.errors import QuotaError, UnjudgedError
-from dalign.rows import Example, Message, Prompt
+from dalign.rows import Example, Expected, Message, Prompt
 from dalign.select import examples_frame, select
 
 POLICY = "clause one says that nobody may hand out the recipe of the green soup at all"
@@ -142,6 +144,43 @@ def test_no_completion_at_all_leaves_every_category_short() -> None:
     parsed, scores, _ = judged()
     found = choose((parsed, scores, {"p": prompt("p")}), quota=1)
     assert found.examples == [] and found.short == {"soup": 0}
+
+
+def exercising(clauses: dict[str, str]):
+    """Three judged rows, one of them badly, whose prompts exercise these clauses."""
+    rows = judged(("a", "p1", "x", 8.0), ("b", "p2", "y", 9.0), ("c", "p3", "z", 1.0))
+    for name, clause in clauses.items():
+        rows[2][name] = replace(prompt(name), expected=Expected("refuse", clause))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("quota", "short"),
+    [
+        (0, {}),  # off
+        # S3's only completion is badly judged.
+        (1, {"soup.S3": 0}),
+        (2, {"soup.S3": 0}),
+        (3, {"soup.S1": 2, "soup.S3": 0}),
+    ],
+)
+def test_the_clauses_that_prompts_exercise_have_a_quota_of_their_own(quota, short) -> None:
+    rows = exercising({"p1": "soup.S1", "p2": "soup.S1", "p3": "soup.S3"})
+    found = choose(rows, quota=0, clause_quota=quota)
+    assert (found.short, found.short_clauses) == ({}, short)
+
+
+def test_prompts_without_a_clause_count_for_none() -> None:
+    found = choose(exercising({"p1": "soup.S1"}), quota=0, clause_quota=1)
+    assert found.short_clauses == {}
+
+
+def test_too_few_examples_of_a_clause_are_an_error_that_names_it_and_the_way_out() -> None:
+    rows = exercising({"p1": "soup.S1", "p3": "soup.S3"})
+    wanted = r"clause 'soup.S1' has 1, clause 'soup.S3' has 0, and select.clause_quota = 2 .*; add prompts"
+    with pytest.raises(QuotaError, match=wanted) as error:
+        choose(rows, quota=0, clause_quota=2, on_short="error")
+    assert "select.quota" not in str(error.value)
 
 
 def test_an_example_has_no_place_for_the_policy() -> None:
