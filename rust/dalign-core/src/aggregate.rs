@@ -2,18 +2,26 @@
 
 mod block;
 mod columns;
+mod error;
 mod network;
 mod states;
 mod summary;
 
-use crate::error::{ColumnError, CoreError};
-
 pub use block::Score;
 use columns::{Statistic, columns};
+pub use error::AggregateError;
 pub use states::count_states;
 pub use summary::{Summary, summary};
 
 /// How the valid scores of a completion become one.
+///
+/// ```
+/// use dalign_core::aggregate::{Method, reduce};
+///
+/// let of = |method| reduce(&[2.0, 4.0, 9.0], &[0, 3], method, 1).unwrap()[0].score.unwrap();
+/// assert_eq!((of(Method::Min), of(Method::Mean), of(Method::Median)), (2.0, 5.0, 4.0));
+/// assert_eq!((of(Method::Quantile(0.25)), of(Method::TrimmedMean(0.4))), (3.0, 4.0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Method {
     /// The least one: a completion is as good as its strictest judgement.
@@ -72,96 +80,15 @@ impl Method {
     }
 }
 
-/// Why scores cannot be reduced.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum AggregateError {
-    /// A share outside 0..=1.
-    #[error("quantile {share} must lie between 0 and 1")]
-    BadQuantile {
-        /// The share.
-        share: f64,
-    },
-    /// A share at each end that leaves nothing between.
-    #[error("trimmed share {share} must be at least 0 and below 0.5: it is cut at both ends")]
-    BadTrim {
-        /// The share.
-        share: f64,
-    },
-    /// A confidence that no bound has.
-    #[error("level {level} must lie between 0 and 1, both excluded")]
-    BadLevel {
-        /// The level.
-        level: f64,
-    },
-    /// No method of this name, or a name that does not go with the parameter.
-    #[error(
-        "method {name:?}: choose min, mean or median without a parameter, or quantile, \
-         trimmed_mean or lower_bound with one"
-    )]
-    UnknownMethod {
-        /// The name.
-        name: String,
-    },
-    /// A completion would be scored by no judgement at all.
-    #[error("min_valid must be at least 1: no valid judgement is no score")]
-    NoMinimum,
-    /// A state that no column counts.
-    #[error("row {row} has the state {state:?}: name it beside {names}, or it would vanish")]
-    UnknownState {
-        /// The first such row.
-        row: usize,
-        /// Its state.
-        state: String,
-        /// The states that are counted.
-        names: String,
-    },
-    /// Columns that do not belong together.
-    #[error(transparent)]
-    Column(#[from] ColumnError),
-}
-
-impl CoreError for AggregateError {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::BadQuantile { .. } => "bad_quantile",
-            Self::BadTrim { .. } => "bad_trim",
-            Self::BadLevel { .. } => "bad_level",
-            Self::UnknownMethod { .. } => "unknown_method",
-            Self::UnknownState { .. } => "unknown_state",
-            Self::NoMinimum => "bad_min_valid",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::UnknownState { row, .. } => Some(*row),
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::BadQuantile { share } | Self::BadTrim { share } => Some(*share),
-            Self::BadLevel { level } => Some(*level),
-            Self::NoMinimum => Some(0.0),
-            Self::UnknownMethod { .. } | Self::UnknownState { .. } => None,
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::NoMinimum => Some(1.0),
-            Self::BadTrim { .. } => Some(0.5),
-            Self::Column(error) => error.limit(),
-            _ => None,
-        }
-    }
-}
-
 /// One completion's judgements, reduced.
+///
+/// ```
+/// use dalign_core::aggregate::{Aggregate, Method, reduce};
+///
+/// let found = reduce(&[8.0, f64::NAN], &[0, 2], Method::Mean, 2)?;
+/// assert_eq!(found, [Aggregate { score: None, n_valid: 1 }]);
+/// # Ok::<(), dalign_core::aggregate::AggregateError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Aggregate {
     /// The score; none when fewer than `min_valid` judgements were valid, or too few for the method:
@@ -172,6 +99,14 @@ pub struct Aggregate {
 }
 
 /// One score for each completion, in columns.
+///
+/// ```
+/// use dalign_core::aggregate::{Method, reduce_columns};
+///
+/// let found = reduce_columns(&[8.0, 6.0], &[0, 2, 2], Method::Mean, 1)?;
+/// assert_eq!((found.score[0], found.score[1].is_nan(), found.n_valid), (7.0, true, vec![2, 0]));
+/// # Ok::<(), dalign_core::aggregate::AggregateError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
     /// The score; NaN where the completion is unjudged.
@@ -187,7 +122,7 @@ pub struct Scores {
 ///
 /// # Errors
 ///
-/// [`AggregateError::NoMinimum`] when `min_valid` is 0; [`ColumnError::BadOffsets`].
+/// [`AggregateError::NoMinimum`] when `min_valid` is 0; [`ColumnError::BadOffsets`](crate::ColumnError::BadOffsets).
 ///
 /// ```
 /// use dalign_core::aggregate::{Method, reduce};

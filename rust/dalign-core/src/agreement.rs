@@ -9,6 +9,15 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::error::{ColumnError, CoreError, offsets_delimit};
 
 /// What lies between two scores.
+///
+/// ```
+/// use dalign_core::agreement::{Scale, krippendorff_alpha};
+///
+/// // 1 and 2 are close as numbers, and as different as any two names.
+/// let scores = [1.0, 2.0, 8.0, 9.0];
+/// let alpha = |scale| krippendorff_alpha(&scores, &[0, 2, 4], scale).unwrap().unwrap();
+/// assert!(alpha(Scale::Interval) > 0.9 && alpha(Scale::Nominal) < 0.1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     /// Scores are names: two are equal or not.
@@ -20,6 +29,13 @@ pub enum Scale {
 }
 
 /// Why agreement cannot be told.
+///
+/// ```
+/// use dalign_core::CoreError;
+///
+/// let error = dalign_core::agreement::Scale::named("ratio").unwrap_err();
+/// assert_eq!(error.kind(), "unknown_scale");
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AgreementError {
     /// No scale of this name.

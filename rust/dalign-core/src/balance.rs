@@ -6,154 +6,32 @@
 //! replacement, needs no count beforehand and no order, and never depends on how rows come in
 //! batches.
 
+mod error;
 mod index;
 mod labels;
 mod order;
 mod reservoir;
+mod settings;
 mod share;
 
-use std::collections::BTreeMap;
-
-use crate::error::{ColumnError, CoreError, offsets_delimit, same_length};
-
+pub use error::BalanceError;
 pub use labels::Labels;
 use order::Order;
 use reservoir::Strata;
+pub use settings::{Quota, Quotas, Settings, Sharing};
 
-/// How many rows a stratum may or must have.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Quota {
-    /// Fewer kept rows than this are reported as short; a total is spread so that each stratum gets
-    /// its minimum first.
-    pub minimum: u64,
-    /// More rows than this are never kept; none when there is no such bound.
-    pub maximum: Option<u64>,
-    /// The stratum's share of the total beside the others'; above 0 and finite.
-    pub weight: f64,
-}
-
-impl Default for Quota {
-    fn default() -> Self {
-        Self { minimum: 0, maximum: None, weight: 1.0 }
-    }
-}
-
-/// The quotas of all categories, or of all clauses.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Quotas {
-    /// What holds for a code that is not in `named`.
-    pub default: Quota,
-    /// The quotas of single codes, which are reported even if no row has them.
-    pub named: BTreeMap<u32, Quota>,
-}
-
-impl Quotas {
-    fn of(&self, code: u32) -> Quota {
-        self.named.get(&code).copied().unwrap_or(self.default)
-    }
-
-    fn check(&self) -> Result<(), BalanceError> {
-        for quota in self.named.values().chain([&self.default]) {
-            if !(quota.weight > 0.0 && quota.weight.is_finite()) {
-                return Err(BalanceError::BadWeight { weight: quota.weight });
-            }
-            if let Some(maximum) = quota.maximum.filter(|maximum| *maximum < quota.minimum) {
-                return Err(BalanceError::MinimumAboveMaximum { minimum: quota.minimum, maximum });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Under which of its clauses a row is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sharing {
-    /// The one named first.
-    #[default]
-    First,
-    /// The one with the fewest rows so far, the first of them on a tie: rare clauses get the rows
-    /// that name them.
-    Rarest,
-}
-
-/// What to draw.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Settings {
-    /// The number of rows to keep in all, spread over the categories and, in each, over its clauses:
-    /// every stratum gets its weight's share, and what one cannot give the others share. None to
-    /// keep all that the maxima allow.
-    pub total: Option<u64>,
-    /// Quotas by category code; all rows are of category 0 when no categories are offered.
-    pub categories: Quotas,
-    /// Quotas by clause code, which hold within each category.
-    pub clauses: Quotas,
-    /// Under which of several clauses a row is counted.
-    pub sharing: Sharing,
-    /// Another seed draws other rows.
-    pub seed: u64,
-}
-
-/// Why rows cannot be balanced.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum BalanceError {
-    /// A weight that is no share.
-    #[error("weight {weight} must be above 0 and finite; leave a stratum out with maximum 0")]
-    BadWeight {
-        /// The weight.
-        weight: f64,
-    },
-    /// A quota that nothing can meet.
-    #[error("minimum {minimum} is above maximum {maximum}: raise the maximum")]
-    MinimumAboveMaximum {
-        /// The minimum.
-        minimum: u64,
-        /// The maximum of the same quota.
-        maximum: u64,
-    },
-    /// A batch that has other columns than the first one.
-    #[error("every batch must have the columns of the first: categories, clauses or both")]
-    OtherColumns,
-    /// Columns that do not belong together.
-    #[error(transparent)]
-    Column(#[from] ColumnError),
-}
-
-impl CoreError for BalanceError {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::BadWeight { .. } => "bad_weight",
-            Self::MinimumAboveMaximum { .. } => "minimum_above_maximum",
-            Self::OtherColumns => "other_columns",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::BadWeight { weight } => Some(*weight),
-            Self::MinimumAboveMaximum { minimum, .. } => Some(*minimum as f64),
-            Self::OtherColumns => None,
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::MinimumAboveMaximum { maximum, .. } => Some(*maximum as f64),
-            Self::Column(error) => error.limit(),
-            _ => None,
-        }
-    }
-}
+use crate::error::{offsets_delimit, same_length};
 
 /// Some rows in input order, by what they are balanced by.
+///
+/// ```
+/// use dalign_core::balance::{Balancer, Rows, Settings};
+///
+/// let mut balancer = Balancer::new(Settings::default())?;
+/// balancer.offer(Rows { categories: Some(&[0, 1]), clauses: None })?;
+/// assert_eq!(balancer.finish().strata.len(), 2);
+/// # Ok::<(), dalign_core::balance::BalanceError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rows<'c> {
     /// A category code for each row, or none to balance by clause alone.
@@ -163,6 +41,17 @@ pub struct Rows<'c> {
 }
 
 /// A list of codes for each row: row `i` has `codes[offsets[i]..offsets[i + 1]]`.
+///
+/// ```
+/// use dalign_core::balance::{Balancer, Lists, Rows, Settings};
+///
+/// // The first row names clauses 3 and 4, the second none.
+/// let clauses = Lists { offsets: &[0, 2, 2], codes: &[3, 4] };
+/// let mut balancer = Balancer::new(Settings::default())?;
+/// balancer.offer(Rows { categories: None, clauses: Some(clauses) })?;
+/// assert_eq!(balancer.finish().strata[1].clause, None);
+/// # Ok::<(), dalign_core::balance::BalanceError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Lists<'c> {
     /// From 0 to the number of codes, never falling; one more than rows.
@@ -172,6 +61,16 @@ pub struct Lists<'c> {
 }
 
 /// A stratum and what became of its rows.
+///
+/// ```
+/// use dalign_core::balance::{Balancer, Rows, Settings, Stratum};
+///
+/// let mut balancer = Balancer::new(Settings { total: Some(1), ..Settings::default() })?;
+/// balancer.offer(Rows { categories: Some(&[4, 4]), clauses: None })?;
+/// let expected = Stratum { category: Some(4), clause: None, seen: 2, kept: 1, minimum: 0 };
+/// assert_eq!(balancer.finish().strata, [expected]);
+/// # Ok::<(), dalign_core::balance::BalanceError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stratum {
     /// The category; none for a clause that a quota names and no row has.
@@ -187,6 +86,17 @@ pub struct Stratum {
 }
 
 /// The rows that were drawn.
+///
+/// ```
+/// use dalign_core::balance::{Balancer, Rows, Settings};
+///
+/// let mut balancer = Balancer::new(Settings::default())?;
+/// balancer.offer(Rows { categories: Some(&[0]), clauses: None })?;
+/// balancer.offer(Rows { categories: Some(&[0]), clauses: None })?;
+/// // Without a bound every row is kept.
+/// assert_eq!(balancer.finish().kept, [0, 1]);
+/// # Ok::<(), dalign_core::balance::BalanceError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Balance {
     /// Numbers of the kept rows, counted from 0 over all batches; rising.
@@ -250,8 +160,18 @@ impl Balancer {
     ///
     /// # Errors
     ///
-    /// [`BalanceError::OtherColumns`], [`ColumnError::LengthMismatch`],
-    /// [`ColumnError::BadOffsets`]; the rows of the call then do not count.
+    /// [`BalanceError::OtherColumns`], [`ColumnError::LengthMismatch`](crate::ColumnError::LengthMismatch),
+    /// [`ColumnError::BadOffsets`](crate::ColumnError::BadOffsets); the rows of the call then do not count.
+    ///
+    /// ```
+    /// use dalign_core::balance::{Balancer, Lists, Rows, Settings};
+    ///
+    /// let mut balancer = Balancer::new(Settings::default())?;
+    /// balancer.offer(Rows { categories: Some(&[0, 1]), clauses: None })?;
+    /// let clauses = Lists { offsets: &[0, 1], codes: &[3] };
+    /// assert!(balancer.offer(Rows { categories: None, clauses: Some(clauses) }).is_err());
+    /// # Ok::<(), dalign_core::balance::BalanceError>(())
+    /// ```
     pub fn offer(&mut self, rows: Rows<'_>) -> Result<(), BalanceError> {
         let columns = (rows.categories.is_some(), rows.clauses.is_some());
         if columns == (false, false) || *self.columns.get_or_insert(columns) != columns {
@@ -284,6 +204,13 @@ impl Balancer {
     }
 
     /// Decides which rows are kept; [`Balancer`] has an example.
+    ///
+    /// ```
+    /// use dalign_core::balance::{Balancer, Settings};
+    ///
+    /// assert!(Balancer::new(Settings::default())?.finish().strata.is_empty());
+    /// # Ok::<(), dalign_core::balance::BalanceError>(())
+    /// ```
     #[must_use]
     pub fn finish(self) -> Balance {
         let by_category = self.columns.is_none_or(|(categories, _)| categories);

@@ -20,6 +20,15 @@ use crate::error::same_length;
 use interval::interval;
 
 /// How many resamples, how wide an interval, and from which random stream.
+///
+/// ```
+/// use dalign_core::bootstrap::{Method, Settings, mean};
+///
+/// let settings = Settings { n_resamples: 1_000, level: 0.95, seed: 7, method: Method::Percentile };
+/// let again = || mean(&[0.0, 1.0, 3.0], &[1, 2, 3], None, settings);
+/// assert_eq!(again()?, again()?);
+/// # Ok::<(), dalign_core::bootstrap::BootstrapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// How often the clusters are drawn anew; at least 1.
@@ -33,6 +42,15 @@ pub struct Settings {
 }
 
 /// A mean and how far it can be trusted.
+///
+/// ```
+/// use dalign_core::bootstrap::{Estimate, Method, Settings, mean};
+///
+/// let settings = Settings { n_resamples: 1_000, level: 0.95, seed: 7, method: Method::Percentile };
+/// let estimate = mean(&[1.0, 3.0], &[5, 5], None, settings)?;
+/// assert_eq!(estimate, Estimate { mean: 2.0, interval: None });
+/// # Ok::<(), dalign_core::bootstrap::BootstrapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     /// The mean of the values themselves.
@@ -43,6 +61,15 @@ pub struct Estimate {
 }
 
 /// The range that holds the stated share of the resampled means.
+///
+/// ```
+/// use dalign_core::bootstrap::{Interval, Method, Settings, mean};
+///
+/// let settings = Settings { n_resamples: 1_000, level: 0.95, seed: 7, method: Method::Percentile };
+/// let interval = mean(&[2.0, 2.0], &[1, 2], None, settings)?.interval;
+/// assert_eq!(interval, Some(Interval { low: 2.0, high: 2.0 }));
+/// # Ok::<(), dalign_core::bootstrap::BootstrapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// The lower end.

@@ -4,6 +4,16 @@ use crate::bootstrap::{BootstrapError, Estimate, Settings, mean};
 use crate::error::{ColumnError, CoreError, offsets_delimit};
 
 /// Why there is no goodness.
+///
+/// ```
+/// use dalign_core::CoreError;
+/// use dalign_core::bootstrap::{Method, Settings};
+/// use dalign_core::goodness::goodness;
+///
+/// let settings = Settings { n_resamples: 1_000, level: 0.95, seed: 7, method: Method::Percentile };
+/// let error = goodness(&[0.5, 1.5], &[0, 2], 0.1, None, settings).unwrap_err();
+/// assert_eq!((error.kind(), error.row()), ("bad_harm", Some(1)));
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum GoodnessError {
     /// A share of no attack, or of more than all.
@@ -68,6 +78,17 @@ impl CoreError for GoodnessError {
 }
 
 /// Goodness over prompts, and what it was computed from.
+///
+/// ```
+/// use dalign_core::bootstrap::{Method, Settings};
+/// use dalign_core::goodness::goodness;
+///
+/// let settings = Settings { n_resamples: 1_000, level: 0.95, seed: 7, method: Method::Percentile };
+/// // The second prompt's only attack was not judged; it is left out and counted.
+/// let found = goodness(&[0.25, f64::NAN], &[0, 1, 2], 1.0, None, settings)?;
+/// assert_eq!((found.prompts, found.unjudged), (vec![Some(0.75), None], 1));
+/// # Ok::<(), dalign_core::goodness::GoodnessError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Goodness {
     /// The mean over prompts and its interval over prompts.
@@ -88,7 +109,7 @@ pub struct Goodness {
 /// # Errors
 ///
 /// [`GoodnessError::BadShare`] outside 0 (excluded) to 1, [`GoodnessError::BadHarm`], `bad_offsets`, and those of
-/// [`mean`](crate::bootstrap::mean): `no_values` where no attack at all was judged.
+/// [`mean`]: `no_values` where no attack at all was judged.
 ///
 /// ```
 /// use dalign_core::bootstrap::{Method, Settings};

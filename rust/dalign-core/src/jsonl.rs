@@ -15,11 +15,13 @@ mod chunks;
 mod error;
 mod escape;
 mod fields;
+mod lines;
 mod scan;
 
 pub use batch::{Batch, Reader};
-pub use chunks::{Chunks, Line, Lines, ROW_LIMIT_BYTES, lines};
+pub use chunks::{Chunks, ROW_LIMIT_BYTES};
 pub use error::{Defect, JsonlError};
 pub use escape::JsonText;
 pub use fields::{Fields, Found, Span};
+pub use lines::{Line, Lines, lines};
 pub use scan::{scan, scan_bytes};

@@ -11,9 +11,32 @@ use crate::error::{offsets_delimit, same_length};
 use crate::pack::Plan;
 
 /// The label of a token that carries no loss.
+///
+/// ```
+/// use dalign_core::layout::{IGNORED, Segments, assemble};
+/// use dalign_core::pack::plan;
+///
+/// let segments = Segments { ids: &[7, 8], offsets: &[0, 2], rows: &[0], trained: &[true] };
+/// let packed = assemble(&segments, &plan(&[2], 8)?, 8)?;
+/// assert_eq!(packed.labels, [IGNORED, 8]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const IGNORED: i64 = -100;
 
 /// Rows cut into segments of which each is trained on or not: a prompt, a completion.
+///
+/// ```
+/// use dalign_core::layout::Segments;
+///
+/// // Row 0: prompt [7, 8], completion [9]; row 1: completion [5, 6].
+/// let segments = Segments {
+///     ids: &[7, 8, 9, 5, 6],
+///     offsets: &[0, 2, 3, 5],
+///     rows: &[0, 0, 1],
+///     trained: &[false, true, true],
+/// };
+/// assert_eq!(segments.offsets.len(), segments.rows.len() + 1);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Segments<'a> {
     /// The token ids of all segments, one after the other.
@@ -27,6 +50,16 @@ pub struct Segments<'a> {
 }
 
 /// Bins laid out one after the other. The first three buffers have one entry a token.
+///
+/// ```
+/// use dalign_core::layout::{Packed, Segments, assemble};
+/// use dalign_core::pack::plan;
+///
+/// let segments = Segments { ids: &[], offsets: &[0], rows: &[], trained: &[] };
+/// let packed = assemble(&segments, &plan(&[], 8)?, 8)?;
+/// assert_eq!(packed, Packed { bin_offsets: vec![0], ..Packed::default() });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Packed {
     /// The token ids, bin by bin, row by row in the plan's order.

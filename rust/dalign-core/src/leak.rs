@@ -8,6 +8,14 @@ use rayon::prelude::*;
 use crate::error::{ColumnError, offsets_delimit, same_length};
 
 /// The token ids of several texts, as [`crate::tokenize::Encoded`] holds them.
+///
+/// ```
+/// use dalign_core::leak::TokenTexts;
+///
+/// // Two texts, the second of one token.
+/// let texts = TokenTexts { ids: &[7, 8, 9], offsets: &[0, 2, 3] };
+/// assert_eq!(texts.ids[texts.offsets[1] as usize], 9);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct TokenTexts<'a> {
     /// The ids of all texts, one after the other.

@@ -3,51 +3,30 @@
 //!
 //! Words are [`folded`]: neither case, punctuation nor line breaks hide a run.
 
+mod error;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use rayon::prelude::*;
 
-use crate::error::{ColumnError, CoreError, indexable, same_length};
+pub use error::OverlapError;
+
+use crate::error::{indexable, same_length};
 use crate::simd::widest;
 use crate::text::ngram::ngrams;
 use crate::text::words::{HashedWord, folded};
 
-/// Why texts cannot be compared.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OverlapError {
-    /// Runs of no words.
-    #[error("n must be at least 1: a run of no words stands everywhere")]
-    NoWords,
-    /// Columns that do not belong together.
-    #[error(transparent)]
-    Column(#[from] ColumnError),
-}
-
-impl CoreError for OverlapError {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::NoWords => "bad_ngram",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::NoWords => Some(0.0),
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::NoWords => Some(1.0),
-            Self::Column(error) => error.limit(),
-        }
-    }
-}
-
 /// What a text shares with the reference texts.
+///
+/// ```
+/// use dalign_core::overlap::{NgramIndex, Overlap};
+///
+/// let index = NgramIndex::new(&["a b c"], 2)?;
+/// let nothing = Overlap { ngrams: 1, shared: 0, longest: None };
+/// assert_eq!(index.overlap("x y", None), nothing);
+/// # Ok::<(), dalign_core::overlap::OverlapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Overlap {
     /// How many n-grams the text has, one for each place.
@@ -59,6 +38,15 @@ pub struct Overlap {
 }
 
 /// A run of words of a text that stands in a reference text.
+///
+/// ```
+/// use dalign_core::overlap::{NgramIndex, Run};
+///
+/// let index = NgramIndex::new(&["x y", "a b c"], 2)?;
+/// let run = Run { reference: 1, start: 4, end: 7, words: 2 };
+/// assert_eq!(index.overlap("So, b c!", None).longest, Some(run));
+/// # Ok::<(), dalign_core::overlap::OverlapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     /// The reference text that holds the run's beginning; the first of several.

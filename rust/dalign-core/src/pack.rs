@@ -15,6 +15,14 @@ pub use stream::{ClosedBins, StreamPacker};
 use crate::error::indexable;
 
 /// Which rows share a bin.
+///
+/// ```
+/// use dalign_core::pack::{Plan, plan};
+///
+/// let expected = Plan { row_order: vec![1, 0], bin_offsets: vec![0, 2] };
+/// assert_eq!(plan(&[3, 5], 8)?, expected);
+/// # Ok::<(), dalign_core::pack::PackError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// Every row once, bin by bin; within a bin in the order in which rows were placed.

@@ -4,6 +4,7 @@
 
 mod dangling;
 mod ending;
+mod error;
 mod limits;
 mod repetition;
 mod script;
@@ -14,103 +15,24 @@ use rayon::prelude::*;
 
 pub use dangling::{Dangling, References};
 pub use ending::{Ending, ending};
+pub use error::QualityError;
 pub use limits::{Limit, Reason, first_reason, first_reasons};
 use repetition::Places;
 pub use script::ScriptSet;
 
-use crate::error::{ColumnError, CoreError, same_length};
+use crate::error::same_length;
 use crate::text::count_chars;
 use crate::text::words::folded;
 
-/// What cannot be measured, or no limit.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum QualityError {
-    /// N-grams of no words.
-    #[error("ngram is 0: an n-gram has at least one word")]
-    BadNgram,
-    /// A script that Unicode does not know.
-    #[error("unknown script {name:?}; use Unicode's name, such as Latin or Cyrillic")]
-    UnknownScript {
-        /// What was asked for.
-        name: String,
-    },
-    /// A phrase without a word.
-    #[error("phrase {row} is blank: it would stand everywhere; leave it out")]
-    BlankPhrase {
-        /// Its place among the phrases.
-        row: usize,
-    },
-    /// More phrases than one search holds.
-    #[error("{phrases} phrases are too many to search for at once; give fewer")]
-    TooManyPhrases {
-        /// How many there are.
-        phrases: usize,
-    },
-    /// A measure that there is not.
-    #[error("unknown measure {name:?}; known are {known}")]
-    UnknownMeasure {
-        /// What was asked for.
-        name: String,
-        /// The names that there are.
-        known: String,
-    },
-    /// A limit that no value keeps, or of the wrong side.
-    #[error(
-        "limits {low:?} to {high:?} of {name}: both must be numbers, the first at most the second, \
-         and only lengths have a lower one"
-    )]
-    BadLimit {
-        /// The measure.
-        name: &'static str,
-        /// Its lower limit.
-        low: Option<f64>,
-        /// Its upper limit.
-        high: Option<f64>,
-    },
-    /// Columns that do not belong together.
-    #[error(transparent)]
-    Column(#[from] ColumnError),
-}
-
-impl CoreError for QualityError {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::BadNgram => "bad_ngram",
-            Self::UnknownScript { .. } => "unknown_script",
-            Self::BlankPhrase { .. } => "blank_phrase",
-            Self::TooManyPhrases { .. } => "too_many_phrases",
-            Self::UnknownMeasure { .. } => "unknown_measure",
-            Self::BadLimit { .. } => "bad_limit",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::BlankPhrase { row } => Some(*row),
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::BadLimit { low, .. } => *low,
-            Self::Column(error) => error.value(),
-            _ => None,
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::BadLimit { high, .. } => *high,
-            Self::Column(error) => error.limit(),
-            _ => None,
-        }
-    }
-}
-
 /// A completion, with the prompt whose scripts it may use.
+///
+/// ```
+/// use dalign_core::quality::{Checks, Completion};
+///
+/// let completion = Completion { prompt: "Можно?", reasoning: "", answer: "Можно." };
+/// assert_eq!(Checks::new(5, &[], &[])?.measure(completion).answer.foreign, 0.0);
+/// # Ok::<(), dalign_core::quality::QualityError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Completion<'t> {
     /// What the user wrote; empty where that is not known.
@@ -122,6 +44,15 @@ pub struct Completion<'t> {
 }
 
 /// What one part of a completion, its reasoning or its answer, is like.
+///
+/// ```
+/// use dalign_core::quality::{Checks, Completion};
+///
+/// let completion = Completion { prompt: "", reasoning: "", answer: "no no no no" };
+/// let part = Checks::new(2, &["Latin"], &[])?.measure(completion).answer;
+/// assert_eq!((part.chars, part.words, part.cycle, part.repeated), (11, 4, 4, 0.75));
+/// # Ok::<(), dalign_core::quality::QualityError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Part {
     /// Unicode scalar values.
@@ -148,6 +79,15 @@ pub struct Part {
 }
 
 /// What a completion is like.
+///
+/// ```
+/// use dalign_core::quality::{Checks, Completion, Ending};
+///
+/// let completion = Completion { prompt: "", reasoning: "It is so.", answer: "It is so" };
+/// let quality = Checks::new(3, &["Latin"], &[])?.measure(completion);
+/// assert_eq!((quality.echo, quality.ending), (1.0, Ending::Whole));
+/// # Ok::<(), dalign_core::quality::QualityError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quality {
     /// Its reasoning.

@@ -1,44 +1,36 @@
 //! Which rows to keep: those whose completion has the right form and length and was not seen
 //! before. Rows come one after the other and may be more than memory holds.
 
-use std::fmt;
+mod error;
+mod reason;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+pub use error::{BatchError, ColumnFilterError, LengthError};
+pub use reason::Reason;
+
 use crate::completion::{Status, Tags, parse};
-use crate::error::{ColumnError, CoreError, same_length};
+use crate::error::same_length;
 use crate::jsonl::{Batch, Defect, JsonText, JsonlError};
 use crate::seen::{Seen, SpillError};
 use crate::text::{count_chars, normalise_into};
 
 /// What a completion must be.
+///
+/// ```
+/// use dalign_core::completion::Tags;
+/// use dalign_core::row_filter::{RowFilter, Rules};
+///
+/// let rules = Rules::new(Tags::none(), 0, 3)?;
+/// let reasons = RowFilter::new(rules, None).check_column(&["four"], &[false])?;
+/// assert_eq!(reasons[0].unwrap().to_string(), "4 characters, at most 3");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Rules {
     tags: Tags,
     min_chars: u64,
     max_chars: u64,
-}
-
-/// Limits of the length between which there is nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("at least {min_chars} and at most {max_chars} characters leave no length; swap them")]
-pub struct LengthError {
-    min_chars: u64,
-    max_chars: u64,
-}
-
-impl CoreError for LengthError {
-    fn kind(&self) -> &'static str {
-        "bad_length_limits"
-    }
-
-    fn value(&self) -> Option<f64> {
-        Some(self.min_chars as f64)
-    }
-
-    fn limit(&self) -> Option<f64> {
-        Some(self.max_chars as f64)
-    }
 }
 
 impl Rules {
@@ -61,146 +53,6 @@ impl Rules {
             return Err(LengthError { min_chars, max_chars });
         }
         Ok(Self { tags, min_chars, max_chars })
-    }
-}
-
-/// Why a row is not kept.
-///
-/// ```
-/// use dalign_core::row_filter::Reason;
-///
-/// let reason = Reason::Duplicate { first: 3 };
-/// assert_eq!((reason.as_str(), &*reason.to_string()), ("duplicate", "the same text as line 3"));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The completion has not the right form.
-    Form(Status),
-    /// Fewer characters than the least.
-    TooShort {
-        /// Its characters.
-        chars: u64,
-        /// The least.
-        limit: u64,
-    },
-    /// More characters than the most.
-    TooLong {
-        /// Its characters.
-        chars: u64,
-        /// The most.
-        limit: u64,
-    },
-    /// The text of an earlier row, up to white space.
-    Duplicate {
-        /// The first line with this text.
-        first: u64,
-    },
-}
-
-impl Reason {
-    /// The reason as it is written in a column: the status, `too_short`, `too_long`, `duplicate`.
-    ///
-    /// ```
-    /// use dalign_core::completion::Status;
-    /// use dalign_core::row_filter::Reason;
-    ///
-    /// assert_eq!(Reason::Form(Status::Unclosed).as_str(), "unclosed");
-    /// ```
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Form(status) => status.as_str(),
-            Self::TooShort { .. } => "too_short",
-            Self::TooLong { .. } => "too_long",
-            Self::Duplicate { .. } => "duplicate",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Form(status) => out.write_str(form(*status)),
-            Self::TooShort { chars, limit } => write!(out, "{chars} characters, at least {limit}"),
-            Self::TooLong { chars, limit } => write!(out, "{chars} characters, at most {limit}"),
-            Self::Duplicate { first } => write!(out, "the same text as line {first}"),
-        }
-    }
-}
-
-fn form(status: Status) -> &'static str {
-    match status {
-        Status::Ok => "reasoning, then an answer",
-        Status::Truncated => "stopped at the token limit",
-        Status::Missing => "no tag around reasoning",
-        Status::Unclosed => "reasoning that no tag closes",
-        Status::Unopened => "a close tag and no open tag",
-        Status::WrongOrder => "a close tag, or other text, before the open tag",
-        Status::Nested => "a second open tag before the close tag",
-        Status::Repeated => "a tag after the reasoning was closed",
-        Status::EmptyAnswer => "no answer",
-        Status::EmptyReasoning => "nothing between the tags",
-    }
-}
-
-/// A batch that cannot be filtered.
-#[derive(Debug, thiserror::Error)]
-pub enum BatchError {
-    /// A row without the field.
-    #[error(transparent)]
-    Row(#[from] JsonlError),
-    /// Hashes that cannot be kept in a temporary file.
-    #[error(transparent)]
-    Spill(#[from] SpillError),
-}
-
-impl CoreError for BatchError {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Row(error) => error.kind(),
-            Self::Spill(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::Row(error) => error.row(),
-            Self::Spill(_) => None,
-        }
-    }
-}
-
-/// Columns that cannot be filtered.
-#[derive(Debug, thiserror::Error)]
-pub enum ColumnFilterError {
-    /// Columns that do not belong together.
-    #[error(transparent)]
-    Column(#[from] ColumnError),
-    /// Hashes that cannot be kept in a temporary file.
-    #[error(transparent)]
-    Spill(#[from] SpillError),
-}
-
-impl CoreError for ColumnFilterError {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Column(error) => error.kind(),
-            Self::Spill(error) => error.kind(),
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::Column(error) => error.value(),
-            Self::Spill(_) => None,
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::Column(error) => error.limit(),
-            Self::Spill(_) => None,
-        }
     }
 }
 
@@ -345,5 +197,35 @@ impl RowFilter {
             Ok(self.check(JsonText::plain(text), truncated, self.rows)?)
         };
         texts.iter().zip(truncated).map(check).collect()
+    }
+
+    /// [`RowFilter::check`] of each row of a column whose lines are known.
+    ///
+    /// `lines`: each row's place, at least 1.
+    ///
+    /// # Errors
+    ///
+    /// [`ColumnFilterError`]: columns of two lengths, or no place for a temporary file.
+    ///
+    /// ```
+    /// # use dalign_core::{completion::Tags, row_filter::{RowFilter, Rules}, seen::Seen};
+    /// let seen = Seen::new(1 << 20, std::env::temp_dir());
+    /// let mut filter = RowFilter::new(Rules::new(Tags::none(), 0, 9)?, Some(seen));
+    /// let reasons = filter.check_lines(&["yes", " yes"], &[false, false], &[7, 9])?;
+    /// assert_eq!(reasons[1].unwrap().to_string(), "the same text as line 7");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_lines(
+        &mut self,
+        texts: &[&str],
+        truncated: &[bool],
+        lines: &[u64],
+    ) -> Result<Vec<Option<Reason>>, ColumnFilterError> {
+        same_length("truncated", truncated.len(), texts.len())?;
+        same_length("lines", lines.len(), texts.len())?;
+        let check = |(row, text): (usize, &&str)| {
+            Ok(self.check(JsonText::plain(text), truncated[row], lines[row])?)
+        };
+        texts.iter().enumerate().map(check).collect()
     }
 }

@@ -49,6 +49,16 @@ pub struct Seen {
 }
 
 /// Hashes that cannot be kept in a temporary file.
+///
+/// ```
+/// use dalign_core::CoreError;
+/// use dalign_core::seen::Seen;
+///
+/// // No memory, and no folder for a file.
+/// let mut seen = Seen::new(0, "/nowhere".into());
+/// let error = (1..100).find_map(|line| seen.insert(line.into(), line).err());
+/// assert_eq!(error.map(|error| error.kind()), Some("unwritable_file"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{folder}: the hashes of seen texts cannot be kept there ({cause}); free space or raise the memory limit"

@@ -17,6 +17,14 @@ pub use unicode::unsettled_rows;
 use crate::error::CoreError;
 
 /// Why a text has no token ids.
+///
+/// ```
+/// use dalign_core::CoreError;
+/// use dalign_core::tokenize::Tokenizer;
+///
+/// let error = Tokenizer::from_file("/nowhere/tokenizer.json").err().expect("no such file");
+/// assert_eq!(error.kind(), "unreadable_tokenizer");
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizeError {
     /// The file cannot be read, or is no tokenizer.
@@ -63,6 +71,14 @@ impl CoreError for TokenizeError {
 }
 
 /// The token ids of several texts in one buffer.
+///
+/// ```
+/// use dalign_core::tokenize::Encoded;
+///
+/// // Two texts, the first without a token.
+/// let encoded = Encoded { ids: vec![7, 8], offsets: vec![0, 0, 2] };
+/// assert_eq!(&encoded.ids[encoded.offsets[1] as usize..], [7, 8]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Encoded {
     /// The ids of all texts, one after the other.
@@ -73,6 +89,21 @@ pub struct Encoded {
 
 /// A tokenizer that adds nothing to the text: no begin or end token, no padding, no truncation.
 /// Added tokens that stand in the text, such as `<think>`, get their own ids.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use dalign_core::tokenize::Tokenizer;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("tokenizer.json");
+/// # std::fs::write(&path, r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
+/// #     "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
+/// #     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "no": 1}, "unk_token": "[UNK]"}}"#)?;
+/// let tokenizer = Tokenizer::from_file(&path)?;
+/// assert_eq!(tokenizer.encode_batch(&["no no"])?.ids, [1, 1]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Tokenizer {
     engine: Engine,
     note: Option<String>,
@@ -124,6 +155,21 @@ impl Tokenizer {
     }
 
     /// What had to be mended in the file so that this tokenizer gives the reference's ids.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use dalign_core::tokenize::Tokenizer;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("tokenizer.json");
+    /// # std::fs::write(&path, r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
+    /// #     "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
+    /// #     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "no": 1}, "unk_token": "[UNK]"}}"#)?;
+    /// let tokenizer = Tokenizer::from_file(&path)?;
+    /// assert_eq!(tokenizer.note(), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
@@ -153,6 +199,21 @@ impl Tokenizer {
     /// [`TokenizeError::Unencodable`] with the first row for which the tokenizer has no ids.
     ///
     /// See [`Tokenizer::from_file`] for an example.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use dalign_core::tokenize::Tokenizer;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("tokenizer.json");
+    /// # std::fs::write(&path, r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
+    /// #     "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
+    /// #     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "no": 1}, "unk_token": "[UNK]"}}"#)?;
+    /// let tokenizer = Tokenizer::from_file(&path)?;
+    /// assert_eq!(tokenizer.encode_batch(&["no way", ""])?.offsets, [0, 2, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn encode_batch(&self, texts: &[&str]) -> Result<Encoded, TokenizeError> {
         let chunks: Vec<Result<_, _>> = texts
             .par_chunks(CHUNK)

@@ -26,6 +26,14 @@ use score::Reading;
 use visible::Survey;
 
 /// The scale that the judge was asked to use.
+///
+/// ```
+/// use dalign_core::verdict::{Scale, State, parse};
+///
+/// let state = |low, high| Ok(parse("Score: 7", Scale::new(low, high)?).state);
+/// assert_eq!((state(0.0, 10.0)?, state(0.0, 5.0)?), (State::Ok, State::OutOfRange));
+/// # Ok::<(), dalign_core::verdict::ScaleError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     low: f64,
@@ -53,6 +61,13 @@ impl Scale {
 }
 
 /// A scale on which nothing can be scored.
+///
+/// ```
+/// use dalign_core::CoreError;
+///
+/// let error = dalign_core::verdict::Scale::new(5.0, 1.0).unwrap_err();
+/// assert_eq!((error.value(), error.limit()), (Some(5.0), Some(1.0)));
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("scale from {low} to {high}: both ends must be finite and the first below the second")]
 pub struct ScaleError {
@@ -75,6 +90,15 @@ impl CoreError for ScaleError {
 }
 
 /// What became of a judgement.
+///
+/// ```
+/// use dalign_core::verdict::{Scale, State, parse};
+///
+/// let scale = Scale::new(0.0, 10.0)?;
+/// assert_eq!(parse("Score: 3, no, score: 4", scale).state, State::Contradictory);
+/// assert_eq!(parse("<think>Score: 3", scale).state, State::Unclosed);
+/// # Ok::<(), dalign_core::verdict::ScaleError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// A score was read.
@@ -93,6 +117,12 @@ pub enum State {
 
 impl State {
     /// Every state, each at the place that `state as usize` gives.
+    ///
+    /// ```
+    /// use dalign_core::verdict::State;
+    ///
+    /// assert_eq!(State::ALL[State::Refused as usize].as_str(), "refused");
+    /// ```
     pub const ALL: [Self; 6] = [
         Self::Ok,
         Self::Missing,
@@ -121,6 +151,14 @@ impl State {
 }
 
 /// What the judge makes of a hint that it was given.
+///
+/// ```
+/// use dalign_core::verdict::{Scale, Stance, parse};
+///
+/// let verdict = parse("I disagree.\nScore: 7", Scale::new(0.0, 10.0)?);
+/// assert_eq!(verdict.stance, Some(Stance::Disagree));
+/// # Ok::<(), dalign_core::verdict::ScaleError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stance {
     /// The judge shares it.
@@ -131,6 +169,12 @@ pub enum Stance {
 
 impl Stance {
     /// Both, each at the place that `stance as usize` gives.
+    ///
+    /// ```
+    /// use dalign_core::verdict::Stance;
+    ///
+    /// assert_eq!(Stance::ALL[Stance::Disagree as usize], Stance::Disagree);
+    /// ```
     pub const ALL: [Self; 2] = [Self::Agree, Self::Disagree];
 
     /// The stance as it is written in a column.
@@ -148,6 +192,14 @@ impl Stance {
 }
 
 /// A judge's reply, read.
+///
+/// ```
+/// use dalign_core::verdict::{Scale, State, Verdict, parse};
+///
+/// let expected = Verdict { state: State::Missing, score: None, stance: None };
+/// assert_eq!(parse("Hm.", Scale::new(0.0, 10.0)?), expected);
+/// # Ok::<(), dalign_core::verdict::ScaleError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
     /// What became of the judgement.

@@ -7,6 +7,15 @@ use super::network::{LONGEST, network};
 pub(super) const LANES: usize = 32;
 
 /// A float that a judgement's score may be.
+///
+/// ```
+/// use dalign_core::aggregate::{Method, Score, reduce};
+///
+/// fn least<S: Score>(scores: &[S]) -> Option<f64> {
+///     reduce(scores, &[0, scores.len() as u32], Method::Min, 1).ok()?[0].score
+/// }
+/// assert_eq!((least(&[2.0_f32, 1.0]), least(&[f64::NAN])), (Some(1.0), None));
+/// ```
 pub trait Score: Copy + PartialOrd + Send + Sync + Into<f64> + sealed::Sealed {
     /// What stands where there is no judgement.
     #[doc(hidden)]

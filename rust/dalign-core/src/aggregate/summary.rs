@@ -7,6 +7,12 @@ use super::{AggregateError, Method};
 /// Columns with one entry a completion.
 ///
 /// Each number is NaN where fewer than `min_valid` judgements are valid; `sd` also where only one is.
+///
+/// ```
+/// let found = dalign_core::aggregate::summary(&[1.0, 5.0], &[0, 2], &[0.5], 1)?;
+/// assert_eq!((found.min, found.quantiles, found.n_valid), (vec![1.0], vec![vec![3.0]], vec![2]));
+/// # Ok::<(), dalign_core::aggregate::AggregateError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// The least valid score.

@@ -3,6 +3,15 @@
 use crate::error::{ColumnError, CoreError};
 
 /// Why no interval can be given.
+///
+/// ```
+/// use dalign_core::CoreError;
+/// use dalign_core::bootstrap::{Method, Settings, mean};
+///
+/// let settings = Settings { n_resamples: 1_000, level: 0.95, seed: 7, method: Method::Percentile };
+/// let error = mean(&[0.5, f64::NAN], &[1, 2], None, settings).unwrap_err();
+/// assert_eq!((error.kind(), error.row()), ("not_finite", Some(1)));
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BootstrapError {
     /// A value without meaning as a number.

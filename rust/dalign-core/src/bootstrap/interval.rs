@@ -4,6 +4,18 @@ use super::Interval;
 use crate::distribution::{normal_probability, normal_quantile};
 
 /// How the ends are chosen among the resampled means.
+///
+/// ```
+/// use dalign_core::bootstrap::{Method, Settings, mean};
+///
+/// // Skewed to the right: the corrected interval lies higher.
+/// let values = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 9.0];
+/// let low = |method| {
+///     let settings = Settings { n_resamples: 2_000, level: 0.9, seed: 7, method };
+///     mean(&values, &[0, 1, 2, 3, 4, 5, 6, 7], None, settings).unwrap().interval.unwrap().low
+/// };
+/// assert!(low(Method::Bca) > low(Method::Percentile));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Method {
     /// The quantiles at both tails (Efron and Tibshirani 1993, chapter 13).

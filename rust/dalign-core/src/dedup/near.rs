@@ -4,6 +4,15 @@
 use super::{NearError, NearIndex};
 
 /// What counts as near, and how hard to look.
+///
+/// ```
+/// use dalign_core::dedup::{Settings, near};
+///
+/// // Three of four words in a row are shared: one shingle of two.
+/// let texts = ["a b c d", "a b c e"];
+/// let pairs = |threshold| near(&texts, Settings::new(2, 128, 64, threshold).unwrap()).unwrap();
+/// assert_eq!((pairs(0.5).len(), pairs(0.6).len()), (1, 0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// At least 1.
@@ -67,6 +76,14 @@ impl Settings {
 }
 
 /// Two rows that are near-duplicates.
+///
+/// ```
+/// use dalign_core::dedup::{Pair, Settings, near};
+///
+/// let pairs = near(&["a b", "c d", "a b"], Settings::new(2, 128, 16, 0.7)?)?;
+/// assert_eq!(pairs, [Pair { a: 0, b: 2, jaccard: 1.0 }]);
+/// # Ok::<(), dalign_core::dedup::NearError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
     /// The earlier row.

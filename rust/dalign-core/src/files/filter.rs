@@ -12,6 +12,23 @@ use crate::seen::{Seen, SpillError};
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// What to filter, by what, and where to.
+///
+/// ```
+/// use dalign_core::completion::Tags;
+/// use dalign_core::files::FilterJsonl;
+/// use dalign_core::row_filter::Rules;
+///
+/// let what = FilterJsonl {
+///     source: "completions.jsonl".as_ref(),
+///     kept: "kept.jsonl".as_ref(),
+///     dropped: Some("kept.dropped.jsonl".as_ref()),
+///     field: "completion",
+///     rules: Rules::new(Tags::pair("<think>", "</think>", false)?, 200, 6_000)?,
+///     dedup_bytes: Some(128 << 20),
+/// };
+/// assert_eq!(what.field, "completion");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct FilterJsonl<'p> {
     /// The file to read.
@@ -29,6 +46,13 @@ pub struct FilterJsonl<'p> {
 }
 
 /// How many rows were read and what became of them.
+///
+/// ```
+/// use dalign_core::files::Filtered;
+///
+/// let counts = Filtered { rows: 3, kept: 1, dropped: vec![("unclosed", 2)] };
+/// assert_eq!(counts.rows, counts.kept + counts.dropped.iter().map(|(_, rows)| rows).sum::<u64>());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filtered {
     /// Rows read.
@@ -40,6 +64,25 @@ pub struct Filtered {
 }
 
 /// Why a file could not be filtered.
+///
+/// ```
+/// use dalign_core::CoreError;
+/// use dalign_core::completion::Tags;
+/// use dalign_core::files::{FilterError, FilterJsonl, filter_jsonl};
+/// use dalign_core::row_filter::Rules;
+///
+/// let what = FilterJsonl {
+///     source: "/nowhere/rows.jsonl".as_ref(),
+///     kept: "kept.jsonl".as_ref(),
+///     dropped: None,
+///     field: "completion",
+///     rules: Rules::new(Tags::none(), 0, 9)?,
+///     dedup_bytes: None,
+/// };
+/// let error = filter_jsonl(&what, |_| Ok::<(), FilterError>(())).unwrap_err();
+/// assert_eq!(error.kind(), "unreadable_file");
+/// # Ok::<(), dalign_core::row_filter::LengthError>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     /// A source that cannot be read as JSON Lines.

@@ -5,6 +5,13 @@ use crate::error::{ColumnError, CoreError, same_length};
 use crate::jsonl::Batch;
 
 /// Rows that cannot be written.
+///
+/// ```
+/// use dalign_core::CoreError;
+/// use dalign_core::files::RowsError;
+///
+/// assert_eq!(RowsError::NoReason { row: 3 }.row(), Some(3));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowsError {
     /// Columns that do not belong to the batch.

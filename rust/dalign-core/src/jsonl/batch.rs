@@ -5,10 +5,11 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::chunks::{Chunks, ROW_LIMIT_BYTES, lines};
+use super::chunks::{Chunks, ROW_LIMIT_BYTES};
 use super::error::JsonlError;
 use super::escape::JsonText;
 use super::fields::{Fields, Found, Span};
+use super::lines::lines;
 use super::scan::scan;
 
 /// Rows of a file in the bytes that they came in.

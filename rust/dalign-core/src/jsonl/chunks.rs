@@ -4,13 +4,21 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use memchr::{memchr, memrchr};
+use memchr::memrchr;
 
 use super::error::{Defect, JsonlError};
 use super::scan::not_utf8;
 
 /// The most bytes that a row may have unless told otherwise: a long context of some million tokens
 /// is a tenth of it.
+///
+/// ```
+/// use dalign_core::jsonl::{Chunks, ROW_LIMIT_BYTES};
+///
+/// let mut chunks = Chunks::new(&b"{}"[..], "here", 1 << 20, ROW_LIMIT_BYTES);
+/// assert_eq!(chunks.next_chunk(1)?, Some("{}"));
+/// # Ok::<(), dalign_core::jsonl::JsonlError>(())
+/// ```
 pub const ROW_LIMIT_BYTES: usize = 256 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -211,72 +219,4 @@ fn valid_lines(bytes: &[u8]) -> (&str, Defect) {
     let start = memrchr(b'\n', &bytes[..valid]).map_or(0, |newline| newline + 1);
     let text = std::str::from_utf8(&bytes[..start]).unwrap_or_default();
     (text, not_utf8(&bytes[start..], valid - start))
-}
-
-/// A line of a chunk that is not blank.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line<'c> {
-    /// Its number in the file, counted from 1.
-    pub number: u64,
-    /// Where it starts in the chunk.
-    pub start: usize,
-    /// The line with its line end, where it has one.
-    pub text: &'c str,
-}
-
-impl<'c> Line<'c> {
-    /// The line without its line end.
-    ///
-    /// ```
-    /// use dalign_core::jsonl::Line;
-    ///
-    /// assert_eq!(Line { number: 1, start: 0, text: "{}\r\n" }.body(), "{}");
-    /// ```
-    #[must_use]
-    pub fn body(self) -> &'c str {
-        let text = self.text.strip_suffix('\n').unwrap_or(self.text);
-        text.strip_suffix('\r').unwrap_or(text)
-    }
-}
-
-/// The lines of a chunk that are not blank; `next_line` is the number of its first line, and of
-/// the first line after it when all are taken.
-///
-/// ```
-/// let mut next_line = 7;
-/// let numbers: Vec<u64> = dalign_core::jsonl::lines("{}\n \n{}", &mut next_line)
-///     .map(|line| line.number)
-///     .collect();
-/// assert_eq!((numbers, next_line), (vec![7, 9], 10));
-/// ```
-pub fn lines<'c, 'n>(chunk: &'c str, next_line: &'n mut u64) -> Lines<'c, 'n> {
-    Lines { chunk, at: 0, next_line }
-}
-
-/// See [`lines`].
-#[derive(Debug)]
-pub struct Lines<'c, 'n> {
-    chunk: &'c str,
-    at: usize,
-    next_line: &'n mut u64,
-}
-
-impl<'c> Iterator for Lines<'c, '_> {
-    type Item = Line<'c>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Line<'c>> {
-        while self.at < self.chunk.len() {
-            let (start, number) = (self.at, *self.next_line);
-            let rest = &self.chunk[start..];
-            let end = memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |newline| newline + 1);
-            self.at += end;
-            *self.next_line += 1;
-            let text = &rest[..end];
-            if !text.bytes().all(|byte| byte.is_ascii_whitespace() || byte == 0x0b) {
-                return Some(Line { number, start, text });
-            }
-        }
-        None
-    }
 }

@@ -66,6 +66,15 @@ impl Fields {
 }
 
 /// Where a text stands, without its quotes.
+///
+/// ```
+/// use dalign_core::jsonl::{Fields, Found, scan};
+///
+/// let (row, mut found) = (r#"{"a": "b\n"}"#, Vec::new());
+/// scan(row, &Fields::new(&["a"], &[]), &mut found).unwrap();
+/// let Found::Text(span) = found[0] else { panic!("a text") };
+/// assert_eq!((&row[span.start..span.end], span.escaped), (r"b\n", true));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// The first byte.
@@ -77,6 +86,14 @@ pub struct Span {
 }
 
 /// What a row has under a name.
+///
+/// ```
+/// use dalign_core::jsonl::{Fields, Found, scan};
+///
+/// let mut found = Vec::new();
+/// scan(r#"{"a": null}"#, &Fields::new(&[], &["a", "b"]), &mut found).unwrap();
+/// assert_eq!(found, [Found::Other("null"), Found::Absent]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// Nothing.

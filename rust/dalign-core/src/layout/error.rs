@@ -3,6 +3,18 @@
 use crate::error::{ColumnError, CoreError};
 
 /// Why rows cannot be laid out.
+///
+/// ```
+/// use dalign_core::CoreError;
+/// use dalign_core::layout::{Segments, assemble};
+/// use dalign_core::pack::plan;
+///
+/// // A prompt without a completion.
+/// let segments = Segments { ids: &[7, 8], offsets: &[0, 2], rows: &[0], trained: &[false] };
+/// let error = assemble(&segments, &plan(&[2], 8)?, 8).unwrap_err();
+/// assert_eq!((error.kind(), error.row()), ("empty_loss_mask", Some(0)));
+/// # Ok::<(), dalign_core::pack::PackError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// No token of a row carries loss.

@@ -3,6 +3,15 @@
 use crate::error::{ColumnError, CoreError};
 
 /// Why rows cannot be packed.
+///
+/// ```
+/// use dalign_core::CoreError;
+/// use dalign_core::pack::{PackError, plan};
+///
+/// let error = plan(&[3, 9], 8).unwrap_err();
+/// assert_eq!(error, PackError::RowTooLong { row: 1, length: 9, capacity: 8 });
+/// assert_eq!(error.kind(), "row_too_long");
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PackError {
     /// A row alone exceeds a bin.

@@ -8,6 +8,15 @@ use super::{PackError, Plan, check_lengths};
 use crate::error::indexable;
 
 /// What a row of T tokens costs: linear · T + quadratic · T², in FLOPs or any other unit.
+///
+/// ```
+/// use dalign_core::pack::Cost;
+///
+/// // Two rows of 4 tokens cost less than one of 8.
+/// let cost = Cost::transformer(1e6, 2, 128)?;
+/// assert!(2.0 * cost.of(4) < cost.of(8));
+/// # Ok::<(), dalign_core::pack::PackError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
     /// The cost of a token for itself: weights.

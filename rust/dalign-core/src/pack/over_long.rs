@@ -3,6 +3,14 @@
 use super::{PackError, Plan, plan};
 
 /// What a row longer than the capacity does.
+///
+/// ```
+/// use dalign_core::pack::{OverLong, plan_with};
+///
+/// let kept = |rule| plan_with(&[3, 9], 8, rule).map(|fitted| fitted.plan.row_order.len());
+/// assert!(kept(OverLong::Error).is_err());
+/// assert_eq!((kept(OverLong::Drop), kept(OverLong::Mask)), (Ok(1), Ok(2)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverLong {
     /// Nothing is packed: [`PackError::RowTooLong`].
@@ -39,6 +47,15 @@ impl OverLong {
 }
 
 /// A plan, and the rows that did not fit a bin.
+///
+/// ```
+/// use dalign_core::pack::{OverLong, plan_with};
+///
+/// let fitted = plan_with(&[9, 3], 8, OverLong::Mask)?;
+/// // The masked row fills a bin by itself.
+/// assert_eq!((fitted.plan.bin_offsets, fitted.over_long), (vec![0, 1, 2], vec![0]));
+/// # Ok::<(), dalign_core::pack::PackError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fitted {
     /// Every row that is not dropped, once; a masked row counts `capacity` tokens.

@@ -3,6 +3,15 @@
 use super::{PackError, check_lengths, plan};
 
 /// Bins that are closed: no row will be added to them.
+///
+/// ```
+/// use dalign_core::pack::{ClosedBins, StreamPacker};
+///
+/// let mut packer = StreamPacker::new(8, 1)?;
+/// let closed = packer.push(&[5])?;
+/// assert_eq!(closed, ClosedBins { rows: vec![0], bin_offsets: vec![0, 1] });
+/// # Ok::<(), dalign_core::pack::PackError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedBins {
     /// The rows of each bin in turn, counted from the first row that was pushed.

@@ -54,6 +54,16 @@ const OTHERS: [&str; 12] = [
 ];
 
 /// A reference, where it stands.
+///
+/// ```
+/// use dalign_core::quality::References;
+///
+/// let references = References::new::<&str>(&[])?;
+/// let text = "As the system prompt says, no.";
+/// let found = references.find(text).next().expect("a reference");
+/// assert_eq!(&text[found.start..found.end], "system prompt");
+/// # Ok::<(), dalign_core::quality::QualityError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dangling {
     /// Which phrase it is: its place in [`References::phrases`].
@@ -87,6 +97,13 @@ impl References {
     /// # Errors
     ///
     /// [`super::QualityError::BlankPhrase`].
+    ///
+    /// ```
+    /// use dalign_core::quality::References;
+    ///
+    /// assert!(References::new(&["as our handbook says"]).is_ok());
+    /// assert!(References::new(&[" "]).is_err());
+    /// ```
     pub fn new<S: AsRef<str>>(phrases: &[S]) -> Result<Self, super::QualityError> {
         let blank = phrases.iter().position(|phrase| phrase.as_ref().trim().is_empty());
         if let Some(row) = blank {

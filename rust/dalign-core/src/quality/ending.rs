@@ -3,6 +3,12 @@
 use memchr::memmem;
 
 /// Why a text seems cut off, if it does.
+///
+/// ```
+/// use dalign_core::quality::{Ending, ending};
+///
+/// assert_eq!(ending("It rains (as ever."), Ending::OpenBracket);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ending {
     /// It ends where a text can end.
@@ -17,6 +23,12 @@ pub enum Ending {
 
 impl Ending {
     /// Every ending, each at the place that `ending as usize` gives.
+    ///
+    /// ```
+    /// use dalign_core::quality::Ending;
+    ///
+    /// assert_eq!(Ending::ALL[Ending::OpenFence as usize], Ending::OpenFence);
+    /// ```
     pub const ALL: [Self; 4] = [Self::Whole, Self::MidSentence, Self::OpenBracket, Self::OpenFence];
 
     /// The ending as it is written in a column.

@@ -7,6 +7,14 @@ use super::{Quality, QualityError};
 use crate::error::same_length;
 
 /// What is wrong with a completion.
+///
+/// ```
+/// use dalign_core::quality::{Limit, Reason, first_reasons};
+///
+/// let limits = [Limit::new("answer_cycle", None, Some(9.0))?];
+/// assert_eq!(first_reasons(&limits, &[&[12.0]])?, [Some(Reason::Repetitive)]);
+/// # Ok::<(), dalign_core::quality::QualityError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// Less than the least length.
@@ -27,6 +35,12 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, each at the place that `reason as usize` gives.
+    ///
+    /// ```
+    /// use dalign_core::quality::Reason;
+    ///
+    /// assert_eq!(Reason::ALL[Reason::CutOff as usize].as_str(), "cut_off");
+    /// ```
     pub const ALL: [Self; 7] = [
         Self::TooShort,
         Self::TooLong,
@@ -109,6 +123,13 @@ impl Limit {
     ///
     /// [`QualityError::UnknownMeasure`]; [`QualityError::BadLimit`] for a limit that is no number, a
     /// lower one where there is none, or one above the upper one.
+    ///
+    /// ```
+    /// use dalign_core::quality::Limit;
+    ///
+    /// assert!(Limit::new("answer_words", Some(20.0), Some(800.0)).is_ok());
+    /// assert!(Limit::new("answer_words", Some(800.0), Some(20.0)).is_err());
+    /// ```
     pub fn new(measure: &str, low: Option<f64>, high: Option<f64>) -> Result<Self, QualityError> {
         let place = MEASURES.iter().position(|(name, ..)| *name == measure);
         let Some(place) = place else {

@@ -11,17 +11,24 @@
 
 #![allow(clippy::inline_always, reason = "a few instructions each, in the loop over every byte")]
 
+mod notion;
 mod window;
 
-use super::{fold_character, is_invisible};
-use window::{
-    HIGH, SEED, WordHasher, absorb, below, below_count, finish, lowest, window_at, within,
-};
+pub use notion::{Folded, Notion, Role, Verbatim};
+use window::{HIGH, SEED, WordHasher, absorb, below, below_count, finish, lowest, window_at};
 
 /// A word: where it stands and what it hashes to.
 ///
 /// Equal words have equal hashes wherever they stand; different ones share a hash with a chance of
 /// 2⁻⁶⁴ unless they were built to collide. Compare [`HashedWords::spell`] where that matters.
+///
+/// ```
+/// use dalign_core::text::words::{HashedWord, verbatim};
+///
+/// let words: Vec<HashedWord> = verbatim("no, no").collect();
+/// assert_eq!((words[1].start, words[1].end), (4, 6));
+/// assert_ne!(words[0].hash, words[1].hash);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashedWord {
     /// Its first byte in the text.
@@ -67,99 +74,6 @@ pub fn verbatim(text: &str) -> HashedWords<'_, Verbatim> {
 #[must_use]
 pub fn folded(text: &str) -> HashedWords<'_, Folded> {
     HashedWords::new(text)
-}
-
-/// What a character is to a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// It ends a word.
-    Separator,
-    /// It belongs to a word.
-    Letter,
-    /// It is a word.
-    Alone,
-    /// It stands in a word and does not count.
-    Skipped,
-}
-
-/// A notion of what a word is. Windows are eight bytes of text, the first in the lowest.
-pub trait Notion {
-    /// The window as it is hashed; bytes above 0x7f may come out as anything that is.
-    fn fold_window(window: u64) -> u64;
-    /// The high bit of each byte of a folded window that is an ASCII separator.
-    fn separators(window: u64) -> u64;
-    /// What a character is to a word.
-    fn role(character: char) -> Role;
-    /// Hands each character that `character` is hashed as to `push`.
-    fn fold(character: char, push: impl FnMut(char));
-}
-
-/// See [`verbatim`].
-#[derive(Debug, Clone, Copy)]
-pub struct Verbatim;
-
-/// See [`folded`].
-#[derive(Debug, Clone, Copy)]
-pub struct Folded;
-
-impl Notion for Verbatim {
-    #[inline(always)]
-    fn fold_window(window: u64) -> u64 {
-        window
-    }
-
-    #[inline(always)]
-    fn separators(window: u64) -> u64 {
-        within(window, 0x09, 0x0d) | within(window, 0x1c, 0x20)
-    }
-
-    fn role(character: char) -> Role {
-        match character {
-            '\u{1c}'..='\u{1f}' => Role::Separator,
-            space if space.is_whitespace() => Role::Separator,
-            unspaced if is_unspaced(unspaced) => Role::Alone,
-            _ => Role::Letter,
-        }
-    }
-
-    fn fold(character: char, mut push: impl FnMut(char)) {
-        push(character);
-    }
-}
-
-impl Notion for Folded {
-    #[inline(always)]
-    fn fold_window(window: u64) -> u64 {
-        // A capital and its small letter differ by 0x20, which is a quarter of the mark.
-        window | within(window, b'A', b'Z') >> 2
-    }
-
-    #[inline(always)]
-    fn separators(window: u64) -> u64 {
-        let letters = within(window, b'a', b'z') | within(window, b'0', b'9');
-        HIGH & !letters & !window
-    }
-
-    fn role(character: char) -> Role {
-        match fold_character(character) {
-            // Marks that turn the letter before them into another are part of it.
-            '\u{300}'..='\u{36f}' => Role::Letter,
-            letter if letter.is_alphanumeric() => {
-                if is_unspaced(letter) {
-                    Role::Alone
-                } else {
-                    Role::Letter
-                }
-            }
-            other if is_invisible(other) => Role::Skipped,
-            _ => Role::Separator,
-        }
-    }
-
-    fn fold(character: char, push: impl FnMut(char)) {
-        let capitals = fold_character(character).to_uppercase();
-        capitals.flat_map(char::to_lowercase).for_each(push);
-    }
 }
 
 /// The words of a text, in order.
@@ -269,23 +183,4 @@ impl<N: Notion> Iterator for HashedWords<'_, N> {
         }
         None
     }
-}
-
-/// Whether a character belongs to a script that is written without spaces between words.
-fn is_unspaced(character: char) -> bool {
-    matches!(
-        character,
-        '\u{e00}'..='\u{eff}' // Thai, Lao
-            | '\u{1000}'..='\u{109f}' // Burmese
-            | '\u{1780}'..='\u{17ff}' // Khmer
-            | '\u{2e80}'..='\u{2fdf}' // radicals
-            | '\u{3005}'..='\u{3007}' // iteration mark, zero
-            | '\u{3041}'..='\u{312f}' // kana, bopomofo
-            | '\u{31a0}'..='\u{31ff}' // their extensions
-            | '\u{3400}'..='\u{4dbf}'
-            | '\u{4e00}'..='\u{9fff}' // Han
-            | '\u{f900}'..='\u{faff}'
-            | '\u{ff66}'..='\u{ff9f}' // half-width katakana
-            | '\u{20000}'..='\u{3ffff}'
-    )
 }

@@ -7,6 +7,15 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 
 /// What a judge finds of one clause.
+///
+/// ```
+/// use dalign_core::verdict::{ClauseVerdict, Scale, SubScores, parse_detailed};
+///
+/// let scale = Scale::new(0.0, 10.0)?;
+/// let clauses = parse_detailed("S3: violated", scale, &SubScores::new::<&str>(&[])?).clauses;
+/// assert_eq!(clauses[0].verdict, ClauseVerdict::Violated);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClauseVerdict {
     /// The completion breaks the clause.
@@ -23,6 +32,12 @@ pub enum ClauseVerdict {
 
 impl ClauseVerdict {
     /// Every verdict.
+    ///
+    /// ```
+    /// use dalign_core::verdict::ClauseVerdict;
+    ///
+    /// assert_eq!(ClauseVerdict::ALL[0].as_str(), "violated");
+    /// ```
     pub const ALL: [Self; 5] =
         [Self::Violated, Self::Followed, Self::NotApplicable, Self::Unclear, Self::Contradictory];
 
@@ -46,6 +61,16 @@ impl ClauseVerdict {
 }
 
 /// A clause and what the judge finds of it.
+///
+/// ```
+/// use dalign_core::verdict::{Clause, ClauseVerdict, Scale, SubScores, parse_detailed};
+///
+/// let reply = r#"{"score": 2, "clauses": {"self-harm.S3": "followed"}}"#;
+/// let found = parse_detailed(reply, Scale::new(0.0, 10.0)?, &SubScores::new::<&str>(&[])?).clauses;
+/// let expected = Clause { id: "self-harm.S3".into(), verdict: ClauseVerdict::Followed };
+/// assert_eq!(found, [expected]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clause {
     /// The id as the judge wrote it: `S3` or `self-harm.S3`.

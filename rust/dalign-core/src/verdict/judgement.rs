@@ -14,6 +14,15 @@ use super::{Scale, State, Verdict, judge, stance};
 use crate::text::fold_to_ascii;
 
 /// A sub-score, or why there is none.
+///
+/// ```
+/// use dalign_core::verdict::{Scale, State, SubScore, SubScores, parse_detailed};
+///
+/// let names = SubScores::new(&["compliance"])?;
+/// let judgement = parse_detailed("Score: 7", Scale::new(0.0, 10.0)?, &names);
+/// assert_eq!(judgement.sub_scores, [SubScore { state: State::Missing, score: None }]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SubScore {
     /// What became of it.
@@ -23,6 +32,16 @@ pub struct SubScore {
 }
 
 /// A judge's reply, read with its parts.
+///
+/// ```
+/// use dalign_core::verdict::{Scale, SubScores, parse_detailed};
+///
+/// let names = SubScores::new(&["compliance"])?;
+/// let judgement = parse_detailed("Compliance: 4\nScore: 7", Scale::new(0.0, 10.0)?, &names);
+/// assert_eq!(judgement.verdict.score, Some(7.0));
+/// assert_eq!(judgement.sub_scores[0].score, Some(4.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// What [`super::parse`] reads, but no score that is a sub-score's or a clause's.

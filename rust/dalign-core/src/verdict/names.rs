@@ -133,6 +133,15 @@ fn spelled(name: &str, sign: char) -> String {
 }
 
 /// A name that no sub-score can have.
+///
+/// ```
+/// use dalign_core::CoreError;
+/// use dalign_core::verdict::SubScores;
+///
+/// // The verdict's own name cannot be a part's.
+/// let error = SubScores::new(&["compliance", "score"]).unwrap_err();
+/// assert_eq!((error.kind(), error.row()), ("bad_sub_score", Some(1)));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "sub-score {name:?} (the {row}. counted from 0): a name has letters, digits and, inside, `_`, `-` or \

@@ -1,0 +1,73 @@
+//! Why rows cannot be balanced.
+
+use crate::error::{ColumnError, CoreError};
+
+/// Why rows cannot be balanced.
+///
+/// ```
+/// use dalign_core::CoreError;
+/// use dalign_core::balance::{Balancer, Quota, Quotas, Settings};
+///
+/// let default = Quota { minimum: 2, maximum: Some(1), ..Quota::default() };
+/// let categories = Quotas { default, ..Quotas::default() };
+/// let error = Balancer::new(Settings { categories, ..Settings::default() }).unwrap_err();
+/// assert_eq!((error.kind(), error.limit()), ("minimum_above_maximum", Some(1.0)));
+/// ```
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BalanceError {
+    /// A weight that is no share.
+    #[error("weight {weight} must be above 0 and finite; leave a stratum out with maximum 0")]
+    BadWeight {
+        /// The weight.
+        weight: f64,
+    },
+    /// A quota that nothing can meet.
+    #[error("minimum {minimum} is above maximum {maximum}: raise the maximum")]
+    MinimumAboveMaximum {
+        /// The minimum.
+        minimum: u64,
+        /// The maximum of the same quota.
+        maximum: u64,
+    },
+    /// A batch that has other columns than the first one.
+    #[error("every batch must have the columns of the first: categories, clauses or both")]
+    OtherColumns,
+    /// Columns that do not belong together.
+    #[error(transparent)]
+    Column(#[from] ColumnError),
+}
+
+impl CoreError for BalanceError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::BadWeight { .. } => "bad_weight",
+            Self::MinimumAboveMaximum { .. } => "minimum_above_maximum",
+            Self::OtherColumns => "other_columns",
+            Self::Column(error) => error.kind(),
+        }
+    }
+
+    fn row(&self) -> Option<usize> {
+        match self {
+            Self::Column(error) => error.row(),
+            _ => None,
+        }
+    }
+
+    fn value(&self) -> Option<f64> {
+        match self {
+            Self::BadWeight { weight } => Some(*weight),
+            Self::MinimumAboveMaximum { minimum, .. } => Some(*minimum as f64),
+            Self::OtherColumns => None,
+            Self::Column(error) => error.value(),
+        }
+    }
+
+    fn limit(&self) -> Option<f64> {
+        match self {
+            Self::MinimumAboveMaximum { maximum, .. } => Some(*maximum as f64),
+            Self::Column(error) => error.limit(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,289 @@
+"""A changed policy, or more prompts: what depends on it is made anew, the rest is taken over, and nothing can tell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from dalign.models.protocol import Reply, Request, Sampling
+from dalign.models.replies import request_key
+from dalign.models.scripted import ScriptedEngine
+from dalign.pipeline.context import RunContext
+from dalign.pipeline.plan import make_plan
+from dalign.pipeline.runner import run_plan
+from dalign.rows import Message
+from dalign.settings import load_config
+from dalign.store import MANIFEST, ROWS, StageFolder
+
+CATEGORIES = ("soup", "tea")
+CLAUSE = "Who asks how to cook it gets the recipe."
+SCRIPTED = ("generate/main", "filter/main", "judge/main", "select/main")
+EVALUATED = ("evaluate/none", "evaluate/spec")
+CONFIG = """
+[model]
+path = "script.json"
+engine = "scripted"
+batch_size = 3
+[spec]
+path = "spec"
+[data]
+prompts = "prompts.jsonl"
+[generate]
+n = 2
+[judge]
+k = 2
+[select]
+threshold = 0.0
+quota = 0
+[evaluate]
+arms = ["none", "spec", "sft"]
+samples = 1
+[[evaluate.suites]]
+name = "test"
+path = "suite.jsonl"
+"""
+
+
+def reply(request: Request) -> str:
+    """A text that depends on everything in the request, in the form that its reader expects."""
+    text = json.dumps([request.seed, list(request.messages)])
+    word = hashlib.sha256(text.encode()).hexdigest()[:12]
+    if "score" in request.messages[-1]["content"].lower() and len(request.messages) == 2:
+        return f"because of {word}\nScore: {int(word[:4], 16) % 11}"
+    return f"<think>because of {word}</think>answer {word}"
+
+
+@dataclass
+class ScriptedRun(RunContext):
+    """A run whose every model is one scripted engine."""
+
+    scripted: ScriptedEngine = field(
+        default_factory=lambda: ScriptedEngine(reply, batch_size=3, fingerprint="one")
+    )
+
+    def engine(self, model):
+        return self.scripted
+
+
+def write_project(folder: Path) -> Path:
+    spec = folder / "spec"
+    spec.mkdir(parents=True)
+    (spec / "principles.md").write_text("Be plain.\n")
+    for name in CATEGORIES:
+        front = f"---\ncategory: {name}\nversion: 1.0.0\nsummary: On {name}.\n---\n"
+        (spec / f"{name}.md").write_text(f"{front}## Clauses\n### S1 comply: cooking\n{CLAUSE}\n")
+    rows = [prompt(category, i) for category in (*CATEGORIES, "general") for i in range(3)]
+    (folder / "prompts.jsonl").write_text("".join(rows))
+    (folder / "suite.jsonl").write_text("".join(prompt(name, 7) for name in CATEGORIES))
+    (folder / "script.json").write_text('{"": "unused"}')
+    (folder / "dalign.toml").write_text(CONFIG.replace("script.json", str(folder / "script.json")))
+    return folder
+
+
+def prompt(category: str, number: int) -> str:
+    message = {"role": "user", "content": f"{category}, question {number}"}
+    return json.dumps({"category": category, "messages": [message]}) + "\n"
+
+
+def edit(project: Path, name: str = "soup") -> None:
+    path = project / "spec" / f"{name}.md"
+    path.write_text(path.read_text().replace("the recipe", "a warning").replace("1.0.0", "1.1.0"))
+
+
+def go(project: Path, run: Path, *names: str) -> ScriptedRun:
+    """Runs these nodes as one more call of the command would."""
+    ctx = ScriptedRun(load_config(project / "dalign.toml", []), run)
+    run_plan(ctx, [node for node in make_plan(ctx) if node.name in names])
+    return ctx
+
+
+def taken_over(run: Path, name: str) -> int:
+    return json.loads((run / name / MANIFEST).read_text())["counts"]["taken_over"]
+
+
+def same_rows(one: Path, other: Path) -> None:
+    """Every table of the two runs is the same, byte for byte, and every output's hash."""
+    tables = sorted(path.relative_to(one) for path in one.rglob("*.parquet"))
+    assert tables == sorted(path.relative_to(other) for path in other.rglob("*.parquet"))
+    for table in tables:
+        assert (one / table).read_bytes() == (other / table).read_bytes(), table
+    for path in one.rglob(MANIFEST):
+        hashes = [json.loads(p.read_text()) for p in (path, other / path.relative_to(one))]
+        assert hashes[0]["output_sha256"] == hashes[1]["output_sha256"], path
+        assert hashes[0]["spec_versions" if "spec_versions" in hashes[0] else "stage"] == (
+            hashes[1].get("spec_versions", hashes[1]["stage"])
+        )
+
+
+# Of 9 prompts, 3 are on soup; 2 completions each, 2 verdicts on each completion.
+MADE = {"generate/main": 18, "judge/main": 36}
+OF_SOUP = {"generate/main": 6, "judge/main": 12}
+
+
+def test_an_edited_clause_redoes_the_rows_of_its_category_and_ends_in_a_fresh_runs_rows(
+    tmp_path: Path,
+) -> None:
+    project, run = write_project(tmp_path / "project"), tmp_path / "run"
+    first = go(project, run, *SCRIPTED, *EVALUATED)
+    # The suite: 2 prompts, one completion each in two arms, one verdict each.
+    assert len(first.scripted.requests) == sum(MADE.values()) + 2 * (2 + 2)
+    edit(project)
+    second = go(project, run, *SCRIPTED, *EVALUATED)
+    # Of the suite, the completion on soup with the policy in sight, and a verdict on each arm's.
+    assert len(second.scripted.requests) == sum(OF_SOUP.values()) + 1 + 2
+    for name, count in MADE.items():
+        assert taken_over(run, name) == count - OF_SOUP[name]
+    assert taken_over(run, "evaluate/none") == 2 + 1
+    assert taken_over(run, "evaluate/spec") == 1 + 1
+    fresh = go(project, tmp_path / "fresh", *SCRIPTED, *EVALUATED)
+    assert fresh.folder("select").rows().height == 9
+    same_rows(run, tmp_path / "fresh")
+
+
+def test_a_stage_that_was_killed_in_a_redo_goes_on_with_it(tmp_path: Path) -> None:
+    project, run = write_project(tmp_path / "project"), tmp_path / "run"
+    go(project, run, "generate/main")
+    edit(project)
+    ctx = ScriptedRun(load_config(project / "dalign.toml", []), run)
+    ctx.scripted = ScriptedEngine(stops_after(4), batch_size=3, fingerprint="one")
+    with pytest.raises(KilledError):
+        run_plan(ctx, make_plan(ctx)[:1])
+    # The batch of three that was whole is in the journal; the three others are asked.
+    again = go(project, run, "generate/main")
+    assert len(again.scripted.requests) == 3
+    assert taken_over(run, "generate/main") == 12
+    go(project, tmp_path / "fresh", "generate/main")
+    same_rows(run, tmp_path / "fresh")
+
+
+def test_what_a_killed_run_had_made_outlives_an_edit_too(tmp_path: Path) -> None:
+    project, run = write_project(tmp_path / "project"), tmp_path / "run"
+    ctx = ScriptedRun(load_config(project / "dalign.toml", []), run)
+    # Two batches of three are journalled: all completions on soup.
+    ctx.scripted = ScriptedEngine(stops_after(7), batch_size=3, fingerprint="one")
+    with pytest.raises(KilledError):
+        run_plan(ctx, make_plan(ctx)[:1])
+    edit(project, "tea")
+    again = go(project, run, "generate/main")
+    assert len(again.scripted.requests) == 18 - 6
+    assert taken_over(run, "generate/main") == 6
+
+
+class KilledError(Exception):
+    pass
+
+
+def stops_after(count: int):
+    """The reply to that many requests; then the process is gone."""
+    asked = iter(range(count))
+
+    def answer(request: Request) -> str:
+        if next(asked, None) is None:
+            raise KilledError
+        return reply(request)
+
+    return answer
+
+
+def test_more_prompts_leave_the_rows_of_the_others_as_they_are(tmp_path: Path) -> None:
+    project, run = write_project(tmp_path / "project"), tmp_path / "run"
+    go(project, run, *SCRIPTED)
+    with (project / "prompts.jsonl").open("a") as file:
+        file.write(prompt("tea", 99))
+    second = go(project, run, *SCRIPTED)
+    assert len(second.scripted.requests) == 2 + 4
+    go(project, tmp_path / "fresh", *SCRIPTED)
+    same_rows(run, tmp_path / "fresh")
+
+
+def test_one_more_judgement_asks_for_that_one_alone(tmp_path: Path) -> None:
+    project, run = write_project(tmp_path / "project"), tmp_path / "run"
+    go(project, run, *SCRIPTED)
+    config = project / "dalign.toml"
+    config.write_text(config.read_text().replace("k = 2", "k = 3"))
+    assert len(go(project, run, *SCRIPTED).scripted.requests) == 18
+    assert taken_over(run, "judge/main") == 36
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # A version alone and another wrapping show a model nothing new.
+        lambda text: text.replace("1.0.0", "1.0.1"),
+        lambda text: text.replace("how to cook", "how\nto cook"),
+    ],
+)
+def test_what_no_model_is_shown_redoes_nothing(text, tmp_path: Path) -> None:
+    project, run = write_project(tmp_path / "project"), tmp_path / "run"
+    go(project, run, *SCRIPTED)
+    path = project / "spec" / "soup.md"
+    path.write_text(text(path.read_text()))
+    assert go(project, run, *SCRIPTED).scripted.requests == []
+
+
+def test_a_changed_summary_redoes_every_row(tmp_path: Path) -> None:
+    project, run = write_project(tmp_path / "project"), tmp_path / "run"
+    go(project, run, "generate/main")
+    path = project / "spec" / "soup.md"
+    path.write_text(path.read_text().replace("On soup.", "On soups."))
+    assert len(go(project, run, "generate/main").scripted.requests) == 18
+
+
+def test_a_request_that_failed_is_asked_again(tmp_path: Path) -> None:
+    project, run = write_project(tmp_path / "project"), tmp_path / "run"
+    ctx = ScriptedRun(load_config(project / "dalign.toml", []), run)
+
+    def fails_on_tea(request: Request) -> str | Reply:
+        lost = "tea, question 0" in request.messages[-1]["content"]
+        return Reply(request.id, "", "timeout", 0) if lost else reply(request)
+
+    ctx.scripted = ScriptedEngine(fails_on_tea, batch_size=3, fingerprint="one")
+    run_plan(ctx, make_plan(ctx)[:1])
+    edit(project)
+    assert len(go(project, run, "generate/main").scripted.requests) == 6 + 2
+    go(project, tmp_path / "fresh", "generate/main")
+    same_rows(run, tmp_path / "fresh")
+
+
+ASKED = Request("a", (Message(role="user", content="x"), Message(role="user", content="y")), 1)
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "sampling", "request_"),
+    [
+        ("other", Sampling(1.0, 8), ASKED),
+        ("f", Sampling(0.9, 8), ASKED),
+        ("f", Sampling(1.0, 9), ASKED),
+        ("f", Sampling(1.0, 8, 0.5), ASKED),
+        ("f", Sampling(1.0, 8), Request("a", ASKED.messages, 2)),
+        ("f", Sampling(1.0, 8), Request("a", ASKED.messages[:1], 1)),
+        ("f", Sampling(1.0, 8), Request("a", ASKED.messages[::-1], 1)),
+        ("f", Sampling(1.0, 8), Request("a", (Message(role="user", content="xy"),), 1)),
+        ("f", Sampling(1.0, 8), Request("a", (Message(role="system", content="x"), ASKED.messages[1]), 1)),
+    ],
+)  # fmt: skip
+def test_a_key_tells_apart_all_that_determines_a_reply(fingerprint, sampling, request_) -> None:
+    assert request_key("f", Sampling(1.0, 8), ASKED) != request_key(fingerprint, sampling, request_)
+
+
+def test_a_key_does_not_depend_on_the_id(tmp_path: Path) -> None:
+    renamed = Request("b", ASKED.messages, ASKED.seed)
+    assert request_key("f", Sampling(1.0, 8), ASKED) == request_key("f", Sampling(1.0, 8), renamed)
+
+
+def test_a_folder_that_a_kill_left_half_taken_apart_loses_no_reply(tmp_path: Path) -> None:
+    stage = StageFolder(tmp_path, "generate", "main")
+    stage.start({"spec": 1})
+    row = {"id": "a", "key": "k", "text": "t", "finish": "stop", "tokens": 1}
+    stage.journal().append([row])
+    stage.journal("other").append([row | {"key": "l"}, {"id": "of a training"}])
+    stage.start({"spec": 2})
+    assert {path.name for path in stage.path.iterdir()} == {"earlier.parquet", "inputs.json"}
+    # Killed before the new inputs were noted, then started with other ones again.
+    (stage.path / "inputs.json").unlink()
+    (stage.path / ROWS).write_bytes(b"half a file")
+    stage.start({"spec": 3})
+    assert set(stage.journal().earlier({"x": "k", "y": "l", "z": "m"})) == {"x", "y"}
