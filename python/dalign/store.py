@@ -1,6 +1,8 @@
 """A run on disk: `RUN/<stage>/<variant>/` with rows, dropped rows, a journal while it runs, a manifest at the end.
 
 Files appear whole: each is written beside its place and moved there, so that a kill leaves no half file.
+A model's replies are kept with their keys (`replies*.parquet`): when a stage starts with other inputs, they
+are set aside in `earlier.parquet`, and a request whose key is among them is not made again.
 """
 
 from __future__ import annotations
@@ -22,6 +24,17 @@ ROWS = "part-00000.parquet"
 DROPPED = "dropped.parquet"
 JOURNAL = "journal.jsonl"
 MANIFEST = "manifest.json"
+EARLIER = "earlier.parquet"
+# key: a digest of all that determines the reply; tokens: those generated, the end token included.
+REPLY_SCHEMA = {
+    "id": pl.String,
+    "key": pl.String,
+    "text": pl.String,
+    "finish": pl.String,
+    "tokens": pl.UInt32,
+}
+# A request that failed for reasons outside it is asked again.
+FAILED = ("error", "timeout")
 DROPPED_SCHEMA = {"id": pl.String, "category": pl.String, "reason": pl.String, "detail": pl.String}
 
 Json = Any
@@ -92,21 +105,32 @@ class StageFolder:
         return manifest is not None and manifest["inputs_sha256"] == digest(inputs)
 
     def start(self, inputs: Mapping[str, Json]) -> None:
-        """Makes the folder ready: what an earlier run with other inputs left is removed."""
+        """Makes the folder ready: of what an earlier run with other inputs left, the replies are set aside."""
         marker = self.path / "inputs.json"
         wanted = digest(inputs)
-        if marker.is_file() and json.loads(marker.read_text("utf-8"))["inputs_sha256"] == wanted:
-            (self.path / MANIFEST).unlink(missing_ok=True)
+        same = marker.is_file() and json.loads(marker.read_text("utf-8"))["inputs_sha256"] == wanted
+        (self.path / MANIFEST).unlink(missing_ok=True)
+        if same:
             return
-        if self.path.exists():
-            shutil.rmtree(self.path)
+        # Without its marker, a folder that a kill leaves half taken apart counts as nobody's.
+        marker.unlink(missing_ok=True)
+        _set_aside(self.path)
         write_text(
             marker, json.dumps({"inputs_sha256": wanted, "inputs": inputs}, indent=1, default=str)
         )
 
-    def journal(self) -> Journal:
-        """The rows made so far, and where new ones are written."""
-        return Journal(self.path / JOURNAL)
+    def journal(self, part: str = "") -> Journal:
+        """The rows made so far, and where new ones are written; one for each part of a stage that has several."""
+        return Journal(self.path / (f"journal-{part}.jsonl" if part else JOURNAL))
+
+    def taken_over(self) -> int:
+        """How many replies come from an earlier run with other inputs; known until the stage has finished."""
+        path = self.path / EARLIER
+        if not path.is_file():
+            return 0
+        earlier = pl.read_parquet(path, columns=["key"])
+        kept = [pl.read_parquet(replies, columns=["key"]) for replies in _replies_in(self.path)]
+        return sum(frame.join(earlier, on="key", how="semi").height for frame in kept)
 
     def finish(
         self,
@@ -116,11 +140,13 @@ class StageFolder:
         dropped: pl.DataFrame | None = None,
         counts: Mapping[str, Json] | None = None,
         facts: Mapping[str, Json] | None = None,
+        spec_versions: Mapping[str, str] | None = None,
     ) -> None:
-        """Writes rows, dropped rows and manifest; the journal is done with.
+        """Writes rows, dropped rows and manifest; the journals are done with.
 
-        counts: what went in and came out, in numbers; facts: anything else worth knowing. Both are hashed with
+        counts: what went in and came out, in numbers; facts: anything else worth knowing. Facts are hashed with
         the rows, as what the next stage depends on; times are recorded apart (`record_cost`).
+        spec_versions: the versions of the policy that the stage read; no later stage depends on them.
         """
         write_parquet(rows, self.path / ROWS)
         write_parquet(dropped if dropped is not None else empty_dropped(), self.path / DROPPED)
@@ -134,11 +160,14 @@ class StageFolder:
             "counts": dict(counts or {}),
             "facts": dict(facts or {}),
         }
+        if spec_versions is not None:
+            manifest["spec_versions"] = dict(spec_versions)
         write_text(
             self.path / MANIFEST,
             json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n",
         )
-        (self.path / JOURNAL).unlink(missing_ok=True)
+        for path in (*_journals_in(self.path), self.path / EARLIER):
+            path.unlink(missing_ok=True)
 
     def record_cost(self, cost: Mapping[str, Json]) -> None:
         """Records times and memory beside the manifest: they are no part of the result."""
@@ -203,6 +232,46 @@ class Journal:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows))
+
+    def earlier(self, keys: Mapping[str, str]) -> dict[str, dict[str, Json]]:
+        """The replies that were set aside for requests with these keys. keys and result: by the request's id."""
+        path = self.path.with_name(EARLIER)
+        if not path.is_file() or not keys:
+            return {}
+        wanted = pl.DataFrame({"id": list(keys), "key": list(keys.values())})
+        found = wanted.join(pl.read_parquet(path).drop("id"), on="key")
+        return {row["id"]: row for row in found.select(list(REPLY_SCHEMA)).iter_rows(named=True)}
+
+    def keep(self, rows: Sequence[Mapping[str, Json]]) -> None:
+        """Writes the replies as a whole, for runs to come. Columns: `REPLY_SCHEMA`."""
+        path = self.path.with_name(f"{self.path.stem.replace('journal', 'replies', 1)}.parquet")
+        write_parquet(pl.DataFrame(list(rows), schema=REPLY_SCHEMA, orient="row"), path)
+
+
+def _journals_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("journal*.jsonl"))
+
+
+def _replies_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("replies*.parquet"))
+
+
+def _set_aside(folder: Path) -> None:
+    """Leaves of a stage's folder nothing but `earlier.parquet`: all replies that have a key, each once."""
+    if not folder.exists():
+        return
+    kept = [path for path in (folder / EARLIER, *_replies_in(folder)) if path.is_file()]
+    found = [pl.read_parquet(path) for path in kept]
+    for path in _journals_in(folder):
+        rows = [row for row in Journal(path).read() if "key" in row]
+        found.append(pl.DataFrame(rows, schema=REPLY_SCHEMA, orient="row"))
+    earlier = pl.concat(found) if found else pl.DataFrame(schema=REPLY_SCHEMA)
+    earlier = earlier.filter(~pl.col("finish").is_in(FAILED)).unique("key", maintain_order=True)
+    if earlier.height:
+        write_parquet(earlier, folder / EARLIER)
+    for path in sorted(folder.iterdir()):
+        if path.name != EARLIER:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def empty_dropped() -> pl.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,7 +61,10 @@ TOUCHED = [
     ("rl.replay=0.2", {"rl/sft+rl"}),
     ("evaluate.samples=2", EVALUATIONS),
     ("evaluate.temperature=0.5", EVALUATIONS),
+    ("select.clause_quota=1", {"select/main"}),
     ("run.workers=1", set()),
+    # A row does not depend on the batch it is in.
+    ("model.batch_size=5", set()),
 ]
 
 
@@ -68,6 +73,39 @@ def test_a_changed_setting_touches_the_stages_that_depend_on_it(
     override: str, touched: set[str], config_path: Path
 ) -> None:
     before, after = inputs(config_path), inputs(config_path, override)
+    assert {name for name in before if before[name] != after[name]} == touched
+
+
+DATA = {"generate/main", "judge/main", "select/main"}
+# pack looks for the whole policy in its prompts; the suites and the RL prompts are on every category.
+ALWAYS = {"pack/main", "rl/rl", "rl/sft+rl", *EVALUATIONS}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "with_prompts", "touched"),
+    [
+        ("Who wants", "Anyone who wants", True, DATA | ALWAYS),
+        # No prompt of the data stages is on the edited category.
+        ("Who wants", "Anyone who wants", False, ALWAYS),
+        # A summary stands in every category's prompt.
+        ("What may be said", "What can be said", False, DATA | ALWAYS),
+        # No model is shown a version.
+        ("version: 1.0.0", "version: 1.0.1", True, set()),
+    ],
+)
+def test_an_edited_category_touches_the_stages_whose_prompts_show_it(
+    old: str, new: str, with_prompts: bool, touched: set[str], config_path: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(config_path.parent, project)
+    if not with_prompts:
+        rows = (project / "prompts.jsonl").read_text().splitlines(keepends=True)
+        kept = [row for row in rows if json.loads(row)["category"] != "advice"]
+        (project / "prompts.jsonl").write_text("".join(kept))
+    before = inputs(project / config_path.name)
+    path = project / "spec" / "advice.md"
+    path.write_text(path.read_text().replace(old, new))
+    after = inputs(project / config_path.name)
     assert {name for name in before if before[name] != after[name]} == touched
 
 

@@ -43,7 +43,7 @@ EMPTY = ReportContent(
     title="a run", created="2026-01-02T03:04:05+00:00", config_toml="", models=[], probes=[], seed=7,
     command="dalign run", funnel=[], drops=[], score_histogram=[], states=[], curves=[], sft_curve=[],
     journeys=[], warnings=[], rows=[], pairs=[], stages=[], elapsed_s=0.0, version="0.1.0",
-    spec_sha256="5a", templates_sha256="7e", config_sha256="c0",
+    spec_sha256="5a", spec_versions={"harassment": "1.2.0"}, templates_sha256="7e", config_sha256="c0",
 )  # fmt: skip
 
 FULL = replace(
@@ -138,6 +138,10 @@ def parsed(content: ReportContent) -> Balance:
 def test_a_page_is_well_formed_for_html_and_for_xml(name: str) -> None:
     assert parsed(PAGES[name]).open == []
     ET.fromstring(page(PAGES[name]).removeprefix("<!DOCTYPE html>"))
+
+
+def test_a_page_names_the_versions_of_the_policy() -> None:
+    assert "<dd>harassment 1.2.0</dd>" in page(FULL)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dalign.cli.work import CONFIG
 from dalign.errors import InputError
+from dalign.pipeline.context import CONFIG
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
 from dalign.settings import commented_toml

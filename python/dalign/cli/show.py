@@ -6,20 +6,14 @@ import json
 import unicodedata
 from pathlib import Path
 
-from dalign.cli.work import CONFIG
-from dalign.errors import InputError
-from dalign.pipeline.context import RunContext
+from dalign.pipeline.context import open_run
 from dalign.pipeline.journey import Journey, journey_of
 from dalign.sandbox.checkpoint import checkpoints
-from dalign.settings import load_config
 
 
 def show_row(row_id: str, run: Path, *, as_json: bool) -> None:
     """Prints the journey of a row of a run."""
-    if not (run / CONFIG).is_file():
-        raise InputError(f"{run}: no run has been started here; name a run's folder with --run")
-    ctx = RunContext(load_config(run / CONFIG, []), run, checkpoints())
-    journey = journey_of(ctx, row_id)
+    journey = journey_of(open_run(run, checkpoints()), row_id)
     print(
         json.dumps(_as_json(journey), ensure_ascii=False, indent=1)
         if as_json

@@ -14,7 +14,7 @@ from pathlib import Path
 from dalign import progress
 from dalign.config import Config
 from dalign.errors import InputError
-from dalign.pipeline.context import RunContext
+from dalign.pipeline.context import CONFIG, RunContext
 from dalign.pipeline.plan import Node, choose, make_plan
 from dalign.pipeline.results import RESULTS, add_elapsed, write_results
 from dalign.pipeline.runner import run_plan
@@ -22,7 +22,6 @@ from dalign.sandbox.checkpoint import checkpoints
 from dalign.settings import changed_keys, dump_toml, load_config
 from dalign.store import write_text
 
-CONFIG = "config.toml"
 # Settings that change how fast a run goes, not what comes out.
 FREE_KEYS = ("run.workers",)
 

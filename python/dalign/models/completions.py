@@ -1,4 +1,4 @@
-"""Completions of many conversations, journalled as they come, so that a kill loses the batch in flight at most."""
+"""Completions of many conversations: n of each, every one with a seed of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from dalign.models.protocol import Engine, Request, Sampling
+from dalign.models.replies import replies_to, words_of
 from dalign.progress import Progress
 from dalign.rows import Completion, Message, Prompt, completion_id, row_seed
 from dalign.store import Journal
@@ -55,33 +56,18 @@ def complete(
 ) -> pl.DataFrame:
     """n completions of each conversation, journalled as they come. Columns: `SCHEMA`, in the order of the prompts."""
     requests, sources = completion_requests(prompts, conversations, variant=variant, n=n, seed=seed)
-    made = {row["id"]: row for row in journal.read()}
-    done = made.keys() & {request.id for request in requests}
-    progress.start(name, len(requests))
-    count = len(done)
-    progress.advance(name, count)
-    for replies in engine.stream(requests, sampling, done):
-        rows = [
-            {"id": r.id, "text": r.text, "finish": r.finish, "tokens": r.tokens} for r in replies
-        ]
-        journal.append(rows)
-        made.update((row["id"], row) for row in rows)
-        count += len(rows)
-        progress.advance(name, count)
+    replies, taken_over = replies_to(
+        engine, requests, sampling, journal=journal, progress=progress, name=name
+    )
     completions = [
         Completion(
-            request.id,
-            prompt.id,
-            prompt.category,
-            index,
-            made[request.id]["text"],
-            made[request.id]["finish"],
+            r.id, prompt.id, prompt.category, index, replies[r.id].text, replies[r.id].finish
         )
-        for request, (prompt, index) in zip(requests, sources, strict=True)
+        for r, (prompt, index) in zip(requests, sources, strict=True)
     ]
-    progress.finish(name, f"{len(completions)} completions")
+    progress.finish(name, f"{len(completions)} completions{words_of(taken_over)}")
     rows_out = [
-        (c.id, c.prompt_id, c.category, c.index, c.text, c.finish, made[c.id]["tokens"])
+        (c.id, c.prompt_id, c.category, c.index, c.text, c.finish, replies[c.id].tokens)
         for c in completions
     ]
     return pl.DataFrame(rows_out, schema=SCHEMA, orient="row")

@@ -50,7 +50,8 @@ class LocalEngine:
         """The engine of the checkpoint in `folder`, which `model.path` names."""
         tokenizer = load_tokenizer(folder, model.trust_remote_code)
         weights = load_model(folder, model.dtype, model.device, model.trust_remote_code)
-        settings = f"{checkpoint_fingerprint(folder)} {model.dtype}"
+        tags = f"{model.reasoning.kind} {model.reasoning.open} {model.reasoning.close}"
+        settings = f"{checkpoint_fingerprint(folder)} {model.dtype} {tags}"
         identity = hashlib.sha256(settings.encode()).hexdigest()
         return cls(
             weights,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,8 @@ from dalign.models.probe import TemplateProbe, probe_template
 from dalign.models.protocol import Engine
 from dalign.progress import Progress, Silent
 from dalign.rows import Prompt
-from dalign.settings import check_paths
+from dalign.settings import check_paths, load_config
+from dalign.spec.hashes import shown_hashes
 from dalign.spec.parse import load_spec, load_templates
 from dalign.spec.templates import Templates
 from dalign.spec.types import Spec
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 MAIN = "main"
+CONFIG = "config.toml"
 
 
 @dataclass
@@ -206,14 +208,19 @@ class RunContext:
             k, min(k, judge.min_valid or k), judge.low, judge.high, judge.aggregate, judge.quantile
         )
 
-    def judge_inputs(self) -> dict[str, object]:
-        """What determines a verdict, apart from the question."""
+    def shown_to(self, prompts: Iterable[Prompt]) -> dict[str, str]:
+        """The hash of spec(category) for each category that these prompts have: all that a model sees of the policy."""
+        shown = shown_hashes(self.spec)
+        return {name: shown[name] for name in sorted({prompt.category for prompt in prompts})}
+
+    def judge_inputs(self, prompts: Iterable[Prompt]) -> dict[str, object]:
+        """What determines the verdicts on answers to these prompts, apart from the questions."""
         model = self.config.judge_of_record
         return {
             "model": self.model_fingerprint(model),
             "dtype": model.dtype,
             "settings": self.config.judge.model_dump(),
-            "spec": self.spec.sha256,
+            "shown": self.shown_to(prompts),
             "templates": self.templates.sha256,
             "seed": self.config.run.seed,
         }
@@ -221,3 +228,10 @@ class RunContext:
     def file_sha256(self, path: Path | None) -> str | None:
         """The hash of an input file."""
         return None if path is None else file_digest(path)
+
+
+def open_run(run: Path, checkpoints: Mapping[str, Path] | None = None) -> RunContext:
+    """A run that has been started, by the config in its folder. Raises InputError if there is none."""
+    if not (run / CONFIG).is_file():
+        raise InputError(f"{run}: no run has been started here; name a run's folder")
+    return RunContext(load_config(run / CONFIG, []), run, checkpoints or {})

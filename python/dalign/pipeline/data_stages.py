@@ -29,9 +29,8 @@ def generate_inputs(ctx: RunContext) -> Inputs:
     return {
         "model": ctx.model_fingerprint(ctx.config.model),
         "dtype": ctx.config.model.dtype,
-        "batch_size": ctx.config.model.batch_size,
         "prompts": ctx.file_sha256(ctx.config.data.prompts),
-        "spec": ctx.spec.sha256,
+        "shown": ctx.shown_to(ctx.prompts),
         "templates": ctx.templates.sha256,
         "settings": ctx.config.generate.model_dump(),
         "seed": ctx.config.run.seed,
@@ -57,8 +56,9 @@ def run_generate(ctx: RunContext, folder: StageFolder) -> None:
         "rows_in": len(ctx.prompts),
         "rows_out": rows.height,
         "tokens": int(rows["tokens"].sum()),
+        "taken_over": folder.taken_over(),
     }
-    folder.finish(generate_inputs(ctx), rows=rows, counts=counts)
+    folder.finish(generate_inputs(ctx), rows=rows, counts=counts, spec_versions=ctx.spec.versions)
 
 
 def filter_inputs(ctx: RunContext) -> Inputs:
@@ -87,7 +87,7 @@ def run_filter(ctx: RunContext, folder: StageFolder) -> None:
 
 def judge_inputs(ctx: RunContext) -> Inputs:
     """What determines the verdicts."""
-    return {"filter": ctx.folder("filter").output_sha256(), "judge": ctx.judge_inputs()}
+    return {"filter": ctx.folder("filter").output_sha256(), "judge": ctx.judge_inputs(ctx.prompts)}
 
 
 def run_judge(ctx: RunContext, folder: StageFolder) -> None:
@@ -124,8 +124,9 @@ def run_judge(ctx: RunContext, folder: StageFolder) -> None:
         "rows_out": scores["score"].count(),
         "verdicts": verdicts.height,
         "states": states,
+        "taken_over": folder.taken_over(),
     }
-    folder.finish(judge_inputs(ctx), rows=verdicts, counts=counts)
+    folder.finish(judge_inputs(ctx), rows=verdicts, counts=counts, spec_versions=ctx.spec.versions)
 
 
 def _hint(prompt: Prompt) -> str | None:
@@ -137,7 +138,7 @@ def select_inputs(ctx: RunContext) -> Inputs:
     return {
         "filter": ctx.folder("filter").output_sha256(),
         "judge": ctx.folder("judge").output_sha256(),
-        "spec": ctx.spec.sha256,
+        "shown": ctx.shown_to(ctx.prompts),
         "templates": ctx.templates.sha256,
         "settings": ctx.config.select.model_dump(),
         "prompts": ctx.file_sha256(ctx.config.data.prompts),
@@ -164,9 +165,14 @@ def run_select(ctx: RunContext, folder: StageFolder) -> None:
         )
     except QuotaError as error:
         raise QuotaError(f"{error} (reasons of the dropped rows: {_reasons(ctx)})") from error
+    settings = ctx.config.select
     for name, count in chosen.short.items():
         ctx.progress.say(
-            f"warning: category '{name}' has {count} examples, select.quota = {ctx.config.select.quota}"
+            f"warning: category '{name}' has {count} examples, select.quota = {settings.quota}"
+        )
+    for name, count in chosen.short_clauses.items():
+        ctx.progress.say(
+            f"warning: clause '{name}' has {count} examples, select.clause_quota = {settings.clause_quota}"
         )
     ctx.progress.say(
         f"select: {len(chosen.examples)} examples of {parsed.height} well-formed completions"
@@ -175,7 +181,13 @@ def run_select(ctx: RunContext, folder: StageFolder) -> None:
         select_inputs(ctx),
         rows=select_stage.examples_frame(chosen.examples),
         dropped=dropped_frame(chosen.dropped),
-        counts={"rows_in": parsed.height, "rows_out": len(chosen.examples), "short": chosen.short},
+        counts={
+            "rows_in": parsed.height,
+            "rows_out": len(chosen.examples),
+            "short": chosen.short,
+            "short_clauses": chosen.short_clauses,
+        },
+        spec_versions=ctx.spec.versions,
     )
 
 
@@ -235,6 +247,7 @@ def run_pack(ctx: RunContext, folder: StageFolder) -> None:
     folder.finish(
         pack_inputs(ctx), rows=packed.rows, dropped=dropped_frame(packed.dropped), counts=counts,
         facts={"template_probe": list(ctx.probe.warnings()), "masked": packed.masked},
+        spec_versions=ctx.spec.versions,
     )  # fmt: skip
 
 

@@ -16,9 +16,10 @@ from dalign.judge.verdicts import Court, Question, reduce_verdicts
 from dalign.models.completions import complete
 from dalign.models.protocol import Engine, Request, Sampling
 from dalign.models.reasoning import parse
+from dalign.models.replies import replies_to, words_of
 from dalign.pipeline.context import RunContext
 from dalign.rows import row_seed
-from dalign.store import Journal, StageFolder, write_parquet
+from dalign.store import StageFolder, write_parquet
 
 METRICS = "metrics.json"
 GRADES = "grades.parquet"
@@ -54,8 +55,7 @@ def evaluate_inputs(ctx: RunContext, arm: str) -> Inputs:
         "settings": ctx.config.evaluate.model_dump(exclude={"suites", "arms"}),
         "pass_score": ctx.config.pass_score,
         "reasoning": ctx.config.model.reasoning.model_dump(),
-        "batch_size": ctx.config.model.batch_size,
-        "judge": ctx.judge_inputs(),
+        "judge": ctx.judge_inputs(prompt for suite in ctx.suites.values() for prompt in suite),
     }
 
 
@@ -77,8 +77,18 @@ def run_evaluate(ctx: RunContext, folder: StageFolder) -> None:
         "malformed": rows.filter(pl.col("status") != "ok").height,
         "unjudged": _missing(graded),
     }
-    counts = {"rows_in": sum(map(len, ctx.suites.values())), "rows_out": rows.height}
-    folder.finish(evaluate_inputs(ctx, arm), rows=rows, counts=counts, facts=facts)
+    counts = {
+        "rows_in": sum(map(len, ctx.suites.values())),
+        "rows_out": rows.height,
+        "taken_over": folder.taken_over(),
+    }
+    folder.finish(
+        evaluate_inputs(ctx, arm),
+        rows=rows,
+        counts=counts,
+        facts=facts,
+        spec_versions=ctx.spec.versions,
+    )
 
 
 def _missing(graded: pl.DataFrame) -> int:
@@ -101,7 +111,7 @@ def _completions(ctx: RunContext, arm: str, suite: Suite, folder: StageFolder) -
         variant=f"evaluate {suite.name}",
         n=settings.samples,
         seed=ctx.config.run.seed,
-        journal=Journal(folder.path / f"journal-{suite.name}.jsonl"),
+        journal=folder.journal(f"completions.{suite.name}"),
         progress=ctx.progress,
         name=f"evaluate/{arm} {suite.name}",
     )
@@ -139,7 +149,7 @@ def _with_scores(ctx: RunContext, rows: pl.DataFrame, folder: StageFolder) -> pl
     scale = ctx.scale(ctx.config.evaluate.judge_k)
     verdicts = judge_questions(
         ctx.court(), questions, scale, Sampling(ctx.config.judge.temperature, ctx.config.judge.max_new_tokens),
-        journal=Journal(folder.path / "journal-judge.jsonl"), progress=ctx.progress, name=f"evaluate/{folder.variant} judge",
+        journal=folder.journal("judge"), progress=ctx.progress, name=f"evaluate/{folder.variant} judge",
     )  # fmt: skip
     write_parquet(verdicts, folder.path / "verdicts.parquet")
     scores = reduce_verdicts(verdicts, scale).select(id="completion_id", judge_score="score")
@@ -173,12 +183,12 @@ def _grades(ctx: RunContext, rows: pl.DataFrame, folder: StageFolder) -> list[gr
                     row, r["judge_score"], ctx.config.pass_score, suite.metrics
                 )
         if suite.judge and "policy_retrieval" in suite.metrics:
-            grades += _retrieval(ctx, graded, folder)
+            grades += _retrieval(ctx, suite.name, graded, folder)
     return grades
 
 
 def _retrieval(
-    ctx: RunContext, graded: Sequence[grading.Graded], folder: StageFolder
+    ctx: RunContext, suite: str, graded: Sequence[grading.Graded], folder: StageFolder
 ) -> list[grading.Grade]:
     """Policy retrieval by a prompted classifier, for reasoning models whose templates ask for it (paper 4.2)."""
     if ctx.config.model.reasoning.kind == "none" or not ctx.templates.has("retrieval_user.j2"):
@@ -187,14 +197,17 @@ def _retrieval(
     governed = [row for row in graded if row.prompt.category in ctx.spec.names]
     found = {row.id: grading.excerpts(row.reasoning) if row.reasoning else [] for row in governed}
     requests = [_classify(ctx, court, row.id, found[row.id]) for row in governed if found[row.id]]
-    journal = Journal(folder.path / "journal-retrieval.jsonl")
-    replies = {row["id"]: row["text"] for row in journal.read()}
+    name = f"evaluate/{folder.variant} {suite} retrieval"
     sampling = Sampling(0.0, ctx.config.judge.max_new_tokens)
-    for batch in court.engine.stream(requests, sampling, replies.keys() & {r.id for r in requests}):
-        journal.append([{"id": r.id, "text": r.text} for r in batch])
-        replies.update((r.id, r.text) for r in batch)
+    replies, taken_over = replies_to(
+        court.engine, requests, sampling,
+        journal=folder.journal(f"retrieval.{suite}"), progress=ctx.progress, name=name,
+    )  # fmt: skip
+    ctx.progress.finish(name, f"{len(replies)} replies{words_of(taken_over)}")
     named = {
-        row.id: grading.category_named(replies[row.id], ctx.spec.names) if found[row.id] else None
+        row.id: grading.category_named(replies[row.id].text, ctx.spec.names)
+        if found[row.id]
+        else None
         for row in governed
     }
     return [grade for row in governed for grade in grading.retrieval_grades(row, named[row.id])]

@@ -51,6 +51,7 @@ def report_content(ctx: RunContext, results: Mapping[str, Any], *, created: str)
                 "elapsed_s",
                 "version",
                 "spec_sha256",
+                "spec_versions",
                 "templates_sha256",
                 "config_sha256",
             )
@@ -178,6 +179,10 @@ def _warnings(ctx: RunContext) -> list[str]:
         for name, count in selected["counts"]["short"].items():
             found.append(
                 f"Category '{name}' has {count} examples, fewer than select.quota = {ctx.config.select.quota}."
+            )
+        for name, count in selected["counts"]["short_clauses"].items():
+            found.append(
+                f"Clause '{name}' has {count} examples, fewer than select.clause_quota = {ctx.config.select.clause_quota}."
             )
         dropped = ctx.folder("select").dropped()
         unjudged = dropped.filter(pl.col("reason") == "unjudged").height

@@ -66,6 +66,7 @@ def collect(ctx: RunContext, plan: Sequence[Node]) -> Results:
         "elapsed_s": elapsed_s(ctx),
         "version": _core.__version__,
         "spec_sha256": ctx.spec.sha256,
+        "spec_versions": ctx.spec.versions,
         "templates_sha256": ctx.templates.sha256,
         "config_sha256": config_sha256(ctx),
     }

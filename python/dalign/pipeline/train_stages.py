@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -93,7 +93,7 @@ def rl_inputs(ctx: RunContext, arm: str) -> Inputs:
         "device": model.device,
         "dtype": model.dtype,
         "threads": ctx.config.run.threads,
-        "judge": ctx.judge_inputs(),
+        "judge": ctx.judge_inputs(ctx.rl_prompts),
     }
 
 
@@ -142,6 +142,7 @@ def run_rl(ctx: RunContext, folder: StageFolder) -> None:
         rows=rows,
         rows_in=len(ctx.rl_prompts),
         facts={"judge_states": dict(sorted(judge.states.items()))},
+        spec_versions=ctx.spec.versions,
     )
     for path in folder.path.glob("judge-*.json"):
         path.unlink()
@@ -177,6 +178,7 @@ def _finish(
     rows: pl.DataFrame,
     rows_in: int,
     facts: Inputs | None = None,
+    spec_versions: Mapping[str, str] | None = None,
 ) -> None:
     write_text(folder.path / CURVE, json.dumps(list(map(dict, result.curve))) + "\n")
     counts = {"rows_in": rows_in, "rows_out": rows.height, "steps": len(result.curve)}
@@ -185,6 +187,7 @@ def _finish(
         rows=rows,
         counts=counts,
         facts={"checkpoint": fingerprint(result.final), **(facts or {})},
+        spec_versions=spec_versions,
     )
 
 

@@ -51,5 +51,7 @@ class ReportContent:
     elapsed_s: float
     version: str
     spec_sha256: str
+    # The version of the policy as a whole ('principles'), where it has one, and of each category.
+    spec_versions: Mapping[str, str]
     templates_sha256: str
     config_sha256: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dalign.report import plots, tables
 from dalign.report.content import ReportContent, Row
@@ -234,6 +234,7 @@ def provenance(content: ReportContent) -> Markup:
         ("command", tag("code", content.command)),
         ("dalign", content.version),
         ("seed", str(content.seed)),
+        ("spec, versions", _versions(content.spec_versions)),
         ("spec, sha256", tag("code", content.spec_sha256)),
         ("templates, sha256", tag("code", content.templates_sha256)),
         ("config, sha256", tag("code", content.config_sha256)),
@@ -249,6 +250,10 @@ def provenance(content: ReportContent) -> Markup:
         untrusted(content.config_toml),
     )
     return join(tag("dl", *items), tag("h3", "Template probe"), probes, config)
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items()) or "none"
 
 
 def _model(content: ReportContent, role: str, path: str) -> Markup:
