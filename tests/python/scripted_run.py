@@ -49,7 +49,7 @@ def reply(request: Request) -> str:
     word = hashlib.sha256(text.encode()).hexdigest()[:12]
     if "score" in request.messages[-1]["content"].lower() and len(request.messages) == 2:
         return f"because of {word}\nScore: {int(word[:4], 16) % 11}"
-    return f"<think>because of {word}</think>answer {word}"
+    return f"<think>the policy says {word}</think>answer {word}"
 
 
 @dataclass

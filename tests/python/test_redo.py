@@ -50,16 +50,16 @@ def test_an_edited_clause_redoes_the_rows_of_its_category_and_ends_in_a_fresh_ru
 ) -> None:
     project, run = write_project(tmp_path / "project"), tmp_path / "run"
     first = go(project, run, *SCRIPTED, *EVALUATED)
-    # The suite: 2 prompts, one completion each in two arms, one verdict each.
-    assert len(first.scripted.requests) == sum(MADE.values()) + 2 * (2 + 2)
+    # The suite: 2 prompts; in each of two arms a completion, a verdict and a question of retrieval each.
+    assert len(first.scripted.requests) == sum(MADE.values()) + 2 * (2 + 2 + 2)
     edit(project)
     second = go(project, run, *SCRIPTED, *EVALUATED)
-    # Of the suite, the completion on soup with the policy in sight, and a verdict on each arm's.
-    assert len(second.scripted.requests) == sum(OF_SOUP.values()) + 1 + 2
+    # Of the suite, the completion on soup with the policy in sight, its retrieval, and a verdict in each arm.
+    assert len(second.scripted.requests) == sum(OF_SOUP.values()) + 1 + 1 + 2
     for name, count in MADE.items():
         assert taken_over(run, name) == count - OF_SOUP[name]
-    assert taken_over(run, "evaluate/none") == 2 + 1
-    assert taken_over(run, "evaluate/spec") == 1 + 1
+    assert taken_over(run, "evaluate/none") == 2 + 2 + 1
+    assert taken_over(run, "evaluate/spec") == 1 + 1 + 1
     fresh = go(project, tmp_path / "fresh", *SCRIPTED, *EVALUATED)
     assert fresh.folder("select").rows().height == 9
     same_rows(run, tmp_path / "fresh")
