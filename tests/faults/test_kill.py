@@ -58,10 +58,12 @@ MOMENTS = [
 ]
 
 
-def kill_during(run: Path, stage: str, is_there: Callable[[Path], bool]) -> None:
+def kill_during(
+    run: Path, stage: str, is_there: Callable[[Path], bool], *, command: list[str]
+) -> None:
     """Starts the command and kills it, with all its processes, in the middle of the stage."""
     process = subprocess.Popen(
-        command(run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + PATIENCE_S
     try:
@@ -114,7 +116,7 @@ def test_a_run_killed_in_four_stages_ends_in_the_same_rows_as_an_undisturbed_one
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     run_to_end(undisturbed)
     for stage, is_there in MOMENTS:
-        kill_during(killed, stage, is_there)
+        kill_during(killed, stage, is_there, command=command(killed))
     run_to_end(killed)
     wanted, found = outcome(undisturbed), outcome(killed)
     assert wanted["manifests"].keys() == found["manifests"].keys()
