@@ -58,6 +58,14 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Threads:
+    """A speed-up to reach: so many threads in so much less elapsed time than one."""
+
+    count: int
+    goal: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One path: how its inputs are made, dalign's side, the peers, and when outputs agree."""
 
@@ -70,8 +78,11 @@ class Comparison:
     # (inputs, dalign's outputs, the peer's outputs in the order of its runs) -> Agreement
     agree: Callable[[Path, Path, list[Path]], Agreement]
     target: Target | None = None
+    threads: Threads | None = None
     # The most that dalign's process may hold, in MiB, by the folder of inputs.
     peak_goal_mib: Callable[[Path], float] | None = None
+    # What its side imports, where the goal is meant without the interpreter and these.
+    modules: tuple[str, ...] = ()
 
     @property
     def sides(self) -> dict[str, Side]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from peers.registry import module_of
 
 Row = dict[str, Any]
 HERE = Path(__file__).parent
+# Elapsed time needs more runs than CPU time, to meet a moment at which the machine does nothing else.
+FEWEST_ELAPSED = 6
 
 
 class SideError(RuntimeError):
@@ -170,6 +173,45 @@ def against_target(comparison: Comparison, settings: Settings) -> Row:
     return row | {"ratio": n / row["dalign_cpu_s"] / 1e6}
 
 
+def against_one_thread(comparison: Comparison, settings: Settings) -> Row:
+    """One row of dalign alone: elapsed time on one thread over that on several, the best run of each.
+
+    The best and not the median: what else the machine does takes from several threads more than from one.
+    """
+    threads = comparison.threads
+    if threads is None:
+        raise ValueError(f"{comparison.path} sets no number of threads")
+    n = settings.n or comparison.n
+    inputs = inputs_of(comparison, n, settings.seed)
+    several = Runs(comparison, "dalign", OURS, replace(settings, threads=threads.count))
+    one = Runs(comparison, "dalign", OURS, replace(settings, seed=settings.seed + 1000, threads=1))
+    try:
+        for nth in range(max(settings.runs, FEWEST_ELAPSED)):
+            several.once(inputs, save=nth == 0)
+            one.once(inputs, save=nth == 0)
+        agreement = comparison.agree(inputs, several.outputs[0], one.outputs)
+    finally:
+        several.clean()
+        one.clean()
+    elapsed = min(several.column("wall_s")), min(one.column("wall_s"))
+    loads = "/".join(f"{load:.1f}" for load in os.getloadavg())
+    note = (
+        f"elapsed {elapsed[0]:.3f} s on {threads.count} threads, {elapsed[1]:.3f} s on one;"
+        f" load averages {loads}; {agreement.note}"
+    )
+    return times(several, comparison, n) | {
+        "peer": f"dalign on one thread, elapsed, {threads.count} threads",
+        "peer_version": one.lines[0]["version"],
+        "peer_cpu_s": statistics.median(one.column("cpu_s")),
+        "goal": threads.goal,
+        "equal": agreement.equal,
+        "note": note,
+        "dalign_wall_s": elapsed[0],
+        "peer_wall_s": elapsed[1],
+        "ratio": elapsed[1] / elapsed[0],
+    }
+
+
 def times(ours: Runs, comparison: Comparison, n: int) -> Row:
     """What every row says of dalign's runs."""
     return {
@@ -180,6 +222,8 @@ def times(ours: Runs, comparison: Comparison, n: int) -> Row:
         "dalign_runs_cpu_s": ours.column("cpu_s"),
         "peak_rss_mib": round(max(ours.column("peak_rss_mib")), 1),
         "loaded_rss_mib": round(max(ours.column("loaded_rss_mib")), 1),
+        "bare_rss_mib": round(min(ours.column("bare_rss_mib")), 1) if comparison.modules else 0.0,
+        "dalign_first_cpu_s": statistics.median(ours.column("first_cpu_s")),
         "dalign_version": ours.lines[0]["version"],
     }
 
@@ -201,6 +245,9 @@ def rows_of(comparison: Comparison, settings: Settings, peers: list[Peer]) -> li
         report(rows[-1])
     if comparison.target is not None:
         rows.append(against_target(comparison, settings))
+        report(rows[-1])
+    if comparison.threads is not None and (os.cpu_count() or 1) >= comparison.threads.count:
+        rows.append(against_one_thread(comparison, settings))
         report(rows[-1])
     return rows
 

@@ -8,11 +8,15 @@ Writes OUT/tokenizer.json, and OUT/ranks.json where tiktoken can hold the same v
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from peers.environments import ROOT
 
 # Splits as Llama 3 and Qwen do: contractions, one to three digits, a space before a word.
 TRAINED_PATTERN = (
@@ -20,6 +24,20 @@ TRAINED_PATTERN = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 TRAINED_SIZE = 32_768
+# As the package tiktoken publishes it: words with their capital letters, contractions with their words.
+_CAPITALS, _SMALL = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+O200K_PATTERN = "|".join(
+    (
+        rf"[^\r\n\p{{L}}\p{{N}}]?{_CAPITALS}*{_SMALL}+{_CONTRACTION}",
+        rf"[^\r\n\p{{L}}\p{{N}}]?{_CAPITALS}+{_SMALL}*{_CONTRACTION}",
+        r"\p{N}{1,3}",
+        r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
+        r"\s*[\r\n]+",
+        r"\s+(?!\S)",
+        r"\s+",
+    )
+)
 
 
 def byte_letters() -> list[str]:
@@ -83,26 +101,48 @@ def write_ranks(out: Path, pattern: str, ranks: dict[bytes, int]) -> None:
     (out / "ranks.json").write_text(json.dumps({"pattern": pattern, "ranks": coded}))
 
 
-def write_tekken(out: Path) -> None:
-    """Mistral's tekken: 130,072 tokens in the order of their merges."""
+def write_ranked(out: Path, pattern: str, ranks: dict[bytes, int]) -> None:
+    """A vocabulary whose tokens have the ranks of their merges, as tiktoken holds it."""
     from tokenizers import models
 
-    data = json.loads(
-        (package_folder("mistral_common") / "data" / "tekken_240911.json").read_text()
-    )
-    config = data["config"]
-    count = config["default_vocab_size"] - config["default_num_special_tokens"]
-    ranks = {base64.b64decode(one["token_bytes"]): one["rank"] for one in data["vocab"][:count]}
-    merges = [halves(token, ranks) for token in sorted(ranks, key=ranks.get) if len(token) > 1]
+    in_order = sorted(ranks, key=ranks.__getitem__)
+    merges = [halves(token, ranks) for token in in_order if len(token) > 1]
     model = models.BPE(
         vocab={lettered(token): rank for token, rank in ranks.items()},
         merges=[(lettered(pair[0]), lettered(pair[1])) for pair in merges if pair is not None],
         # A whole piece that is a token is that token, whatever merges would lead to.
         ignore_merges=True,
     )
-    tokenizer = byte_level(model, [by_pattern(config["pattern"])], use_regex=False)
+    tokenizer = byte_level(model, [by_pattern(pattern)], use_regex=False)
     tokenizer.save(str(out / "tokenizer.json"))
-    write_ranks(out, config["pattern"], ranks)
+    write_ranks(out, pattern, ranks)
+
+
+def write_tekken(out: Path) -> None:
+    """Mistral's tekken: 130,072 tokens in the order of their merges."""
+    folder = package_folder("mistral_common") / "data"
+    data = json.loads((folder / "tekken_240911.json").read_text())
+    config = data["config"]
+    count = config["default_vocab_size"] - config["default_num_special_tokens"]
+    ranks = {base64.b64decode(one["token_bytes"]): one["rank"] for one in data["vocab"][:count]}
+    write_ranked(out, config["pattern"], ranks)
+
+
+def write_o200k(out: Path) -> None:
+    """OpenAI's o200k: 199,998 tokens, a line of base64 and rank each."""
+    folder = package_folder("bpe_openai") / "data"
+    lines = gzip.decompress((folder / "o200k_base.tiktoken.gz").read_bytes()).split()
+    tokens, numbers = lines[::2], lines[1::2]
+    ranks = {
+        base64.b64decode(token): int(rank) for token, rank in zip(tokens, numbers, strict=True)
+    }
+    write_ranked(out, O200K_PATTERN, ranks)
+
+
+def write_sandbox(out: Path) -> None:
+    """The vocabulary of the project's own small model: bytes and 415 merges and words."""
+    file = ROOT / "python" / "dalign" / "sandbox" / "model" / "tokenizer.json"
+    shutil.copy(file, out / "tokenizer.json")
 
 
 def write_smollm2(out: Path) -> None:
@@ -157,7 +197,13 @@ def main() -> None:
     if name == "trained":
         write_trained(Path(out), Path(corpus[0]))
     else:
-        {"tekken": write_tekken, "smollm2": write_smollm2}[name](Path(out))
+        written = {
+            "tekken": write_tekken,
+            "o200k": write_o200k,
+            "smollm2": write_smollm2,
+            "sandbox": write_sandbox,
+        }
+        written[name](Path(out))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 
 from peers.environments import TARGET
 from peers.generate.corpus import write_corpus
-from peers.protocol import Agreement, Comparison, Peer, Work, read_json_lines
+from peers.protocol import Agreement, Comparison, Peer, Threads, Work, read_json_lines
 
 TRAINING_MEGABYTES = 8
 TOOLS, LINE_1 = "tools", "tokenizers-1"
@@ -146,6 +146,7 @@ def comparison(vocabulary: str, *, with_tiktoken: bool) -> Comparison:
         dalign=dalign,
         peers=tuple(peers),
         agree=agree,
+        threads=Threads(count=2, goal=1.8) if vocabulary == "o200k" else None,
     )
 
 
@@ -153,5 +154,8 @@ COMPARISONS = (
     # Its vocabulary lacks some bytes, and tiktoken needs all 256.
     comparison("smollm2", with_tiktoken=False),
     comparison("tekken", with_tiktoken=True),
+    comparison("o200k", with_tiktoken=True),
     comparison("trained", with_tiktoken=True),
+    # Has added tokens of its own, which tiktoken would have to be told of.
+    comparison("sandbox", with_tiktoken=False),
 )
