@@ -17,7 +17,8 @@ from dalign.models.protocol import Request, Sampling
 from dalign.sandbox import language as lang
 from dalign.sandbox.checkpoint import MODEL
 from dalign.sandbox.lessons import Habits, Lesson, Manner, Teacher, answer, judge_reply
-from dalign.sandbox.project import TEMPLATES, fixed_policies, truth_of, write_project
+from dalign.sandbox.policy_folder import TEMPLATES, fixed_policies, truth_of
+from dalign.sandbox.project import write_project
 from dalign.sandbox.settings import SMOKE_SIZES
 from dalign.sandbox.tokenizer import build_tokenizer
 from dalign.sandbox.world import draw_request, random_policy

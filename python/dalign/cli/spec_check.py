@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dalign.cli.token_count import token_count
@@ -29,16 +29,24 @@ def print_check(
     count = token_count(tokenizer)
     checked = check_spec(spec_folder(folder), count, max_tokens)
     found = [each for each in checked.findings if each.kind not in ignore]
+    facts: dict[str, object] = {}
     if model is not None:
         from dalign.cli.spec_judged import judged_findings
 
-        judged = judged_findings(checked, model, silent=as_json)
-        found += [each for each in judged if each.kind not in ignore]
-    print(_as_json(checked, found, count.note) if as_json else _as_text(checked, found, count.note))
+        review = judged_findings(checked, model, silent=as_json)
+        found += [each for each in review.findings if each.kind not in ignore]
+        facts = {"judge": review.facts}
+    print(
+        _as_json(checked, found, count.note, facts)
+        if as_json
+        else _as_text(checked, found, count.note)
+    )
     return not found
 
 
-def _as_json(checked: Checked, found: Sequence[Finding], note: str) -> str:
+def _as_json(
+    checked: Checked, found: Sequence[Finding], note: str, facts: Mapping[str, object]
+) -> str:
     categories = [
         {
             "name": category.name,
@@ -59,7 +67,7 @@ def _as_json(checked: Checked, found: Sequence[Finding], note: str) -> str:
         }
         for each in found
     ]
-    whole = {"categories": categories, "findings": findings, "tokens": note}
+    whole = {"categories": categories, "findings": findings, "tokens": note, **facts}
     return json.dumps(whole, ensure_ascii=False, indent=1)
 
 

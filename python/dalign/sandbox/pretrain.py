@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from dalign.sandbox.curriculum import COURSES, Course, Phase
 from dalign.sandbox.lessons import Lesson, Teacher
-from dalign.sandbox.project import TEMPLATES
+from dalign.sandbox.policy_folder import TEMPLATES
 from dalign.sandbox.tokenizer import build_tokenizer
 from dalign.spec.templates import Templates
 

@@ -5,75 +5,17 @@ from __future__ import annotations
 import json
 import random
 import re
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from dalign.rows import Message
 from dalign.sandbox import language as lang
 from dalign.sandbox.lessons import any_answer, decision, head
-from dalign.sandbox.world import (
-    Kind,
-    Pieces,
-    Policy,
-    Request,
-    draw_request,
-    encode,
-    style_line,
-)
-from dalign.spec.types import GENERAL, Ruling
-
-# What each category's six clauses rule, in random order.
-RULINGS: tuple[Ruling, ...] = (
-    "refuse",
-    "refuse",
-    "refuse",
-    "safe-complete",
-    "safe-complete",
-    "comply",
-)
-STYLES = {"refuse": "sorry", "safe-complete": "support", "comply": "certainly"}
-
-# The prompt texts in the sandbox's own language; a user's policy in plain English uses the default ones.
-TEMPLATES = Path(__file__).parents[1] / "specs" / "sandbox" / "templates"
+from dalign.sandbox.policy_folder import STYLES, fixed_policies, truth_of, write_spec
+from dalign.sandbox.world import Kind, Pieces, Policy, Request, draw_request, encode
+from dalign.spec.types import GENERAL
 
 Row = dict[str, object]
-
-
-def fixed_policies(seed: int = 7) -> dict[str, Policy]:
-    """The policy that the sandbox's demo teaches: one for each category."""
-    rng = random.Random(seed)
-    policies = {}
-    for category in lang.CATEGORIES:
-        ids = rng.sample(lang.CLAUSE_IDS, len(lang.INTENTS))
-        rulings = list(RULINGS)
-        rng.shuffle(rulings)
-        policies[category] = Policy(
-            dict(zip(lang.INTENTS, zip(ids, rulings, strict=True), strict=True)), STYLES
-        )
-    return policies
-
-
-def write_spec(folder: Path, policies: dict[str, Policy]) -> None:
-    """The policy as a spec folder in the real format's miniature."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "principles.md").write_text(style_line(STYLES) + "\n")
-    shutil.copytree(TEMPLATES, folder / "templates", dirs_exist_ok=True)
-    for name, policy in policies.items():
-        clauses = "\n".join(
-            f"### {key} {ruling}: {intent}\nWho wants to {intent} one of these things.\n"
-            for intent, (key, ruling) in policy.clauses.items()
-        )
-        front = f"---\ncategory: {name}\nversion: 1.0.0\nsummary: What may be said about {name} things.\n---\n"
-        (folder / f"{name}.md").write_text(f"{front}## Clauses\n{clauses}")
-
-
-def truth_of(request: Request, policies: dict[str, Policy]) -> tuple[str | None, str]:
-    """The clause id (`category.key`, None: none applies) and the right ruling."""
-    if request.category == GENERAL:
-        return None, "comply"
-    key, ruling = policies[request.category].ruling(request)
-    return (f"{request.category}.{key}" if key else None), ruling
 
 
 def _comply_pattern(phrase: str) -> str:

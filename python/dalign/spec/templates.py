@@ -19,6 +19,12 @@ from dalign.spec.types import Category, Spec
 
 REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
 OPTIONAL = ("retrieval_system.j2", "retrieval_user.j2")
+# What is asked beside a run, about the policy itself: no row of a run depends on these texts.
+BESIDE_RUNS = tuple(
+    f"{name}_{part}.j2"
+    for name in ("ruling", "contradictions", "synth")
+    for part in ("system", "user")
+)
 
 _ZERO_WIDTH = "\u200b"
 
@@ -44,7 +50,7 @@ class Templates:
         )
         self._templates: dict[str, jinja2.Template] = {}
         digest = hashlib.sha256()
-        for name in (*REQUIRED, *OPTIONAL):
+        for name in (*REQUIRED, *OPTIONAL, *BESIDE_RUNS):
             path = folder / name
             if not path.is_file():
                 if name in REQUIRED:
@@ -53,7 +59,8 @@ class Templates:
                     )
                 continue
             source = path.read_text("utf-8")
-            digest.update(f"{name}\0{source}\0".encode())
+            if name not in BESIDE_RUNS:
+                digest.update(f"{name}\0{source}\0".encode())
             try:
                 self._templates[name] = environment.from_string(source)
             except jinja2.TemplateSyntaxError as error:
@@ -65,6 +72,17 @@ class Templates:
     def has(self, name: str) -> bool:
         """Whether the folder has this optional template."""
         return name in self._templates
+
+    def has_pair(self, name: str) -> bool:
+        """Whether the folder has the optional templates `<name>_system.j2` and `<name>_user.j2`."""
+        return self.has(f"{name}_system.j2") and self.has(f"{name}_user.j2")
+
+    def pair(self, name: str, values: Mapping[str, object]) -> list[Message]:
+        """The conversation of the optional templates `<name>_system.j2` and `<name>_user.j2`."""
+        return [
+            Message(role=role, content=self._render(f"{name}_{role}.j2", values))
+            for role in ("system", "user")
+        ]
 
     def _render(self, name: str, values: Mapping[str, object]) -> str:
         try:
