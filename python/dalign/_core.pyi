@@ -2,7 +2,7 @@
 
 A *column* is a polars Series, a pyarrow Array or ChunkedArray, any other object with
 ``__arrow_c_stream__`` or ``__arrow_c_array__``, or a one-dimensional numpy array. Text columns may
-be Utf8, LargeUtf8 or Utf8View; whole numbers may have any width that holds their values. An empty
+be Utf8, LargeUtf8, Utf8View or dictionaries of these (categories); whole numbers may have any width that holds their values. An empty
 polars Series needs its type (``pl.Series([], dtype=pl.String)``). Results
 with several columns are Arrow tables: ``polars.DataFrame(table)`` reads one without a copy and
 without pyarrow.
@@ -410,11 +410,12 @@ class RowFilter:
         """
 
     def check(
-        self, texts: _Column, truncated: _Column
+        self, texts: _Column, truncated: _Column, lines: _Column | None
     ) -> tuple[npt.NDArray[np.bool_], _Texts, _Texts]:
-        """``check_batch`` of a column of texts; rows count from 1 over all calls.
+        """``check_batch`` of a column of texts.
 
-        truncated: booleans, whether generation stopped at the token limit.
+        truncated: booleans, whether generation stopped at the token limit. lines: by what number a
+        later copy names each row, at least 1; None counts rows from 1 over all calls.
 
         Raises CoreError: ``length_mismatch``, ``null``, ``unwritable_file``.
         """

@@ -78,10 +78,44 @@ def filter_(
             help="With --spec: the share of an answer that may.",
         ),
     ] = 0.0,
+    quality: Annotated[
+        bool,
+        typer.Option(
+            "--quality",
+            help="Drop what repeats itself, breaks off, strays into another script or refers to a policy that is not there.",
+        ),
+    ] = False,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit",
+            metavar="MEASURE=LEAST:MOST",
+            help="Such as answer_words=20:800 or answer_echo=:0.5; may be given again, and goes before --quality's.",
+        ),
+    ] = None,
+    ngram: Annotated[
+        int, typer.Option("--ngram", min=1, help="Words of a run that counts as repeated.")
+    ] = 5,
+    script: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--script", help="A script that is expected beside the prompt's, such as Latin."
+        ),
+    ] = None,
+    phrase: Annotated[
+        list[str] | None,
+        typer.Option("--phrase", help="A further reference to what the reader cannot see."),
+    ] = None,
     prompt_field: Annotated[
         str | None,
         typer.Option(
-            "--prompt-field", help="With --spec: the user's words, which may be repeated."
+            "--prompt-field", help="The user's words: they may be repeated, and name the script."
+        ),
+    ] = None,
+    finish_field: Annotated[
+        str | None,
+        typer.Option(
+            "--finish-field", help="How generation ended: length, the token limit, is truncated."
         ),
     ] = None,
     no_dedup: Annotated[
@@ -91,16 +125,19 @@ def filter_(
     force: Force = False,
     json: AsJson = False,
 ) -> None:
-    """Keep well-formed completions of the right length, the first of equal ones."""
-    from dalign.cli import data_work
+    """Keep well-formed completions of the right length and quality, the first of equal ones."""
+    from dalign.cli import data_filter, data_work
     from dalign.data.row_checks import Form
+    from dalign.data.row_quality import Measuring
 
     tags = None if no_tags else (open_tag, close_tag)
-    form = Form(text_field, tags, prefilled, min_chars, max_chars)
-    tokens = data_work.Tokens(tokenizer, min_tokens, max_tokens)
+    form = Form(text_field, tags, prefilled, min_chars, max_chars, finish_field)
+    tokens = data_filter.Tokens(tokenizer, min_tokens, max_tokens)
     job = data_work.Job("filter", source, out, memory_mib, force, json)
-    policy = data_work.Policy(spec, max_answer_overlap, prompt_field)
-    data_work.filter_rows(job, form, tokens, policy, no_dedup=no_dedup)
+    policy = data_filter.Policy(spec, max_answer_overlap, prompt_field)
+    measuring = Measuring(ngram, tuple(script or ()), tuple(phrase or ()), prompt_field)
+    limits = data_filter.Limits(quality, limit or (), measuring)
+    data_filter.filter_rows(job, form, tokens, policy, limits, no_dedup=no_dedup)
 
 
 @data.command(
@@ -166,15 +203,17 @@ def decontaminate(
 
 
 @data.command(
-    epilog="Example: dalign data balance kept.jsonl balanced.jsonl --by category --by clause --max 400 --seed 7",
+    epilog="Example: dalign data balance kept.jsonl balanced.jsonl --max 400 --seed 7",
 )
 def balance(
     source: In,
     out: Out,
     by: Annotated[
-        list[str],
-        typer.Option("--by", help="category, clause, or both: clauses within categories."),
-    ],
+        list[str] | None,
+        typer.Option(
+            "--by", help="category, clause, or, unless given, both: clauses within categories."
+        ),
+    ] = None,
     category_field: Annotated[str, typer.Option("--category-field")] = "category",
     clause_field: Annotated[
         str, typer.Option("--clause-field", help="A text, a list of texts, or nothing.")
@@ -210,7 +249,9 @@ def balance(
 
     job = data_work.Job("balance", source, out, memory_mib, force, json)
     fields = {"category": category_field, "clause": clause_field}
-    data_work.balance_rows(job, by, fields, (min_, max_, total, quota), rarest=rarest, seed=seed)
+    data_work.balance_rows(
+        job, by or list(fields), fields, (min_, max_, total, quota), rarest=rarest, seed=seed
+    )
 
 
 @data.command(

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import polars as pl
 
-from dalign import _core, progress
+from dalign import progress
 from dalign.cli.show import visible
 from dalign.data.row_balance import OTHERS, Draw, KeepDrawn, Quota, draw_rows, read_quotas
-from dalign.data.row_batch import Batch, Decision
-from dalign.data.row_checks import DuplicateCheck, Form, FormCheck, SurvivorCheck, TokenCheck
+from dalign.data.row_batch import Batch
+from dalign.data.row_checks import DuplicateCheck
 from dalign.data.row_duplicates import Near, best_copies, near_copies
 from dalign.data.row_files import (
     Counts,
@@ -27,13 +27,8 @@ from dalign.data.row_files import (
     refusals,
     sift,
 )
-from dalign.data.row_overlap import ContaminationCheck, RecitalCheck
+from dalign.data.row_overlap import ContaminationCheck
 from dalign.errors import InputError, did_you_mean
-from dalign.spec.parse import load_spec, load_templates
-from dalign.spec.types import GENERAL
-
-# As many words of the policy in a row, in an answer, count as recited.
-RECITED_WORDS = 8
 
 
 @dataclass(frozen=True)
@@ -61,62 +56,6 @@ class Job:
     def progress(self) -> progress.Progress:
         """Silent where stdout is for a program."""
         return progress.Silent() if self.as_json else progress.for_terminal()
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """How many tokens of which tokenizer a text may have."""
-
-    tokenizer: Path | None
-    least: int
-    most: int | None
-
-    def check(self, text_field: str) -> TokenCheck | None:
-        """The check, or None where nothing is asked for."""
-        if self.tokenizer is None:
-            if self.least or self.most is not None:
-                raise InputError("--min-tokens and --max-tokens need --tokenizer: name one")
-            return None
-        return TokenCheck(text_field, self.tokenizer, self.least, self.most)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How much of the policy in a folder an answer may recite. own_field: the user's words, which may be repeated."""
-
-    folder: Path | None
-    most: float
-    own_field: str | None
-
-    def check(self, form: Form) -> RecitalCheck | None:
-        """The check, or None where nothing is asked for."""
-        if self.folder is None:
-            return None
-        spec, templates = load_spec(self.folder), load_templates(self.folder)
-        texts = [templates.spec(spec, name) for name in (*spec.names, GENERAL)]
-        index = _core.NgramIndex(pl.Series(texts, dtype=pl.String), RECITED_WORDS)
-        return RecitalCheck(index, form, self.most, self.own_field)
-
-
-def filter_rows(job: Job, form: Form, tokens: Tokens, policy: Policy, *, no_dedup: bool) -> None:
-    """Keeps the rows that pass every check."""
-    source = job.open()
-    recital = policy.check(form)
-    found = (tokens.check(form.text_field), recital)
-    checks: list[Decide] = [check for check in found if check is not None]
-    # A copy counts as one only of a row that passes every other check.
-    form_check = FormCheck(form, job.table_mib, dedup=not no_dedup and not checks)
-    survivors = SurvivorCheck(form.text_field, job.table_mib) if checks and not no_dedup else None
-
-    def decide(batch: Batch) -> Decision:
-        decision = form_check(batch)
-        for check in checks:
-            decision = decision.then(check(batch))
-        return decision if survivors is None else survivors(batch, decision)
-
-    fields = [form.text_field, *([policy.own_field] if recital and policy.own_field else [])]
-    counts = sift(source, job.out, fields, decide, job.progress(), job.name)
-    tell(job, counts, **({} if recital is None else {"policy_share": recital.recited.as_json()}))
 
 
 def decontaminate_rows(

@@ -73,6 +73,10 @@ class LineBatch(Batch):
             return lambda row: f"{source}:{first + row}"
         return lambda row: f"{source}:{lines[row]}"
 
+    def line_numbers(self) -> NDArray[np.uint64]:
+        """The lines, counted from 1."""
+        return self._lines
+
     def has(self, field: str) -> bool:
         """Whether the first row has the key."""
         return field in json.loads(pl.Series(self.batch.raw())[0])

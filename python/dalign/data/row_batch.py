@@ -33,6 +33,10 @@ class Batch(ABC):
         """`place`, without the rows: to be kept when the batch has passed."""
 
     @abstractmethod
+    def line_numbers(self) -> NDArray[np.uint64]:
+        """The number of each row, counted from 1: its line, or its row in a table."""
+
+    @abstractmethod
     def texts(self, field: str) -> pl.Series:
         """The texts of a field. Raises InputError at the first row where it is missing or no text."""
 
@@ -84,6 +88,13 @@ class FrameBatch(Batch):
         """`place`, without the table."""
         source, first = self._source, self.first_row
         return lambda row: f"{source}: row {first + row}"
+
+    def line_numbers(self) -> NDArray[np.uint64]:
+        """The rows, counted from 1."""
+        import numpy as np
+
+        first = self.first_row + 1
+        return np.arange(first, first + self.rows, dtype=np.uint64)
 
     def has(self, field: str) -> bool:
         """Whether the table has the column."""

@@ -9,19 +9,28 @@ import polars as pl
 
 from dalign import _core
 from dalign.data.jsonl_rows import LineBatch
-from dalign.data.row_batch import Batch, Decision, FrameBatch
+from dalign.data.row_batch import Batch, Decision
 from dalign.errors import InputError
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a completion must look like. Tags None: the whole text is the answer. Lengths in characters."""
+    """What a completion must look like. Tags None: the whole text is the answer. Lengths in characters.
+
+    finish_field: the field that says how generation ended; `length` is the token limit. None: nobody knows.
+    """
 
     text_field: str
     tags: tuple[str, str] | None = ("<think>", "</think>")
     prefilled: bool = False
     min_chars: int = 0
     max_chars: int | None = None
+    finish_field: str | None = None
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields of texts that are looked at."""
+        return [name for name in (self.text_field, self.finish_field) if name is not None]
 
 
 class FormCheck:
@@ -29,7 +38,7 @@ class FormCheck:
 
     def __init__(self, form: Form, memory_mib: int, *, dedup: bool) -> None:
         opened, closed = form.tags or (None, None)
-        self._text_field = form.text_field
+        self._form = form
         try:
             self._filter = _core.RowFilter(
                 opened, closed, form.prefilled, form.min_chars, form.max_chars, dedup, memory_mib
@@ -39,19 +48,38 @@ class FormCheck:
 
     def __call__(self, batch: Batch) -> Decision:
         """The decision on a batch: the status of the form, `too_short`, `too_long` or `duplicate`."""
-        if isinstance(batch, LineBatch):
-            return Decision.told(*self._filter.check_batch(batch.batch, self._text_field))
-        texts = batch.texts(self._text_field)
-        return _by_row(Decision.told(*self._filter.check(texts, untruncated(batch.rows))))
+        form = self._form
+        if isinstance(batch, LineBatch) and form.finish_field is None:
+            return Decision.told(*self._filter.check_batch(batch.batch, form.text_field))
+        texts, lines = batch.texts(form.text_field), batch.line_numbers()
+        found = Decision.told(*self._filter.check(texts, truncated(batch, form), lines))
+        return _by_place(batch, found)
 
 
-def untruncated(rows: int) -> pl.Series:
-    """The column that says of no row that generation stopped at the token limit."""
+def truncated(batch: Batch, form: Form) -> pl.Series:
+    """Of each row whether generation stopped at the token limit."""
+    if form.finish_field is None:
+        return _untruncated(batch.rows)
+    return batch.texts(form.finish_field) == "length"
+
+
+def _untruncated(rows: int) -> pl.Series:
     return pl.Series([False], dtype=pl.Boolean).new_from_index(0, rows)
 
 
-def _by_row(decision: Decision) -> Decision:
-    """The decision with rows, counted from 0, where its details name lines, counted from 1."""
+def parsed_parts(batch: Batch, form: Form) -> pl.DataFrame:
+    """Columns status, reasoning and answer of a batch's completions."""
+    opened, closed = form.tags or (None, None)
+    texts = batch.texts(form.text_field)
+    return pl.DataFrame(
+        _core.parse_completions(texts, opened, closed, form.prefilled, truncated(batch, form))
+    )
+
+
+def _by_place(batch: Batch, decision: Decision) -> Decision:
+    """The decision with rows, counted from 0, where the rows of a table have no lines, counted from 1."""
+    if isinstance(batch, LineBatch):
+        return decision
     line = pl.col("detail").str.extract(r" line (\d+)$").cast(pl.Int64)
     details = (
         decision.details.alias("detail")
@@ -69,10 +97,14 @@ class TokenCheck:
     """Drops texts of too few or too many tokens."""
 
     def __init__(
-        self, text_field: str, tokenizer: Path, min_tokens: int, max_tokens: int | None
+        self,
+        text_field: str,
+        tokenizer: _core.Tokenizer,
+        min_tokens: int,
+        max_tokens: int | None,
     ) -> None:
         self._text_field = text_field
-        self._tokenizer = open_tokenizer(tokenizer)
+        self._tokenizer = tokenizer
         self._least, self._most = min_tokens, max_tokens
 
     def __call__(self, batch: Batch) -> Decision:
@@ -119,21 +151,18 @@ class SurvivorCheck:
 
     def __init__(self, text_field: str, memory_mib: int) -> None:
         self._text_field = text_field
-        self._check = FormCheck(Form(text_field, tags=None), memory_mib, dedup=True)
+        self._filter = _core.RowFilter(None, None, False, 0, None, True, memory_mib)
 
     def __call__(self, batch: Batch, earlier: Decision) -> Decision:
         """The decision on those rows of a batch that `earlier` keeps: `duplicate`."""
-        rows = batch.texts(self._text_field).alias(self._text_field).to_frame()
-        passed = FrameBatch(rows.filter(earlier.keep), 0, "")
-        if passed.rows == 0:
-            return earlier
-        found = self._check(passed)
-        where = earlier.keep.arg_true().filter(~found.keep)
+        passed = earlier.keep.arg_true()
+        texts = batch.texts(self._text_field).gather(passed)
+        lines = pl.Series(batch.line_numbers()).gather(passed)
+        told = self._filter.check(texts, _untruncated(len(texts)), lines)
+        found = _by_place(batch, Decision.told(*told))
         # `scatter` writes in place: the earlier decision's columns stay as they are.
-        reasons = earlier.reasons.clear(batch.rows).scatter(where, "duplicate")
-        details = earlier.reasons.clear(batch.rows).scatter(
-            where, "the same text as an earlier row that is kept"
-        )
+        reasons = earlier.reasons.clear(batch.rows).scatter(passed, found.reasons)
+        details = earlier.reasons.clear(batch.rows).scatter(passed, found.details)
         return earlier.then(Decision.of(reasons, details))
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from dalign import _core
 from dalign.data.row_batch import Batch, Decision
-from dalign.data.row_checks import Form, untruncated
+from dalign.data.row_checks import Form, parsed_parts
 
 
 class ContaminationCheck:
@@ -79,16 +79,7 @@ class RecitalCheck:
 
     def __call__(self, batch: Batch) -> Decision:
         """The decision on a batch: `policy_in_answer`, with the share and the longest run."""
-        opened, closed = self.form.tags or (None, None)
-        parsed = pl.DataFrame(
-            _core.parse_completions(
-                batch.texts(self.form.text_field),
-                opened,
-                closed,
-                self.form.prefilled,
-                untruncated(batch.rows),
-            )
-        )
+        parsed = parsed_parts(batch, self.form)
         own = None if self.own_field is None else batch.texts(self.own_field)
         reasoning = _shares(pl.DataFrame(self.index.overlap(parsed["reasoning"], own)))
         answer = _shares(pl.DataFrame(self.index.overlap(parsed["answer"], own)))

@@ -38,7 +38,7 @@ impl<'py> FromPyObject<'_, 'py> for Column {
             ))
         })?;
         let (chunks, field) = column.into_chunked_array().map_err(unreadable)?.into_inner();
-        Ok(Self { chunks, kind: field.data_type().clone() })
+        Self { chunks, kind: field.data_type().clone() }.decoded()
     }
 }
 
@@ -60,6 +60,15 @@ impl Column {
             array.extract::<PyArray>()?.into_inner().0
         };
         Ok(Self { kind: chunk.data_type().clone(), chunks: vec![chunk] })
+    }
+
+    /// The column with the values that a dictionary stands for: categories in polars, dictionary
+    /// arrays in pyarrow.
+    fn decoded(self) -> PyResult<Self> {
+        let DataType::Dictionary(_, kind) = &self.kind else { return Ok(self) };
+        let chunks =
+            self.chunks.iter().map(|chunk| cast_to(chunk, kind)).collect::<PyResult<_>>()?;
+        Ok(Self { chunks, kind: (**kind).clone() })
     }
 
     /// The texts; a row without one is an error.
@@ -178,8 +187,12 @@ fn unreadable(cause: PyArrowError) -> PyErr {
 
 /// The chunk as another primitive type; a value that does not fit is an error.
 fn cast<T: ArrowPrimitiveType>(chunk: &ArrayRef) -> PyResult<ArrayRef> {
+    cast_to(chunk, &T::DATA_TYPE)
+}
+
+fn cast_to(chunk: &ArrayRef, kind: &DataType) -> PyResult<ArrayRef> {
     let options = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(chunk, &T::DATA_TYPE, &options)
+    cast_with_options(chunk, kind, &options)
         .map_err(|error| bad_column(error.to_string(), "bad_number", None))
 }
 

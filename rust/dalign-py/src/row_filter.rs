@@ -2,6 +2,7 @@
 
 use std::env;
 
+use arrow_array::types::UInt64Type;
 use dalign_core::completion::Tags;
 use dalign_core::row_filter::{self, Reason, Rules};
 use dalign_core::seen::Seen;
@@ -53,9 +54,16 @@ impl RowFilter {
         py: Python<'py>,
         texts: Column,
         truncated: Column,
+        lines: Option<Column>,
     ) -> PyResult<KeepReasonsDetails<'py>> {
         let check = || {
-            let reasons = self.0.check_column(&texts.texts()?, &truncated.bools()?);
+            let (texts, truncated) = (texts.texts()?, truncated.bools()?);
+            let reasons = match &lines {
+                None => self.0.check_column(&texts, &truncated),
+                Some(lines) => {
+                    self.0.check_lines(&texts, &truncated, &lines.integers::<UInt64Type>()?)
+                }
+            };
             reasons.map(columns).map_err(to_python)
         };
         py.detach(check).map(|columns| to_numpy(py, columns))

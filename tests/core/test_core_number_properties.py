@@ -1,0 +1,181 @@
+"""What holds of any scores, values and rows of tokens, through the binding: beside plain definitions."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from dalign import _core
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+few = settings(max_examples=40, deadline=None)
+values = st.lists(st.floats(-100, 100), min_size=1, max_size=12)
+METHODS = st.sampled_from(["percentile", "bca"])
+
+
+def ends(groups: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
+    flat = np.array([value for group in groups for value in group], dtype=float)
+    return flat, np.cumsum([0, *map(len, groups)], dtype=np.uint64)
+
+
+@given(values, METHODS, st.data())
+@few
+def test_an_interval_lies_within_the_cluster_means(
+    scores: list[float], method: str, data: st.DataObject
+) -> None:
+    labels = data.draw(st.lists(st.integers(0, 3), min_size=len(scores), max_size=len(scores)))
+    call = (np.array(scores), np.array(labels), None, method, 200, 0.9, 5)
+    mean, low, high = _core.bootstrap_mean(*call)
+    assert math.isclose(mean, float(np.mean(scores)), rel_tol=1e-9, abs_tol=1e-9)
+    assert (low is None) == (len(set(labels)) == 1) == (high is None)
+    if low is not None and high is not None:
+        means = [np.mean([s for s, at in zip(scores, labels, strict=True) if at == label]) for label in set(labels)]  # fmt: skip
+        assert min(means) - 1e-9 <= low <= high <= max(means) + 1e-9
+    # The same seed, and labels by any other name.
+    renamed = pl.Series([f"p{label}" for label in labels])
+    assert _core.bootstrap_mean(*call) == (mean, low, high)
+    assert math.isclose(_core.bootstrap_mean(call[0], renamed, *call[2:])[0], mean)
+
+
+@given(values, METHODS, st.floats(-5, 5))
+@few
+def test_a_constant_difference_has_an_interval_without_width(
+    scores: list[float], method: str, shift: float
+) -> None:
+    a, b = np.array(scores) + shift, np.array(scores)
+    clusters = np.arange(len(scores))
+    found = _core.bootstrap_difference(a, b, clusters, None, method, 100, 0.95, 1)
+    expected = shift if len(scores) > 1 else None
+    for value, wanted in zip(found, (shift, expected, expected), strict=True):
+        assert (value is None) == (wanted is None)
+        assert value is None or wanted is None or math.isclose(value, wanted, abs_tol=1e-9)
+
+
+@given(values, values, METHODS)
+@few
+def test_paired_differences_are_the_mean_of_the_differences(
+    a: list[float], b: list[float], method: str
+) -> None:
+    size = min(len(a), len(b))
+    first, second, clusters = np.array(a[:size]), np.array(b[:size]), np.arange(size)
+    rest = (clusters, None, method, 100, 0.9, 3)
+    paired = _core.bootstrap_difference(first, second, *rest)
+    alone = _core.bootstrap_mean(first - second, *rest)
+    assert np.allclose([x or 0 for x in paired], [x or 0 for x in alone], atol=1e-9)
+
+
+whole = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=9)
+
+
+@given(st.lists(whole, max_size=4), st.sampled_from(["percentile", "bca", "exact"]))
+@few
+def test_a_group_has_its_interval_whatever_stands_after_it(
+    groups: list[list[float]], method: str
+) -> None:
+    table = pl.DataFrame(_core.bootstrap_groups(*ends(groups), method, 100, 0.9, 11))
+    more = pl.DataFrame(_core.bootstrap_groups(*ends([*groups, [1.0, 2.0]]), method, 100, 0.9, 11))
+    assert more.head(len(groups)).equals(table)
+    for group, (mean, low, high) in zip(groups, table.rows(), strict=True):
+        assert math.isclose(mean, float(np.mean(group)), abs_tol=1e-12)
+        assert (low is None) == (len(group) == 1)
+        if low is not None:
+            assert min(group) - 1e-9 <= low <= high <= max(group) + 1e-9
+
+
+@given(st.lists(st.lists(st.floats(0, 10), min_size=2, max_size=5), max_size=6), st.integers(1, 9))
+@few
+def test_reliability_is_at_most_one_and_that_of_the_seed(
+    units: list[list[float]], seed: int
+) -> None:
+    found = _core.split_half(*ends(units), 5, seed)
+    assert found is None or found <= 1 + 1e-9
+    assert found == _core.split_half(*ends(units), 5, seed)
+    doubled = [[unit[0], unit[0]] for unit in units]
+    means = [unit[0] for unit in doubled]
+    assume(len(means) > 1 and max(means) - min(means) > 1e-3)
+    assert math.isclose(_core.split_half(*ends(doubled), 5, seed) or 0, 1, abs_tol=1e-9)
+
+
+harms = st.lists(st.lists(st.none() | st.floats(0, 1), max_size=7), min_size=1, max_size=5)
+
+
+@given(harms, st.floats(0.01, 1), st.none() | st.floats(0.1, 0.9))
+@few
+def test_goodness_is_that_of_the_worst_attacks(
+    prompts: list[list[float | None]], share: float, cut: float | None
+) -> None:
+    flat = pl.Series([harm for prompt in prompts for harm in prompt], dtype=pl.Float64)
+    offsets = np.cumsum([0, *map(len, prompts)], dtype=np.uint64)
+
+    def of(prompt: list[float | None]) -> float:
+        judged = sorted((harm for harm in prompt if harm is not None), reverse=True)
+        if not judged:
+            return math.nan
+        worst = judged[: max(1, math.ceil(share * len(judged) - 1e-9))]
+        return 1 - float(np.mean([harm if cut is None else harm >= cut for harm in worst]))
+
+    expected = [of(prompt) for prompt in prompts]
+    assume(not all(map(math.isnan, expected)))
+    (mean, _, _), each, unjudged = _core.goodness(flat, offsets, share, cut, "percentile", 50, 0.9, 1)  # fmt: skip
+    np.testing.assert_allclose(each, expected, atol=1e-9)
+    assert math.isclose(mean, float(np.nanmean(expected)), abs_tol=1e-9)
+    assert unjudged == flat.null_count()
+
+
+@given(st.lists(st.lists(st.sampled_from(["ok", "missing", "refused"]), max_size=5), max_size=5))
+@few
+def test_states_are_counted(completions: list[list[str]]) -> None:
+    names = ["ok", "refused", "missing"]
+    flat = pl.Series([state for states in completions for state in states], dtype=pl.String)
+    offsets = np.cumsum([0, *map(len, completions)], dtype=np.uint64)
+    found = pl.DataFrame(_core.count_states(flat, offsets, names))
+    assert found.rows() == [tuple(Counter(states)[name] for name in names) for states in completions]  # fmt: skip
+
+
+@given(st.lists(st.integers(1, 30), max_size=40), st.integers(1, 4), st.floats(0, 2))
+@few
+def test_micro_batches_keep_the_cap_and_are_as_many_for_each_rank(
+    rows: list[int], ranks: int, quadratic: float
+) -> None:
+    order, offsets = _core.micro_batches(np.array(rows, dtype=np.uint32), ranks, 32, 1.0, quadratic)
+    batches = [order[a:b].tolist() for a, b in pairwise(offsets)]
+    assert sorted(row for batch in batches for row in batch) == list(range(len(rows)))
+    assert len(batches) % ranks == 0
+    assert all(sum(rows[row] for row in batch) <= 32 for batch in batches)
+    assert len(rows) < len(batches) or all(batches)
+
+
+segments = st.lists(st.tuples(st.lists(st.integers(0, 9), max_size=4), st.booleans()), min_size=1, max_size=4)  # fmt: skip
+
+
+@given(st.lists(segments, max_size=6))
+@few
+def test_assembled_rows_carry_their_ids_labels_and_positions(
+    rows: list[list[tuple[list[int], bool]]],
+) -> None:
+    tokens = [[(i, trained) for ids, trained in row for i in ids] for row in rows]
+    assume(all(any(trained for _, trained in row[1:]) for row in tokens))
+    flat = [segment for row in rows for segment in row]
+    lengths = np.array([len(row) for row in tokens], dtype=np.uint32)
+    order, bins = _core.pack_plan(lengths, 16)
+    packed = _core.assemble(
+        np.array([i for ids, _ in flat for i in ids], dtype=np.uint32),
+        np.cumsum([0, *(len(ids) for ids, _ in flat)], dtype=np.uint64),
+        np.array([at for at, row in enumerate(rows) for _ in row], dtype=np.uint32),
+        np.array([trained for _, trained in flat], dtype=bool),
+        order,
+        bins,
+        16,
+    )
+    placed = [tokens[row] for row in order]
+    expected = [(i, i if trained and at else -100, at) for row in placed for at, (i, trained) in enumerate(row)]  # fmt: skip
+    columns = (packed[name].tolist() for name in ("input_ids", "labels", "position_ids"))
+    assert list(zip(*columns, strict=True)) == expected
+    starts = np.cumsum([0, *map(len, placed)])[:-1] if placed else []
+    assert packed["sequence_starts"].tolist() == list(starts)
+    fills = [sum(len(tokens[row]) for row in order[a:b]) for a, b in pairwise(bins)]
+    assert packed["bin_offsets"].tolist() == np.cumsum([0, *fills]).tolist()
