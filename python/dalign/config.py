@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
-Arm = Literal["none", "spec", "sft", "rl", "sft+rl"]
+Arm = Literal["none", "spec", "sft", "rl", "sft+rl", "summaries"]
+# Those of a run that asks for none in particular.
 ARMS: tuple[Arm, ...] = ("none", "spec", "sft", "rl", "sft+rl")
 
 
@@ -93,6 +94,13 @@ class SpecFolder(Section):
 
     path: Path = Field(
         description="A policy folder: principles.md, one Markdown file a category, and templates/ if the default ones do not suit."
+    )
+    max_tokens: Positive | None = Field(
+        None,
+        description=(
+            "Tokens that spec(category) may take in a prompt, by the tokenizers of the model and of the judge. "
+            "Where it has more, examples are left out, and the run says which; rules never are."
+        ),
     )
 
 
@@ -306,7 +314,10 @@ class Evaluate(Section):
 
     arms: tuple[Arm, ...] = Field(
         ARMS,
-        description="none: the base; spec: the base with the policy in sight; sft, rl, sft+rl: trained.",
+        description=(
+            "none: the base; spec: the base with the policy of the prompt's category in sight; summaries: with the summaries "
+            "of all, as a deployment that does not know the category; sft, rl, sft+rl: trained."
+        ),
     )
     suites: tuple[Suite, ...] = Field((), description="The sets of prompts.")
     samples: Positive = Field(2, description="Completions a prompt.")
@@ -326,6 +337,10 @@ class Config(Section):
     run: Run = Field(default_factory=Run)
     model: Model
     judge_model: Model | None = Field(None, description="The judge; without it, the model judges.")
+    synth_model: Model | None = Field(
+        None,
+        description="The model that writes prompts for `dalign data synth`; without it, the judge.",
+    )
     spec: SpecFolder
     data: Data
     generate: Generate = Field(default_factory=Generate)
@@ -348,6 +363,11 @@ class Config(Section):
     def judge_of_record(self) -> Model:
         """The model that judges."""
         return self.judge_model or self.model
+
+    @property
+    def writer(self) -> Model:
+        """The model that writes prompts."""
+        return self.synth_model or self.judge_of_record
 
     @property
     def pass_score(self) -> float:

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from dalign.rows import Message, Prompt
 from dalign.spec.templates import Templates
-from dalign.spec.types import Spec
+from dalign.spec.types import GENERAL, Spec
+
+
+def with_summaries(
+    prompts: Sequence[Prompt], spec: Spec, templates: Templates
+) -> list[tuple[Message, ...]]:
+    """Each prompt's conversation with the summaries of all categories in its system prompt (paper 4.1, fifth arm)."""
+    summaries = templates.spec(spec, GENERAL)
+    return [tuple(templates.generation(summaries, prompt.messages)) for prompt in prompts]
 
 
 def with_spec(

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dalign.cli.token_count import token_count
 from dalign.errors import InputError, did_you_mean
 from dalign.spec.check import Checked, check_spec
 from dalign.spec.findings import KINDS, Finding
 from dalign.spec.parse import spec_folder
+from dalign.spec.token_count import token_count
 
 
 def print_check(

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dalign.cli.token_count import TokenCount, token_count
 from dalign.errors import InputError, did_you_mean
 from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
 from dalign.spec.parse import load_spec, load_templates, spec_folder
 from dalign.spec.templates import Templates
+from dalign.spec.token_count import TokenCount, token_count
 from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
 
 PROMPT = "(the user's message)"

@@ -91,6 +91,7 @@ def arm_pairs(arms: Sequence[str]) -> list[tuple[str, str]]:
         ("sft", "sft+rl"),
         ("rl", "sft+rl"),
         ("spec", "sft+rl"),
+        ("summaries", "sft+rl"),
     ]
     return [(a, b) for a, b in wanted if a in arms and b in arms]
 

@@ -13,7 +13,7 @@ from dalign.pipeline.citations import Citations
 from dalign.pipeline.context import RunContext, open_run
 from dalign.pipeline.evaluate_stage import TRAINED_BY
 from dalign.spec.hashes import shown_hashes
-from dalign.spec.types import Spec
+from dalign.spec.types import GENERAL, Spec
 from dalign.store import ROWS
 
 # What is told of, in the order of the pipeline.
@@ -96,7 +96,9 @@ def _evaluated(ctx: RunContext, categories: Iterable[str], checkpoints: list[str
         rows = _rows(ctx, f"evaluate/{arm}")
         trained = "/".join(TRAINED_BY[arm]) if arm in TRAINED_BY else None
         if rows.height and trained not in checkpoints:
-            seen = pl.lit(True) if arm == "spec" else pl.col("suite").is_in(judged)
+            # The category `general` is affected where a summary or a principle is.
+            in_sight = arm == "spec" or (arm == "summaries" and GENERAL in categories)
+            seen = pl.lit(True) if in_sight else pl.col("suite").is_in(judged)
             rows = rows.filter(seen & pl.col("category").is_in(list(categories)))
         found += [f"{arm}/{row['suite']}/{row['id']}" for row in rows.iter_rows(named=True)]
     return found

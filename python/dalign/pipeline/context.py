@@ -23,7 +23,8 @@ from dalign.rows import Prompt
 from dalign.settings import check_paths, load_config
 from dalign.spec.hashes import shown_hashes
 from dalign.spec.parse import load_spec, load_templates
-from dalign.spec.templates import Templates
+from dalign.spec.templates import Budget, Templates
+from dalign.spec.token_count import token_count
 from dalign.spec.types import Spec
 from dalign.store import StageFolder, file_digest
 
@@ -54,8 +55,21 @@ class RunContext:
 
     @cached_property
     def templates(self) -> Templates:
-        """The prompt templates."""
-        return load_templates(self.config.spec.path)
+        """The prompt templates, which fit the policy to its budget."""
+        return load_templates(self.config.spec.path, self._budget())
+
+    def _budget(self) -> Budget | None:
+        most = self.config.spec.max_tokens
+        if most is None:
+            return None
+        models = dict.fromkeys((self.config.model, self.config.judge_of_record))
+        counts = [token_count(self._tokenizer_file(model)) for model in models]
+        notes = sorted({count.note for count in counts})
+        return Budget(most, lambda text: max(count(text) for count in counts), "; ".join(notes))
+
+    def _tokenizer_file(self, model: Model) -> Path | None:
+        """The folder of a model's tokenizer; None for one that runs elsewhere and names no checkpoint."""
+        return self.checkpoint_of(model) if model.engine == "transformers" else model.checkpoint
 
     @cached_property
     def prompts(self) -> list[Prompt]:
@@ -106,6 +120,7 @@ class RunContext:
             "patterns",
         ):
             getattr(self, read)
+        self._tell_left_out()
         names = [suite.name for suite in self.config.evaluate.suites]
         if not names:
             raise InputError(
@@ -115,6 +130,17 @@ class RunContext:
             if names.count(name) > 1:
                 raise InputError(
                     f"evaluate.suites: two suites are named '{name}'; give each a name of its own"
+                )
+
+    def _tell_left_out(self) -> None:
+        """Says which examples the budget keeps out of prompts."""
+        budget = self.templates.budget
+        for name in self.spec.names if budget is not None else ():
+            left_out = self.templates.fitted(self.spec, name).left_out
+            if left_out:
+                self.progress.say(
+                    f"spec({name}) leaves out {sum(left_out.values())} examples to fit spec.max_tokens = {self.config.spec.max_tokens}, "
+                    f"of {', '.join(left_out)}"
                 )
 
     def checkpoint_of(self, model: Model) -> Path:

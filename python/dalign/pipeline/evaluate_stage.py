@@ -101,6 +101,8 @@ def _completions(ctx: RunContext, arm: str, suite: Suite, folder: StageFolder) -
     settings = ctx.config.evaluate
     if arm == "spec":
         conversations = generate.with_spec(prompts, ctx.spec, ctx.templates)
+    elif arm == "summaries":
+        conversations = generate.with_summaries(prompts, ctx.spec, ctx.templates)
     else:
         conversations = [prompt.messages for prompt in prompts]
     rows = complete(

@@ -16,6 +16,10 @@ ARMS = {
     "sft": ("SFT", "fine-tuned on the selected examples, without the policy in context"),
     "rl": ("RL", "reinforcement learning on the base, without the policy in context"),
     "sft+rl": ("SFT + RL", "reinforcement learning after SFT, without the policy in context"),
+    "summaries": (
+        "summaries in context",
+        "the model as it was, with the summaries of all categories in its context",
+    ),
 }
 
 # name, one-line definition. Higher is better in all of them.

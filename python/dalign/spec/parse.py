@@ -14,7 +14,7 @@ from dalign.spec.outline import Source, read_source
 from dalign.spec.principles import FILE as PRINCIPLES
 from dalign.spec.principles import read_principles
 from dalign.spec.references import resolve_references
-from dalign.spec.templates import Templates
+from dalign.spec.templates import Budget, Templates
 from dalign.spec.types import Category, Principles, Spec
 
 
@@ -49,14 +49,14 @@ def spec_folder(name_or_path: str) -> Path:
     return shipped(name_or_path)
 
 
-def load_templates(folder: Path) -> Templates:
+def load_templates(folder: Path, budget: Budget | None = None) -> Templates:
     """The prompt texts of a policy folder: its own `templates/`, or else the ones that dalign ships."""
     own = folder / "templates"
     if not own.is_dir():
-        return Templates(shipped("templates"))
+        return Templates(shipped("templates"), budget)
     for path in sorted(own.glob("*.j2")):
         read_source(folder, path)
-    return Templates(own)
+    return Templates(own, budget)
 
 
 def shipped(name: str) -> Path:

@@ -7,7 +7,8 @@ tokenizer's control tokens broken up (`escape_control`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -15,6 +16,7 @@ import jinja2.sandbox
 
 from dalign.errors import InputError
 from dalign.rows import Message
+from dalign.spec.fit import Fitted, fit
 from dalign.spec.types import Category, Spec
 
 REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
@@ -37,14 +39,24 @@ def escape_control(text: str, control_tokens: Iterable[str]) -> str:
     return text
 
 
+@dataclass(frozen=True)
+class Budget:
+    """What spec(category) may take: at most `tokens`, as `count` counts them; `note` says by which tokenizer."""
+
+    tokens: int
+    count: Callable[[str], int]
+    note: str
+
+
 class Templates:
     """A folder of Jinja templates: `spec.j2`, `generate.j2`, `judge_system.j2`, `judge_user.j2`.
 
-    Raises InputError when a file is missing or is not a template.
+    With a budget, every spec(category) is fitted to it. Raises InputError when a file is missing or is not a template.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, budget: Budget | None = None) -> None:
         self.folder = folder
+        self.budget = budget
         environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
             undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
         )
@@ -67,6 +79,8 @@ class Templates:
                 raise InputError(
                     f"{path}:{error.lineno}: not a valid template: {error.message}"
                 ) from error
+        if budget is not None:
+            digest.update(f"{budget.tokens}\0{budget.note}\0".encode())
         self.sha256 = digest.hexdigest()
 
     def has(self, name: str) -> bool:
@@ -94,7 +108,19 @@ class Templates:
 
     def spec(self, spec: Spec, category: str) -> str:
         """spec(category): all summaries, the principles, and the one category in detail (paper 2.2)."""
-        return self.compose(spec.categories, spec.principles, spec.category(category))
+        return self.fitted(spec, category).text
+
+    def fitted(self, spec: Spec, category: str) -> Fitted:
+        """The same with its size and what the budget left out; the size is 0 where nothing counts it."""
+        detail = spec.category(category)
+        if self.budget is None:
+            return Fitted(self.compose(spec.categories, spec.principles, detail), 0, {})
+        return fit(
+            detail,
+            lambda shown: self.compose(spec.categories, spec.principles, shown),
+            self.budget.count,
+            self.budget.tokens,
+        )
 
     def compose(
         self, categories: Sequence[Category], principles: str, category: Category | None
