@@ -29,6 +29,7 @@ __all__ = [
     "NgramIndex",
     "RowFilter",
     "StreamPacker",
+    "TablePacker",
     "Tokenizer",
     "__version__",
     "aggregate",
@@ -650,6 +651,20 @@ def pack_table(
     offsets: give large lists), ``unknown_over_long``. TypeError for a column that is not named here,
     and for ``mask`` without labels or a mask.
     """
+
+@final
+class TablePacker:
+    """``pack_table`` for one table after the other: the memory of results is taken for the next ones.
+
+    A result stays as it is for as long as it is held; its memory comes back once it and all that was made of it without
+    a copy are gone, and goes with the packer. Gives what ``pack_table`` gives.
+    """
+
+    def __new__(cls, capacity: int, over_long: str) -> TablePacker:
+        """over_long: as in ``pack_plan_with``. Raises CoreError: ``unknown_over_long``."""
+
+    def pack(self, rows: _ArrowStream | _ArrowArray) -> tuple[_Table, npt.NDArray[np.uint32]]:
+        """As ``pack_table``."""
 
 def position_ids(seq_lengths: _Column) -> _Lists:
     """The positions of packed tokens, int32, counted from 0 in each sequence.

@@ -64,6 +64,45 @@ def test_a_table_is_packed_as_the_table_says(case: dict[str, Any], ids: pa.DataT
     assert positions.type.value_type == pa.int32()
 
 
+def test_a_packer_takes_the_memory_of_what_is_gone_and_leaves_what_is_held_alone() -> None:
+    # Columns of 2 MiB and more are taken up again; each table has one token of its own.
+    packer = _core.TablePacker(1 << 20, "error")
+    rows = [
+        pa.table({"input_ids": pa.array([[value] * (1 << 20)], pa.large_list(pa.int32()))})
+        for value in range(4)
+    ]
+    held = pa.table(packer.pack(rows[0])[0])
+    places = []
+    for table in rows[1:]:
+        packed = pa.table(packer.pack(table)[0])
+        assert packed["input_ids"].equals(
+            pa.chunked_array(table["input_ids"].chunks, packed["input_ids"].type)
+        )
+        places.append(packed["input_ids"].chunk(0).values.buffers()[1].address)
+        del packed
+    assert len(set(places)) == 1
+    assert held["input_ids"][0].as_py()[:2] == [0, 0]
+    del packer
+    assert held["input_ids"][0].as_py()[-1] == 0
+
+
+def test_a_smaller_table_in_the_memory_of_a_larger_one_has_its_own_tokens_only() -> None:
+    packer = _core.TablePacker(1 << 20, "mask")
+    for size in (1 << 20, (1 << 19) + 1, 1 << 20):
+        ids = pa.array([list(range(size))], pa.large_list(pa.int32()))
+        rows = pa.table({"input_ids": ids, "labels": ids})
+        packed, _ = packer.pack(rows)
+        expected, _ = _core.pack_table(rows, 1 << 20, "mask")
+        assert pa.table(packed).equals(pa.table(expected))
+        del packed
+
+
+def test_a_packer_refuses_a_rule_that_is_none() -> None:
+    with pytest.raises(_core.CoreError) as raised:
+        _core.TablePacker(8, "cut")
+    assert raised.value.kind == "unknown_over_long"
+
+
 ROWS = [[1, 2], [3, 4, 5], [6]]
 LISTS = pa.array(ROWS, pa.list_(pa.int32()))
 LARGE = pa.array(ROWS, pa.large_list(pa.int32()))

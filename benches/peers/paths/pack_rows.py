@@ -43,11 +43,15 @@ def save_trl(out: Path, packed: Any) -> None:
 
 
 def dalign(inputs: Path, out: Path, _seed: int) -> Work:
-    """Bins with their ids, and the length, start and input row of each sequence of a bin."""
+    """Bins with their ids, and the length, start and input row of each sequence of a bin.
+
+    The packer takes the memory of the last table for the next one, as `dalign data pack` does.
+    """
     import pyarrow as pa
     from dalign import _core
 
     rows = table_of(inputs / FILE)
+    packer = _core.TablePacker(CAPACITY, "error")
 
     def save(packed: Any) -> None:
         table = pa.table(packed[0]).combine_chunks()
@@ -56,7 +60,7 @@ def dalign(inputs: Path, out: Path, _seed: int) -> Work:
             out, ids.flatten(), table["seq_lengths"].combine_chunks().flatten(), ids.offsets
         )
 
-    return Work(lambda: _core.pack_table(rows, CAPACITY, "error"), save)
+    return Work(lambda: packer.pack(rows), save)
 
 
 def trl_by_thousands(inputs: Path, out: Path, _seed: int) -> Work:
@@ -134,5 +138,6 @@ COMPARISONS = (
         ),
         agree=agree,
         peak_goal_mib=peak_goal_mib,
+        modules=("numpy", "pyarrow", "dalign._core"),
     ),
 )

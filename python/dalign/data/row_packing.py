@@ -135,6 +135,12 @@ class Packer:
     tally: Tally = field(default_factory=Tally)
     _waiting: list[pl.DataFrame] = field(default_factory=list)
     _waiting_tokens: int = 0
+    _packer: _core.TablePacker = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Rows that are dropped never come to it.
+        rule = "mask" if self.over_long == "mask" else "error"
+        self._packer = _core.TablePacker(self.capacity, rule)
 
     def add(self, batch: Batch, texts: Texts) -> tuple[Decision, Iterator[pl.DataFrame]]:
         """Which rows of a batch are packed, and the bins (columns `SCHEMA`) that this fills: to be gone through.
@@ -229,8 +235,7 @@ class Packer:
 
     def _pack(self, *, is_last: bool) -> pl.DataFrame:
         rows = pl.concat(self._waiting, rechunk=True)
-        rule = "mask" if self.over_long == "mask" else "error"
-        packed, _ = _core.pack_table(rows.select("input_ids", "train_mask"), self.capacity, rule)
+        packed, _ = self._packer.pack(rows.select("input_ids", "train_mask"))
         bins = pl.DataFrame(packed)
         written = self._is_written(bins, is_last=is_last)
         waiting = bins["rows"].filter(~written).explode().sort()

@@ -1,54 +1,13 @@
 //! Lists of tokens, one a row, gathered into bins: planned and copied once, column by column.
 
+mod label;
+mod positions;
+
+pub use label::{Label, Token};
+pub use positions::{Positions, position_ids};
+
 use crate::layout::{LayoutError, Slots};
 use crate::pack::{Fitted, OverLong, PackError, Plan, plan_with};
-
-/// A label: a token id, or a mark for a token that carries no loss.
-pub trait Label: Copy + Default + PartialEq + Send + Sync {
-    /// The label of a token that carries no loss: −100, which torch's cross entropy ignores.
-    const IGNORED: Self;
-}
-
-impl Label for i32 {
-    const IGNORED: Self = -100;
-}
-
-impl Label for i64 {
-    const IGNORED: Self = crate::layout::IGNORED;
-}
-
-/// A token id, and how it reads as a label.
-pub trait Token: Copy + Default + Send + Sync {
-    /// The signed type of this id's label.
-    type Label: Label;
-
-    /// The id as the label of a token that carries loss.
-    fn label(self) -> Self::Label;
-}
-
-impl Token for i32 {
-    type Label = i32;
-
-    fn label(self) -> i32 {
-        self
-    }
-}
-
-impl Token for i64 {
-    type Label = i64;
-
-    fn label(self) -> i64 {
-        self
-    }
-}
-
-impl Token for u32 {
-    type Label = i64;
-
-    fn label(self) -> i64 {
-        i64::from(self)
-    }
-}
 
 /// Rows planned into bins, ready to gather any number of columns that have one entry a token.
 ///
@@ -119,6 +78,12 @@ impl Packing {
         &self.slots.bin_offsets
     }
 
+    /// How many tokens every gathered column has.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.slots.tokens()
+    }
+
     /// Where each row starts in its bin, in the plan's order. O(rows).
     ///
     /// ```
@@ -159,10 +124,31 @@ impl Packing {
         &self,
         rows: &[&[T]],
     ) -> Result<Vec<T>, LayoutError> {
+        self.collected(|column| self.gather_into(rows, column))
+    }
+
+    /// As [`Self::gather`], into a column that is there: every value is written.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::gather`], and `length_mismatch` unless the column has [`Self::tokens`] values.
+    ///
+    /// ```
+    /// use dalign_core::{gather::Packing, pack::OverLong};
+    ///
+    /// let packing = Packing::new(&[1, 2], 8, OverLong::Error)?;
+    /// let mut column = [0; 3];
+    /// packing.gather_into::<u32>(&[&[7], &[8, 9]], &mut column)?;
+    /// assert_eq!(column, [8, 9, 7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn gather_into<T: Copy + Send + Sync>(
+        &self,
+        rows: &[&[T]],
+        column: &mut [T],
+    ) -> Result<(), LayoutError> {
         self.check_lengths(rows)?;
-        Ok(self.slots.fill(self.plan(), |row, slot: &mut [T]| {
-            slot.copy_from_slice(&rows[row][..slot.len()]);
-        }))
+        self.fill(column, |row, slot| slot.copy_from_slice(&rows[row][..slot.len()]))
     }
 
     /// A column of labels in the plan's order. A row's first token never carries loss, since the row
@@ -182,16 +168,29 @@ impl Packing {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn labels<L: Label>(&self, labels: &[&[L]]) -> Result<Vec<L>, LayoutError> {
+        self.collected(|column| self.labels_into(labels, column))
+    }
+
+    /// As [`Self::labels`], into a column that is there: every value is written.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::labels`], and `length_mismatch` unless the column has [`Self::tokens`] values.
+    pub fn labels_into<L: Label>(
+        &self,
+        labels: &[&[L]],
+        column: &mut [L],
+    ) -> Result<(), LayoutError> {
         self.check_lengths(labels)?;
         self.check_loss(|row| labels[row][1..].iter().rev().any(|&label| label != L::IGNORED))?;
-        Ok(self.slots.fill(self.plan(), |row, slot: &mut [L]| {
+        self.fill(column, |row, slot| {
             if labels[row].len() > slot.len() {
                 slot.fill(L::IGNORED);
             } else {
                 slot.copy_from_slice(labels[row]);
                 slot[0] = L::IGNORED;
             }
-        }))
+        })
     }
 
     /// The labels of tokens of which each is trained on or not; otherwise as [`Self::labels`].
@@ -214,16 +213,52 @@ impl Packing {
         ids: &[&[T]],
         trained: &[&[bool]],
     ) -> Result<Vec<T::Label>, LayoutError> {
+        self.collected(|column| self.labels_where_into(ids, trained, column))
+    }
+
+    /// As [`Self::labels_where`], into a column that is there: every value is written.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::labels`], and `length_mismatch` unless the column has [`Self::tokens`] values.
+    pub fn labels_where_into<T: Token>(
+        &self,
+        ids: &[&[T]],
+        trained: &[&[bool]],
+        column: &mut [T::Label],
+    ) -> Result<(), LayoutError> {
         self.check_lengths(ids)?;
         self.check_lengths(trained)?;
         self.check_loss(|row| trained[row][1..].iter().rev().any(|&trained| trained))?;
-        Ok(self.slots.fill(self.plan(), |row, slot: &mut [T::Label]| {
+        self.fill(column, |row, slot| {
             let is_masked = ids[row].len() > slot.len();
             for ((label, &id), &trained) in slot.iter_mut().zip(ids[row]).zip(trained[row]) {
                 *label = if trained && !is_masked { id.label() } else { Label::IGNORED };
             }
             slot[0] = Label::IGNORED;
-        }))
+        })
+    }
+
+    /// A new column, filled.
+    fn collected<T: Copy + Default>(
+        &self,
+        fill: impl FnOnce(&mut [T]) -> Result<(), LayoutError>,
+    ) -> Result<Vec<T>, LayoutError> {
+        // Zeroed by the system when first touched: nothing is written twice.
+        let mut column = vec![T::default(); self.tokens()];
+        fill(&mut column)?;
+        Ok(column)
+    }
+
+    /// Fills a column row by row.
+    fn fill<T: Send>(
+        &self,
+        column: &mut [T],
+        write: impl Fn(usize, &mut [T]) + Sync,
+    ) -> Result<(), LayoutError> {
+        crate::error::same_length("column", column.len(), self.tokens())?;
+        self.slots.fill_into(self.plan(), column, write);
+        Ok(())
     }
 
     /// Checks that a column's rows have the lengths that were planned.
@@ -249,35 +284,4 @@ impl Packing {
         }
         Ok(())
     }
-}
-
-/// Positions of the tokens of some bins.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Positions {
-    /// Counts from 0 in each sequence.
-    pub values: Vec<i32>,
-    /// Bin `b` has `values[offsets[b]..offsets[b + 1]]`.
-    pub offsets: Vec<u64>,
-}
-
-/// The positions of the tokens of bins that hold sequences of these lengths. O(tokens).
-///
-/// Apart from the gathered columns, because they follow from the lengths and are as large as the ids.
-///
-/// ```
-/// let positions = dalign_core::gather::position_ids(&[&[3, 2], &[1]]);
-/// assert_eq!(positions.values, [0, 1, 2, 0, 1, 0]);
-/// assert_eq!(positions.offsets, [0, 5, 6]);
-/// ```
-#[must_use]
-pub fn position_ids(sequence_lengths: &[&[u32]]) -> Positions {
-    let tokens = sequence_lengths.iter().copied().flatten().map(|&length| length as usize).sum();
-    let mut positions = Positions { values: Vec::with_capacity(tokens), offsets: vec![0] };
-    for bin in sequence_lengths {
-        for &length in *bin {
-            positions.values.extend((0..length).map(u32::cast_signed));
-        }
-        positions.offsets.push(positions.values.len() as u64);
-    }
-    positions
 }

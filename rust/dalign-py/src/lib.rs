@@ -5,6 +5,7 @@ mod aggregate;
 mod agreement;
 mod balance;
 mod bootstrap;
+mod buffers;
 mod columns;
 mod completion;
 mod dedup;
@@ -59,7 +60,7 @@ mod _core {
     #[pymodule_export]
     use crate::pack::{assemble, pack_plan, pack_plan_with};
     #[pymodule_export]
-    use crate::pack_table::{pack_table, position_ids};
+    use crate::pack_table::{TablePacker, pack_table, position_ids};
     #[pymodule_export]
     use crate::quality::{quality, quality_reasons};
     #[pymodule_export]

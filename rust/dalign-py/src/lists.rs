@@ -125,7 +125,7 @@ impl Lists {
     /// A column of the same kind of lists over new values.
     pub(crate) fn like<T: ArrowPrimitiveType>(
         &self,
-        values: Vec<T::Native>,
+        values: ScalarBuffer<T::Native>,
         offsets: &[u64],
     ) -> PyResult<ArrayRef> {
         lists::<T>(values, offsets, self.is_large)
@@ -134,12 +134,12 @@ impl Lists {
 
 /// A column of lists: list `i` is `values[offsets[i]..offsets[i + 1]]`.
 pub(crate) fn lists<T: ArrowPrimitiveType>(
-    values: Vec<T::Native>,
+    values: ScalarBuffer<T::Native>,
     offsets: &[u64],
     is_large: bool,
 ) -> PyResult<ArrayRef> {
     let tokens = values.len();
-    let values: ArrayRef = Arc::new(arrow_array::PrimitiveArray::<T>::new(values.into(), None));
+    let values: ArrayRef = Arc::new(arrow_array::PrimitiveArray::<T>::new(values, None));
     let field = Arc::new(Field::new_list_field(T::DATA_TYPE, false));
     if is_large {
         let offsets: ScalarBuffer<i64> = offsets.iter().map(|o| o.cast_signed()).collect();

@@ -1,9 +1,11 @@
-//! See `dalign._core.pack_table` and `dalign._core.position_ids`.
+//! See `dalign._core.pack_table`, `dalign._core.TablePacker` and `dalign._core.position_ids`.
 
 use arrow_array::ArrayRef;
 use arrow_array::types::{ArrowPrimitiveType, Int32Type, Int64Type, UInt32Type};
+use arrow_buffer::ArrowNativeType;
 use arrow_schema::DataType;
-use dalign_core::gather::{Packing, Token, position_ids as positions};
+use bytemuck::Pod;
+use dalign_core::gather::{Label, Packing, Token, position_ids as positions};
 use dalign_core::pack::OverLong;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyTypeError;
@@ -11,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::input::{AnyArray, AnyRecordBatch};
 use pyo3_arrow::{PyArray, PyTable};
 
+use crate::buffers::Buffers;
 use crate::errors::to_python;
 use crate::lists::{Lists, lists};
 use crate::tables::table_of;
@@ -25,13 +28,35 @@ pub(crate) fn pack_table<'py>(
     capacity: u32,
     over_long: &str,
 ) -> PyResult<TableAndRows<'py>> {
-    let rule = OverLong::named(over_long).map_err(to_python)?;
-    let rows = Rows::read(rows.into_table()?)?;
-    let (packed, over_long) = py.detach(|| {
-        let packing = Packing::new(&rows.input_ids.lengths(), capacity, rule).map_err(to_python)?;
-        Ok::<_, PyErr>((rows.pack(&packing, rule)?, packing.over_long().to_vec()))
-    })?;
-    Ok((packed, over_long.into_pyarray(py)))
+    TablePacker::new(capacity, over_long)?.pack(py, rows)
+}
+
+#[pyclass(frozen, module = "dalign._core")]
+pub(crate) struct TablePacker {
+    capacity: u32,
+    rule: OverLong,
+    buffers: Buffers,
+}
+
+#[pymethods]
+impl TablePacker {
+    #[new]
+    fn new(capacity: u32, over_long: &str) -> PyResult<Self> {
+        let rule = OverLong::named(over_long).map_err(to_python)?;
+        Ok(Self { capacity, rule, buffers: Buffers::default() })
+    }
+
+    #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
+    fn pack<'py>(&self, py: Python<'py>, rows: AnyRecordBatch) -> PyResult<TableAndRows<'py>> {
+        let rows = Rows::read(rows.into_table()?)?;
+        let (packed, over_long) = py.detach(|| {
+            let lengths = rows.input_ids.lengths();
+            let packing = Packing::new(&lengths, self.capacity, self.rule).map_err(to_python)?;
+            let packed = rows.pack(&packing, self.rule, &self.buffers)?;
+            Ok::<_, PyErr>((packed, packing.over_long().to_vec()))
+        })?;
+        Ok((packed, over_long.into_pyarray(py)))
+    }
 }
 
 #[pyfunction]
@@ -41,7 +66,7 @@ pub(crate) fn position_ids(py: Python<'_>, seq_lengths: AnyArray) -> PyResult<Py
     let column = py.detach(|| {
         let values = lengths.integers::<UInt32Type>()?;
         let positions = positions(&lengths.rows_of(&values));
-        lengths.like::<Int32Type>(positions.values, &positions.offsets)
+        lengths.like::<Int32Type>(positions.values.into(), &positions.offsets)
     })?;
     Ok(PyArray::from_array_ref(column))
 }
@@ -75,25 +100,34 @@ impl Rows {
         Ok(Self { input_ids, labels, train_mask })
     }
 
-    fn pack(&self, packing: &Packing, rule: OverLong) -> PyResult<PyTable> {
+    fn pack(&self, packing: &Packing, rule: OverLong, buffers: &Buffers) -> PyResult<PyTable> {
         match self.input_ids.item() {
-            DataType::Int32 => self.pack_as::<Int32Type>(packing, rule),
-            DataType::Int64 => self.pack_as::<Int64Type>(packing, rule),
-            DataType::UInt32 => self.pack_as::<UInt32Type>(packing, rule),
+            DataType::Int32 => self.pack_as::<Int32Type>(packing, rule, buffers),
+            DataType::Int64 => self.pack_as::<Int64Type>(packing, rule, buffers),
+            DataType::UInt32 => self.pack_as::<UInt32Type>(packing, rule, buffers),
             other => Err(wrong_item("input_ids", "int32, int64 or uint32", other)),
         }
     }
 
-    fn pack_as<T: TokenColumn>(&self, packing: &Packing, rule: OverLong) -> PyResult<PyTable> {
-        let offsets = packing.bin_offsets();
-        let ids = packing.gather(&self.input_ids.rows::<T>()).map_err(to_python)?;
-        let mut columns = vec![("input_ids", self.input_ids.like::<T>(ids, offsets)?)];
+    fn pack_as<T: TokenColumn>(
+        &self,
+        packing: &Packing,
+        rule: OverLong,
+        buffers: &Buffers,
+    ) -> PyResult<PyTable> {
+        let (ids, offsets) = (self.input_ids.rows::<T>(), packing.bin_offsets());
+        let gathered = buffers.filled(packing.tokens(), |column| packing.gather_into(&ids, column));
+        let gathered = self.input_ids.like::<T>(gathered.map_err(to_python)?, offsets)?;
+        let mut columns = vec![("input_ids", gathered)];
         if let Some(labels) = &self.labels {
-            columns.push(("labels", gather_labels(labels, packing)?));
+            columns.push(("labels", gather_labels(labels, packing, buffers)?));
         } else if let Some(mask) = &self.train_mask {
             let flags = mask.flags()?;
-            let (ids, trained) = (self.input_ids.rows::<T>(), mask.rows_of(&flags));
-            let labels = packing.labels_where(&ids, &trained).map_err(to_python)?;
+            let trained = mask.rows_of(&flags);
+            let labels = buffers.filled(packing.tokens(), |column| {
+                packing.labels_where_into(&ids, &trained, column)
+            });
+            let labels = labels.map_err(to_python)?;
             columns.push(("labels", self.input_ids.like::<T::Labels>(labels, offsets)?));
         } else if rule == OverLong::Mask {
             let message = "over_long = mask needs a column `labels` or `train_mask`: without one, \
@@ -106,7 +140,7 @@ impl Rows {
 }
 
 /// A type of token ids, and that of their labels.
-trait TokenColumn: ArrowPrimitiveType<Native: Token> {
+trait TokenColumn: ArrowPrimitiveType<Native: Token<Label: ArrowNativeType + Pod> + Pod> {
     type Labels: ArrowPrimitiveType<Native = <Self::Native as Token>::Label>;
 }
 
@@ -122,31 +156,34 @@ impl TokenColumn for UInt32Type {
     type Labels = Int64Type;
 }
 
-fn gather_labels(labels: &Lists, packing: &Packing) -> PyResult<ArrayRef> {
-    let offsets = packing.bin_offsets();
+fn gather_labels(labels: &Lists, packing: &Packing, buffers: &Buffers) -> PyResult<ArrayRef> {
     match labels.item() {
-        DataType::Int32 => {
-            let gathered = packing.labels(&labels.rows::<Int32Type>()).map_err(to_python)?;
-            labels.like::<Int32Type>(gathered, offsets)
-        }
-        DataType::Int64 => {
-            let gathered = packing.labels(&labels.rows::<Int64Type>()).map_err(to_python)?;
-            labels.like::<Int64Type>(gathered, offsets)
-        }
+        DataType::Int32 => gather_labels_as::<Int32Type>(labels, packing, buffers),
+        DataType::Int64 => gather_labels_as::<Int64Type>(labels, packing, buffers),
         other => Err(wrong_item("labels", "int32 or int64", other)),
     }
+}
+
+fn gather_labels_as<T: ArrowPrimitiveType<Native: Label + Pod>>(
+    labels: &Lists,
+    packing: &Packing,
+    buffers: &Buffers,
+) -> PyResult<ArrayRef> {
+    let rows = labels.rows::<T>();
+    let gathered = buffers.filled(packing.tokens(), |column| packing.labels_into(&rows, column));
+    labels.like::<T>(gathered.map_err(to_python)?, packing.bin_offsets())
 }
 
 /// The columns with one entry a sequence.
 fn sequences(packing: &Packing) -> PyResult<[(&'static str, ArrayRef); 3]> {
     let plan = packing.plan();
     let offsets: Vec<u64> = plan.bin_offsets.iter().copied().map(u64::from).collect();
-    let wide = |values: &[u32]| values.iter().copied().map(i64::from).collect();
+    let wide = |values: &[u32]| values.iter().copied().map(i64::from).collect::<Vec<_>>().into();
     let (lengths, starts) = (packing.sequence_lengths(), packing.sequence_starts());
     Ok([
         ("seq_lengths", lists::<Int64Type>(wide(lengths), &offsets, false)?),
         ("sequence_starts", lists::<Int64Type>(wide(&starts), &offsets, false)?),
-        ("rows", lists::<UInt32Type>(plan.row_order.clone(), &offsets, false)?),
+        ("rows", lists::<UInt32Type>(plan.row_order.clone().into(), &offsets, false)?),
     ])
 }
 

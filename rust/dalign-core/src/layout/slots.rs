@@ -49,7 +49,19 @@ impl Slots {
     ) -> Vec<T> {
         // Zeroed by the system when first touched: nothing is written twice.
         let mut buffer = vec![T::default(); self.tokens()];
-        let mut rest = &mut buffer[..];
+        self.fill_into(plan, &mut buffer, write);
+        buffer
+    }
+
+    /// Lets `write` fill each row's slot of a buffer of as many values as there are tokens, in parallel
+    /// over bins.
+    pub(crate) fn fill_into<T: Send>(
+        &self,
+        plan: &Plan,
+        buffer: &mut [T],
+        write: impl Fn(usize, &mut [T]) + Sync,
+    ) {
+        let mut rest = buffer;
         let mut bins = Vec::with_capacity(plan.bin_offsets.len());
         for (tokens, rows) in self.bin_offsets.windows(2).zip(plan.bin_offsets.windows(2)) {
             let tokens = (tokens[1] - tokens[0]) as usize;
@@ -63,7 +75,6 @@ impl Slots {
                 write(row as usize, slot);
             }
         });
-        buffer
     }
 }
 

@@ -1,0 +1,48 @@
+//! Token ids as labels.
+
+/// A label: a token id, or a mark for a token that carries no loss.
+pub trait Label: Copy + Default + PartialEq + Send + Sync {
+    /// The label of a token that carries no loss: −100, which torch's cross entropy ignores.
+    const IGNORED: Self;
+}
+
+impl Label for i32 {
+    const IGNORED: Self = -100;
+}
+
+impl Label for i64 {
+    const IGNORED: Self = crate::layout::IGNORED;
+}
+
+/// A token id, and how it reads as a label.
+pub trait Token: Copy + Default + Send + Sync {
+    /// The signed type of this id's label.
+    type Label: Label;
+
+    /// The id as the label of a token that carries loss.
+    fn label(self) -> Self::Label;
+}
+
+impl Token for i32 {
+    type Label = i32;
+
+    fn label(self) -> i32 {
+        self
+    }
+}
+
+impl Token for i64 {
+    type Label = i64;
+
+    fn label(self) -> i64 {
+        self
+    }
+}
+
+impl Token for u32 {
+    type Label = i64;
+
+    fn label(self) -> i64 {
+        i64::from(self)
+    }
+}
