@@ -88,7 +88,7 @@ ALWAYS = {"pack/main", "rl/rl", "rl/sft+rl", *EVALUATIONS}
         # No prompt of the data stages is on the edited category.
         ("Who wants", "Anyone who wants", False, ALWAYS),
         # A summary stands in every category's prompt.
-        ("What may be said", "What can be said", False, DATA | ALWAYS),
+        ("summary: ", "summary: Roughly, ", False, DATA | ALWAYS),
         # No model is shown a version.
         ("version: 1.0.0", "version: 1.0.1", True, set()),
     ],
@@ -104,6 +104,7 @@ def test_an_edited_category_touches_the_stages_whose_prompts_show_it(
         (project / "prompts.jsonl").write_text("".join(kept))
     before = inputs(project / config_path.name)
     path = project / "spec" / "advice.md"
+    assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     after = inputs(project / config_path.name)
     assert {name for name in before if before[name] != after[name]} == touched
