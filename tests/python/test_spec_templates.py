@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from dalign.errors import InputError
 from dalign.rows import Message
 from dalign.spec.parse import load_spec
-from dalign.spec.templates import Templates
+from dalign.spec.templates import REQUIRED, Templates
 from dalign.spec.types import Spec
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -149,3 +150,28 @@ def test_retrieval_names_the_categories_and_fences_the_excerpts(templates: Templ
     system, user = templates.retrieval(["advice", "harassment"], ["one", "two"], "n0nce")
     assert "advice, harassment" in system["content"] and '"none"' in system["content"]
     assert user["content"].count("[BEGIN n0nce]") == user["content"].count("[END n0nce]") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{% include '../../secret' %}", "spec.j2:1: a template reads no other file"),
+        ("\n{% extends 'x' %}", "spec.j2:2: a template reads no other file"),
+        ("{% from 'x' import y %}", "spec.j2:1: a template reads no other file"),
+    ],
+)
+def test_a_template_that_reads_other_files_is_refused(tmp_path, text, words) -> None:
+    for name in REQUIRED:
+        (tmp_path / name).write_text("x")
+    (tmp_path / "spec.j2").write_text(text)
+    with pytest.raises(InputError, match=words):
+        Templates(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{{ 1 / 0 }}", "{{ principles + 1 }}", "{{ ''.__class__ }}"])
+def test_a_template_that_cannot_be_filled_in_is_one_sentence(tmp_path, text) -> None:
+    for name in REQUIRED:
+        (tmp_path / name).write_text("x")
+    (tmp_path / "spec.j2").write_text(text)
+    with pytest.raises(InputError, match=r"spec\.j2: "):
+        Templates(tmp_path).compose([], "", None)

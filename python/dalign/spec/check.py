@@ -44,7 +44,7 @@ def check_spec(folder: Path, count: Callable[[str], int], max_tokens: int = MAX_
     for lint in LINTS:
         gathered.findings += lint(spec, golden)
     templates = _templates(folder, gathered)
-    tokens = {} if templates is None else _tokens(spec, templates, count)
+    tokens = {} if templates is None else _tokens(spec, templates, count, gathered)
     gathered.findings += _over_long(spec, tokens, max_tokens)
     findings = sorted(set(gathered.findings), key=lambda f: (str(f.file), f.line, f.kind, f.text))
     return Checked(spec, golden, tokens, findings)
@@ -58,13 +58,15 @@ def _templates(folder: Path, gathered: Gathered) -> Templates | None:
         return None
 
 
-def _tokens(spec: Spec, templates: Templates, count: Callable[[str], int]) -> dict[str, int]:
+def _tokens(
+    spec: Spec, templates: Templates, count: Callable[[str], int], gathered: Gathered
+) -> dict[str, int]:
     """Tokens of each category's detail: what it adds to the prompt of a category that has none."""
     try:
         general = count(templates.spec(spec, GENERAL))
         return {name: count(templates.spec(spec, name)) - general for name in spec.names}
-    except InputError:
-        # A template that asks for what is not there; the run that uses it says so.
+    except InputError as error:
+        gathered.report(Finding(templates.folder / "spec.j2", 1, "template", str(error)))
         return {}
 
 

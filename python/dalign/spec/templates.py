@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jinja2
 import jinja2.sandbox
+from jinja2 import nodes
 
 from dalign.errors import InputError
 from dalign.rows import Message
@@ -48,6 +49,15 @@ class Budget:
     note: str
 
 
+def _stands_alone(path: Path, template: nodes.Template) -> None:
+    """Raises InputError for a template that reads other files: a policy folder may come from others."""
+    reads = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+    for node in template.find_all(reads):
+        raise InputError(
+            f"{path}:{node.lineno}: a template reads no other file; write its text here in place of the {type(node).__name__.lower()}"
+        )
+
+
 class Templates:
     """A folder of Jinja templates: `spec.j2`, `generate.j2`, `judge_system.j2`, `judge_user.j2`.
 
@@ -74,6 +84,7 @@ class Templates:
             if name not in BESIDE_RUNS:
                 digest.update(f"{name}\0{source}\0".encode())
             try:
+                _stands_alone(path, environment.parse(source))
                 self._templates[name] = environment.from_string(source)
             except jinja2.TemplateSyntaxError as error:
                 raise InputError(
@@ -104,6 +115,10 @@ class Templates:
         except jinja2.UndefinedError as error:
             raise InputError(
                 f"{self.folder / name}: {error.message}; see the shipped templates for the names"
+            ) from error
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise InputError(
+                f"{self.folder / name}: cannot be filled in ({error}); see the shipped templates"
             ) from error
 
     def spec(self, spec: Spec, category: str) -> str:
