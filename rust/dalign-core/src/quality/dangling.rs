@@ -1,14 +1,18 @@
 //! References to a policy that the reader cannot see: "the policy above", "as the system prompt
 //! says". Once the policy is taken out of the prompt they point at nothing.
 
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+
 use aho_corasick::{AhoCorasick, MatchKind};
 
 /// What is referred to.
-const THINGS: [&str; 12] = [
+const THINGS: [&str; 13] = [
     "policy",
     "policies",
     "guideline",
     "guidelines",
+    "clause",
     "rules",
     "specification",
     "spec",
@@ -19,8 +23,11 @@ const THINGS: [&str; 12] = [
     "context",
 ];
 
+/// What may stand before it.
+const KINDS: [&str; 7] = ["", "safety ", "content ", "usage ", "moderation ", "style ", "system "];
+
 /// How a reference to it leaves the text; `*` stands for the thing.
-const FORMS: [&str; 14] = [
+const FORMS: [&str; 19] = [
     "the * above",
     "the above *",
     "above-mentioned *",
@@ -34,6 +41,11 @@ const FORMS: [&str; 14] = [
     "the * i was given",
     "the * i have been given",
     "the * in the prompt",
+    "the * listed above",
+    "the * quoted above",
+    "the * mentioned above",
+    "the * i was shown",
+    "the * you gave me",
     "the * i see here",
 ];
 
@@ -52,6 +64,19 @@ const OTHERS: [&str; 12] = [
     "my instructions say",
     "the developer message",
 ];
+
+/// Built once: there are some two thousand.
+static KNOWN: LazyLock<Result<References, super::QualityError>> =
+    LazyLock::new(|| References::of(known_phrases()));
+
+fn known_phrases() -> impl Iterator<Item = String> {
+    let things = THINGS.iter().flat_map(|thing| KINDS.map(|kind| format!("{kind}{thing}")));
+    let things: Vec<String> = things.collect();
+    let forms = FORMS.iter().flat_map(move |form| {
+        things.iter().map(|thing| form.replace('*', thing)).collect::<Vec<_>>()
+    });
+    forms.chain(OTHERS.iter().map(|&phrase| phrase.to_owned()))
+}
 
 /// A reference, where it stands.
 ///
@@ -87,7 +112,7 @@ pub struct Dangling {
 /// ```
 #[derive(Debug, Clone)]
 pub struct References {
-    phrases: Vec<String>,
+    phrases: Arc<[String]>,
     finder: AhoCorasick,
 }
 
@@ -109,14 +134,18 @@ impl References {
         if let Some(row) = blank {
             return Err(super::QualityError::BlankPhrase { row });
         }
-        let known = FORMS.iter().flat_map(|form| THINGS.map(|thing| form.replace('*', thing)));
-        let others = OTHERS.iter().map(|&phrase| phrase.to_owned());
-        let further = phrases.iter().map(|phrase| phrase.as_ref().trim().to_owned());
-        let phrases: Vec<String> = known.chain(others).chain(further).collect();
+        if phrases.is_empty() {
+            return KNOWN.clone();
+        }
+        Self::of(known_phrases().chain(phrases.iter().map(|it| it.as_ref().trim().to_owned())))
+    }
+
+    fn of(phrases: impl Iterator<Item = String>) -> Result<Self, super::QualityError> {
+        let phrases: Arc<[String]> = phrases.collect();
         let finder = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::LeftmostLongest)
-            .build(&phrases)
+            .build(&*phrases)
             .map_err(|_| super::QualityError::TooManyPhrases { phrases: phrases.len() })?;
         Ok(Self { phrases, finder })
     }
@@ -133,7 +162,7 @@ impl References {
         &self.phrases
     }
 
-    /// The references of a text, in order; O(bytes).
+    /// The references of a text, in order; O(bytes). A line break in one is a space.
     ///
     /// ```
     /// let references = dalign_core::quality::References::new::<&str>(&[])?;
@@ -141,13 +170,17 @@ impl References {
     /// assert_eq!(found.map(|it| (it.start, it.end)), Some((3, 19)));
     /// # Ok::<(), dalign_core::quality::QualityError>(())
     /// ```
-    pub fn find<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Dangling> + 't {
-        self.finder.find_iter(text).filter_map(|found| {
+    pub fn find(&self, text: &str) -> impl Iterator<Item = Dangling> + use<> {
+        // As long as it was, so that places stay.
+        let is_broken = text.bytes().any(|byte| matches!(byte, b'\n' | b'\t'));
+        let line = if is_broken { text.replace(['\n', '\t'], " ").into() } else { Cow::from(text) };
+        let found = self.finder.find_iter(&*line).filter_map(|found| {
             let is_letter = |c: char| c.is_alphanumeric();
-            let is_whole = !text[..found.start()].ends_with(is_letter)
-                && !text[found.end()..].starts_with(is_letter);
+            let is_whole = !line[..found.start()].ends_with(is_letter)
+                && !line[found.end()..].starts_with(is_letter);
             let phrase = found.pattern().as_u32();
             is_whole.then(|| Dangling { phrase, start: found.start(), end: found.end() })
-        })
+        });
+        found.collect::<Vec<_>>().into_iter()
     }
 }
