@@ -38,7 +38,7 @@ def pack_rows(
     if rule is None:
         raise InputError(f"--over-long {over_long}: choose {', '.join(OVER_LONG)}")
     source = open_rows(job.source, job.memory_mib, BATCH_SHARE)
-    check_out(job.source, job.out, force=job.force, suffix=".parquet", dropped=source.suffix)
+    check_out(job.source, job.out, force=job.force, suffix=".parquet")
     if buffer_tokens is None:
         buffer_tokens = (job.memory_mib << 20) // 2 // TOKEN_BYTES
     packer = Packer(open_tokenizer(tokenizer), capacity, rule, max(buffer_tokens, capacity))

@@ -21,7 +21,7 @@ from dalign.data.row_files import (
     Decide,
     RowFile,
     check_out,
-    dropped_path,
+    dropped_beside,
     look_through,
     open_rows,
     refusals,
@@ -158,7 +158,7 @@ def _draw(
 
 def tell(job: Job, counts: Counts, **more: object) -> None:
     """Prints what was done: JSON on stdout, or a few lines on stderr."""
-    dropped = dropped_path(job.out, job.out.suffix)
+    dropped = dropped_beside(job.source, job.out)
     if job.as_json:
         files = {"in": str(job.source), "out": str(job.out), "dropped_rows": str(dropped)}
         print(json.dumps(files | counts.as_json() | more, ensure_ascii=False))

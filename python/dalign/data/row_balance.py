@@ -135,11 +135,12 @@ def read_quotas(path: Path) -> dict[str, Any]:
     for key in value:
         if key not in known:
             raise InputError(f"{path}: unknown key {key!r}; {did_you_mean(key, known)}")
-    found: dict[str, Any] = {
-        part: {name: _quota(path, part, name, quota) for name, quota in value[part].items()}
-        for part in known[1:]
-        if isinstance(value.get(part), dict)
-    }
+    found: dict[str, Any] = {}
+    for part in known[1:]:
+        quotas = value.get(part, {})
+        if not isinstance(quotas, dict):
+            raise InputError(f'{path}: {part} must be an object such as {{"name": {{"max": 100}}}}')
+        found[part] = {name: _quota(path, part, name, quota) for name, quota in quotas.items()}
     total = value.get("total")
     if total is not None:
         found["total"] = _whole(path, "total", total)

@@ -98,17 +98,25 @@ def dropped_path(out: Path, suffix: str) -> Path:
     return out.with_name(f"{out.stem}.dropped{suffix}")
 
 
-def check_out(
-    source: Path, out: Path, *, force: bool, suffix: str | None = None, dropped: str | None = None
-) -> None:
-    """Raises InputError where the result cannot be written: no such folder, another kind, or something there already."""
+def dropped_beside(source: Path, out: Path) -> Path:
+    """Where the dropped rows of this input go, which are of its kind."""
+    return dropped_path(out, _kind(source).suffix)
+
+
+def check_out(source: Path, out: Path, *, force: bool, suffix: str | None = None) -> None:
+    """Raises InputError where the result cannot be written: no such folder, another kind, or something there already.
+
+    suffix: what `out` must end in; unless given, it is of the input's kind.
+    """
     if suffix is None and _kind(out) is not _kind(source):
         raise InputError(f"{out}: must be of the kind of {source}; end its name in {source.suffix}")
     if suffix is not None and out.suffix.lower() != suffix:
         raise InputError(f"{out}: its name must end in {suffix}: that is what is written")
     if not out.parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent}; make it first")
-    for path in (out, dropped_path(out, dropped or source.suffix)):
+    results = (out, dropped_beside(source, out))
+    # Files are written beside their places first.
+    for path in (*results, *(path.with_name(f"{path.name}.tmp") for path in results)):
         if path.exists() and source.exists() and path.samefile(source):
             raise InputError(f"{path}: is the input; name another file, rows are never edited")
         if path.is_dir() or (path.exists() and not force):
