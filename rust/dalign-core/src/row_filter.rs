@@ -54,6 +54,20 @@ impl Rules {
         }
         Ok(Self { tags, min_chars, max_chars })
     }
+
+    /// Why a text's length is wrong, if it is.
+    fn length(&self, text: &str) -> Option<Reason> {
+        let bytes = text.len() as u64;
+        // A character has one to four bytes: most texts need not be counted.
+        if bytes.div_ceil(4) >= self.min_chars && bytes <= self.max_chars {
+            return None;
+        }
+        let chars = count_chars(text) as u64;
+        if chars < self.min_chars {
+            return Some(Reason::TooShort { chars, limit: self.min_chars });
+        }
+        (chars > self.max_chars).then_some(Reason::TooLong { chars, limit: self.max_chars })
+    }
 }
 
 /// A filter that remembers the texts it has kept.
@@ -128,12 +142,8 @@ impl RowFilter {
         if status != Status::Ok {
             return Ok(Some(Reason::Form(status)));
         }
-        let chars = count_chars(text) as u64;
-        if chars < self.rules.min_chars {
-            return Ok(Some(Reason::TooShort { chars, limit: self.rules.min_chars }));
-        }
-        if chars > self.rules.max_chars {
-            return Ok(Some(Reason::TooLong { chars, limit: self.rules.max_chars }));
+        if let Some(reason) = self.rules.length(text) {
+            return Ok(Some(reason));
         }
         let Some(seen) = &mut self.seen else { return Ok(None) };
         self.normalised.clear();

@@ -19,13 +19,57 @@ use crate::simd::widest;
 /// assert_eq!(out, "a b");
 /// ```
 pub fn normalise_into(text: &str, out: &mut String) {
-    let start = out.len();
-    for word in text.split_whitespace() {
-        if out.len() > start {
+    let mut rest = text.trim_start();
+    loop {
+        let plain = plain_prefix(rest.as_bytes());
+        let (head, tail) = rest.split_at(plain);
+        out.push_str(head);
+        let Some(character) = tail.chars().next() else { return };
+        if character.is_whitespace() {
+            rest = tail.trim_start();
+            if rest.is_empty() {
+                return;
+            }
             out.push(' ');
+        } else {
+            // Only its first byte is that of a white space.
+            out.push(character);
+            rest = &tail[character.len_utf8()..];
         }
-        out.push_str(word);
     }
+}
+
+/// How many bytes from the start stay as they are: up to the first that may begin white space other
+/// than one space between two words. That is at the start of a character.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const BLOCK: usize = 32;
+    let at = widest(|| {
+        let mut at = 0;
+        // Each byte is looked at with the one after it.
+        while let Some(block) = bytes[at..].first_chunk::<{ BLOCK + 1 }>() {
+            let found =
+                (0..BLOCK).fold(0, |it, i| it | u8::from(may_change(block[i], block[i + 1])));
+            if found != 0 {
+                break;
+            }
+            at += BLOCK;
+        }
+        at
+    });
+    let follow = |i: usize| bytes.get(i + 1).copied().unwrap_or(b' ');
+    let rest = (at..bytes.len()).find(|&i| may_change(bytes[i], follow(i)));
+    rest.unwrap_or(bytes.len())
+}
+
+/// Whether a byte and the next may belong to white space that is not one space between two words.
+#[inline(always)]
+fn may_change(byte: u8, next: u8) -> bool {
+    let is_blank = |byte: u8| byte == b' ' || byte.wrapping_sub(b'\t') < 5;
+    // The first bytes of U+0085 and U+00A0, U+1680, U+2000 and others, U+3000.
+    let is_wide = |byte: u8| byte == 0xc2 || byte.wrapping_sub(0xe1) < 3;
+    byte.wrapping_sub(b'\t') < 5
+        || is_wide(byte)
+        || (byte == b' ' && (is_blank(next) || is_wide(next)))
 }
 
 /// How many characters (Unicode scalar values) a text has; O(bytes), some 30 bytes a cycle.

@@ -5,6 +5,7 @@ use memchr::memchr2;
 use super::error::Defect;
 use super::escape::{JsonText, read_escape};
 use super::fields::{Fields, Found, Span};
+use crate::simd::widest;
 
 /// How deep values may nest, the row itself counted: enough for any row, and far from the end of
 /// the stack.
@@ -181,7 +182,7 @@ impl Scanner<'_> {
             escaped = true;
         }
         let end = self.at;
-        if let Some(control) = self.line[start..end].iter().position(|&byte| byte < 0x20) {
+        if let Some(control) = first_control(&self.line[start..end]) {
             self.at = start + control;
             return Err(self.wrong("a control character within a text"));
         }
@@ -278,4 +279,14 @@ impl Scanner<'_> {
     fn wrong(&self, what: &'static str) -> Defect {
         Defect::NotJson { what, at: self.at + 1 }
     }
+}
+
+/// The place of the first control character.
+#[inline]
+fn first_control(bytes: &[u8]) -> Option<usize> {
+    let is_control = |byte: u8| byte < 0x20;
+    // One answer for all bytes needs no branch a byte.
+    let has_control =
+        widest(|| bytes.iter().fold(0, |found, &byte| found | u8::from(is_control(byte))));
+    if has_control == 0 { None } else { bytes.iter().position(|&byte| is_control(byte)) }
 }
