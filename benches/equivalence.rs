@@ -1,16 +1,25 @@
 //! The baselines of the benches give what the core gives: only then are their speeds compared.
 
+use std::num::NonZeroUsize;
+
 use dalign_benches::{
     Stream, borrowed, completions, documents, lengths, naive, prose, replies, scores,
-    spread_lengths, strata,
+    spread_lengths, strata, wide_scores,
 };
 use dalign_core::aggregate::{Method, reduce};
+use dalign_core::agreement::Scale::Interval;
+use dalign_core::agreement::krippendorff_alpha;
 use dalign_core::balance::{Balancer, Quota, Quotas, Rows, Settings};
+use dalign_core::bootstrap;
 use dalign_core::completion::{Status, Tags, parse_column};
 use dalign_core::dedup::{self, near, representatives};
+use dalign_core::gather::Packing;
+use dalign_core::goodness::goodness;
+use dalign_core::leak::{TokenTexts, first_leak};
 use dalign_core::overlap::NgramIndex;
-use dalign_core::pack::plan;
+use dalign_core::pack::{OverLong, plan};
 use dalign_core::quality::{Checks, Completion};
+use dalign_core::text::normalise_into;
 use dalign_core::verdict::{Scale, parse_column as verdicts};
 
 #[test]
@@ -124,6 +133,111 @@ fn looking_up_every_run_of_words_finds_the_same_overlap() {
     let found: Vec<u32> = found.iter().map(|row| row.shared).collect();
     assert_eq!(naive::shared_runs(&texts, &known, 13), found);
     assert!(found[20..].iter().any(|&shared| shared > 0), "a copy of a reference is among them");
+}
+
+#[test]
+fn words_joined_by_a_space_are_the_normalised_text() {
+    // Every white space, what has the same first byte, and words around blocks of 32 bytes.
+    let pieces = [
+        " ",
+        "  ",
+        "\t",
+        "\n",
+        "\u{b}",
+        "\u{c}",
+        "\r\n",
+        "\u{85}",
+        "\u{a0}",
+        "\u{1680}",
+        "\u{2000}",
+        "\u{2009}",
+        "\u{2028}",
+        "\u{202f}",
+        "\u{205f}",
+        "\u{3000}",
+        "\u{200b}",
+        "’",
+        "é",
+        "á",
+        "あ",
+        "中",
+        "🙂",
+        "\u{1f}",
+        "a",
+        "word",
+        "some_longer_word",
+        "a word of the policy that has no other spaces",
+    ];
+    let mut stream = Stream::new(14);
+    for _ in 0..20_000 {
+        let count = stream.below(12);
+        let text: String = (0..count).map(|_| *stream.pick(&pieces)).collect();
+        let mut found = String::from("x");
+        normalise_into(&text, &mut found);
+        assert_eq!(found[1..], naive::normalised(&text), "{text:?}");
+    }
+}
+
+#[test]
+fn rows_one_after_the_other_are_the_gathered_column() {
+    for lengths in [lengths(2_000, 4096), vec![1; 5_000]] {
+        let packing = Packing::new(&lengths, 4096, OverLong::Error).unwrap();
+        let ids: Vec<i32> = (0..packing.tokens() as i32).collect();
+        let mut rest = &ids[..];
+        let rows: Vec<&[i32]> =
+            lengths.iter().map(|&length| rest.split_off(..length as usize).unwrap()).collect();
+        let naive = naive::gathered(&rows, &packing.plan().row_order);
+        assert_eq!(packing.gather(&rows).unwrap(), naive);
+    }
+}
+
+#[test]
+fn alpha_by_every_pair_is_the_same() {
+    let (scores, offsets) = wide_scores(3_000, 8);
+    let alpha = krippendorff_alpha(&scores, &offsets, Interval).unwrap().unwrap();
+    let naive = naive::interval_alpha(&scores, &offsets).unwrap();
+    assert!((alpha - naive).abs() < 1e-9, "{alpha} and {naive}");
+}
+
+#[test]
+fn goodness_of_sorted_attacks_is_the_same() {
+    let mut stream = Stream::new(12);
+    let harms: Vec<f64> = (0..8_000).map(|_| stream.unit()).collect();
+    let offsets: Vec<u64> = (0..=1_000).map(|prompt| prompt * 8).collect();
+    let settings = bootstrap::Settings {
+        n_resamples: 10,
+        level: 0.95,
+        seed: 7,
+        method: bootstrap::Method::Percentile,
+    };
+    for share in [0.1, 0.3, 1.0] {
+        let found = goodness(&harms, &offsets, share, None, settings).unwrap().estimate.mean;
+        let naive = naive::goodness(&harms, &offsets, share);
+        assert!((found - naive).abs() < 1e-12, "{found} and {naive} at {share}");
+    }
+}
+
+#[test]
+fn comparing_run_with_run_finds_the_same_leak() {
+    let mut stream = Stream::new(13);
+    let policy: Vec<u32> = (0..200).map(|_| stream.below(9) as u32).collect();
+    let prompts: Vec<u32> = (0..4_000).map(|_| stream.below(9) as u32).collect();
+    let own: Vec<u32> = (0..4_000).map(|_| stream.below(9) as u32).collect();
+    let offsets: Vec<u64> = (0..=200).map(|row| row * 20).collect();
+    let mut found = Vec::new();
+    for run in 1..8 {
+        let leak = first_leak(
+            &TokenTexts { ids: &prompts, offsets: &offsets },
+            &TokenTexts { ids: &own, offsets: &offsets },
+            &TokenTexts { ids: &policy, offsets: &[0, 200] },
+            NonZeroUsize::new(run).unwrap(),
+        );
+        let leak = leak.unwrap();
+        assert_eq!(leak, naive::first_leak(&prompts, &own, 20, &policy, run));
+        found.push(leak);
+    }
+    assert!(found.iter().any(|leak| leak.is_some_and(|row| row > 0)), "{found:?}");
+    assert!(found.contains(&None), "{found:?}");
 }
 
 #[test]

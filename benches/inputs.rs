@@ -108,6 +108,29 @@ pub fn completions(rows: usize) -> Vec<String> {
     completions
 }
 
+/// Lines of JSON with an id and a completion each, as [`completions`] makes them.
+#[must_use]
+pub fn rollout_rows(rows: usize) -> String {
+    let line = |(row, text): (usize, &String)| {
+        let text = text.replace('\n', "\\n");
+        format!("{{\"id\": \"row-{row}\", \"completion\": \"{text}\"}}\n")
+    };
+    completions(rows).iter().enumerate().map(line).collect()
+}
+
+/// As [`rollout_rows`], shorter and with every character of the completion as an escape.
+#[must_use]
+pub fn escaped_rows(rows: usize) -> String {
+    let mut stream = Stream::new(10);
+    let escaped =
+        |text: &str| text.chars().map(|it| format!("\\u{:04x}", it as u32)).collect::<String>();
+    let line = |row| {
+        let text = format!("<think>{}</think>{}", prose(&mut stream, 20), prose(&mut stream, 10));
+        format!("{{\"id\": \"row-{row}\", \"completion\": \"{}\"}}\n", escaped(&text))
+    };
+    (0..rows).map(line).collect()
+}
+
 /// Documents of 300 words; every tenth is an earlier one with up to 3 % of its words replaced.
 #[must_use]
 pub fn documents(rows: usize) -> Vec<String> {
@@ -192,6 +215,13 @@ pub fn scores(completions: usize, k: usize) -> (Vec<f64>, Vec<u32>) {
     let mut score = || if stream.below(20) == 0 { f64::NAN } else { stream.below(11) as f64 };
     let scores = (0..completions * k).map(|_| score()).collect();
     (scores, (0..=completions).map(|completion| (completion * k) as u32).collect())
+}
+
+/// As [`scores`], with offsets of 64 bits.
+#[must_use]
+pub fn wide_scores(completions: usize, k: usize) -> (Vec<f64>, Vec<u64>) {
+    let (scores, offsets) = scores(completions, k);
+    (scores, offsets.into_iter().map(u64::from).collect())
 }
 
 /// Categories of which each has half the rows of the one before, and up to three clauses a row: the

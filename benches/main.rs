@@ -8,11 +8,15 @@ mod bootstrap;
 mod completion;
 mod dedup;
 mod ids;
+mod jsonl;
 mod layout;
+mod leak;
 mod near;
 mod overlap;
 mod pack;
 mod quality;
+mod statistics;
+mod steps;
 mod tokenize;
 mod verdict;
 
@@ -33,18 +37,26 @@ criterion_group! {
     name = benches;
     config = settings();
     targets =
+        jsonl::jsonl,
+        jsonl::files,
         completion::completion,
         dedup::dedup,
         near::near_duplicates,
         overlap::overlap,
         tokenize::tokenize,
         pack::pack,
+        steps::stream,
+        steps::steps,
+        steps::gather,
         layout::layout,
+        leak::leak,
         quality::quality,
         verdict::verdict,
         aggregate::aggregate,
         balance::balance,
         bootstrap::bootstrap,
+        statistics::agreement,
+        statistics::goodness_at_share,
         ids::ids,
 }
 criterion_main!(benches);
