@@ -135,6 +135,9 @@ sanitize: ## The tests of the core under the address sanitizer (nightly Rust)
 bench-peers: develop ## Other tools beside dalign, same input, in turn: ratios, and target/bench-peers.json
 	PYTHONPATH=benches $(BIN)/python -m peers $(ARGS)
 
+bench-sizes: develop ## Memory and time against size, 10^4 to 10^7 rows: table and figure into benches/results
+	$(BIN)/python benches/sizes.py $(ARGS)
+
 evidence: develop ## Every arm over several seeds, table and figure into benches/results
 	$(BIN)/python benches/evidence.py
 
@@ -151,4 +154,4 @@ clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
 .PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke faults test-real \
-  bench bench-peers fuzz sanitize evidence pretrain wheel lock clean
+  bench bench-peers bench-sizes fuzz sanitize evidence pretrain wheel lock clean

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tree import ROOT
 
@@ -59,6 +60,23 @@ def test_a_small_run_gives_whole_rows_of_equal_outputs(
         assert row["equal"] is True
         assert row["n"] == n
         assert row["ratio"] == pytest.approx(row["peer_cpu_s"] / row["dalign_cpu_s"])  # type: ignore[operator]
+
+
+def test_near_duplicates_are_judged_by_their_words_and_not_by_a_peer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benches")
+    from peers.paths import near_duplicates as path
+
+    # Seven words make three runs of five; with another last word two of four are shared.
+    words = "one two three four five six seven"
+    documents = [words, f"{words} eight", "something else", f"{words[:-5]}ten"]
+    near, far = path.similarity(documents, 0, 1), path.similarity(documents, 0, 3)
+    assert (near, far) == (3 / 4, 2 / 4)
+    path.save(tmp_path, [(0, 1), (0, 3)], [0, 2])
+    planted = np.array([(0, 1), (1, 2)])
+    assert path.measures(documents, planted, tmp_path) == (1 / 2, 1 / 2)
+    assert path.kept_rows(4, [(1, 3), (0, 3)]).tolist() == [0, 2]
 
 
 def test_every_lock_names_versions_and_hashes_and_no_host() -> None:
