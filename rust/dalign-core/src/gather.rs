@@ -1,5 +1,7 @@
 //! Lists of tokens, one a row, gathered into bins: planned and copied once, column by column.
 
+mod bins;
+mod checks;
 mod label;
 mod positions;
 
@@ -7,7 +9,7 @@ pub use label::{Label, Token};
 pub use positions::{Positions, position_ids};
 
 use crate::layout::{LayoutError, Slots};
-use crate::pack::{Fitted, OverLong, PackError, Plan, plan_with};
+use crate::pack::{Fitted, OverLong, PackError, plan_with};
 
 /// Rows planned into bins, ready to gather any number of columns that have one entry a token.
 ///
@@ -52,58 +54,6 @@ impl Packing {
         let slots = Slots::new(&fitted.plan, lengths, capacity)
             .expect("a plan holds each of its rows once");
         Ok(Self { fitted, slots, lengths: lengths.to_vec() })
-    }
-
-    /// Which rows each bin holds.
-    #[must_use]
-    pub fn plan(&self) -> &Plan {
-        &self.fitted.plan
-    }
-
-    /// The rows longer than the capacity, rising: dropped or masked as the rule says.
-    #[must_use]
-    pub fn over_long(&self) -> &[u32] {
-        &self.fitted.over_long
-    }
-
-    /// The tokens of each row in the plan's order; a masked row has as many as a bin.
-    #[must_use]
-    pub fn sequence_lengths(&self) -> &[u32] {
-        &self.slots.sequence_lengths
-    }
-
-    /// Bin `b` has the tokens `bin_offsets[b]..bin_offsets[b + 1]` of every gathered column.
-    #[must_use]
-    pub fn bin_offsets(&self) -> &[u64] {
-        &self.slots.bin_offsets
-    }
-
-    /// How many tokens every gathered column has.
-    #[must_use]
-    pub fn tokens(&self) -> usize {
-        self.slots.tokens()
-    }
-
-    /// Where each row starts in its bin, in the plan's order. O(rows).
-    ///
-    /// ```
-    /// use dalign_core::{gather::Packing, pack::OverLong};
-    ///
-    /// let packing = Packing::new(&[3, 5, 4], 8, OverLong::Error)?;
-    /// assert_eq!(packing.sequence_starts(), [0, 5, 0]);
-    /// # Ok::<(), dalign_core::pack::PackError>(())
-    /// ```
-    #[must_use]
-    pub fn sequence_starts(&self) -> Vec<u32> {
-        let mut starts = Vec::with_capacity(self.slots.sequence_lengths.len());
-        for bin in self.plan().bin_offsets.windows(2) {
-            let mut start = 0;
-            for length in &self.slots.sequence_lengths[bin[0] as usize..bin[1] as usize] {
-                starts.push(start);
-                start += length;
-            }
-        }
-        starts
     }
 
     /// One column in the plan's order: each row copied once. O(tokens), in parallel over bins.
@@ -176,6 +126,15 @@ impl Packing {
     /// # Errors
     ///
     /// Those of [`Self::labels`], and `length_mismatch` unless the column has [`Self::tokens`] values.
+    ///
+    /// ```
+    /// use dalign_core::{gather::Packing, pack::OverLong};
+    ///
+    /// let mut column = [0; 3];
+    /// Packing::new(&[3], 8, OverLong::Error)?.labels_into(&[&[-100, 8, 9]], &mut column)?;
+    /// assert_eq!(column, [-100, 8, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn labels_into<L: Label>(
         &self,
         labels: &[&[L]],
@@ -221,6 +180,16 @@ impl Packing {
     /// # Errors
     ///
     /// Those of [`Self::labels`], and `length_mismatch` unless the column has [`Self::tokens`] values.
+    ///
+    /// ```
+    /// use dalign_core::{gather::Packing, pack::OverLong};
+    ///
+    /// let mut column = [0; 2];
+    /// let packing = Packing::new(&[2], 8, OverLong::Error)?;
+    /// packing.labels_where_into(&[&[5_i32, 6]], &[&[true, true]], &mut column)?;
+    /// assert_eq!(column, [-100, 6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn labels_where_into<T: Token>(
         &self,
         ids: &[&[T]],
@@ -258,30 +227,6 @@ impl Packing {
     ) -> Result<(), LayoutError> {
         crate::error::same_length("column", column.len(), self.tokens())?;
         self.slots.fill_into(self.plan(), column, write);
-        Ok(())
-    }
-
-    /// Checks that a column's rows have the lengths that were planned.
-    fn check_lengths<T>(&self, rows: &[&[T]]) -> Result<(), LayoutError> {
-        crate::error::same_length("rows", rows.len(), self.lengths.len())?;
-        let differs = |(row, &length): (&&[T], &u32)| row.len() != length as usize;
-        match rows.iter().zip(&self.lengths).position(differs) {
-            None => Ok(()),
-            Some(row) => {
-                let (found, expected) = (rows[row].len(), self.lengths[row] as usize);
-                Err(LayoutError::RowLength { row, found, expected })
-            }
-        }
-    }
-
-    /// Checks that every row which is neither dropped nor masked carries loss.
-    fn check_loss(&self, carries_loss: impl Fn(usize) -> bool) -> Result<(), LayoutError> {
-        let mut over_long = self.over_long().iter().map(|&row| row as usize).peekable();
-        for row in 0..self.lengths.len() {
-            if over_long.next_if_eq(&row).is_none() && !carries_loss(row) {
-                return Err(LayoutError::EmptyLossMask { row });
-            }
-        }
         Ok(())
     }
 }

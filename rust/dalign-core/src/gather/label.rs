@@ -1,6 +1,12 @@
 //! Token ids as labels.
 
 /// A label: a token id, or a mark for a token that carries no loss.
+///
+/// ```
+/// use dalign_core::gather::Label;
+///
+/// assert_eq!((i32::IGNORED, i64::IGNORED), (-100, -100));
+/// ```
 pub trait Label: Copy + Default + PartialEq + Send + Sync {
     /// The label of a token that carries no loss: −100, which torch's cross entropy ignores.
     const IGNORED: Self;
@@ -15,6 +21,13 @@ impl Label for i64 {
 }
 
 /// A token id, and how it reads as a label.
+///
+/// ```
+/// use dalign_core::gather::Token;
+///
+/// // No label of 32 bits holds every unsigned id.
+/// assert_eq!((7_i32.label(), u32::MAX.label()), (7_i32, 4_294_967_295_i64));
+/// ```
 pub trait Token: Copy + Default + Send + Sync {
     /// The signed type of this id's label.
     type Label: Label;

@@ -1,6 +1,13 @@
 //! Positions of packed tokens.
 
 /// Positions of the tokens of some bins.
+///
+/// ```
+/// use dalign_core::gather::{Positions, position_ids};
+///
+/// let expected = Positions { values: vec![0, 1], offsets: vec![0, 2] };
+/// assert_eq!(position_ids(&[&[2]]), expected);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Positions {
     /// Counts from 0 in each sequence.
