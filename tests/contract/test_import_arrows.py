@@ -14,7 +14,7 @@ from tree import PACKAGE, ROOT, imports, python_files
 LAYERS = [
     {"errors", "rows", "config", "settings", "_core", "progress", "kernels"},
     {"store", "spec", "models", "data"},
-    {"generate", "filter", "judge", "select", "pack", "train", "evaluate"},
+    {"generate", "filter", "judge", "select", "pack", "train", "evaluate", "synth"},
     {"pipeline", "report"},
     {"cli"},
 ]

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from dalign.cli.data_synth import synth
+
 data = typer.Typer(
     name="data",
-    help="Filter, deduplicate, decontaminate, balance and pack JSONL or Parquet files of any size.",
+    help="Filter, deduplicate, decontaminate, balance and pack JSONL or Parquet files of any size; write new prompts.",
     epilog="Example: dalign data filter completions.jsonl kept.jsonl",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -297,3 +299,8 @@ def pack(
 
     job = data_work.Job("pack", source, out, memory_mib, force, json)
     data_pack.pack_rows(job, tokenizer, capacity, over_long, buffer_tokens, end)
+
+
+data.command(
+    epilog="Example: dalign data synth new.jsonl --config dalign.toml --missing runs/first --per-clause 12 --kind borderline --against suites/public.jsonl"
+)(synth)

@@ -22,7 +22,6 @@ from dalign.sandbox.checkpoint import checkpoints
 from dalign.settings import load_config
 from dalign.spec.check import Checked
 from dalign.spec.findings import Finding
-from dalign.spec.parse import load_templates
 
 
 @dataclass
@@ -45,9 +44,11 @@ def judged_findings(checked: Checked, model: Path, *, silent: bool) -> Review:
     Raises InputError for a config, a template or a model that cannot be used.
     """
     config = load_config(model, [])
-    spec, templates = checked.spec, load_templates(checked.spec.folder)
+    spec = checked.spec
+    reviewed = config.spec.model_copy(update={"path": spec.folder})
+    ctx = RunContext(config.model_copy(update={"spec": reviewed}), Path(), checkpoints())
+    templates = ctx.templates
     form = read_form(spec, templates)
-    ctx = RunContext(config, Path(), checkpoints())
     engine = ctx.engine(config.judge_of_record)
     shown = progress.Silent() if silent else progress.for_terminal()
     sampling = Sampling(config.judge.temperature, config.judge.max_new_tokens)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dalign import _core
-from dalign.judge.ruling_form import after_reasoning
 from dalign.models.protocol import Reply, Request
+from dalign.models.reasoning import after_reasoning
 from dalign.rows import row_seed
 from dalign.spec.templates import Templates
 from dalign.spec.types import Category, Clause, Spec

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from dalign.errors import InputError, did_you_mean
+from dalign.models.reasoning import after_reasoning
 from dalign.spec.outline import read_source
 from dalign.spec.templates import Templates
 from dalign.spec.types import RULINGS, Ruling, Spec
@@ -82,13 +83,6 @@ class RulingForm:
     def _clause(self, word: str, category: str) -> str | None:
         word = word.casefold()
         return self._ids.get(word) or self._ids.get(f"{category.casefold()}.{word}")
-
-
-def after_reasoning(reply: str) -> str | None:
-    """What stands after the last `</think>`; None where the reasoning is not closed."""
-    before, closed, after = reply.rpartition("</think>")
-    said = after if closed else before or after
-    return None if "<think>" in said else said
 
 
 def read_form(spec: Spec, templates: Templates) -> RulingForm:

@@ -15,3 +15,10 @@ def parse(texts: pl.Series, truncated: pl.Series, tags: Reasoning, *, opened: bo
     """
     pair = (tags.open, tags.close) if tags.kind == "tags" else (None, None)
     return pl.DataFrame(_core.parse_completions(texts, pair[0], pair[1], opened, truncated))
+
+
+def after_reasoning(reply: str) -> str | None:
+    """What stands after the last `</think>` of a reply that is to be read; None where the reasoning is not closed."""
+    before, closed, after = reply.rpartition("</think>")
+    said = after if closed else before or after
+    return None if "<think>" in said else said

@@ -21,7 +21,7 @@ from dalign.settings.sentences import Places, sentence
 SANDBOX = "sandbox"
 
 _SYNTAX_LINE = re.compile(r"\s*\(at line (?P<line>\d+), column \d+\)$")
-_MODELS = ("model", "judge_model")
+_MODELS = ("model", "judge_model", "synth_model")
 
 
 def load_config(path: Path | None, overrides: Sequence[str]) -> Config:

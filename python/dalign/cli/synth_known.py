@@ -1,0 +1,79 @@
+"""What new prompts may not repeat: the prompts and examples that are there, and the evaluation sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dalign.config import Config
+from dalign.data.row_batch import Batch
+from dalign.data.row_files import look_through, open_rows
+from dalign.progress import Progress, Silent
+from dalign.spec.types import Spec
+from dalign.synth.checks import Known
+
+_MEMORY_MIB = 64
+
+
+@dataclass(frozen=True)
+class Files:
+    """The config's own files and those of the command line."""
+
+    config: Config
+    existing: Sequence[Path]
+    against: Sequence[Path]
+    progress: Progress
+
+
+def present_prompts(files: Files, spec: Spec) -> Known:
+    """The policy's examples, the config's prompts as far as there are any, and the files of `--existing`."""
+    known = Known()
+    for clause in spec.clauses():
+        for text in (*clause.allowed, *clause.disallowed):
+            known.add(text, f"an example of {clause.id}")
+    data = files.config.data
+    own = [path for path in (data.prompts, data.rl_prompts) if path is not None]
+    _read(known, [*_there(files, own, "prompts"), *files.existing])
+    return known
+
+
+def evaluation_prompts(files: Files) -> Known:
+    """The prompts of the config's suites as far as they are there, and the files of `--against`."""
+    known = Known()
+    own = [suite.path for suite in files.config.evaluate.suites]
+    _read(known, [*_there(files, own, "suite"), *files.against])
+    return known
+
+
+def _there(files: Files, paths: Sequence[Path], what: str) -> list[Path]:
+    """The files of the config that exist: prompts may be written before there are any."""
+    for path in paths:
+        if not path.is_file():
+            files.progress.say(f"{path}: the config's {what} are not there yet, and not looked at")
+    return [path for path in paths if path.is_file()]
+
+
+def _read(known: Known, paths: Sequence[Path]) -> None:
+    for path in dict.fromkeys(paths):
+        rows = open_rows(path, _MEMORY_MIB)
+        for batch in look_through(rows, [], ["messages", "prompt"], Silent(), path.name):
+            prompts, conversations = batch.objects("prompt"), batch.objects("messages")
+            for row in range(batch.rows):
+                for text in _user_turns(batch, row, prompts[row], conversations[row]):
+                    known.add(text, batch.place(row))
+
+
+def _user_turns(batch: Batch, row: int, prompt: object, messages: object) -> Iterator[str]:
+    """What the user says in a row: its `prompt`, or the user's turns of its `messages`."""
+    if isinstance(prompt, str):
+        yield prompt
+    elif isinstance(messages, list):
+        for message in messages:
+            content = message.get("content") if isinstance(message, dict) else None
+            if not isinstance(content, str):
+                raise batch.refuse(row, "holds a message without a text under 'content'; write one")
+            if message.get("role") == "user":
+                yield content
+    else:
+        raise batch.refuse(row, "has neither 'messages', a list, nor 'prompt', a text; give one")

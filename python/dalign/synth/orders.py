@@ -1,0 +1,117 @@
+"""What a writer is asked for: so many prompts of a kind for a clause, in a language and a manner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dalign import _core
+from dalign.errors import InputError
+from dalign.models.protocol import Request
+from dalign.rows import row_seed
+from dalign.spec.templates import Templates
+from dalign.spec.types import Category, Clause, Ruling, Spec
+
+TEMPLATE = "synth"
+
+Kind = Literal["benign-twin", "borderline", "disallowed"]
+KINDS: tuple[Kind, ...] = ("benign-twin", "borderline", "disallowed")
+# Manners of asking. The templates say in words what they, and the kinds, mean.
+MANNERS = ("direct", "story", "question", "everyday")
+# Prompts of one request: in a longer list a writer repeats itself.
+MOST_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Order:
+    """One request to the writer. part: tells orders apart that are alike otherwise."""
+
+    category: Category
+    clause: Clause
+    kind: Kind
+    language: str
+    manner: str
+    count: int
+    part: int
+
+    @property
+    def id(self) -> str:
+        """A hash of what is ordered."""
+        what = [self.clause.id, self.kind, self.language, self.manner]
+        return _core.row_id(what, TEMPLATE, self.part)
+
+    @property
+    def promised_ruling(self) -> Ruling:
+        """What the policy has to say to these prompts."""
+        return "comply" if self.kind == "benign-twin" else self.clause.ruling
+
+    @property
+    def promised_clause(self) -> str | None:
+        """The clause that has to say so; None where any will do, or none: for twins of what is not complied with."""
+        twin = self.kind == "benign-twin" and self.clause.ruling != "comply"
+        return None if twin else self.clause.id
+
+    def __str__(self) -> str:
+        return f"{self.clause.id} {self.kind} {self.language} {self.manner}"
+
+
+def place_orders(
+    spec: Spec,
+    clauses: Sequence[Clause],
+    kinds: Sequence[Kind],
+    languages: Sequence[str],
+    per_clause: int,
+) -> list[Order]:
+    """Orders for `per_clause` prompts of each clause, spread evenly over kinds and languages, and these over manners.
+
+    A clause of compliance has no disallowed prompts of its own: others rule on them.
+    """
+    orders: list[Order] = []
+    for clause in clauses:
+        category = spec.category(clause.category)
+        assert category is not None
+        wanted = [k for k in kinds if not (k == "disallowed" and clause.ruling == "comply")]
+        slots = [(kind, language) for language in languages for kind in wanted]
+        for number, (kind, language) in enumerate(slots):
+            count = _share(per_clause, len(slots), number)
+            for manner, many, part in _by_manner(count, first=number):
+                orders.append(Order(category, clause, kind, language, manner, many, part))
+    return orders
+
+
+def _share(total: int, parts: int, number: int) -> int:
+    """The number-th part's share of a total that is spread evenly; the first ones get what is over."""
+    return total // parts + (number < total % parts)
+
+
+def _by_manner(count: int, *, first: int) -> Iterator[tuple[str, int, int]]:
+    """(manner, prompts, part): every clause starts with another manner for each kind, so that few prompts vary too."""
+    for number in range(len(MANNERS)):
+        manner = MANNERS[(first + number) % len(MANNERS)]
+        left, part = _share(count, len(MANNERS), number), 0
+        while left > 0:
+            yield manner, min(left, MOST_AT_ONCE), part
+            left, part = left - MOST_AT_ONCE, part + 1
+
+
+def writer_requests(orders: Sequence[Order], templates: Templates, seed: int) -> list[Request]:
+    """A request for each order. Raises InputError where the folder has no templates for it."""
+    if not templates.has_pair(TEMPLATE):
+        raise InputError(
+            f"{templates.folder}: has no {TEMPLATE}_system.j2 and {TEMPLATE}_user.j2, by which prompts are asked for; "
+            "copy them from the shipped templates and put them into its language"
+        )
+    requests = []
+    for order in orders:
+        values = {
+            "category": order.category,
+            "clause": order.clause,
+            "kind": order.kind,
+            "language": order.language,
+            "style": order.manner,
+            "count": order.count,
+        }
+        messages = tuple(templates.pair(TEMPLATE, values))
+        requests.append(Request(order.id, messages, row_seed(seed, TEMPLATE, order.id)))
+    return requests

@@ -1,0 +1,146 @@
+"""What a writer wrote, read as prompts. It is untrusted text: what cannot be read is told, and nothing is run."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dalign.models.protocol import Reply
+from dalign.models.reasoning import after_reasoning
+from dalign.rows import Message, prompt_id
+from dalign.synth.orders import Order
+
+# A longer prompt is a writer that has lost its way.
+MAX_CHARS = 4_000
+
+_NUMBERED = re.compile(r"\s*(?:\*\*)?\d{1,3}[.)](?:\*\*)?\s+(\S.*)")
+_QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "`": "`"}
+_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A prompt that was written for an order."""
+
+    order: Order
+    text: str
+
+    @property
+    def category(self) -> str:
+        """The category by whose policy it is ruled."""
+        return self.order.clause.category
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation that it is."""
+        return (Message(role="user", content=self.text),)
+
+    @property
+    def id(self) -> str:
+        """The prompt's id: a hash of category and text."""
+        return prompt_id(self.category, self.messages)
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A prompt, or a whole reply, that is not kept."""
+
+    order: Order
+    text: str
+    reason: str
+    detail: str
+
+
+def read_written(
+    orders: Sequence[Order], replies: Sequence[Reply], control_tokens: Iterable[str]
+) -> tuple[list[Candidate], list[Dropped]]:
+    """The prompts of each order's reply in order, and what is dropped at first sight.
+
+    Reasons: unreadable (a whole reply), surplus (more than were ordered), over_long, control_text
+    (control characters or `control_tokens`, to which a model's template gives a meaning).
+    """
+    tokens = [token for token in control_tokens if token]
+    kept: list[Candidate] = []
+    dropped: list[Dropped] = []
+    for order, reply in zip(orders, replies, strict=True):
+        texts = prompts_of(reply)
+        if not texts:
+            detail = (
+                f"no list of prompts (the reply ended by {reply.finish}): {reply.text[:_SHOWN]}"
+            )
+            dropped.append(Dropped(order, reply.text[:MAX_CHARS], "unreadable", detail))
+        for number, text in enumerate(texts):
+            flaw = _flaw(text, number, order.count, tokens)
+            if flaw is None:
+                kept.append(Candidate(order, text))
+            else:
+                dropped.append(Dropped(order, text[:MAX_CHARS], *flaw))
+    return kept, dropped
+
+
+def _flaw(
+    text: str, number: int, ordered: int, control_tokens: Iterable[str]
+) -> tuple[str, str] | None:
+    if number >= ordered:
+        return "surplus", f"{ordered} ordered, this is number {number + 1}"
+    if len(text) > MAX_CHARS:
+        return "over_long", f"{len(text)} characters, more than {MAX_CHARS}"
+    token = next((token for token in control_tokens if token in text), None)
+    if token is not None:
+        return "control_text", f"holds {token!r}"
+    bad = next((c for c in text if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cs")), "")
+    return ("control_text", f"holds {bad!a}") if bad else None
+
+
+def prompts_of(reply: Reply) -> list[str]:
+    """The prompts of a reply: of JSON objects with `prompt`, one a line, else of a JSON list, else of a numbered list."""
+    said = after_reasoning(reply.text) or ""
+    if reply.finish != "stop":
+        # The last line was cut.
+        said = said.rpartition("\n")[0]
+    lines = [line for line in said.splitlines() if not line.strip().startswith("```")]
+    found = [_prompt(_json(line.strip().rstrip(","))) for line in lines]
+    texts = [text for text in found if text]
+    if not texts:
+        whole = _json("\n".join(lines))
+        texts = [t for each in whole if (t := _prompt(each))] if isinstance(whole, list) else []
+    return texts or _numbered(lines)
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _prompt(value: object) -> str:
+    """The prompt of a JSON value; empty where it has none. A bare text is one in a list alone, so it must be quoted."""
+    text = value.get("prompt") if isinstance(value, dict) else value
+    return text.strip() if isinstance(text, str) else ""
+
+
+def _numbered(lines: Iterable[str]) -> list[str]:
+    """The items of a numbered list; an item goes on until an empty line or the next number."""
+    items: list[list[str]] = []
+    open_item = False
+    for line in lines:
+        match = _NUMBERED.fullmatch(line)
+        if match:
+            items.append([match[1].strip()])
+            open_item = True
+        elif line.strip() and open_item:
+            items[-1].append(line.strip())
+        else:
+            open_item = False
+    return [text for item in items if (text := _unquoted("\n".join(item)))]
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip().strip("*").strip()
+    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+        return text[1:-1].strip()
+    return text
