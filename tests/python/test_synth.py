@@ -242,6 +242,17 @@ def test_a_wrong_argument_is_one_sentence(project, tmp_path, call, changed, told
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("new.parquet", "must end in .jsonl"), ("no/new.jsonl", "there is no folder")],
+)
+def test_a_place_that_cannot_be_written_is_one_sentence(
+    project, tmp_path, call, name, told
+) -> None:
+    code, out, err = call(*arguments(project, tmp_path / name))
+    assert (code, out) == (1, "") and told in err and err.count("\n") == 1
+
+
 def test_a_result_is_not_overwritten_unasked(project, tmp_path, call) -> None:
     out = tmp_path / "new.jsonl"
     out.write_text("mine\n")
@@ -456,3 +467,12 @@ def test_eight_words_in_a_row_of_an_evaluation_prompt_are_contamination(garden) 
 
 def test_the_rulings_of_this_file_are_the_three_of_a_policy() -> None:
     assert {ruling for _, ruling, _ in KEPT} <= set(RULINGS)
+
+
+def test_a_writer_that_is_named_later_leaves_a_run_what_it_is(project, tmp_path) -> None:
+    from dalign.cli.work import resolve_config
+    from dalign.settings import dump_toml, load_config
+
+    (tmp_path / "config.toml").write_text(dump_toml(load_config(project / "dalign.toml", [])))
+    changed = ["synth_model.path=sandbox", "synth_model.engine=transformers"]
+    assert resolve_config(None, tmp_path, changed, redo=False).writer.path == "sandbox"

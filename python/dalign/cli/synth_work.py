@@ -16,7 +16,7 @@ from dalign.cli.show import visible
 from dalign.cli.synth_known import Files, evaluation_prompts, present_prompts
 from dalign.cli.work import only_one
 from dalign.config import Config, Model
-from dalign.data.row_files import check_out, dropped_path
+from dalign.data.row_files import dropped_path
 from dalign.errors import InputError, did_you_mean
 from dalign.judge.ruling_form import read_form
 from dalign.judge.rulings import TEMPLATE as RULING
@@ -104,7 +104,7 @@ def write_prompts(
     """Writes the prompts that pass every check to `out`, the others with their reasons beside it."""
     work = out.with_name(f"{out.stem}.work")
     # What a killed call has left is its own, and goes on.
-    check_out(config_path, out, force=force or work.is_dir(), suffix=".jsonl", dropped=".jsonl")
+    _check_out(out, force=force or work.is_dir())
     config = load_config(config_path, [])
     shown = progress.Silent() if as_json else progress.for_terminal()
     ctx = RunContext(config, work, checkpoints(), shown)
@@ -132,6 +132,19 @@ def write_prompts(
         result.write()
         shutil.rmtree(work)
     result.tell(as_json=as_json)
+
+
+def _check_out(out: Path, *, force: bool) -> None:
+    """Raises InputError where the result cannot be written."""
+    if out.suffix.lower() != ".jsonl":
+        raise InputError(f"{out}: its name must end in .jsonl: that is what is written")
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.parent}; make it first")
+    for path in (out, dropped_path(out, ".jsonl")):
+        if path.is_dir() or (path.exists() and not force):
+            raise InputError(
+                f"{path}: is there already; name another file, or overwrite it with --force"
+            )
 
 
 def _check_model(ctx: RunContext, model: Model) -> None:

@@ -22,8 +22,8 @@ from dalign.sandbox.checkpoint import checkpoints
 from dalign.settings import changed_keys, dump_toml, load_config
 from dalign.store import write_text
 
-# Settings that change how fast a run goes, not what comes out.
-FREE_KEYS = ("run.workers",)
+# Settings that change how fast a run goes, or what is done beside it, not what comes out.
+FREE_KEYS = ("run.workers", "synth_model")
 
 
 def run_stages(
