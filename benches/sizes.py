@@ -94,7 +94,8 @@ def aggregate_scores(_source: Path, rows: int) -> Callable[[], object]:
     import numpy as np
     from dalign import _core
 
-    scores = np.random.default_rng(2).integers(1, 11, rows * SAMPLES).astype(np.float32)
+    drawn = np.random.default_rng(2).integers(1, 11, rows * SAMPLES, dtype=np.int8)
+    scores = drawn.astype(np.float32)
     offsets = np.arange(0, rows * SAMPLES + 1, SAMPLES, dtype=np.uint32)
     return lambda: _core.aggregate_summary(scores, offsets, [0.25], SAMPLES)
 
