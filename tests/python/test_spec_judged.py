@@ -414,3 +414,14 @@ def test_the_sandboxs_judge_rules_its_policy_as_labelled_and_finds_what_is_not(
 def test_garden_is_the_policy_that_these_tests_suppose() -> None:
     lines = GARDEN.splitlines()
     assert lines[25 - 1].startswith('- allowed: "Which plants') and lines[28 - 1].startswith("### G3")  # fmt: skip
+
+
+def test_a_judge_of_whom_nothing_is_understood_approves_nothing(call, tmp_path) -> None:
+    spec = write_policy(tmp_path / "spec")
+    config = scripted(tmp_path, dict.fromkeys(AGREEING, "I would rather not say."))
+    code, out, err = call(spec, "--model", config)
+    assert code == 1
+    assert "nothing to mend" in out
+    assert err.endswith(
+        "no reply of its judge was understood (golden cases, examples, contradictions); name a model that can judge, or leave --model out\n"
+    )

@@ -30,17 +30,23 @@ def print_check(
     checked = check_spec(spec_folder(folder), count, max_tokens)
     found = [each for each in checked.findings if each.kind not in ignore]
     facts: dict[str, object] = {}
+    unread: list[str] = []
     if model is not None:
         from dalign.cli.spec_judged import judged_findings
 
         review = judged_findings(checked, model, silent=as_json)
         found += [each for each in review.findings if each.kind not in ignore]
-        facts = {"judge": review.facts}
+        facts, unread = {"judge": review.facts}, review.unread
     print(
         _as_json(checked, found, count.note, facts)
         if as_json
         else _as_text(checked, found, count.note)
     )
+    if unread:
+        # What nobody could read is no approval: neither a person nor CI is to take it for one.
+        raise InputError(
+            f"{model}: no reply of its judge was understood ({', '.join(unread)}); name a model that can judge, or leave --model out"
+        )
     return not found
 
 

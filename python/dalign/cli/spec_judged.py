@@ -26,11 +26,15 @@ from dalign.spec.findings import Finding
 
 @dataclass
 class Review:
-    """What a judge finds to mend, and what it did: `facts` is a JSON value, `said` the same in sentences."""
+    """What a judge finds to mend, and what it did: `facts` is a JSON value, `said` the same in sentences.
+
+    `unread` names the reviews of which no reply at all was understood: they say nothing of the policy.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
     def skip(self, name: str, sentence: str) -> None:
         """Notes that a review did not take place."""
@@ -92,6 +96,8 @@ def _golden(review: Review, found: list[Finding], admission: Admission) -> None:
     if admission.unjudged:
         lines.append(f"{admission.unjudged} without a score ({_failed(admission.states)})")
     review.said.append("; ".join(lines))
+    if admission.cases == admission.unjudged:
+        review.unread.append("golden cases")
     review.said += [f"  {name}: {each}" for name, each in admission.categories.items()]
 
 
@@ -99,6 +105,8 @@ def _counted(review: Review, name: str, found: list[Finding], states: Counter[st
     """Notes findings and the replies that said nothing. What a judge wrote must not steer a terminal."""
     review.findings += [replace(each, text=visible(each.text)) for each in found]
     review.facts[name] = {"replies": states.total(), "states": dict(sorted(states.items()))}
+    if states.total() and not states["ok"]:
+        review.unread.append(name)
     unread = states.total() - states["ok"]
     more = f"; {unread} not understood ({_failed(states)})" if unread else ""
     review.said.append(f"{name}: {states.total()} replies, {len(found)} to mend{more}")
