@@ -188,8 +188,14 @@ def test_a_filter_keeps_what_a_plain_loop_keeps(
         for reason, detail in found
     ] == expected
     column = pl.Series([text for text, _ in rows], dtype=pl.String)
-    mask, why, details = by_column.check(column, pl.Series([False] * len(rows), dtype=pl.Boolean))
+    flags = pl.Series([False] * len(rows), dtype=pl.Boolean)
+    mask, why, details = by_column.check(column, flags, None)
     assert list(zip(texts(why), texts(details), strict=True)) == found
+    lines = pl.Series(range(1, len(rows) + 1), dtype=pl.UInt64)
+    by_line = [
+        pl.Series(part).to_list() for part in _core.RowFilter(*rules).check(column, flags, lines)
+    ]
+    assert by_line == [mask.tolist(), texts(why), texts(details)]
 
 
 def test_more_hashes_than_memory_holds_give_the_same_rows(tmp_path: Path) -> None:
