@@ -1,8 +1,16 @@
 //! Text into token ids, by the rules of a Hugging Face `tokenizer.json`.
 
+mod bounds;
+mod characters;
 mod encode;
+mod error;
+mod found;
+mod grammar;
 mod merges;
+mod pairs;
 mod read;
+mod split;
+mod starts;
 mod unicode;
 mod words;
 
@@ -10,65 +18,10 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use encode::{Engine, Scratch};
+pub use error::TokenizeError;
 use rayon::prelude::*;
 use serde_json::Value;
 pub use unicode::unsettled_rows;
-
-use crate::error::CoreError;
-
-/// Why a text has no token ids.
-///
-/// ```
-/// use dalign_core::CoreError;
-/// use dalign_core::tokenize::Tokenizer;
-///
-/// let error = Tokenizer::from_file("/nowhere/tokenizer.json").err().expect("no such file");
-/// assert_eq!(error.kind(), "unreadable_tokenizer");
-/// ```
-#[derive(Debug, thiserror::Error)]
-pub enum TokenizeError {
-    /// The file cannot be read, or is no tokenizer.
-    #[error("{path}: {reason}")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// The cause, from the system or the JSON reader.
-        reason: String,
-    },
-    /// A tokenizer of a kind that is not implemented here.
-    #[error("{path}: the fast path cannot take this tokenizer ({reason}): use the model's own")]
-    Unsupported {
-        /// The file.
-        path: String,
-        /// The cause, from the crate `tokenizers`.
-        reason: String,
-    },
-    /// A text that this tokenizer cannot express.
-    #[error("row {row} cannot be tokenized: {reason}")]
-    Unencodable {
-        /// The first such row.
-        row: usize,
-        /// The cause, from the crate `tokenizers`.
-        reason: String,
-    },
-}
-
-impl CoreError for TokenizeError {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Unreadable { .. } => "unreadable_tokenizer",
-            Self::Unsupported { .. } => "unsupported_tokenizer",
-            Self::Unencodable { .. } => "unencodable_text",
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::Unencodable { row, .. } => Some(*row),
-            _ => None,
-        }
-    }
-}
 
 /// The token ids of several texts in one buffer.
 ///
@@ -85,6 +38,18 @@ pub struct Encoded {
     pub ids: Vec<u32>,
     /// Text `i` is `ids[offsets[i]..offsets[i + 1]]`; never falls, from 0 to the number of ids.
     pub offsets: Vec<u64>,
+}
+
+impl Encoded {
+    /// Adds chunks, of which each holds ids and the ends of its texts.
+    fn append(&mut self, chunks: &[Self]) {
+        self.ids.reserve(chunks.iter().map(|chunk| chunk.ids.len()).sum());
+        for chunk in chunks {
+            let before = self.ids.len() as u64;
+            self.offsets.extend(chunk.offsets.iter().map(|end| before + end));
+            self.ids.extend_from_slice(&chunk.ids);
+        }
+    }
 }
 
 /// A tokenizer that adds nothing to the text: no begin or end token, no padding, no truncation.
@@ -215,40 +180,57 @@ impl Tokenizer {
     /// # }
     /// ```
     pub fn encode_batch(&self, texts: &[&str]) -> Result<Encoded, TokenizeError> {
-        let chunks: Vec<Result<_, _>> = texts
-            .par_chunks(CHUNK)
-            .enumerate()
-            .map(|(chunk, texts)| self.encode_chunk(chunk * CHUNK, texts))
-            .collect();
-        // Only now, in order: the error has to be the first row's, not the first thread's.
-        let chunks = chunks.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let total = chunks.iter().map(|chunk| chunk.ids.len()).sum();
-        let mut encoded = Encoded {
-            ids: Vec::with_capacity(total),
-            offsets: Vec::with_capacity(texts.len() + 1),
-        };
+        let mut encoded = Encoded { ids: Vec::new(), offsets: Vec::with_capacity(texts.len() + 1) };
         encoded.offsets.push(0);
-        for chunk in chunks {
-            let before = encoded.ids.len() as u64;
-            encoded.offsets.extend(chunk.offsets.iter().map(|end| before + end));
-            encoded.ids.extend_from_slice(&chunk.ids);
+        // Memory of a wave is written and read while it is in the cache, and taken for the next.
+        let (mut ready, mut next) = (Vec::new(), Vec::new());
+        for (wave, texts) in texts.chunks(WAVE).enumerate() {
+            let (result, ()) = rayon::join(
+                || self.encode_wave(wave * WAVE, texts, &mut next),
+                || encoded.append(&ready),
+            );
+            result?;
+            std::mem::swap(&mut ready, &mut next);
         }
+        encoded.append(&ready);
         Ok(encoded)
     }
 
-    /// The ids of some texts and the end of each text's ids.
-    fn encode_chunk(&self, first_row: usize, texts: &[&str]) -> Result<Encoded, TokenizeError> {
-        let bytes: usize = texts.iter().map(|text| text.len()).sum();
-        let mut encoded = Encoded {
-            ids: Vec::with_capacity(bytes / 3),
-            offsets: Vec::with_capacity(texts.len()),
-        };
+    /// Encodes at most [`WAVE`] texts, a task a chunk of them.
+    fn encode_wave(
+        &self,
+        first_row: usize,
+        texts: &[&str],
+        chunks: &mut Vec<Encoded>,
+    ) -> Result<(), TokenizeError> {
+        chunks.resize_with(texts.len().div_ceil(CHUNK), Encoded::default);
+        let results: Vec<_> = chunks
+            .par_iter_mut()
+            .zip(texts.par_chunks(CHUNK))
+            .enumerate()
+            .map(|(chunk, (encoded, texts))| {
+                self.encode_chunk(first_row + chunk * CHUNK, texts, encoded)
+            })
+            .collect();
+        // Only now, in order: the error has to be the first row's, not the first thread's.
+        results.into_iter().collect()
+    }
+
+    /// The ids of some texts and the end of each text's ids, in place of what was there.
+    fn encode_chunk(
+        &self,
+        first_row: usize,
+        texts: &[&str],
+        encoded: &mut Encoded,
+    ) -> Result<(), TokenizeError> {
+        encoded.ids.clear();
+        encoded.offsets.clear();
         self.with_scratch(|scratch| {
             for (row, text) in (first_row..).zip(texts) {
                 self.append(row, text, scratch, &mut encoded.ids)?;
                 encoded.offsets.push(encoded.ids.len() as u64);
             }
-            Ok(encoded)
+            Ok(())
         })
     }
 
@@ -276,3 +258,6 @@ impl Tokenizer {
 
 /// Texts a task; small enough to balance rows of uneven length over the threads.
 const CHUNK: usize = 64;
+
+/// Texts between two waits of all threads for each other.
+const WAVE: usize = 16 * CHUNK;

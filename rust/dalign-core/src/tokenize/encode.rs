@@ -1,4 +1,4 @@
-//! One text into ids: the crate's splitting, a look-up a word, the crate's model for new words.
+//! One text into ids: words, a look-up each, the crate's model for new ones.
 
 use std::ops::Range;
 
@@ -8,8 +8,12 @@ use tokenizers::pipeline::{
     Segment, Span, SpecialSegmentIterator, normalize_all,
 };
 
+use super::bounds::Bounds;
+use super::found::Found;
+use super::grammar::Grammar;
 use super::merges::Merges;
-use super::words::{BATCH, MOST_IDS, TOO_LONG, Words};
+use super::split::split;
+use super::words::{BATCH, Key, MOST_IDS, Words};
 
 /// A tokenizer as it was read.
 pub(super) struct Engine {
@@ -17,6 +21,8 @@ pub(super) struct Engine {
     /// Ids of bytes that the vocabulary lacks, which stand in no result; the ids of added tokens
     /// that come after them are too large by their number. Empty for a complete vocabulary.
     pub(super) absent: Range<u32>,
+    /// What splits ASCII here; none where the crate splits all.
+    pub(super) grammar: Option<Grammar>,
     /// The exact merges of a byte-level vocabulary.
     pub(super) merges: Option<Merges>,
 }
@@ -27,8 +33,10 @@ pub(super) struct Scratch {
     model: <PipelineModel as Model>::Scratch,
     splitter: PreTokenizerScratch,
     spans: Vec<Span>,
+    bounds: Bounds,
     tokens: Vec<PipelineToken>,
     word: Vec<u32>,
+    found: Found,
 }
 
 impl Engine {
@@ -38,8 +46,10 @@ impl Engine {
             model: self.pipeline.get_model().init_scratch(),
             splitter: PreTokenizerScratch::default(),
             spans: Vec::new(),
+            bounds: Bounds::default(),
             tokens: Vec::new(),
             word: Vec::new(),
+            found: Found::default(),
         }
     }
 
@@ -88,86 +98,94 @@ impl Engine {
         if u32::try_from(text.len()).is_err() {
             return Err(format!("{} bytes, more than 4 GiB; split it", text.len()).into());
         }
+        scratch.found.clear();
+        match self.grammar {
+            Some(grammar) => self.encode_by(grammar, text, scratch)?,
+            None => self.encode_by_crate(text, scratch)?,
+        }
+        ids.extend_from_slice(scratch.found.all());
+        Ok(())
+    }
+
+    /// With words that stand side by side.
+    fn encode_by(&self, grammar: Grammar, text: &str, scratch: &mut Scratch) -> Result<(), Error> {
+        let mut bounds = std::mem::take(&mut scratch.bounds);
+        bounds.clear();
+        split(grammar, text.as_bytes(), &mut bounds, |from, until, bounds| {
+            let Scratch { splitter, spans, .. } = &mut *scratch;
+            spans.clear();
+            let pre_tokenizer = self.pipeline.get_pre_tokenizer();
+            pre_tokenizer.pre_tokenize(&text[from..until], splitter, spans)?;
+            for span in &*spans {
+                bounds.push_one(from + span.start as usize);
+            }
+            Ok::<_, Error>(())
+        })?;
+        bounds.push_one(text.len());
+        let words = bounds.all().windows(2).map(|it| it[0] as usize..it[1] as usize);
+        self.encode_words(text, words, scratch)?;
+        scratch.bounds = bounds;
+        Ok(())
+    }
+
+    /// With words by the crate, between which text may be left out.
+    fn encode_by_crate(&self, text: &str, scratch: &mut Scratch) -> Result<(), Error> {
         let mut spans = std::mem::take(&mut scratch.spans);
         spans.clear();
         let splitter = self.pipeline.get_pre_tokenizer();
         splitter.pre_tokenize(text, &mut scratch.splitter, &mut spans)?;
-        ids.reserve(spans.len() + spans.len() / 4);
-        for spans in spans.chunks(BATCH) {
-            self.encode_words(text, spans, scratch, ids)?;
-        }
+        self.encode_words(text, spans.iter().map(|it| it.range()), scratch)?;
         scratch.spans = spans;
         Ok(())
     }
 
-    /// Appends the ids of at most [`BATCH`] words.
+    /// Finds the ids of words in the order of the text.
+    #[inline(always)]
     fn encode_words(
         &self,
         text: &str,
-        spans: &[Span],
+        words: impl ExactSizeIterator<Item = Range<usize>> + Clone,
         scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
-        scratch.words.make_room();
-        let mut keys = [TOO_LONG; BATCH];
-        let mut sets = [0; BATCH];
-        let mut places = [0; BATCH];
-        for ((span, key), set) in spans.iter().zip(&mut keys).zip(&mut sets) {
-            *key = Words::key(text.as_bytes(), span.range());
-            *set = scratch.words.set(*key);
-        }
-        // A loop of its own: no look-up waits for the one before it.
-        for ((&key, &set), place) in keys.iter().zip(&sets).zip(&mut places).take(spans.len()) {
-            *place = scratch.words.place(set, key);
-        }
-        let mut found = [0; (BATCH + 1) * MOST_IDS];
-        let mut filled = 0;
-        for (at, span) in spans.iter().enumerate() {
-            // A word kept since may have taken the place.
-            if let Some(entry) = scratch.words.get(sets[at], places[at], keys[at]) {
-                let (word, count) = entry.ids();
-                found[filled..filled + MOST_IDS].copy_from_slice(word);
-                filled += count;
-                continue;
+        let mut ahead = words.clone();
+        let mut keys = scratch.words.keys(text.as_bytes(), ahead.by_ref().take(BATCH));
+        let mut left = words;
+        while left.len() > 0 {
+            // The next batch's, so that their entries arrive while this one's are read.
+            let next = scratch.words.keys(text.as_bytes(), ahead.by_ref().take(BATCH));
+            scratch.words.make_room();
+            scratch.found.make_room(BATCH * MOST_IDS);
+            for ((key, hash), word) in keys.into_iter().zip(left.by_ref().take(BATCH)) {
+                match scratch.words.short(key, hash) {
+                    Some((ids, count)) => scratch.found.push(ids, count),
+                    None => self.encode_rare(&text[word], key, scratch)?,
+                }
             }
-            ids.extend_from_slice(&found[..filled]);
-            filled = 0;
-            self.encode_new(&text[span.range()], keys[at], scratch, ids)?;
+            keys = next;
         }
-        ids.extend_from_slice(&found[..filled]);
         Ok(())
     }
 
-    /// Appends the ids of a word that is not kept, and keeps it.
+    /// Finds the ids of a word that is long, or is not kept; then keeps it.
     #[inline(never)]
-    fn encode_new(
-        &self,
-        word: &str,
-        key: u128,
-        scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
-    ) -> Result<(), Error> {
-        let Scratch { words, model, tokens, word: found, .. } = scratch;
-        tokens.clear();
-        self.pipeline.get_model().tokenize_pipeline(word, model, tokens)?;
-        found.clear();
-        match &self.merges {
-            Some(merges) if self.is_doubtful(merges, word, tokens) => {
-                merges.encode(word.as_bytes(), found);
+    fn encode_rare(&self, word: &str, key: Key, scratch: &mut Scratch) -> Result<(), Error> {
+        let Scratch { words, found, model, tokens, word: new, .. } = scratch;
+        let ids = if let Some(ids) = words.get(key, word.as_bytes()) {
+            ids
+        } else {
+            new.clear();
+            if let Some(merges) = &self.merges {
+                merges.encode(word.as_bytes(), new);
+            } else {
+                tokens.clear();
+                self.pipeline.get_model().tokenize_pipeline(word, model, tokens)?;
+                new.extend_from_slice(PipelineToken::cast_slice(tokens));
             }
-            _ => found.extend_from_slice(PipelineToken::cast_slice(tokens)),
-        }
-        words.keep(key, found);
-        ids.extend_from_slice(found);
+            words.keep(key, word.as_bytes(), new);
+            new
+        };
+        found.extend(ids);
+        found.make_room(BATCH * MOST_IDS);
         Ok(())
-    }
-
-    /// Whether the model's ids of a word may not be the reference's: one is an absent byte's, or a
-    /// single token stands for it of which the model has compared only 32 bits of a hash.
-    fn is_doubtful(&self, merges: &Merges, word: &str, tokens: &[PipelineToken]) -> bool {
-        match tokens {
-            [token] => !merges.spells(token.id(), word.as_bytes()),
-            _ => tokens.iter().any(|token| self.absent.contains(&token.id())),
-        }
     }
 }

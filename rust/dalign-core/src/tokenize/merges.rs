@@ -1,11 +1,12 @@
-//! Byte-pair merges by the rules of the reference implementation, for the few words that the fast
-//! ones do not cover.
+//! Byte-pair merges by the rules of the reference implementation, for words that are met first.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::ops::Range;
 
 use serde_json::Value;
+
+use super::pairs::{NO_MERGE, Pairs};
 
 /// A byte-level vocabulary and its merges.
 #[derive(Debug)]
@@ -14,11 +15,12 @@ pub(super) struct Merges {
     bytes: [Option<u32>; 256],
     /// What stands for a byte that the vocabulary lacks; nothing, where there is none.
     unknown: Option<Unknown>,
-    /// (left id, right id, rank, id of both), by the first two.
-    pairs: Vec<(u32, u32, u32, u32)>,
-    /// The bytes of all tokens, and where those of each id end.
-    spelling: Vec<u8>,
-    ends: Vec<usize>,
+    pairs: Pairs,
+    /// The rank of the merge of each two bytes, the first times 256: most look-ups are of these.
+    byte_ranks: Vec<u32>,
+    /// Words that are looked up before anything is merged, by their bytes; empty where the model
+    /// does not say so (`ignore_merges`).
+    whole: HashMap<Box<[u8]>, u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,77 +41,127 @@ struct Symbol {
 
 const NONE: usize = usize::MAX;
 
-/// Ids beyond this leave holes that a table by id would have to fill.
-const MOST_IDS: u32 = 1 << 24;
+/// The longest word, in bytes, whose pairs are searched for the best one after each merge.
+const SHORT: usize = 32;
 
 impl Merges {
     /// Reads the `model` of a byte-level `tokenizer.json`, without the ids `absent`; none where it
-    /// is no complete BPE model.
+    /// is no BPE model that these rules cover.
     pub(super) fn read(model: &Value, absent: &Range<u32>) -> Option<Self> {
+        let has_affix = ["continuing_subword_prefix", "end_of_word_suffix"]
+            .iter()
+            .any(|key| model.get(key).and_then(Value::as_str).is_some_and(|it| !it.is_empty()));
+        let is_set = |key: &str| model.get(key).and_then(Value::as_bool).unwrap_or(false);
+        if has_affix || (is_set("byte_fallback") && !absent.is_empty()) {
+            return None;
+        }
         let vocabulary = model.get("vocab")?.as_object()?;
         let mut ids: HashMap<&str, u32> = vocabulary
             .iter()
             .map(|(token, id)| Some((token.as_str(), u32::try_from(id.as_u64()?).ok()?)))
             .collect::<Option<_>>()?;
         ids.retain(|_, id| !absent.contains(id));
-        if ids.values().any(|&id| id > MOST_IDS) {
-            return None;
-        }
-        let mut pairs = Vec::new();
+        let mut merges = Vec::new();
         let mut both = String::new();
-        for (rank, pair) in model.get("merges")?.as_array()?.iter().enumerate() {
+        for pair in model.get("merges")?.as_array()? {
             let (left, right) = (pair.get(0)?.as_str()?, pair.get(1)?.as_str()?);
             both.clear();
             both.extend([left, right]);
-            pairs.push((*ids.get(left)?, *ids.get(right)?, rank as u32, *ids.get(both.as_str())?));
+            let pair = (*ids.get(left)?, *ids.get(right)?);
+            merges.push((pair, *ids.get(both.as_str())?));
         }
-        // A pair that is named twice has its last rank.
-        pairs.sort_unstable_by_key(|&(left, right, rank, _)| (left, right, Reverse(rank)));
-        pairs.dedup_by_key(|&mut (left, right, ..)| (left, right));
         let unknown = match model.get("unk_token").and_then(Value::as_str) {
             None => None,
-            Some(token) => Some(Unknown {
-                id: *ids.get(token)?,
-                is_fused: model.get("fuse_unk").and_then(Value::as_bool).unwrap_or(false),
-            }),
+            Some(token) => Some(Unknown { id: *ids.get(token)?, is_fused: is_set("fuse_unk") }),
         };
-        let bytes = std::array::from_fn(|byte| {
+        let bytes: [Option<u32>; 256] = std::array::from_fn(|byte| {
             let mut symbol = [0; 2];
             ids.get(&*byte_symbol(byte as u8).encode_utf8(&mut symbol)).copied()
         });
-        let (spelling, ends) = spell(&ids);
-        Some(Self { bytes, unknown, pairs, spelling, ends })
-    }
-
-    /// Whether a token stands for exactly these bytes.
-    pub(super) fn spells(&self, id: u32, word: &[u8]) -> bool {
-        let id = id as usize;
-        let start = if id == 0 { Some(&0) } else { self.ends.get(id - 1) };
-        match (start, self.ends.get(id)) {
-            (Some(&start), Some(&end)) => self.spelling[start..end] == *word,
-            _ => false,
-        }
+        let whole = if is_set("ignore_merges") { spell(&ids) } else { HashMap::new() };
+        let pairs = Pairs::new(&merges)?;
+        let byte_ranks = (0..1 << 16)
+            .map(|both: usize| match (bytes[both >> 8], bytes[both & 0xff]) {
+                (Some(left), Some(right)) => pairs.rank(left, right),
+                _ => NO_MERGE,
+            })
+            .collect();
+        Some(Self { bytes, unknown, pairs, byte_ranks, whole })
     }
 
     /// Appends the ids of a word; O(n log n) in its bytes.
     pub(super) fn encode(&self, word: &[u8], ids: &mut Vec<u32>) {
+        if let Some(&id) = self.whole.get(word) {
+            ids.push(id);
+        } else if !self.encode_short(word, ids) {
+            self.encode_long(word, ids);
+        }
+    }
+
+    /// Appends the ids of a word of at most [`SHORT`] bytes, each of which has an id; whether it is
+    /// such a word.
+    fn encode_short(&self, word: &[u8], ids: &mut Vec<u32>) -> bool {
+        if word.len() > SHORT {
+            return false;
+        }
+        let mut symbols = [0; SHORT];
+        for (symbol, &byte) in symbols.iter_mut().zip(word) {
+            let Some(id) = self.bytes[usize::from(byte)] else { return false };
+            *symbol = id;
+        }
+        // By a symbol's first byte: the next symbol's, the one's before, the merge with the next.
+        let mut after: [u8; SHORT] = std::array::from_fn(|at| at as u8 + 1);
+        let mut before: [u8; SHORT] = std::array::from_fn(|at| (at as u8).wrapping_sub(1));
+        let mut ranks = [NO_MERGE; SHORT];
+        for (rank, pair) in ranks.iter_mut().zip(word.windows(2)) {
+            *rank = self.byte_ranks[usize::from(pair[0]) << 8 | usize::from(pair[1])];
+        }
+        let ranks = &mut ranks[..word.len()];
+        loop {
+            let best = ranks.iter().copied().min().unwrap_or(NO_MERGE);
+            // Of equal ones the first.
+            let Some(at) = ranks.iter().position(|&rank| rank == best && best != NO_MERGE) else {
+                break;
+            };
+            let gone = usize::from(after[at]);
+            let next = usize::from(after[gone]);
+            symbols[at] = self.pairs.merged(best);
+            after[at] = next as u8;
+            ranks[gone] = NO_MERGE;
+            ranks[at] = NO_MERGE;
+            if next < word.len() {
+                before[next] = at as u8;
+                ranks[at] = self.pairs.rank(symbols[at], symbols[next]);
+            }
+            let last = usize::from(before[at]);
+            if last < at {
+                ranks[last] = self.pairs.rank(symbols[last], symbols[at]);
+            }
+        }
+        let mut at = 0;
+        while at < word.len() {
+            ids.push(symbols[at]);
+            at = usize::from(after[at]);
+        }
+        true
+    }
+
+    /// Appends the ids of any word, by a queue of merges.
+    fn encode_long(&self, word: &[u8], ids: &mut Vec<u32>) {
         let mut symbols = self.symbols(word);
         let mut queue = BinaryHeap::new();
         for at in 1..symbols.len() {
             self.push(&mut queue, &symbols, at - 1);
         }
-        while let Some(Reverse((_, at, merged))) = queue.pop() {
+        while let Some(Reverse((rank, at))) = queue.pop() {
             let Symbol { id, after, is_gone, before } = symbols[at];
             // The pair may have changed since it was queued.
-            if is_gone
-                || after == NONE
-                || self.pair(id, symbols[after].id).map(|it| it.1) != Some(merged)
-            {
+            if is_gone || after == NONE || self.pairs.rank(id, symbols[after].id) != rank {
                 continue;
             }
             let next = symbols[after].after;
             symbols[after].is_gone = true;
-            symbols[at] = Symbol { id: merged, after: next, ..symbols[at] };
+            symbols[at] = Symbol { id: self.pairs.merged(rank), after: next, ..symbols[at] };
             if next != NONE {
                 symbols[next].before = at;
                 self.push(&mut queue, &symbols, at);
@@ -150,44 +202,24 @@ impl Merges {
 
     /// Queues the merge of a symbol with the next one, where there is such a merge: lowest rank
     /// first, then leftmost.
-    fn push(
-        &self,
-        queue: &mut BinaryHeap<Reverse<(u32, usize, u32)>>,
-        symbols: &[Symbol],
-        at: usize,
-    ) {
+    fn push(&self, queue: &mut BinaryHeap<Reverse<(u32, usize)>>, symbols: &[Symbol], at: usize) {
         let Symbol { id, after, .. } = symbols[at];
-        if let Some((rank, merged)) = self.pair(id, symbols[after].id) {
-            queue.push(Reverse((rank, at, merged)));
+        let rank = self.pairs.rank(id, symbols[after].id);
+        if rank != NO_MERGE {
+            queue.push(Reverse((rank, at)));
         }
-    }
-
-    /// The rank of a pair's merge, and its id.
-    fn pair(&self, left: u32, right: u32) -> Option<(u32, u32)> {
-        let at = self.pairs.binary_search_by_key(&(left, right), |it| (it.0, it.1)).ok()?;
-        Some((self.pairs[at].2, self.pairs[at].3))
     }
 }
 
-/// The bytes of all tokens by id, and their ends. What is no byte-level token has no bytes.
-fn spell(ids: &HashMap<&str, u32>) -> (Vec<u8>, Vec<usize>) {
+/// The ids of tokens by their bytes, without those that are no byte-level tokens.
+fn spell(ids: &HashMap<&str, u32>) -> HashMap<Box<[u8]>, u32> {
     let byte_of: HashMap<char, u8> = (0..=255).map(|byte| (byte_symbol(byte), byte)).collect();
-    let mut tokens: Vec<(u32, &str)> = ids.iter().map(|(&token, &id)| (id, token)).collect();
-    tokens.sort_unstable();
-    let (mut spelling, mut ends) = (Vec::new(), Vec::with_capacity(tokens.len()));
-    for (id, token) in tokens {
-        ends.resize(id as usize, spelling.len());
-        let start = spelling.len();
-        for symbol in token.chars() {
-            let Some(&byte) = byte_of.get(&symbol) else {
-                spelling.truncate(start);
-                break;
-            };
-            spelling.push(byte);
-        }
-        ends.push(spelling.len());
-    }
-    (spelling, ends)
+    ids.iter()
+        .filter_map(|(token, &id)| {
+            let bytes = token.chars().map(|symbol| byte_of.get(&symbol).copied());
+            Some((bytes.collect::<Option<Box<[u8]>>>()?, id))
+        })
+        .collect()
 }
 
 /// The character by which a byte-level vocabulary writes a byte (GPT-2's `bytes_to_unicode`):

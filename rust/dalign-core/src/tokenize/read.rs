@@ -10,6 +10,7 @@ use tokenizers::models::bpe;
 use tokenizers::pipeline::PipelineTokenizer;
 
 use super::encode::Engine;
+use super::grammar::Grammar;
 use super::merges::{Merges, byte_symbol};
 
 /// Text that every part of a pipeline has to look at: some are refused only when they are used.
@@ -53,7 +54,8 @@ pub(super) fn engine(config: &mut Value) -> Result<(Engine, Option<String>), Err
     if merges.is_none() && !absent.is_empty() {
         return Err("bytes have no token, and the merges cannot be read".into());
     }
-    let engine = Engine { pipeline, absent, merges };
+    let grammar = config.get("pre_tokenizer").and_then(Grammar::read);
+    let engine = Engine { pipeline, absent, grammar, merges };
     engine.encode(PROBE, &mut engine.scratch(), &mut Vec::new())?;
     Ok((engine, (!mended.is_empty()).then(|| mended.join("; "))))
 }

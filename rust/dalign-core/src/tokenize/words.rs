@@ -2,132 +2,245 @@
 
 use std::ops::Range;
 
-/// The longest word that is kept, in bytes: word and length make one key of 16 bytes.
-const LONGEST: usize = 15;
+use xxhash_rust::xxh3::xxh3_128;
 
-/// The most ids that a kept word may have.
+use crate::simd::prefetch;
+
+/// The longest word that is its own key, in bytes: word and length make 16.
+const LONGEST_INLINE: usize = 15;
+
+/// The longest word that is kept, in bytes.
+const LONGEST: usize = 512;
+
+/// The most ids that stand in an entry.
 pub(super) const MOST_IDS: usize = 3;
 
 /// Words looked up together, so that the CPU waits for their memory once.
 pub(super) const BATCH: usize = 16;
 
-/// Sets of two words at first and at most: 16 KiB to 8 MiB a thread.
+/// Sets of two words at first and at most: 16 KiB to 16 MiB a thread.
 const FEWEST_SETS: u32 = 8;
-const MOST_SETS: u32 = 17;
+const MOST_SETS: u32 = 18;
+
+/// Ids and bytes of long entries before all words are forgotten: 4 MiB each.
+const MOST_LONG_IDS: usize = 1 << 20;
+const MOST_LONG_BYTES: usize = 1 << 22;
+
+/// A word as the table knows it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    low: u64,
+    high: u64,
+}
+
+impl Key {
+    #[inline(always)]
+    fn is(self, other: Self) -> bool {
+        (self.low ^ other.low) | (self.high ^ other.high) == 0
+    }
+
+    fn is_hashed(self) -> bool {
+        self.high & HASHED != 0
+    }
+}
+
+/// Keys of words, with their hashes.
+pub(super) type Keys = [(Key, u64); BATCH];
+
+/// The key of a word too long to keep, which no entry has.
+const TOO_LONG: Key = Key { low: 0, high: 0 };
+
+/// What marks a key as a hash: no length is 128 or more.
+const HASHED: u64 = 1 << 63;
 
 /// A word with its ids; 32 bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
-    key: u128,
+struct Entry {
+    key: Key,
+    /// The ids; or, where `count` has [`LONG`], where in [`Words`] its ids and its bytes begin, and
+    /// how many bytes there are (none for a word that is its own key).
     ids: [u32; MOST_IDS],
     count: u32,
 }
 
-/// No word has this key, because no length is 255.
-const FREE: Entry = Entry { key: u128::MAX, ids: [0; MOST_IDS], count: 0 };
+const LONG: u32 = 1 << 31;
 
-/// The key of a word too long to keep, which no entry has.
-pub(super) const TOO_LONG: u128 = 0;
+/// No word has this key, because no length is 127.
+const FREE: Entry =
+    Entry { key: Key { low: u64::MAX, high: u64::MAX >> 1 }, ids: [0; MOST_IDS], count: 0 };
 
 impl Entry {
-    /// The ids, with what fills them up, and their number.
-    #[inline(always)]
-    pub(super) fn ids(&self) -> (&[u32; MOST_IDS], usize) {
-        (&self.ids, self.count as usize)
+    fn is_free(&self) -> bool {
+        self.key.is(FREE.key)
     }
 }
 
-/// A table of words, two to a set. A new word takes the place of the older one of its set; the table
-/// grows while most sets are in use.
+/// A table of words, two to a set. The word that was met first, likely a frequent one, keeps its
+/// place; a new one takes the other. The table grows while a quarter of its places are in use.
 #[derive(Debug)]
 pub(super) struct Words {
     sets: Vec<[Entry; 2]>,
     bits: u32,
     kept: usize,
+    long_ids: Vec<u32>,
+    long_bytes: Vec<u8>,
 }
 
 impl Words {
     pub(super) fn new() -> Self {
-        Self { sets: vec![[FREE; 2]; 1 << FEWEST_SETS], bits: FEWEST_SETS, kept: 0 }
-    }
-
-    /// The key of a word: its bytes, zeros, its length. [`TOO_LONG`] for a long or an empty word.
-    #[inline(always)]
-    pub(super) fn key(text: &[u8], word: Range<usize>) -> u128 {
-        let length = word.len();
-        if length > LONGEST {
-            return TOO_LONG;
+        Self {
+            sets: vec![[FREE; 2]; 1 << FEWEST_SETS],
+            bits: FEWEST_SETS,
+            kept: 0,
+            long_ids: Vec::new(),
+            long_bytes: Vec::new(),
         }
-        let bytes = match text.get(word.start..word.start + 16).and_then(|it| it.try_into().ok()) {
-            Some(bytes) => u128::from_le_bytes(bytes),
-            // Near the text's end.
-            None => text[word].iter().rev().fold(0, |key, &byte| key << 8 | u128::from(byte)),
-        };
-        bytes & MASKS[length] | (length as u128) << 120
     }
 
-    /// The set that a key belongs to, by one wide multiplication.
+    /// The keys of at most [`BATCH`] words of a text, and hashes by which they are looked for; what
+    /// stands there is on its way from memory.
     #[inline(always)]
-    pub(super) fn set(&self, key: u128) -> usize {
-        let low = (key as u64) ^ 0x9e37_79b9_7f4a_7c15;
-        let high = ((key >> 64) as u64) ^ 0xd1b5_4a32_d192_ed03;
-        let product = u128::from(low) * u128::from(high);
-        (((product >> 64) as u64 ^ product as u64) >> (64 - self.bits)) as usize
+    pub(super) fn keys(&self, text: &[u8], words: impl Iterator<Item = Range<usize>>) -> Keys {
+        let mut keys = [(TOO_LONG, 0); BATCH];
+        for (word, place) in words.zip(&mut keys) {
+            let key = key_of(text, word);
+            let hash = hash_of(key);
+            prefetch(&self.sets[self.set(hash)]);
+            *place = (key, hash);
+        }
+        keys
     }
 
-    /// Which of a set's two places holds the key; 2 where neither does.
     #[inline(always)]
-    pub(super) fn place(&self, set: usize, key: u128) -> usize {
-        let [first, second] = &self.sets[set];
-        usize::from(first.key != key) * (1 + usize::from(second.key != key))
+    fn set(&self, hash: u64) -> usize {
+        (hash >> (64 - self.bits)) as usize
     }
 
-    /// The word at a place, if it still is there.
+    /// The ids of a word, with what fills them up, and their number, where they stand in an entry.
     #[inline(always)]
-    pub(super) fn get(&self, set: usize, place: usize, key: u128) -> Option<&Entry> {
-        self.sets[set].get(place).filter(|entry| entry.key == key)
+    pub(super) fn short(&self, key: Key, hash: u64) -> Option<(&[u32; MOST_IDS], usize)> {
+        let set = &self.sets[self.set(hash)];
+        let entry = &set[usize::from(!set[0].key.is(key))];
+        let is_short = entry.key.is(key) && entry.count <= MOST_IDS as u32;
+        is_short.then_some((&entry.ids, entry.count as usize))
     }
 
-    /// Keeps a word, unless it or its ids are too long.
-    pub(super) fn keep(&mut self, key: u128, ids: &[u32]) {
-        if key == TOO_LONG || ids.len() > MOST_IDS {
+    /// The ids of a word, if it is kept.
+    pub(super) fn get(&self, key: Key, word: &[u8]) -> Option<&[u32]> {
+        let entry = self.sets[self.set(hash_of(key))].iter().find(|entry| entry.key.is(key))?;
+        let count = (entry.count & !LONG) as usize;
+        if entry.count & LONG == 0 {
+            return Some(&entry.ids[..count]);
+        }
+        let [first, start, length] = entry.ids.map(|it| it as usize);
+        // Another word may have the same hash.
+        if length != 0 && self.long_bytes[start..start + length] != *word {
+            return None;
+        }
+        Some(&self.long_ids[first..first + count])
+    }
+
+    /// Keeps a word, unless it is too long. The sets of keys may change.
+    pub(super) fn keep(&mut self, key: Key, word: &[u8], ids: &[u32]) {
+        if key.is(TOO_LONG) {
             return;
         }
         let mut entry = Entry { key, count: ids.len() as u32, ..FREE };
-        entry.ids[..ids.len()].copy_from_slice(ids);
+        if ids.len() <= MOST_IDS && !key.is_hashed() {
+            entry.ids[..ids.len()].copy_from_slice(ids);
+        } else {
+            let bytes = if key.is_hashed() { word } else { &[] };
+            if self.long_ids.len() + ids.len() > MOST_LONG_IDS
+                || self.long_bytes.len() + bytes.len() > MOST_LONG_BYTES
+            {
+                self.forget();
+            }
+            let places = [self.long_ids.len(), self.long_bytes.len(), bytes.len()];
+            entry.ids = places.map(|it| it as u32);
+            entry.count |= LONG;
+            self.long_ids.extend_from_slice(ids);
+            self.long_bytes.extend_from_slice(bytes);
+        }
         self.put(entry);
     }
 
     fn put(&mut self, entry: Entry) {
-        let set = self.set(entry.key);
+        let set = self.set(hash_of(entry.key));
         let [first, second] = &mut self.sets[set];
-        self.kept += usize::from(second.key == FREE.key);
-        *second = *first;
-        *first = entry;
+        self.kept += usize::from(second.is_free());
+        *(if first.is_free() { first } else { second }) = entry;
     }
 
-    /// Doubles the table where half of its places are taken; the sets of keys change.
+    fn forget(&mut self) {
+        self.sets.fill([FREE; 2]);
+        self.kept = 0;
+        self.long_ids.clear();
+        self.long_bytes.clear();
+    }
+
+    /// Doubles the table where it is due; the sets of keys change.
+    #[inline(always)]
     pub(super) fn make_room(&mut self) {
-        if self.bits == MOST_SETS || self.kept < self.sets.len() {
-            return;
+        if self.bits != MOST_SETS && self.kept >= self.sets.len() / 2 {
+            self.double();
         }
+    }
+
+    #[cold]
+    fn double(&mut self) {
         self.bits += 1;
         self.kept = 0;
         let old = std::mem::replace(&mut self.sets, vec![[FREE; 2]; 1 << self.bits]);
-        for entry in old.into_iter().flat_map(|[first, second]| [second, first]) {
-            if entry.key != FREE.key {
+        for entry in old.into_iter().flatten() {
+            if !entry.is_free() {
                 self.put(entry);
             }
         }
     }
 }
 
+/// The key of a word: its bytes, zeros, its length; a hash of a long word. [`TOO_LONG`] for a very
+/// long or an empty one.
+#[inline(always)]
+fn key_of(text: &[u8], word: Range<usize>) -> Key {
+    let length = word.len();
+    if length > LONGEST_INLINE {
+        return hashed_key(&text[word]);
+    }
+    let bytes = match text.get(word.start..word.start + 16).and_then(|it| it.try_into().ok()) {
+        Some(bytes) => u128::from_le_bytes(bytes),
+        // Near the text's end.
+        None => text[word].iter().rev().fold(0, |key, &byte| key << 8 | u128::from(byte)),
+    };
+    let (low, high) = MASKS[length];
+    Key { low: bytes as u64 & low, high: (bytes >> 64) as u64 & high | (length as u64) << 56 }
+}
+
+/// One wide multiplication.
+#[inline(always)]
+fn hash_of(key: Key) -> u64 {
+    let low = key.low ^ 0x9e37_79b9_7f4a_7c15;
+    let high = key.high ^ 0xd1b5_4a32_d192_ed03;
+    let product = u128::from(low) * u128::from(high);
+    (product >> 64) as u64 ^ product as u64
+}
+
+#[inline(never)]
+fn hashed_key(word: &[u8]) -> Key {
+    if word.len() > LONGEST {
+        return TOO_LONG;
+    }
+    let hash = xxh3_128(word);
+    Key { low: hash as u64, high: (hash >> 64) as u64 | HASHED }
+}
+
 /// The low bytes of a key that a word of each length has.
-const MASKS: [u128; LONGEST + 1] = {
-    let mut masks = [0; LONGEST + 1];
+const MASKS: [(u64, u64); LONGEST_INLINE + 1] = {
+    let mut masks = [(0, 0); LONGEST_INLINE + 1];
     let mut length = 1;
-    while length <= LONGEST {
-        masks[length] = (1 << (8 * length)) - 1;
+    while length <= LONGEST_INLINE {
+        let mask = (1_u128 << (8 * length)) - 1;
+        masks[length] = (mask as u64, (mask >> 64) as u64);
         length += 1;
     }
     masks
