@@ -7,6 +7,16 @@ from typing import Annotated
 
 import typer
 
+from dalign.cli.data_options import (
+    AsJson,
+    Force,
+    In,
+    Memory,
+    Out,
+    ScoreField,
+    TextField,
+    TokenizerPath,
+)
 from dalign.cli.data_synth import synth
 
 data = typer.Typer(
@@ -16,32 +26,6 @@ data = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-In = Annotated[
-    Path, typer.Argument(metavar="IN", help="A .jsonl or .parquet file; it is only read.")
-]
-Out = Annotated[
-    Path,
-    typer.Argument(
-        metavar="OUT", help="The kept rows; the dropped ones go beside it, to OUT's name.dropped."
-    ),
-]
-TextField = Annotated[str, typer.Option("--text-field", help="The field with the text.")]
-ScoreField = Annotated[
-    str | None,
-    typer.Option(
-        "--score-field", help="Keep the copy with the highest number here, not the first."
-    ),
-]
-Memory = Annotated[
-    int, typer.Option("--memory-mib", help="About how much memory batches and tables may take.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite OUT.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the counts as JSON on stdout.")]
-TokenizerPath = Annotated[
-    Path | None,
-    typer.Option("--tokenizer", help="A tokenizer.json, or the checkpoint folder that has one."),
-]
 
 
 @data.command(
