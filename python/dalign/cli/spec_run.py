@@ -10,6 +10,7 @@ import typer
 
 from dalign.cli.show import visible
 from dalign.pipeline.blast_radius import BlastRadius, blast_radius
+from dalign.pipeline.context import CONFIG
 from dalign.pipeline.coverage import STATIONS, ClauseCoverage, Coverage, coverage
 from dalign.spec.types import Spec
 
@@ -48,7 +49,7 @@ def _print_table(run: Path, found: Coverage) -> None:
     )
     if found.short:
         console.print(
-            f"add prompts that exercise these (expected.clause), and go on with: dalign run --run {run}"
+            f"write prompts that exercise these (expected.clause), or have them written: dalign data synth more.jsonl --config {run / CONFIG} --missing {run}"
         )
 
 
