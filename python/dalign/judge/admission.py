@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from math import sqrt
+from statistics import NormalDist
 
-import polars as pl
-
-from dalign import _core
 from dalign.spec.golden import GoldenCase
 
 LEVEL = 0.95
@@ -31,16 +29,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Agreement:
-    """The share of judged cases on which the judge agrees, with the ends of its 95 % interval (None for a single one)."""
+    """The share of judged cases on which the judge agrees, with the ends of its 95 % interval."""
 
     judged: int
     value: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
 
     def __str__(self) -> str:
-        ends = "" if self.low is None else f" [{self.low:.3f}, {self.high:.3f}]"
-        return f"{self.value:.3f}{ends} on {self.judged}"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] on {self.judged}"
 
 
 @dataclass(frozen=True)
@@ -73,31 +70,30 @@ class Admission:
 
 
 def admission(cases: Sequence[Judged], states: Counter[str]) -> Admission:
-    """The judge's agreement with the cases, in all and by category. Intervals are exact bootstrap ones over cases."""
+    """The judge's agreement with the cases, in all and by category. Cases count alike."""
     judged = [each for each in cases if each.score is not None]
     names = sorted({each.case.category for each in judged})
-    groups = [[each for each in judged if each.case.category == name] for name in names]
-    agreements = _agreements([judged, *groups]) if judged else [None]
+    groups = {name: [each for each in judged if each.case.category == name] for name in names}
     return Admission(
         len(cases),
         len(cases) - len(judged),
-        agreements[0],
+        _agreement(judged),
         _share([each for each in judged if each.case.verdict == "fail"]),
         _share([each for each in judged if each.case.verdict == "pass"]),
-        {name: found for name, found in zip(names, agreements[1:], strict=True) if found},
+        {name: found for name, group in groups.items() if (found := _agreement(group))},
         states,
     )
 
 
-def _agreements(groups: Sequence[Sequence[Judged]]) -> list[Agreement | None]:
-    values = pl.Series([float(each.agrees) for group in groups for each in group], dtype=pl.Float64)
-    offsets = pl.Series([0, *accumulate(map(len, groups))], dtype=pl.UInt32)
-    # The exact distribution of the mean: without resamples, so that neither their number nor a seed counts.
-    rows = pl.DataFrame(_core.bootstrap_groups(values, offsets, "exact", 1, LEVEL, 0)).iter_rows()
-    return [
-        Agreement(len(group), mean, low, high)
-        for group, (mean, low, high) in zip(groups, rows, strict=True)
-    ]
+def _agreement(cases: Sequence[Judged]) -> Agreement | None:
+    """The share with Wilson's score interval (1927): a bootstrap of equal values would claim certainty."""
+    if not cases:
+        return None
+    n, share = len(cases), sum(each.agrees for each in cases) / len(cases)
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Agreement(n, share, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def _share(cases: Sequence[Judged]) -> float | None:
