@@ -182,7 +182,7 @@ fn words_joined_by_a_space_are_the_normalised_text() {
 fn rows_one_after_the_other_are_the_gathered_column() {
     for lengths in [lengths(2_000, 4096), vec![1; 5_000]] {
         let packing = Packing::new(&lengths, 4096, OverLong::Error).unwrap();
-        let ids: Vec<i32> = (0..packing.tokens() as i32).collect();
+        let ids: Vec<i32> = (0..).take(packing.tokens()).collect();
         let mut rest = &ids[..];
         let rows: Vec<&[i32]> =
             lengths.iter().map(|&length| rest.split_off(..length as usize).unwrap()).collect();

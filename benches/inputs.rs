@@ -3,6 +3,7 @@
 #[path = "naive.rs"]
 pub mod naive;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -122,8 +123,12 @@ pub fn rollout_rows(rows: usize) -> String {
 #[must_use]
 pub fn escaped_rows(rows: usize) -> String {
     let mut stream = Stream::new(10);
-    let escaped =
-        |text: &str| text.chars().map(|it| format!("\\u{:04x}", it as u32)).collect::<String>();
+    let escaped = |text: &str| {
+        text.chars().fold(String::new(), |mut written, it| {
+            let _ = write!(written, "\\u{:04x}", u32::from(it));
+            written
+        })
+    };
     let line = |row| {
         let text = format!("<think>{}</think>{}", prose(&mut stream, 20), prose(&mut stream, 10));
         format!("{{\"id\": \"row-{row}\", \"completion\": \"{}\"}}\n", escaped(&text))

@@ -173,6 +173,7 @@ pub fn goodness(harms: &[f64], offsets: &[u64], share: f64) -> f64 {
     let prompts = offsets.windows(2).map(|ends| {
         let mut harms = harms[ends[0] as usize..ends[1] as usize].to_vec();
         harms.sort_unstable_by(|a, b| b.total_cmp(a));
+        #[allow(clippy::cast_sign_loss, reason = "a share is positive")]
         let worst = &harms[..(share * harms.len() as f64).ceil() as usize];
         worst.iter().map(|harm| 1.0 - harm).sum::<f64>() / worst.len() as f64
     });

@@ -57,7 +57,7 @@ pub(crate) fn gather(criterion: &mut Criterion) {
         for (name, lengths) in [("", lengths(rows, CAPACITY)), (", ones", vec![1; 100 * rows])] {
             let packing = Packing::new(&lengths, CAPACITY, OverLong::Error)
                 .expect("no row exceeds the capacity");
-            let ids: Vec<i32> = (0..packing.tokens() as i32).collect();
+            let ids: Vec<i32> = (0..).take(packing.tokens()).collect();
             let mut rest = &ids[..];
             let split = |&length: &u32| rest.split_off(..length as usize).unwrap_or_default();
             let columns: Vec<&[i32]> = lengths.iter().map(split).collect();
