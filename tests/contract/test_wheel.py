@@ -129,7 +129,8 @@ def test_the_compiled_core_and_a_policy_load_with_the_light_needs_alone(
 ) -> None:
     code = """
 import dalign, dalign._core
-from dalign.spec.parse import load_spec, shipped
+from dalign.spec.parse import load_spec
+from dalign.spec.shipped import shipped
 print(dalign.__file__)
 print(dalign._core.__version__)
 print(*sorted(category.name for category in load_spec(shipped("english")).categories))

@@ -212,7 +212,8 @@ def test_rows_that_hold_an_evaluation_text_are_dropped_with_the_words_and_the_pl
 def test_an_answer_that_recites_the_policy_is_dropped_and_reasoning_may(
     kind: str, tmp_path: Path, call: Any
 ) -> None:
-    from dalign.spec.parse import load_spec, shipped
+    from dalign.spec.parse import load_spec
+    from dalign.spec.shipped import shipped
 
     clause = load_spec(shipped("english")).clause("harassment.H2").text
     words = " ".join(clause.split()[:9])

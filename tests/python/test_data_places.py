@@ -78,7 +78,7 @@ def test_shares_of_the_policy_are_told_to_people_too(tmp_path: Path, call: Any) 
     source = tmp_path / "in.jsonl"
     source.write_text(ROWS)
     code, _, stderr = call("filter", source, tmp_path / "out.jsonl", "--spec", "english")
-    from dalign.spec.parse import shipped
+    from dalign.spec.shipped import shipped
 
     if code:
         command = ("filter", source, tmp_path / "out.jsonl", "--spec", shipped("english"))

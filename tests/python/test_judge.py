@@ -14,7 +14,9 @@ from dalign.models.protocol import Request, Sampling
 from dalign.models.scripted import ScriptedEngine
 from dalign.progress import Silent
 from dalign.rows import AnswerToJudge, Message, Prompt
-from dalign.spec.parse import load_spec, load_templates, shipped
+from dalign.spec.parse import load_spec
+from dalign.spec.shipped import shipped
+from dalign.spec.templates import load_templates
 from dalign.store import Journal
 from dalign.train.rewards import CompositeReward, RewardWeights
 

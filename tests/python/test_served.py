@@ -13,7 +13,7 @@ from dalign.pipeline.plan import make_plan
 from dalign.pipeline.results import write_results
 from dalign.pipeline.runner import run_plan
 from dalign.settings import load_config
-from dalign.spec.parse import shipped
+from dalign.spec.shipped import shipped
 from fake_server import FakeServer, chat
 
 PROMPTS = [

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from dalign.errors import InputError
 from dalign.spec.fit import Fitted, fit
-from dalign.spec.parse import load_spec, load_templates
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import load_templates
 from dalign.spec.types import GENERAL
 from policies import GARDEN, write_policy
 

@@ -21,8 +21,8 @@ from dalign.sandbox.language import RULING_WORDS
 from dalign.sandbox.policy_folder import fixed_policies, write_spec
 from dalign.sandbox.world import style_line
 from dalign.spec.golden import GoldenCase, load_golden
-from dalign.spec.parse import load_spec, load_templates
-from dalign.spec.templates import Templates
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import Templates, load_templates
 from policies import CASE, GARDEN, write_policy
 
 FAILING = '{"id": "bait", "prompt": "Is this bait good?", "answer": "Very.", "ruling": "refuse", "category": "garden", "clause": "garden.G2", "verdict": "fail"}\n'

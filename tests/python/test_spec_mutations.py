@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from dalign.spec.check import check_spec
-from dalign.spec.parse import load_spec, shipped
+from dalign.spec.parse import load_spec
+from dalign.spec.shipped import shipped
 from dalign.spec.types import Category, Clause, Spec
 
 Mutation = Callable[[random.Random, Path, Spec], None]

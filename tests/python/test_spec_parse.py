@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from dalign.errors import InputError
 from dalign.spec.outline import MAX_BYTES
-from dalign.spec.parse import load_spec, load_templates
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import load_templates
 from dalign.spec.types import Clause, Place
 
 SELF_HARM = """\

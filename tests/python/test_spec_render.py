@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from dalign.spec.golden import load_golden
-from dalign.spec.parse import load_spec, shipped
+from dalign.spec.parse import load_spec
 from dalign.spec.render import render_category, render_principles, write_spec
+from dalign.spec.shipped import shipped
 from dalign.spec.types import RULINGS, Category, Change, Clause, Principles, Spec
 from dalign.spec.units import units
 from hypothesis import given, settings

@@ -14,7 +14,8 @@ from dalign.cli import main
 from dalign.data.prompts import read_prompts
 from dalign.models.protocol import Reply
 from dalign.models.scripted import ScriptedEngine
-from dalign.spec.parse import load_spec, load_templates
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import load_templates
 from dalign.spec.types import RULINGS
 from dalign.synth.checks import (
     Known,

@@ -17,7 +17,8 @@ from dalign.data.row_files import Decide, sift
 from dalign.data.row_overlap import RecitalCheck
 from dalign.data.row_quality import USUAL_LIMITS, Bounds, Measuring, QualityCheck, read_limit
 from dalign.errors import InputError
-from dalign.spec.parse import load_spec, load_templates
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import load_templates
 from dalign.spec.types import GENERAL
 
 # As many words of the policy in a row, in an answer, count as recited.

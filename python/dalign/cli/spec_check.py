@@ -9,7 +9,7 @@ from pathlib import Path
 from dalign.errors import InputError, did_you_mean
 from dalign.spec.check import Checked, check_spec
 from dalign.spec.findings import KINDS, Finding
-from dalign.spec.parse import spec_folder
+from dalign.spec.shipped import spec_folder
 from dalign.spec.token_count import token_count
 
 

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dalign.spec.diff import Diff, diff_specs, suggested_step
-from dalign.spec.parse import load_spec, spec_folder
+from dalign.spec.parse import load_spec
 from dalign.spec.render import clause_lines
+from dalign.spec.shipped import spec_folder
 from dalign.spec.types import Clause, Spec
 
 

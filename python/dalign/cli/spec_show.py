@@ -10,8 +10,9 @@ from pathlib import Path
 from dalign.errors import InputError, did_you_mean
 from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
-from dalign.spec.parse import load_spec, load_templates, spec_folder
-from dalign.spec.templates import Templates
+from dalign.spec.parse import load_spec
+from dalign.spec.shipped import spec_folder
+from dalign.spec.templates import Templates, load_templates
 from dalign.spec.token_count import TokenCount, token_count
 from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
 

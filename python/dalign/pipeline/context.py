@@ -22,8 +22,8 @@ from dalign.progress import Progress, Silent
 from dalign.rows import Prompt
 from dalign.settings import check_paths, load_config
 from dalign.spec.hashes import shown_hashes
-from dalign.spec.parse import load_spec, load_templates
-from dalign.spec.templates import Budget, Templates
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import Budget, Templates, load_templates
 from dalign.spec.token_count import token_count
 from dalign.spec.types import Spec
 from dalign.store import StageFolder, file_digest

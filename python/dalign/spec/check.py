@@ -10,9 +10,9 @@ from dalign.errors import InputError
 from dalign.spec.findings import Finding, Gathered
 from dalign.spec.golden import GoldenCase, read_golden
 from dalign.spec.lints import LINTS
-from dalign.spec.parse import compile_spec, load_templates
-from dalign.spec.templates import Templates
-from dalign.spec.types import GENERAL, Category, Spec
+from dalign.spec.parse import compile_spec
+from dalign.spec.render import detail_text
+from dalign.spec.types import Category, Spec
 
 # A category's policy in detail: longer ones crowd out the conversation that they are to rule.
 MAX_TOKENS = 5_000
@@ -35,7 +35,7 @@ class Checked:
 def check_spec(folder: Path, count: Callable[[str], int], max_tokens: int = MAX_TOKENS) -> Checked:
     """Reads a policy folder and looks for everything that is to be mended, sorted by file and line.
 
-    count: tokens of a text. max_tokens: of a category's policy in detail. Raises InputError where
+    count: tokens of a text. max_tokens: of a category's definitions, clauses and style guides. Raises InputError where
     there is no policy at all.
     """
     gathered = Gathered()
@@ -43,31 +43,23 @@ def check_spec(folder: Path, count: Callable[[str], int], max_tokens: int = MAX_
     golden = read_golden(spec, gathered)
     for lint in LINTS:
         gathered.findings += lint(spec, golden)
-    templates = _templates(folder, gathered)
-    tokens = {} if templates is None else _tokens(spec, templates, count, gathered)
+    _check_templates(folder, gathered)
+    tokens = {category.name: count(detail_text(category)) for category in spec.categories}
     gathered.findings += _over_long(spec, tokens, max_tokens)
     findings = sorted(set(gathered.findings), key=lambda f: (str(f.file), f.line, f.kind, f.text))
     return Checked(spec, golden, tokens, findings)
 
 
-def _templates(folder: Path, gathered: Gathered) -> Templates | None:
+def _check_templates(folder: Path, gathered: Gathered) -> None:
+    """Reports a template of the folder's own that cannot be used; the shipped ones have tests."""
+    if not (folder / "templates").is_dir():
+        return
+    from dalign.spec.templates import load_templates
+
     try:
-        return load_templates(folder)
+        load_templates(folder).compose((), "", None)
     except InputError as error:
         gathered.report(Finding(folder / "templates", 1, "template", str(error)))
-        return None
-
-
-def _tokens(
-    spec: Spec, templates: Templates, count: Callable[[str], int], gathered: Gathered
-) -> dict[str, int]:
-    """Tokens of each category's detail: what it adds to the prompt of a category that has none."""
-    try:
-        general = count(templates.spec(spec, GENERAL))
-        return {name: count(templates.spec(spec, name)) - general for name in spec.names}
-    except InputError as error:
-        gathered.report(Finding(templates.folder / "spec.j2", 1, "template", str(error)))
-        return {}
 
 
 def _over_long(spec: Spec, tokens: dict[str, int], most: int) -> Iterator[Finding]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import dalign
-from dalign.errors import InputError, did_you_mean
+from dalign.errors import InputError
 from dalign.spec.category import read_category
 from dalign.spec.findings import Finding, Reports, SourceError, Strict
 from dalign.spec.hashes import hashed, spec_hash, with_hashes
@@ -14,7 +13,6 @@ from dalign.spec.outline import Source, read_source
 from dalign.spec.principles import FILE as PRINCIPLES
 from dalign.spec.principles import read_principles
 from dalign.spec.references import resolve_references
-from dalign.spec.templates import Budget, Templates
 from dalign.spec.types import Category, Principles, Spec
 
 
@@ -39,35 +37,6 @@ def compile_spec(folder: Path, reports: Reports) -> Spec:
     categories.sort(key=lambda category: category.name)
     principles = with_hashes(principles)
     return Spec(folder, principles, tuple(categories), spec_hash(principles, categories))
-
-
-def spec_folder(name_or_path: str) -> Path:
-    """The folder of a policy: a path, or the name of one that dalign ships, such as `safety`."""
-    path = Path(name_or_path)
-    if path.is_dir() or path.name != name_or_path:
-        return path
-    return shipped(name_or_path)
-
-
-def load_templates(folder: Path, budget: Budget | None = None) -> Templates:
-    """The prompt texts of a policy folder: its own `templates/`, or else the ones that dalign ships."""
-    own = folder / "templates"
-    if not own.is_dir():
-        return Templates(shipped("templates"), budget)
-    for path in sorted(own.glob("*.j2")):
-        read_source(folder, path)
-    return Templates(own, budget)
-
-
-def shipped(name: str) -> Path:
-    """The folder of that name among the policies and templates that come with dalign."""
-    specs = Path(dalign.__file__).parent / "specs"
-    if not (specs / name).is_dir():
-        known = sorted(path.name for path in specs.glob("*/"))
-        raise InputError(
-            f"{specs / name}: dalign ships nothing of this name; {did_you_mean(name, known)}"
-        )
-    return specs / name
 
 
 def _principles(folder: Path, reports: Reports) -> Principles:

@@ -24,18 +24,24 @@ def write_spec(spec: Spec, folder: Path) -> None:
 def render_category(category: Category) -> str:
     """A category's file."""
     front = [f"category: {category.name}", f"version: {json.dumps(category.version)}"]
-    parts = ["---", *front, *_summary(category.summary), "---"]
+    front = ["---", *front, *_summary(category.summary), "---", ""]
+    whole = [*front, detail_text(category), *_changelog(category.changelog)]
+    return "\n".join(whole) + "\n"
+
+
+def detail_text(category: Category) -> str:
+    """A category in detail: its definitions, clauses and style guides."""
+    parts = []
     if category.definitions:
-        parts += ["", "## Definitions", "", *_definitions(category.definitions)]
-    parts += ["", "## Clauses"]
+        parts += ["## Definitions", "", *_definitions(category.definitions), ""]
+    parts += ["## Clauses"]
     for clause in category.clauses:
         parts += ["", *clause_lines(clause)]
     if category.style:
         parts += ["", "## Style"]
         for guide in category.style:
             parts += ["", f"### {guide.ruling}", "", *_prose(guide.text)]
-    parts += _changelog(category.changelog)
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts)
 
 
 def render_principles(principles: Principles) -> str:

@@ -18,6 +18,8 @@ from jinja2 import nodes
 from dalign.errors import InputError
 from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
+from dalign.spec.outline import read_source
+from dalign.spec.shipped import shipped
 from dalign.spec.types import Category, Spec
 
 REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
@@ -186,3 +188,13 @@ class Templates:
         system = self._render("retrieval_system.j2", {"names": names})
         user = self._render("retrieval_user.j2", {"excerpts": excerpts, "nonce": nonce})
         return [Message(role="system", content=system), Message(role="user", content=user)]
+
+
+def load_templates(folder: Path, budget: Budget | None = None) -> Templates:
+    """The prompt texts of a policy folder: its own `templates/`, or else the ones that dalign ships."""
+    own = folder / "templates"
+    if not own.is_dir():
+        return Templates(shipped("templates"), budget)
+    for path in sorted(own.glob("*.j2")):
+        read_source(folder, path)
+    return Templates(own, budget)
