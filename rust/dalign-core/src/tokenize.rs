@@ -259,6 +259,6 @@ impl Tokenizer {
 /// Texts a task; small enough to balance rows of uneven length over the threads.
 const CHUNK: usize = 64;
 
-/// Texts between two waits of all threads for each other; with a sixteenth of them, two threads beside a busy
+/// Texts between two waits of all threads for each other; with an eighth of them, two threads beside a busy
 /// one are no faster than one.
 const WAVE: usize = 128 * CHUNK;
