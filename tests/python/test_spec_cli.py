@@ -157,3 +157,14 @@ def test_import_writes_a_folder_that_compiles(call, tmp_path) -> None:
     assert call("check", tmp_path / "out")[0] == 1
     code, _, err = call("import", source, tmp_path / "out")
     assert code == 1 and "not empty" in err
+
+
+def test_a_shipped_policy_is_copied_whole_and_over_nothing(call, tmp_path) -> None:
+    code, out, _ = call("copy", "safety", tmp_path / "mine")
+    assert code == 0
+    assert "7 categories" in out
+    assert call("check", tmp_path / "mine")[0] == 0
+    assert (tmp_path / "mine" / "golden" / "self-harm.jsonl").is_file()
+    code, _, err = call("copy", "english", tmp_path / "mine")
+    assert code == 1 and "not empty" in err
+    assert not (tmp_path / "mine" / "templates").exists()

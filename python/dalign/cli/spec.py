@@ -9,7 +9,7 @@ import typer
 
 spec = typer.Typer(
     name="spec",
-    help="Check, show, compare, measure and import written policies.",
+    help="Check, show, compare, measure, copy and import written policies.",
     epilog="Example: dalign spec check my-project/spec",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -121,6 +121,19 @@ def coverage(
     from dalign.cli.spec_run import print_coverage
 
     print_coverage(run, least, as_json=json, fail_short=fail_short)
+
+
+@spec.command(epilog="Example: dalign spec copy safety my-project/spec")
+def copy(
+    folder: Folder,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A folder that is not there yet, or is empty.")
+    ],
+) -> None:
+    """Copy a policy, such as a shipped one, as a start for your own."""
+    from dalign.cli.spec_copy import copy_policy
+
+    copy_policy(folder, out)
 
 
 @spec.command(

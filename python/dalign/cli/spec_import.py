@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from dalign.cli.spec_copy import check_new
 from dalign.errors import InputError
 from dalign.spec.imports.draft import spec_of
 from dalign.spec.imports.forms import Form, form_of, read_form
@@ -20,8 +21,7 @@ def import_policy(
     """Writes the draft, and tells what was guessed and what to do next."""
     if not source.is_file():
         raise InputError(f"{source}: no such file; name a policy in Markdown")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: is there already and not empty; name a folder that is not there yet")  # fmt: skip
+    check_new(out)
     text = read_source(source.parent, source).text
     taken: Form = form_of(text) if form == "auto" else form  # type: ignore[assignment]
     draft = read_form(text, taken)
