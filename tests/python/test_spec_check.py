@@ -8,6 +8,7 @@ import pytest
 from dalign.errors import InputError
 from dalign.spec.check import Checked, check_spec
 from dalign.spec.findings import KINDS
+from dalign.spec.shipped import shipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policies import CASE, GARDEN, KITCHEN, PRINCIPLES, write_policy
@@ -183,6 +184,11 @@ def test_missing_principles_and_a_broken_template_are_findings(tmp_path: Path) -
     (folder / "templates" / "spec.j2").write_text("{% if %}")
     kinds = {f.kind for f in check(folder).findings}
     assert {"no-principles", "template"} <= kinds
+
+
+@pytest.mark.parametrize("name", ["safety", "english"])
+def test_every_shipped_policy_is_in_order(name: str) -> None:
+    assert [str(finding) for finding in check(shipped(name)).findings] == []
 
 
 def test_no_policy_at_all_is_an_error(tmp_path: Path) -> None:
