@@ -32,7 +32,8 @@ def results(content: ReportContent) -> Markup:
         "links to the rows it is computed from. ★ best marks the highest value of a column; whether it is "
         "clearly higher, the paired differences tell."
     )
-    parts = [tag("p", note, class_="note"), tables.definitions()]
+    arms = in_order((row["arm"] for row in content.rows), ARMS)
+    parts = [tag("p", note, class_="note"), tables.definitions(arms)]
     suites = list(dict.fromkeys(row["suite"] for row in content.rows))
     parts += [tables.result_table(s, _of(content.rows, s)) for s in suites]
     parts.append(tag("h3", "Arms with their intervals"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dalign.report.content import Row
 from dalign.report.markup import Markup, join, link_to, tag
@@ -133,18 +133,18 @@ def _difference(pair: Row | None) -> Markup:
     )
 
 
-def definitions() -> Markup:
-    """What the metrics, graders and arms mean, a line each."""
+def definitions(arms: Iterable[str]) -> Markup:
+    """What the metrics, the graders and these arms mean, a line each."""
     metrics = [
         tag("li", tag("b", name), " (", tag("code", key), "): ", text, ".")
         for key, (name, text) in METRICS.items()
     ]
     graders = [tag("li", tag("b", name), ": ", text, ".") for name, text in GRADERS.items()]
-    arms = [
+    known = [
         tag("li", tag("b", name), " (", tag("code", key), "): ", text, ".")
-        for key, (name, text) in ARMS.items()
+        for key, (name, text) in ((arm, ARMS[arm]) for arm in arms if arm in ARMS)
     ]
-    columns = (("Metrics (higher is better)", metrics), ("Graders", graders), ("Arms", arms))
+    columns = (("Metrics (higher is better)", metrics), ("Graders", graders), ("Arms", known))
     blocks = [tag("div", tag("h4", name), tag("ul", *items)) for name, items in columns]
     return tag("div", *blocks, class_="definitions")
 
