@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from dalign.cli import main
 from dalign.data.prompts import read_prompts
 from dalign.models.protocol import Reply
 from dalign.models.scripted import ScriptedEngine
@@ -32,20 +31,9 @@ from policies import write_policy
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(dalign):
     """Exit code, stdout and stderr of a synth."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dalign", "data", "synth", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return partial(dalign, "data", "synth")
 
 
 def written(*texts: str) -> str:
@@ -477,3 +465,14 @@ def test_a_writer_that_is_named_later_leaves_a_run_what_it_is(project, tmp_path)
     (tmp_path / "config.toml").write_text(dump_toml(load_config(project / "dalign.toml", [])))
     changed = ["synth_model.path=sandbox", "synth_model.engine=transformers"]
     assert resolve_config(None, tmp_path, changed, redo=False).writer.path == "sandbox"
+
+
+def test_a_folder_of_the_users_own_in_the_place_of_work_is_left_alone(call, tmp_path) -> None:
+    own = tmp_path / "new.work" / "notes.txt"
+    own.parent.mkdir()
+    own.write_text("mine")
+    config = tmp_path / "dalign.toml"
+    config.write_text("")
+    code, _, err = call(tmp_path / "new.jsonl", "--config", config)
+    assert code == 1 and "notes.txt: stands where what is being written is kept" in err
+    assert own.read_text() == "mine"

@@ -103,6 +103,7 @@ def write_prompts(
 ) -> None:
     """Writes the prompts that pass every check to `out`, the others with their reasons beside it."""
     work = out.with_name(f"{out.stem}.work")
+    _check_work(work)
     # What a killed call has left is its own, and goes on.
     _check_out(out, force=force or work.is_dir())
     config = load_config(config_path, [])
@@ -132,6 +133,16 @@ def write_prompts(
         result.write()
         shutil.rmtree(work)
     result.tell(as_json=as_json)
+
+
+def _check_work(work: Path) -> None:
+    """Raises InputError where the folder of a killed call holds anything else: it is removed at the end."""
+    found = sorted(path.name for path in work.iterdir()) if work.is_dir() else []
+    for name in found:
+        if name != ".lock" and not name.startswith(("journal-", "replies", "earlier")):
+            raise InputError(
+                f"{work / name}: stands where what is being written is kept; move it, or name another file"
+            )
 
 
 def _check_out(out: Path, *, force: bool) -> None:
