@@ -6,12 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from dalign.cli import main
 
 ROWS: list[dict[str, Any]] = [
     {"id": 0, "completion": "<think>first</think>one answer", "category": "a", "clause": "S1", "score": 1.0},
@@ -52,19 +52,9 @@ def dropped(path: Path) -> list[tuple[int, str]]:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+def call(dalign):
     """Exit code, stdout and stderr of `dalign data`."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dalign", "data", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    return run
+    return partial(dalign, "data")
 
 
 # Command, ids kept, and (id, reason) dropped.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from dalign import _core
-from dalign.cli import main
 from dalign.data.row_batch import FrameBatch
 from dalign.data.row_packing import Packer, read_texts
 from dalign.sandbox.checkpoint import MODEL
@@ -24,17 +23,9 @@ def ids(text: str) -> list[int]:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dalign", "data", "pack", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    return run
+def call(dalign):
+    """Exit code, stdout and stderr of `dalign data pack`."""
+    return partial(dalign, "data", "pack")
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:

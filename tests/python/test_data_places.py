@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dalign.cli import main
 from dalign.sandbox.checkpoint import MODEL
 
 ROWS = '{"completion": "<think>a</think>b", "prompt": "c", "category": "x"}\n{"completion": "d", "prompt": "c", "category": "y"}\n'
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+def call(dalign):
     """Exit code, stdout and stderr of `dalign data`."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dalign", "data", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    return run
+    return partial(dalign, "data")
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "in.ndjson", "in.JSONL"])

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from dalign.cli import main
 from dalign.data.row_batch import FrameBatch
 from dalign.data.row_checks import Form
 from dalign.data.row_quality import (
@@ -71,19 +69,13 @@ def left_out(path: Path) -> dict[int, tuple[str, str]]:
 
 
 @pytest.fixture
-def sift(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:  # fmt: skip
+def sift(dalign: Any, tmp_path: Path) -> Any:
     """(exit code, stderr, dropped rows) of `dalign data filter` on these rows."""
 
     def run(kind: str, rows: list[dict[str, Any]], *options: object) -> Any:
         source, out = write(tmp_path / f"in.{kind}", rows), tmp_path / f"out.{kind}"
         words = ["filter", source, out, "--force", *options]
-        monkeypatch.setattr(sys, "argv", ["dalign", "data", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        error = capsys.readouterr().err
+        code, _, error = dalign("data", *words)
         return code, error, left_out(out) if code == 0 else None
 
     return run

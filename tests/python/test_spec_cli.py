@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
-from dalign.cli import main
 from policies import GARDEN, PRINCIPLES, write_policy
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(dalign):
     """Exit code, stdout and stderr of a command."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dalign", "spec", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return partial(dalign, "spec")
 
 
 def test_check_of_a_clean_policy_exits_with_0(call, tmp_path) -> None:

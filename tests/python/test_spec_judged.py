@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
-from dalign.cli import main
 from dalign.errors import InputError
 from dalign.judge.admission import Judged, admission
 from dalign.judge.contradictions import read_pairs
@@ -46,20 +45,9 @@ AGREEING = {
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(dalign):
     """Exit code, stdout and stderr of a check."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dalign", "spec", "check", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return partial(dalign, "spec", "check")
 
 
 def scripted(folder: Path, replies: dict[str, str]) -> Path:
