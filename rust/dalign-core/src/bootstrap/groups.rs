@@ -6,9 +6,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::interval::interval;
 use super::{BootstrapError, Estimate, Settings, check_settings, first_not_finite};
 use crate::error::offsets_delimit;
+use crate::simd::widest;
 
 /// Up to so many values, two are drawn at once from a table of the sums of all pairs.
 const MOST_PAIRED: usize = 160;
+
+/// Up to so many values, one random number gives four places in that table, else three: the odds of
+/// each four are right to 0.06 %, of each three to 0.0001 %.
+const MOST_BY_FOUR: usize = 100;
 
 /// The mean of each group's values and its interval; the values of a group are resampled one by one.
 ///
@@ -72,18 +77,32 @@ fn estimate(values: &[f64], group: u64, settings: Settings, room: &mut Room) -> 
     let Room { pairs, means } = room;
     means.clear();
     let mut stream = Stream::new(settings.seed, group);
+    let resamples = 0..settings.n_resamples;
     if values.len() <= MOST_PAIRED {
-        pairs.clear();
-        for a in values {
-            pairs.extend(values.iter().map(|b| a + b));
+        sums_of_pairs(values, pairs);
+        if values.len() <= MOST_BY_FOUR {
+            means.extend(resamples.map(|_| stream.paired::<4>(values, pairs) / count));
+        } else {
+            means.extend(resamples.map(|_| stream.paired::<3>(values, pairs) / count));
         }
-        means.extend((0..settings.n_resamples).map(|_| stream.paired(values, pairs) / count));
     } else {
-        means.extend((0..settings.n_resamples).map(|_| stream.single(values) / count));
+        means.extend(resamples.map(|_| stream.single(values) / count));
     }
     let jackknife = || values.iter().map(|value| (total - value) / (count - 1.0)).collect();
     let interval = interval(means, mean, settings.level, settings.method, jackknife);
     Estimate { mean, interval: Some(interval) }
+}
+
+/// The sum of each value and each value.
+fn sums_of_pairs(values: &[f64], pairs: &mut Vec<f64>) {
+    pairs.resize(values.len() * values.len(), 0.0);
+    widest(|| {
+        for (row, a) in pairs.chunks_exact_mut(values.len()).zip(values) {
+            for (sum, b) in row.iter_mut().zip(values) {
+                *sum = a + b;
+            }
+        }
+    });
 }
 
 /// The random stream of one group: a Weyl sequence, each step mixed by one wide multiplication
@@ -112,25 +131,39 @@ impl Stream {
         ((((bits >> 32) * n) >> 32) as usize, (((bits & 0xffff_ffff) * n) >> 32) as usize)
     }
 
-    /// The sum of as many values as there are, drawn with replacement, two for each look-up.
+    /// `M` indices below `n` from one number, each of what the one before has left of it: the digits
+    /// of a fraction to the base n. The odds of each sequence of them differ from n⁻ᴹ by a share of
+    /// less than nᴹ / 2⁶⁴.
     #[inline(always)]
-    fn paired(&mut self, values: &[f64], pairs: &[f64]) -> f64 {
+    fn indices<const M: usize>(&mut self, n: u64) -> [usize; M] {
+        let mut bits = self.next();
+        [(); M].map(|()| {
+            let wide = u128::from(bits) * u128::from(n);
+            bits = wide as u64;
+            (wide >> 64) as usize
+        })
+    }
+
+    /// The sum of as many values as there are, drawn with replacement, two for each look-up and `M`
+    /// look-ups for each random number.
+    #[inline(always)]
+    fn paired<const M: usize>(&mut self, values: &[f64], pairs: &[f64]) -> f64 {
         let n = pairs.len() as u64;
-        let mut sums = [0.0; 4];
-        for _ in 0..values.len() / 8 {
-            let [first, second] = [self.two_indices(n), self.two_indices(n)];
-            sums[0] += pairs[first.0];
-            sums[1] += pairs[first.1];
-            sums[2] += pairs[second.0];
-            sums[3] += pairs[second.1];
+        let (rounds, left) = (values.len() / 2 / M, values.len() / 2 % M);
+        let mut sums = [0.0; M];
+        for _ in 0..rounds {
+            let places = self.indices::<M>(n);
+            for at in 0..M {
+                sums[at] += pairs[places[at]];
+            }
         }
-        for _ in 0..values.len() % 8 / 2 {
-            sums[0] += pairs[self.two_indices(n).0];
+        for &place in &self.indices::<M>(n)[..left] {
+            sums[0] += pairs[place];
         }
         if values.len() % 2 == 1 {
-            sums[1] += values[self.two_indices(values.len() as u64).0];
+            sums[0] += values[self.two_indices(values.len() as u64).0];
         }
-        (sums[0] + sums[1]) + (sums[2] + sums[3])
+        sums.iter().sum()
     }
 
     /// The sum of as many values as there are, drawn with replacement.

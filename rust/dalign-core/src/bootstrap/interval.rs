@@ -61,7 +61,12 @@ pub(super) fn interval(
         Method::Bca => corrected(means, mean, tail, jackknife),
     };
     let (low, high) = shares.unwrap_or((tail, 1.0 - tail));
-    Interval { low: quantile(means, low), high: quantile(means, high) }
+    let (low_at, high_at) = (position(means.len(), low), position(means.len(), high));
+    let low = quantile(means, low_at);
+    // The smaller values stand in front now, so the higher end is looked for behind them alone.
+    let (start, between) = (low_at.0, high_at.1);
+    let high = quantile(&mut means[start..], (high_at.0 - start, between));
+    Interval { low, high }
 }
 
 /// The shares at which the corrected ends lie (Efron 1987, equation 2.3).
@@ -88,15 +93,44 @@ fn corrected(
     (bias.is_finite() && acceleration.is_finite() && low < high).then_some((low, high))
 }
 
-/// The quantile of at least one value, linear between two; reorders them. O(values).
-fn quantile(values: &mut [f64], share: f64) -> f64 {
-    let at = share * (values.len() - 1) as f64;
-    #[allow(clippy::cast_sign_loss, reason = "a share and a count are not negative")]
-    let below = at.floor() as usize;
+/// Below which of `count` sorted values, at least one, the quantile lies, and how far from it.
+#[allow(clippy::cast_sign_loss, reason = "a share and a count are not negative")]
+fn position(count: usize, share: f64) -> (usize, f64) {
+    let at = share * (count - 1) as f64;
+    (at.floor() as usize, at.fract())
+}
+
+/// The quantile at a position, linear between two values; all below it stand in front of it afterwards.
+/// O(values).
+fn quantile(values: &mut [f64], (below, between): (usize, f64)) -> f64 {
     let (_, &mut low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
-    if at.fract() == 0.0 {
+    if between == 0.0 {
         return low;
     }
     let high = above.iter().copied().fold(f64::INFINITY, f64::min);
-    low + (high - low) * at.fract()
+    low + (high - low) * between
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_those_of_the_sorted_means() {
+        for count in [2, 3, 40, 1_000] {
+            let means: Vec<f64> = (0..count).map(|at| f64::from(at * 7_919 % 101)).collect();
+            let mut sorted = means.clone();
+            sorted.sort_by(f64::total_cmp);
+            for level in [0.01, 0.5, 0.9, 0.999] {
+                let at = |share: f64| {
+                    let (below, between) = position(sorted.len(), share);
+                    let above = sorted[(below + 1).min(sorted.len() - 1)];
+                    sorted[below] + (above - sorted[below]) * between
+                };
+                let tail = (1.0 - level) / 2.0;
+                let found = interval(&mut means.clone(), 0.0, level, Method::Percentile, Vec::new);
+                assert_eq!(found, Interval { low: at(tail), high: at(1.0 - tail) });
+            }
+        }
+    }
 }

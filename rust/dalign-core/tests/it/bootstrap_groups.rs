@@ -12,8 +12,8 @@ fn ends(found: &Estimate) -> (f64, f64) {
 
 #[test]
 fn resampled_ends_come_near_the_exact_ones() {
-    // Sizes below, at and above eight draws a step, odd and even, and above the table of pairs.
-    for size in [2_u64, 3, 7, 8, 9, 41, 100, 160, 161, 300] {
+    // Sizes below, at and above a random number's draws, odd and even, around the table of pairs' ends.
+    for size in [2_u64, 3, 7, 8, 9, 41, 99, 100, 101, 106, 159, 160, 161, 300] {
         let values: Vec<f64> = (0..size).map(|row| (row * row % 11) as f64).collect();
         let exact = ends(&exact_groups(&values, &[0, size], 0.95).unwrap()[0]);
         let drawn = ends(&groups(&values, &[0, size], SETTINGS).unwrap()[0]);
