@@ -3,15 +3,17 @@
 mod block;
 mod columns;
 mod error;
+mod even;
 mod network;
 mod states;
+mod statistic;
 mod summary;
 
 pub use block::Score;
-use columns::{Statistic, columns};
 pub use error::AggregateError;
 pub use states::count_states;
-pub use summary::{Summary, summary};
+use statistic::Statistic;
+pub use summary::{Summary, SummaryColumns, summary, summary_into};
 
 /// How the valid scores of a completion become one.
 ///
@@ -167,9 +169,36 @@ pub fn reduce_columns<S: Score>(
     method: Method,
     min_valid: u32,
 ) -> Result<Scores, AggregateError> {
-    let (values, n_valid) = columns(scores, offsets, &[Statistic::of(method)], min_valid)?;
-    let score = values.into_iter().next().unwrap_or_default();
+    let rows = offsets.len().saturating_sub(1);
+    let (mut score, mut n_valid) = (vec![0.0; rows], vec![0; rows]);
+    reduce_into(scores, offsets, method, min_valid, &mut score, &mut n_valid)?;
     Ok(Scores { score, n_valid })
+}
+
+/// As [`reduce_columns`], into columns that are there: every value is written.
+///
+/// # Errors
+///
+/// As [`reduce`], and [`ColumnError::LengthMismatch`](crate::ColumnError::LengthMismatch) unless the
+/// columns have one value for each completion.
+///
+/// ```
+/// use dalign_core::aggregate::{Method, reduce_into};
+///
+/// let (mut score, mut n_valid) = ([0.0; 2], [0; 2]);
+/// reduce_into(&[8.0, 6.0], &[0, 2, 2], Method::Mean, 1, &mut score, &mut n_valid)?;
+/// assert_eq!((score[0], score[1].is_nan(), n_valid), (7.0, true, [2, 0]));
+/// # Ok::<(), dalign_core::aggregate::AggregateError>(())
+/// ```
+pub fn reduce_into<S: Score>(
+    scores: &[S],
+    offsets: &[u32],
+    method: Method,
+    min_valid: u32,
+    score: &mut [f64],
+    n_valid: &mut [u32],
+) -> Result<(), AggregateError> {
+    columns::fill(scores, offsets, &[Statistic::of(method)], min_valid, vec![score], n_valid)
 }
 
 /// How many valid judgements a score of this method needs: a bound needs two.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 pub use error::OverlapError;
 
 use crate::error::{indexable, same_length};
-use crate::simd::widest;
+use crate::simd::{Work, widest};
 use crate::text::ngram::ngrams;
 use crate::text::words::{HashedWord, folded};
 
@@ -178,12 +178,7 @@ impl NgramIndex {
         let Room { words, hashes } = room;
         words.clear();
         hashes.clear();
-        widest(|| {
-            for word in folded(text) {
-                words.push(word);
-                hashes.push(word.hash);
-            }
-        });
+        widest(Fold { text, words, hashes });
         let own = own.map(|own| {
             let hashes: Vec<u64> = folded(own).map(|word| word.hash).collect();
             ngrams(&hashes, self.n).collect::<HashSet<u64>>()
@@ -245,6 +240,25 @@ impl NgramIndex {
 struct Room {
     words: Vec<HashedWord>,
     hashes: Vec<u64>,
+}
+
+/// Finds the words of a text.
+struct Fold<'a> {
+    text: &'a str,
+    words: &'a mut Vec<HashedWord>,
+    hashes: &'a mut Vec<u64>,
+}
+
+impl Work for Fold<'_> {
+    type Result = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for word in folded(self.text) {
+            self.words.push(word);
+            self.hashes.push(word.hash);
+        }
+    }
 }
 
 /// Takes a key that is a hash already.

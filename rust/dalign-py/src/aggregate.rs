@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use arrow_array::types::{Float32Type, UInt32Type};
-use arrow_array::{ArrayRef, UInt32Array};
+use arrow_array::{ArrayRef, Float64Array, UInt32Array};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use dalign_core::aggregate as core;
-use dalign_core::aggregate::{Method, Summary, least_valid, reduce_columns};
+use dalign_core::aggregate::{Method, SummaryColumns, least_valid, reduce_into, summary_into};
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
 
+use crate::buffers::{RESULTS, Room};
 use crate::columns::Column;
 use crate::errors::to_python;
-use crate::tables::{floats, table, table_of};
+use crate::tables::{table, table_of};
 
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
@@ -26,13 +28,18 @@ pub(crate) fn aggregate(
     let method = Method::named(method, parameter).map_err(to_python)?;
     py.detach(|| {
         let offsets = offsets.integers::<UInt32Type>()?;
+        let rows = offsets.len().saturating_sub(1);
+        let (mut score, mut n_valid) = (RESULTS.lend(rows), RESULTS.lend(rows));
+        let (into, counts) = (score.values(), n_valid.values());
         let reduced = match scores.borrowed::<Float32Type>() {
-            Some(scores) => reduce_columns(scores, &offsets, method, min_valid),
-            None => reduce_columns(&scores.floats()?, &offsets, method, min_valid),
+            Some(scores) => reduce_into(scores, &offsets, method, min_valid, into, counts),
+            None => reduce_into(&scores.floats()?, &offsets, method, min_valid, into, counts),
         };
-        let (reduced, least) = (reduced.map_err(to_python)?, least_valid(method, min_valid));
-        let scores = floats(reduced.score, |row| reduced.n_valid[row] >= least);
-        table([("score", scores), ("n_valid", counts(reduced.n_valid))])
+        reduced.map_err(to_python)?;
+        let n_valid = n_valid.into_column();
+        let judged = at_least(&n_valid, least_valid(method, min_valid));
+        let score = Arc::new(Float64Array::new(score.into_column(), judged));
+        table([("score", score), ("n_valid", Arc::new(UInt32Array::new(n_valid, None)))])
     })
 }
 
@@ -47,20 +54,71 @@ pub(crate) fn aggregate_summary(
 ) -> PyResult<PyTable> {
     py.detach(|| {
         let offsets = offsets.integers::<UInt32Type>()?;
-        let summary = match scores.borrowed::<Float32Type>() {
-            Some(scores) => core::summary(scores, &offsets, &quantiles, min_valid),
-            None => core::summary(&scores.floats()?, &offsets, &quantiles, min_valid),
+        let mut found = Found::lent(offsets.len().saturating_sub(1), quantiles.len());
+        let into = found.columns();
+        let done = match scores.borrowed::<Float32Type>() {
+            Some(scores) => summary_into(scores, &offsets, &quantiles, min_valid, into),
+            None => summary_into(&scores.floats()?, &offsets, &quantiles, min_valid, into),
         };
-        let Summary { min, mean, sd, quantiles: values, n_valid } = summary.map_err(to_python)?;
+        done.map_err(to_python)?;
+        found.into_table(&quantiles, min_valid)
+    })
+}
+
+/// Memory for a summary.
+struct Found {
+    min: Room<f64>,
+    mean: Room<f64>,
+    sd: Room<f64>,
+    quantiles: Vec<Room<f64>>,
+    n_valid: Room<u32>,
+}
+
+impl Found {
+    fn lent(rows: usize, quantiles: usize) -> Self {
+        Self {
+            min: RESULTS.lend(rows),
+            mean: RESULTS.lend(rows),
+            sd: RESULTS.lend(rows),
+            quantiles: (0..quantiles).map(|_| RESULTS.lend(rows)).collect(),
+            n_valid: RESULTS.lend(rows),
+        }
+    }
+
+    fn columns(&mut self) -> SummaryColumns<'_> {
+        SummaryColumns {
+            min: self.min.values(),
+            mean: self.mean.values(),
+            sd: self.sd.values(),
+            quantiles: self.quantiles.iter_mut().map(Room::values).collect(),
+            n_valid: self.n_valid.values(),
+        }
+    }
+
+    fn into_table(self, quantiles: &[f64], min_valid: u32) -> PyResult<PyTable> {
+        let n_valid = self.n_valid.into_column();
+        let judged = at_least(&n_valid, min_valid);
+        let column = |values: Room<f64>| -> ArrayRef {
+            Arc::new(Float64Array::new(values.into_column(), judged.clone()))
+        };
+        let spread = at_least(&n_valid, min_valid.max(2));
+        let spread = Arc::new(Float64Array::new(self.sd.into_column(), spread));
         let names: Vec<String> =
             quantiles.iter().map(|share| format!("quantile_{share}")).collect();
-        let column = |values: Vec<f64>| floats(values, |row| n_valid[row] >= min_valid);
-        let spread = floats(sd, |row| n_valid[row] >= min_valid.max(2));
-        let mut columns = vec![("min", column(min)), ("mean", column(mean)), ("sd", spread)];
-        columns.extend(names.iter().map(String::as_str).zip(values.into_iter().map(column)));
-        columns.push(("n_valid", counts(n_valid)));
+        let mut columns: Vec<(&str, ArrayRef)> =
+            vec![("min", column(self.min)), ("mean", column(self.mean)), ("sd", spread)];
+        let at_shares = self.quantiles.into_iter().map(column);
+        columns.extend(names.iter().map(String::as_str).zip(at_shares));
+        columns.push(("n_valid", Arc::new(UInt32Array::new(n_valid, None))));
         table_of(columns)
-    })
+    }
+}
+
+/// Which rows have a value: those with so many valid judgements; none where all have.
+fn at_least(n_valid: &[u32], least: u32) -> Option<NullBuffer> {
+    let fewest = n_valid.iter().copied().min().unwrap_or(least);
+    let judged = || BooleanBuffer::collect_bool(n_valid.len(), |row| n_valid[row] >= least);
+    (fewest < least).then(|| NullBuffer::new(judged()))
 }
 
 #[pyfunction]

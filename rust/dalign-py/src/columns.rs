@@ -138,11 +138,23 @@ impl Column {
         if !(self.kind.is_integer() || self.kind.is_null()) {
             return Err(wrong_kind("whole numbers", &self.kind));
         }
-        let mut integers = Vec::with_capacity(self.len());
+        let mut integers = Vec::new();
         for chunk in &self.chunks {
-            integers.extend(cast::<T>(chunk)?.as_primitive::<T>());
+            let chunk = cast::<T>(chunk)?;
+            if chunk.null_count() > 0 {
+                let row = (0..chunk.len()).position(|row| chunk.is_null(row)).unwrap_or(0);
+                return Err(null_at(integers.len() + row));
+            }
+            let (_, values, _) = chunk.as_primitive::<T>().clone().into_parts();
+            drop(chunk);
+            if integers.is_empty() {
+                // Without a copy where the column is one chunk.
+                integers = values.into();
+            } else {
+                integers.extend_from_slice(&values);
+            }
         }
-        no_nulls(integers).map(Cow::Owned)
+        Ok(Cow::Owned(integers))
     }
 
     /// Numbers, NaN for a row without one.
@@ -199,11 +211,13 @@ fn cast_to(chunk: &ArrayRef, kind: &DataType) -> PyResult<ArrayRef> {
 fn no_nulls<T>(values: Vec<Option<T>>) -> PyResult<Vec<T>> {
     match values.iter().position(Option::is_none) {
         None => Ok(values.into_iter().flatten().collect()),
-        Some(row) => {
-            let message = format!("row {row} is null: leave rows without a value out");
-            Err(bad_column(message, "null", Some(row)))
-        }
+        Some(row) => Err(null_at(row)),
     }
+}
+
+fn null_at(row: usize) -> PyErr {
+    let message = format!("row {row} is null: leave rows without a value out");
+    bad_column(message, "null", Some(row))
 }
 
 fn wrong_kind(expected: &str, found: &DataType) -> PyErr {

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{
-    Array, ArrayRef, Float64Array, RecordBatch, StringViewArray, UInt8Array, new_null_array,
-};
-use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray, UInt8Array, new_null_array};
 use arrow_schema::{DataType, Field, Schema};
 use arrow_select::take::take;
 use pyo3::exceptions::PyRuntimeError;
@@ -34,13 +31,6 @@ pub(crate) fn table_of(columns: Vec<(&str, ArrayRef)>) -> PyResult<PyTable> {
 /// A column of texts.
 pub(crate) fn texts(values: impl Iterator<Item = impl AsRef<str>>) -> ArrayRef {
     Arc::new(StringViewArray::from_iter_values(values))
-}
-
-/// A column of numbers, null where `has_value` says so; takes the buffer as it is.
-pub(crate) fn floats(values: Vec<f64>, has_value: impl Fn(usize) -> bool) -> ArrayRef {
-    let given = NullBuffer::new(BooleanBuffer::collect_bool(values.len(), has_value));
-    let nulls = (given.null_count() > 0).then_some(given);
-    Arc::new(Float64Array::new(values.into(), nulls))
 }
 
 /// A column of a few texts that come again and again: each is made once, then only pointed at. A row

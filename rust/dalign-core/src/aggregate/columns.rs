@@ -1,154 +1,60 @@
 //! From scores to columns of statistics: blocks of completions in parallel.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use super::block::{Block, LANES, Lane, Score};
+use super::AggregateError;
+use super::block::{Block, LANES, Score};
+use super::even::{Even, WIDE};
 use super::network::LONGEST;
-use super::{AggregateError, Method, quantile_position, sort, trimmed};
-use crate::distribution::student_t_quantile;
-use crate::error::offsets_delimit;
-use crate::simd::widest;
+use super::statistic::{Long, Statistic};
+use crate::error::{offsets_delimit, same_length};
+use crate::simd::{Work, widest, widest_blocks};
 
-/// Completions of one task; a multiple of [`LANES`].
-const TASK: usize = 128 * LANES;
+/// Completions of one task; a multiple of [`WIDE`], which is one of [`LANES`].
+const TASK: usize = 64 * WIDE;
 
-/// What a column holds of each completion.
-pub(super) enum Statistic {
-    /// A method's score.
-    Score(Method),
-    /// The standard deviation with n − 1.
-    Deviation,
-    /// The mean less this many standard errors for each number of valid scores up to [`LONGEST`];
-    /// beyond, as many as the level asks for.
-    LowerBound(Box<[f64; LONGEST + 1]>, f64),
-}
-
-impl Statistic {
-    /// What is known before the first score is seen.
-    pub(super) fn of(method: Method) -> Self {
-        let Method::LowerBound(level) = method else { return Self::Score(method) };
-        let errors = |count: usize| standard_errors(level, count);
-        Self::LowerBound(Box::new(std::array::from_fn(errors)), level)
-    }
-
-    fn needs_order(&self) -> bool {
-        let Self::Score(method) = self else { return false };
-        matches!(method, Method::Median | Method::Quantile(_) | Method::TrimmedMean(_))
-    }
-
-    /// Of each completion of a block, which is sorted if need be.
-    #[inline(always)]
-    fn of_block<S: Score>(&self, block: &Block<S>) -> Lane {
-        match self {
-            Self::Score(Method::Min) => block.min(),
-            Self::Score(Method::Mean) => block.mean(),
-            Self::Score(Method::Median) => block.quantile(|count| quantile_position(count, 0.5)),
-            Self::Score(Method::Quantile(share)) => {
-                block.quantile(|count| quantile_position(count, *share))
-            }
-            Self::Score(Method::TrimmedMean(share)) => {
-                block.trimmed_mean(|count| trimmed(count, *share))
-            }
-            Self::LowerBound(errors, _) => {
-                let (mean, deviation) = (block.mean(), block.deviation());
-                std::array::from_fn(|lane| {
-                    let count = block.count[lane];
-                    lower_bound(mean[lane], deviation[lane], count, errors[count as usize])
-                })
-            }
-            Self::Score(Method::LowerBound(_)) => [f64::NAN; LANES],
-            Self::Deviation => block.deviation(),
-        }
-    }
-
-    /// Of one completion with at least one valid score.
-    fn of_long(&self, long: &Long) -> f64 {
-        let sorted = &long.sorted;
-        let at = |share| {
-            let (low, high, between) = quantile_position(sorted.len(), share);
-            sorted[low] + (sorted[high] - sorted[low]) * between
-        };
-        match self {
-            Self::Score(Method::Min) => sorted[0],
-            Self::Score(Method::Mean) => long.mean,
-            Self::Score(Method::Median) => at(0.5),
-            Self::Score(Method::Quantile(share)) => at(*share),
-            Self::Score(Method::TrimmedMean(share)) => {
-                let cut = trimmed(sorted.len(), *share);
-                mean(&sorted[cut..sorted.len() - cut])
-            }
-            Self::LowerBound(_, level) | Self::Score(Method::LowerBound(level)) => {
-                let errors = standard_errors(*level, sorted.len());
-                lower_bound(long.mean, long.deviation, sorted.len() as u32, errors)
-            }
-            Self::Deviation => long.deviation,
-        }
-    }
-}
-
-/// How many standard errors the bound lies below the mean of `count` scores; no number below two.
-fn standard_errors(level: f64, count: usize) -> f64 {
-    if count < 2 { f64::NAN } else { student_t_quantile(level, count as u64 - 1) }
-}
-
-#[inline(always)]
-fn lower_bound(mean: f64, deviation: f64, count: u32, errors: f64) -> f64 {
-    mean - errors * (deviation / f64::from(count).sqrt())
-}
-
-#[inline(always)]
-fn mean(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |sum, value| sum + value) / values.len() as f64
-}
-
-/// The valid scores of a completion with too many judgements for a block.
-#[derive(Default)]
-struct Long {
-    sorted: Vec<f64>,
-    mean: f64,
-    deviation: f64,
-}
-
-impl Long {
-    fn load<S: Score>(&mut self, scores: &[S]) {
-        self.sorted.clear();
-        self.sorted.extend(scores.iter().filter(|score| score.is_valid()).map(|&x| x.into()));
-        self.mean = mean(&self.sorted);
-        let squares = self.sorted.iter().map(|value| (value - self.mean).powi(2));
-        let squares = squares.fold(0.0, |sum, square| sum + square);
-        self.deviation = (squares / (self.sorted.len() as f64 - 1.0)).sqrt();
-        sort(&mut self.sorted);
-    }
-}
-
-/// One number for each completion and statistic, NaN where fewer than `min_valid` scores are valid or
-/// the statistic is not defined; and how many are valid.
-pub(super) fn columns<S: Score>(
+/// Writes one number for each completion and statistic, NaN where fewer than `min_valid` scores are
+/// valid or the statistic is not defined; and how many are valid. All of one length, that of the
+/// offsets less one.
+pub(super) fn fill<S: Score>(
     scores: &[S],
     offsets: &[u32],
     statistics: &[Statistic],
     min_valid: u32,
-) -> Result<(Vec<Vec<f64>>, Vec<u32>), AggregateError> {
+    columns: Vec<&mut [f64]>,
+    n_valid: &mut [u32],
+) -> Result<(), AggregateError> {
     if min_valid == 0 {
         return Err(AggregateError::NoMinimum);
     }
     check_offsets(offsets, scores.len())?;
     let rows = offsets.len() - 1;
-    let mut n_valid = vec![0; rows];
-    let mut columns: Vec<Vec<f64>> = statistics.iter().map(|_| vec![0.0; rows]).collect();
+    same_length("n_valid", n_valid.len(), rows)?;
     let mut parts: Vec<Vec<&mut [f64]>> = n_valid.chunks(TASK).map(|_| Vec::new()).collect();
-    for column in &mut columns {
+    for column in columns {
+        same_length("a statistic", column.len(), rows)?;
         for (part, values) in parts.iter_mut().zip(column.chunks_mut(TASK)) {
             part.push(values);
         }
     }
+    let needs_order = statistics.iter().any(Statistic::needs_order);
     parts.par_iter_mut().zip(n_valid.par_chunks_mut(TASK)).enumerate().for_each(
         |(task, (values, n_valid))| {
             let offsets = &offsets[task * TASK..=task * TASK + n_valid.len()];
-            widest(|| fill(scores, offsets, statistics, min_valid, values, n_valid));
+            widest_blocks(Task {
+                scores,
+                offsets,
+                statistics,
+                needs_order,
+                min_valid,
+                values,
+                n_valid,
+            });
         },
     );
-    Ok((columns, n_valid))
+    Ok(())
 }
 
 /// As `offsets_delimit`, which is slower and asked only for the error.
@@ -164,41 +70,106 @@ fn check_offsets(offsets: &[u32], end: usize) -> Result<(), AggregateError> {
     Ok(())
 }
 
-#[inline(always)]
-fn fill<S: Score>(
-    scores: &[S],
-    offsets: &[u32],
-    statistics: &[Statistic],
+/// Some completions, and where their statistics go.
+struct Task<'a, 'b, S> {
+    scores: &'a [S],
+    offsets: &'a [u32],
+    statistics: &'a [Statistic],
+    needs_order: bool,
     min_valid: u32,
-    values: &mut [&mut [f64]],
-    n_valid: &mut [u32],
-) {
-    let needs_order = statistics.iter().any(Statistic::needs_order);
-    let (mut block, mut long) = (Block::new(), Long::default());
-    for (at, n_valid) in n_valid.chunks_mut(LANES).enumerate() {
-        let from = at * LANES;
-        let ends = &offsets[from..=from + n_valid.len()];
-        if ends.windows(2).any(|ends| (ends[1] - ends[0]) as usize > LONGEST) {
-            fill_long(scores, ends, statistics, &mut long, values, from, n_valid);
-        } else {
-            block.load(scores, ends);
-            if needs_order {
-                block.sort();
+    values: &'a mut [&'b mut [f64]],
+    n_valid: &'a mut [u32],
+}
+
+impl<S: Score> Work for Task<'_, '_, S> {
+    type Result = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let (mut even_4, mut even_8, mut even_16) = (Even::new(), Even::new(), Even::new());
+        let (mut block, mut long) = (Block::new(), Long::default());
+        for from in (0..self.n_valid.len()).step_by(WIDE) {
+            let to = self.n_valid.len().min(from + WIDE);
+            let is_done = match common_length(&self.offsets[from..=to]) {
+                Some(4) => self.fill_even::<4>(&mut even_4, from),
+                Some(8) => self.fill_even::<8>(&mut even_8, from),
+                Some(16) => self.fill_even::<16>(&mut even_16, from),
+                _ => false,
+            };
+            if !is_done {
+                for from in (from..to).step_by(LANES) {
+                    self.fill_block(&mut block, &mut long, from..to.min(from + LANES));
+                }
             }
-            n_valid.copy_from_slice(&block.count[..n_valid.len()]);
-            for (column, statistic) in values.iter_mut().zip(statistics) {
-                let lanes = statistic.of_block(&block);
-                column[from..from + n_valid.len()].copy_from_slice(&lanes[..n_valid.len()]);
+            self.unjudge(from..to);
+        }
+    }
+}
+
+impl<S: Score> Task<'_, '_, S> {
+    /// A whole block of completions from this one on that have `K` judgements each; false, and nothing
+    /// written, where one may not be valid.
+    #[inline(always)]
+    fn fill_even<const K: usize>(&mut self, even: &mut Even<S, K>, from: usize) -> bool {
+        let scores = &self.scores[self.offsets[from] as usize..];
+        let Some(groups) = scores.as_chunks::<K>().0.first_chunk::<WIDE>() else { return false };
+        if !even.load(groups) {
+            return false;
+        }
+        if self.needs_order {
+            even.sort();
+        }
+        for (column, statistic) in self.values.iter_mut().zip(self.statistics) {
+            if let Some(found) = column[from..].first_chunk_mut() {
+                statistic.of_even(even, found);
             }
         }
-        if n_valid.iter().any(|&count| count < min_valid) {
-            for (lane, _) in n_valid.iter().enumerate().filter(|(_, count)| **count < min_valid) {
-                for column in values.iter_mut() {
-                    column[from + lane] = f64::NAN;
-                }
+        self.n_valid[from..from + WIDE].fill(K as u32);
+        true
+    }
+
+    /// These completions, at most [`LANES`].
+    #[inline(always)]
+    fn fill_block(&mut self, block: &mut Block<S>, long: &mut Long, rows: Range<usize>) {
+        let ends = &self.offsets[rows.start..=rows.end];
+        let n_valid = &mut self.n_valid[rows.clone()];
+        if ends.windows(2).any(|ends| (ends[1] - ends[0]) as usize > LONGEST) {
+            fill_long(self.scores, ends, self.statistics, long, self.values, rows.start, n_valid);
+            return;
+        }
+        block.load(self.scores, ends);
+        if self.needs_order {
+            block.sort();
+        }
+        n_valid.copy_from_slice(&block.count[..rows.len()]);
+        for (column, statistic) in self.values.iter_mut().zip(self.statistics) {
+            let lanes = statistic.of_block(block);
+            column[rows.clone()].copy_from_slice(&lanes[..rows.len()]);
+        }
+    }
+
+    /// No number where too few scores are valid.
+    #[inline(always)]
+    fn unjudge(&mut self, rows: Range<usize>) {
+        let min_valid = self.min_valid;
+        if self.n_valid[rows.clone()].iter().all(|&count| count >= min_valid) {
+            return;
+        }
+        for row in rows.filter(|&row| self.n_valid[row] < min_valid) {
+            for column in self.values.iter_mut() {
+                column[row] = f64::NAN;
             }
         }
     }
+}
+
+/// The number of judgements that all completions of a whole block have; none where they differ.
+#[inline(always)]
+fn common_length(offsets: &[u32]) -> Option<u32> {
+    let offsets: &[u32; WIDE + 1] = offsets.try_into().ok()?;
+    let length = offsets[1] - offsets[0];
+    let others = (0..WIDE).map(|at| u32::from(offsets[at + 1] - offsets[at] != length));
+    (others.sum::<u32>() == 0).then_some(length)
 }
 
 fn fill_long<S: Score>(

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 use memchr::memrchr;
 
-use crate::simd::widest;
+use crate::simd::{Work, widest};
 
 /// The reply without the judge's reasoning; none when that is not closed.
 ///
@@ -94,26 +94,34 @@ fn seen_in(bytes: &[u8], of_pair: impl Fn(u8, u8) -> u8 + Copy) -> u8 {
     if bytes.len() < WINDOW {
         return bytes.windows(2).fold(last, |all, pair| all | of_pair(pair[0], pair[1]));
     }
-    last | widest(|| seen_in_windows(bytes, of_pair))
+    last | widest(Windows { bytes, of_pair })
 }
 
-/// As [`seen_in`], for a text of a window at least, without the last byte. Small, so that the compiler
-/// takes it into the wide code whole.
-#[inline(always)]
-fn seen_in_windows(bytes: &[u8], of_pair: impl Fn(u8, u8) -> u8) -> u8 {
-    let mut seen = [0_u8; WINDOW - 1];
-    let mut rest = bytes;
-    // Bytes may be looked at twice, so the last window ends with the text.
-    while let Some(window) = rest.first_chunk::<WINDOW>().or(bytes.last_chunk()) {
-        for (at, seen) in seen.iter_mut().enumerate() {
-            *seen |= of_pair(window[at], window[at + 1]);
+/// What [`seen_in`] sees in a text of a window at least, without the last byte.
+struct Windows<'a, F> {
+    bytes: &'a [u8],
+    of_pair: F,
+}
+
+impl<F: Fn(u8, u8) -> u8> Work for Windows<'_, F> {
+    type Result = u8;
+
+    #[inline(always)]
+    fn run(self) -> u8 {
+        let mut seen = [0_u8; WINDOW - 1];
+        let mut rest = self.bytes;
+        // Bytes may be looked at twice, so the last window ends with the text.
+        while let Some(window) = rest.first_chunk::<WINDOW>().or(self.bytes.last_chunk()) {
+            for (at, seen) in seen.iter_mut().enumerate() {
+                *seen |= (self.of_pair)(window[at], window[at + 1]);
+            }
+            if rest.len() <= WINDOW {
+                break;
+            }
+            rest = &rest[WINDOW - 1..];
         }
-        if rest.len() <= WINDOW {
-            break;
-        }
-        rest = &rest[WINDOW - 1..];
+        seen.iter().fold(0, |all, seen| all | seen)
     }
-    seen.iter().fold(0, |all, seen| all | seen)
 }
 
 /// What a judge says in place of a score.
