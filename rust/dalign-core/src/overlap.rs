@@ -250,7 +250,7 @@ struct Fold<'a> {
 }
 
 impl Work for Fold<'_> {
-    type Result = ();
+    type Found = ();
 
     #[inline(always)]
     fn run(self) {

@@ -1,5 +1,6 @@
 //! The one place with `unsafe`: a loop compiled once for every x86-64 CPU and once for those with
-//! AVX2 or AVX-512, and the choice between them when it runs; asking for memory before it is read.
+//! AVX2 or AVX-512, and the choice between them when it runs; one bit for each of 64 bytes; asking for
+//! memory before it is read.
 
 /// Loops that are to be compiled for wide instructions.
 ///
@@ -11,13 +12,13 @@
 /// The result must not depend on the instructions, so no sum of floats may be left to the compiler's
 /// order; plain Rust never is.
 pub(crate) trait Work {
-    type Result;
+    type Found;
 
-    fn run(self) -> Self::Result;
+    fn run(self) -> Self::Found;
 }
 
 impl<R, F: FnOnce() -> R> Work for F {
-    type Result = R;
+    type Found = R;
 
     #[inline(always)]
     fn run(self) -> R {
@@ -27,7 +28,7 @@ impl<R, F: FnOnce() -> R> Work for F {
 
 /// Does the work, with AVX2 where the CPU has it.
 #[inline]
-pub(crate) fn widest<W: Work>(work: W) -> W::Result {
+pub(crate) fn widest<W: Work>(work: W) -> W::Found {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2")
         && std::arch::is_x86_feature_detected!("bmi1")
@@ -48,7 +49,7 @@ pub(crate) fn widest<W: Work>(work: W) -> W::Result {
 /// As [`widest`], with AVX-512 where the CPU has it: for loops over whole blocks of numbers, which gain
 /// by it; a loop over a few bytes only gets longer.
 #[inline]
-pub(crate) fn widest_blocks<W: Work>(work: W) -> W::Result {
+pub(crate) fn widest_blocks<W: Work>(work: W) -> W::Found {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx512bw")
@@ -63,6 +64,44 @@ pub(crate) fn widest_blocks<W: Work>(work: W) -> W::Result {
         return unsafe { with_avx512(work) };
     }
     widest(work)
+}
+
+/// One bit for each byte of a block, the first byte's in the lowest: whether `is` holds of it.
+///
+/// `is` must not branch, so that the loop becomes wide instructions; within [`widest`] the widest.
+#[inline(always)]
+pub(crate) fn bits_where(block: &[u8; 64], is: impl Fn(u8) -> bool) -> u64 {
+    let mut marks = [0; 64];
+    for (mark, &byte) in marks.iter_mut().zip(block) {
+        *mark = if is(byte) { 0xff } else { 0 };
+    }
+    high_bits(&marks)
+}
+
+/// The high bit of each byte.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn high_bits(marks: &[u8; 64]) -> u64 {
+    use std::arch::x86_64::{_mm_loadu_si128, _mm_movemask_epi8};
+    let (parts, _) = marks.as_chunks::<16>();
+    parts.iter().rev().fold(0, |bits, part| {
+        // SAFETY: sixteen bytes are read from a reference to sixteen, and every x86-64 CPU has SSE2.
+        #[allow(unsafe_code, reason = "the compiler finds this instruction in no loop")]
+        let part = unsafe { _mm_movemask_epi8(_mm_loadu_si128(part.as_ptr().cast())) };
+        bits << 16 | u64::from(part.cast_unsigned())
+    })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn high_bits(marks: &[u8; 64]) -> u64 {
+    /// Moves the lowest bit of byte `i` to bit `56 + i`.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    let (words, _) = marks.as_chunks::<8>();
+    words.iter().rev().fold(0, |bits, word| {
+        bits << 8 | (u64::from_le_bytes(*word) >> 7 & LOW).wrapping_mul(GATHER) >> 56
+    })
 }
 
 /// Asks for the memory behind a reference, which is to be read soon. Nothing depends on it.
@@ -83,18 +122,31 @@ pub(crate) fn prefetch<T>(place: &T) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn with_avx2<W: Work>(work: W) -> W::Result {
+fn with_avx2<W: Work>(work: W) -> W::Found {
     work.run()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn with_avx512<W: Work>(work: W) -> W::Result {
+fn with_avx512<W: Work>(work: W) -> W::Found {
     work.run()
 }
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn each_byte_has_its_bit() {
+        for place in 0..64 {
+            let mut block = [b'a'; 64];
+            block[place] = b'b';
+            assert_eq!(super::bits_where(&block, |byte| byte == b'b'), 1 << place);
+            assert_eq!(
+                super::widest(|| super::bits_where(&block, |byte| byte != b'b')),
+                !(1 << place)
+            );
+        }
+    }
+
     #[test]
     fn the_result_is_that_of_the_plain_loop() {
         let bytes: Vec<u8> = (0..=255).cycle().take(1_001).collect();

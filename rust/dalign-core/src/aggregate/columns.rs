@@ -82,7 +82,7 @@ struct Task<'a, 'b, S> {
 }
 
 impl<S: Score> Work for Task<'_, '_, S> {
-    type Result = ();
+    type Found = ();
 
     #[inline(always)]
     fn run(mut self) {

@@ -15,7 +15,7 @@ mod notion;
 mod window;
 
 pub use notion::{Folded, Notion, Role, Verbatim};
-use window::{HIGH, SEED, WordHasher, absorb, below, below_count, finish, lowest, window_at};
+use window::{SEED, WordHasher, absorb, finish, windows_of};
 
 /// A word: where it stands and what it hashes to.
 ///
@@ -86,12 +86,15 @@ pub fn folded(text: &str) -> HashedWords<'_, Folded> {
 pub struct HashedWords<'t, N> {
     text: &'t str,
     at: usize,
+    /// What ends a word or is no ASCII from `at` on, one bit for each of the 64 bytes before `searched`.
+    stops: u64,
+    searched: usize,
     notion: std::marker::PhantomData<N>,
 }
 
 impl<'t, N: Notion> HashedWords<'t, N> {
     fn new(text: &'t str) -> Self {
-        Self { text, at: 0, notion: std::marker::PhantomData }
+        Self { text, at: 0, stops: 0, searched: 0, notion: std::marker::PhantomData }
     }
 
     /// A word spelt as it is hashed: two words are the same if and only if this is.
@@ -110,35 +113,21 @@ impl<'t, N: Notion> HashedWords<'t, N> {
         spelt
     }
 
-    /// The next word, character by character: for words with a character beyond ASCII. None when
-    /// there is no word at `self.at`, which then stands behind what is not one.
-    #[cold]
-    fn next_by_character(&mut self) -> Option<HashedWord> {
-        let (start, mut end) = (self.at, self.at);
-        let mut hasher = WordHasher::default();
-        for (offset, character) in self.text[start..].char_indices() {
-            let after = start + offset + character.len_utf8();
-            let role = N::role(character);
-            match role {
-                Role::Separator => break,
-                Role::Alone if end > start => break,
-                Role::Skipped if end == start => break,
-                Role::Skipped => continue,
-                Role::Letter | Role::Alone => {
-                    N::fold(character, |folded| hasher.push(folded));
-                    end = after;
-                }
+    /// The next place that ends a word or is no ASCII; the text's end at the latest.
+    #[inline(always)]
+    fn next_stop(&mut self) -> usize {
+        let bytes = self.text.as_bytes();
+        while self.stops == 0 {
+            if self.searched >= bytes.len() {
+                return bytes.len();
             }
-            if role == Role::Alone {
-                break;
-            }
+            let rest = &bytes[self.searched..];
+            self.stops = rest.first_chunk().map_or_else(|| last_stops::<N>(rest), N::stops);
+            self.searched += 64;
         }
-        if end == start {
-            self.at += self.text[start..].chars().next().map_or(1, char::len_utf8);
-            return None;
-        }
-        self.at = end;
-        Some(HashedWord { start, end, hash: hasher.finish() })
+        let stop = self.searched - 64 + self.stops.trailing_zeros() as usize;
+        self.stops &= self.stops - 1;
+        stop
     }
 }
 
@@ -149,28 +138,12 @@ impl<N: Notion> Iterator for HashedWords<'_, N> {
     fn next(&mut self) -> Option<HashedWord> {
         let bytes = self.text.as_bytes();
         while self.at < bytes.len() {
-            let start = self.at;
-            let (mut end, mut hash) = (start, SEED);
-            // Two windows at a time, whatever the length: few words are longer, so no branch is guessed.
-            let stop = loop {
-                let (low, high) = (
-                    N::fold_window(window_at(bytes, end)),
-                    N::fold_window(window_at(bytes, end + 8)),
-                );
-                let low_stop = lowest(N::separators(low) | low & HIGH);
-                let high_stop = lowest(N::separators(high) | high & HIGH);
-                let is_long = if low_stop == 0 { u64::MAX } else { 0 };
-                let count = below_count(low_stop) + (below_count(high_stop) & is_long as usize);
-                if count > 0 {
-                    hash = absorb(hash, low & below(low_stop), high & below(high_stop) & is_long);
-                }
-                end += count;
-                if count < 16 {
-                    break low & low_stop | high & high_stop & is_long;
-                }
-            };
-            if stop != 0 {
-                if let word @ Some(_) = self.next_by_character() {
+            let (start, end) = (self.at, self.next_stop());
+            if bytes.get(end).is_some_and(|byte| !byte.is_ascii()) {
+                let (after, word) = word_by_character::<N>(self.text, start);
+                // The search for stops goes on behind the word, which may be far from here.
+                (self.at, self.stops, self.searched) = (after, 0, after);
+                if word.is_some() {
                     return word;
                 }
                 continue;
@@ -178,9 +151,77 @@ impl<N: Notion> Iterator for HashedWords<'_, N> {
             // The separator is passed over too.
             self.at = end + 1;
             if end > start {
-                return Some(HashedWord { start, end, hash: finish(hash, end - start) });
+                return Some(HashedWord { start, end, hash: hash_ascii::<N>(bytes, start, end) });
             }
         }
         None
     }
+}
+
+/// The stops of the last bytes of a text, fewer than 64; behind them stand spaces, which end a word in
+/// either notion.
+#[cold]
+fn last_stops<N: Notion>(rest: &[u8]) -> u64 {
+    let mut block = [b' '; 64];
+    block[..rest.len()].copy_from_slice(rest);
+    N::stops(&block)
+}
+
+/// The word at a place, character by character: for words with a character beyond ASCII. None when there
+/// is none. First the place behind it, or behind what is no word.
+#[cold]
+fn word_by_character<N: Notion>(text: &str, start: usize) -> (usize, Option<HashedWord>) {
+    let mut end = start;
+    let mut hasher = WordHasher::default();
+    for (offset, character) in text[start..].char_indices() {
+        let after = start + offset + character.len_utf8();
+        let role = N::role(character);
+        match role {
+            Role::Separator => break,
+            Role::Alone if end > start => break,
+            Role::Skipped if end == start => break,
+            Role::Skipped => continue,
+            Role::Letter | Role::Alone => {
+                N::fold(character, |folded| hasher.push(folded));
+                end = after;
+            }
+        }
+        if role == Role::Alone {
+            break;
+        }
+    }
+    if end == start {
+        return (start + text[start..].chars().next().map_or(1, char::len_utf8), None);
+    }
+    (end, Some(HashedWord { start, end, hash: hasher.finish() }))
+}
+
+/// The hash of a word of ASCII.
+#[inline(always)]
+fn hash_ascii<N: Notion>(bytes: &[u8], start: usize, end: usize) -> u64 {
+    let count = end - start;
+    match bytes[start..].first_chunk() {
+        Some(window) if count <= 16 => finish(absorb_part::<N>(SEED, window, count), count),
+        _ => hash_by_parts::<N>(&bytes[start..end]),
+    }
+}
+
+/// [`hash_ascii`] of a word that is long or at the end of its text.
+#[cold]
+fn hash_by_parts<N: Notion>(word: &[u8]) -> u64 {
+    let (parts, rest) = word.as_chunks();
+    let mut hash = parts.iter().fold(SEED, |hash, part| absorb_part::<N>(hash, part, 16));
+    if !rest.is_empty() {
+        let mut part = [0; 16];
+        part[..rest.len()].copy_from_slice(rest);
+        hash = absorb_part::<N>(hash, &part, rest.len());
+    }
+    finish(hash, word.len())
+}
+
+/// Takes the first `count` of sixteen bytes into a hash.
+#[inline(always)]
+fn absorb_part<N: Notion>(hash: u64, part: &[u8; 16], count: usize) -> u64 {
+    let [low, high] = windows_of(part, count);
+    absorb(hash, N::fold_window(low), N::fold_window(high))
 }

@@ -104,7 +104,7 @@ struct Windows<'a, F> {
 }
 
 impl<F: Fn(u8, u8) -> u8> Work for Windows<'_, F> {
-    type Result = u8;
+    type Found = u8;
 
     #[inline(always)]
     fn run(self) -> u8 {

@@ -1,6 +1,7 @@
 //! What a word is: as it stands between white space, or its letters and digits.
 
-use super::window::{HIGH, within};
+use super::window::within;
+use crate::simd::bits_where;
 use crate::text::{fold_character, is_invisible};
 
 /// What a character is to a word.
@@ -39,8 +40,9 @@ pub enum Role {
 pub trait Notion {
     /// The window as it is hashed; bytes above 0x7f may come out as anything that is.
     fn fold_window(window: u64) -> u64;
-    /// The high bit of each byte of a folded window that is an ASCII separator.
-    fn separators(window: u64) -> u64;
+    /// One bit for each byte of a block, the first byte's in the lowest: whether it is an ASCII separator
+    /// or above 0x7f.
+    fn stops(block: &[u8; 64]) -> u64;
     /// What a character is to a word.
     fn role(character: char) -> Role;
     /// Hands each character that `character` is hashed as to `push`.
@@ -74,8 +76,9 @@ impl Notion for Verbatim {
     }
 
     #[inline(always)]
-    fn separators(window: u64) -> u64 {
-        within(window, 0x09, 0x0d) | within(window, 0x1c, 0x20)
+    fn stops(block: &[u8; 64]) -> u64 {
+        let is_space = |byte: u8| byte.wrapping_sub(0x09) < 5 || byte.wrapping_sub(0x1c) < 5;
+        bits_where(block, |byte| is_space(byte) || byte >= 0x80)
     }
 
     fn role(character: char) -> Role {
@@ -100,9 +103,10 @@ impl Notion for Folded {
     }
 
     #[inline(always)]
-    fn separators(window: u64) -> u64 {
-        let letters = within(window, b'a', b'z') | within(window, b'0', b'9');
-        HIGH & !letters & !window
+    fn stops(block: &[u8; 64]) -> u64 {
+        let is_letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a') < 26;
+        let is_digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
+        bits_where(block, |byte| !(is_letter(byte) || is_digit(byte)))
     }
 
     fn role(character: char) -> Role {

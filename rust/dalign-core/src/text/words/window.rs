@@ -1,4 +1,4 @@
-//! Eight bytes of a text at a time: which of them end a word, and what the others hash to.
+//! Some bytes of a text at a time, and what they hash to.
 #![allow(clippy::inline_always, reason = "a few instructions each, in the loop over every byte")]
 
 /// The high bit of every byte of a window.
@@ -8,41 +8,23 @@ pub(super) const SEED: u64 = 0x243f_6a88_85a3_08d3;
 const ABSORB: u64 = 0x1319_8a2e_0370_7345;
 const FINISH: u64 = 0xa409_3822_299f_31d1;
 
-/// The eight bytes from `at` on; beyond the end stand spaces, which end a word in either notion.
+/// The two windows of sixteen bytes of which the first `count` are a word, at most sixteen; 0 behind it.
 #[inline(always)]
-pub(super) fn window_at(bytes: &[u8], at: usize) -> u64 {
-    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        Some(window) => u64::from_le_bytes(*window),
-        None => last_window(bytes, at),
+pub(super) fn windows_of(bytes: &[u8; 16], count: usize) -> [u64; 2] {
+    let both = u128::from_le_bytes(*bytes) & WORDS[count];
+    [both as u64, (both >> 64) as u64]
+}
+
+/// For each count of bytes, ones in so many.
+static WORDS: [u128; 17] = {
+    let mut words = [u128::MAX; 17];
+    let mut count = 0;
+    while count < 16 {
+        words[count] = (1 << (8 * count)) - 1;
+        count += 1;
     }
-}
-
-#[cold]
-fn last_window(bytes: &[u8], at: usize) -> u64 {
-    let mut window = [b' '; 8];
-    for (to, from) in window.iter_mut().zip(bytes.iter().skip(at)) {
-        *to = *from;
-    }
-    u64::from_le_bytes(window)
-}
-
-/// The lowest mark of a window.
-#[inline(always)]
-pub(super) fn lowest(marks: u64) -> u64 {
-    marks & marks.wrapping_neg()
-}
-
-/// All bytes below a mark; every byte where there is none.
-#[inline(always)]
-pub(super) fn below(mark: u64) -> u64 {
-    (mark >> 7).wrapping_sub(1)
-}
-
-/// How many bytes are below a mark: eight where there is none.
-#[inline(always)]
-pub(super) fn below_count(mark: u64) -> usize {
-    mark.trailing_zeros() as usize / 8
-}
+    words
+};
 
 /// The high bit of each byte in `first..=last`, both ASCII; bytes above 0x7f are in no range.
 #[inline(always)]
