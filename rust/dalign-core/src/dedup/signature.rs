@@ -95,12 +95,11 @@ impl Sketch {
     /// In each round every empty bin looks at the bin at the round's distance: a one-to-one map of
     /// bins, so that it can be walked from its smaller side. O(k log k), however few bins are full.
     fn fill_empty(&mut self) {
-        self.full.clear();
-        self.empty.clear();
-        for (bin, &value) in self.bins.iter().enumerate() {
-            if value == EMPTY { &mut self.empty } else { &mut self.full }.push(bin);
-        }
-        if self.empty.len() < self.full.len() {
+        let (bins, empty) = (&self.bins, &mut self.empty);
+        empty.clear();
+        empty.extend(0..bins.len());
+        retain(empty, |bin| bins[bin] == EMPTY);
+        if empty.len() < bins.len() - empty.len() {
             self.pull();
         } else {
             self.push();
@@ -112,7 +111,7 @@ impl Sketch {
         self.own.clone_from(&self.bins);
         let (own, bins, count) = (&self.own, &mut self.bins, self.own.len());
         for &distance in &self.distances {
-            self.empty.retain(|&bin| {
+            retain(&mut self.empty, |bin| {
                 let beyond = bin + distance;
                 bins[bin] = own[if beyond < count { beyond } else { beyond - count }];
                 bins[bin] == EMPTY
@@ -126,6 +125,8 @@ impl Sketch {
     /// Each round from the full bins.
     fn push(&mut self) {
         let (bins, count, mut left) = (&mut self.bins, self.distances.len() + 1, self.empty.len());
+        self.full.clear();
+        self.full.extend((0..count).filter(|&bin| bins[bin] != EMPTY));
         for &distance in &self.distances {
             for &bin in &self.full {
                 let to = if bin < distance { bin + count } else { bin } - distance;
@@ -139,4 +140,16 @@ impl Sketch {
             }
         }
     }
+}
+
+/// [`Vec::retain`] without a branch a bin: which bins are full is as good as random, so that every third
+/// branch would be guessed wrong.
+fn retain(bins: &mut Vec<usize>, mut is_kept: impl FnMut(usize) -> bool) {
+    let mut kept = 0;
+    for at in 0..bins.len() {
+        let bin = bins[at];
+        bins[kept] = bin;
+        kept += usize::from(is_kept(bin));
+    }
+    bins.truncate(kept);
 }
