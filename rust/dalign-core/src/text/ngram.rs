@@ -24,13 +24,15 @@
 #[must_use]
 pub fn ngrams(words: &[u64], n: usize) -> impl ExactSizeIterator<Item = u64> {
     assert!(n > 0, "an n-gram has at least one word");
-    let leaving_power = power(n);
+    // The word that leaves is taken off in the same step as the next one comes, so that only one
+    // multiplication and one addition stand between a hash and the next.
+    let leaving_power = power(n + 1);
     let places = (words.len() + 1).saturating_sub(n);
     let mut hash = words.iter().take(n - 1).fold(0, |hash, &word| enter(hash, word));
     (0..places).map(move |place| {
-        let found = enter(hash, words[place + n - 1]);
-        hash = found.wrapping_sub(words[place].wrapping_mul(leaving_power));
-        found
+        let left = place.checked_sub(1).map_or(0, |left| words[left].wrapping_mul(leaving_power));
+        hash = enter(hash, words[place + n - 1].wrapping_sub(left));
+        hash
     })
 }
 
@@ -43,7 +45,7 @@ fn enter(hash: u64, word: u64) -> u64 {
     hash.wrapping_mul(BASE).wrapping_add(word)
 }
 
-/// What the first of n words is multiplied with.
+/// What a word is multiplied with when n − 1 others have come after it.
 fn power(n: usize) -> u64 {
     (1..n).fold(1_u64, |power, _| power.wrapping_mul(BASE))
 }
