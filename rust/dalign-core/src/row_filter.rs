@@ -13,7 +13,7 @@ use crate::completion::{Status, Tags, parse};
 use crate::error::same_length;
 use crate::jsonl::{Batch, Defect, JsonText, JsonlError};
 use crate::seen::{Seen, SpillError};
-use crate::text::{count_chars, normalise_into};
+use crate::text::count_chars;
 
 /// What a completion must be.
 ///
@@ -55,18 +55,35 @@ impl Rules {
         Ok(Self { tags, min_chars, max_chars })
     }
 
-    /// Why a text's length is wrong, if it is.
-    fn length(&self, text: &str) -> Option<Reason> {
-        let bytes = text.len() as u64;
-        // A character has one to four bytes: most texts need not be counted.
-        if bytes.div_ceil(4) >= self.min_chars && bytes <= self.max_chars {
-            return None;
+    /// Refuses a text for its form or else for its length.
+    fn whole(&self, text: &str, truncated: bool) -> Result<(), Reason> {
+        self.form(text, truncated)?;
+        self.length(text, 0)
+    }
+
+    fn form(&self, text: &str, truncated: bool) -> Result<(), Reason> {
+        match parse(text, &self.tags, truncated).status {
+            Status::Ok => Ok(()),
+            status => Err(Reason::Form(status)),
         }
-        let chars = count_chars(text) as u64;
+    }
+
+    /// Refuses a text for its length; `surplus`: characters that do not count.
+    fn length(&self, text: &str, surplus: usize) -> Result<(), Reason> {
+        let (bytes, surplus) = (text.len() as u64, surplus as u64);
+        // A character has one to four bytes: many texts need not be counted.
+        let least = bytes.div_ceil(4).saturating_sub(surplus);
+        if least >= self.min_chars && bytes - surplus <= self.max_chars {
+            return Ok(());
+        }
+        let chars = count_chars(text) as u64 - surplus;
         if chars < self.min_chars {
-            return Some(Reason::TooShort { chars, limit: self.min_chars });
+            return Err(Reason::TooShort { chars, limit: self.min_chars });
         }
-        (chars > self.max_chars).then_some(Reason::TooLong { chars, limit: self.max_chars })
+        if chars > self.max_chars {
+            return Err(Reason::TooLong { chars, limit: self.max_chars });
+        }
+        Ok(())
     }
 }
 
@@ -91,7 +108,6 @@ pub struct RowFilter {
     seen: Option<Seen>,
     /// Rows of columns that were looked at.
     rows: u64,
-    decoded: String,
     normalised: String,
 }
 
@@ -105,7 +121,7 @@ impl RowFilter {
     /// ```
     #[must_use]
     pub fn new(rules: Rules, seen: Option<Seen>) -> Self {
-        Self { rules, seen, rows: 0, decoded: String::new(), normalised: String::new() }
+        Self { rules, seen, rows: 0, normalised: String::new() }
     }
 
     /// Why the row is not kept, none when it is: the form is looked at first, then the length, then
@@ -131,23 +147,30 @@ impl RowFilter {
         truncated: bool,
         line: u64,
     ) -> Result<Option<Reason>, SpillError> {
-        self.decoded.clear();
-        let text = if text.is_escaped() {
-            text.decode_into(&mut self.decoded);
-            &self.decoded
-        } else {
-            text.raw()
-        };
-        let status = parse(text, &self.rules.tags, truncated).status;
-        if status != Status::Ok {
-            return Ok(Some(Reason::Form(status)));
+        match self.judge(text, truncated) {
+            Err(reason) => Ok(Some(reason)),
+            Ok(()) => self.meet(line),
         }
-        if let Some(reason) = self.rules.length(text) {
-            return Ok(Some(reason));
+    }
+
+    /// Looks at form and length; a text that has both is left in `normalised`, if there is `seen`.
+    fn judge(&mut self, text: JsonText<'_>, truncated: bool) -> Result<(), Reason> {
+        if self.seen.is_none() {
+            return self.rules.whole(&text.decoded(), truncated);
         }
-        let Some(seen) = &mut self.seen else { return Ok(None) };
         self.normalised.clear();
-        normalise_into(text, &mut self.normalised);
+        let surplus = text.normalise_into(&mut self.normalised);
+        if self.rules.tags.hold_white_space {
+            return self.rules.whole(&text.decoded(), truncated);
+        }
+        // No status depends on the amount of white space.
+        self.rules.form(&self.normalised, truncated)?;
+        self.rules.length(text.raw(), surplus)
+    }
+
+    /// Whether an earlier row had the text that was judged last.
+    fn meet(&mut self, line: u64) -> Result<Option<Reason>, SpillError> {
+        let Some(seen) = &mut self.seen else { return Ok(None) };
         let first = seen.insert(xxh3_128(self.normalised.as_bytes()), line)?;
         Ok(first.map(|first| Reason::Duplicate { first }))
     }
@@ -239,3 +262,6 @@ impl RowFilter {
         texts.iter().enumerate().map(check).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

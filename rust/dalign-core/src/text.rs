@@ -2,75 +2,14 @@
 //! are only another width of ASCII, and when two texts count as the same.
 
 pub mod ngram;
+mod normalise;
 pub mod words;
 
 use std::borrow::Cow;
 
-use crate::simd::widest;
-
-/// The text trimmed, with each run of white space as one space, appended to `out`.
-///
-/// White space is Unicode's `White_Space`, so a no-break space counts and a zero-width space does
-/// not.
-///
-/// ```
-/// let mut out = String::new();
-/// dalign_core::text::normalise_into("  a\n\n b ", &mut out);
-/// assert_eq!(out, "a b");
-/// ```
-pub fn normalise_into(text: &str, out: &mut String) {
-    let mut rest = text.trim_start();
-    loop {
-        let plain = plain_prefix(rest.as_bytes());
-        let (head, tail) = rest.split_at(plain);
-        out.push_str(head);
-        let Some(character) = tail.chars().next() else { return };
-        if character.is_whitespace() {
-            rest = tail.trim_start();
-            if rest.is_empty() {
-                return;
-            }
-            out.push(' ');
-        } else {
-            // Only its first byte is that of a white space.
-            out.push(character);
-            rest = &tail[character.len_utf8()..];
-        }
-    }
-}
-
-/// How many bytes from the start stay as they are: up to the first that may begin white space other
-/// than one space between two words. That is at the start of a character.
-fn plain_prefix(bytes: &[u8]) -> usize {
-    const BLOCK: usize = 32;
-    let at = widest(|| {
-        let mut at = 0;
-        // Each byte is looked at with the one after it.
-        while let Some(block) = bytes[at..].first_chunk::<{ BLOCK + 1 }>() {
-            let found =
-                (0..BLOCK).fold(0, |it, i| it | u8::from(may_change(block[i], block[i + 1])));
-            if found != 0 {
-                break;
-            }
-            at += BLOCK;
-        }
-        at
-    });
-    let follow = |i: usize| bytes.get(i + 1).copied().unwrap_or(b' ');
-    let rest = (at..bytes.len()).find(|&i| may_change(bytes[i], follow(i)));
-    rest.unwrap_or(bytes.len())
-}
-
-/// Whether a byte and the next may belong to white space that is not one space between two words.
-#[inline(always)]
-fn may_change(byte: u8, next: u8) -> bool {
-    let is_blank = |byte: u8| byte == b' ' || byte.wrapping_sub(b'\t') < 5;
-    // The first bytes of U+0085 and U+00A0, U+1680, U+2000 and others, U+3000.
-    let is_wide = |byte: u8| byte == 0xc2 || byte.wrapping_sub(0xe1) < 3;
-    byte.wrapping_sub(b'\t') < 5
-        || is_wide(byte)
-        || (byte == b' ' && (is_blank(next) || is_wide(next)))
-}
+use crate::simd::{bits_where, widest};
+pub use normalise::normalise_into;
+pub(crate) use normalise::{Notation, normalise};
 
 /// How many characters (Unicode scalar values) a text has; O(bytes), some 30 bytes a cycle.
 ///
@@ -82,19 +21,11 @@ pub fn count_chars(text: &str) -> usize {
     // Every byte but those that continue a character, which are `10xxxxxx`.
     let starts = |byte: u8| byte.cast_signed() >= -64;
     widest(|| {
-        let (blocks, rest) = text.as_bytes().as_chunks::<32>();
-        let mut count = rest.iter().filter(|&&byte| starts(byte)).count();
-        // A lane counts to 255 at most.
-        for blocks in blocks.chunks(255) {
-            let mut lanes = [0_u8; 32];
-            for block in blocks {
-                for (lane, &byte) in lanes.iter_mut().zip(block) {
-                    *lane += u8::from(starts(byte));
-                }
-            }
-            count += lanes.iter().map(|&lane| usize::from(lane)).sum::<usize>();
-        }
-        count
+        let (blocks, rest) = text.as_bytes().as_chunks();
+        let count = |block: &[u8; 64]| bits_where(block, starts).count_ones() as usize;
+        let mut last = [0x80; 64];
+        last[..rest.len()].copy_from_slice(rest);
+        blocks.iter().map(count).sum::<usize>() + count(&last)
     })
 }
 

@@ -21,6 +21,8 @@ pub struct Tags {
     pub(super) finder: Option<AhoCorasick>,
     /// The chat template has written the open tag, so a reply starts inside the reasoning.
     pub(super) prefilled: bool,
+    /// Whether a tag holds white space: without, a reply's status is that of its normalised text.
+    pub(crate) hold_white_space: bool,
 }
 
 /// Position of the open tag among the finder's patterns.
@@ -36,7 +38,7 @@ impl Tags {
     /// ```
     #[must_use]
     pub fn none() -> Self {
-        Self { finder: None, prefilled: false }
+        Self { finder: None, prefilled: false, hold_white_space: false }
     }
 
     /// Both tags or neither, as a config gives them; `prefilled` means nothing without tags.
@@ -89,7 +91,8 @@ impl Tags {
             .match_kind(MatchKind::LeftmostFirst)
             .build([open, close])
             .map_err(|_| ambiguous())?;
-        Ok(Self { finder: Some(finder), prefilled })
+        let hold_white_space = [open, close].iter().any(|tag| tag.contains(char::is_whitespace));
+        Ok(Self { finder: Some(finder), prefilled, hold_white_space })
     }
 }
 

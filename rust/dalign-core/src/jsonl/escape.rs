@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+use crate::text::{Notation, normalise, normalise_into};
+
 /// A text as it stands between its quotes, every escape checked.
 ///
 /// ```
@@ -93,6 +95,34 @@ impl<'l> JsonText<'l> {
         }
         out.push_str(rest);
     }
+
+    /// Appends what the text says to `out`, as [`normalise_into`] has it; returns how many characters more it
+    /// is written with than it has.
+    pub(crate) fn normalise_into(self, out: &mut String) -> usize {
+        if self.escaped {
+            return normalise::<Escaped>(self.raw, out);
+        }
+        normalise_into(self.raw, out);
+        0
+    }
+}
+
+/// Between the quotes of JSON, every escape checked.
+struct Escaped;
+
+impl Notation for Escaped {
+    #[inline(always)]
+    fn is_escape(byte: u8) -> bool {
+        byte == b'\\'
+    }
+
+    #[inline]
+    fn first(rest: &str) -> Option<(char, usize)> {
+        match rest.chars().next()? {
+            '\\' => read_escape(rest.as_bytes()).ok(),
+            character => Some((character, character.len_utf8())),
+        }
+    }
 }
 
 /// The character that an escape stands for and the escape's length; `raw` starts with its backslash.
@@ -139,5 +169,35 @@ fn hex4(digits: Option<&[u8]>) -> Result<u32, &'static str> {
     match value {
         Some(value) if digits.len() == 4 => Ok(value),
         _ => Err("a \\u without four hexadecimal digits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::JsonText;
+    use crate::text::{count_chars, normalise_into};
+
+    proptest! {
+        #[test]
+        fn an_escaped_text_is_normalised_as_what_it_says(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "a", "word", " ", "  ", r"\n", r"\t ", r#"\""#, r"\\", r"\\n", r"\/", r"\b", r"\u0041",
+                    r"\u00a0", r"\u0020", r"\ud83d\ude42", "é", "\u{a0}", "\u{3000}", "…", "再",
+                    "a run of words that is longer than a block of sixty-four bytes, all of it as it is",
+                ]),
+                0..40,
+            )
+        ) {
+            let raw = parts.concat();
+            let text = JsonText::checked(&raw, true);
+            let (mut found, mut expected) = (String::new(), String::new());
+            let surplus = text.normalise_into(&mut found);
+            normalise_into(&text.decoded(), &mut expected);
+            prop_assert_eq!(found, expected);
+            prop_assert_eq!(count_chars(&raw) - surplus, count_chars(&text.decoded()));
+        }
     }
 }
