@@ -148,30 +148,40 @@ impl RowFilter {
         line: u64,
     ) -> Result<Option<Reason>, SpillError> {
         match self.judge(text, truncated) {
+            Ok(Some(hash)) => self.meet(hash, line),
+            Ok(None) => Ok(None),
             Err(reason) => Ok(Some(reason)),
-            Ok(()) => self.meet(line),
         }
     }
 
-    /// Looks at form and length; a text that has both is left in `normalised`, if there is `seen`.
-    fn judge(&mut self, text: JsonText<'_>, truncated: bool) -> Result<(), Reason> {
-        if self.seen.is_none() {
-            return self.rules.whole(&text.decoded(), truncated);
-        }
+    /// The hash of a text of the right form and length, for [`meet`](Self::meet); none where repeated texts
+    /// are kept.
+    pub(crate) fn judge(
+        &mut self,
+        text: JsonText<'_>,
+        truncated: bool,
+    ) -> Result<Option<u128>, Reason> {
+        let Some(seen) = &self.seen else {
+            return self.rules.whole(&text.decoded(), truncated).map(|()| None);
+        };
         self.normalised.clear();
         let surplus = text.normalise_into(&mut self.normalised);
         if self.rules.tags.hold_white_space {
-            return self.rules.whole(&text.decoded(), truncated);
+            self.rules.whole(&text.decoded(), truncated)?;
+        } else {
+            // No status depends on the amount of white space.
+            self.rules.form(&self.normalised, truncated)?;
+            self.rules.length(text.raw(), surplus)?;
         }
-        // No status depends on the amount of white space.
-        self.rules.form(&self.normalised, truncated)?;
-        self.rules.length(text.raw(), surplus)
+        let hash = xxh3_128(self.normalised.as_bytes());
+        seen.expect(hash);
+        Ok(Some(hash))
     }
 
-    /// Whether an earlier row had the text that was judged last.
-    fn meet(&mut self, line: u64) -> Result<Option<Reason>, SpillError> {
+    /// Whether an earlier row had a text of this hash.
+    pub(crate) fn meet(&mut self, hash: u128, line: u64) -> Result<Option<Reason>, SpillError> {
         let Some(seen) = &mut self.seen else { return Ok(None) };
-        let first = seen.insert(xxh3_128(self.normalised.as_bytes()), line)?;
+        let first = seen.insert(hash, line)?;
         Ok(first.map(|first| Reason::Duplicate { first }))
     }
 

@@ -8,20 +8,26 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::CoreError;
+use crate::simd::prefetch;
 use run::Run;
 use sieve::Sieve;
 
-/// A hash in two halves, the upper first, and the line it came from; line 0 marks a free slot.
+/// A hash in two halves, the upper first, and the line it came from.
 type Record = [u64; 3];
 
+/// The place of a record, counted from 1, and above it 32 bits of its hash; 0 is free.
+type Slot = u64;
+
 const RECORD_BYTES: usize = size_of::<Record>();
+const SLOT_BYTES: usize = size_of::<Slot>();
 const FEWEST_SLOTS: usize = 16;
 
 /// The first line of each text seen so far, by the text's 128-bit hash.
 ///
-/// An open-addressing table with linear probing, 24 bytes a slot, at most seven eighths full. When
-/// it may not grow any further, its records are sorted by hash and written to a temporary file, and
-/// it starts empty again; a Bloom filter of a quarter of the bound (split into blocks of 32 bytes,
+/// Records of 24 bytes in the order in which they came, and an open-addressing table of their places with
+/// linear probing, 8 bytes a slot, at most seven eighths full: what is looked up at random is small.
+/// When they may not grow any further, the records are sorted by hash and written to a temporary file, and
+/// the table starts empty again; a Bloom filter of a quarter of the bound (split into blocks of 32 bytes,
 /// [Putze, Sanders & Singler 2009](https://doi.org/10.1145/1498698.1594230)) tells nearly all new
 /// texts from those that may stand in a file, and these are looked up by one read a file. So the
 /// answer is exact for any bound.
@@ -38,9 +44,9 @@ const FEWEST_SLOTS: usize = 16;
 /// ```
 #[derive(Debug)]
 pub struct Seen {
-    slots: Vec<Record>,
-    taken: usize,
-    /// Bytes that the table may have, the copy while it grows counted.
+    slots: Vec<Slot>,
+    records: Vec<Record>,
+    /// Bytes that slots and records may have, the copy while they grow counted.
     table_bytes: usize,
     sieve_bytes: usize,
     folder: PathBuf,
@@ -85,8 +91,8 @@ impl Seen {
     #[must_use]
     pub fn new(bytes: usize, folder: PathBuf) -> Self {
         Self {
-            slots: vec![[0; 3]; FEWEST_SLOTS],
-            taken: 0,
+            slots: vec![0; FEWEST_SLOTS],
+            records: Vec::with_capacity(most_records(FEWEST_SLOTS)),
             table_bytes: bytes - bytes / 4,
             sieve_bytes: bytes / 4,
             folder,
@@ -125,13 +131,12 @@ impl Seen {
     pub fn insert(&mut self, hash: u128, line: u64) -> Result<Option<u64>, SpillError> {
         let key = [(hash >> 64) as u64, hash as u64];
         let mut slot = self.home(key);
-        loop {
-            let [upper, lower, first] = self.slots[slot];
-            if first == 0 {
-                break;
-            }
-            if [upper, lower] == key {
-                return Ok(Some(first));
+        while self.slots[slot] != 0 {
+            if is_marked(self.slots[slot], key) {
+                let [upper, lower, first] = self.records[place(self.slots[slot])];
+                if [upper, lower] == key {
+                    return Ok(Some(first));
+                }
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
@@ -143,12 +148,19 @@ impl Seen {
                 }
             }
         }
-        self.slots[slot] = [key[0], key[1], line];
-        self.taken += 1;
-        if self.taken * 8 > self.slots.len() * 7 {
+        self.slots[slot] = slot_of(key, self.records.len());
+        self.records.push([key[0], key[1], line]);
+        if self.records.len() == self.records.capacity() {
             self.make_room()?;
         }
         Ok(None)
+    }
+
+    /// Asks for the memory that [`insert`](Self::insert) looks at first: it takes longer to come than a row to
+    /// be read.
+    #[inline]
+    pub(crate) fn expect(&self, hash: u128) {
+        prefetch(&self.slots[self.home([(hash >> 64) as u64, hash as u64])]);
     }
 
     /// Where a key's search starts: the hash's own bits spread evenly.
@@ -158,39 +170,60 @@ impl Seen {
     }
 
     fn make_room(&mut self) -> Result<(), SpillError> {
-        // While it grows, the old table and one of twice its size stand side by side.
-        if self.slots.len() * RECORD_BYTES * 3 > self.table_bytes {
+        let slots = self.slots.len() * 2;
+        let more = most_records(slots);
+        // While records grow, the old ones stand beside them.
+        let bytes = slots * SLOT_BYTES + (self.records.len() + more) * RECORD_BYTES;
+        if bytes > self.table_bytes || more > u32::MAX as usize {
             return self.spill().map_err(|cause| broken(&self.folder, cause));
         }
-        let old = std::mem::take(&mut self.slots);
-        self.slots = vec![[0; 3]; old.len() * 2];
-        for record in old {
-            if record[2] != 0 {
-                let mut slot = self.home([record[0], record[1]]);
-                while self.slots[slot][2] != 0 {
-                    slot = (slot + 1) & (self.slots.len() - 1);
-                }
-                self.slots[slot] = record;
+        self.records.reserve_exact(more - self.records.len());
+        // Gone before the new ones come.
+        self.slots = Vec::new();
+        self.slots = vec![0; slots];
+        for (place, record) in self.records.iter().enumerate() {
+            let key = [record[0], record[1]];
+            let mut slot = self.home(key);
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) & (self.slots.len() - 1);
             }
+            self.slots[slot] = slot_of(key, place);
         }
         Ok(())
     }
 
-    /// Writes the records of the table to a file of their own, sorted in place, and empties it.
+    /// Writes the records to a file of their own, sorted in place, and empties the table.
     fn spill(&mut self) -> io::Result<()> {
         if self.runs.is_empty() {
             self.sieve = Sieve::new(self.sieve_bytes);
         }
-        self.slots.sort_unstable_by_key(|&[upper, lower, line]| (line == 0, upper, lower));
-        let records = &self.slots[..self.taken];
-        for &[upper, lower, _] in records {
+        self.records.sort_unstable();
+        for &[upper, lower, _] in &self.records {
             self.sieve.add([upper, lower]);
         }
-        self.runs.push(Run::write(records, &self.folder)?);
-        self.slots.fill([0; 3]);
-        self.taken = 0;
+        self.runs.push(Run::write(&self.records, &self.folder)?);
+        self.records.clear();
+        self.slots.fill(0);
         Ok(())
     }
+}
+
+/// How many records the table of so many slots takes.
+fn most_records(slots: usize) -> usize {
+    slots / 8 * 7
+}
+
+/// What a slot holds of a record's key and place; the bits that a key's search starts from are not in it.
+fn slot_of(key: [u64; 2], place: usize) -> Slot {
+    (key[0] & !u64::from(u32::MAX)) | (place as u64 + 1)
+}
+
+fn is_marked(slot: Slot, key: [u64; 2]) -> bool {
+    (slot ^ key[0]) >> 32 == 0
+}
+
+fn place(slot: Slot) -> usize {
+    slot as u32 as usize - 1
 }
 
 fn broken(folder: &Path, cause: io::Error) -> SpillError {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::writer::{LineWriter, WriteError};
 use crate::error::CoreError;
-use crate::jsonl::{Chunks, Fields, Found, JsonText, JsonlError, ROW_LIMIT_BYTES, lines, scan};
+use crate::jsonl::{
+    Chunks, Fields, Found, JsonText, JsonlError, Line, ROW_LIMIT_BYTES, lines, scan,
+};
 use crate::row_filter::{Reason, RowFilter, Rules};
 use crate::seen::{Seen, SpillError};
 
@@ -185,6 +187,9 @@ fn create(path: &Path) -> Result<LineWriter, FilterError> {
     Ok(LineWriter::create(path)?)
 }
 
+/// A line, and the hash of its text or why it is dropped.
+type Judged<'c> = (Line<'c>, Result<Option<u128>, Reason>);
+
 struct Pass {
     filter: RowFilter,
     kept: LineWriter,
@@ -194,7 +199,8 @@ struct Pass {
 }
 
 impl Pass {
-    /// Filters the lines of one chunk. Neighbours that are kept are written together.
+    /// Filters the lines of one chunk. All are judged before the first is looked up among those seen, so
+    /// that what memory holds of them is there by then.
     fn chunk(
         &mut self,
         chunk: &str,
@@ -202,7 +208,7 @@ impl Pass {
         fields: &Fields,
         source: &Path,
     ) -> Result<(), FilterError> {
-        let mut run = 0..0;
+        let mut judged = Vec::new();
         for line in lines(chunk, next_line) {
             let scanned = scan(line.text, fields, &mut self.found);
             scanned.map_err(|defect| JsonlError::Line {
@@ -212,7 +218,20 @@ impl Pass {
             })?;
             let Some(Found::Text(span)) = self.found.first() else { continue };
             let text = JsonText::checked(&line.text[span.start..span.end], span.escaped);
-            let reason = self.filter.check(text, false, line.number)?;
+            judged.push((line, self.filter.judge(text, false)));
+        }
+        self.write(chunk, judged)
+    }
+
+    /// Writes the rows of a chunk, those that are kept with their neighbours together.
+    fn write(&mut self, chunk: &str, judged: Vec<Judged<'_>>) -> Result<(), FilterError> {
+        let mut run = 0..0;
+        for (line, judgement) in judged {
+            let reason = match judgement {
+                Ok(Some(hash)) => self.filter.meet(hash, line.number)?,
+                Ok(None) => None,
+                Err(reason) => Some(reason),
+            };
             self.counts.rows += 1;
             if let Some(reason) = reason {
                 self.drop(reason, line.number, line.body())?;
