@@ -16,6 +16,7 @@ mod error;
 mod escape;
 mod fields;
 mod lines;
+mod marks;
 mod scan;
 
 pub use batch::{Batch, Reader};

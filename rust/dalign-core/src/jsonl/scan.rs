@@ -1,11 +1,9 @@
 //! Reads one line: checks that it is a JSON object and notes where the wanted texts stand.
 
-use memchr::memchr2;
-
 use super::error::Defect;
 use super::escape::{JsonText, read_escape};
 use super::fields::{Fields, Found, Span};
-use crate::simd::widest;
+use super::marks::Marks;
 
 /// How deep values may nest, the row itself counted: enough for any row, and far from the end of
 /// the stack.
@@ -31,7 +29,8 @@ const DEEPEST: u32 = 127;
 pub fn scan(line: &str, fields: &Fields, found: &mut Vec<Found>) -> Result<(), Defect> {
     found.clear();
     found.resize(fields.names().len(), Found::Absent);
-    let mut scanner = Scanner { line: line.as_bytes(), text: line, at: 0, depth: 0 };
+    let mut scanner =
+        Scanner { line: line.as_bytes(), text: line, marks: Marks::default(), at: 0, depth: 0 };
     scanner.row(fields, found)?;
     fields.check(found)
 }
@@ -63,6 +62,7 @@ pub(super) fn not_utf8(line: &[u8], valid: usize) -> Defect {
 struct Scanner<'l> {
     line: &'l [u8],
     text: &'l str,
+    marks: Marks,
     at: usize,
     depth: u32,
 }
@@ -167,23 +167,27 @@ impl Scanner<'_> {
     #[inline]
     fn string(&mut self) -> Result<Span, Defect> {
         self.at += 1;
-        let (start, mut escaped) = (self.at, false);
+        let (start, mut escaped, mut control) = (self.at, false, None);
         loop {
-            let Some(step) = memchr2(b'"', b'\\', &self.line[self.at..]) else {
-                self.at = self.line.len();
-                return Err(self.wrong("the end within a text"));
-            };
-            self.at += step;
-            if self.line[self.at] == b'"' {
-                break;
+            self.at = self.marks.next(self.line, self.at);
+            match self.peek() {
+                None => return Err(self.wrong("the end within a text")),
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    let read = read_escape(&self.line[self.at..]);
+                    self.at += read.map_err(|what| self.wrong(what))?.1;
+                    escaped = true;
+                }
+                Some(_) => {
+                    // Told only of a text that is whole: the end of a line is one too.
+                    control = control.or(Some(self.at));
+                    self.at += 1;
+                }
             }
-            let read = read_escape(&self.line[self.at..]);
-            self.at += read.map_err(|what| self.wrong(what))?.1;
-            escaped = true;
         }
         let end = self.at;
-        if let Some(control) = first_control(&self.line[start..end]) {
-            self.at = start + control;
+        if let Some(control) = control {
+            self.at = control;
             return Err(self.wrong("a control character within a text"));
         }
         self.at += 1;
@@ -279,14 +283,4 @@ impl Scanner<'_> {
     fn wrong(&self, what: &'static str) -> Defect {
         Defect::NotJson { what, at: self.at + 1 }
     }
-}
-
-/// The place of the first control character.
-#[inline]
-fn first_control(bytes: &[u8]) -> Option<usize> {
-    let is_control = |byte: u8| byte < 0x20;
-    // One answer for all bytes needs no branch a byte.
-    let has_control =
-        widest(|| bytes.iter().fold(0, |found, &byte| found | u8::from(is_control(byte))));
-    if has_control == 0 { None } else { bytes.iter().position(|&byte| is_control(byte)) }
 }
