@@ -225,7 +225,7 @@ impl Pass {
 
     /// Writes the rows of a chunk, those that are kept with their neighbours together.
     fn write(&mut self, chunk: &str, judged: Vec<Judged<'_>>) -> Result<(), FilterError> {
-        let mut run = 0..0;
+        let (mut run, mut runs) = (0..0, Vec::new());
         for (line, judgement) in judged {
             let reason = match judgement {
                 Ok(Some(hash)) => self.filter.meet(hash, line.number)?,
@@ -239,12 +239,13 @@ impl Pass {
             }
             self.counts.kept += 1;
             if run.end != line.start {
-                self.kept.write(&chunk[run.clone()])?;
+                runs.push(&chunk[run.clone()]);
                 run.start = line.start;
             }
             run.end = line.start + line.text.len();
         }
-        self.kept.write(&chunk[run]).map_err(FilterError::from)
+        runs.push(&chunk[run]);
+        self.kept.write_runs(&runs).map_err(FilterError::from)
     }
 
     fn drop(&mut self, reason: Reason, line: u64, row: &str) -> Result<(), FilterError> {

@@ -1,7 +1,7 @@
 //! Lines to a file that appears whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::CoreError;
@@ -103,6 +103,21 @@ impl LineWriter {
         if lines.is_empty() || lines.ends_with('\n') { Ok(()) } else { self.put(b"\n") }
     }
 
+    /// [`write`](Self::write) of each of some runs of whole lines; many bytes go to the file from where they
+    /// stand.
+    pub(super) fn write_runs(&mut self, runs: &[&str]) -> Result<(), WriteError> {
+        if runs.iter().map(|run| run.len()).sum::<usize>() < BUFFER_BYTES / 4 {
+            return runs.iter().try_for_each(|run| self.write(run));
+        }
+        self.flush()?;
+        let mut slices: Vec<IoSlice> =
+            runs.iter().map(|run| IoSlice::new(run.as_bytes())).collect();
+        let written =
+            self.file.as_mut().map_or(Ok(()), |file| write_all_vectored(file, &mut slices));
+        written.map_err(|cause| error(&self.path, &cause))?;
+        if runs.last().is_some_and(|run| !run.ends_with('\n')) { self.put(b"\n") } else { Ok(()) }
+    }
+
     /// Writes a line that says which row was left out and why, the row itself in it as it was.
     ///
     /// # Errors
@@ -189,6 +204,20 @@ impl Drop for LineWriter {
             let _ = fs::remove_file(&self.temporary);
         }
     }
+}
+
+fn write_all_vectored(file: &mut File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    // Passes empty ones at the start, of which nothing could be written.
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match file.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut slices, count),
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(())
 }
 
 fn error(path: &Path, cause: &io::Error) -> WriteError {
