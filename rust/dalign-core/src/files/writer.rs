@@ -223,3 +223,24 @@ fn write_all_vectored(file: &mut File, mut slices: &mut [IoSlice<'_>]) -> io::Re
 fn error(path: &Path, cause: &io::Error) -> WriteError {
     WriteError { place: path.display().to_string(), cause: cause.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BUFFER_BYTES, LineWriter};
+
+    #[test]
+    fn runs_are_written_in_order_however_many_bytes_they_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept.jsonl");
+        let long = format!("{}\n", "x".repeat(BUFFER_BYTES / 8));
+        let mut writer = LineWriter::create(&path).unwrap();
+        // Below and above what is gathered, with an empty run, and without the last line end.
+        let calls =
+            [vec!["a\n", "b\n"], vec!["", &long, "c\n", &long], vec![""], vec![&long, &long, "d"]];
+        for runs in &calls {
+            writer.write_runs(runs).unwrap();
+        }
+        writer.finish().unwrap();
+        assert_eq!(std::fs::read_to_string(path).unwrap(), calls.concat().concat() + "\n");
+    }
+}
