@@ -3,11 +3,10 @@
 
 mod tags;
 
-use aho_corasick::{AhoCorasick, Match};
 use rayon::prelude::*;
 
 use crate::error::{ColumnError, same_length};
-use tags::OPEN;
+use tags::TagPair;
 pub use tags::{Tags, TagsError};
 
 /// What form a reply has: the first defect met, reading from the start. Two exceptions:
@@ -140,8 +139,8 @@ impl<'t> Parsed<'t> {
 /// ```
 #[must_use]
 pub fn parse<'t>(text: &'t str, tags: &Tags, truncated: bool) -> Parsed<'t> {
-    let mut parsed = match &tags.finder {
-        Some(finder) => split(text, finder, tags.prefilled),
+    let mut parsed = match &tags.pair {
+        Some(pair) => split(text, pair, tags.prefilled),
         None if text.trim().is_empty() => Parsed::new(Status::EmptyAnswer, "", ""),
         None => Parsed::new(Status::Ok, "", text),
     };
@@ -175,31 +174,28 @@ pub fn parse_column<'t>(
 }
 
 /// Splits at the tags; the status leaves truncation out.
-fn split<'t>(text: &'t str, finder: &AhoCorasick, prefilled: bool) -> Parsed<'t> {
+fn split<'t>(text: &'t str, pair: &TagPair, prefilled: bool) -> Parsed<'t> {
     let unclear = |status| Parsed::new(status, "", "");
-    let is_open = |tag: &Match| tag.pattern().as_usize() == OPEN;
-    let mut tags = finder.find_iter(text);
+    let mut tags = pair.find(text);
     let start = match tags.next() {
         _ if prefilled => {
-            tags = finder.find_iter(text);
+            tags = pair.find(text);
             0
         }
         None => return Parsed::new(Status::Missing, "", text),
-        Some(tag) if !is_open(&tag) => {
-            return match tags.try_fold(tag, |_, next| (!is_open(&next)).then_some(next)) {
-                Some(last) => {
-                    Parsed::new(Status::Unopened, &text[..last.start()], &text[last.end()..])
-                }
+        Some(tag) if !tag.is_open => {
+            return match tags.try_fold(tag, |_, next| (!next.is_open).then_some(next)) {
+                Some(last) => Parsed::new(Status::Unopened, &text[..last.start], &text[last.end..]),
                 None => unclear(Status::WrongOrder),
             };
         }
-        Some(tag) if !text[..tag.start()].trim().is_empty() => return unclear(Status::WrongOrder),
-        Some(tag) => tag.end(),
+        Some(tag) if !text[..tag.start].trim().is_empty() => return unclear(Status::WrongOrder),
+        Some(tag) => tag.end,
     };
     match tags.next() {
         None => Parsed::new(Status::Unclosed, &text[start..], ""),
-        Some(tag) if is_open(&tag) => {
-            if tags.all(|tag| is_open(&tag)) {
+        Some(tag) if tag.is_open => {
+            if tags.all(|tag| tag.is_open) {
                 Parsed::new(Status::Unclosed, &text[start..], "")
             } else {
                 unclear(Status::Nested)
@@ -207,7 +203,7 @@ fn split<'t>(text: &'t str, finder: &AhoCorasick, prefilled: bool) -> Parsed<'t>
         }
         Some(_) if tags.next().is_some() => unclear(Status::Repeated),
         Some(tag) => {
-            let mut parsed = Parsed::new(Status::Ok, &text[start..tag.start()], &text[tag.end()..]);
+            let mut parsed = Parsed::new(Status::Ok, &text[start..tag.start], &text[tag.end..]);
             if parsed.answer.is_empty() {
                 parsed.status = Status::EmptyAnswer;
             } else if parsed.reasoning.is_empty() {

@@ -1,6 +1,6 @@
 //! How a model marks its reasoning.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use memchr::memchr2;
 
 use crate::error::CoreError;
 
@@ -17,16 +17,48 @@ use crate::error::CoreError;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Tags {
-    /// Finds both tags in one pass; absent when the whole reply is the answer.
-    pub(super) finder: Option<AhoCorasick>,
+    /// Absent when the whole reply is the answer.
+    pub(super) pair: Option<TagPair>,
     /// The chat template has written the open tag, so a reply starts inside the reasoning.
     pub(super) prefilled: bool,
     /// Whether a tag holds white space: without, a reply's status is that of its normalised text.
     pub(crate) hold_white_space: bool,
 }
 
-/// Position of the open tag among the finder's patterns.
-pub(super) const OPEN: usize = 0;
+/// Two tags, neither of which is blank or holds the other: at most one of them starts at a place.
+#[derive(Debug, Clone)]
+pub(super) struct TagPair {
+    open: String,
+    close: String,
+}
+
+/// A tag where it stands in a text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tag {
+    pub(super) is_open: bool,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl TagPair {
+    /// The tags of a text in order, none within another.
+    pub(super) fn find(&self, text: &str) -> impl Iterator<Item = Tag> {
+        let [open, close] = [self.open.as_bytes(), self.close.as_bytes()];
+        let (text, mut at) = (text.as_bytes(), 0);
+        std::iter::from_fn(move || {
+            while let Some(step) = memchr2(open[0], close[0], &text[at..]) {
+                let start = at + step;
+                let is_open = text[start..].starts_with(open);
+                if is_open || text[start..].starts_with(close) {
+                    at = start + if is_open { open.len() } else { close.len() };
+                    return Some(Tag { is_open, start, end: at });
+                }
+                at = start + 1;
+            }
+            None
+        })
+    }
+}
 
 impl Tags {
     /// A plain instruct model: the whole reply is the answer.
@@ -38,7 +70,7 @@ impl Tags {
     /// ```
     #[must_use]
     pub fn none() -> Self {
-        Self { finder: None, prefilled: false, hold_white_space: false }
+        Self { pair: None, prefilled: false, hold_white_space: false }
     }
 
     /// Both tags or neither, as a config gives them; `prefilled` means nothing without tags.
@@ -80,19 +112,13 @@ impl Tags {
     /// assert!(Tags::pair("|", "|", false).is_err());
     /// ```
     pub fn pair(open: &str, close: &str, prefilled: bool) -> Result<Self, TagsError> {
-        let ambiguous = || TagsError { open: open.to_owned(), close: close.to_owned() };
-        if open.trim().is_empty() || close.trim().is_empty() {
-            return Err(ambiguous());
+        let is_blank = open.trim().is_empty() || close.trim().is_empty();
+        if is_blank || open.contains(close) || close.contains(open) {
+            return Err(TagsError { open: open.to_owned(), close: close.to_owned() });
         }
-        if open.contains(close) || close.contains(open) {
-            return Err(ambiguous());
-        }
-        let finder = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostFirst)
-            .build([open, close])
-            .map_err(|_| ambiguous())?;
+        let pair = TagPair { open: open.to_owned(), close: close.to_owned() };
         let hold_white_space = [open, close].iter().any(|tag| tag.contains(char::is_whitespace));
-        Ok(Self { finder: Some(finder), prefilled, hold_white_space })
+        Ok(Self { pair: Some(pair), prefilled, hold_white_space })
     }
 }
 
