@@ -128,20 +128,27 @@ impl Notation for Escaped {
 /// The character that an escape stands for and the escape's length; `raw` starts with its backslash.
 #[inline]
 pub(super) fn read_escape(raw: &[u8]) -> Result<(char, usize), &'static str> {
-    let character = match raw.get(1) {
-        Some(b'"') => '"',
-        Some(b'\\') => '\\',
-        Some(b'/') => '/',
-        Some(b'b') => '\u{8}',
-        Some(b'f') => '\u{c}',
-        Some(b'n') => '\n',
-        Some(b'r') => '\r',
-        Some(b't') => '\t',
-        Some(b'u') => return read_unicode(raw),
-        _ => return Err("an escape that JSON does not know"),
-    };
-    Ok((character, 2))
+    let Some(&letter) = raw.get(1) else { return Err(UNKNOWN) };
+    match STANDS_FOR[usize::from(letter)] {
+        0 if letter == b'u' => read_unicode(raw),
+        0 => Err(UNKNOWN),
+        character => Ok((char::from(character), 2)),
+    }
 }
+
+const UNKNOWN: &str = "an escape that JSON does not know";
+
+/// The character that a backslash and this byte stand for, 0 where there is none. A table, since a branch
+/// for each would be guessed wrong.
+static STANDS_FOR: [u8; 256] = {
+    let pairs = [b"\"\"", b"\\\\", b"//", b"b\x08", b"f\x0c", b"n\n", b"r\r", b"t\t"];
+    let (mut table, mut at) = ([0; 256], 0);
+    while at < pairs.len() {
+        table[pairs[at][0] as usize] = pairs[at][1];
+        at += 1;
+    }
+    table
+};
 
 /// `\u` with four digits, or two of them for a character above U+FFFF.
 fn read_unicode(raw: &[u8]) -> Result<(char, usize), &'static str> {
