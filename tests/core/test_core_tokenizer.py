@@ -153,6 +153,21 @@ def test_a_word_of_a_megabyte_is_encoded_in_a_moment(tmp_path: Path) -> None:
     assert len(ids) == 170_000 * len(both[0].encode("helloZ").ids)
 
 
+# 9 MB are more than what goes straight into the result; the second text has more ids
+# than bytes once it is normalized, so that the result has no room for the last of them.
+@pytest.mark.parametrize("text", ["hello world, ", "\ufdfa"])
+def test_a_large_column_is_its_rows(text: str, tmp_path: Path) -> None:
+    tokenizer = bpe(byte_level(), normalizer=tokenizers.normalizers.NFKC())
+    both = load(tokenizer, tmp_path / "tokenizer.json")
+    rows = [(i % 1_000 * 20 // len(text.encode())) * text for i in range(1_000)]
+    row_ids = [ids.tolist() for ids in (both[1].encode(pl.Series([row]))[0] for row in rows)]
+    ids, offsets = both[1].encode(pl.Series(rows))
+    assert sum(len(row.encode()) for row in rows) > 9_000_000
+    assert offsets.tolist() == np.cumsum([0, *map(len, row_ids)]).tolist()
+    assert ids.tolist() == [one for row in row_ids for one in row]
+    assert row_ids[-1] == both[0].encode(rows[-1], add_special_tokens=False).ids
+
+
 @given(texts=st.lists(st.text(max_size=8), max_size=6))
 def test_a_column_is_its_rows(texts: list[str]) -> None:
     assert byte_symbols()[0x20] == "Ġ"

@@ -1,5 +1,6 @@
 //! Text into token ids, by the rules of a Hugging Face `tokenizer.json`.
 
+mod batch;
 mod bounds;
 mod characters;
 mod encode;
@@ -19,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 use encode::{Engine, Scratch};
 pub use error::TokenizeError;
-use rayon::prelude::*;
+use found::Found;
 use serde_json::Value;
 pub use unicode::unsettled_rows;
 
@@ -38,18 +39,6 @@ pub struct Encoded {
     pub ids: Vec<u32>,
     /// Text `i` is `ids[offsets[i]..offsets[i + 1]]`; never falls, from 0 to the number of ids.
     pub offsets: Vec<u64>,
-}
-
-impl Encoded {
-    /// Adds chunks, of which each holds ids and the ends of its texts.
-    fn append(&mut self, chunks: &[Self]) {
-        self.ids.reserve(chunks.iter().map(|chunk| chunk.ids.len()).sum());
-        for chunk in chunks {
-            let before = self.ids.len() as u64;
-            self.offsets.extend(chunk.offsets.iter().map(|end| before + end));
-            self.ids.extend_from_slice(&chunk.ids);
-        }
-    }
 }
 
 /// A tokenizer that adds nothing to the text: no begin or end token, no padding, no truncation.
@@ -154,83 +143,13 @@ impl Tokenizer {
     /// # Ok::<(), dalign_core::tokenize::TokenizeError>(())
     /// ```
     pub fn encode_into(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizeError> {
-        self.with_scratch(|scratch| self.append(0, text, scratch, ids))
-    }
-
-    /// The ids of each text of a column, in parallel.
-    ///
-    /// # Errors
-    ///
-    /// [`TokenizeError::Unencodable`] with the first row for which the tokenizer has no ids.
-    ///
-    /// See [`Tokenizer::from_file`] for an example.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use dalign_core::tokenize::Tokenizer;
-    ///
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("tokenizer.json");
-    /// # std::fs::write(&path, r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
-    /// #     "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
-    /// #     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "no": 1}, "unk_token": "[UNK]"}}"#)?;
-    /// let tokenizer = Tokenizer::from_file(&path)?;
-    /// assert_eq!(tokenizer.encode_batch(&["no way", ""])?.offsets, [0, 2, 2]);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn encode_batch(&self, texts: &[&str]) -> Result<Encoded, TokenizeError> {
-        let mut encoded = Encoded { ids: Vec::new(), offsets: Vec::with_capacity(texts.len() + 1) };
-        encoded.offsets.push(0);
-        // Memory of a wave is written and read while it is in the cache, and taken for the next.
-        let (mut ready, mut next) = (Vec::new(), Vec::new());
-        for (wave, texts) in texts.chunks(WAVE).enumerate() {
-            let (result, ()) = rayon::join(
-                || self.encode_wave(wave * WAVE, texts, &mut next),
-                || encoded.append(&ready),
-            );
-            result?;
-            std::mem::swap(&mut ready, &mut next);
-        }
-        encoded.append(&ready);
-        Ok(encoded)
-    }
-
-    /// Encodes at most [`WAVE`] texts, a task a chunk of them.
-    fn encode_wave(
-        &self,
-        first_row: usize,
-        texts: &[&str],
-        chunks: &mut Vec<Encoded>,
-    ) -> Result<(), TokenizeError> {
-        chunks.resize_with(texts.len().div_ceil(CHUNK), Encoded::default);
-        let results: Vec<_> = chunks
-            .par_iter_mut()
-            .zip(texts.par_chunks(CHUNK))
-            .enumerate()
-            .map(|(chunk, (encoded, texts))| {
-                self.encode_chunk(first_row + chunk * CHUNK, texts, encoded)
-            })
-            .collect();
-        // Only now, in order: the error has to be the first row's, not the first thread's.
-        results.into_iter().collect()
-    }
-
-    /// The ids of some texts and the end of each text's ids, in place of what was there.
-    fn encode_chunk(
-        &self,
-        first_row: usize,
-        texts: &[&str],
-        encoded: &mut Encoded,
-    ) -> Result<(), TokenizeError> {
-        encoded.ids.clear();
-        encoded.offsets.clear();
         self.with_scratch(|scratch| {
-            for (row, text) in (first_row..).zip(texts) {
-                self.append(row, text, scratch, &mut encoded.ids)?;
-                encoded.offsets.push(encoded.ids.len() as u64);
-            }
-            Ok(())
+            let mut found = std::mem::take(&mut scratch.found);
+            found.clear();
+            let result = self.append(0, text, scratch, &mut found);
+            ids.extend_from_slice(found.all());
+            scratch.found = found;
+            result
         })
     }
 
@@ -239,7 +158,7 @@ impl Tokenizer {
         row: usize,
         text: &str,
         scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
+        ids: &mut Found,
     ) -> Result<(), TokenizeError> {
         self.engine
             .encode(text, scratch, ids)
@@ -255,10 +174,3 @@ impl Tokenizer {
         result
     }
 }
-
-/// Texts a task; small enough to balance rows of uneven length over the threads.
-const CHUNK: usize = 64;
-
-/// Texts between two waits of all threads for each other; with an eighth of them, two threads beside a busy
-/// one are no faster than one.
-const WAVE: usize = 128 * CHUNK;

@@ -36,7 +36,8 @@ pub(super) struct Scratch {
     bounds: Bounds,
     tokens: Vec<PipelineToken>,
     word: Vec<u32>,
-    found: Found,
+    /// Taken out while it is in use.
+    pub(super) found: Found,
 }
 
 impl Engine {
@@ -61,13 +62,13 @@ impl Engine {
         &self,
         text: &str,
         scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
+        ids: &mut Found,
     ) -> Result<(), Error> {
         let added = self.pipeline.get_added_vocabulary();
         for segment in SpecialSegmentIterator::new(text, added, false, false) {
             let (text, offset) = match segment {
                 Segment::SpecialToken(id) => {
-                    ids.push(self.moved(id));
+                    ids.extend(&[self.moved(id)]);
                     continue;
                 }
                 Segment::Text { text, input_offset } => (text, input_offset),
@@ -75,7 +76,7 @@ impl Engine {
             let text = normalize_all(self.pipeline.get_normalizers(), text, offset)?;
             for segment in SpecialSegmentIterator::new(&text, added, true, false) {
                 match segment {
-                    Segment::SpecialToken(id) => ids.push(self.moved(id)),
+                    Segment::SpecialToken(id) => ids.extend(&[self.moved(id)]),
                     Segment::Text { text, .. } => self.encode_plain(text, scratch, ids)?,
                 }
             }
@@ -93,22 +94,25 @@ impl Engine {
         &self,
         text: &str,
         scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
+        ids: &mut Found,
     ) -> Result<(), Error> {
         if u32::try_from(text.len()).is_err() {
             return Err(format!("{} bytes, more than 4 GiB; split it", text.len()).into());
         }
-        scratch.found.clear();
         match self.grammar {
-            Some(grammar) => self.encode_by(grammar, text, scratch)?,
-            None => self.encode_by_crate(text, scratch)?,
+            Some(grammar) => self.encode_by(grammar, text, scratch, ids),
+            None => self.encode_by_crate(text, scratch, ids),
         }
-        ids.extend_from_slice(scratch.found.all());
-        Ok(())
     }
 
     /// With words that stand side by side.
-    fn encode_by(&self, grammar: Grammar, text: &str, scratch: &mut Scratch) -> Result<(), Error> {
+    fn encode_by(
+        &self,
+        grammar: Grammar,
+        text: &str,
+        scratch: &mut Scratch,
+        ids: &mut Found,
+    ) -> Result<(), Error> {
         let mut bounds = std::mem::take(&mut scratch.bounds);
         bounds.clear();
         split(grammar, text.as_bytes(), &mut bounds, |from, until, bounds| {
@@ -123,18 +127,23 @@ impl Engine {
         })?;
         bounds.push_one(text.len());
         let words = bounds.all().windows(2).map(|it| it[0] as usize..it[1] as usize);
-        self.encode_words(text, words, scratch)?;
+        self.encode_words(text, words, scratch, ids)?;
         scratch.bounds = bounds;
         Ok(())
     }
 
     /// With words by the crate, between which text may be left out.
-    fn encode_by_crate(&self, text: &str, scratch: &mut Scratch) -> Result<(), Error> {
+    fn encode_by_crate(
+        &self,
+        text: &str,
+        scratch: &mut Scratch,
+        ids: &mut Found,
+    ) -> Result<(), Error> {
         let mut spans = std::mem::take(&mut scratch.spans);
         spans.clear();
         let splitter = self.pipeline.get_pre_tokenizer();
         splitter.pre_tokenize(text, &mut scratch.splitter, &mut spans)?;
-        self.encode_words(text, spans.iter().map(|it| it.range()), scratch)?;
+        self.encode_words(text, spans.iter().map(|it| it.range()), scratch, ids)?;
         scratch.spans = spans;
         Ok(())
     }
@@ -146,6 +155,7 @@ impl Engine {
         text: &str,
         words: impl ExactSizeIterator<Item = Range<usize>> + Clone,
         scratch: &mut Scratch,
+        found: &mut Found,
     ) -> Result<(), Error> {
         let mut ahead = words.clone();
         let mut keys = scratch.words.keys(text.as_bytes(), ahead.by_ref().take(BATCH));
@@ -154,11 +164,11 @@ impl Engine {
             // The next batch's, so that their entries arrive while this one's are read.
             let next = scratch.words.keys(text.as_bytes(), ahead.by_ref().take(BATCH));
             scratch.words.make_room();
-            scratch.found.make_room(BATCH * MOST_IDS);
+            found.make_room(BATCH * MOST_IDS);
             for ((key, hash), word) in keys.into_iter().zip(left.by_ref().take(BATCH)) {
                 match scratch.words.short(key, hash) {
-                    Some((ids, count)) => scratch.found.push(ids, count),
-                    None => self.encode_rare(&text[word], key, scratch)?,
+                    Some((ids, count)) => found.push(ids, count),
+                    None => self.encode_rare(&text[word], key, scratch, found)?,
                 }
             }
             keys = next;
@@ -168,8 +178,14 @@ impl Engine {
 
     /// Finds the ids of a word that is long, or is not kept; then keeps it.
     #[inline(never)]
-    fn encode_rare(&self, word: &str, key: Key, scratch: &mut Scratch) -> Result<(), Error> {
-        let Scratch { words, found, model, tokens, word: new, .. } = scratch;
+    fn encode_rare(
+        &self,
+        word: &str,
+        key: Key,
+        scratch: &mut Scratch,
+        found: &mut Found,
+    ) -> Result<(), Error> {
+        let Scratch { words, model, tokens, word: new, .. } = scratch;
         let ids = if let Some(ids) = words.get(key, word.as_bytes()) {
             ids
         } else {

@@ -10,6 +10,7 @@ use tokenizers::models::bpe;
 use tokenizers::pipeline::PipelineTokenizer;
 
 use super::encode::Engine;
+use super::found::Found;
 use super::grammar::Grammar;
 use super::merges::{Merges, byte_symbol};
 
@@ -56,7 +57,7 @@ pub(super) fn engine(config: &mut Value) -> Result<(Engine, Option<String>), Err
     }
     let grammar = config.get("pre_tokenizer").and_then(Grammar::read);
     let engine = Engine { pipeline, absent, grammar, merges };
-    engine.encode(PROBE, &mut engine.scratch(), &mut Vec::new())?;
+    engine.encode(PROBE, &mut engine.scratch(), &mut Found::default())?;
     Ok((engine, (!mended.is_empty()).then(|| mended.join("; "))))
 }
 

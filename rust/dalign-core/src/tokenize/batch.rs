@@ -1,0 +1,192 @@
+//! Many texts in parallel, their ids in the order of the texts.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::found::Found;
+use super::{Encoded, TokenizeError, Tokenizer};
+
+/// Texts that a thread takes at a time: few enough to balance rows of uneven length over the
+/// threads, and for their ids to be copied while they are in the cache.
+const CHUNK: usize = 64;
+
+/// The ids of a chunk of texts.
+#[derive(Debug, Default)]
+struct Chunk {
+    ids: Found,
+    /// Where each text's ids end.
+    ends: Vec<u64>,
+}
+
+impl Tokenizer {
+    /// The ids of each text of a column, in parallel.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenizeError::Unencodable`] with the first row for which the tokenizer has no ids.
+    ///
+    /// See [`Tokenizer::from_file`] for an example.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use dalign_core::tokenize::Tokenizer;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("tokenizer.json");
+    /// # std::fs::write(&path, r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
+    /// #     "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
+    /// #     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "no": 1}, "unk_token": "[UNK]"}}"#)?;
+    /// let tokenizer = Tokenizer::from_file(&path)?;
+    /// assert_eq!(tokenizer.encode_batch(&["no way", ""])?.offsets, [0, 2, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn encode_batch(&self, texts: &[&str]) -> Result<Encoded, TokenizeError> {
+        let mut ids = Vec::new();
+        let offsets = self.encode_batch_to(texts, |some| ids.extend_from_slice(some))?;
+        Ok(Encoded { ids, offsets })
+    }
+
+    /// Hands the ids of all texts of a column to `write`, piece by piece in the order of the texts,
+    /// while others are encoded in parallel. Returns where each text's ids begin and end among all,
+    /// one more than texts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokenizer::encode_batch`]; some ids may have been written then.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use dalign_core::tokenize::Tokenizer;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("tokenizer.json");
+    /// # std::fs::write(&path, r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
+    /// #     "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
+    /// #     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "no": 1}, "unk_token": "[UNK]"}}"#)?;
+    /// let tokenizer = Tokenizer::from_file(&path)?;
+    /// let mut ids = Vec::new();
+    /// let offsets = tokenizer.encode_batch_to(&["no way", ""], |some| ids.extend(some))?;
+    /// assert_eq!((ids, offsets), (vec![1, 0], vec![0, 2, 2]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn encode_batch_to(
+        &self,
+        texts: &[&str],
+        write: impl FnMut(&[u32]) + Send,
+    ) -> Result<Vec<u64>, TokenizeError> {
+        let chunks = texts.len().div_ceil(CHUNK);
+        let next = AtomicUsize::new(0);
+        let ordered = Mutex::new(InOrder::new(write, texts.len()));
+        rayon::scope(|scope| {
+            for _ in 1..rayon::current_num_threads().min(chunks) {
+                scope.spawn(|_| self.encode_chunks(texts, &next, &ordered));
+            }
+            self.encode_chunks(texts, &next, &ordered);
+        });
+        let InOrder { offsets, failure, .. } =
+            ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failure.map_or(Ok(offsets), |(_, error)| Err(error))
+    }
+
+    /// Encodes the next chunk that no thread has taken, until there is none.
+    fn encode_chunks(
+        &self,
+        texts: &[&str],
+        next: &AtomicUsize,
+        ordered: &Mutex<InOrder<impl FnMut(&[u32])>>,
+    ) {
+        let mut chunk = Chunk::default();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let first_row = at * CHUNK;
+            if first_row >= texts.len() {
+                break;
+            }
+            let rows = &texts[first_row..texts.len().min(first_row + CHUNK)];
+            match self.encode_chunk(first_row, rows, &mut chunk) {
+                Ok(()) => chunk = locked(ordered).take(at, chunk),
+                Err(error) => {
+                    locked(ordered).fail(at, error);
+                    // Earlier chunks, which may fail as well, have all been taken.
+                    next.store(texts.len(), Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Encodes some texts, in place of what was in the chunk.
+    fn encode_chunk(
+        &self,
+        first_row: usize,
+        texts: &[&str],
+        chunk: &mut Chunk,
+    ) -> Result<(), TokenizeError> {
+        chunk.ids.clear();
+        chunk.ends.clear();
+        self.with_scratch(|scratch| {
+            for (row, text) in (first_row..).zip(texts) {
+                self.append(row, text, scratch, &mut chunk.ids)?;
+                chunk.ends.push(chunk.ids.all().len() as u64);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Brings chunks into the order of the texts, whichever is ready first.
+struct InOrder<W> {
+    write: W,
+    /// Where the ids of each text written begin, and where the last ones end.
+    offsets: Vec<u64>,
+    /// The chunk to be written next.
+    next: usize,
+    /// Chunks that were ready before it, by their numbers.
+    early: BTreeMap<usize, Chunk>,
+    /// Memory of chunks that are written.
+    spare: Vec<Chunk>,
+    /// The first chunk that failed, and why.
+    failure: Option<(usize, TokenizeError)>,
+}
+
+impl<W: FnMut(&[u32])> InOrder<W> {
+    fn new(write: W, texts: usize) -> Self {
+        let mut offsets = Vec::with_capacity(texts + 1);
+        offsets.push(0);
+        let (early, spare) = (BTreeMap::new(), Vec::new());
+        Self { write, offsets, next: 0, early, spare, failure: None }
+    }
+
+    /// Writes a chunk and those that waited for it, or lets it wait; memory for another chunk.
+    fn take(&mut self, at: usize, chunk: Chunk) -> Chunk {
+        if at != self.next {
+            self.early.insert(at, chunk);
+            return self.spare.pop().unwrap_or_default();
+        }
+        self.write(&chunk);
+        while let Some(chunk) = self.early.remove(&self.next) {
+            self.write(&chunk);
+            self.spare.push(chunk);
+        }
+        chunk
+    }
+
+    fn write(&mut self, chunk: &Chunk) {
+        let before = self.offsets[self.offsets.len() - 1];
+        self.offsets.extend(chunk.ends.iter().map(|end| before + end));
+        (self.write)(chunk.ids.all());
+        self.next += 1;
+    }
+
+    fn fail(&mut self, at: usize, error: TokenizeError) {
+        if self.failure.as_ref().is_none_or(|&(first, _)| at < first) {
+            self.failure = Some((at, error));
+        }
+    }
+}
+
+fn locked<T>(ordered: &Mutex<T>) -> MutexGuard<'_, T> {
+    ordered.lock().unwrap_or_else(PoisonError::into_inner)
+}
