@@ -8,6 +8,7 @@ mod error;
 mod found;
 mod grammar;
 mod merges;
+mod packed;
 mod pairs;
 mod read;
 mod split;

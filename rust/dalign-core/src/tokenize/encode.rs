@@ -12,8 +12,9 @@ use super::bounds::Bounds;
 use super::found::Found;
 use super::grammar::Grammar;
 use super::merges::Merges;
+use super::packed::{LANES, Width};
 use super::split::split;
-use super::words::{BATCH, Key, MOST_IDS, Words};
+use super::words::{BATCH, Key, Words};
 
 /// A tokenizer as it was read.
 pub(super) struct Engine {
@@ -21,6 +22,8 @@ pub(super) struct Engine {
     /// Ids of bytes that the vocabulary lacks, which stand in no result; the ids of added tokens
     /// that come after them are too large by their number. Empty for a complete vocabulary.
     pub(super) absent: Range<u32>,
+    /// How wide ids are.
+    pub(super) width: Width,
     /// What splits ASCII here; none where the crate splits all.
     pub(super) grammar: Option<Grammar>,
     /// The exact merges of a byte-level vocabulary.
@@ -43,7 +46,7 @@ pub(super) struct Scratch {
 impl Engine {
     pub(super) fn scratch(&self) -> Scratch {
         Scratch {
-            words: Words::new(),
+            words: Words::new(self.width),
             model: self.pipeline.get_model().init_scratch(),
             splitter: PreTokenizerScratch::default(),
             spans: Vec::new(),
@@ -164,10 +167,10 @@ impl Engine {
             // The next batch's, so that their entries arrive while this one's are read.
             let next = scratch.words.keys(text.as_bytes(), ahead.by_ref().take(BATCH));
             scratch.words.make_room();
-            found.make_room(BATCH * MOST_IDS);
+            found.make_room(BATCH * LANES);
             for ((key, hash), word) in keys.into_iter().zip(left.by_ref().take(BATCH)) {
                 match scratch.words.short(key, hash) {
-                    Some((ids, count)) => found.push(ids, count),
+                    Some(ids) => scratch.words.push(ids, found),
                     None => self.encode_rare(&text[word], key, scratch, found)?,
                 }
             }
@@ -186,9 +189,7 @@ impl Engine {
         found: &mut Found,
     ) -> Result<(), Error> {
         let Scratch { words, model, tokens, word: new, .. } = scratch;
-        let ids = if let Some(ids) = words.get(key, word.as_bytes()) {
-            ids
-        } else {
+        if !words.get(key, word.as_bytes(), found) {
             new.clear();
             if let Some(merges) = &self.merges {
                 merges.encode(word.as_bytes(), new);
@@ -198,10 +199,9 @@ impl Engine {
                 new.extend_from_slice(PipelineToken::cast_slice(tokens));
             }
             words.keep(key, word.as_bytes(), new);
-            new
-        };
-        found.extend(ids);
-        found.make_room(BATCH * MOST_IDS);
+            found.extend(new);
+        }
+        found.make_room(BATCH * LANES);
         Ok(())
     }
 }

@@ -1,7 +1,5 @@
 //! The ids of a text while they are found.
 
-use super::words::MOST_IDS;
-
 /// Ids in a buffer that is written beyond its end.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -29,10 +27,10 @@ impl Found {
         self.ids.resize(room, 0);
     }
 
-    /// Adds the first `count` of `ids`, for which there is room.
+    /// Adds the first `count` of `ids`, for all of which there is room.
     #[inline(always)]
-    pub(super) fn push(&mut self, ids: &[u32; MOST_IDS], count: usize) {
-        self.ids[self.count..self.count + MOST_IDS].copy_from_slice(ids);
+    pub(super) fn push<const N: usize>(&mut self, ids: &[u32; N], count: usize) {
+        self.ids[self.count..self.count + N].copy_from_slice(ids);
         self.count += count;
     }
 

@@ -13,6 +13,7 @@ use super::encode::Engine;
 use super::found::Found;
 use super::grammar::Grammar;
 use super::merges::{Merges, byte_symbol};
+use super::packed::Width;
 
 /// Text that every part of a pipeline has to look at: some are refused only when they are used.
 const PROBE: &str = "Probe 1: a_b, c!\n";
@@ -55,8 +56,10 @@ pub(super) fn engine(config: &mut Value) -> Result<(Engine, Option<String>), Err
     if merges.is_none() && !absent.is_empty() {
         return Err("bytes have no token, and the merges cannot be read".into());
     }
+    let vocabulary = config.pointer("/model/vocab").and_then(Value::as_object);
+    let width = Width::of(vocabulary.map_or(usize::MAX, serde_json::Map::len));
     let grammar = config.get("pre_tokenizer").and_then(Grammar::read);
-    let engine = Engine { pipeline, absent, grammar, merges };
+    let engine = Engine { pipeline, absent, width, grammar, merges };
     engine.encode(PROBE, &mut engine.scratch(), &mut Found::default())?;
     Ok((engine, (!mended.is_empty()).then(|| mended.join("; "))))
 }

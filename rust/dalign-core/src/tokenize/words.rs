@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::found::Found;
+use super::packed::{LONG, Packed, Width, count_of, halves, joined};
 use crate::simd::prefetch;
 
 /// The longest word that is its own key, in bytes: word and length make 16.
@@ -12,9 +14,6 @@ const LONGEST_INLINE: usize = 15;
 /// The longest word that is kept, in bytes.
 const LONGEST: usize = 512;
 
-/// The most ids that stand in an entry.
-pub(super) const MOST_IDS: usize = 3;
-
 /// Words looked up together, so that the CPU waits for their memory once.
 pub(super) const BATCH: usize = 16;
 
@@ -22,8 +21,8 @@ pub(super) const BATCH: usize = 16;
 const FEWEST_SETS: u32 = 8;
 const MOST_SETS: u32 = 18;
 
-/// Ids and bytes of long entries before all words are forgotten: 4 MiB each.
-const MOST_LONG_IDS: usize = 1 << 20;
+/// Ids and bytes of long entries before all words are forgotten: 8 MiB and 4 MiB.
+const MOST_LONG_IDS: usize = 1 << 21;
 const MOST_LONG_BYTES: usize = 1 << 22;
 
 /// A word as the table knows it.
@@ -57,17 +56,16 @@ const HASHED: u64 = 1 << 63;
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     key: Key,
-    /// The ids; or, where `count` has [`LONG`], where in [`Words`] its ids and its bytes begin, and
-    /// how many bytes there are (none for a word that is its own key).
-    ids: [u32; MOST_IDS],
-    count: u32,
+    ids: Packed,
 }
 
-const LONG: u32 = 1 << 31;
-
 /// No word has this key, because no length is 127.
-const FREE: Entry =
-    Entry { key: Key { low: u64::MAX, high: u64::MAX >> 1 }, ids: [0; MOST_IDS], count: 0 };
+const FREE: Entry = Entry { key: Key { low: u64::MAX, high: u64::MAX >> 1 }, ids: [0; 8] };
+
+/// Two words, which lie in one line of the cache.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Set([Entry; 2]);
 
 impl Entry {
     fn is_free(&self) -> bool {
@@ -76,10 +74,12 @@ impl Entry {
 }
 
 /// A table of words, two to a set. The word that was met first, likely a frequent one, keeps its
-/// place; a new one takes the other. The table grows while a quarter of its places are in use.
+/// place; later ones take the other, then one in another set, where the quick look-up does not find
+/// them, then the place of the second. The table grows while a quarter of its places are in use.
 #[derive(Debug)]
 pub(super) struct Words {
-    sets: Vec<[Entry; 2]>,
+    sets: Vec<Set>,
+    width: Width,
     bits: u32,
     kept: usize,
     long_ids: Vec<u32>,
@@ -87,9 +87,10 @@ pub(super) struct Words {
 }
 
 impl Words {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(width: Width) -> Self {
         Self {
-            sets: vec![[FREE; 2]; 1 << FEWEST_SETS],
+            sets: vec![Set([FREE; 2]); 1 << FEWEST_SETS],
+            width,
             bits: FEWEST_SETS,
             kept: 0,
             long_ids: Vec::new(),
@@ -116,63 +117,85 @@ impl Words {
         (hash >> (64 - self.bits)) as usize
     }
 
-    /// The ids of a word, with what fills them up, and their number, where they stand in an entry.
-    #[inline(always)]
-    pub(super) fn short(&self, key: Key, hash: u64) -> Option<(&[u32; MOST_IDS], usize)> {
-        let set = &self.sets[self.set(hash)];
-        let entry = &set[usize::from(!set[0].key.is(key))];
-        let is_short = entry.key.is(key) && entry.count <= MOST_IDS as u32;
-        is_short.then_some((&entry.ids, entry.count as usize))
+    /// The set of a word, and the other one where it may be.
+    fn both_sets(&self, hash: u64) -> [usize; 2] {
+        [self.set(hash), self.set(hash << 32)]
     }
 
-    /// The ids of a word, if it is kept.
-    pub(super) fn get(&self, key: Key, word: &[u8]) -> Option<&[u32]> {
-        let entry = self.sets[self.set(hash_of(key))].iter().find(|entry| entry.key.is(key))?;
-        let count = (entry.count & !LONG) as usize;
-        if entry.count & LONG == 0 {
-            return Some(&entry.ids[..count]);
+    /// The ids of a word, where they stand in its entry in its first set.
+    #[inline(always)]
+    pub(super) fn short(&self, key: Key, hash: u64) -> Option<&Packed> {
+        let Set(set) = &self.sets[self.set(hash)];
+        let entry = &set[usize::from(!set[0].key.is(key))];
+        (entry.key.is(key) && count_of(&entry.ids) != LONG).then_some(&entry.ids)
+    }
+
+    /// Appends the ids of a word, if it is kept; whether it is.
+    pub(super) fn get(&self, key: Key, word: &[u8], ids: &mut Found) -> bool {
+        let [first, second] = self.both_sets(hash_of(key)).map(|set| &self.sets[set].0);
+        let mut entries = first.iter().chain(second);
+        let Some(entry) = entries.find(|entry| entry.key.is(key)) else { return false };
+        if count_of(&entry.ids) != LONG {
+            self.push(&entry.ids, ids);
+            return true;
         }
-        let [first, start, length] = entry.ids.map(|it| it as usize);
+        let [first, start, length, count] = joined(&entry.ids).map(|it| it as usize);
         // Another word may have the same hash.
         if length != 0 && self.long_bytes[start..start + length] != *word {
-            return None;
+            return false;
         }
-        Some(&self.long_ids[first..first + count])
+        ids.extend(&self.long_ids[first..first + (count & 0xff_ffff)]);
+        true
+    }
+
+    /// Appends ids from an entry.
+    #[inline(always)]
+    pub(super) fn push(&self, ids: &Packed, found: &mut Found) {
+        match self.width {
+            Width::Bits16 => found.push(&ids.map(u32::from), count_of(ids)),
+            Width::Bits32 => found.push(&joined(ids), count_of(ids)),
+        }
     }
 
     /// Keeps a word, unless it is too long. The sets of keys may change.
     pub(super) fn keep(&mut self, key: Key, word: &[u8], ids: &[u32]) {
-        if key.is(TOO_LONG) {
+        if key.is(TOO_LONG) || ids.len() >= 1 << 24 {
             return;
         }
-        let mut entry = Entry { key, count: ids.len() as u32, ..FREE };
-        if ids.len() <= MOST_IDS && !key.is_hashed() {
-            entry.ids[..ids.len()].copy_from_slice(ids);
-        } else {
-            let bytes = if key.is_hashed() { word } else { &[] };
-            if self.long_ids.len() + ids.len() > MOST_LONG_IDS
-                || self.long_bytes.len() + bytes.len() > MOST_LONG_BYTES
-            {
-                self.forget();
-            }
-            let places = [self.long_ids.len(), self.long_bytes.len(), bytes.len()];
-            entry.ids = places.map(|it| it as u32);
-            entry.count |= LONG;
-            self.long_ids.extend_from_slice(ids);
-            self.long_bytes.extend_from_slice(bytes);
+        let packed = if key.is_hashed() { None } else { self.width.pack(ids) };
+        let bytes = if key.is_hashed() { word } else { &[] };
+        let ids = packed.unwrap_or_else(|| self.keep_long(bytes, ids));
+        self.put(Entry { key, ids });
+    }
+
+    fn keep_long(&mut self, word: &[u8], ids: &[u32]) -> Packed {
+        if self.long_ids.len() + ids.len() > MOST_LONG_IDS
+            || self.long_bytes.len() + word.len() > MOST_LONG_BYTES
+        {
+            self.forget();
         }
-        self.put(entry);
+        let [first, start, length, count] =
+            [self.long_ids.len(), self.long_bytes.len(), word.len(), ids.len()].map(|it| it as u32);
+        self.long_ids.extend_from_slice(ids);
+        self.long_bytes.extend_from_slice(word);
+        halves(&[first, start, length, (LONG as u32) << 24 | count])
     }
 
     fn put(&mut self, entry: Entry) {
-        let set = self.set(hash_of(entry.key));
-        let [first, second] = &mut self.sets[set];
-        self.kept += usize::from(second.is_free());
-        *(if first.is_free() { first } else { second }) = entry;
+        let [set, other] = self.both_sets(hash_of(entry.key));
+        for (set, at) in [(set, 0), (set, 1), (other, 0), (other, 1)] {
+            let place = &mut self.sets[set].0[at];
+            if place.is_free() {
+                *place = entry;
+                self.kept += 1;
+                return;
+            }
+        }
+        self.sets[set].0[1] = entry;
     }
 
     fn forget(&mut self) {
-        self.sets.fill([FREE; 2]);
+        self.sets.fill(Set([FREE; 2]));
         self.kept = 0;
         self.long_ids.clear();
         self.long_bytes.clear();
@@ -190,8 +213,8 @@ impl Words {
     fn double(&mut self) {
         self.bits += 1;
         self.kept = 0;
-        let old = std::mem::replace(&mut self.sets, vec![[FREE; 2]; 1 << self.bits]);
-        for entry in old.into_iter().flatten() {
+        let old = std::mem::replace(&mut self.sets, vec![Set([FREE; 2]); 1 << self.bits]);
+        for entry in old.into_iter().flat_map(|Set(entries)| entries) {
             if !entry.is_free() {
                 self.put(entry);
             }
