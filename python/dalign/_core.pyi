@@ -471,7 +471,9 @@ class Tokenizer:
     def encode(self, texts: _Column) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
         """Token ids of all texts in one buffer, and where each text's ids start and end.
 
-        Text i has ``ids[offsets[i] : offsets[i + 1]]``; there is one more offset than texts.
+        Text i has ``ids[offsets[i] : offsets[i + 1]]``; there is one more offset than texts. The ids of
+        8 MiB of text or more are read-only: the tokenizer takes their memory up again for a later call
+        once no array lies in it.
 
         Raises CoreError: ``null``, ``unencodable_text``.
         """

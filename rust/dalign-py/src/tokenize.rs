@@ -2,54 +2,64 @@
 
 use std::path::PathBuf;
 
+use arrow_buffer::ScalarBuffer;
 use dalign_core::tokenize;
-use numpy::{IntoPyArray, PyArray1, PyArrayMethods};
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use pyo3::types::PySlice;
+use pyo3_arrow::buffer::PyArrowBuffer;
 
+use crate::buffers::Buffers;
 use crate::columns::Column;
 use crate::errors::to_python;
 
 type IdsAndOffsets<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
 
 #[pyclass(frozen, module = "dalign._core")]
-pub(crate) struct Tokenizer(tokenize::Tokenizer);
+pub(crate) struct Tokenizer {
+    core: tokenize::Tokenizer,
+    buffers: Buffers,
+}
 
 #[pymethods]
 impl Tokenizer {
     #[staticmethod]
     fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        py.detach(|| tokenize::Tokenizer::from_file(path)).map(Self).map_err(to_python)
+        let core = py.detach(|| tokenize::Tokenizer::from_file(path)).map_err(to_python)?;
+        Ok(Self { core, buffers: Buffers::default() })
     }
 
     #[getter]
     fn note(&self) -> Option<&str> {
-        self.0.note()
+        self.core.note()
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
     fn encode<'py>(&self, py: Python<'py>, texts: Column) -> PyResult<IdsAndOffsets<'py>> {
         let texts = py.detach(|| texts.texts())?;
         let bytes = texts.iter().map(|text| text.len()).sum();
-        if let Some(room) = if bytes < LARGE { None } else { room_for(py, bytes) } {
-            return self.encode_into(&room, &texts);
+        if bytes >= LARGE {
+            return self.encode_large(py, &texts, bytes);
         }
-        let encoded = py.detach(|| self.0.encode_batch(&texts)).map_err(to_python)?;
+        let encoded = py.detach(|| self.core.encode_batch(&texts)).map_err(to_python)?;
         Ok((encoded.ids.into_pyarray(py), encoded.offsets.into_pyarray(py)))
     }
 }
 
+/// Texts of so many bytes have their ids written into memory of an earlier result, or into huge pages.
+/// Room for an id a byte is mapped; what is not written takes no memory.
+const LARGE: usize = 8 << 20;
+
 impl Tokenizer {
-    /// Writes the ids to the head of an array, which is returned.
-    fn encode_into<'py>(
+    /// The ids lie in memory that comes back when the array is gone, and are read-only.
+    fn encode_large<'py>(
         &self,
-        room: &Bound<'py, PyArray1<u32>>,
+        py: Python<'py>,
         texts: &[&str],
+        bytes: usize,
     ) -> PyResult<IdsAndOffsets<'py>> {
-        let py = room.py();
-        let mut borrowed = room.readwrite();
-        let place = borrowed.as_slice_mut()?;
+        let mut room = self.buffers.lend::<u32>(bytes);
         let (mut written, mut beyond) = (0, Vec::new());
+        let place = room.values();
         let write = |ids: &[u32]| match place.get_mut(written..written + ids.len()) {
             Some(place) if beyond.is_empty() => {
                 place.copy_from_slice(ids);
@@ -58,26 +68,18 @@ impl Tokenizer {
             // Text that a normalizer made longer.
             _ => beyond.extend_from_slice(ids),
         };
-        let offsets = py.detach(|| self.0.encode_batch_to(texts, write)).map_err(to_python)?;
-        drop(borrowed);
-        let mut ids = room.get_item(PySlice::new(py, 0, written.cast_signed(), 1))?;
-        if !beyond.is_empty() {
-            let parts = (ids, beyond.into_pyarray(py));
-            ids = py.import("numpy")?.call_method1("concatenate", (parts,))?;
+        let offsets = py.detach(|| self.core.encode_batch_to(texts, write)).map_err(to_python)?;
+        let ids = room.into_column().slice(0, written);
+        let ids =
+            if beyond.is_empty() { ids } else { ScalarBuffer::from([&ids[..], &beyond].concat()) };
+        if ids.is_empty() {
+            // No buffer, for numpy.
+            return Ok((Vec::new().into_pyarray(py), offsets.into_pyarray(py)));
         }
+        let ids = PyArrowBuffer::new(ids.into_inner());
+        let ids = py.import("numpy")?.call_method1("frombuffer", (ids, "uint32"))?;
         Ok((ids.cast_into()?, offsets.into_pyarray(py)))
     }
-}
-
-/// Texts of so many bytes have their ids written straight into an array of numpy's, which lies in
-/// huge pages: a page fault for 2 MiB in place of 512. Four times as many bytes are always mapped
-/// by themselves, so that what is not written takes no memory.
-const LARGE: usize = 8 << 20;
-
-/// An array for so many ids; none where the system does not grant it.
-fn room_for(py: Python<'_>, ids: usize) -> Option<Bound<'_, PyArray1<u32>>> {
-    let array = py.import("numpy").ok()?.call_method1("zeros", (ids, "uint32")).ok()?;
-    array.cast_into().ok()
 }
 
 #[pyfunction]
