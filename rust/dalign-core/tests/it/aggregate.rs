@@ -50,6 +50,38 @@ fn infinite_scores_are_failed_judgements() {
     assert_eq!(reduced, [Aggregate { score: Some(1.0), n_valid: 1 }]);
 }
 
+#[test]
+fn completions_in_even_blocks_are_reduced_as_each_alone() {
+    let methods = [
+        Method::Min,
+        Method::Mean,
+        Method::Median,
+        Method::Quantile(0.3),
+        Method::TrimmedMean(0.2),
+        Method::LowerBound(0.9),
+    ];
+    for k in [4_usize, 8, 16] {
+        let mut scores: Vec<f64> =
+            (0..200 * k).map(|at| ((at * 7_919) % 97) as f64 / 8.0).collect();
+        // The second of three whole blocks of 64 has failed judgements.
+        (scores[70 * k], scores[71 * k + 1]) = (f64::NAN, f64::INFINITY);
+        let offsets: Vec<u32> = (0..=200).map(|row| row * k as u32).collect();
+        for (method, min_valid) in methods.iter().flat_map(|&it| [(it, 1), (it, k as u32)]) {
+            let found = reduce(&scores, &offsets, method, min_valid).unwrap();
+            for (row, group) in scores.chunks(k).enumerate() {
+                let alone = reduce(group, &[0, k as u32], method, min_valid).unwrap();
+                assert_eq!(found[row], alone[0], "{method:?} of {k}, row {row}");
+            }
+        }
+        let found = summary(&scores, &offsets, &[0.25], 1).unwrap();
+        for (row, group) in scores.chunks(k).enumerate() {
+            let alone = summary(group, &[0, k as u32], &[0.25], 1).unwrap();
+            assert_eq!((found.min[row], found.sd[row]), (alone.min[0], alone.sd[0]));
+            assert_eq!(found.quantiles[0][row], alone.quantiles[0][0]);
+        }
+    }
+}
+
 /// Student's t at 0.95 for 1 to 3 degrees of freedom, from the printed tables.
 const T_95: [f64; 3] = [6.313_752, 2.919_986, 2.353_363];
 
