@@ -20,17 +20,22 @@ pub(crate) fn normal_quantile(share: f64) -> f64 {
     if share > 0.5 {
         return -normal_quantile(1.0 - share);
     }
-    // Abramowitz and Stegun 26.2.23, right to 4.5e-4; Halley's steps double the digits and more.
-    let root = (-2.0 * share.ln()).sqrt();
-    let above = 2.515_517 + root * (0.802_853 + root * 0.010_328);
-    let below = 1.0 + root * (1.432_788 + root * (0.189_269 + root * 0.001_308));
-    let mut x = above / below - root;
+    let mut x = rough_normal_quantile(share);
+    // Halley's steps double the digits and more.
     for _ in 0..3 {
         let density = (-0.5 * x * x).exp() / TAU.sqrt();
         let step = (normal_probability(x) - share) / density;
         x -= step / (1.0 + 0.5 * x * step);
     }
     x
+}
+
+/// [`normal_quantile`] of a share above 0 and up to a half, right to 4.5e-4 (Abramowitz and Stegun 26.2.23).
+pub(crate) fn rough_normal_quantile(share: f64) -> f64 {
+    let root = (-2.0 * share.ln()).sqrt();
+    let above = 2.515_517 + root * (0.802_853 + root * 0.010_328);
+    let below = 1.0 + root * (1.432_788 + root * (0.189_269 + root * 0.001_308));
+    above / below - root
 }
 
 /// The point below which this share of Student's t distribution lies, with at least one degree of
