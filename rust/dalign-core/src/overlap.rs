@@ -13,7 +13,7 @@ use rayon::prelude::*;
 pub use error::OverlapError;
 
 use crate::error::{indexable, same_length};
-use crate::simd::{Work, widest};
+use crate::simd::{Masks, Work, widest};
 use crate::text::ngram::ngrams;
 use crate::text::words::{HashedWord, folded};
 
@@ -253,7 +253,7 @@ impl Work for Fold<'_> {
     type Found = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: Masks>(self) {
         for word in folded(self.text) {
             self.words.push(word);
             self.hashes.push(word.hash);

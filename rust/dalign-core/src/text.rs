@@ -7,7 +7,7 @@ pub mod words;
 
 use std::borrow::Cow;
 
-use crate::simd::{bits_where, widest};
+use crate::simd::{Masks, Work, bits_where, widest_blocks};
 pub use normalise::normalise_into;
 pub(crate) use normalise::{Notation, normalise};
 
@@ -18,15 +18,25 @@ pub(crate) use normalise::{Notation, normalise};
 /// ```
 #[must_use]
 pub fn count_chars(text: &str) -> usize {
-    // Every byte but those that continue a character, which are `10xxxxxx`.
-    let starts = |byte: u8| byte.cast_signed() >= -64;
-    widest(|| {
-        let (blocks, rest) = text.as_bytes().as_chunks();
-        let count = |block: &[u8; 64]| bits_where(block, starts).count_ones() as usize;
+    widest_blocks(Count(text))
+}
+
+/// Counts characters.
+struct Count<'t>(&'t str);
+
+impl Work for Count<'_> {
+    type Found = usize;
+
+    #[inline(always)]
+    fn run<M: Masks>(self) -> usize {
+        // Every byte but those that continue a character, which are `10xxxxxx`.
+        let starts = |byte: u8| byte.cast_signed() >= -64;
+        let (blocks, rest) = self.0.as_bytes().as_chunks();
+        let count = |block: &[u8; 64]| bits_where::<M>(block, starts).count_ones() as usize;
         let mut last = [0x80; 64];
         last[..rest.len()].copy_from_slice(rest);
         blocks.iter().map(count).sum::<usize>() + count(&last)
-    })
+    }
 }
 
 /// Whether a character takes part in layout but shows nothing: zero-width spaces and joiners,

@@ -10,7 +10,7 @@ use super::even::{Even, WIDE};
 use super::network::LONGEST;
 use super::statistic::{Long, Statistic};
 use crate::error::{offsets_delimit, same_length};
-use crate::simd::{Work, widest, widest_blocks};
+use crate::simd::{Masks, Work, widest, widest_blocks};
 
 /// Completions of one task; a multiple of [`WIDE`], which is one of [`LANES`].
 const TASK: usize = 64 * WIDE;
@@ -85,7 +85,7 @@ impl<S: Score> Work for Task<'_, '_, S> {
     type Found = ();
 
     #[inline(always)]
-    fn run(mut self) {
+    fn run<M: Masks>(mut self) {
         let (mut even_4, mut even_8, mut even_16) = (Even::new(), Even::new(), Even::new());
         let (mut block, mut long) = (Block::new(), Long::default());
         for from in (0..self.n_valid.len()).step_by(WIDE) {

@@ -1,6 +1,6 @@
 //! The bytes that mean something within a text between quotes: where it ends, and what must not be in it.
 
-use crate::simd::{Work, bits_where, widest};
+use crate::simd::{Masks, Work, bits_where, widest};
 
 /// Bytes that are looked at in one go: some lines are no longer, and their marks are few.
 const STRETCH: usize = 16 * 64;
@@ -43,16 +43,16 @@ impl Work for Mark<'_> {
     type Found = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: Masks>(self) {
         let is_marked = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
         let (blocks, rest) = self.bytes.as_chunks();
         for (bits, block) in self.bits.iter_mut().zip(blocks) {
-            *bits = bits_where(block, is_marked);
+            *bits = bits_where::<M>(block, is_marked);
         }
         if let Some(bits) = self.bits.get_mut(blocks.len()) {
             let mut block = [b' '; 64];
             block[..rest.len()].copy_from_slice(rest);
-            *bits = bits_where(&block, is_marked);
+            *bits = bits_where::<M>(&block, is_marked);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use crate::simd::{Work, bits_where, widest};
+use crate::simd::{Masks, Work, bits_where, widest};
 
 /// How a text is written: as it is, or with escapes.
 pub(crate) trait Notation {
@@ -55,11 +55,13 @@ pub(crate) fn normalise<N: Notation>(text: &str, out: &mut String) -> usize {
 /// One bit for each of the 64 bytes from `base` on that may begin what does not stay as it is: an escape,
 /// or white space other than one space between two words.
 #[inline(always)]
-fn changes_at<N: Notation>(text: &[u8], base: usize) -> u64 {
+fn changes_at<N: Notation, M: Masks>(text: &[u8], base: usize) -> u64 {
     let rest = &text[base..];
     let (space, other) = match rest.first_chunk() {
-        Some(block) => (bits_where(block, |byte| byte == b' '), bits_where(block, may_change::<N>)),
-        None => last_bits::<N>(rest),
+        Some(block) => {
+            (bits_where::<M>(block, |byte| byte == b' '), bits_where::<M>(block, may_change::<N>))
+        }
+        None => last_bits::<N, M>(rest),
     };
     // Behind the end stands white space, so that a space there goes.
     let next = rest.get(64).is_none_or(|&byte| byte == b' ' || may_change::<N>(byte));
@@ -68,11 +70,11 @@ fn changes_at<N: Notation>(text: &[u8], base: usize) -> u64 {
 }
 
 /// The spaces and other changes among the last bytes of a text.
-#[cold]
-fn last_bits<N: Notation>(rest: &[u8]) -> (u64, u64) {
+#[inline(always)]
+fn last_bits<N: Notation, M: Masks>(rest: &[u8]) -> (u64, u64) {
     let mut block = [b' '; 64];
     block[..rest.len()].copy_from_slice(rest);
-    (bits_where(&block, |byte| byte == b' '), bits_where(&block, may_change::<N>))
+    (bits_where::<M>(&block, |byte| byte == b' '), bits_where::<M>(&block, may_change::<N>))
 }
 
 /// Whether a byte may begin an escape or white space other than a space.
@@ -96,9 +98,9 @@ impl<N: Notation> Work for &mut Walk<'_, '_, N> {
     type Found = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: Masks>(self) {
         for base in (0..self.text.len()).step_by(64) {
-            let mut changes = changes_at::<N>(self.text.as_bytes(), base);
+            let mut changes = changes_at::<N, M>(self.text.as_bytes(), base);
             while changes != 0 {
                 self.change(base + changes.trailing_zeros() as usize);
                 changes &= changes - 1;

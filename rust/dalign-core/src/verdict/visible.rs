@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 use memchr::memrchr;
 
-use crate::simd::{Work, widest};
+use crate::simd::{Masks, Work, widest};
 
 /// The reply without the judge's reasoning; none when that is not closed.
 ///
@@ -107,7 +107,7 @@ impl<F: Fn(u8, u8) -> u8> Work for Windows<'_, F> {
     type Found = u8;
 
     #[inline(always)]
-    fn run(self) -> u8 {
+    fn run<M: Masks>(self) -> u8 {
         let mut seen = [0_u8; WINDOW - 1];
         let mut rest = self.bytes;
         // Bytes may be looked at twice, so the last window ends with the text.

@@ -1,7 +1,7 @@
 //! What a word is: as it stands between white space, or its letters and digits.
 
 use super::window::within;
-use crate::simd::bits_where;
+use crate::simd::{Any, bits_where};
 use crate::text::{fold_character, is_invisible};
 
 /// What a character is to a word.
@@ -78,7 +78,7 @@ impl Notion for Verbatim {
     #[inline(always)]
     fn stops(block: &[u8; 64]) -> u64 {
         let is_space = |byte: u8| byte.wrapping_sub(0x09) < 5 || byte.wrapping_sub(0x1c) < 5;
-        bits_where(block, |byte| is_space(byte) || byte >= 0x80)
+        bits_where::<Any>(block, |byte| is_space(byte) || byte >= 0x80)
     }
 
     fn role(character: char) -> Role {
@@ -106,7 +106,7 @@ impl Notion for Folded {
     fn stops(block: &[u8; 64]) -> u64 {
         let is_letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a') < 26;
         let is_digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
-        bits_where(block, |byte| !(is_letter(byte) || is_digit(byte)))
+        bits_where::<Any>(block, |byte| !(is_letter(byte) || is_digit(byte)))
     }
 
     fn role(character: char) -> Role {
