@@ -88,6 +88,24 @@ pub(crate) fn bits_where<M: Masks>(block: &[u8; 64], is: impl Fn(u8) -> bool) ->
     M::high_bits(&marks)
 }
 
+/// [`bits_where`] of the bytes from `base` on, fewer than 64; behind the last one no bit is set.
+#[inline(always)]
+pub(crate) fn last_bits_where<M: Masks>(bytes: &[u8], base: usize, is: impl Fn(u8) -> bool) -> u64 {
+    let rest = &bytes[base..];
+    // The bytes before them are looked at again, where there are enough: to copy a few bytes and load
+    // many makes a CPU wait.
+    let (block, before) = match bytes.last_chunk() {
+        Some(block) => (*block, 64 - rest.len()),
+        None => {
+            let mut block = [0; 64];
+            block[..rest.len()].copy_from_slice(rest);
+            (block, 0)
+        }
+    };
+    let bits = bits_where::<M>(&block, is).unbounded_shr(before as u32);
+    bits & !u64::MAX.unbounded_shl(rest.len() as u32)
+}
+
 /// Any CPU.
 pub(crate) struct Any;
 
@@ -208,6 +226,22 @@ mod tests {
                 [Bits(&block).run::<Any>(), widest(Bits(&block)), widest_blocks(Bits(&block))]
             {
                 assert_eq!(found, 1 << place);
+            }
+        }
+    }
+
+    #[test]
+    fn last_bytes_have_their_bits() {
+        let bytes: Vec<u8> = (0..200).map(|at| b"ab"[at % 3 % 2]).collect();
+        for length in 0..bytes.len() {
+            let bytes = &bytes[..length];
+            for base in length.saturating_sub(63)..=length {
+                let expected = (base..length).filter(|&at| bytes[at] == b'b');
+                let expected = expected.fold(0, |bits, at| bits | 1_u64 << (at - base));
+                let found = super::last_bits_where::<Any>(bytes, base, |byte| byte == b'b');
+                assert_eq!(found, expected, "{base} of {length}");
+                let found = super::last_bits_where::<Any>(bytes, base, |byte| byte != b'a');
+                assert_eq!(found, expected, "{base} of {length}");
             }
         }
     }

@@ -7,7 +7,7 @@ pub mod words;
 
 use std::borrow::Cow;
 
-use crate::simd::{Masks, Work, bits_where, widest_blocks};
+use crate::simd::{Masks, Work, bits_where, last_bits_where, widest_blocks};
 pub use normalise::normalise_into;
 pub(crate) use normalise::{Notation, normalise};
 
@@ -31,11 +31,11 @@ impl Work for Count<'_> {
     fn run<M: Masks>(self) -> usize {
         // Every byte but those that continue a character, which are `10xxxxxx`.
         let starts = |byte: u8| byte.cast_signed() >= -64;
-        let (blocks, rest) = self.0.as_bytes().as_chunks();
-        let count = |block: &[u8; 64]| bits_where::<M>(block, starts).count_ones() as usize;
-        let mut last = [0x80; 64];
-        last[..rest.len()].copy_from_slice(rest);
-        blocks.iter().map(count).sum::<usize>() + count(&last)
+        let bytes = self.0.as_bytes();
+        let (blocks, _) = bytes.as_chunks();
+        let whole = blocks.iter().map(|block| bits_where::<M>(block, starts).count_ones() as usize);
+        let last = last_bits_where::<M>(bytes, 64 * blocks.len(), starts).count_ones() as usize;
+        whole.sum::<usize>() + last
     }
 }
 

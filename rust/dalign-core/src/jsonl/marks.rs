@@ -1,6 +1,6 @@
 //! The bytes that mean something within a text between quotes: where it ends, and what must not be in it.
 
-use crate::simd::{Masks, Work, bits_where, widest};
+use crate::simd::{Masks, Work, bits_where, last_bits_where, widest};
 
 /// Bytes that are looked at in one go: some lines are no longer, and their marks are few.
 const STRETCH: usize = 16 * 64;
@@ -45,14 +45,12 @@ impl Work for Mark<'_> {
     #[inline(always)]
     fn run<M: Masks>(self) {
         let is_marked = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
-        let (blocks, rest) = self.bytes.as_chunks();
+        let (blocks, _) = self.bytes.as_chunks();
         for (bits, block) in self.bits.iter_mut().zip(blocks) {
             *bits = bits_where::<M>(block, is_marked);
         }
         if let Some(bits) = self.bits.get_mut(blocks.len()) {
-            let mut block = [b' '; 64];
-            block[..rest.len()].copy_from_slice(rest);
-            *bits = bits_where::<M>(&block, is_marked);
+            *bits = last_bits_where::<M>(self.bytes, 64 * blocks.len(), is_marked);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use crate::simd::{Masks, Work, bits_where, widest};
+use crate::simd::{Masks, Work, bits_where, last_bits_where, widest};
 
 /// How a text is written: as it is, or with escapes.
 pub(crate) trait Notation {
@@ -57,24 +57,19 @@ pub(crate) fn normalise<N: Notation>(text: &str, out: &mut String) -> usize {
 #[inline(always)]
 fn changes_at<N: Notation, M: Masks>(text: &[u8], base: usize) -> u64 {
     let rest = &text[base..];
+    let is_space = |byte: u8| byte == b' ';
     let (space, other) = match rest.first_chunk() {
-        Some(block) => {
-            (bits_where::<M>(block, |byte| byte == b' '), bits_where::<M>(block, may_change::<N>))
+        Some(block) => (bits_where::<M>(block, is_space), bits_where::<M>(block, may_change::<N>)),
+        None => {
+            let other = last_bits_where::<M>(text, base, may_change::<N>);
+            // Behind the end stands white space, so that a space there goes.
+            let behind = u64::MAX << rest.len();
+            (last_bits_where::<M>(text, base, is_space) | behind, other)
         }
-        None => last_bits::<N, M>(rest),
     };
-    // Behind the end stands white space, so that a space there goes.
     let next = rest.get(64).is_none_or(|&byte| byte == b' ' || may_change::<N>(byte));
     let changes = other | space & ((space | other) >> 1 | u64::from(next) << 63);
     if rest.len() < 64 { changes & !(u64::MAX << rest.len()) } else { changes }
-}
-
-/// The spaces and other changes among the last bytes of a text.
-#[inline(always)]
-fn last_bits<N: Notation, M: Masks>(rest: &[u8]) -> (u64, u64) {
-    let mut block = [b' '; 64];
-    block[..rest.len()].copy_from_slice(rest);
-    (bits_where::<M>(&block, |byte| byte == b' '), bits_where::<M>(&block, may_change::<N>))
 }
 
 /// Whether a byte may begin an escape or white space other than a space.
