@@ -58,14 +58,12 @@ pub(crate) fn normalise<N: Notation>(text: &str, out: &mut String) -> usize {
 fn changes_at<N: Notation, M: Masks>(text: &[u8], base: usize) -> u64 {
     let rest = &text[base..];
     let is_space = |byte: u8| byte == b' ';
-    let (space, other) = match rest.first_chunk() {
-        Some(block) => (bits_where::<M>(block, is_space), bits_where::<M>(block, may_change::<N>)),
-        None => {
-            let other = last_bits_where::<M>(text, base, may_change::<N>);
-            // Behind the end stands white space, so that a space there goes.
-            let behind = u64::MAX << rest.len();
-            (last_bits_where::<M>(text, base, is_space) | behind, other)
-        }
+    let (space, other) = if let Some(block) = rest.first_chunk() {
+        (bits_where::<M>(block, is_space), bits_where::<M>(block, may_change::<N>))
+    } else {
+        // Behind the end stands white space, so that a space there goes.
+        let space = last_bits_where::<M>(text, base, is_space) | u64::MAX << rest.len();
+        (space, last_bits_where::<M>(text, base, may_change::<N>))
     };
     let next = rest.get(64).is_none_or(|&byte| byte == b' ' || may_change::<N>(byte));
     let changes = other | space & ((space | other) >> 1 | u64::from(next) << 63);
