@@ -94,13 +94,12 @@ pub(crate) fn last_bits_where<M: Masks>(bytes: &[u8], base: usize, is: impl Fn(u
     let rest = &bytes[base..];
     // The bytes before them are looked at again, where there are enough: to copy a few bytes and load
     // many makes a CPU wait.
-    let (block, before) = match bytes.last_chunk() {
-        Some(block) => (*block, 64 - rest.len()),
-        None => {
-            let mut block = [0; 64];
-            block[..rest.len()].copy_from_slice(rest);
-            (block, 0)
-        }
+    let (block, before) = if let Some(block) = bytes.last_chunk() {
+        (*block, 64 - rest.len())
+    } else {
+        let mut block = [0; 64];
+        block[..rest.len()].copy_from_slice(rest);
+        (block, 0)
     };
     let bits = bits_where::<M>(&block, is).unbounded_shr(before as u32);
     bits & !u64::MAX.unbounded_shl(rest.len() as u32)
