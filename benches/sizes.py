@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -217,7 +218,8 @@ def main() -> None:
         points += [measure(path, source, rows) for path in PATHS]
         rows *= 10
     points.sort(key=lambda point: list(PATHS).index(point["path"]))
-    name = f"{datetime.now(UTC):%Y-%m-%d}-{hardware().partition(',')[0].lower().replace(' ', '-')}-sizes"
+    processor = re.sub(r"\((r|tm)\)| processor", "", hardware().partition(",")[0].lower())
+    name = f"{datetime.now(UTC):%Y-%m-%d}-{processor.replace(' ', '-')}-sizes"
     given.out.mkdir(parents=True, exist_ok=True)
     figure_of(points, given.work, given.out / f"{name}.svg")
     text = page(points, f"{name}.svg", "make bench-sizes")
