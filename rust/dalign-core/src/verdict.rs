@@ -22,6 +22,7 @@ use crate::text::fold_to_ascii;
 pub use clause::{Clause, ClauseVerdict};
 pub use judgement::{Judgement, SubScore, parse_detailed, parse_detailed_column};
 pub use names::{SubScores, SubScoresError};
+use object::Object;
 use score::Reading;
 use visible::Survey;
 
@@ -237,6 +238,11 @@ pub struct Verdict {
 /// ```
 #[must_use]
 pub fn parse(reply: &str, scale: Scale) -> Verdict {
+    parse_with(&mut Vec::new(), reply, scale)
+}
+
+/// [`parse`], with memory of an earlier reply for the objects.
+fn parse_with(objects: &mut Vec<Object>, reply: &str, scale: Scale) -> Verdict {
     let survey = Survey::of(reply);
     let visible = if survey.has_tag() { visible::after_reasoning(reply) } else { Some(reply) };
     let Some(visible) = visible else {
@@ -247,8 +253,11 @@ pub fn parse(reply: &str, scale: Scale) -> Verdict {
     let is_folded = matches!(text, Cow::Owned(_));
     let is_there = |what: bool| what || is_folded;
     let stance = if is_there(survey.has_stance()) { stance::find(&text) } else { None };
-    let objects = if is_there(survey.has_brace()) { object::find(&text) } else { Vec::new() };
-    let reading = score::verdict(&text, &objects, |_| false);
+    objects.clear();
+    if is_there(survey.has_brace()) {
+        object::find(&text, objects);
+    }
+    let reading = score::verdict(&text, objects, |_| false);
     let (state, score) = judge(reading, scale, &text);
     Verdict { state, score, stance }
 }
@@ -280,5 +289,6 @@ fn judge(reading: Option<Reading>, scale: Scale, text: &str) -> (State, Option<f
 /// ```
 #[must_use]
 pub fn parse_column(replies: &[&str], scale: Scale) -> Vec<Verdict> {
-    replies.par_iter().with_min_len(256).map(|reply| parse(reply, scale)).collect()
+    let rows = replies.par_iter().with_min_len(256);
+    rows.map_init(Vec::new, |objects, reply| parse_with(objects, reply, scale)).collect()
 }

@@ -12,17 +12,15 @@ pub(super) struct Object {
     pub(super) reading: Option<Reading>,
 }
 
-/// The outermost objects of a text that give a score, in order.
-pub(super) fn find(text: &str) -> Vec<Object> {
+/// Appends the outermost objects of a text that give a score, in order.
+pub(super) fn find(text: &str, objects: &mut Vec<Object>) {
     let mut walks = Objects::of(text);
     let mut scores = Scores::default();
-    let mut objects = Vec::new();
     while let Some((start, end)) = walks.next(&mut scores) {
         if let Some(reading) = scores.reading(start, end) {
             objects.push(Object { start, end, reading: Some(reading) });
         }
     }
-    objects
 }
 
 /// Gathers an object's score: the one that lies least deep, so that those of objects inside it do

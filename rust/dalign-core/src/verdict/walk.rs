@@ -200,12 +200,58 @@ impl<'t> Walk<'t> {
 #[inline]
 fn next_of(quote: u8, bytes: &[u8]) -> Option<usize> {
     // Most keys and many values are shorter than the start of a wide search takes.
-    let near = bytes.iter().take(12).position(|&byte| byte == quote || byte == b'\\');
-    near.or_else(|| memchr2(quote, b'\\', bytes.get(12..)?).map(|at| at + 12))
+    let (words, _) = bytes.as_chunks();
+    for (at, word) in words.iter().take(NEAR).enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ repeated(quote)) | zeros(word ^ repeated(b'\\'));
+        if found != 0 {
+            return Some(8 * at + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let near = 8 * words.len().min(NEAR);
+    memchr2(quote, b'\\', &bytes[near..]).map(|at| near + at)
+}
+
+/// Words of eight bytes that are looked at one by one.
+const NEAR: usize = 2;
+
+/// A byte eight times.
+#[inline]
+fn repeated(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The high bit of the lowest byte that is 0, and of no byte below it; those above may be set too.
+#[inline]
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(repeated(1)) & !word & repeated(0x80)
 }
 
 /// Whether a single quote ends its string here: an apostrophe is followed by a letter.
 fn closes_single(rest: &[u8]) -> bool {
     let next = rest.iter().find(|byte| !byte.is_ascii_whitespace());
     next.is_none_or(|next| matches!(next, b',' | b':' | b'}' | b']'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::next_of;
+
+    proptest! {
+        #[test]
+        fn the_next_quote_or_backslash_is_found(
+            // Bytes beside those that are looked for, which a borrow could make look alike.
+            bytes in prop::collection::vec(prop::sample::select(br#"x"\'!#[](&"#.to_vec()), 0..60),
+            high in prop::collection::vec(any::<u8>(), 0..60),
+        ) {
+            for bytes in [bytes, high] {
+                for quote in [b'"', b'\''] {
+                    let expected = bytes.iter().position(|&byte| byte == quote || byte == b'\\');
+                    prop_assert_eq!(next_of(quote, &bytes), expected);
+                }
+            }
+        }
+    }
 }
