@@ -34,10 +34,11 @@ def seconds(value: float | None) -> str:
 
 def spread(row: Row) -> str:
     """The smallest and the largest ratio of a pair of runs."""
-    theirs = row.get("peer_runs_cpu_s")
+    clock = "wall" if "peer_runs_wall_s" in row else "cpu"
+    theirs = row.get(f"peer_runs_{clock}_s")
     if not theirs:
         return "-"
-    ratios = [b / a for a, b in zip(row["dalign_runs_cpu_s"], theirs, strict=True)]
+    ratios = [b / a for a, b in zip(row[f"dalign_runs_{clock}_s"], theirs, strict=True)]
     return f"{min(ratios):.3g}–{max(ratios):.3g}"
 
 
@@ -136,7 +137,7 @@ def as_page(rows: list[Row], command: str, minutes: float) -> str:
             "",
             f"{hardware()}; Python {platform.python_version()}; dalign {', '.join(versions)} at commit {commit()}; `{command}`; {minutes:.0f} minutes.",
             "",
-            "Medians of CPU seconds (user and system) of the measured section, dalign and the peer in turn, each run in a process of its own and on one thread; imports and the loading of inputs are not in it. What takes less than a second is called at least three times in the same process, and its median taken. *Spread*: smallest and largest ratio of a pair of runs. *(of n)*: the peer ran on the first so many and its time is scaled in proportion. *Peak*: the most memory that dalign's process held, interpreter and inputs with it; after a minus sign what the bare interpreter held with its imports, where the limit is meant without. A row without a version is an absolute speed. *Elapsed*: seconds by the clock, the best of six runs.",
+            "Medians of CPU seconds (user and system) of the measured section, dalign and the peer in turn, each run in a process of its own and on one thread; imports and the loading of inputs are not in it. What takes less than two seconds is called at least three times in the same process, and its median taken. *Spread*: smallest and largest ratio of a pair of runs. *(of n)*: the peer ran on the first so many and its time is scaled in proportion. *Peak*: the most memory that dalign's process held, interpreter and inputs with it; after a minus sign what the bare interpreter held with its imports, where the limit is meant without. A row without a version is an absolute speed. *Elapsed*: seconds by the clock, the best of 24 calls in each of six runs.",
             "",
             *table,
             "",
