@@ -1,16 +1,14 @@
 //! See `dalign._core.bootstrap_mean`, `bootstrap_difference` and `bootstrap_groups`.
 
-use std::sync::Arc;
-
-use arrow_array::Float64Array;
-use arrow_array::types::UInt64Type;
+use arrow_array::ArrayRef;
+use arrow_array::types::{Float64Type, UInt64Type};
 use dalign_core::bootstrap::{self, Estimate, Method, Settings};
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
 
 use crate::columns::Column;
 use crate::errors::{bad_column, to_python};
-use crate::tables::table;
+use crate::tables::{numbers, table};
 
 pub(crate) type MeanAndEnds = (f64, Option<f64>, Option<f64>);
 
@@ -101,14 +99,14 @@ pub(crate) fn bootstrap_groups(
             }
         };
         let found = found.map_err(to_python)?;
-        let end = |end: fn(bootstrap::Interval) -> f64| -> Float64Array {
-            found.iter().map(|estimate| estimate.interval.map(end)).collect()
+        let end = |end: fn(bootstrap::Interval) -> f64| -> ArrayRef {
+            numbers::<Float64Type>(found.iter().map(|estimate| estimate.interval.map(end)))
         };
-        let means: Float64Array = found.iter().map(|estimate| Some(estimate.mean)).collect();
+        let means = numbers::<Float64Type>(found.iter().map(|estimate| Some(estimate.mean)));
         table([
-            ("mean", Arc::new(means)),
-            ("low", Arc::new(end(|interval| interval.low))),
-            ("high", Arc::new(end(|interval| interval.high))),
+            ("mean", means),
+            ("low", end(|interval| interval.low)),
+            ("high", end(|interval| interval.high)),
         ])
     })
 }

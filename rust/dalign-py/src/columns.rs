@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_array::{Array, ArrayAccessor, ArrayRef, BooleanArray};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::DataType;
 use numpy::{PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
@@ -80,9 +80,9 @@ impl Column {
         let mut texts = Vec::with_capacity(self.len());
         for chunk in &self.chunks {
             match chunk.data_type() {
-                DataType::Utf8View => texts.extend(chunk.as_string_view().iter().flatten()),
-                DataType::LargeUtf8 => texts.extend(chunk.as_string::<i64>().iter().flatten()),
-                DataType::Utf8 => texts.extend(chunk.as_string::<i32>().iter().flatten()),
+                DataType::Utf8View => texts.extend(each(chunk.as_string_view())),
+                DataType::LargeUtf8 => texts.extend(each(chunk.as_string::<i64>())),
+                DataType::Utf8 => texts.extend(each(chunk.as_string::<i32>())),
                 // Without rows: any other would be null.
                 DataType::Null => {}
                 other => return Err(wrong_kind("text", other)),
@@ -206,6 +206,11 @@ fn cast_to(chunk: &ArrayRef, kind: &DataType) -> PyResult<ArrayRef> {
     let options = CastOptions { safe: false, ..CastOptions::default() };
     cast_with_options(chunk, kind, &options)
         .map_err(|error| bad_column(error.to_string(), "bad_number", None))
+}
+
+/// The values of an array without nulls, which need not be looked for at each.
+fn each<A: ArrayAccessor>(array: A) -> impl Iterator<Item = A::Item> {
+    (0..array.len()).map(move |row| array.value(row))
 }
 
 fn no_nulls<T>(values: Vec<Option<T>>) -> PyResult<Vec<T>> {

@@ -1,8 +1,6 @@
 //! See `dalign._core.near_duplicates`, `dalign._core.NearIndex` and `dalign._core.NearCandidates`.
 
-use std::sync::Arc;
-
-use arrow_array::{Float64Array, UInt32Array};
+use arrow_array::types::{Float64Type, UInt32Type};
 use dalign_core::dedup::{self, Candidates, Pair, Settings};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
@@ -10,15 +8,16 @@ use pyo3_arrow::PyTable;
 
 use crate::columns::Column;
 use crate::errors::to_python;
-use crate::tables::table;
+use crate::tables::{numbers, table};
 
 type RepresentativesAndPairs<'py> = (Bound<'py, PyArray1<u32>>, PyTable);
 
 fn pair_table(pairs: &[Pair]) -> PyResult<PyTable> {
-    let a: UInt32Array = pairs.iter().map(|pair| Some(pair.a)).collect();
-    let b: UInt32Array = pairs.iter().map(|pair| Some(pair.b)).collect();
-    let jaccard: Float64Array = pairs.iter().map(|pair| Some(pair.jaccard)).collect();
-    table([("a", Arc::new(a)), ("b", Arc::new(b)), ("jaccard", Arc::new(jaccard))])
+    table([
+        ("a", numbers::<UInt32Type>(pairs.iter().map(|pair| Some(pair.a)))),
+        ("b", numbers::<UInt32Type>(pairs.iter().map(|pair| Some(pair.b)))),
+        ("jaccard", numbers::<Float64Type>(pairs.iter().map(|pair| Some(pair.jaccard)))),
+    ])
 }
 
 #[pyfunction]

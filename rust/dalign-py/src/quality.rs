@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::{ArrowPrimitiveType, Float64Type, UInt32Type, UInt64Type};
-use arrow_array::{ArrayRef, PrimitiveArray, StringViewArray};
+use arrow_array::types::{Float64Type, UInt32Type, UInt64Type};
+use arrow_array::{ArrayRef, StringViewArray};
 use dalign_core::quality::{Checks, Ending, Limit, Part, Quality, Reason, first_reasons};
 use pyo3::prelude::*;
 use pyo3_arrow::{PyArray, PyTable};
 
 use crate::columns::Column;
 use crate::errors::to_python;
-use crate::tables::{places_of, table_of};
+use crate::tables::{numbers, places_of, table_of};
 
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
@@ -52,7 +52,7 @@ pub(crate) fn quality_reasons(
         let values = values?;
         let values: Vec<&[f64]> = values.iter().map(AsRef::as_ref).collect();
         let reasons = first_reasons(&bounds, &values).map_err(to_python)?;
-        let places = reasons.into_iter().map(|reason| reason.map(|reason| reason as usize));
+        let places = reasons.iter().map(|reason| reason.map(|reason| reason as usize));
         places_of(&Reason::ALL.map(Reason::as_str), places)
     })?;
     Ok(PyArray::from_array_ref(reasons))
@@ -62,7 +62,7 @@ pub(crate) fn quality_reasons(
 fn part<'q>(
     name: &str,
     checks: &Checks,
-    parts: &(impl Iterator<Item = &'q Part> + Clone),
+    parts: &(impl ExactSizeIterator<Item = &'q Part> + Clone),
 ) -> Vec<(String, ArrayRef)> {
     let phrases = checks.references().phrases();
     let first = || parts.clone().map(|it| it.first_dangling);
@@ -96,8 +96,4 @@ fn whole(rows: &[Quality]) -> PyResult<[(String, ArrayRef); 3]> {
         ("answer_cut_off".to_owned(), numbers::<UInt32Type>(cut_off)),
         ("answer_echo".to_owned(), numbers::<Float64Type>(echo)),
     ])
-}
-
-fn numbers<T: ArrowPrimitiveType>(values: impl Iterator<Item = Option<T::Native>>) -> ArrayRef {
-    Arc::new(values.collect::<PrimitiveArray<T>>())
 }

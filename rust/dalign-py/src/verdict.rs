@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow_array::ArrayRef;
 use arrow_array::builder::{ListBuilder, StringViewBuilder};
-use arrow_array::{ArrayRef, Float64Array};
+use arrow_array::types::Float64Type;
 use dalign_core::verdict::{
     Judgement, Scale, Stance, State, SubScores, Verdict, parse_column, parse_detailed_column,
 };
@@ -12,7 +13,7 @@ use pyo3_arrow::PyTable;
 
 use crate::columns::Column;
 use crate::errors::to_python;
-use crate::tables::{places_of, table, table_of};
+use crate::tables::{numbers, places_of, table, table_of};
 
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
@@ -46,8 +47,8 @@ pub(crate) fn parse_judgements(
             sub_scores.iter().map(|name| format!("{name}_state")).collect();
         let mut all: Vec<(&str, ArrayRef)> = columns(rows.iter().map(|row| &row.verdict))?.into();
         for (at, (name, state)) in sub_scores.iter().zip(&state_names).enumerate() {
-            let scores: Float64Array = rows.iter().map(|row| row.sub_scores[at].score).collect();
-            all.push((name, Arc::new(scores)));
+            let scores = numbers::<Float64Type>(rows.iter().map(|row| row.sub_scores[at].score));
+            all.push((name, scores));
             all.push((state, states(rows.iter().map(|row| row.sub_scores[at].state))?));
         }
         all.extend(clauses(&rows));
@@ -56,18 +57,18 @@ pub(crate) fn parse_judgements(
 }
 
 fn columns<'v>(
-    verdicts: impl Iterator<Item = &'v Verdict> + Clone,
+    verdicts: impl ExactSizeIterator<Item = &'v Verdict> + Clone,
 ) -> PyResult<[(&'static str, ArrayRef); 3]> {
-    let scores: Float64Array = verdicts.clone().map(|row| row.score).collect();
+    let scores = numbers::<Float64Type>(verdicts.clone().map(|row| row.score));
     let stances = verdicts.clone().map(|row| row.stance.map(|stance| stance as usize));
     Ok([
         ("state", states(verdicts.map(|row| row.state))?),
-        ("score", Arc::new(scores)),
+        ("score", scores),
         ("stance", places_of(&Stance::ALL.map(Stance::as_str), stances)?),
     ])
 }
 
-fn states(states: impl Iterator<Item = State>) -> PyResult<ArrayRef> {
+fn states(states: impl ExactSizeIterator<Item = State> + Clone) -> PyResult<ArrayRef> {
     places_of(&State::ALL.map(State::as_str), states.map(|state| Some(state as usize)))
 }
 
