@@ -217,7 +217,7 @@ def test_rows_that_cannot_be_packed_get_one_sentence(
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--tokenizer", "nowhere"], ["nowhere"]),
+        (["--tokenizer", "nowhere"], ["nowhere: no such file", "name a tokenizer.json"]),
         (["--tokenizer", MODEL, "--over-long", "cut"], ["cut", "mask"]),
         (["--tokenizer", MODEL / "tokenizer.json"], ["chat template", "folder"]),
     ],

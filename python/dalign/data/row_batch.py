@@ -68,7 +68,9 @@ class Batch(ABC):
     def wrong(self, row: int, field: str, value: object, wanted: str) -> InputError:
         """The error that a row's field is of another type."""
         found = short(json.dumps(value, ensure_ascii=False, default=str))
-        return self.refuse(row, f"field {field!r} is {found}, not {wanted}")
+        return self.refuse(
+            row, f"field {field!r} is {found}, not {wanted}; name another field or mend the row"
+        )
 
 
 class FrameBatch(Batch):

@@ -175,7 +175,9 @@ def text_hashes(texts: pl.Series) -> pl.DataFrame:
 def open_tokenizer(path: Path) -> _core.Tokenizer:
     """The tokenizer of a `tokenizer.json` or of the checkpoint folder that holds one."""
     file = path / "tokenizer.json" if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; name a tokenizer.json or a folder that has one")
     try:
         return _core.Tokenizer.from_file(file)
     except _core.CoreError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{error}; name a Hugging Face tokenizer.json") from error
