@@ -142,9 +142,11 @@ def against_peer(comparison: Comparison, peer: Peer, settings: Settings) -> Row:
         "equal": agreement.equal,
         "note": agreement.note,
         "peer_runs_cpu_s": [seconds * scale for seconds in theirs.column("cpu_s")],
+        "peer_least_cpu_s": min(theirs.column("least_cpu_s")) * scale,
         "peer_peak_rss_mib": round(max(theirs.column("peak_rss_mib")), 1),
     }
     row["ratio"] = row["peer_cpu_s"] / row["dalign_cpu_s"]
+    row["least_ratio"] = row["peer_least_cpu_s"] / row["dalign_least_cpu_s"]
     if peer_n != n:
         row["scaled_from"] = peer_n
     add_peak_goal(row, comparison, inputs)
@@ -173,7 +175,8 @@ def against_target(comparison: Comparison, settings: Settings) -> Row:
         "equal": agreement.equal,
         "note": agreement.note,
     }
-    return row | {"ratio": n / row["dalign_cpu_s"] / 1e6}
+    ratios = {"ratio": "dalign_cpu_s", "least_ratio": "dalign_least_cpu_s"}
+    return row | {name: n / row[time] / 1e6 for name, time in ratios.items()}
 
 
 def against_one_thread(comparison: Comparison, settings: Settings) -> Row:
@@ -225,6 +228,7 @@ def times(ours: Runs, comparison: Comparison, n: int) -> Row:
         "unit": comparison.unit,
         "dalign_cpu_s": statistics.median(ours.column("cpu_s")),
         "dalign_runs_cpu_s": ours.column("cpu_s"),
+        "dalign_least_cpu_s": min(ours.column("least_cpu_s")),
         "peak_rss_mib": round(max(ours.column("peak_rss_mib")), 1),
         "loaded_rss_mib": round(max(ours.column("loaded_rss_mib")), 1),
         "bare_rss_mib": round(min(ours.column("bare_rss_mib")), 1) if comparison.modules else 0.0,

@@ -21,6 +21,7 @@ HEADINGS = (
     "peer s",
     "ratio",
     "spread",
+    "least",
     "goal",
     "reached",
     "equal",
@@ -30,6 +31,10 @@ HEADINGS = (
 
 def seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}" if value < 1 else f"{value:.2f}"
+
+
+def ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
 
 
 def spread(row: Row) -> str:
@@ -78,8 +83,9 @@ def cells(row: Row) -> list[str]:
         f"{row['n']:,} {row['unit']}",
         seconds(row.get("dalign_wall_s", row["dalign_cpu_s"])),
         seconds(row.get("peer_wall_s", row["peer_cpu_s"])) + scaled,
-        "-" if row["ratio"] is None else f"{row['ratio']:.3g}",
+        ratio(row["ratio"]),
         spread(row),
+        ratio(row.get("least_ratio")),
         f"{row['goal']:g}",
         reached(row),
         "yes" if row["equal"] else "no",
@@ -137,7 +143,7 @@ def as_page(rows: list[Row], command: str, minutes: float) -> str:
             "",
             f"{hardware()}; Python {platform.python_version()}; dalign {', '.join(versions)} at commit {commit()}; `{command}`; {minutes:.0f} minutes.",
             "",
-            "Medians of CPU seconds (user and system) of the measured section, dalign and the peer in turn, each run in a process of its own and on one thread; imports and the loading of inputs are not in it. What takes less than two seconds is called at least three times in the same process, and its median taken. *Spread*: smallest and largest ratio of a pair of runs. *(of n)*: the peer ran on the first so many and its time is scaled in proportion. *Peak*: the most memory that dalign's process held, interpreter and inputs with it; after a minus sign what the bare interpreter held with its imports, where the limit is meant without. A row without a version is an absolute speed. *Elapsed*: seconds by the clock, the best of 24 calls in each of six runs.",
+            "Medians of CPU seconds (user and system) of the measured section, dalign and the peer in turn, each run in a process of its own and on one thread; imports and the loading of inputs are not in it. What takes less than two seconds is called at least three times in the same process, and its median taken. *Spread*: smallest and largest ratio of a pair of runs. *Least*: ratio of the least time of all calls on either side, which says most where the machine does something else at times; what is reached is told by the medians. *(of n)*: the peer ran on the first so many and its time is scaled in proportion. *Peak*: the most memory that dalign's process held, interpreter and inputs with it; after a minus sign what the bare interpreter held with its imports, where the limit is meant without. A row without a version is an absolute speed. *Elapsed*: seconds by the clock, the best of 24 calls in each of six runs.",
             "",
             *table,
             "",
