@@ -130,12 +130,12 @@ def measure(path: str, source: Path, rows: int) -> dict[str, Any]:
     return {"path": path, "rows": rows, "file_mib": source.stat().st_size / (1 << 20)} | point
 
 
-def page(points: list[dict[str, Any]], figure: str, command: str) -> str:
+def page(points: list[dict[str, Any]], figure: str, command: str, begun_at: str) -> str:
     """The results as Markdown."""
     lines = [
         "# Memory and time against size",
         "",
-        f"{hardware()}; commit {commit()}; `{command}`; {datetime.now(UTC):%Y-%m-%d}.",
+        f"{hardware()}; commit {begun_at}; `{command}`; {datetime.now(UTC):%Y-%m-%d}.",
         "",
         f"One process a point, one thread. filter and dedup go from file to file; dedup is told to hold at most {HASHES_MIB} MiB of hashes, and puts the rest into temporary files. pack takes parts of a million rows of 16 to 128 tokens with one packer; aggregate takes all scores, {SAMPLES} a row, at once, so its memory grows with them. *Held before*: interpreter and inputs.",
         "",
@@ -210,6 +210,8 @@ def main() -> None:
         print(json.dumps(measure_here(given.point, given.source, given.rows)))
         return
     given.work.mkdir(parents=True, exist_ok=True)
+    # Before the page of an earlier run is written over, which would make the tree differ.
+    begun_at = commit()
     points = []
     rows = SMALLEST
     while rows <= given.most:
@@ -222,7 +224,7 @@ def main() -> None:
     name = f"{datetime.now(UTC):%Y-%m-%d}-{processor.replace(' ', '-')}-sizes"
     given.out.mkdir(parents=True, exist_ok=True)
     figure_of(points, given.work, given.out / f"{name}.svg")
-    text = page(points, f"{name}.svg", "make bench-sizes")
+    text = page(points, f"{name}.svg", "make bench-sizes", begun_at)
     (given.out / f"{name}.md").write_text(text, encoding="utf-8")
     print(given.out / f"{name}.md")
 
