@@ -19,7 +19,7 @@ from peers.registry import module_of
 
 Row = dict[str, Any]
 HERE = Path(__file__).parent
-# Of what is soon over.
+# Of what is soon over, a run makes so many calls at least.
 CALLS = 3
 # Elapsed time needs more runs and calls than CPU time: to meet a moment at which the machine does nothing
 # else, and since of several threads each has to learn by itself.
