@@ -1,5 +1,7 @@
 //! The kinds of 64 ASCII characters at once, one bit a character.
 
+use crate::simd::Masks;
+
 /// Which of 64 characters are of each kind, the first in the lowest bit. A byte above 0x7f is of no
 /// kind.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,21 +21,21 @@ pub(super) struct Kinds {
 }
 
 /// A letter, or a slash.
-const FIRST: u8 = 1;
+const FIRST: u8 = 0x80;
 /// A capital letter, a line break, a digit or an apostrophe.
-const SECOND: u8 = 2;
-const WHITE: u8 = 4;
+const SECOND: u8 = 0x40;
+const WHITE: u8 = 0x20;
 /// A space, or one of `other`.
-const FOURTH: u8 = 8;
+const FOURTH: u8 = 0x10;
 
 impl Kinds {
     #[inline(always)]
-    pub(super) fn of(block: &[u8; 64]) -> Self {
+    pub(super) fn of<M: Masks>(block: &[u8; 64]) -> Self {
         let mut codes = [0; 64];
         for (code, &byte) in codes.iter_mut().zip(block) {
             *code = code_of(byte);
         }
-        let [first, second, white, fourth] = planes(&codes);
+        let [first, second, white, fourth] = planes::<M>(codes);
         let (letter, other) = (first & !fourth, fourth & !white);
         Self {
             letter,
@@ -66,32 +68,29 @@ fn code_of(byte: u8) -> u8 {
     code | pick(byte < 0x80, pick(code == 0, other))
 }
 
-/// The four low bits of 64 bytes, each gathered into one number.
+/// The four high bits of 64 bytes, each gathered into one number, the highest bit first.
 #[inline(always)]
-fn planes(codes: &[u8; 64]) -> [u64; 4] {
-    /// Moves the low bit of byte `i` to bit `56 + i`.
-    const GATHER: u64 = 0x0102_0408_1020_4080;
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    let mut planes = [0; 4];
-    let (words, _) = codes.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        for (bit, plane) in planes.iter_mut().enumerate() {
-            *plane |= ((word >> bit & LOW).wrapping_mul(GATHER) >> 56) << (8 * at);
+fn planes<M: Masks>(mut codes: [u8; 64]) -> [u64; 4] {
+    std::array::from_fn(|_| {
+        let plane = M::high_bits(&codes);
+        for code in &mut codes {
+            // A shift to the left by one.
+            *code = code.wrapping_add(*code);
         }
-    }
-    planes
+        plane
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::Kinds;
+    use crate::simd::Any;
 
     #[test]
     fn each_byte_is_of_its_kind() {
         for first in [0_u8, 64, 128, 192] {
             let block = std::array::from_fn(|at| first + at as u8);
-            let kinds = Kinds::of(&block);
+            let kinds = Kinds::of::<Any>(&block);
             for (at, byte) in block.into_iter().enumerate() {
                 let character = char::from(byte);
                 let is_other =

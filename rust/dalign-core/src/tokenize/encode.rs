@@ -12,9 +12,9 @@ use super::bounds::Bounds;
 use super::found::Found;
 use super::grammar::Grammar;
 use super::merges::Merges;
-use super::packed::{LANES, Width};
+use super::packed::Width;
 use super::split::split;
-use super::words::{BATCH, Key, Words};
+use super::words::{BATCH, Key, MOST_FEW, Words};
 
 /// A tokenizer as it was read.
 pub(super) struct Engine {
@@ -167,11 +167,10 @@ impl Engine {
             // The next batch's, so that their entries arrive while this one's are read.
             let next = scratch.words.keys(text.as_bytes(), ahead.by_ref().take(BATCH));
             scratch.words.make_room();
-            found.make_room(BATCH * LANES);
+            found.make_room(BATCH * MOST_FEW);
             for ((key, hash), word) in keys.into_iter().zip(left.by_ref().take(BATCH)) {
-                match scratch.words.short(key, hash) {
-                    Some(ids) => scratch.words.push(ids, found),
-                    None => self.encode_rare(&text[word], key, scratch, found)?,
+                if !scratch.words.push_few(key, hash, found) {
+                    self.encode_rare(&text[word], key, scratch, found)?;
                 }
             }
             keys = next;
@@ -201,7 +200,7 @@ impl Engine {
             words.keep(key, word.as_bytes(), new);
             found.extend(new);
         }
-        found.make_room(BATCH * LANES);
+        found.make_room(BATCH * MOST_FEW);
         Ok(())
     }
 }

@@ -18,9 +18,6 @@ pub(super) type Packed = [u16; 8];
 /// More ids than any entry has.
 pub(super) const LONG: usize = 0xff;
 
-/// What ids are written as at once, of which the last are no ids.
-pub(super) const LANES: usize = 8;
-
 impl Width {
     /// The narrowest for ids below `vocabulary`.
     pub(super) fn of(vocabulary: usize) -> Self {

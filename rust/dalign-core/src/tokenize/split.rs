@@ -3,11 +3,13 @@
 //! The text is cut between an ASCII letter and white space. No word of any of the patterns goes on
 //! there, and none of them looks back, so that the parts have the words that the whole has.
 
+use std::marker::PhantomData;
+
 use super::bounds::Bounds;
 use super::characters::Kinds;
 use super::grammar::{Cl100k, Gpt2, Gpt2DigitsCut, Grammar, O200k, Rules, Tekken};
 use super::starts::Starts;
-use crate::simd::widest;
+use crate::simd::{Masks, Work, widest};
 
 /// ASCII characters in a row before a stretch with others ends: what is handed over has its price.
 const CALM: usize = 256;
@@ -50,12 +52,28 @@ fn split_ascii(grammar: Grammar, text: &[u8], offset: usize, bounds: &mut Bounds
 }
 
 fn split_by<R: Rules>(text: &[u8], offset: usize, bounds: &mut Bounds) {
-    widest(|| {
+    widest(Ascii { text, offset, bounds, rules: PhantomData::<R> });
+}
+
+/// ASCII text to be split by the rules `R`, that begins at `offset` of the whole one.
+struct Ascii<'t, R> {
+    text: &'t [u8],
+    offset: usize,
+    bounds: &'t mut Bounds,
+    rules: PhantomData<R>,
+}
+
+impl<R: Rules> Work for Ascii<'_, R> {
+    type Found = ();
+
+    #[inline(always)]
+    fn run<M: Masks>(self) {
+        let Self { text, offset, bounds, .. } = self;
         let mut state = Starts::default();
         let (blocks, rest) = text.as_chunks::<64>();
         let mut base = 0;
         for block in blocks {
-            let starts = state.of::<R>(Kinds::of(block), text, base);
+            let starts = state.of::<R>(Kinds::of::<M>(block), text, base);
             bounds.push(starts, (offset + base) as u32);
             base += 64;
         }
@@ -63,10 +81,10 @@ fn split_by<R: Rules>(text: &[u8], offset: usize, bounds: &mut Bounds) {
             // 0xff is of no kind.
             let mut block = [0xff; 64];
             block[..rest.len()].copy_from_slice(rest);
-            let starts = state.of::<R>(Kinds::of(&block), text, base);
+            let starts = state.of::<R>(Kinds::of::<M>(&block), text, base);
             bounds.push(starts, (offset + base) as u32);
         }
-    });
+    }
 }
 
 /// The first byte of a character other than ASCII.

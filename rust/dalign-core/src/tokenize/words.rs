@@ -17,6 +17,9 @@ const LONGEST: usize = 512;
 /// Words looked up together, so that the CPU waits for their memory once.
 pub(super) const BATCH: usize = 16;
 
+/// The most ids that are written at once; a word that is its own key seldom has more.
+pub(super) const MOST_FEW: usize = 16;
+
 /// Sets of two words at first and at most: 16 KiB to 16 MiB a thread.
 const FEWEST_SETS: u32 = 8;
 const MOST_SETS: u32 = 18;
@@ -122,12 +125,25 @@ impl Words {
         [self.set(hash), self.set(hash << 32)]
     }
 
-    /// The ids of a word, where they stand in its entry in its first set.
+    /// Appends the ids of a word that is in its first set, its own key and of at most [`MOST_FEW`] ids,
+    /// for which there is room; whether it is.
     #[inline(always)]
-    pub(super) fn short(&self, key: Key, hash: u64) -> Option<&Packed> {
+    pub(super) fn push_few(&self, key: Key, hash: u64, found: &mut Found) -> bool {
         let Set(set) = &self.sets[self.set(hash)];
         let entry = &set[usize::from(!set[0].key.is(key))];
-        (entry.key.is(key) && count_of(&entry.ids) != LONG).then_some(&entry.ids)
+        if !entry.key.is(key) {
+            return false;
+        }
+        if count_of(&entry.ids) != LONG {
+            self.push(&entry.ids, found);
+            return true;
+        }
+        let [first, _, length, count] = joined(&entry.ids).map(|it| it as usize);
+        let count = count & 0xff_ffff;
+        // The last few words that were kept have less behind them.
+        let few = self.long_ids.get(first..).and_then(<[u32]>::first_chunk::<MOST_FEW>);
+        let few = few.filter(|_| length == 0 && count <= MOST_FEW);
+        few.inspect(|ids| found.push(ids, count)).is_some()
     }
 
     /// Appends the ids of a word, if it is kept; whether it is.
