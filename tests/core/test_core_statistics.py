@@ -88,3 +88,21 @@ def test_states_are_counted_in_a_column_each() -> None:
     with pytest.raises(_core.CoreError) as raised:
         _core.count_states(states, np.array([0, 2, 4]), ["ok"])
     assert (raised.value.kind, raised.value.row) == ("unknown_state", 1)
+
+
+@pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.uint64])
+def test_offsets_of_any_width_give_the_same_scores(dtype: Any) -> None:
+    # So many that the binding takes memory of its own for them.
+    rows = 600_000
+    scores = np.arange(2 * rows, dtype=np.float32)
+    offsets = np.arange(0, 2 * rows + 1, 2).astype(dtype)
+    for _ in range(2):
+        found = pl.DataFrame(_core.aggregate(scores, offsets, "mean", None, 2))
+        assert np.array_equal(found["score"].to_numpy(), scores[::2] + 0.5)
+
+
+@pytest.mark.parametrize("offsets", [[0, -1, 2], [0, 1, 2**32 + 2], [0, None, 2]])
+def test_offsets_that_are_none_are_refused(offsets: list[int | None]) -> None:
+    with pytest.raises(_core.CoreError) as raised:
+        _core.aggregate(np.array([1.0, 2.0]), pl.Series(offsets, dtype=pl.Int64), "mean", None, 1)
+    assert raised.value.kind in {"bad_number", "null"}

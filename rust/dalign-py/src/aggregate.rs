@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::{Float32Type, UInt32Type};
+use arrow_array::types::Float32Type;
 use arrow_array::{ArrayRef, Float64Array, UInt32Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use dalign_core::aggregate as core;
@@ -13,6 +13,7 @@ use pyo3_arrow::PyTable;
 use crate::buffers::{RESULTS, Room};
 use crate::columns::Column;
 use crate::errors::to_python;
+use crate::offsets::Offsets;
 use crate::tables::{table, table_of};
 
 #[pyfunction]
@@ -27,7 +28,7 @@ pub(crate) fn aggregate(
 ) -> PyResult<PyTable> {
     let method = Method::named(method, parameter).map_err(to_python)?;
     py.detach(|| {
-        let offsets = offsets.integers::<UInt32Type>()?;
+        let offsets = Offsets::of(&offsets)?;
         let rows = offsets.len().saturating_sub(1);
         let (mut score, mut n_valid) = (RESULTS.lend(rows), RESULTS.lend(rows));
         let (into, counts) = (score.values(), n_valid.values());
@@ -53,7 +54,7 @@ pub(crate) fn aggregate_summary(
     min_valid: u32,
 ) -> PyResult<PyTable> {
     py.detach(|| {
-        let offsets = offsets.integers::<UInt32Type>()?;
+        let offsets = Offsets::of(&offsets)?;
         let mut found = Found::lent(offsets.len().saturating_sub(1), quantiles.len());
         let into = found.columns();
         let done = match scores.borrowed::<Float32Type>() {
@@ -98,10 +99,11 @@ impl Found {
     fn into_table(self, quantiles: &[f64], min_valid: u32) -> PyResult<PyTable> {
         let n_valid = self.n_valid.into_column();
         let judged = at_least(&n_valid, min_valid);
+        let least = min_valid.max(2);
+        let spread = if least == min_valid { judged.clone() } else { at_least(&n_valid, least) };
         let column = |values: Room<f64>| -> ArrayRef {
             Arc::new(Float64Array::new(values.into_column(), judged.clone()))
         };
-        let spread = at_least(&n_valid, min_valid.max(2));
         let spread = Arc::new(Float64Array::new(self.sd.into_column(), spread));
         let names: Vec<String> =
             quantiles.iter().map(|share| format!("quantile_{share}")).collect();
@@ -130,7 +132,7 @@ pub(crate) fn count_states(
     names: Vec<String>,
 ) -> PyResult<PyTable> {
     py.detach(|| {
-        let offsets = offsets.integers::<UInt32Type>()?;
+        let offsets = Offsets::of(&offsets)?;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let columns = core::count_states(&states.texts()?, &offsets, &names);
         let columns = columns.map_err(to_python)?.into_iter().map(counts);

@@ -95,6 +95,13 @@ impl<T: ArrowNativeType + Pod> Room<T> {
         }
     }
 
+    pub(crate) fn as_values(&self) -> &[T] {
+        match self {
+            Self::Small(values) => values,
+            Self::Huge(lent) => bytemuck::cast_slice(lent.as_ref()),
+        }
+    }
+
     pub(crate) fn into_column(self) -> ScalarBuffer<T> {
         match self {
             Self::Small(values) => values.into(),

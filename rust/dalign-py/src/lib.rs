@@ -16,6 +16,7 @@ mod jsonl;
 mod leak;
 mod lists;
 mod micro_batches;
+mod offsets;
 mod overlap;
 mod pack;
 mod pack_table;
