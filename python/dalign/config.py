@@ -128,6 +128,29 @@ class Generate(Section):
     )
 
 
+class Filter(Section):
+    """Which completions are judged, beside the form that all need."""
+
+    quality: bool = Field(
+        False,
+        description="The usual limits too: no loops, broken ends, stray scripts or answers that repeat their reasoning.",
+    )
+    limits: tuple[str, ...] = Field(
+        ("reasoning_dangling=:0", "answer_dangling=:0"),
+        description=(
+            "MEASURE=LEAST:MOST, as `dalign data filter --limit` takes them; unless set, no reference to a policy "
+            "that the trained model will not see."
+        ),
+    )
+    scripts: tuple[str, ...] = Field(
+        (), description="Scripts that every completion may use beside its prompt's, such as Latin."
+    )
+    phrases: tuple[str, ...] = Field(
+        (),
+        description="Further references to what will not be there, such as 'as the handbook says'.",
+    )
+
+
 class Judge(Section):
     """k judgements of each completion; the minimum counts."""
 
@@ -344,6 +367,7 @@ class Config(Section):
     spec: SpecFolder
     data: Data
     generate: Generate = Field(default_factory=Generate)
+    filter: Filter = Field(default_factory=Filter)
     judge: Judge = Field(default_factory=Judge)
     select: Select = Field(default_factory=Select)
     pack: Pack = Field(default_factory=Pack)

@@ -8,15 +8,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from dalign.data.quality import USUAL_LIMITS, Measuring, Quality, measure_names, read_limit
 from dalign.data.row_batch import FrameBatch
 from dalign.data.row_checks import Form
-from dalign.data.row_quality import (
-    USUAL_LIMITS,
-    Measuring,
-    QualityCheck,
-    measure_names,
-    read_limit,
-)
+from dalign.data.row_quality import QualityCheck
 from dalign.errors import InputError
 from dalign.sandbox.checkpoint import MODEL
 from hypothesis import given, settings
@@ -175,15 +170,15 @@ def test_what_cannot_be_limited_gets_one_sentence(
 
 def test_every_usual_limit_is_of_a_known_measure() -> None:
     assert set(USUAL_LIMITS) <= set(measure_names())
-    assert read_limit("answer_tokens=3:") == ("answer_tokens", (3.0, None))
+    assert read_limit("answer_tokens=3:", "--limit") == ("answer_tokens", (3.0, None))
 
 
 def test_a_check_of_a_table_needs_no_file() -> None:
-    check = QualityCheck(Form("completion"), Measuring(), USUAL_LIMITS, None)
+    check = QualityCheck(Form("completion"), Quality(Measuring(), USUAL_LIMITS, None), None)
     decision = check(FrameBatch(pl.DataFrame(ROWS), 0, "table"))
     assert decision.keep.to_list()[:2] == [True, False]
     with pytest.raises(InputError, match="ngram is 0"):
-        QualityCheck(Form("completion"), Measuring(ngram=0), USUAL_LIMITS, None)
+        Quality(Measuring(ngram=0), USUAL_LIMITS, None)
 
 
 pieces = st.lists(st.sampled_from(["a b. ", "安全", "(", "the policy above ", "c d e f g "]), max_size=6)  # fmt: skip
@@ -192,7 +187,7 @@ pieces = st.lists(st.sampled_from(["a b. ", "安全", "(", "the policy above ", 
 @given(st.lists(pieces.map("".join), min_size=1, max_size=5))
 @settings(max_examples=40, deadline=None)
 def test_a_row_is_judged_by_itself(answers: list[str]) -> None:
-    check = QualityCheck(Form("t", tags=None), Measuring(), USUAL_LIMITS, None)
+    check = QualityCheck(Form("t", tags=None), Quality(Measuring(), USUAL_LIMITS, None), None)
 
     def reasons(texts: list[str]) -> list[str | None]:
         return check(FrameBatch(pl.DataFrame({"t": texts}), 0, "table")).reasons.to_list()

@@ -50,6 +50,7 @@ def inputs(config_path: Path, *overrides: str) -> dict[str, str]:
 EVALUATIONS = {f"evaluate/{arm}" for arm in ("none", "spec", "sft", "rl", "sft+rl")}
 TOUCHED = [
     ("generate.temperature=0.9", {"generate/main"}),
+    ("filter.quality=true", {"filter/main"}),
     ("judge.k=3", {"judge/main", "rl/sft+rl", "rl/rl", *EVALUATIONS}),
     ("select.threshold=1.5", {"select/main"}),
     ("evaluate.pass_score=2.0", EVALUATIONS),

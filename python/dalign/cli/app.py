@@ -176,7 +176,9 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
 
 
 _stage_command("generate", "Write completions with the policy in sight, n a prompt.")
-_stage_command("filter", "Drop malformed completions, each with its reason.")
+_stage_command(
+    "filter", "Drop malformed completions and those that break a limit, each with its reason."
+)
 _stage_command(
     "judge",
     "Judge each well-formed completion k times by the policy; the minimum counts.",

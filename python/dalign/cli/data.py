@@ -113,16 +113,16 @@ def filter_(
 ) -> None:
     """Keep well-formed completions of the right length and quality, the first of equal ones."""
     from dalign.cli import data_filter, data_work
+    from dalign.data.quality import Measuring
     from dalign.data.row_checks import Form
-    from dalign.data.row_quality import Measuring
 
     tags = None if no_tags else (open_tag, close_tag)
     form = Form(text_field, tags, prefilled, min_chars, max_chars, finish_field)
     tokens = data_filter.Tokens(tokenizer, min_tokens, max_tokens)
     job = data_work.Job("filter", source, out, memory_mib, force, json)
     policy = data_filter.Policy(spec, max_answer_overlap, prompt_field)
-    measuring = Measuring(ngram, tuple(script or ()), tuple(phrase or ()), prompt_field)
-    limits = data_filter.Limits(quality, limit or (), measuring)
+    measuring = Measuring(ngram, tuple(script or ()), tuple(phrase or ()))
+    limits = data_filter.Limits(quality, limit or (), measuring, prompt_field)
     data_filter.filter_rows(job, form, tokens, policy, limits, no_dedup=no_dedup)
 
 

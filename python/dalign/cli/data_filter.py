@@ -11,11 +11,12 @@ import polars as pl
 
 from dalign import _core
 from dalign.cli.data_work import Job, tell
+from dalign.data.quality import USUAL_LIMITS, Bounds, Measuring, Quality, read_limit
 from dalign.data.row_batch import Batch, Decision
 from dalign.data.row_checks import Form, FormCheck, SurvivorCheck, TokenCheck, open_tokenizer
 from dalign.data.row_files import Decide, sift
 from dalign.data.row_overlap import RecitalCheck
-from dalign.data.row_quality import USUAL_LIMITS, Bounds, Measuring, QualityCheck, read_limit
+from dalign.data.row_quality import QualityCheck
 from dalign.errors import InputError
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
@@ -71,12 +72,15 @@ class Limits:
     usual: bool
     named: Sequence[str]
     measuring: Measuring
+    prompt_field: str | None
 
     def check(self, form: Form, tokenizer: _core.Tokenizer | None) -> QualityCheck | None:
         """The check, or None where nothing is asked for."""
         found: dict[str, Bounds] = dict(USUAL_LIMITS) if self.usual else {}
-        found |= dict(map(read_limit, self.named))
-        return QualityCheck(form, self.measuring, found, tokenizer) if found else None
+        found |= dict(read_limit(text, "--limit") for text in self.named)
+        if not found:
+            return None
+        return QualityCheck(form, Quality(self.measuring, found, tokenizer), self.prompt_field)
 
 
 def filter_rows(

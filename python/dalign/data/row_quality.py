@@ -1,162 +1,24 @@
-"""What a completion is like, held against limits: lengths of its parts, repetition, scripts, a broken end, references to what is not there."""
+"""The quality of a batch's completions: its fields brought to the limits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-
-import polars as pl
-
-from dalign import _core
+from dalign.data.quality import Quality
 from dalign.data.row_batch import Batch, Decision
 from dalign.data.row_checks import Form, parsed_parts
-from dalign.errors import InputError, did_you_mean
-
-# The least and the greatest value that a measure may have, both included; None limits nothing.
-Bounds = tuple[float | None, float | None]
-
-# What `--quality` asks for; a measure that is limited by name takes that limit instead.
-USUAL_LIMITS: Mapping[str, Bounds] = {
-    "reasoning_repeated": (None, 0.5),
-    "reasoning_cycle": (None, 60),
-    "answer_repeated": (None, 0.3),
-    "answer_cycle": (None, 40),
-    "reasoning_foreign": (None, 0.2),
-    "answer_foreign": (None, 0.1),
-    "answer_cut_off": (None, 0),
-    "answer_echo": (None, 0.5),
-    "reasoning_dangling": (None, 0),
-    "answer_dangling": (None, 0),
-}
-TOKEN_MEASURES = ("reasoning_tokens", "answer_tokens")
-
-
-@dataclass(frozen=True)
-class Measuring:
-    """How completions are measured.
-
-    ngram: words of a run that counts as repeated. scripts: Unicode's names of those that every completion may use
-    beside its prompt's. phrases: further references to what the reader cannot see. prompt_field: the user's words.
-    """
-
-    ngram: int = 5
-    scripts: tuple[str, ...] = ()
-    phrases: tuple[str, ...] = ()
-    prompt_field: str | None = None
 
 
 class QualityCheck:
-    """Drops completions that break a limit; the first broken one is told, in the order of `limits`.
+    """Drops completions that break a limit. `prompt_field`: the user's words; None where a row has none."""
 
-    tokenizer: counts the tokens of each part; needed where these are limited. Raises InputError for a limit that there
-    is not, or that nothing can keep.
-    """
-
-    def __init__(
-        self,
-        form: Form,
-        measuring: Measuring,
-        limits: Mapping[str, Bounds],
-        tokenizer: _core.Tokenizer | None,
-    ) -> None:
-        self._form, self._measuring, self._limits = form, measuring, limits
-        self._tokenizer = tokenizer
-        if tokenizer is None and (named := [name for name in TOKEN_MEASURES if name in limits]):
-            raise InputError(f"{named[0]} is limited, which needs a tokenizer: name one")
-        try:
-            none = pl.Series([], dtype=pl.String)
-            measures = self._measures(none, none, none)
-            for name, (low, high) in limits.items():
-                _core.quality_reasons([(name, measures[name], low, high)])
-        except _core.CoreError as error:
-            raise InputError(str(error)) from error
+    def __init__(self, form: Form, quality: Quality, prompt_field: str | None) -> None:
+        self._form, self._quality, self._prompt_field = form, quality, prompt_field
 
     def __call__(self, batch: Batch) -> Decision:
-        """The decision on a batch: `too_short`, `too_long`, `repetitive`, `wrong_script`, `cut_off`, ..., with the value."""
+        """The decision on a batch, as `Quality.decide`."""
         parts = parsed_parts(batch, self._form)
-        prompts = self._measuring.prompt_field
         own = (
             parts["answer"].clear(batch.rows).fill_null("")
-            if prompts is None
-            else batch.texts(prompts)
+            if self._prompt_field is None
+            else batch.texts(self._prompt_field)
         )
-        measures = self._measures(own, parts["reasoning"], parts["answer"])
-        decision = Decision.keep_all(batch.rows)
-        for name, (low, high) in self._limits.items():
-            reasons = pl.Series(_core.quality_reasons([(name, measures[name], low, high)]))
-            if reasons.null_count() < batch.rows:
-                decision = decision.then(
-                    Decision.of(reasons, _details(name, low, high, measures, parts))
-                )
-        return decision
-
-    def _measures(
-        self, prompts: pl.Series, reasoning: pl.Series, answers: pl.Series
-    ) -> pl.DataFrame:
-        how = self._measuring
-        measures = pl.DataFrame(
-            _core.quality(
-                prompts, reasoning, answers, how.ngram, list(how.scripts), list(how.phrases)
-            )
-        )
-        if self._tokenizer is None:
-            return measures
-        counts = (_tokens(self._tokenizer, texts) for texts in (reasoning, answers))
-        return measures.with_columns(**dict(zip(TOKEN_MEASURES, counts, strict=True)))
-
-
-def _tokens(tokenizer: _core.Tokenizer, texts: pl.Series) -> pl.Series:
-    _, offsets = tokenizer.encode(texts)
-    return pl.Series(offsets[1:] - offsets[:-1])
-
-
-def _details(
-    name: str, low: float | None, high: float | None, measures: pl.DataFrame, parts: pl.DataFrame
-) -> pl.Series:
-    """What each row's value is and where it shows: the phrase, the foreign letters, how the answer ends."""
-    part = name.split("_")[0]
-    bounds = " and ".join(
-        f"{word} {bound:g}"
-        for word, bound in (("at least", low), ("at most", high))
-        if bound is not None
-    )
-    told = pl.format(f"{name} {{}}, {bounds}", pl.col(name).cast(pl.Float64).round(3))
-    if name.endswith("_dangling"):
-        told = pl.format("{}: {}", told, f"{part}_dangling_phrase")
-    if name == "answer_cut_off":
-        told = pl.format("the answer ends in {}", "answer_ending")
-    if name.endswith(("_foreign", "_foreign_run")):
-        spans = zip(measures[f"{part}_foreign_start"], measures[f"{part}_foreign_end"], strict=True)
-        found = [
-            "" if start is None else text.encode()[start:end].decode()[:40]
-            for text, (start, end) in zip(parts[part], spans, strict=True)
-        ]
-        told = pl.format("{}: {}", told, pl.Series(found, dtype=pl.String))
-    return measures.select(told.alias("detail")).to_series()
-
-
-def read_limit(text: str) -> tuple[str, Bounds]:
-    """`answer_words=20:800` as a measure and its bounds; either may be left out, as in `answer_echo=:0.5`."""
-    name, equals, bounds = text.partition("=")
-    low, colon, high = bounds.partition(":")
-    try:
-        limits = (float(low) if low else None, float(high) if high else None)
-    except ValueError:
-        limits = (None, None)
-    if not equals or not colon or limits == (None, None):
-        raise InputError(
-            f"--limit {text}: write MEASURE=LEAST:MOST, such as answer_words=20:800 or answer_echo=:0.5"
-        )
-    if name not in measure_names():
-        raise InputError(f"--limit {text}: unknown measure; {did_you_mean(name, measure_names())}")
-    return name, limits
-
-
-@cache
-def measure_names() -> tuple[str, ...]:
-    """What can be limited, as the core names it."""
-    none = pl.Series([], dtype=pl.String)
-    measures = pl.DataFrame(_core.quality(none, none, none, 1, [], []))
-    spans = ("_start", "_end", "_phrase", "_ending")
-    return (*TOKEN_MEASURES, *(name for name in measures.columns if not name.endswith(spans)))
+        return self._quality.decide(own, parts)

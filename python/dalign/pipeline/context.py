@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING
 from dalign.config import Config, Model
 from dalign.data.capability import CapabilityRow, read_capability
 from dalign.data.prompts import read_prompts
+from dalign.data.quality import (
+    TOKEN_MEASURES,
+    USUAL_LIMITS,
+    Bounds,
+    Measuring,
+    Quality,
+    read_limit,
+)
+from dalign.data.row_checks import open_tokenizer
 from dalign.data.suites import Patterns, read_patterns
 from dalign.errors import InputError
 from dalign.judge.verdicts import Court, Scale
@@ -104,6 +113,26 @@ class RunContext:
             if s.patterns is not None
         }
 
+    @cached_property
+    def quality(self) -> Quality:
+        """What completions are held to. Raises InputError for a limit that there is not."""
+        wanted = self.config.filter
+        limits: dict[str, Bounds] = dict(USUAL_LIMITS) if wanted.quality else {}
+        limits |= dict(read_limit(text, "filter.limits:") for text in wanted.limits)
+        counted = next((name for name in TOKEN_MEASURES if name in limits), None)
+        folder = self._tokenizer_file(self.config.model) if counted else None
+        if counted and folder is None:
+            raise InputError(
+                f"filter.limits: {counted} needs the tokenizer of '{self.config.model.path}', which runs elsewhere; "
+                "set model.checkpoint to its folder, or limit words"
+            )
+        tokenizer = None if folder is None else open_tokenizer(folder)
+        measuring = Measuring(scripts=wanted.scripts, phrases=wanted.phrases)
+        try:
+            return Quality(measuring, limits, tokenizer)
+        except InputError as error:
+            raise InputError(f"filter: {error}") from error
+
     def check(self) -> None:
         """Reads and checks all input, before any model loads. Raises InputError."""
         check_paths(self.config)
@@ -118,6 +147,7 @@ class RunContext:
             "capability",
             "suites",
             "patterns",
+            "quality",
         ):
             getattr(self, read)
         self._tell_left_out()

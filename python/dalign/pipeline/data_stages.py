@@ -62,21 +62,30 @@ def run_generate(ctx: RunContext, folder: StageFolder) -> None:
 
 
 def filter_inputs(ctx: RunContext) -> Inputs:
-    """What determines which completions are well formed."""
+    """What determines which completions are kept."""
     return {
         "generate": ctx.folder("generate").output_sha256(),
         "reasoning": ctx.config.model.reasoning.model_dump(),
+        "filter": ctx.config.filter.model_dump(),
         "model": ctx.model_fingerprint(ctx.config.model),
     }
 
 
 def run_filter(ctx: RunContext, folder: StageFolder) -> None:
-    """Malformed completions out."""
+    """Malformed completions out, and those that break a limit."""
     completions = ctx.folder("generate").rows()
     rows, dropped = filter_stage.filter_completions(
-        completions, ctx.config.model.reasoning, opened=ctx.opened(by_the_engine=True)
+        completions,
+        ctx.config.model.reasoning,
+        {prompt.id: prompt for prompt in ctx.prompts},
+        ctx.quality,
+        opened=ctx.opened(by_the_engine=True),
     )
-    ctx.progress.say(f"filter: {rows.height} of {completions.height} completions are well formed")
+    reasons = dropped["reason"].value_counts(sort=True).iter_rows()
+    why = ", ".join(f"{count} {reason}" for reason, count in reasons)
+    ctx.progress.say(
+        f"filter: {rows.height} of {completions.height} completions are kept{why and f' (dropped: {why})'}"
+    )
     folder.finish(
         filter_inputs(ctx),
         rows=rows,
@@ -200,7 +209,7 @@ def _reasons(ctx: RunContext) -> str:
         for reason, count in malformed["reason"].value_counts(sort=True).iter_rows()
     ]
     return ", ".join(
-        [*(named or ["0 malformed"]), *(f"{n} verdicts {state}" for state, n in states.items())]
+        [*(named or ["0 filtered out"]), *(f"{n} verdicts {state}" for state, n in states.items())]
     )
 
 

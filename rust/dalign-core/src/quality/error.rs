@@ -43,8 +43,10 @@ pub enum QualityError {
     },
     /// A limit that no value keeps, or of the wrong side.
     #[error(
-        "limits {low:?} to {high:?} of {name}: both must be numbers, the first at most the second, \
-         and only lengths have a lower one"
+        "limits {name}={}:{}: both must be numbers, the first at most the second, \
+         and only lengths have a lower one",
+        written(*low),
+        written(*high)
     )]
     BadLimit {
         /// The measure.
@@ -57,6 +59,11 @@ pub enum QualityError {
     /// Columns that do not belong together.
     #[error(transparent)]
     Column(#[from] ColumnError),
+}
+
+/// A bound as it is given: nothing where there is none.
+fn written(bound: Option<f64>) -> String {
+    bound.map(|bound| bound.to_string()).unwrap_or_default()
 }
 
 impl CoreError for QualityError {

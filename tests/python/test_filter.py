@@ -1,0 +1,107 @@
+"""The filter stage: form, then limits; every drop with its reason, and what it was dropped for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from dalign.config import Reasoning
+from dalign.data.quality import USUAL_LIMITS, Bounds, Measuring, Quality
+from dalign.errors import InputError
+from dalign.filter import filter_completions
+from dalign.pipeline.context import RunContext
+from dalign.rows import Prompt
+from dalign.sandbox.checkpoint import checkpoints
+from dalign.sandbox.project import write_project
+from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
+from dalign.settings import commented_toml, load_config
+
+PROMPTS = {
+    "en": Prompt("en", "advice", ({"role": "user", "content": "How do I get to the market?"},)),
+    "zh": Prompt("zh", "advice", ({"role": "user", "content": "Write 'take the bus' as 坐公共汽车"},)),
+}  # fmt: skip
+GOOD = "Take the bus at nine. It stops by the market."
+# Of each completion its prompt, its text, and why it is dropped with no limit but the config's own.
+ROWS = [
+    ("en", f"<think>Harmless.</think>{GOOD}", None),
+    ("en", f"{GOOD}", "missing"),
+    ("en", f"<think>By the policy above this is fine.</think>{GOOD}", "dangling_reference"),
+    ("en", f"<think>Harmless.</think>As the system prompt says, yes. {GOOD}", "dangling_reference"),
+    ("en", f"<think>Harmless.</think>{GOOD} Then 坐公共汽车去市场买票 and", None),
+    ("zh", f"<think>Harmless.</think>{GOOD} That is 坐公共汽车去市场买票.", None),
+]  # fmt: skip
+
+
+def frame() -> pl.DataFrame:
+    rows = [(str(i), prompt, "advice", text) for i, (prompt, text, _) in enumerate(ROWS)]
+    schema = ["id", "prompt_id", "category", "text"]
+    return pl.DataFrame(rows, schema, orient="row").with_columns(finish=pl.lit("stop"))
+
+
+def reasons(limits: dict[str, Bounds]) -> dict[str, str]:
+    quality = Quality(Measuring(), limits, None)
+    kept, dropped = filter_completions(frame(), Reasoning(), PROMPTS, quality, opened=False)
+    found = dict(dropped.select("id", "reason").iter_rows())
+    assert sorted([*kept["id"], *found]) == [str(i) for i in range(len(ROWS))]
+    return found
+
+
+@pytest.fixture(scope="module")
+def config_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_project(
+        tmp_path_factory.mktemp("project"), config=commented_toml(smoke_values()), sizes=SMOKE_SIZES
+    )
+
+
+def context(config_path: Path, *overrides: str) -> RunContext:
+    return RunContext(load_config(config_path, overrides), config_path.parent, checkpoints())
+
+
+def test_by_default_what_refers_to_the_absent_policy_is_no_example(config_path: Path) -> None:
+    quality = context(config_path).quality
+    _, dropped = filter_completions(frame(), Reasoning(), PROMPTS, quality, opened=False)
+    wanted = {str(i): reason for i, (_, _, reason) in enumerate(ROWS) if reason}
+    assert dict(dropped.select("id", "reason").iter_rows()) == wanted
+    details = dict(dropped.select("id", "detail").iter_rows())
+    assert details["2"] == "reasoning_dangling 1.0, at most 0: the policy above"
+    assert details["1"] == GOOD
+
+
+def test_no_limit_is_the_form_alone() -> None:
+    assert reasons({}) == {"1": "missing"}
+
+
+def test_the_prompts_own_script_is_none_that_is_foreign() -> None:
+    assert reasons(dict(USUAL_LIMITS))["4"] == "wrong_script"
+    assert "5" not in reasons(dict(USUAL_LIMITS))
+
+
+@pytest.mark.parametrize(
+    ("override", "error"),
+    [
+        ('filter.limits=["answer_wrods=1:2"]', "filter.limits: answer_wrods=1:2: unknown measure; did you mean 'answer_words'"),
+        ('filter.limits=["answer_words"]', "filter.limits: answer_words: write MEASURE=LEAST:MOST"),
+        ('filter.scripts=["Klingon"]', "filter: .*Klingon"),
+        ('filter.phrases=[" "]', "filter: "),
+        ('filter.limits=["answer_echo=0.1:0.5"]', "filter: limits answer_echo=0.1:0.5: .*only lengths have a lower one"),
+    ],
+)  # fmt: skip
+def test_a_limit_that_there_is_not_is_told_before_anything_runs(
+    override: str, error: str, config_path: Path
+) -> None:
+    with pytest.raises(InputError, match=error):
+        context(config_path, override).check()
+
+
+def test_a_server_without_a_checkpoint_has_no_tokenizer_to_count_with(config_path: Path) -> None:
+    served = ('model.engine="openai"', 'model.base_url="http://127.0.0.1:9/v1"')
+    with pytest.raises(InputError, match=r"filter.limits: answer_tokens .* set model.checkpoint"):
+        _ = context(config_path, *served, 'filter.limits=["answer_tokens=:3"]').quality
+
+
+def test_tokens_are_counted_by_the_models_own_tokenizer(config_path: Path) -> None:
+    quality = context(config_path, 'filter.limits=["answer_tokens=:3"]').quality
+    _, dropped = filter_completions(frame(), Reasoning(), PROMPTS, quality, opened=False)
+    assert set(dropped["reason"]) == {"missing", "too_long"}
+    assert dropped.height == len(ROWS)
