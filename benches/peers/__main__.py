@@ -7,12 +7,15 @@ is in the table, and no error.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from peers import table
-from peers.environments import ROOT
+from peers.environments import ROOT, TARGET
 from peers.protocol import OURS
 from peers.registry import NAMES, chosen, comparison_named
 from peers.runner import Settings, failed, report, rows_of
@@ -43,12 +46,31 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Waits for other measurements here, which would slow these down and take away their outputs."""
+    TARGET.mkdir(parents=True, exist_ok=True)
+    with (TARGET / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("waiting for another measurement to end", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def main() -> None:
     """Runs what was asked for, and prints the table."""
     given = arguments()
     names = chosen(given.only)
     if not names:
         sys.exit(f"error: no path begins with {given.only}; there are {', '.join(NAMES)}")
+    with alone():
+        measure(given, names)
+
+
+def measure(given: argparse.Namespace, names: list[str]) -> None:
+    """Runs these paths, and exits."""
     settings = Settings(given.n, given.seed, given.runs, given.threads)
     begun, rows = time.monotonic(), []
     for name in names:
