@@ -35,7 +35,12 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--n", type=int, help="units of input, in place of each path's own")
     parser.add_argument("--seed", type=int, default=0, help="draws other inputs")
-    parser.add_argument("--runs", type=int, default=3, help="pairs of runs a peer")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=3,
+        help="pairs of runs a peer; of what is soon over on either side twice as many and one",
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads that either side may use")
     parser.add_argument("--minutes", type=float, default=28, help="no new path is begun after that")
     parser.add_argument(
