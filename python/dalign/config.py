@@ -139,7 +139,7 @@ class Filter(Section):
         ("reasoning_dangling=:0", "answer_dangling=:0"),
         description=(
             "MEASURE=LEAST:MOST, as `dalign data filter --limit` takes them; unless set, no reference to a policy "
-            "that the trained model will not see."
+            "that the trained model will not see, but where the prompt speaks of one."
         ),
     )
     scripts: tuple[str, ...] = Field(

@@ -95,7 +95,8 @@ def filter_(
     prompt_field: Annotated[
         str | None,
         typer.Option(
-            "--prompt-field", help="The user's words: they may be repeated, and name the script."
+            "--prompt-field",
+            help="The user's words: they may be repeated, name the script, and may speak of a policy.",
         ),
     ] = None,
     finish_field: Annotated[

@@ -29,6 +29,7 @@ USUAL_LIMITS: Mapping[str, Bounds] = {
     "answer_dangling": (None, 0),
 }
 TOKEN_MEASURES = ("reasoning_tokens", "answer_tokens")
+DANGLING = ("reasoning_dangling", "answer_dangling")
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,11 @@ class Quality:
     def decide(self, prompts: pl.Series, parts: pl.DataFrame) -> Decision:
         """The decision on completions: `too_short`, `too_long`, `repetitive`, `wrong_script`, `cut_off`, ..., with the value.
 
-        prompts: the user's words. parts: columns reasoning and answer.
+        prompts: the user's words: their scripts are expected, and where they speak of a policy or a system prompt
+        themselves, no reference dangles. parts: columns reasoning and answer.
         """
         measures = self._measures(prompts, parts["reasoning"], parts["answer"])
+        measures = self._without_answered(measures, prompts)
         decision = Decision.keep_all(parts.height)
         for name, (low, high) in self._limits.items():
             reasons = pl.Series(_core.quality_reasons([(name, measures[name], low, high)]))
@@ -82,6 +85,18 @@ class Quality:
                     Decision.of(reasons, _details(name, low, high, measures, parts))
                 )
         return decision
+
+    def _without_answered(self, measures: pl.DataFrame, prompts: pl.Series) -> pl.DataFrame:
+        """The measures, no reference counted where the prompt makes one: "I keep my system prompt to myself"."""
+        if not any(name in self._limits for name in DANGLING):
+            return measures
+        none = prompts.clear(len(prompts)).fill_null("")
+        found = _core.quality(none, none, prompts, 1, [], list(self._measuring.phrases))
+        asked = pl.DataFrame(found)["answer_dangling"] > 0
+        return measures.with_columns(
+            pl.when(asked).then(pl.lit(0, measures[name].dtype)).otherwise(name).alias(name)
+            for name in DANGLING
+        )
 
     def _measures(
         self, prompts: pl.Series, reasoning: pl.Series, answers: pl.Series
