@@ -11,7 +11,7 @@ import polars as pl
 
 from dalign import _core
 from dalign.cli.data_work import Job, tell
-from dalign.data.quality import USUAL_LIMITS, Bounds, Measuring, Quality, read_limit
+from dalign.data.quality import Measuring, Quality, chosen_limits
 from dalign.data.row_batch import Batch, Decision
 from dalign.data.row_checks import Form, FormCheck, SurvivorCheck, TokenCheck, open_tokenizer
 from dalign.data.row_files import Decide, sift
@@ -76,8 +76,7 @@ class Limits:
 
     def check(self, form: Form, tokenizer: _core.Tokenizer | None) -> QualityCheck | None:
         """The check, or None where nothing is asked for."""
-        found: dict[str, Bounds] = dict(USUAL_LIMITS) if self.usual else {}
-        found |= dict(read_limit(text, "--limit") for text in self.named)
+        found = chosen_limits(self.named, "--limit", usual=self.usual)
         if not found:
             return None
         return QualityCheck(form, Quality(self.measuring, found, tokenizer), self.prompt_field)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -141,6 +141,12 @@ def _details(
         ]
         told = pl.format("{}: {}", told, pl.Series(found, dtype=pl.String))
     return measures.select(told.alias("detail")).to_series()
+
+
+def chosen_limits(named: Sequence[str], where: str, *, usual: bool) -> dict[str, Bounds]:
+    """The usual limits, if asked for, and those named, as `read_limit` reads them, in their place."""
+    limits: dict[str, Bounds] = dict(USUAL_LIMITS) if usual else {}
+    return limits | dict(read_limit(text, where) for text in named)
 
 
 def read_limit(text: str, where: str) -> tuple[str, Bounds]:

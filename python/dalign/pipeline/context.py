@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING
 from dalign.config import Config, Model
 from dalign.data.capability import CapabilityRow, read_capability
 from dalign.data.prompts import read_prompts
-from dalign.data.quality import (
-    TOKEN_MEASURES,
-    USUAL_LIMITS,
-    Bounds,
-    Measuring,
-    Quality,
-    read_limit,
-)
+from dalign.data.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
 from dalign.data.row_checks import open_tokenizer
 from dalign.data.suites import Patterns, read_patterns
 from dalign.errors import InputError
@@ -117,8 +110,7 @@ class RunContext:
     def quality(self) -> Quality:
         """What completions are held to. Raises InputError for a limit that there is not."""
         wanted = self.config.filter
-        limits: dict[str, Bounds] = dict(USUAL_LIMITS) if wanted.quality else {}
-        limits |= dict(read_limit(text, "filter.limits:") for text in wanted.limits)
+        limits = chosen_limits(wanted.limits, "filter.limits:", usual=wanted.quality)
         counted = next((name for name in TOKEN_MEASURES if name in limits), None)
         folder = self._tokenizer_file(self.config.model) if counted else None
         if counted and folder is None:

@@ -202,11 +202,11 @@ def run_select(ctx: RunContext, folder: StageFolder) -> None:
 
 def _reasons(ctx: RunContext) -> str:
     """How many completions fell where, so that a quota error says what to mend."""
-    malformed = ctx.folder("filter").dropped()
+    dropped = ctx.folder("filter").dropped()
     states = (ctx.folder("judge").manifest() or {"counts": {}})["counts"].get("states", {})
     named = [
         f"{count} {reason}"
-        for reason, count in malformed["reason"].value_counts(sort=True).iter_rows()
+        for reason, count in dropped["reason"].value_counts(sort=True).iter_rows()
     ]
     return ", ".join(
         [*(named or ["0 filtered out"]), *(f"{n} verdicts {state}" for state, n in states.items())]
