@@ -138,8 +138,7 @@ impl Words {
             self.push(&entry.ids, found);
             return true;
         }
-        let [first, _, length, count] = joined(&entry.ids).map(|it| it as usize);
-        let count = count & 0xff_ffff;
+        let [first, _, length, count] = long_of(&entry.ids);
         // The last few words that were kept have less behind them.
         let few = self.long_ids.get(first..).and_then(<[u32]>::first_chunk::<MOST_FEW>);
         let few = few.filter(|_| length == 0 && count <= MOST_FEW);
@@ -155,12 +154,12 @@ impl Words {
             self.push(&entry.ids, ids);
             return true;
         }
-        let [first, start, length, count] = joined(&entry.ids).map(|it| it as usize);
+        let [first, start, length, count] = long_of(&entry.ids);
         // Another word may have the same hash.
         if length != 0 && self.long_bytes[start..start + length] != *word {
             return false;
         }
-        ids.extend(&self.long_ids[first..first + (count & 0xff_ffff)]);
+        ids.extend(&self.long_ids[first..first + count]);
         true
     }
 
@@ -236,6 +235,13 @@ impl Words {
             }
         }
     }
+}
+
+/// What stands in the entry of a word whose ids do not: see [`Packed`].
+#[inline(always)]
+fn long_of(ids: &Packed) -> [usize; 4] {
+    let [first, start, length, count] = joined(ids).map(|it| it as usize);
+    [first, start, length, count & 0xff_ffff]
 }
 
 /// The key of a word: its bytes, zeros, its length; a hash of a long word. [`TOO_LONG`] for a very
