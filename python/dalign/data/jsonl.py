@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,50 +23,89 @@ class RowError(ValueError):
     """What is wrong with one line; the reader adds the place."""
 
 
-def read_rows(
+def rows_of(
     path: Path, parse: Callable[[Mapping[str, object]], _Row], id_of: Callable[[_Row], str]
-) -> list[_Row]:
-    """The rows of a JSONL file, one for each line that is not blank.
+) -> Iterator[_Row]:
+    """The rows of a JSONL file, one for each line that is not blank; twelve bytes of each are held.
 
-    Raises InputError for the first line with a problem, with the number of further ones.
+    Raises InputError at the end, for the first line with a problem, with the number of further ones: what was
+    given out until then is not to be kept.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {what}; give a JSONL file, one JSON object a line")
-    rows: list[_Row] = []
-    line_of: dict[str, int] = {}
-    first: tuple[int, RowError] | None = None
-    more = 0
+        raise InputError(f"{path}: {what}; give a JSONL file, one JSON object a line", path=path)
+    problems: list[tuple[int, RowError]] = []
+    ids = _Ids()
+    for number, data in _lines(path):
+        try:
+            row = parse(_object(data))
+        except RowError as error:
+            problems.append((number, error))
+            continue
+        ids.add(id_of(row), number)
+        yield row
+    problems += ids.problems(lambda number: id_of(parse(_object(_line(path, number)))))
+    if problems:
+        number, error = min(problems, key=lambda problem: problem[0])
+        more = len(problems) - 1
+        rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
+        raise InputError(f"{path}:{number}: {error}{rest}", path=path, line=number) from error
+    if not ids:
+        raise InputError(
+            f"{path}: is empty; it needs at least one line with a JSON object", path=path
+        )
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
             data = raw.removeprefix(_BOM) if number == 1 else raw
-            if not data.strip():
-                continue
-            try:
-                row = parse(_object(data))
-                _unique(id_of(row), number, line_of)
-            except RowError as error:
-                if first is None:
-                    first = (number, error)
-                else:
-                    more += 1
-                continue
-            rows.append(row)
-    if first is not None:
-        rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
-        raise InputError(f"{path}:{first[0]}: {first[1]}{rest}") from first[1]
-    if not rows:
-        raise InputError(f"{path}: is empty; it needs at least one line with a JSON object")
-    return rows
+            if data.strip():
+                yield number, data
 
 
-def _unique(row_id: str, number: int, line_of: dict[str, int]) -> None:
-    if row_id in line_of:
-        raise RowError(
-            f"id {row_id!r} is taken by line {line_of[row_id]}; "
-            "give one of the two another id, or remove it if they are the same"
-        )
-    line_of[row_id] = number
+def _line(path: Path, wanted: int) -> bytes:
+    return next(data for number, data in _lines(path) if number == wanted)
+
+
+class _Ids:
+    """The ids of a file's rows: a hash and a line of each."""
+
+    def __init__(self) -> None:
+        self._hashes, self._lines = array("q"), array("L")
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def add(self, row_id: str, line: int) -> None:
+        """Takes the next row's id."""
+        self._hashes.append(hash(row_id))
+        self._lines.append(line)
+
+    def problems(self, id_at: Callable[[int], str]) -> list[tuple[int, RowError]]:
+        """The lines whose id an earlier one has. id_at: the id of a line."""
+        import numpy as np
+
+        hashes = np.frombuffer(self._hashes, np.int64) if self._hashes else np.empty(0, np.int64)
+        order = np.argsort(hashes, kind="stable")
+        again = np.flatnonzero(np.diff(hashes[order]) == 0)
+        found: list[tuple[int, RowError]] = []
+        first: dict[str, int] = {}
+        for place in again.tolist():
+            for number in sorted(self._lines[i] for i in order[place : place + 2]):
+                row_id = id_at(number)
+                taken = first.setdefault(row_id, number)
+                if taken != number and number not in (line for line, _ in found):
+                    found.append((number, _taken(row_id, taken)))
+        return found
+
+
+def _taken(row_id: str, line: int) -> RowError:
+    return RowError(
+        f"id {row_id!r} is taken by line {line}; "
+        "give one of the two another id, or remove it if they are the same"
+    )
 
 
 def _object(data: bytes) -> Mapping[str, object]:

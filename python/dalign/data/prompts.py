@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dalign.data.jsonl import (
     RowError,
     messages_field,
     only_keys,
-    read_rows,
+    rows_of,
     short,
     text_field,
     turns,
@@ -27,7 +27,7 @@ _KEYS = ("id", "category", "messages", "split", "expected", "required_sections")
 _EXPECTED = ("ruling", "clause", "answer")
 
 
-def read_prompts(path: Path, spec: Spec) -> list[Prompt]:
+def prompt_rows(path: Path, spec: Spec) -> Iterator[Prompt]:
     """The prompts of a JSONL file, in its order; a prompt without an id gets a hash of its content.
 
     Raises InputError, which names line, value and way out, for the first line that is no prompt.
@@ -38,7 +38,7 @@ def read_prompts(path: Path, spec: Spec) -> list[Prompt]:
     def parse(row: Mapping[str, object]) -> Prompt:
         return _prompt(row, categories, clauses)
 
-    return read_rows(path, parse, lambda prompt: prompt.id)
+    return rows_of(path, parse, lambda prompt: prompt.id)
 
 
 def _prompt(row: Mapping[str, object], categories: tuple[str, ...], clauses: set[str]) -> Prompt:

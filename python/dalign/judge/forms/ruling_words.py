@@ -1,4 +1,4 @@
-"""How a reply names clause and ruling: in its last lines, or as a policy's `templates/ruling.toml` says."""
+"""How a reply to a question of ruling names clause and ruling: in its last lines, or as a policy's `templates/ruling.toml` says."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Ruled:
     clause: str | None
 
 
-class RulingForm:
+class RulingWords:
     """Reads replies about a policy. Clauses are named by id, or by key alone within the category asked about."""
 
     def __init__(
@@ -85,11 +85,11 @@ class RulingForm:
         return self._ids.get(word) or self._ids.get(f"{category.casefold()}.{word}")
 
 
-def read_form(spec: Spec, templates: Templates) -> RulingForm:
+def read_words(spec: Spec, templates: Templates) -> RulingWords:
     """How replies to these templates are read. Raises InputError for a `ruling.toml` that says it wrongly."""
     path = templates.folder / FILE
     if not path.exists() and not path.is_symlink():
-        return RulingForm(spec, None, {ruling: ruling for ruling in RULINGS})
+        return RulingWords(spec, None, {ruling: ruling for ruling in RULINGS})
     text = "\n".join(line.text for line in read_source(templates.folder, path).lines)
     try:
         values = tomllib.loads(text)
@@ -100,7 +100,7 @@ def read_form(spec: Spec, templates: Templates) -> RulingForm:
     for key in values:
         if key not in _KEYS:
             raise InputError(f"{path}: unknown key {key!r}; {did_you_mean(key, _KEYS)}")
-    return RulingForm(
+    return RulingWords(
         spec, _pattern(path, values.get("pattern")), _words(path, values.get("rulings"))
     )
 

@@ -1,0 +1,99 @@
+"""pack: examples and capability rows to packed training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import polars as pl
+
+from dalign import pack as pack_stage
+from dalign.models.render import Renderer
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project
+from dalign.pipeline.stage import Inputs, Stage
+from dalign.progress import Progress
+from dalign.rows import Dropped, messages_from_json, own_words, table
+from dalign.spec.types import GENERAL
+from dalign.store.folder import Finished, StageFolder
+from dalign.store.parts import DROPPED
+from dalign.store.run import RunFolder
+
+
+def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
+    """What determines the training rows."""
+    config = project.config
+    return {
+        "select": run.stage("select").output_sha256(),
+        "capability": None if project.capability is None else project.capability.sha256,
+        "ratio": config.sft.capability_ratio,
+        "settings": config.pack.model_dump(),
+        "model": engines.fingerprint(config.model),
+        "reasoning": config.model.reasoning.model_dump(),
+        "spec": project.spec.sha256,
+        "seed": config.run.seed,
+    }
+
+
+def work(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Finished:
+    """Bins, as the rows fill them."""
+    config, examples, capability = project.config, run.stage("select").made(), project.capability
+    size = config.run.part_rows
+    more = [] if capability is None else capability.table.chunks(size)
+    mix = pack_stage.Mix(
+        examples.height(), capability.rows if capability else 0, config.sft.capability_ratio, config.run.seed
+    )  # fmt: skip
+    progress.say(f"pack: {engines.tokenizer.note}")
+    packing = pack_stage.Packing(
+        engines.tokenizer,
+        config.pack,
+        [project.templates.spec(project.spec, name) for name in (*project.spec.names, GENERAL)],
+        engines.renderer.end_text,
+    )
+    bins, gone = folder.writer(size), folder.writer(size, DROPPED)
+    texts = mix.rows(
+        training_texts(examples.chunks(size), engines.renderer),
+        training_texts((rows.with_columns(category=pl.lit(GENERAL)) for rows in more), engines.renderer),
+    )  # fmt: skip
+    for table_of_bins in packing.bins(texts):
+        bins.add(table_of_bins)
+    for dropped in packing.dropped:
+        gone.add(dropped)
+    bins.end(table(dict(pack_stage.SCHEMA)))
+    gone.end(table(Dropped.COLUMNS))
+    for sentence in (*engines.renderer.probe.warnings(), *packing.warnings()):
+        progress.say(f"warning: {sentence}")
+    tally = packing.tally
+    progress.say(
+        f"pack: {packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {bins.written} bins"
+    )
+    counts = {
+        "rows_in": packing.rows, "rows_out": bins.written, "masked": tally.masked,
+        "tokens": tally.tokens, "trained_tokens": tally.trained_tokens,
+    }  # fmt: skip
+    facts = {
+        "template_probe": list(engines.renderer.probe.warnings()),
+        "masked": list(packing.masked),
+    }
+    return Finished(counts, bins.digests, facts, project.spec.versions)
+
+
+def training_texts(chunks: Iterable[pl.DataFrame], renderer: Renderer) -> Iterator[pl.DataFrame]:
+    """Rows with id, category, messages (JSON), reasoning and answer as the texts of training rows."""
+    for chunk in chunks:
+        conversations = [messages_from_json(text) for text in chunk["messages"]]
+        completions = [
+            renderer.completion(thought, answer)
+            for thought, answer in chunk.select("reasoning", "answer").iter_rows()
+        ]
+        yield chunk.select(
+            "id",
+            "category",
+            pl.Series("prompt", renderer.prompts(conversations), dtype=pl.String),
+            pl.Series("own_words", list(map(own_words, conversations)), dtype=pl.String),
+            pl.Series("completion", completions, dtype=pl.String),
+        )
+
+
+STAGE = Stage("pack/main", ("select/main",), inputs, work)
