@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from dalign.errors import InputError, did_you_mean
 from dalign.rows import Message
+from dalign.text import short
 
 ROLES = ("system", "user", "assistant", "tool")
 
 _BOM = b"\xef\xbb\xbf"
-_SHORT = 60
 
 _Row = TypeVar("_Row")
 
@@ -99,11 +99,6 @@ def _without_repeats(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
             raise RowError(f"key {key!r} stands twice; keep one of the two")
         found[key] = value
     return found
-
-
-def short(text: str) -> str:
-    """`text`, cut where it is too long for a message."""
-    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
 
 def only_keys(row: Mapping[str, object], known: Sequence[str], where: str) -> None:

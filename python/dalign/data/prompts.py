@@ -12,13 +12,13 @@ from dalign.data.jsonl import (
     messages_field,
     only_keys,
     read_rows,
-    short,
     text_field,
     turns,
 )
 from dalign.errors import did_you_mean
 from dalign.rows import Expected, Prompt, prompt_id
 from dalign.spec.types import GENERAL, RULINGS, Spec
+from dalign.text import short
 
 # An expected answer that starts with this is a regular expression for the whole answer.
 PATTERN_MARK = "re:"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dalign.errors import did_you_mean
 from dalign.settings.schema import all_keys, choices, field_at, section_at
+from dalign.text import short
 
 _HEADER = re.compile(r"\s*(?P<open>\[\[?)\s*(?P<name>[^\]]+?)\s*\]\]?\s*(#.*)?$")
 _ASSIGNMENT = re.compile(r"\s*(?P<key>[\w.\"' -]+?)\s*=")
@@ -106,9 +106,7 @@ def _sentence(problem: ErrorDetails, places: Places) -> str:
         return f"{places.of(dotted)}: {dotted}: unknown key; {_nearest_key(dotted)}"
     if kind == "missing":
         return f"{places.of(dotted)}: {dotted}: is missing; {_description(dotted)}"
-    return (
-        f"{places.of(dotted)}: {dotted} = {_shown(problem['input'])}: {_must_be(problem, dotted)}"
-    )
+    return f"{places.of(dotted)}: {dotted} = {short(repr(problem['input']))}: {_must_be(problem, dotted)}"
 
 
 def _dotted(problem: ErrorDetails) -> str:
@@ -156,8 +154,3 @@ def _must_be(problem: ErrorDetails, dotted: str) -> str:
     if kind == "string_pattern_mismatch":
         return f"must match {context['pattern']}, such as 'held-out'"
     return f"is not valid: {problem['msg']}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
