@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dalign import _core
-from dalign.errors import InputError
+from dalign.errors import InputError, from_core
 from dalign.rows import Message
 
 if TYPE_CHECKING:
@@ -122,10 +122,11 @@ def pack(
     except _core.CoreError as error:
         if error.kind != "row_too_long" or error.row is None:
             raise
-        raise InputError(
+        what = (
             f"training row {rows[error.row].id}: {lengths[error.row]} tokens, more than pack.capacity = {capacity}; "
             "raise it, or set pack.over_long = 'drop' or 'mask' (no row is cut to train on a part)"
-        ) from error
+        )
+        raise from_core(error, what) from error
     owners = np.repeat(np.arange(len(rows), dtype=np.uint32), 2)
     trained = np.tile(np.array([False, True]), len(rows))
     flat = _core.assemble(ids, offsets, owners, trained, order, bins, capacity)

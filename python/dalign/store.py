@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from dalign.errors import InputError
+from dalign.errors import InputError, UnfinishedError
 
 ROWS = "part-00000.parquet"
 DROPPED = "dropped.parquet"
@@ -182,7 +182,7 @@ class StageFolder:
         """The stage's rows. Raises InputError when the stage has not run."""
         path = self.path / ROWS
         if not path.is_file():
-            raise InputError(
+            raise UnfinishedError(
                 f"{path}: the stage {self.name} has not run yet; run it first (dalign {self.stage} --run {self.run})"
             )
         return pl.read_parquet(path)
@@ -196,7 +196,7 @@ class StageFolder:
         """The hash of what the stage made; what a later stage's inputs name."""
         manifest = self.manifest()
         if manifest is None:
-            raise InputError(
+            raise UnfinishedError(
                 f"{self.path}: the stage {self.name} has not finished; run it first (dalign {self.stage} --run {self.run})"
             )
         return str(manifest["output_sha256"])

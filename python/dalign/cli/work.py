@@ -13,7 +13,7 @@ from pathlib import Path
 from dalign import progress
 from dalign.cli.terminal import tell, tell_json, warn
 from dalign.config import Config
-from dalign.errors import InputError
+from dalign.errors import BusyError, ChangedConfigError, InputError
 from dalign.pipeline.context import CONFIG, RunContext
 from dalign.pipeline.plan import Node, choose, make_plan
 from dalign.pipeline.results import RESULTS, add_elapsed, write_results
@@ -84,7 +84,7 @@ def resolve_config(
     wanted = load_config(config if config is not None else saved_path, overrides)
     changed = [text for text in changed_keys(saved, wanted) if not text.startswith(FREE_KEYS)]
     if changed and not redo:
-        raise InputError(
+        raise ChangedConfigError(
             f"{run}: this run was started with another config; changed: {'; '.join(changed)}; "
             "use another --run folder, or --redo to run again what these settings touch"
         )
@@ -93,14 +93,14 @@ def resolve_config(
 
 @contextmanager
 def only_one(run: Path) -> Iterator[None]:
-    """Holds the run folder's lock. Raises InputError if another process has it."""
+    """Holds the run folder's lock. Raises BusyError if another process has it."""
     run.mkdir(parents=True, exist_ok=True)
     with (run / ".lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.seek(0)
-            raise InputError(
+            raise BusyError(
                 f"{run}: another dalign works in this folder (process {lock.read().strip() or 'unknown'}); wait for it or end it"
             ) from error
         lock.truncate(0)

@@ -11,7 +11,7 @@ from dalign import _core
 from dalign.models.protocol import Engine, Reply, Request
 from dalign.rows import Message, row_seed
 from dalign.spec.templates import Templates, escape_control
-from dalign.spec.types import Spec
+from dalign.spec.types import GENERAL, Spec
 
 VERDICT_SCHEMA = {
     "id": pl.String,
@@ -62,7 +62,7 @@ class Court:
         self.engine = engine
         self.templates = templates
         self.seed = seed
-        self._composed = {name: templates.spec(spec, name) for name in (*spec.names, "general")}
+        self._composed = {name: templates.spec(spec, name) for name in (*spec.names, GENERAL)}
 
     def requests(self, questions: Sequence[Question], k: int) -> list[Request]:
         """k requests a question, sample by sample. The nonce is a keyed hash of seed, row and sample."""

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from dalign import _core
-from dalign.errors import InputError
+from dalign.errors import UnfinishedError
 from dalign.evaluate.metrics import arm_pairs, paired_rows
 from dalign.pipeline.context import RunContext
 from dalign.pipeline.evaluate_stage import GRADES
@@ -26,11 +26,11 @@ Results = dict[str, Any]
 def write_results(ctx: RunContext, plan: Sequence[Node]) -> Path:
     """Writes `results.json` and `report.html` from what the stages left, and returns the former's path.
 
-    Raises InputError naming the first stage that has not finished.
+    Raises UnfinishedError naming the first stage that has not finished.
     """
     for node in plan:
         if not node.is_done(ctx):
-            raise InputError(
+            raise UnfinishedError(
                 f"{ctx.run}: {node.name} has not finished, or its inputs have changed; run it first (dalign run --run {ctx.run})"
             )
     from dalign.pipeline.report_content import report_content
