@@ -14,7 +14,7 @@ import polars as pl
 
 from dalign import _core
 from dalign.errors import InputError, from_core
-from dalign.rows import Message
+from dalign.rows import IGNORED, Message
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,7 +141,7 @@ def pack(
         ],
         [row.id for row in long_rows if over_long == "mask"],
         len(flat["input_ids"]),
-        int((flat["labels"] != -100).sum()),
+        int((flat["labels"] != IGNORED).sum()),
     )
 
 

@@ -11,6 +11,9 @@ from typing import Literal, TypedDict
 
 from dalign import _core
 
+# The label of a token that carries no loss.
+IGNORED = -100
+
 
 class Message(TypedDict):
     """One turn of a conversation."""

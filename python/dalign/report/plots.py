@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dalign.report.content import Row
 from dalign.report.markup import Markup, join, tag
 from dalign.report.words import (
-    ARMS,
     NOT_MEASURED,
     STATIONS,
     arm_class,
@@ -19,6 +18,7 @@ from dalign.report.words import (
     percent,
 )
 from dalign.text import short, visible
+from dalign.vocabulary import ARMS
 
 PANEL = 340
 NAME_LENGTH = 17
