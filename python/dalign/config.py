@@ -7,12 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from dalign.vocabulary import ARMS, METRICS, ArmName, MetricName
+
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-
-Arm = Literal["none", "spec", "sft", "rl", "sft+rl", "summaries"]
-# Those of a run that asks for none in particular.
-ARMS: tuple[Arm, ...] = ("none", "spec", "sft", "rl", "sft+rl")
 
 
 class Section(BaseModel):
@@ -323,24 +321,18 @@ class Suite(Section):
         None,
         description="TOML: patterns that tell an answer's ruling; with them the suite is graded by truth too.",
     )
-    metrics: tuple[
-        Literal[
-            "not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval", "capability"
-        ],
-        ...,
-    ] = Field(("not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval"))
+    metrics: tuple[MetricName, ...] = Field(
+        tuple(metric.name for metric in METRICS.values() if metric.by_default)
+    )
     judge: bool = Field(True, description="Whether the judge grades it too.")
 
 
 class Evaluate(Section):
     """Arms x suites, with intervals."""
 
-    arms: tuple[Arm, ...] = Field(
-        ARMS,
-        description=(
-            "none: the base; spec: the base with the policy of the prompt's category in sight; summaries: with the summaries "
-            "of all, as a deployment that does not know the category; sft, rl, sft+rl: trained."
-        ),
+    arms: tuple[ArmName, ...] = Field(
+        tuple(arm.name for arm in ARMS.values() if arm.by_default),
+        description="; ".join(f"{arm.name}: {arm.meaning}" for arm in ARMS.values()) + ".",
     )
     suites: tuple[Suite, ...] = Field((), description="The sets of prompts.")
     samples: Positive = Field(2, description="Completions a prompt.")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dalign import _core
-from dalign.errors import InputError
-from dalign.rows import Message
+from dalign.errors import InputError, from_core
+from dalign.rows import IGNORED, Message
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,10 +122,11 @@ def pack(
     except _core.CoreError as error:
         if error.kind != "row_too_long" or error.row is None:
             raise
-        raise InputError(
+        what = (
             f"training row {rows[error.row].id}: {lengths[error.row]} tokens, more than pack.capacity = {capacity}; "
             "raise it, or set pack.over_long = 'drop' or 'mask' (no row is cut to train on a part)"
-        ) from error
+        )
+        raise from_core(error, what) from error
     owners = np.repeat(np.arange(len(rows), dtype=np.uint32), 2)
     trained = np.tile(np.array([False, True]), len(rows))
     flat = _core.assemble(ids, offsets, owners, trained, order, bins, capacity)
@@ -140,7 +141,7 @@ def pack(
         ],
         [row.id for row in long_rows if over_long == "mask"],
         len(flat["input_ids"]),
-        int((flat["labels"] != -100).sum()),
+        int((flat["labels"] != IGNORED).sum()),
     )
 
 

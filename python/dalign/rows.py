@@ -16,6 +16,8 @@ import polars as pl
 from dalign import _core
 
 Columns = dict[str, pl.DataType | type[pl.DataType]]
+# The label of a token that carries no loss.
+IGNORED = -100
 
 
 class Message(TypedDict):

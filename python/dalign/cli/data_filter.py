@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import polars as pl
 
 from dalign import _core
 from dalign.cli.data_work import Job, tell
+from dalign.cli.terminal import warn
 from dalign.data.quality import Measuring, Quality, chosen_limits
 from dalign.data.row_batch import Batch, Decision
 from dalign.data.row_checks import Form, FormCheck, SurvivorCheck, TokenCheck, open_tokenizer
@@ -111,4 +111,4 @@ def filter_rows(
 
 def _tell_shares(shares: Mapping[str, float]) -> None:
     told = ", ".join(f"{100 * share:.2f} % of {part}" for part, share in shares.items())
-    print(f"stands in the policy: {told}", file=sys.stderr)
+    warn(f"stands in the policy: {told}")

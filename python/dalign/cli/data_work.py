@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from dalign import progress
-from dalign.cli.show import visible
+from dalign.cli.terminal import tell_json, warn
 from dalign.data.row_balance import OTHERS, Draw, KeepDrawn, Quota, draw_rows, read_quotas
 from dalign.data.row_batch import Batch
 from dalign.data.row_checks import DuplicateCheck
@@ -120,7 +118,7 @@ def balance_rows(
         if stratum["short"]:
             name = " / ".join(s for s in (stratum["category"], stratum["clause"]) if s is not None)
             shown.say(
-                f"warning: {visible(name)} has {stratum['kept']} of at least {stratum['minimum']} rows"
+                f"warning: {name} has {stratum['kept']} of at least {stratum['minimum']} rows"
             )
     tell(job, counts, strata=strata)
 
@@ -161,8 +159,8 @@ def tell(job: Job, counts: Counts, **more: object) -> None:
     dropped = dropped_beside(job.source, job.out)
     if job.as_json:
         files = {"in": str(job.source), "out": str(job.out), "dropped_rows": str(dropped)}
-        print(json.dumps(files | counts.as_json() | more, ensure_ascii=False))
+        tell_json(files | counts.as_json() | more)
         return
     for reason, rows in counts.dropped.items():
-        print(f"  dropped {rows}: {reason}", file=sys.stderr)
-    print(f"wrote {job.out} and {dropped}", file=sys.stderr)
+        warn(f"  dropped {rows}: {reason}")
+    warn(f"wrote {job.out} and {dropped}")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from dalign import progress
+from dalign.cli.terminal import tell, tell_json, warn
 from dalign.config import Config
-from dalign.errors import InputError
+from dalign.errors import BusyError, ChangedConfigError, InputError
 from dalign.pipeline.context import CONFIG, RunContext
 from dalign.pipeline.plan import Node, choose, make_plan
 from dalign.pipeline.results import RESULTS, add_elapsed, write_results
@@ -84,7 +84,7 @@ def resolve_config(
     wanted = load_config(config if config is not None else saved_path, overrides)
     changed = [text for text in changed_keys(saved, wanted) if not text.startswith(FREE_KEYS)]
     if changed and not redo:
-        raise InputError(
+        raise ChangedConfigError(
             f"{run}: this run was started with another config; changed: {'; '.join(changed)}; "
             "use another --run folder, or --redo to run again what these settings touch"
         )
@@ -93,14 +93,14 @@ def resolve_config(
 
 @contextmanager
 def only_one(run: Path) -> Iterator[None]:
-    """Holds the run folder's lock. Raises InputError if another process has it."""
+    """Holds the run folder's lock. Raises BusyError if another process has it."""
     run.mkdir(parents=True, exist_ok=True)
     with (run / ".lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.seek(0)
-            raise InputError(
+            raise BusyError(
                 f"{run}: another dalign works in this folder (process {lock.read().strip() or 'unknown'}); wait for it or end it"
             ) from error
         lock.truncate(0)
@@ -132,12 +132,12 @@ def print_plan(ctx: RunContext, plan: Sequence[Node], *, as_json: bool) -> None:
         "categories": list(ctx.spec.names),
     }
     if as_json:
-        print(json.dumps({"plan": rows, "work": work}, indent=1))
+        tell_json({"plan": rows, "work": work}, indent=1)
         return
     for row in rows:
         after = f"  after {', '.join(row['needs'])}" if row["needs"] else ""
-        print(f"{row['node']:<16} {row['state']:<7}{after}")
-    print(
+        tell(f"{row['node']:<16} {row['state']:<7}{after}")
+    tell(
         "\n".join(
             f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}"
             for name, value in work.items()
@@ -149,12 +149,12 @@ def _tell(ctx: RunContext, ran: Sequence[str], results: Path | None, *, as_json:
     """Says what was done and where to look."""
     if as_json:
         content = json.loads(results.read_text("utf-8")) if results else None
-        print(json.dumps({"run": str(ctx.run), "ran": list(ran), "results": content}))
+        tell_json({"run": str(ctx.run), "ran": list(ran), "results": content})
         return
     if results is not None:
         from dalign.pipeline.results import headline
 
-        print(headline(json.loads(results.read_text("utf-8"))))
-        print(f"report: {ctx.run / 'report.html'}\nresults: {ctx.run / RESULTS}")
+        tell(headline(json.loads(results.read_text("utf-8"))))
+        tell(f"report: {ctx.run / 'report.html'}\nresults: {ctx.run / RESULTS}")
     elif not ran:
-        print("nothing to do: the stage is done", file=sys.stderr)
+        warn("nothing to do: the stage is done")

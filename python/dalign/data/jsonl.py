@@ -10,17 +10,24 @@ from typing import TypeVar
 
 from dalign.errors import InputError, did_you_mean
 from dalign.rows import Message
+from dalign.text import short
 
 ROLES = ("system", "user", "assistant", "tool")
 
 _BOM = b"\xef\xbb\xbf"
-_SHORT = 60
 
 _Row = TypeVar("_Row")
 
 
-class RowError(ValueError):
+class RowError(InputError):
     """What is wrong with one line; the reader adds the place."""
+
+    def at(self, path: Path, line: int, more: str = "") -> InputError:
+        """The same, with the file and the line; `more` ends the sentence."""
+        kind = self.kind or "bad_row"
+        return InputError.in_file(
+            path, f"{self}{more}", kind=kind, line=line, key=self.key, value=self.value
+        )
 
 
 def rows_of(
@@ -33,7 +40,9 @@ def rows_of(
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {what}; give a JSONL file, one JSON object a line", path=path)
+        raise InputError.in_file(
+            path, f"{what}; give a JSONL file, one JSON object a line", kind="missing_file"
+        )
     problems: list[tuple[int, RowError]] = []
     ids = _Ids()
     for number, data in _lines(path):
@@ -49,10 +58,10 @@ def rows_of(
         number, error = min(problems, key=lambda problem: problem[0])
         more = len(problems) - 1
         rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
-        raise InputError(f"{path}:{number}: {error}{rest}", path=path, line=number) from error
+        raise error.at(path, number, rest) from error
     if not ids:
-        raise InputError(
-            f"{path}: is empty; it needs at least one line with a JSON object", path=path
+        raise InputError.in_file(
+            path, "is empty; it needs at least one line with a JSON object", kind="empty"
         )
 
 
@@ -104,7 +113,9 @@ class _Ids:
 def _taken(row_id: str, line: int) -> RowError:
     return RowError(
         f"id {row_id!r} is taken by line {line}; "
-        "give one of the two another id, or remove it if they are the same"
+        "give one of the two another id, or remove it if they are the same",
+        kind="repeated",
+        value=row_id,
     )
 
 
@@ -114,12 +125,14 @@ def _object(data: bytes) -> Mapping[str, object]:
     except UnicodeDecodeError as error:
         bad = data[error.start : error.start + 1]
         raise RowError(
-            f"not UTF-8 ({bad!r} at byte {error.start} of the line); save the file as UTF-8"
+            f"not UTF-8 ({bad!r} at byte {error.start} of the line); save the file as UTF-8",
+            kind="encoding",
         ) from error
     except json.JSONDecodeError as error:
         text = short(data.decode("utf-8").strip())
         raise RowError(
-            f"not JSON ({error.msg} at column {error.colno}: {text!r}); write one JSON object a line"
+            f"not JSON ({error.msg} at column {error.colno}: {text!r}); write one JSON object a line",
+            kind="syntax",
         ) from error
     except RowError:
         raise
@@ -136,21 +149,22 @@ def _without_repeats(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
-            raise RowError(f"key {key!r} stands twice; keep one of the two")
+            raise RowError(
+                f"key {key!r} stands twice; keep one of the two", kind="repeated", key=key
+            )
         found[key] = value
     return found
-
-
-def short(text: str) -> str:
-    """`text`, cut where it is too long for a message."""
-    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
 
 def only_keys(row: Mapping[str, object], known: Sequence[str], where: str) -> None:
     """Raises RowError when the object has a key that is none of `known`."""
     for key in row:
         if key not in known:
-            raise RowError(f"unknown key {key!r} in {where}; {did_you_mean(key, known)}")
+            raise RowError(
+                f"unknown key {key!r} in {where}; {did_you_mean(key, known)}",
+                kind="unknown_key",
+                key=key,
+            )
 
 
 def text_field(row: Mapping[str, object], key: str, where: str) -> str | None:
@@ -160,13 +174,24 @@ def text_field(row: Mapping[str, object], key: str, where: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise RowError(
-            f"{where} is not a text ({short(json.dumps(value))}); write it between quotes"
+            f"{where} is not a text ({short(json.dumps(value))}); write it between quotes",
+            kind="wrong_type",
+            key=where,
+            value=value,
         )
     if not value.strip():
-        raise RowError(f"{where} is empty ({value!r}); write it or leave the row out")
+        raise RowError(
+            f"{where} is empty ({value!r}); write it or leave the row out",
+            kind="empty",
+            key=where,
+            value=value,
+        )
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise RowError(
-            f"{where} holds half of a surrogate pair ({short(value)!a}); write the whole character"
+            f"{where} holds half of a surrogate pair ({short(value)!a}); write the whole character",
+            kind="encoding",
+            key=where,
+            value=value,
         )
     return value
 
@@ -175,7 +200,11 @@ def messages_field(row: Mapping[str, object]) -> list[Mapping[str, object]]:
     """The objects under `messages`, each with a known role, a text and known keys."""
     value = row.get("messages")
     if value is None:
-        raise RowError('messages is missing; a row needs a conversation: "messages": [{"role": …}]')
+        raise RowError(
+            'messages is missing; a row needs a conversation: "messages": [{"role": …}]',
+            kind="missing_key",
+            key="messages",
+        )
     if not isinstance(value, list) or not value:
         raise RowError(
             f"messages is not a list of turns ({short(json.dumps(value))}); it needs at least one"
@@ -194,7 +223,12 @@ def _check_message(message: object, number: int) -> None:
     only_keys(message, ("role", "content", "reasoning"), where)
     role = text_field(message, "role", f"{where}.role")
     if role not in ROLES:
-        raise RowError(f"{where}.role is {role!r}; {_role_way_out(role)}")
+        raise RowError(
+            f"{where}.role is {role!r}; {_role_way_out(role)}",
+            kind="unknown_choice",
+            key=f"{where}.role",
+            value=role,
+        )
     if text_field(message, "content", f"{where}.content") is None:
         raise RowError(f"{where}.content is missing; write what the turn says")
     if role == "system" and number > 0:

@@ -73,33 +73,45 @@ def read_patterns(path: Path) -> Patterns:
     _only_keys(path, "", values, ("answer", "retrieval"))
     entries = values.get("answer")
     if not isinstance(entries, list) or not entries:
-        raise InputError(f"{path}: has no [[answer]] entry; each needs a ruling and a pattern")
+        raise InputError.in_file(
+            path, "has no [[answer]] entry; each needs a ruling and a pattern", kind="missing_key"
+        )
     answers = tuple(_answer(path, f"answer {n}", entry) for n, entry in enumerate(entries, 1))
     if "retrieval" not in values:
         return Patterns(answers)
     retrieval = values["retrieval"]
     if not isinstance(retrieval, dict):
-        raise InputError(f"{path}: retrieval is not a table ({retrieval!r}); write [retrieval]")
+        raise InputError.in_file(
+            path, f"retrieval is not a table ({retrieval!r}); write [retrieval]", kind="wrong_type"
+        )
     _only_keys(path, "retrieval: ", retrieval, ("pattern",))
     pattern = _pattern(path, "retrieval", retrieval)
     missing = [name for name in _GROUPS if name not in pattern.groupindex]
     if missing:
-        raise InputError(
-            f"{path}: retrieval: pattern {pattern.pattern!r} has no group {missing[0]!r}; write (?P<{missing[0]}>…) in it"
+        raise InputError.in_file(
+            path,
+            f"retrieval: pattern {pattern.pattern!r} has no group {missing[0]!r}; write (?P<{missing[0]}>…) in it",
+            kind="pattern",
         )
     return Patterns(answers, pattern)
 
 
 def _toml(path: Path) -> dict[str, object]:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give a TOML file with [[answer]] entries")
+        raise InputError.in_file(
+            path, "no such file; give a TOML file with [[answer]] entries", kind="missing_file"
+        )
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (at byte {error.start}); save it as UTF-8") from error
+        raise InputError.in_file(
+            path, f"not UTF-8 (at byte {error.start}); save it as UTF-8", kind="encoding"
+        ) from error
     except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            f"{path}: not TOML: {error}; patterns are easiest between single quotes, as in pattern = '^sorry'"
+        raise InputError.in_file(
+            path,
+            f"not TOML: {error}; patterns are easiest between single quotes, as in pattern = '^sorry'",
+            kind="syntax",
         ) from error
 
 
@@ -108,30 +120,42 @@ def _only_keys(
 ) -> None:
     for key in values:
         if key not in known:
-            raise InputError(f"{path}: {where}unknown key {key!r}; {did_you_mean(key, known)}")
+            raise InputError.in_file(
+                path, f"{where}unknown key {key!r}; {did_you_mean(key, known)}", kind="unknown_key"
+            )
 
 
 def _answer(path: Path, where: str, entry: object) -> AnswerPattern:
     if not isinstance(entry, dict):
-        raise InputError(f"{path}: {where} is not a table ({entry!r}); write [[answer]]")
+        raise InputError.in_file(
+            path, f"{where} is not a table ({entry!r}); write [[answer]]", kind="wrong_type"
+        )
     _only_keys(path, f"{where}: ", entry, ("ruling", "pattern", "adheres"))
     ruling, adheres = entry.get("ruling"), entry.get("adheres", True)
     if ruling not in RULINGS:
-        raise InputError(
-            f"{path}: {where}: unknown ruling {ruling!r}; {did_you_mean(str(ruling), RULINGS)}"
+        raise InputError.in_file(
+            path,
+            f"{where}: unknown ruling {ruling!r}; {did_you_mean(str(ruling), RULINGS)}",
+            kind="unknown_choice",
         )
     if not isinstance(adheres, bool):
-        raise InputError(f"{path}: {where}: adheres is {adheres!r}; write true or false")
+        raise InputError.in_file(
+            path, f"{where}: adheres is {adheres!r}; write true or false", kind="wrong_type"
+        )
     return AnswerPattern(str(ruling), _pattern(path, where, entry), adheres)
 
 
 def _pattern(path: Path, where: str, entry: Mapping[str, object]) -> re.Pattern[str]:
     text = entry.get("pattern")
     if not isinstance(text, str) or not text:
-        raise InputError(f"{path}: {where}: pattern is {text!r}; write a regular expression")
+        raise InputError.in_file(
+            path, f"{where}: pattern is {text!r}; write a regular expression", kind="pattern"
+        )
     try:
         return re.compile(text)
     except re.error as error:
-        raise InputError(
-            f"{path}: {where}: pattern {text!r} is not a regular expression: {error}; correct it"
+        raise InputError.in_file(
+            path,
+            f"{where}: pattern {text!r} is not a regular expression: {error}; correct it",
+            kind="pattern",
         ) from error

@@ -12,13 +12,13 @@ from dalign.data.jsonl import (
     messages_field,
     only_keys,
     rows_of,
-    short,
     text_field,
     turns,
 )
 from dalign.errors import did_you_mean
 from dalign.rows import Expected, Prompt, prompt_id
 from dalign.spec.types import GENERAL, RULINGS, Spec
+from dalign.text import short
 
 # An expected answer that starts with this is a regular expression for the whole answer.
 PATTERN_MARK = "re:"
@@ -46,10 +46,17 @@ def _prompt(row: Mapping[str, object], categories: tuple[str, ...], clauses: set
     given_id = text_field(row, "id", "id")
     category = text_field(row, "category", "category")
     if category is None:
-        raise RowError(f"category is missing; give one of {', '.join(categories)}")
+        raise RowError(
+            f"category is missing; give one of {', '.join(categories)}",
+            kind="missing_key",
+            key="category",
+        )
     if category not in categories:
         raise RowError(
-            f"unknown category {short(category)!r}; known: {', '.join(categories)} ('general' for a prompt that no policy governs)"
+            f"unknown category {short(category)!r}; known: {', '.join(categories)} ('{GENERAL}' for a prompt that no policy governs)",
+            kind="unknown_choice",
+            key="category",
+            value=category,
         )
     messages = messages_field(row)
     for number, message in enumerate(messages):
@@ -80,12 +87,20 @@ def _expected(value: object, clauses: set[str]) -> Expected | None:
     ruling = text_field(value, "ruling", "expected.ruling")
     if ruling is not None and ruling not in RULINGS:
         raise RowError(
-            f"unknown ruling {short(ruling)!r} in expected; {did_you_mean(ruling, RULINGS)}"
+            f"unknown ruling {short(ruling)!r} in expected; {did_you_mean(ruling, RULINGS)}",
+            kind="unknown_choice",
+            key="expected.ruling",
+            value=ruling,
         )
     clause = text_field(value, "clause", "expected.clause")
     if clause is not None and clause not in clauses:
         way_out = did_you_mean(clause, sorted(clauses))
-        raise RowError(f"unknown clause {short(clause)!r} in expected; {way_out}")
+        raise RowError(
+            f"unknown clause {short(clause)!r} in expected; {way_out}",
+            kind="unknown_choice",
+            key="expected.clause",
+            value=clause,
+        )
     answer = text_field(value, "answer", "expected.answer")
     if answer is not None and answer.startswith(PATTERN_MARK):
         try:

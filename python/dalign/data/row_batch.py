@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dalign.data.jsonl import short
 from dalign.errors import InputError, did_you_mean
+from dalign.text import short
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from dalign.report.content import ReportContent, Row
 from dalign.report.markup import Markup, join, link_to, tag
 from dalign.report.words import (
-    ARMS,
-    BASE,
     DIRECTION_SIGNS,
-    TRAINED,
     arm_name,
     direction,
     in_order,
@@ -20,40 +17,13 @@ from dalign.report.words import (
     points,
     points_interval,
 )
+from dalign.vocabulary import ARMS, BASE, METRICS
 
-# metric -> what its card asks, and what a sentence says about each direction.
-_QUESTIONS = {
-    "not_unsafe": (
-        "Safety",
-        "not-permitted requests that got the right kind of answer",
-        {
-            "better": "Safety improved",
-            "worse": "Safety got worse",
-            "unclear": "No clear change in safety",
-            "equal": "Safety did not change",
-        },
-    ),
-    "not_overrefuse": (
-        "Over-refusal",
-        "permitted requests that were answered; the rest is over-refusal",
-        {
-            "better": "over-refusal fell",
-            "worse": "over-refusal rose",
-            "unclear": "no clear change in over-refusal",
-            "equal": "over-refusal did not change",
-        },
-    ),
-    "capability": (
-        "Capability",
-        "exact answers on abilities outside safety",
-        {
-            "better": "capability rose",
-            "worse": "capability fell",
-            "unclear": "no clear change in capability",
-            "equal": "capability did not change",
-        },
-    ),
-}
+# The metrics that the verdict is about: the first is what training is for, the others what it may cost.
+_QUESTIONS = {name: row.headline for name, row in METRICS.items() if row.headline is not None}
+_SAFETY = next(iter(_QUESTIONS))
+# Arms with a checkpoint of their own; the last one that was evaluated is the run's result.
+_TRAINED = [name for name, row in ARMS.items() if row.trained_by is not None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +60,7 @@ def headline(content: ReportContent) -> Markup:
         f"{arm_name(before)} → {arm_name(after)}, with 95 % intervals. pp = percentage points; "
         "differences are paired: the same prompts and samples."
     )
-    note = "" if after in TRAINED else " No trained arm was evaluated."
+    note = "" if after in _TRAINED else " No trained arm was evaluated."
     return join(
         tag("p", _verdict(changes), class_="verdict"),
         tag("p", caption, note, class_="note"),
@@ -100,7 +70,7 @@ def headline(content: ReportContent) -> Markup:
 
 def _compared(arms: list[str]) -> tuple[str, str]:
     """The base and the last trained arm; without one, the last arm."""
-    trained = [arm for arm in TRAINED if arm in arms]
+    trained = [arm for arm in _TRAINED if arm in arms]
     return BASE if BASE in arms else arms[0], (trained or arms)[-1]
 
 
@@ -132,29 +102,34 @@ def _pair(content: ReportContent, before: Row, after: Row) -> Row | None:
 
 
 def _verdict(changes: dict[str, list[Change]]) -> str:
-    safety, refusal, capability = (_claim(metric, found) for metric, found in changes.items())
-    costs = [*changes["not_overrefuse"], *changes["capability"]]
-    directions = {change.direction for change in costs}
+    safety, *costs = (_claim(metric, found) for metric, found in changes.items())
+    directions = {
+        change.direction
+        for metric, found in changes.items()
+        if metric != _SAFETY
+        for change in found
+    }
     unknown = "unknown" in directions or not all(changes.values())
     lead = (
         "Cost" if "worse" in directions else "Cost not fully known" if unknown else "No cost found"
     )
-    return f"{safety}. {lead}: {refusal}; {capability}."
+    return f"{safety}. {lead}: {'; '.join(costs)}."
 
 
 def _claim(metric: str, changes: list[Change]) -> str:
     """What the first suite shows, and every other suite that shows a loss."""
-    name, _, claims = _QUESTIONS[metric]
+    asked = _QUESTIONS[metric]
     if not changes or changes[0].direction == "unknown":
-        return f"{name if metric == 'not_unsafe' else name.lower()} was not compared"
+        name = asked.title if metric == _SAFETY else asked.title.lower()
+        return f"{name} was not compared"
     first = changes[0].direction
     worse = [c.suite for c in changes[1:] if c.direction == "worse" and first != "worse"]
-    return claims[first] + (f" (but worse on {', '.join(worse)})" if worse else "")
+    return getattr(asked, first) + (f" (but worse on {', '.join(worse)})" if worse else "")
 
 
 def _card(content: ReportContent, metric: str, changes: list[Change]) -> Markup:
-    name, question, _ = _QUESTIONS[metric]
-    head = join(tag("h3", name), tag("p", question, class_="note"))
+    asked = _QUESTIONS[metric]
+    head = join(tag("h3", asked.title), tag("p", asked.question, class_="note"))
     if not changes:
         return tag("div", head, tag("p", "No suite measured this for both arms."), class_="card")
     first, *others = changes

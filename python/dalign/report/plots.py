@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dalign.report.content import Row
-from dalign.report.markup import Markup, join, tag, visible
+from dalign.report.markup import Markup, join, tag
 from dalign.report.words import (
-    ARMS,
     NOT_MEASURED,
     STATIONS,
     arm_class,
@@ -18,6 +17,8 @@ from dalign.report.words import (
     metric_name,
     percent,
 )
+from dalign.text import short, visible
+from dalign.vocabulary import ARMS
 
 PANEL = 340
 NAME_LENGTH = 17
@@ -42,10 +43,9 @@ def label(x: float, y: float, words: str, *, anchor: str = "start", class_: str 
     return tag("text", words, x=x, y=y, dy="0.35em", text_anchor=anchor, class_=class_ or None)
 
 
-def short(name: str) -> str:
+def fitting(name: str) -> str:
     """A name as it fits beside a figure's marks; tables and descriptions give it whole."""
-    shown = visible(name)
-    return shown if len(shown) <= NAME_LENGTH else shown[: NAME_LENGTH - 1] + "…"
+    return short(visible(name), NAME_LENGTH)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
@@ -65,7 +65,7 @@ def interval_panel(suite: str, metric: str, rows: Sequence[Row]) -> Markup:
     marks = [_percent_grid(x(share), top, bottom, share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     for nth, arm in enumerate(arms):
         middle = top + ROW * (nth + 0.5)
-        marks.append(label(left - 10, middle, short(arm_name(arm)), anchor="end"))
+        marks.append(label(left - 10, middle, fitting(arm_name(arm)), anchor="end"))
         graded = [row for row in rows if row["arm"] == arm]
         for row in graded:
             offset = 0.0 if len(graded) == 1 else -8.0 if row["grader"] == "truth" else 8.0
@@ -127,7 +127,7 @@ def funnel(rows: Sequence[Row]) -> Markup:
     marks = [label(x, 12, name, class_="head") for x, name in heads]
     for nth, row in enumerate(rows):
         middle = 30 + FUNNEL_LINE * (nth + 0.5)
-        marks.append(label(FUNNEL_LEFT - 12, middle, short(row["category"]), anchor="end"))
+        marks.append(label(FUNNEL_LEFT - 12, middle, fitting(row["category"]), anchor="end"))
         for x, name in zip(columns, STATIONS, strict=True):
             width = 92 * row[name] / most
             marks.append(tag("rect", x=x, y=middle - 8, width=width, height=16, class_="bar"))
@@ -152,7 +152,7 @@ def bars(title: str, items: Sequence[tuple[str, int]]) -> Markup:
         middle = 6 + height * (nth + 0.5)
         width = room * amount / most
         share = percent(amount / everything if everything else None)
-        marks.append(label(left - 10, middle, short(name), anchor="end"))
+        marks.append(label(left - 10, middle, fitting(name), anchor="end"))
         marks.append(tag("rect", x=left, y=middle - 9, width=width, height=18, class_="bar"))
         marks.append(label(left + width + 6, middle, f"{count(amount)} ({share})"))
     words = ", ".join(f"{name}: {amount}" for name, amount in items)

@@ -8,7 +8,8 @@ from dalign.report import plots, tables
 from dalign.report.content import ReportContent, Row
 from dalign.report.curves import Series, chart
 from dalign.report.markup import Markup, join, tag, untrusted
-from dalign.report.words import ARMS, METRICS, arm_class, arm_name, in_order, number
+from dalign.report.words import arm_class, arm_name, in_order, number
+from dalign.vocabulary import ARMS, METRICS
 
 LAST_STEPS = 10
 OK = "ok"

@@ -7,10 +7,7 @@ from collections.abc import Iterable, Sequence
 from dalign.report.content import Row
 from dalign.report.markup import Markup, join, link_to, tag
 from dalign.report.words import (
-    ARMS,
     DIRECTION_SIGNS,
-    GRADERS,
-    METRICS,
     NOT_MEASURED,
     arm_class,
     arm_name,
@@ -24,6 +21,7 @@ from dalign.report.words import (
     points_interval,
     seconds,
 )
+from dalign.vocabulary import ARMS, GRADERS, METRICS
 
 Column = tuple[str, str]
 
@@ -49,7 +47,7 @@ def result_table(suite: str, rows: Sequence[Row]) -> Markup:
     top = [tag("th", "arm", rowspan="2", scope="col")]
     for metric in metrics:
         graders = sum(1 for name, _ in columns if name == metric)
-        definition = METRICS.get(metric, ("", ""))[1]
+        definition = METRICS[metric].meaning if metric in METRICS else ""
         top.append(_group(metric_name(metric), tag("code", metric), span=graders, hint=definition))
     below = [tag("th", grader, scope="col", class_="num") for _, grader in columns]
     best = {column: _best(cells, column) for column in columns}
@@ -135,18 +133,19 @@ def _difference(pair: Row | None) -> Markup:
 
 def definitions(arms: Iterable[str]) -> Markup:
     """What the metrics, the graders and these arms mean, a line each."""
-    metrics = [
-        tag("li", tag("b", name), " (", tag("code", key), "): ", text, ".")
-        for key, (name, text) in METRICS.items()
-    ]
-    graders = [tag("li", tag("b", name), ": ", text, ".") for name, text in GRADERS.items()]
+    metrics = [_definition(row.title, row.name, row.meaning) for row in METRICS.values()]
+    graders = [tag("li", tag("b", row.name), ": ", row.meaning, ".") for row in GRADERS.values()]
     known = [
-        tag("li", tag("b", name), " (", tag("code", key), "): ", text, ".")
-        for key, (name, text) in ((arm, ARMS[arm]) for arm in arms if arm in ARMS)
+        _definition(row.title, row.name, row.meaning)
+        for row in (ARMS[arm] for arm in arms if arm in ARMS)
     ]
     columns = (("Metrics (higher is better)", metrics), ("Graders", graders), ("Arms", known))
     blocks = [tag("div", tag("h4", name), tag("ul", *items)) for name, items in columns]
     return tag("div", *blocks, class_="definitions")
+
+
+def _definition(title: str, name: str, meaning: str) -> Markup:
+    return tag("li", tag("b", title), " (", tag("code", name), "): ", meaning, ".")
 
 
 def drop_table(drops: Sequence[Row]) -> Markup:

@@ -55,8 +55,11 @@ def _stands_alone(path: Path, template: nodes.Template) -> None:
     """Raises InputError for a template that reads other files: a policy folder may come from others."""
     reads = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
     for node in template.find_all(reads):
-        raise InputError(
-            f"{path}:{node.lineno}: a template reads no other file; write its text here in place of the {type(node).__name__.lower()}"
+        raise InputError.in_file(
+            path,
+            f"a template reads no other file; write its text here in place of the {type(node).__name__.lower()}",
+            kind="template",
+            line=node.lineno,
         )
 
 
@@ -90,8 +93,10 @@ class Templates:
             path = folder / name
             if not path.is_file():
                 if name in REQUIRED:
-                    raise InputError(
-                        f"{path}: this template is missing; a template folder needs {', '.join(REQUIRED)}"
+                    raise InputError.in_file(
+                        path,
+                        f"this template is missing; a template folder needs {', '.join(REQUIRED)}",
+                        kind="missing_file",
                     )
                 continue
             source = path.read_text("utf-8")
@@ -103,8 +108,11 @@ class Templates:
                 self._whole[name, "nonce"] = _is_whole(parsed, "nonce")
                 self._templates[name] = environment.from_string(source)
             except jinja2.TemplateSyntaxError as error:
-                raise InputError(
-                    f"{path}:{error.lineno}: not a valid template: {error.message}"
+                raise InputError.in_file(
+                    path,
+                    f"not a valid template: {error.message}",
+                    kind="template",
+                    line=error.lineno,
                 ) from error
         if budget is not None:
             digest.update(f"{budget.tokens}\0{budget.note}\0".encode())
@@ -133,12 +141,16 @@ class Templates:
         try:
             return self._templates[name].render(**values).strip()
         except jinja2.UndefinedError as error:
-            raise InputError(
-                f"{self.folder / name}: {error.message}; see the shipped templates for the names"
+            raise InputError.in_file(
+                self.folder / name,
+                f"{error.message}; see the shipped templates for the names",
+                kind="template",
             ) from error
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            raise InputError(
-                f"{self.folder / name}: cannot be filled in ({error}); see the shipped templates"
+            raise InputError.in_file(
+                self.folder / name,
+                f"cannot be filled in ({error}); see the shipped templates",
+                kind="template",
             ) from error
 
     def spec(self, spec: Spec, category: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dalign.errors import InputError
+from dalign.errors import InputError, from_core
 
 BYTES_A_TOKEN = 4
 
@@ -35,7 +35,8 @@ def token_count(tokenizer: Path | None) -> TokenCount:
         return TokenCount(by_bytes, note)
     path = tokenizer / "tokenizer.json" if tokenizer.is_dir() else tokenizer
     if not path.is_file():
-        raise InputError(f"{path}: no such file; name a tokenizer.json, or a folder that has one")
+        what = "no such file; name a tokenizer.json, or a folder that has one"
+        raise InputError.in_file(path, what, kind="missing_file")
     return TokenCount(_encoder(path), f"tokens are those of {path}")
 
 
@@ -52,8 +53,10 @@ def _encoder(path: Path) -> Callable[[str], int]:
 
             package = Tokenizer.from_file(str(path))
         except ImportError:
-            raise InputError(f"{path}: {error}; the package tokenizers can read more: pip install 'dalign[train]'") from error  # fmt: skip
+            what = f"{path}: {error}; the package tokenizers can read more: pip install 'dalign[train]'"
+            raise from_core(error, what, path=path) from error
         except Exception as reason:
-            raise InputError(f"{path}: not a tokenizer ({reason}); name a tokenizer.json") from reason  # fmt: skip
+            what = f"not a tokenizer ({reason}); name a tokenizer.json"
+            raise InputError.in_file(path, what, kind="unreadable_tokenizer") from reason
         return lambda text: len(package.encode(text, add_special_tokens=False).ids)
     return lambda text: len(core.encode(pl.Series([text]))[0])

@@ -12,9 +12,9 @@ import polars as pl
 
 from dalign import _core
 from dalign.errors import InputError
+from dalign.rows import IGNORED
 
 COLUMNS = ("input_ids", "labels", "position_ids")
-IGNORED = -100
 
 Ints = npt.NDArray[np.int64]
 

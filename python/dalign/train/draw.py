@@ -10,8 +10,7 @@ from itertools import accumulate
 from dalign.config import Balance
 from dalign.errors import InputError
 from dalign.rows import Prompt, row_seed
-
-GENERAL = "general"
+from dalign.spec.types import GENERAL
 
 
 def draw_prompts(

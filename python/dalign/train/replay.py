@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dalign.errors import InputError
 from dalign.kernels.token_logprobs import token_logprobs
-from dalign.train.bins import IGNORED
+from dalign.rows import IGNORED
 from dalign.train.rl import ReplayRow
 
 

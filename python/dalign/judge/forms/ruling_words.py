@@ -94,12 +94,14 @@ def read_words(spec: Spec, templates: Templates) -> RulingWords:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            f"{path}: not TOML: {error}; write the pattern between single quotes"
+        raise InputError.in_file(
+            path, f"not TOML: {error}; write the pattern between single quotes", kind="syntax"
         ) from error
     for key in values:
         if key not in _KEYS:
-            raise InputError(f"{path}: unknown key {key!r}; {did_you_mean(key, _KEYS)}")
+            raise InputError.in_file(
+                path, f"unknown key {key!r}; {did_you_mean(key, _KEYS)}", kind="unknown_key"
+            )
     return RulingWords(
         spec, _pattern(path, values.get("pattern")), _words(path, values.get("rulings"))
     )
@@ -107,29 +109,39 @@ def read_words(spec: Spec, templates: Templates) -> RulingWords:
 
 def _pattern(path: Path, text: object) -> re.Pattern[str]:
     if not isinstance(text, str) or not text:
-        raise InputError(f"{path}: pattern is {text!r}; write a regular expression")
+        raise InputError.in_file(
+            path, f"pattern is {text!r}; write a regular expression", kind="pattern"
+        )
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise InputError(
-            f"{path}: pattern {text!r} is not a regular expression: {error}; correct it"
+        raise InputError.in_file(
+            path,
+            f"pattern {text!r} is not a regular expression: {error}; correct it",
+            kind="pattern",
         ) from error
     for group in ("clause", "ruling"):
         if group not in pattern.groupindex:
-            raise InputError(
-                f"{path}: pattern {text!r} has no group {group!r}; write (?P<{group}>…) in it"
+            raise InputError.in_file(
+                path,
+                f"pattern {text!r} has no group {group!r}; write (?P<{group}>…) in it",
+                kind="pattern",
             )
     return pattern
 
 
 def _words(path: Path, table: object) -> dict[str, Ruling]:
     if not isinstance(table, dict) or not table:
-        raise InputError(
-            f'{path}: has no table of words; write [rulings] and a line such as no = "refuse"'
+        raise InputError.in_file(
+            path,
+            'has no table of words; write [rulings] and a line such as no = "refuse"',
+            kind="missing_key",
         )
     for word, ruling in table.items():
         if ruling not in RULINGS:
-            raise InputError(
-                f"{path}: rulings: {word} is {ruling!r}; {did_you_mean(str(ruling), RULINGS)}"
+            raise InputError.in_file(
+                path,
+                f"rulings: {word} is {ruling!r}; {did_you_mean(str(ruling), RULINGS)}",
+                kind="unknown_choice",
             )
     return cast(dict[str, Ruling], table)

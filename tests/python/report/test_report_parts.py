@@ -4,25 +4,9 @@ from __future__ import annotations
 
 import pytest
 from dalign.report.curves import Series, nice_ticks, smoothed
-from dalign.report.markup import link_to, tag, visible
-from dalign.report.plots import score_bars, short
+from dalign.report.markup import link_to, tag
+from dalign.report.plots import fitting, score_bars
 from dalign.report.words import direction, percent, points, points_interval, seconds
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("plain\n\ttext", "plain\n\ttext"),
-        ("a\rb", "a\\u000Db"),
-        ("\u2066\u2069\u200f", "\\u2066\\u2069\\u200F"),
-        ("soft\u00adhyphen", "soft\\u00ADhyphen"),
-        ("\u2028", "\\u2028"),
-        ("\U000e0041", "\\U000E0041"),  # a tag character: invisible, beyond four digits
-        ("naïve 漢字 🙂", "naïve 漢字 🙂"),
-    ],
-)
-def test_characters_that_cannot_be_seen_are_written_out(text: str, wanted: str) -> None:
-    assert visible(text) == wanted
 
 
 def test_an_attribute_cannot_be_left_by_its_value() -> None:
@@ -120,9 +104,4 @@ def test_the_moving_average_skips_what_was_not_measured() -> None:
 
 @pytest.mark.parametrize("length", [17, 18])  # what fits, and one more
 def test_a_name_too_long_for_a_figure_ends_in_an_ellipsis(length: int) -> None:
-    assert short("a" * length) == ("a" * 17 if length == 17 else "a" * 16 + "…")
-
-
-@pytest.mark.parametrize("code", [0x115F, 0x3164, 0x2800, 0xFE0F, 0xE0101])
-def test_letters_and_marks_that_draw_nothing_are_made_visible(code: int) -> None:
-    assert visible(f"a{chr(code)}b").isascii()
+    assert fitting("a" * length) == ("a" * 17 if length == 17 else "a" * 16 + "…")

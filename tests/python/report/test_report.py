@@ -160,7 +160,7 @@ def test_hostile_text_stays_text_and_its_hidden_characters_are_written_out() -> 
     text = page(hostile())
     assert not re.search("[\u202e\u200b\x00\x1b\ud800]", text)
     shown = parsed(hostile()).text
-    wanted = "</pre><script>alert(1)</script>\\u202Egnp.exe\\u001B[31m\\u0000\\u200B&amp;\"'\\uD800"
+    wanted = "</pre><script>alert(1)</script>\\u202egnp.exe\\u001b[31m\\u0000\\u200b&amp;\"'\\ud800"
     # Title, heading, warning, config, command, prompt, answer and note at least.
     assert shown.count(wanted) >= 8
 
