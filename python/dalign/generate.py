@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -28,9 +28,9 @@ class Draws:
     variant: str
 
 
-def nothing_in_sight(category: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The conversation as the user gave it."""
-    return messages
+def nothing_in_sight(spec: Spec, templates: Templates) -> Sight:
+    """Conversations as the user gave them."""
+    return lambda category, messages: messages
 
 
 def category_in_sight(spec: Spec, templates: Templates) -> Sight:
@@ -43,6 +43,14 @@ def summaries_in_sight(spec: Spec, templates: Templates) -> Sight:
     """Conversations with the summaries of all categories in their system prompt (paper 4.1, fifth arm)."""
     text = templates.generation_system(templates.spec(spec, GENERAL))
     return lambda category, messages: with_system(text, messages)
+
+
+# By what of the policy an arm has in sight.
+SIGHTS: Mapping[str, Callable[[Spec, Templates], Sight]] = {
+    "none": nothing_in_sight,
+    "category": category_in_sight,
+    "summaries": summaries_in_sight,
+}
 
 
 def _names(spec: Spec) -> tuple[str, ...]:

@@ -236,3 +236,6 @@ GRADERS = _table(
         "the judge of record, who reads the policy and does not know the right answer",
     ),
 )
+
+BY_TRUTH: GraderName = "truth"
+BY_JUDGE: GraderName = "judge"

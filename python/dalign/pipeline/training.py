@@ -19,7 +19,7 @@ FINAL = "final"
 
 def trained_checkpoint(run: RunFolder, arm: str) -> Path | None:
     """The folder of the checkpoint that an arm was trained to; None for the base."""
-    stage = ARMS[arm].trained_by
+    stage = trained_by(arm)
     return None if stage is None else run.stage(stage).path / FINAL
 
 
@@ -50,3 +50,9 @@ class Steps:
 def write_curve(folder: StageFolder, result: TrainResult) -> None:
     """Writes the figures of all steps beside the rows."""
     write_text(folder.path / CURVE, json.dumps(list(map(dict, result.curve))) + "\n")
+
+
+def trained_by(arm: str) -> str | None:
+    """The stage that trains an arm's checkpoint; None for an arm that is the base."""
+    checkpoint = ARMS[arm].checkpoint
+    return None if checkpoint is None else "/".join(checkpoint)

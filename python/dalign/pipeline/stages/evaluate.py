@@ -25,7 +25,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import Judging, judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, chunk_rows
-from dalign.pipeline.training import trained_checkpoint
+from dalign.pipeline.training import trained_by, trained_checkpoint
 from dalign.progress import Progress
 from dalign.rows import NEVER_CAME, OK, Completion, Grade, Verdict, outcome, table
 from dalign.store.folder import Finished, Made, StageFolder
@@ -49,7 +49,7 @@ _BESIDE = {"suites", "arms", "max_missing"}
 
 def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inputs:
     """What determines an arm's grades."""
-    config, trained = project.config, ARMS[arm].trained_by
+    config, trained = project.config, trained_by(arm)
     return {
         "arm": arm,
         "model": engines.fingerprint(config.model),
@@ -140,7 +140,7 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm
     return Arm(
         name,
         engines.open(config.model) if checkpoint is None else engines.trained(checkpoint),
-        SIGHTS[ARMS[name].sight](spec, templates),
+        generate.SIGHTS[ARMS[name].in_sight](spec, templates),
         tags,
         engines.opened(by_the_engine=checkpoint is None),
         engines.open(config.judge_of_record) if judged else None,
@@ -247,5 +247,5 @@ class SuiteWork:
 
 def stage(arm: str) -> Stage:
     """The stage of an arm."""
-    trained = ARMS[arm].trained_by
+    trained = trained_by(arm)
     return Stage(f"evaluate/{arm}", (trained,) if trained else (), partial(inputs, arm=arm), work)

@@ -1,0 +1,94 @@
+"""The plan of a run: its stages, each after what it needs, and what is done of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dalign.config import Config
+from dalign.errors import InputError
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project
+from dalign.pipeline.stage import Stage
+from dalign.pipeline.stages import evaluate, filter, generate, judge, pack, rl, select, sft
+from dalign.store.run import RunFolder
+from dalign.vocabulary import ARMS, lineage
+
+DATA = (generate.STAGE, filter.STAGE, judge.STAGE, select.STAGE, pack.STAGE)
+TRAINED = {"sft": lambda arm: sft.STAGE, "rl": rl.stage}
+
+
+def make_plan(config: Config) -> list[Stage]:
+    """The stages of the config's arms, each after what it needs; first in the list is first to be run."""
+    asked = config.evaluate.arms
+    trained = [
+        ARMS[name]
+        for name in ARMS
+        if any(name in [each.name for each in lineage(arm)] for arm in asked)
+    ]
+    # What goes on from an earlier arm is longest under way: it comes before what stands alone.
+    trained.sort(key=lambda arm: -len(lineage(arm.name)) if arm.trained_by == "rl" else -9)
+    stages = [TRAINED[arm.trained_by or ""](arm.name) for arm in trained]
+    if any("pack/main" in stage.needs for stage in stages):
+        stages = [*DATA, *stages]
+    return [*stages, *(evaluate.stage(arm) for arm in asked)]
+
+
+def is_done(stage: Stage, project: Project, engines: Engines, run: RunFolder) -> bool:
+    """Whether a stage has finished with the inputs that config and earlier stages give it now."""
+    inputs = stage.inputs_now(project, engines, run)
+    return inputs is not None and run.stage(stage.name).is_done(inputs)
+
+
+def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]:
+    """All variants of a stage, or one. Raises InputError naming those that there are."""
+    of_kind = [stage for stage in plan if stage.kind == kind]
+    chosen = [stage for stage in of_kind if variant in (None, stage.variant)]
+    if not chosen:
+        known = ", ".join(stage.variant for stage in of_kind) or "none"
+        raise InputError(
+            f"the config's arms need no {kind}/{variant or '…'} (variants of {kind}: {known}); see evaluate.arms",
+            kind="no_such_stage",
+            value=variant,
+        )
+    return chosen
+
+
+@dataclass(frozen=True)
+class PlannedWork:
+    """How much work the input means, in rows."""
+
+    prompts: int
+    completions: int
+    judgements_at_most: int
+    rl_completions_an_arm: int
+    evaluated_completions_an_arm: int
+    categories: tuple[str, ...]
+
+
+def planned_work(project: Project) -> PlannedWork:
+    """What a whole run of the project makes."""
+    config = project.config
+    completions = project.prompts.rows * config.generate.n
+    return PlannedWork(
+        project.prompts.rows,
+        completions,
+        completions * config.judge.k,
+        config.rl.steps * config.rl.prompts_per_step * config.rl.group_size,
+        sum(suite.rows for suite in project.suites.values()) * config.evaluate.samples,
+        project.spec.names,
+    )
+
+
+def states(
+    plan: Sequence[Stage], project: Project, engines: Engines, run: RunFolder
+) -> list[Mapping[str, object]]:
+    """Each stage of a plan: its name, whether it is done, and what it waits for."""
+    return [
+        {
+            "node": stage.name,
+            "state": "done" if is_done(stage, project, engines, run) else "to run",
+            "needs": list(stage.needs),
+        }
+        for stage in plan
+    ]
