@@ -11,18 +11,9 @@ import polars as pl
 from dalign.errors import InputError
 from dalign.pipeline.context import RunContext
 from dalign.pipeline.evaluate_stage import GRADES
+from dalign.records.values import JourneyStep, Scalar
 from dalign.rows import Prompt
 from dalign.store import DROPPED, ROWS
-
-
-@dataclass(frozen=True)
-class Step:
-    """One station of a journey. `text` is model output or user input: untrusted."""
-
-    stage: str
-    row: str
-    text: str
-    note: str
 
 
 @dataclass(frozen=True)
@@ -30,7 +21,7 @@ class Journey:
     """A prompt, and what became of it."""
 
     prompt: Prompt
-    steps: tuple[Step, ...]
+    steps: tuple[JourneyStep, ...]
 
 
 def journey_of(ctx: RunContext, row_id: str) -> Journey:
@@ -88,47 +79,54 @@ def _owners_of_verdicts(ctx: RunContext, verdicts: pl.DataFrame) -> dict[str, st
     return {row["id"]: completions[row["completion_id"]] for row in verdicts.iter_rows(named=True)}
 
 
-def _steps(ctx: RunContext, prompt: Prompt) -> Iterator[Step]:
+def _steps(ctx: RunContext, prompt: Prompt) -> Iterator[JourneyStep]:
     """The stations, stage by stage."""
     mine: set[str] = set()
     for row in _rows(ctx, "generate/main", ROWS, "prompt_id", {prompt.id}):
         mine.add(row["id"])
-        yield Step(
+        yield JourneyStep(
             "generate",
             row["id"],
             row["text"],
-            f"completion {row['index']}, ended by {row['finish']}, {row['tokens']} tokens",
+            {"completion": row["index"], "finish": row["finish"], "tokens": row["tokens"]},
         )
     for row in _rows(ctx, "filter/main", DROPPED, "id", mine):
-        yield Step("filter", row["id"], row["detail"], f"dropped: {row['reason']}")
+        yield JourneyStep("filter", row["id"], row["detail"], {"dropped": row["reason"]})
     for row in _rows(ctx, "filter/main", ROWS, "id", mine):
-        yield Step(
+        yield JourneyStep(
             "filter",
             row["id"],
             f"reasoning: {row['reasoning']}\nanswer: {row['answer']}",
-            "well formed",
+            {"status": "ok"},
         )
     for row in _rows(ctx, "judge/main", ROWS, "completion_id", mine):
-        score = "no score" if row["score"] is None else f"score {row['score']:g}"
-        yield Step(
-            "judge", row["id"], row["reply"], f"sample {row['sample']}: {row['state']}, {score}"
+        yield JourneyStep(
+            "judge",
+            row["id"],
+            row["reply"],
+            {"sample": row["sample"], "state": row["state"], "score": row["score"]},
         )
     for row in _rows(ctx, "judge/main", "scores.parquet", "completion_id", mine):
-        score = "unjudged" if row["score"] is None else f"{row['score']:g}"
-        yield Step(
+        yield JourneyStep(
             "judge",
             row["completion_id"],
             "",
-            f"{ctx.config.judge.aggregate} over {row['n_valid']} valid verdicts: {score}",
+            {
+                "aggregate": ctx.config.judge.aggregate,
+                "valid": row["n_valid"],
+                "score": row["score"],
+            },
         )
     for row in _rows(ctx, "select/main", DROPPED, "id", mine):
-        yield Step("select", row["id"], "", f"dropped: {row['reason']} ({row['detail']})")
+        yield JourneyStep(
+            "select", row["id"], "", {"dropped": row["reason"], "detail": row["detail"]}
+        )
     for row in _rows(ctx, "select/main", ROWS, "prompt_id", {prompt.id}):
-        yield Step(
+        yield JourneyStep(
             "select",
             row["id"],
             f"{row['reasoning']}\n{row['answer']}",
-            f"training example, score {row['score']:g}; the policy is not in it",
+            {"score": row["score"]},
         )
         yield from _packed(ctx, row["id"])
     yield from _rollout_steps(ctx, prompt)
@@ -145,42 +143,41 @@ def _rows(
         )
 
 
-def _packed(ctx: RunContext, example: str) -> Iterator[Step]:
+def _packed(ctx: RunContext, example: str) -> Iterator[JourneyStep]:
     path = ctx.run / "pack/main" / ROWS
     if path.is_file():
         bins = pl.read_parquet(path, columns=["rows", "input_ids"]).with_row_index("bin")
         for row in bins.filter(pl.col("rows").list.contains(example)).iter_rows(named=True):
-            yield Step(
+            yield JourneyStep(
                 "pack",
                 example,
                 "",
-                f"in bin {row['bin']} with {len(row['rows']) - 1} other rows, {len(row['input_ids'])} tokens in all",
+                {"bin": row["bin"], "rows": len(row["rows"]), "tokens": len(row["input_ids"])},
             )
 
 
-def _rollout_steps(ctx: RunContext, prompt: Prompt) -> Iterator[Step]:
+def _rollout_steps(ctx: RunContext, prompt: Prompt) -> Iterator[JourneyStep]:
     for arm in ("rl", "sft+rl"):
         rows = list(_rows(ctx, f"rl/{arm}", ROWS, "prompt_id", {prompt.id}))
         for row in rows[-2:]:
-            reward = "missing" if row["reward"] is None else f"{row['reward']:.2f}"
-            yield Step(
+            yield JourneyStep(
                 "rl",
                 row["id"],
                 row["text"],
-                f"{arm}, step {row['step']}: reward {reward} ({len(rows)} rollouts in all)",
+                {"arm": arm, "step": row["step"], "reward": row["reward"], "rollouts": len(rows)},
             )
 
 
-def _evaluation_steps(ctx: RunContext, prompt: Prompt) -> Iterator[Step]:
+def _evaluation_steps(ctx: RunContext, prompt: Prompt) -> Iterator[JourneyStep]:
     for arm in ctx.config.evaluate.arms:
-        grades: dict[str, list[str]] = {}
+        grades: dict[str, dict[str, Scalar]] = {}
         for row in _rows(ctx, f"evaluate/{arm}", GRADES, "prompt_id", {prompt.id}):
-            grade = "missing" if row["grade"] is None else f"{row['grade']:g}"
-            grades.setdefault(row["id"], []).append(f"{row['metric']} by {row['grader']} {grade}")
+            name = f"{row['metric']} by {row['grader']}"
+            grades.setdefault(row["id"], {})[name] = row["grade"]
         for row in _rows(ctx, f"evaluate/{arm}", ROWS, "prompt_id", {prompt.id}):
-            yield Step(
+            yield JourneyStep(
                 "evaluate",
                 row["id"],
                 row["text"],
-                f"arm {arm}, suite {row['suite']}: {', '.join(grades.get(row['id'], ['not graded']))}",
+                {"arm": arm, "suite": row["suite"]} | grades.get(row["id"], {}),
             )

@@ -11,12 +11,24 @@ import polars as pl
 from dalign.pipeline.context import RunContext
 from dalign.pipeline.data_stages import SCORES
 from dalign.pipeline.journey import journey_of
+from dalign.records.values import (
+    DropRow,
+    FunnelRow,
+    JourneyRow,
+    MetricRow,
+    ModelUsed,
+    PairRow,
+    RlStep,
+    ScoreCount,
+    SftStep,
+    StageRow,
+    StateCount,
+)
 from dalign.report.content import ReportContent
 from dalign.settings import dump_toml
 from dalign.store import ROWS, StageFolder
 
 JOURNEYS = 6
-Row = dict[str, Any]
 
 
 def report_content(ctx: RunContext, results: Mapping[str, Any], *, created: str) -> ReportContent:
@@ -35,19 +47,19 @@ def report_content(ctx: RunContext, results: Mapping[str, Any], *, created: str)
         drops=_drops(ctx) if made_data else [],
         score_histogram=_histogram(ctx) if made_data else [],
         states=[
-            {"state": state, "count": count}
-            for state, count in judge["counts"].get("states", {}).items()
+            StateCount(state, count) for state, count in judge["counts"].get("states", {}).items()
         ],
         curves=[row for arm in ("rl", "sft+rl") for row in _rl_curve(ctx.folder("rl", arm), arm)],
         sft_curve=_sft_curve(ctx.folder("sft", "sft")),
         journeys=_journeys(ctx) if made_data else [],
+        alarms=[],
         warnings=_warnings(ctx),
+        rows=[MetricRow(**row) for row in results["rows"]],
+        pairs=[PairRow(**row) for row in results["pairs"]],
+        stages=[StageRow(**row) for row in results["stages"]],
         **{
             name: results[name]
             for name in (
-                "rows",
-                "pairs",
-                "stages",
                 "elapsed_s",
                 "version",
                 "spec_sha256",
@@ -59,16 +71,16 @@ def report_content(ctx: RunContext, results: Mapping[str, Any], *, created: str)
     )
 
 
-def _models(ctx: RunContext) -> list[tuple[str, str, str]]:
+def _models(ctx: RunContext) -> list[ModelUsed]:
     models = (("trained", ctx.config.model), ("judge", ctx.config.judge_of_record))
-    return [(role, model.path, ctx.model_fingerprint(model)) for role, model in models]
+    return [ModelUsed(role, model.path, ctx.model_fingerprint(model)) for role, model in models]
 
 
 def _probe_sentences(ctx: RunContext) -> list[str]:
     return list((ctx.folder("pack").manifest() or {"facts": {}})["facts"].get("template_probe", []))
 
 
-def _funnel(ctx: RunContext) -> list[Row]:
+def _funnel(ctx: RunContext) -> list[FunnelRow]:
     """How many rows of each category are left after each stage."""
     prompts = pl.Series("category", [p.category for p in ctx.prompts], dtype=pl.String).to_frame()
     scores = pl.read_parquet(ctx.folder("judge").path / SCORES)
@@ -84,12 +96,12 @@ def _funnel(ctx: RunContext) -> list[Row]:
         name: dict(frame["category"].value_counts().iter_rows()) for name, frame in stations.items()
     }
     return [
-        {"category": category, **{name: counts[name].get(category, 0) for name in stations}}
+        FunnelRow(category, **{name: counts[name].get(category, 0) for name in stations})
         for category in sorted(counts["prompts"])
     ]
 
 
-def _drops(ctx: RunContext) -> list[Row]:
+def _drops(ctx: RunContext) -> list[DropRow]:
     rows = []
     for stage in ("filter", "select", "pack"):
         reasons = (
@@ -98,22 +110,17 @@ def _drops(ctx: RunContext) -> list[Row]:
             .value_counts()
             .sort("count", "reason", descending=[True, False])
         )
-        rows += [
-            {"stage": stage, "reason": reason, "count": count}
-            for reason, count in reasons.iter_rows()
-        ]
+        rows += [DropRow(stage, reason, count) for reason, count in reasons.iter_rows()]
     return rows
 
 
-def _histogram(ctx: RunContext) -> list[Row]:
+def _histogram(ctx: RunContext) -> list[ScoreCount]:
     scores = pl.read_parquet(ctx.folder("judge").path / SCORES)["score"].drop_nulls()
-    return [
-        {"score": score, "count": count}
-        for score, count in scores.value_counts().sort("score").iter_rows()
-    ]
+    counts = scores.value_counts().sort("score")
+    return [ScoreCount(score, count) for score, count in counts.iter_rows()]
 
 
-def _rl_curve(folder: StageFolder, arm: str) -> list[Row]:
+def _rl_curve(folder: StageFolder, arm: str) -> list[RlStep]:
     """Reward against truth, step by step."""
     path = folder.path / ROWS
     if not path.is_file():
@@ -128,26 +135,29 @@ def _rl_curve(folder: StageFolder, arm: str) -> list[Row]:
         .sort("step")
     )
     return [
-        {
-            "arm": arm, "step": row["step"], "reward": row["reward"], "truth": row["truth"], "retrieval": row["retrieved"],
-            "length": row["length"], "judged_share": steps[row["step"]]["judged"],
-            "malformed_share": steps[row["step"]]["malformed"], "active_groups": steps[row["step"]]["advantage_groups"],
-        }
+        RlStep(
+            arm=arm,
+            step=row["step"],
+            reward=row["reward"],
+            truth=row["truth"],
+            retrieval=row["retrieved"],
+            length=row["length"],
+            judged_share=steps[row["step"]]["judged"],
+            malformed_share=steps[row["step"]]["malformed"],
+            active_groups=steps[row["step"]]["advantage_groups"],
+        )
         for row in means.iter_rows(named=True)
-    ]  # fmt: skip
-
-
-def _sft_curve(folder: StageFolder) -> list[Row]:
-    path = folder.path / "curve.json"
-    if not path.is_file():
-        return []
-    return [
-        {"arm": "sft", "step": row["step"], "loss": row["loss"]}
-        for row in json.loads(path.read_text("utf-8"))
     ]
 
 
-def _journeys(ctx: RunContext) -> list[Row]:
+def _sft_curve(folder: StageFolder) -> list[SftStep]:
+    path = folder.path / "curve.json"
+    if not path.is_file():
+        return []
+    return [SftStep("sft", row["step"], row["loss"]) for row in json.loads(path.read_text("utf-8"))]
+
+
+def _journeys(ctx: RunContext) -> list[JourneyRow]:
     """A row of each category that became an example, and one that did not, as far as there is room."""
     examples = ctx.folder("select").rows().unique("category", keep="first", maintain_order=True)
     dropped = ctx.folder("select").dropped().unique("reason", keep="first", maintain_order=True)
@@ -155,19 +165,9 @@ def _journeys(ctx: RunContext) -> list[Row]:
     rows = []
     for row_id in ids:
         journey = journey_of(ctx, row_id)
-        rows.append(
-            {
-                "row_id": row_id,
-                "category": journey.prompt.category,
-                "prompt": "\n".join(
-                    f"{m['role']}: {m['content']}" for m in journey.prompt.messages
-                ),
-                "steps": [
-                    {"stage": step.stage, "text": step.text, "note": step.note}
-                    for step in journey.steps
-                ],
-            }
-        )
+        prompt = journey.prompt
+        text = "\n".join(f"{m['role']}: {m['content']}" for m in prompt.messages)
+        rows.append(JourneyRow(row_id, prompt.category, text, journey.steps))
     return rows
 
 
