@@ -22,7 +22,8 @@ def show_row(row_id: str, run: Path, *, as_json: bool) -> None:
 def _as_json(journey: Journey) -> dict[str, object]:
     prompt = journey.prompt
     steps = [
-        {"stage": s.stage, "row": s.row, "text": s.text, "note": s.note} for s in journey.steps
+        {"stage": s.stage, "row": s.row, "text": s.text, "facts": dict(s.facts)}
+        for s in journey.steps
     ]
     return {
         "prompt": prompt.id,

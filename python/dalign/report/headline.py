@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dalign.report.content import ReportContent, Row
+from dalign.records.values import MetricRow, PairRow
+from dalign.report.content import ReportContent
 from dalign.report.markup import Markup, join, link_to, tag
 from dalign.report.words import (
     DIRECTION_SIGNS,
@@ -17,12 +18,13 @@ from dalign.report.words import (
     points,
     points_interval,
 )
-from dalign.vocabulary import ARMS, BASE, METRICS
+from dalign.vocabulary import ARMS, BASE, GRADERS, METRICS
 
 # The metrics that the verdict is about: the first is what training is for, the others what it may cost.
 _QUESTIONS = {name: row.headline for name, row in METRICS.items() if row.headline is not None}
 _SAFETY = next(iter(_QUESTIONS))
-# Arms with a checkpoint of their own; the last one that was evaluated is the run's result.
+# The base with the policy in sight, and arms with a checkpoint of their own: the last one that was evaluated is the run's result.
+_IN_SIGHT = next(name for name, row in ARMS.items() if row.in_sight == "category")
 _TRAINED = [name for name, row in ARMS.items() if row.trained_by is not None]
 
 
@@ -31,21 +33,21 @@ class Change:
     """A metric of one suite, before and after. `pair` is None where no paired difference is known."""
 
     suite: str
-    before: Row
-    after: Row
-    pair: Row | None
+    before: MetricRow
+    after: MetricRow
+    pair: PairRow | None
 
     @property
     def direction(self) -> str:
         """Which way the paired difference points, or 'unknown'."""
-        if self.pair is None or self.pair["diff"] is None:
+        if self.pair is None or self.pair.diff is None:
             return "unknown"
-        return direction(self.pair["low"], self.pair["high"])
+        return direction(self.pair.low, self.pair.high)
 
 
 def headline(content: ReportContent) -> Markup:
     """The verdict in a sentence and a card for each of safety, over-refusal and capability."""
-    arms = in_order((row["arm"] for row in content.rows), ARMS)
+    arms = in_order((row.arm for row in content.rows), ARMS)
     if not arms:
         return tag("p", "Nothing was evaluated in this run, so there is no result to show.")
     before, after = _compared(arms)
@@ -77,7 +79,7 @@ def _compared(arms: list[str]) -> tuple[str, str]:
 def _changes(content: ReportContent, metric: str, before: str, after: str) -> list[Change]:
     """One for each suite that measures the metric, in the suites' order."""
     found = []
-    for suite in dict.fromkeys(row["suite"] for row in content.rows):
+    for suite in dict.fromkeys(row.suite for row in content.rows):
         left = _graded(content.rows, before, suite, metric)
         right = _graded(content.rows, after, suite, metric)
         if left is not None and right is not None:
@@ -85,18 +87,16 @@ def _changes(content: ReportContent, metric: str, before: str, after: str) -> li
     return found
 
 
-def _graded(rows: Iterable[Row], arm: str, suite: str, metric: str) -> Row | None:
+def _graded(rows: Iterable[MetricRow], arm: str, suite: str, metric: str) -> MetricRow | None:
     """By truth where it is known, else by the judge: as the paired differences are."""
-    found = {
-        r["grader"]: r for r in rows if (r["arm"], r["suite"], r["metric"]) == (arm, suite, metric)
-    }
-    return found.get("truth") or found.get("judge")
+    found = {r.grader: r for r in rows if (r.arm, r.suite, r.metric) == (arm, suite, metric)}
+    return next((found[grader] for grader in GRADERS if grader in found), None)
 
 
-def _pair(content: ReportContent, before: Row, after: Row) -> Row | None:
-    wanted = (before["arm"], after["arm"], after["suite"], after["metric"])
+def _pair(content: ReportContent, before: MetricRow, after: MetricRow) -> PairRow | None:
+    wanted = (before.arm, after.arm, after.suite, after.metric)
     for pair in content.pairs:
-        if (pair["arm_a"], pair["arm_b"], pair["suite"], pair["metric"]) == wanted:
+        if (pair.arm_a, pair.arm_b, pair.suite, pair.metric) == wanted:
             return pair
     return None
 
@@ -141,40 +141,40 @@ def _card(content: ReportContent, metric: str, changes: list[Change]) -> Markup:
         class_="big",
     )
     lines = [_difference(first), *(_other(change) for change in others)]
-    context = _graded(content.rows, "spec", first.suite, metric)
-    if context is not None and "spec" not in (first.before["arm"], first.after["arm"]):
-        known = f"For comparison, with the policy in its context the base reaches {percent(context['value'])}."
+    context = _graded(content.rows, _IN_SIGHT, first.suite, metric)
+    if context is not None and _IN_SIGHT not in (first.before.arm, first.after.arm):
+        known = f"For comparison, with the policy in its context the base reaches {percent(context.value)}."
         lines.append(tag("p", known, class_="note"))
     return tag("div", head, big, *lines, class_="card")
 
 
-def _end(row: Row, which: str) -> Markup:
+def _end(row: MetricRow, which: str) -> Markup:
     return tag(
         "span",
-        link_to(row["rows_path"], percent(row["value"]), class_="value"),
-        tag("small", interval(row["low"], row["high"])),
+        link_to(row.rows_path, percent(row.value), class_="value"),
+        tag("small", interval(row.low, row.high)),
         class_=which,
     )
 
 
 def _difference(change: Change) -> Markup:
-    sizes = "" if change.pair is None else f"{points(change.pair['diff'])} {_ends(change.pair)}"
-    by = "judge" if change.after["grader"] == "judge" else "known right answers"
+    sizes = "" if change.pair is None else f"{points(change.pair.diff)} {_ends(change.pair)}"
+    by = "judge" if change.after.grader == "judge" else "known right answers"
     return join(
         tag("p", _badge(change), " ", tag("span", sizes, class_="num")),
-        tag("p", f"suite {change.suite}, n = {change.after['n']}, graded by {by}", class_="note"),
+        tag("p", f"suite {change.suite}, n = {change.after.n}, graded by {by}", class_="note"),
     )
 
 
 def _other(change: Change) -> Markup:
-    ends = f"{percent(change.before['value'])} → {percent(change.after['value'])} "
+    ends = f"{percent(change.before.value)} → {percent(change.after.value)} "
     return tag(
         "p", f"{change.suite}: ", tag("span", ends, class_="num"), _badge(change), class_="other"
     )
 
 
-def _ends(pair: Row) -> str:
-    return points_interval(pair["low"], pair["high"])
+def _ends(pair: PairRow) -> str:
+    return points_interval(pair.low, pair.high)
 
 
 def _badge(change: Change) -> Markup:

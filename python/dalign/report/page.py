@@ -38,6 +38,7 @@ def page(content: ReportContent) -> str:
         tag("header", tag("h1", content.title), _about(content)),
         tag(
             "main",
+            sections.alarms(content),
             headline(content),
             sections.warnings(content),
             tag("nav", *links),

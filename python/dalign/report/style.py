@@ -45,6 +45,9 @@ small { display: block; font-size: 0.8rem; font-weight: 400; }
 .other { font-size: 0.92rem; }
 .badge { font-size: 0.82rem; font-weight: 600; white-space: nowrap; }
 .better { color: var(--good); } .worse { color: var(--bad); } .unclear, .equal, .unknown { color: var(--soft); }
+.alarms { border: 3px solid var(--bad); border-radius: 10px; padding: 0.8rem 1.25rem; margin: 1.5rem 0; font-weight: 600; }
+.alarms h2 { border: 0; margin: 0; padding: 0; color: var(--bad); }
+.alarms ul { margin: 0.4rem 0; padding-left: 1.2rem; }
 .warnings { background: var(--warn); border: 1px solid var(--warn-rule); border-radius: 10px; padding: 0.8rem 1.25rem; margin: 1.5rem 0; }
 .warnings h2 { border: 0; margin: 0; padding: 0; font-size: 1.05rem; }
 .warnings ul { margin: 0.4rem 0; padding-left: 1.2rem; }

@@ -8,14 +8,6 @@ from typing import Any
 from dalign.vocabulary import ARMS, METRICS
 
 NOT_MEASURED = "not measured"
-STATIONS = {
-    "prompts": "prompts",
-    "completions": "completions",
-    "well_formed": "well formed",
-    "judged": "judged",
-    "kept": "kept",
-    "examples": "examples",
-}
 
 
 def arm_name(arm: str) -> str:
@@ -109,6 +101,11 @@ def number(value: float | None) -> str:
         if abs(value) >= 10
         else f"{value:.2f}"
     )
+
+
+def mebibytes(value: float | None) -> str:
+    """An amount of memory."""
+    return NOT_MEASURED if value is None else f"{count(value)} MiB"
 
 
 def seconds(value: float | None) -> str:

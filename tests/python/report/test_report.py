@@ -10,6 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dalign.records.values import (
+    DropRow,
+    FunnelRow,
+    JourneyRow,
+    JourneyStep,
+    MetricRow,
+    ModelUsed,
+    PairRow,
+    RlStep,
+    ScoreCount,
+    SftStep,
+    StageRow,
+    StateCount,
+)
 from dalign.report.content import ReportContent
 from dalign.report.page import page, write_report
 
@@ -17,50 +31,40 @@ HOSTILE = "</pre><script>alert(1)</script>\u202egnp.exe\x1b[31m\x00\u200b&amp;\"
 VOID = {"meta", "circle", "rect", "line", "path"}
 
 
-def row(arm: str, suite: str, metric: str, value: float | None, **more: Any) -> dict[str, Any]:
+def row(arm: str, suite: str, metric: str, value: float | None, **more: Any) -> MetricRow:
     low, high = (None, None) if value is None else (value - 0.02, value + 0.03)
-    return {
-        "arm": arm, "suite": suite, "metric": metric, "grader": "truth", "value": value, "low": low, "high": high,
-        "n": 321, "seed": 7, "rows_path": f"evaluate/{arm}/part-00000.parquet", **more,
-    }  # fmt: skip
+    path = f"evaluate/{arm}/part-00000.parquet"
+    return replace(MetricRow(arm, suite, metric, "truth", value, low, high, 321, 7, path), **more)
 
 
-def pair(metric: str, suite: str, diff: float, low: float, high: float) -> dict[str, Any]:
-    return {
-        "arm_a": "none", "arm_b": "sft+rl", "suite": suite, "metric": metric,
-        "diff": diff, "low": low, "high": high,
-    }  # fmt: skip
+def pair(metric: str, suite: str, diff: float, low: float, high: float) -> PairRow:
+    return PairRow("none", "sft+rl", suite, metric, diff, low, high)
 
 
-def step(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "arm": "rl", "step": number, "reward": 0.5, "truth": 0.25, "retrieval": 0.1, "length": 30.0,
-        "judged_share": 1.0, "malformed_share": 0.0, "active_groups": 0.5, **more,
-    }  # fmt: skip
+def step(number: int, **more: Any) -> RlStep:
+    return replace(RlStep("rl", number, 0.5, 0.25, 0.1, 30.0, 1.0, 0.0, 0.5), **more)
 
 
 EMPTY = ReportContent(
     title="a run", created="2026-01-02T03:04:05+00:00", config_toml="", models=[], probes=[], seed=7,
     command="dalign run", funnel=[], drops=[], score_histogram=[], states=[], curves=[], sft_curve=[],
-    journeys=[], warnings=[], rows=[], pairs=[], stages=[], elapsed_s=0.0, version="0.1.0",
+    journeys=[], alarms=[], warnings=[], rows=[], pairs=[], stages=[], elapsed_s=0.0, version="0.1.0",
     spec_sha256="5a", spec_versions={"harassment": "1.2.0"}, templates_sha256="7e", config_sha256="c0",
 )  # fmt: skip
 
 FULL = replace(
     EMPTY,
     config_toml="[run]\nseed = 7\n",
-    models=[("trained", "a/model", "f1"), ("judge", "b/model", "f2")],
+    models=[ModelUsed("trained", "a/model", "f1"), ModelUsed("judge", "b/model", "f2")],
     probes=["The template inserts nothing."],
-    funnel=[
-        {"category": "advice", "prompts": 95, "completions": 190, "well_formed": 180, "judged": 170, "kept": 60, "examples": 41}
-    ],
-    drops=[{"stage": "select", "reason": "below_threshold", "count": 1196}],
-    score_histogram=[{"score": 0.0, "count": 11}, {"score": 2.0, "count": 33}],
-    states=[{"state": "ok", "count": 40}, {"state": "timed_out", "count": 3}],
+    funnel=[FunnelRow("advice", 95, 190, 180, 170, 60, 41)],
+    drops=[DropRow("select", "below_threshold", 1196)],
+    score_histogram=[ScoreCount(0.0, 11), ScoreCount(2.0, 33)],
+    states=[StateCount("ok", 40), StateCount("timed_out", 3)],
     curves=[step(1), step(2), step(3)],
-    sft_curve=[{"arm": "sft", "step": n, "loss": 1.0 / n} for n in (1, 2, 3)],
+    sft_curve=[SftStep("sft", n, 1.0 / n) for n in (1, 2, 3)],
     journeys=[
-        {"row_id": "ab12", "category": "advice", "prompt": "user: hi", "steps": [{"stage": "generate", "text": "t", "note": "n"}]}
+        JourneyRow("ab12", "advice", "user: hi", [JourneyStep("generate", "cd34", "t", {"tokens": 5})])
     ],
     warnings=["Category 'advice' is short."],
     rows=[
@@ -79,7 +83,7 @@ FULL = replace(
         pair("capability", "skills", -0.006, -0.031, 0.019),
     ],
     stages=[
-        {"stage": "judge", "variant": "main", "wall_s": 43.96, "cpu_s": None, "peak_rss_mib": None, "rows_in": 760, "rows_out": 759}
+        StageRow("judge", "main", wall_s=43.96, cpu_s=None, peak_rss_mib=None, rows_in=760, rows_out=759)
     ],
     elapsed_s=319.7,
 )  # fmt: skip
@@ -89,15 +93,15 @@ def hostile() -> ReportContent:
     """Hostile text wherever a model, a data set or a path could put it."""
     return replace(
         FULL,
-        title=HOSTILE, config_toml=HOSTILE, command=HOSTILE, warnings=[HOSTILE], probes=[HOSTILE],
-        models=[("trained", HOSTILE, HOSTILE)],
-        funnel=[{**FULL.funnel[0], "category": HOSTILE}],
-        drops=[{"stage": HOSTILE, "reason": HOSTILE, "count": 1}],
-        states=[{"state": HOSTILE, "count": 1}],
+        title=HOSTILE, config_toml=HOSTILE, command=HOSTILE, alarms=[HOSTILE], warnings=[HOSTILE], probes=[HOSTILE],
+        models=[ModelUsed("trained", HOSTILE, HOSTILE)],
+        funnel=[replace(FULL.funnel[0], category=HOSTILE)],
+        drops=[DropRow(HOSTILE, HOSTILE, 1)],
+        states=[StateCount(HOSTILE, 1)],
         curves=[step(1, arm=HOSTILE)],
         rows=[row(HOSTILE, HOSTILE, HOSTILE, 0.5, grader=HOSTILE, rows_path="javascript:alert(1)//" + HOSTILE)],
-        pairs=[{**FULL.pairs[0], "arm_a": HOSTILE, "suite": HOSTILE, "metric": HOSTILE}],
-        journeys=[{"row_id": HOSTILE, "category": HOSTILE, "prompt": HOSTILE, "steps": [{"stage": HOSTILE, "text": HOSTILE, "note": HOSTILE}]}],
+        pairs=[replace(FULL.pairs[0], arm_a=HOSTILE, suite=HOSTILE, metric=HOSTILE)],
+        journeys=[JourneyRow(HOSTILE, HOSTILE, HOSTILE, [JourneyStep(HOSTILE, HOSTILE, HOSTILE, {HOSTILE: HOSTILE})])],
     )  # fmt: skip
 
 
@@ -168,9 +172,9 @@ def test_hostile_text_stays_text_and_its_hidden_characters_are_written_out() -> 
 def test_every_number_of_the_results_appears_with_its_interval_and_its_rows() -> None:
     tables = page(FULL).split("<table>")[1:]
     for one in FULL.rows:
-        table = next(t for t in tables if f"Suite {one['suite']}<" in t)
-        low, value, high = (f"{100 * one[key]:.1f}" for key in ("low", "value", "high"))
-        link = f'href="./{one["rows_path"].replace("+", "%2B")}"'
+        table = next(t for t in tables if f"Suite {one.suite}<" in t)
+        low, value, high = (f"{100 * getattr(one, key):.1f}" for key in ("low", "value", "high"))
+        link = f'href="./{one.rows_path.replace("+", "%2B")}"'
         assert re.search(rf"{re.escape(link)}[^>]*>{value}\u202f%", table)
         assert f"[{low}, {high}]" in table
         assert "n 321" in table
@@ -213,7 +217,7 @@ def test_without_a_trained_arm_the_page_says_so() -> None:
 
 def test_a_missing_value_is_not_measured_and_never_a_number() -> None:
     rows = [row("none", "test", "not_unsafe", None), row("sft+rl", "test", "not_unsafe", 0.5)]
-    lost = {**FULL.pairs[0], "diff": None, "low": None, "high": None}
+    lost = replace(FULL.pairs[0], diff=None, low=None, high=None)
     steps = [step(n, truth=None, judged_share=None, length=None) for n in (1, 2)]
     text = parsed(replace(FULL, rows=rows, pairs=[lost], curves=steps)).text
     assert not re.search(r"\b(None|nan)\b", text)
@@ -266,3 +270,33 @@ def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
         write_report(replace(FULL), tmp_path / name)
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "b.html"]
+
+
+def test_an_alarm_stands_above_everything_and_the_page_has_no_box_without_one() -> None:
+    alarm = "Arm sft: 12 of 40 completions are missing."
+    reader = parsed(replace(FULL, alarms=[alarm]))
+    assert reader.text.index(alarm) < reader.text.index("Safety improved")
+    assert ("section", {"class": "alarms", "role": "alert"}) in reader.elements
+    assert "alarms" not in [attributes.get("class") for _, attributes in parsed(FULL).elements]
+
+
+def test_a_cell_says_how_many_of_its_completions_are_missing() -> None:
+    rows = [
+        row("none", "test", "not_unsafe", 0.5, missing=3),
+        row("sft", "test", "not_unsafe", 0.5),
+    ]
+    text = parsed(replace(FULL, rows=rows)).text
+    assert "n 321, 3 missing" in text and text.count("missing") == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "note"),
+    [
+        ({}, ""),
+        ({"sample": 1, "state": "ok", "score": 8.0}, "sample 1, state ok, score 8"),
+        ({"score": None}, "score missing"),
+        ({"peak_mib": 0.125}, "peak mib 0.125"),
+    ],
+)
+def test_the_facts_of_a_step_make_a_line(facts: dict[str, Any], note: str) -> None:
+    assert JourneyStep("judge", "a", "", facts).note == note

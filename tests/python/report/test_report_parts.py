@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from dalign.records.values import ScoreCount
 from dalign.report.curves import Series, nice_ticks, smoothed
 from dalign.report.markup import link_to, tag
 from dalign.report.plots import fitting, score_bars
@@ -73,10 +74,10 @@ def test_durations_change_to_minutes_above_two() -> None:
 
 def test_many_different_scores_are_counted_in_ranges() -> None:
     # 25 scores from 0 to 2.4, one each: 12 ranges of 0.2 hold two each, the last three with its upper end.
-    scores = score_bars([{"score": n / 10, "count": 1} for n in range(25)])
+    scores = score_bars([ScoreCount(n / 10, 1) for n in range(25)])
     assert len(scores) == 12
     assert sum(amount for _, amount in scores) == 25
-    assert score_bars([{"score": 1.5, "count": 4}]) == [("1.5", 4)]
+    assert score_bars([ScoreCount(1.5, 4)]) == [("1.5", 4)]
 
 
 @pytest.mark.parametrize(
