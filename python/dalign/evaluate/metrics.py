@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from dalign import _core
-from dalign.records.values import MetricRow, PairRow
+from dalign.figures import MetricRow, PairRow
 from dalign.vocabulary import BY_TRUTH, GRADERS, METRICS
 
 LEVEL = 0.95
@@ -45,7 +45,7 @@ def metric_rows(
             )
         missing = every.height - part.height
         rows.append(
-            MetricRow(arm, *cell, value, low, high, part.height, missing, seed, rows_path)
+            MetricRow(arm, *cell, value, low, high, part.height, seed, rows_path, missing)
         )
     return rows
 

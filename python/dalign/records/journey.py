@@ -9,10 +9,11 @@ from typing import Any
 import polars as pl
 
 from dalign.errors import InputError
+from dalign.figures import JourneyStep, Scalar
 from dalign.pipeline.stages.evaluate import GRADES
 from dalign.pipeline.stages.judge import SCORES
 from dalign.records.record import Record
-from dalign.rows import Prompt, messages_json
+from dalign.rows import OK, Prompt, messages_json
 from dalign.store.parts import DROPPED, ROWS
 from dalign.vocabulary import ARMS
 
@@ -21,22 +22,12 @@ _ROLLOUTS = 2
 
 
 @dataclass(frozen=True)
-class Step:
-    """One station of a journey. `text` is model output or user input: untrusted."""
-
-    stage: str
-    row: str
-    text: str
-    note: str
-
-
-@dataclass(frozen=True)
 class Journey:
     """A prompt, and what became of it. sources: the files that it stands in, such as `prompts` or `suites/NAME`."""
 
     prompt: Prompt
     sources: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[JourneyStep, ...]
 
 
 def journeys_of(record: Record, row_id: str) -> list[Journey]:
@@ -116,7 +107,7 @@ def _rows(
         yield from rows.iter_rows(named=True)
 
 
-def _steps(record: Record, prompt: Prompt, sources: Sequence[str]) -> Iterator[Step]:
+def _steps(record: Record, prompt: Prompt, sources: Sequence[str]) -> Iterator[JourneyStep]:
     """The stations, stage by stage."""
     if "prompts" in sources:
         yield from _data_steps(record, prompt)
@@ -126,61 +117,60 @@ def _steps(record: Record, prompt: Prompt, sources: Sequence[str]) -> Iterator[S
     yield from _evaluation_steps(record, prompt, suites)
 
 
-def _data_steps(record: Record, prompt: Prompt) -> Iterator[Step]:
+def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
     mine = []
     for row in _rows(record, "generate/main", ROWS, "prompt_id", [prompt.id]):
         mine.append(row["id"])
-        told = f"completion {row['index']}, ended by {row['finish']}, {row['tokens']} tokens"
-        yield Step("generate", row["id"], row["text"], told)
+        facts = {"completion": row["index"], "finish": row["finish"], "tokens": row["tokens"]}
+        yield JourneyStep("generate", row["id"], row["text"], facts)
     for row in _rows(record, "filter/main", DROPPED, "id", mine):
-        yield Step("filter", row["id"], row["detail"], f"dropped: {row['reason']}")
+        yield JourneyStep("filter", row["id"], row["detail"], {"dropped": row["reason"]})
     for row in _rows(record, "filter/main", ROWS, "id", mine):
         parts = f"reasoning: {row['reasoning']}\nanswer: {row['answer']}"
-        yield Step("filter", row["id"], parts, "well formed")
+        yield JourneyStep("filter", row["id"], parts, {"status": OK})
     for row in _rows(record, "judge/main", ROWS, "completion_id", mine):
-        score = "no score" if row["score"] is None else f"score {row['score']:g}"
-        told = f"sample {row['sample']}: {row['state']}, {score}"
-        yield Step("judge", row["id"], row["reply"], told)
+        facts = {"sample": row["sample"], "state": row["state"], "score": row["score"]}
+        yield JourneyStep("judge", row["id"], row["reply"], facts)
     for row in _rows(record, "judge/main", SCORES, "completion_id", mine):
-        score = "unjudged" if row["score"] is None else f"{row['score']:g}"
-        how = f"{record.config.judge.aggregate} over {row['n_valid']} valid verdicts"
-        yield Step("judge", row["completion_id"], "", f"{how}: {score}")
+        how = {"aggregate": record.config.judge.aggregate, "valid": row["n_valid"]}
+        yield JourneyStep("judge", row["completion_id"], "", how | {"score": row["score"]})
     for row in _rows(record, "select/main", DROPPED, "id", mine):
-        yield Step("select", row["id"], "", f"dropped: {row['reason']} ({row['detail']})")
+        facts = {"dropped": row["reason"], "detail": row["detail"]}
+        yield JourneyStep("select", row["id"], "", facts)
     for row in _rows(record, "select/main", ROWS, "prompt_id", [prompt.id]):
-        told = f"training example, score {row['score']:g}; the policy is not in it"
-        yield Step("select", row["id"], f"{row['reasoning']}\n{row['answer']}", told)
+        parts = f"{row['reasoning']}\n{row['answer']}"
+        yield JourneyStep("select", row["id"], parts, {"score": row["score"]})
         yield from _packed(record, row["id"])
 
 
-def _packed(record: Record, example: str) -> Iterator[Step]:
+def _packed(record: Record, example: str) -> Iterator[JourneyStep]:
     held = record.stage("pack/main").table()
     if not held.paths():
         return
     bins = held.scan().select("rows", "input_ids").with_row_index("bin")
     for row in bins.filter(pl.col("rows").list.contains(example)).collect().iter_rows(named=True):
-        others, tokens = len(row["rows"]) - 1, len(row["input_ids"])
-        told = f"in bin {row['bin']} with {others} other rows, {tokens} tokens in all"
-        yield Step("pack", example, "", told)
+        facts = {"bin": row["bin"], "rows": len(row["rows"]), "tokens": len(row["input_ids"])}
+        yield JourneyStep("pack", example, "", facts)
 
 
-def _rollout_steps(record: Record, prompt: Prompt) -> Iterator[Step]:
+def _rollout_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
     for arm in _trained_by_rl():
         rows = list(_rows(record, f"rl/{arm}", ROWS, "prompt_id", [prompt.id]))
         for row in rows[-_ROLLOUTS:]:
-            reward = "missing" if row["reward"] is None else f"{row['reward']:.2f}"
-            told = f"{arm}, step {row['step']}: reward {reward} ({len(rows)} rollouts in all)"
-            yield Step("rl", row["id"], row["text"], told)
+            facts = {"arm": arm, "step": row["step"], "reward": row["reward"]}
+            yield JourneyStep("rl", row["id"], row["text"], facts | {"rollouts": len(rows)})
 
 
-def _evaluation_steps(record: Record, prompt: Prompt, suites: Sequence[str]) -> Iterator[Step]:
+def _evaluation_steps(
+    record: Record, prompt: Prompt, suites: Sequence[str]
+) -> Iterator[JourneyStep]:
     for arm in record.config.evaluate.arms:
-        stage, grades = f"evaluate/{arm}", dict[str, list[str]]()
+        stage, grades = f"evaluate/{arm}", dict[str, dict[str, Scalar]]()
         for row in _rows(record, stage, GRADES, "prompt_id", [prompt.id]):
-            grade = "missing" if row["grade"] is None else f"{row['grade']:g}"
-            grades.setdefault(row["id"], []).append(f"{row['metric']} by {row['grader']} {grade}")
+            metric = f"{row['metric']} by {row['grader']}"
+            grades.setdefault(row["id"], {})[metric] = row["grade"]
         for row in _rows(record, stage, ROWS, "prompt_id", [prompt.id]):
             if row["suite"] in suites:
-                told = ", ".join(grades.get(row["id"], ["not graded"]))
-                where = f"arm {arm}, suite {row['suite']}"
-                yield Step("evaluate", row["id"], row["text"], f"{where}: {told}")
+                facts = {"arm": arm, "suite": row["suite"], "status": row["status"]}
+                facts |= grades.get(row["id"], {})
+                yield JourneyStep("evaluate", row["id"], row["text"], facts)

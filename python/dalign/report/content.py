@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dalign.records.values import (
+from dalign.figures import (
     DropRow,
     FunnelRow,
     JourneyRow,

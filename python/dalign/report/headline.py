@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dalign.records.values import MetricRow, PairRow
+from dalign.figures import MetricRow, PairRow
 from dalign.report.content import ReportContent
 from dalign.report.markup import Markup, join, link_to, tag
 from dalign.report.words import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from dalign.records.values import FunnelRow, MetricRow, ScoreCount
+from dalign.figures import FunnelRow, MetricRow, ScoreCount
 from dalign.report.markup import Markup, join, tag
 from dalign.report.words import (
     NOT_MEASURED,

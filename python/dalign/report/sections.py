@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from dalign.records.values import JourneyRow, MetricRow, ModelUsed, RlStep, SftStep
+from dalign.figures import JourneyRow, MetricRow, ModelUsed, RlStep, SftStep
 from dalign.report import plots, tables
 from dalign.report.content import ReportContent
 from dalign.report.curves import Series, chart

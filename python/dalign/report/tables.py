@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from dalign.records.values import DropRow, MetricRow, PairRow, StageRow
+from dalign.figures import DropRow, MetricRow, PairRow, StageRow
 from dalign.report.markup import Markup, join, link_to, tag
 from dalign.report.words import (
     DIRECTION_SIGNS,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dalign.records.values import (
+from dalign.figures import (
     DropRow,
     FunnelRow,
     JourneyRow,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dalign.records.values import ScoreCount
+from dalign.figures import ScoreCount
 from dalign.report.curves import Series, nice_ticks, smoothed
 from dalign.report.markup import link_to, tag
 from dalign.report.plots import fitting, score_bars
