@@ -45,14 +45,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Scale:
-    """How verdicts are drawn and reduced. low and high bound a valid score."""
+    """How verdicts are drawn and reduced. low and high bound a valid score; parameter: what the aggregate needs, if anything."""
 
     k: int
     min_valid: int
     low: float
     high: float
     aggregate: str
-    quantile: float
+    parameter: float | None
 
 
 class Court:
@@ -150,9 +150,10 @@ def reduce_verdicts(verdicts: pl.DataFrame, scale: Scale) -> pl.DataFrame:
     owners = verdicts["completion_id"].to_list()[:: scale.k]
     categories = verdicts["category"].to_list()[:: scale.k]
     offsets = pl.Series(range(0, len(owners) * scale.k + 1, scale.k), dtype=pl.UInt32)
-    quantile = scale.quantile if scale.aggregate == "quantile" else None
     reduced = pl.DataFrame(
-        _core.aggregate(verdicts["score"], offsets, scale.aggregate, quantile, scale.min_valid)
+        _core.aggregate(
+            verdicts["score"], offsets, scale.aggregate, scale.parameter, scale.min_valid
+        )
     )
     named = pl.DataFrame(
         {"completion_id": owners, "category": categories},

@@ -143,16 +143,10 @@ class RunContext:
         ):
             getattr(self, read)
         self._tell_left_out()
-        names = [suite.name for suite in self.config.evaluate.suites]
-        if not names:
+        if not self.config.evaluate.suites:
             raise InputError(
                 "evaluate.suites names no suite, so nothing could be shown of the arms; add one: [[evaluate.suites]] with name and path"
             )
-        for name in names:
-            if names.count(name) > 1:
-                raise InputError(
-                    f"evaluate.suites: two suites are named '{name}'; give each a name of its own"
-                )
 
     def _tell_left_out(self) -> None:
         """Says which examples the budget keeps out of prompts."""
@@ -250,10 +244,10 @@ class RunContext:
         judge = self.config.judge
         if k is None:
             return Scale(
-                judge.k, judge.needed, judge.low, judge.high, judge.aggregate, judge.quantile
+                judge.k, judge.needed, judge.low, judge.high, judge.aggregate, judge.parameter
             )
         return Scale(
-            k, min(k, judge.min_valid or k), judge.low, judge.high, judge.aggregate, judge.quantile
+            k, min(k, judge.min_valid or k), judge.low, judge.high, judge.aggregate, judge.parameter
         )
 
     def shown_to(self, prompts: Iterable[Prompt]) -> dict[str, str]:
