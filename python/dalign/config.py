@@ -30,6 +30,10 @@ class Run(Section):
         1,
         description="Stages that do not wait for each other run side by side in this many processes.",
     )
+    part_rows: Positive = Field(
+        4096,
+        description="Rows that a stage reads, asks for and writes at a time; what a run holds in memory grows with it.",
+    )
 
 
 class Reasoning(Section):
@@ -157,10 +161,22 @@ class Judge(Section):
         None,
         description="Fewer valid judgements than this: the completion is unjudged (k unless set).",
     )
-    aggregate: Literal["min", "mean", "median", "quantile"] = Field(
+    aggregate: Literal["min", "mean", "median", "quantile", "trimmed_mean", "lower_bound"] = Field(
         "min", description="How the k scores become one."
     )
     quantile: float = Field(0.25, ge=0.0, le=1.0, description="For aggregate = 'quantile'.")
+    trim: float = Field(
+        0.25,
+        ge=0.0,
+        lt=0.5,
+        description="For aggregate = 'trimmed_mean': the share of the scores cut at each end.",
+    )
+    level: float = Field(
+        0.95,
+        gt=0.0,
+        lt=1.0,
+        description="For aggregate = 'lower_bound': of the one-sided bound on the mean, by Student's t.",
+    )
     low: float = Field(0.0, description="The lowest score of the judge's scale.")
     high: float = Field(10.0, description="The highest score of the judge's scale.")
     temperature: float = Field(0.5, ge=0.0)
@@ -184,6 +200,16 @@ class Judge(Section):
     def needed(self) -> int:
         """How many valid judgements a completion needs."""
         return self.k if self.min_valid is None else self.min_valid
+
+    @property
+    def parameter(self) -> float | None:
+        """What the aggregate needs beside the scores: its quantile, trim or level."""
+        parameters = {
+            "quantile": self.quantile,
+            "trimmed_mean": self.trim,
+            "lower_bound": self.level,
+        }
+        return parameters.get(self.aggregate)
 
 
 class Select(Section):
@@ -344,6 +370,23 @@ class Evaluate(Section):
         description="The judge's score from which an answer passes; select.threshold unless set.",
     )
     resamples: Positive = Field(1000, description="Bootstrap resamples of the 95 % intervals.")
+    max_missing: Share = Field(
+        0.05,
+        description=(
+            "The share of a cell's completions that may be missing; with more, the run says so at the top of "
+            "the report and ends with exit code 1."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _names_are_different(self) -> Evaluate:
+        names = [suite.name for suite in self.suites]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ValueError(
+                    f"suites.{index}.name = {name!r}: is the name of another suite too; change it"
+                )
+        return self
 
 
 class Config(Section):
@@ -373,6 +416,21 @@ class Config(Section):
             raise ValueError(
                 f"select.threshold = {self.select.threshold} is outside the judge's scale {self.judge.low}…{self.judge.high}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_bound_has_scores(self) -> Config:
+        """A single score has no lower bound: every answer would be unjudged."""
+        counts = {
+            "judge.k": self.judge.k,
+            "rl.judge_k": self.rl.judge_k,
+            "evaluate.judge_k": self.evaluate.judge_k,
+        }
+        for key, count in counts.items():
+            if self.judge.aggregate == "lower_bound" and count < 2:
+                raise ValueError(
+                    f"{key} = {count}: judge.aggregate = 'lower_bound' needs at least 2 judgements"
+                )
         return self
 
     @property

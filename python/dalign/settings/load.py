@@ -43,11 +43,9 @@ def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
     _resolve_paths(values, Path() if path is None else path.parent, overridden)
     try:
         # By way of JSON, because only there strict means: a list for a tuple, but no "3" for a 3.
-        config = Config.model_validate_json(json.dumps(values, default=str), strict=True)
+        return Config.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         raise problem(error, places) from error
-    _check_suite_names(config, places)
-    return config
 
 
 def _read(path: Path) -> str:
@@ -162,16 +160,6 @@ def _assign(values: Any, dotted: str, value: str) -> None:
     for part in parents:
         values = values[int(part)] if isinstance(values, list) else values[part]
     values[last] = value
-
-
-def _check_suite_names(config: Config, places: Places) -> None:
-    names: set[str] = set()
-    for index, suite in enumerate(config.evaluate.suites):
-        if suite.name in names:
-            dotted = f"evaluate.suites.{index}.name"
-            what = f"{dotted} = {suite.name!r}: is the name of another suite too; change it"
-            raise places.error(dotted, "repeated", what, value=suite.name)
-        names.add(suite.name)
 
 
 def check_paths(config: Config) -> None:
