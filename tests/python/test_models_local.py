@@ -176,13 +176,11 @@ class Fixed(torch.nn.Module):
             self.follows[token] = following
         self.calls: list[tuple[int, ...]] = []
 
-    def forward(
-        self, input_ids: Any, attention_mask: Any, past_key_values: Any, use_cache: bool
-    ) -> Any:
+    def forward(self, input_ids: Any, attention_mask: Any, cache: Any, use_cache: bool) -> Any:
         self.calls.append(tuple(input_ids.shape))
         keys = torch.zeros(len(input_ids), 1, input_ids.shape[1], 1)
         for layer in range(2):
-            past_key_values.update(keys, keys, layer)
+            cache.update(keys, keys, layer)
         logits = torch.nn.functional.one_hot(self.follows[input_ids], len(TOKENIZER)).float() * 1e4
         return type("Output", (), {"logits": logits})
 
@@ -198,6 +196,31 @@ def test_the_end_token_stops_a_row_and_ended_rows_leave_the_batch() -> None:
         ([13] * 6, False),
     ]
     assert [rows for rows, _ in fixed.calls] == [4, 3, 2, 1, 1, 1]
+
+
+class FixedBefore524(Fixed):
+    """The same, with its cache under the name that transformers had before 5.24."""
+
+    def forward(  # type: ignore[override]
+        self, input_ids: Any, attention_mask: Any, past_key_values: Any, use_cache: bool
+    ) -> Any:
+        return super().forward(input_ids, attention_mask, past_key_values, use_cache)
+
+
+class WithoutCache(Fixed):
+    def forward(self, input_ids: Any, attention_mask: Any) -> Any:  # type: ignore[override]
+        raise AssertionError("it is refused before it is called")
+
+
+@pytest.mark.parametrize("kind", [Fixed, FixedBefore524])
+def test_the_cache_goes_by_the_name_that_the_model_has_for_it(kind: type[Fixed]) -> None:
+    fixed = kind({10: 11, 11: END})
+    assert [d.ids for d in decode(fixed, [[10]], [0], Sampling(0.0, 4), [END])] == [[11]]
+
+
+def test_a_model_without_a_cache_is_refused() -> None:
+    with pytest.raises(InputError, match="WithoutCache has no key-value cache"):
+        decode(WithoutCache({}), [[10]], [0], Sampling(0.0, 4), [END])
 
 
 def test_equal_prompts_are_read_once() -> None:
