@@ -16,10 +16,9 @@ from dalign.data.row_checks import open_tokenizer
 from dalign.data.suites import Patterns, read_patterns
 from dalign.errors import InputError
 from dalign.judge.verdicts import Court, Scale
-from dalign.models.checkpoint import check_checkpoint, fingerprint
-from dalign.models.open_engine import open_engine
-from dalign.models.probe import TemplateProbe, probe_template
+from dalign.models.engines.open import checkpoint_of, kind_of, open_engine, resolved
 from dalign.models.protocol import Engine
+from dalign.models.render import Renderer
 from dalign.progress import Progress, Silent
 from dalign.rows import Prompt
 from dalign.settings import check_paths, load_config
@@ -71,7 +70,7 @@ class RunContext:
 
     def _tokenizer_file(self, model: Model) -> Path | None:
         """The folder of a model's tokenizer; None for one that runs elsewhere and names no checkpoint."""
-        return self.checkpoint_of(model) if model.engine == "transformers" else model.checkpoint
+        return kind_of(model).checkpoint(resolved(model, self.checkpoints))
 
     @cached_property
     def prompts(self) -> list[Prompt]:
@@ -129,8 +128,7 @@ class RunContext:
         """Reads and checks all input, before any model loads. Raises InputError."""
         check_paths(self.config)
         for model in (self.config.model, self.config.judge_of_record):
-            if model.engine == "transformers":
-                check_checkpoint(self.checkpoint_of(model))
+            kind_of(model).check(resolved(model, self.checkpoints))
         for read in (
             "spec",
             "templates",
@@ -167,29 +165,15 @@ class RunContext:
 
     def checkpoint_of(self, model: Model) -> Path:
         """The folder that holds this model's weights and tokenizer. Raises InputError if it has none here."""
-        if model.engine != "transformers":
-            if model.checkpoint is None:
-                raise InputError(
-                    f"model '{model.path}' runs elsewhere, and its checkpoint is not named; "
-                    "set model.checkpoint to its folder to train it or to evaluate what was trained"
-                )
-            return model.checkpoint
-        return self.checkpoints.get(model.path, Path(model.path))
+        return checkpoint_of(resolved(model, self.checkpoints))
 
     def model_fingerprint(self, model: Model) -> str:
         """A hash of what determines this model's replies."""
-        if model.engine == "openai":
-            return f"served:{model.path}"
-        if model.engine == "scripted":
-            return file_digest(Path(model.path))
-        return fingerprint(self.checkpoint_of(model))
+        return kind_of(model).fingerprint_of(resolved(model, self.checkpoints))
 
     def engine(self, model: Model) -> Engine:
         """The engine of a model of the config; opened once."""
-        resolved = model.model_copy(
-            update={"path": str(self.checkpoints.get(model.path, Path(model.path)))}
-        )
-        return self._open(model if model.engine == "openai" else resolved)
+        return self._open(resolved(model, self.checkpoints))
 
     def trained_engine(self, checkpoint: Path) -> Engine:
         """The engine of a checkpoint that this run trained."""
@@ -199,9 +183,7 @@ class RunContext:
     def _open(self, model: Model) -> Engine:
         key = model.model_dump_json()
         if key not in self._engines:
-            self._engines[key] = open_engine(
-                model, threads=self.config.run.threads, sandbox_path=None
-            )
+            self._engines[key] = open_engine(model, threads=self.config.run.threads)
         return self._engines[key]
 
     @cached_property
@@ -218,15 +200,9 @@ class RunContext:
         )
 
     @cached_property
-    def probe(self) -> TemplateProbe:
-        """What the trained model's chat template does by itself."""
-        return probe_template(self.tokenizer, self.config.model.reasoning)
-
-    @property
-    def end_text(self) -> str:
-        """What ends an assistant's turn: the template's own token, else the tokenizer's."""
-        ends = self.probe.end_token_ids or (self.tokenizer.eos_token_id,)
-        return str(self.tokenizer.decode(list(ends)))
+    def renderer(self) -> Renderer:
+        """The trained model's chat template and tags."""
+        return Renderer(self.tokenizer, self.config.model.reasoning)
 
     def opened(self, *, by_the_engine: bool) -> bool:
         """Whether a completion's text lacks the tag that opens the reasoning, because the chat template wrote it.
@@ -234,11 +210,9 @@ class RunContext:
         by_the_engine: the text comes from the config's engine, and not from a checkpoint that this run trained;
         a server gives reasoning and answer apart, so that its texts have both tags.
         """
-        if self.config.model.reasoning.kind == "none":
+        if by_the_engine and kind_of(self.config.model).writes_open_tag:
             return False
-        if by_the_engine and self.config.model.engine != "transformers":
-            return False
-        return self.probe.opens_reasoning
+        return self.renderer.opens_reasoning
 
     def court(self) -> Court:
         """The judge, ready to be asked."""

@@ -16,12 +16,15 @@ from dalign.judge.verdicts import SCORE_SCHEMA, Question, reduce_verdicts
 from dalign.models.completions import complete
 from dalign.models.flat_tokenizer import FlatTokenizer
 from dalign.models.protocol import Sampling
+from dalign.models.render import Renderer
 from dalign.pipeline.context import RunContext
 from dalign.rows import Message, Prompt, messages_from_json
 from dalign.store import StageFolder, dropped_frame, write_parquet
 
 SCORES = "scores.parquet"
 Inputs = dict[str, object]
+# A row's id, category, conversation, and the reasoning and answer that it is to be answered with.
+_Turn = tuple[str, str, tuple[Message, ...], str | None, str]
 
 
 def generate_inputs(ctx: RunContext) -> Inputs:
@@ -238,9 +241,13 @@ def run_pack(ctx: RunContext, folder: StageFolder) -> None:
     pack_stage.check_no_spec(rows, spec_texts, tokenize)
     settings = ctx.config.pack
     packed = pack_stage.pack(
-        rows, tokenize, capacity=settings.capacity, over_long=settings.over_long, end=ctx.end_text
+        rows,
+        tokenize,
+        capacity=settings.capacity,
+        over_long=settings.over_long,
+        end=ctx.renderer.end_text,
     )
-    for warning in ctx.probe.warnings():
+    for warning in ctx.renderer.probe.warnings():
         ctx.progress.say(f"warning: {warning}")
     ctx.progress.say(
         f"pack: {len(rows)} rows, {packed.tokens} tokens, {packed.trained_tokens} of them trained on, {packed.rows.height} bins"
@@ -255,7 +262,7 @@ def run_pack(ctx: RunContext, folder: StageFolder) -> None:
     }  # fmt: skip
     folder.finish(
         pack_inputs(ctx), rows=packed.rows, dropped=dropped_frame(packed.dropped), counts=counts,
-        facts={"template_probe": list(ctx.probe.warnings()), "masked": packed.masked},
+        facts={"template_probe": list(ctx.renderer.probe.warnings()), "masked": packed.masked},
         spec_versions=ctx.spec.versions,
     )  # fmt: skip
 
@@ -264,32 +271,28 @@ def _training_texts(
     ctx: RunContext,
 ) -> tuple[list[pack_stage.TrainingText], list[pack_stage.TrainingText]]:
     """The safety rows and the capability rows, as texts."""
-    reasoning = ctx.config.model.reasoning
-    tags = (reasoning.open, reasoning.close) if reasoning.kind == "tags" else None
-    opened = ctx.opened(by_the_engine=False)
-
-    def text(
-        row: str,
-        category: str,
-        messages: Sequence[Message],
-        thought: str | None,
-        answer: str,
-    ) -> pack_stage.TrainingText:
-        prompt = ctx.tokenizer.apply_chat_template(
-            list(messages), add_generation_prompt=True, tokenize=False
-        )
-        completion = pack_stage.completion_text(thought, answer, tags, opened=opened)
-        return pack_stage.TrainingText(
-            row, category, str(prompt), pack_stage.own_words(messages), completion
-        )
-
-    examples = ctx.folder("select").rows()
-    safety = [
-        text(r["id"], r["category"], messages_from_json(r["messages"]), r["reasoning"], r["answer"])
-        for r in examples.iter_rows(named=True)
+    examples: list[_Turn] = [
+        (r["id"], r["category"], messages_from_json(r["messages"]), r["reasoning"], r["answer"])
+        for r in ctx.folder("select").rows().iter_rows(named=True)
     ]
-    capability = [text(c.id, "general", c.messages, c.reasoning, c.answer) for c in ctx.capability]
-    return safety, capability
+    capability: list[_Turn] = [
+        (c.id, "general", c.messages, c.reasoning, c.answer) for c in ctx.capability
+    ]
+    return _texts(ctx.renderer, examples), _texts(ctx.renderer, capability)
+
+
+def _texts(renderer: Renderer, rows: Sequence[_Turn]) -> list[pack_stage.TrainingText]:
+    prompts = renderer.prompts([messages for _, _, messages, _, _ in rows])
+    return [
+        pack_stage.TrainingText(
+            row,
+            category,
+            prompt,
+            pack_stage.own_words(messages),
+            renderer.completion(reasoning, answer),
+        )
+        for (row, category, messages, reasoning, answer), prompt in zip(rows, prompts, strict=True)
+    ]
 
 
 def _tokenizer(ctx: RunContext) -> FlatTokenizer:

@@ -13,9 +13,9 @@ pytest.importorskip("transformers")
 
 import safetensors.torch
 from dalign import config
-from dalign.models.decoding import Draws, decode, draw_tokens
-from dalign.models.local import LocalEngine
-from dalign.models.open_engine import open_engine
+from dalign.models.decoding import Decoded, Draws, decode, draw_tokens
+from dalign.models.engines.local import LocalEngine
+from dalign.models.engines.open import open_engine
 from dalign.models.protocol import Reply, Request, Sampling
 from dalign.rows import Message
 from dalign.sandbox.tokenizer import build_tokenizer
@@ -305,6 +305,15 @@ def test_special_tokens_are_left_out_of_the_text_and_tags_are_kept(model: Any) -
         assert reply == Reply("row-0", "<think> ok</think> hi", "stop", 6)
 
 
+def test_texts_of_decoded_tokens_leave_the_end_and_other_special_tokens_out(model: Any) -> None:
+    words = ["<think>", "Ġok", "<|user|>", "</think>", "Ġhi"]
+    ids = [TOKENIZER.convert_tokens_to_ids(word) for word in words]
+    engine = engine_of(model)
+    decoded = [Decoded(ids, True, END), Decoded([], False), Decoded(ids[1:2], False)]
+    assert engine.texts_of(decoded) == ["<think> ok</think> hi", "", " ok"]
+    assert engine.texts_of([]) == []
+
+
 def test_a_model_in_training_is_as_before_and_still_trains() -> None:
     training = tiny().train()
     training.model.layers[0].eval()
@@ -319,9 +328,7 @@ def test_a_model_in_training_is_as_before_and_still_trains() -> None:
 def test_a_checkpoint_is_opened_from_the_config(model: Any, tmp_path: Path) -> None:
     model.save_pretrained(str(tmp_path))
     TOKENIZER.save_pretrained(str(tmp_path))
-    opened = open_engine(
-        config.Model(path="sandbox", batch_size=3), threads=1, sandbox_path=tmp_path
-    )
+    opened = open_engine(config.Model(path=str(tmp_path), batch_size=3), threads=1)
     assert isinstance(opened, LocalEngine)
     assert opened.batch_size == 3
     requests, sampling = requests_of(*TEXTS), Sampling(1.0, 12)
@@ -337,9 +344,7 @@ def test_a_checkpoint_is_opened_from_the_config(model: Any, tmp_path: Path) -> N
         "<|system|>",
         "<|user|>",
     )
-    half = open_engine(
-        config.Model(path=str(tmp_path), dtype="bfloat16"), threads=1, sandbox_path=None
-    )
+    half = open_engine(config.Model(path=str(tmp_path), dtype="bfloat16"), threads=1)
     assert half.fingerprint != opened.fingerprint
 
 
@@ -348,7 +353,7 @@ def test_weights_that_cannot_be_read_are_named(model: Any, tmp_path: Path) -> No
     TOKENIZER.save_pretrained(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(InputError, match=f"^{tmp_path}: its model on cpu cannot be loaded"):
-        open_engine(config.Model(path=str(tmp_path)), threads=1, sandbox_path=None)
+        open_engine(config.Model(path=str(tmp_path)), threads=1)
 
 
 def test_weights_that_are_not_there_are_never_made_up(model: Any, tmp_path: Path) -> None:
@@ -360,4 +365,4 @@ def test_weights_that_are_not_there_are_never_made_up(model: Any, tmp_path: Path
     with pytest.raises(
         InputError, match=r"lack 1 of the model's weights .first: model\.norm\.weight"
     ):
-        open_engine(config.Model(path=str(tmp_path)), threads=1, sandbox_path=None)
+        open_engine(config.Model(path=str(tmp_path)), threads=1)

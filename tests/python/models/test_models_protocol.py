@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from dalign.models.engines.scripted import ScriptedEngine
+from dalign.models.engines.server import ServerEngine
 from dalign.models.protocol import Engine, Reply, Request, Sampling
-from dalign.models.scripted import ScriptedEngine
-from dalign.models.server import ServerEngine
 from dalign.rows import Message
 from fake_server import FakeServer, chat
 
@@ -41,7 +41,7 @@ def served() -> Iterator[Engine]:
 def local() -> Iterator[Engine]:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    from dalign.models.local import LocalEngine
+    from dalign.models.engines.local import LocalEngine
     from dalign.sandbox.tokenizer import build_tokenizer
     from transformers import Qwen3Config, Qwen3ForCausalLM
 

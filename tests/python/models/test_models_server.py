@@ -10,9 +10,9 @@ from email.utils import format_datetime
 import pytest
 from dalign import config
 from dalign.errors import InputError, ServerError
-from dalign.models.open_engine import open_engine
+from dalign.models.engines.open import open_engine
+from dalign.models.engines.server import ServerEngine, retry_after_s
 from dalign.models.protocol import Reply, Request, Sampling
-from dalign.models.server import ServerEngine, retry_after_s
 from dalign.rows import Message
 from fake_server import Answer, FakeServer, chat, refusal
 
@@ -245,9 +245,7 @@ def test_the_key_comes_from_the_named_variable_and_is_never_shown(
             path="m", engine="openai", base_url=server.base_url, api_key_env="MY_KEY"
         )
         with pytest.raises(ServerError, match=r"status 401: wrong key \*\*\*$"):
-            list(
-                open_engine(model, threads=1, sandbox_path=None).stream(requests_of("a"), SAMPLING)
-            )
+            list(open_engine(model, threads=1).stream(requests_of("a"), SAMPLING))
     assert server.headers[0]["Authorization"] == "Bearer sk-secret"
 
 
@@ -255,7 +253,7 @@ def test_without_a_key_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with FakeServer(lambda body, _: chat("x")) as server:
         model = config.Model(path="m", engine="openai", base_url=server.base_url)
-        list(open_engine(model, threads=1, sandbox_path=None).stream(requests_of("a"), SAMPLING))
+        list(open_engine(model, threads=1).stream(requests_of("a"), SAMPLING))
     assert "Authorization" not in server.headers[0]
 
 

@@ -17,7 +17,8 @@ import aiohttp
 
 from dalign import config
 from dalign.errors import InputError, ServerError
-from dalign.models.in_flight import arrivals
+from dalign.models.engines.in_flight import arrivals
+from dalign.models.engines.kind import EngineKind
 from dalign.models.protocol import Reply, Request, Sampling
 from dalign.rows import Finish
 
@@ -266,3 +267,12 @@ def retry_after_s(header: str | None) -> float | None:
     except ValueError:
         return None
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+# A server gives reasoning and answer apart; what it serves cannot be seen from here.
+KIND = EngineKind(
+    name="openai",
+    writes_open_tag=True,
+    fingerprint_of=lambda model: f"served:{model.path}",
+    open=lambda model, _: ServerEngine.of(model),
+)
