@@ -9,7 +9,6 @@ from typing import Any
 
 from dalign.cli.data_work import Job, tell
 from dalign.data.parquet_rows import ParquetWriter
-from dalign.data.row_checks import open_tokenizer
 from dalign.data.row_files import (
     Counts,
     RowFile,
@@ -23,6 +22,7 @@ from dalign.data.row_files import (
 from dalign.data.row_packing import NO_FORM, SCHEMA, OverLong, Packer, Render, read_texts
 from dalign.errors import InputError
 from dalign.models.render import Renderer
+from dalign.models.tokenizer import open_tokenizer
 
 # Bytes that a buffered token takes on its way to a bin: ids, mask, row, and their packed copies.
 TOKEN_BYTES = 96

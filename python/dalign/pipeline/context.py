@@ -12,13 +12,13 @@ from dalign.config import Config, Model
 from dalign.data.capability import CapabilityRow, read_capability
 from dalign.data.prompts import read_prompts
 from dalign.data.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
-from dalign.data.row_checks import open_tokenizer
 from dalign.data.suites import Patterns, read_patterns
 from dalign.errors import InputError
 from dalign.judge.verdicts import Court, Scale
 from dalign.models.engines.open import checkpoint_of, kind_of, open_engine, resolved
 from dalign.models.protocol import Engine
 from dalign.models.render import Renderer
+from dalign.models.tokenizer import open_tokenizer
 from dalign.progress import Progress, Silent
 from dalign.rows import Prompt
 from dalign.settings import check_paths, load_config
@@ -64,7 +64,9 @@ class RunContext:
         if most is None:
             return None
         models = dict.fromkeys((self.config.model, self.config.judge_of_record))
-        counts = [token_count(self._tokenizer_file(model)) for model in models]
+        counts = [
+            token_count(self._tokenizer_file(model), model.trust_remote_code) for model in models
+        ]
         notes = sorted({count.note for count in counts})
         return Budget(most, lambda text: max(count(text) for count in counts), "; ".join(notes))
 
@@ -117,7 +119,8 @@ class RunContext:
                 f"filter.limits: {counted} needs the tokenizer of '{self.config.model.path}', which runs elsewhere; "
                 "set model.checkpoint to its folder, or limit words"
             )
-        tokenizer = None if folder is None else open_tokenizer(folder)
+        trusted = self.config.model.trust_remote_code
+        tokenizer = None if folder is None else open_tokenizer(folder, trusted)
         measuring = Measuring(scripts=wanted.scripts, phrases=wanted.phrases)
         try:
             return Quality(measuring, limits, tokenizer)

@@ -14,9 +14,9 @@ from dalign.errors import QuotaError
 from dalign.judge.data import judge_questions
 from dalign.judge.verdicts import SCORE_SCHEMA, Question, reduce_verdicts
 from dalign.models.completions import complete
-from dalign.models.flat_tokenizer import FlatTokenizer
 from dalign.models.protocol import Sampling
 from dalign.models.render import Renderer
+from dalign.models.tokenizer import open_tokenizer
 from dalign.pipeline.context import RunContext
 from dalign.rows import Message, Prompt, messages_from_json
 from dalign.store import StageFolder, dropped_frame, write_parquet
@@ -236,13 +236,14 @@ def run_pack(ctx: RunContext, folder: StageFolder) -> None:
         *_training_texts(ctx), ctx.config.sft.capability_ratio, ctx.config.run.seed
     )
     spec_texts = [ctx.templates.spec(ctx.spec, name) for name in (*ctx.spec.names, "general")]
-    tokenize = _tokenizer(ctx)
-    ctx.progress.say(f"pack: {tokenize.note}")
-    pack_stage.check_no_spec(rows, spec_texts, tokenize)
+    model = ctx.config.model
+    tokenizer = open_tokenizer(ctx.checkpoint_of(model), model.trust_remote_code)
+    ctx.progress.say(f"pack: {tokenizer.note}")
+    pack_stage.check_no_spec(rows, spec_texts, tokenizer.encode)
     settings = ctx.config.pack
     packed = pack_stage.pack(
         rows,
-        tokenize,
+        tokenizer.encode,
         capacity=settings.capacity,
         over_long=settings.over_long,
         end=ctx.renderer.end_text,
@@ -293,11 +294,3 @@ def _texts(renderer: Renderer, rows: Sequence[_Turn]) -> list[pack_stage.Trainin
         )
         for (row, category, messages, reasoning, answer), prompt in zip(rows, prompts, strict=True)
     ]
-
-
-def _tokenizer(ctx: RunContext) -> FlatTokenizer:
-    """The trained model's tokenizer."""
-    return FlatTokenizer(
-        ctx.checkpoint_of(ctx.config.model) / "tokenizer.json",
-        lambda texts: ctx.tokenizer(texts, add_special_tokens=False)["input_ids"],
-    )
