@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from dalign.errors import InputError, MissingExtraError
 from dalign.models.checkpoint import own_tokenizer
 from dalign.models.tokenizer import Tokenizer, open_tokenizer
+from dalign.spec.token_count import token_count
 from hypothesis import given, settings
 from tokenizer_kinds import REFUSED, TAKEN, TEXTS, bpe, byte_level
 
@@ -151,3 +153,22 @@ def test_without_the_package_the_core_alone_encodes(
         taken.encode(NEWER)
     with pytest.raises(MissingExtraError, match=r"refused\.json.*needs the package tokenizers"):
         open_tokenizer(tmp_path / "refused.json")
+
+
+def test_a_file_that_the_core_refuses_is_packed_and_counted_all_the_same(
+    tmp_path: Path, dalign: Any
+) -> None:
+    reference, _ = load(REFUSED["Bloom"](), tmp_path / "tokenizer.json")
+    text = "the policy we refuse"
+    ids = reference.encode(text, add_special_tokens=False).ids
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"prompt": text, "completion": text}) + "\n")
+    tokenizer = ("--tokenizer", tmp_path / "tokenizer.json")
+    packed = tmp_path / "bins.parquet"
+    code, _, stderr = dalign("data", "pack", rows, packed, *tokenizer, "--capacity", 99)
+    assert code == 0, stderr
+    assert pl.read_parquet(packed)["input_ids"][0].to_list() == ids + ids
+    kept = ("--text-field", "completion", "--no-tags", "--min-tokens", len(ids))
+    code, _, stderr = dalign("data", "filter", rows, tmp_path / "kept.jsonl", *tokenizer, *kept)
+    assert code == 0, stderr
+    assert token_count(tmp_path)(text) == len(ids)
