@@ -13,6 +13,11 @@ Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
+EngineName = Literal["transformers", "openai", "scripted"]
+# Those whose `path` is a checkpoint folder; models/engines/ has what else is known of each.
+CHECKPOINT_ENGINES: tuple[EngineName, ...] = ("transformers",)
+
+
 class Section(BaseModel):
     """A section of the config: unknown keys are refused."""
 
@@ -52,7 +57,7 @@ class Model(Section):
     path: str = Field(
         description="A checkpoint folder; 'sandbox' is the one that dalign ships. With engine 'openai', the model's name."
     )
-    engine: Literal["transformers", "openai", "scripted"] = Field(
+    engine: EngineName = Field(
         "transformers", description="What runs it: this process, or an OpenAI-compatible server."
     )
     base_url: str | None = Field(

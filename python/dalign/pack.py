@@ -46,16 +46,6 @@ class TrainingText:
     completion: str
 
 
-def completion_text(
-    reasoning: str | None, answer: str, tags: tuple[str, str] | None, *, opened: bool
-) -> str:
-    """A completion as the model writes it; `opened`: the chat template has already written the opening tag."""
-    if tags is None:
-        return answer
-    start = "" if opened else tags[0]
-    return f"{start} {reasoning or ''}{tags[1]} {answer}"
-
-
 def own_words(messages: Sequence[Message]) -> str:
     """All that the user's conversation says."""
     return "\n".join(m["content"] for m in messages)

@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Request
-from dalign.models.scripted import ScriptedEngine
 from dalign.pipeline.context import RunContext
 from dalign.pipeline.plan import make_plan
 from dalign.pipeline.runner import run_plan

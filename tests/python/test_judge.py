@@ -11,8 +11,8 @@ from dalign.config import Judge, Reasoning, Rl
 from dalign.judge.answers import AnswerJudge
 from dalign.judge.data import judge_questions
 from dalign.judge.verdicts import Court, Question, Scale, reduce_verdicts
+from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Request, Sampling
-from dalign.models.scripted import ScriptedEngine
 from dalign.progress import Silent
 from dalign.rows import AnswerToJudge, Message, Prompt
 from dalign.spec.parse import load_spec

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from dalign.errors import InputError
-from dalign.pack import TrainingText, check_no_spec, completion_text, mix, pack
+from dalign.pack import TrainingText, check_no_spec, mix, pack
 
 WORDS: dict[str, int] = {}
 
@@ -21,21 +21,6 @@ def tokenize(texts: Sequence[str]):
 
 def row(name: str, prompt: str, completion: str, own: str = "") -> TrainingText:
     return TrainingText(name, "soup", prompt, own or prompt, completion)
-
-
-@pytest.mark.parametrize(
-    ("reasoning", "answer", "tags", "opened", "text"),
-    [
-        ("why", "what", ("<think>", "</think>"), False, "<think> why</think> what"),
-        # The template has written the opening tag: the model must not write a second one.
-        ("why", "what", ("<think>", "</think>"), True, " why</think> what"),
-        ("why", "what", None, False, "what"),
-    ],
-)
-def test_a_completion_is_written_as_the_model_writes_it(
-    reasoning, answer, tags, opened, text
-) -> None:
-    assert completion_text(reasoning, answer, tags, opened=opened) == text
 
 
 def test_only_the_completion_and_its_end_are_trained_on() -> None:

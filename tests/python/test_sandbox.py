@@ -12,7 +12,7 @@ import pytest
 from dalign.config import Model
 from dalign.data.prompts import read_prompts
 from dalign.data.patterns import answer_is, read_patterns
-from dalign.models.local import LocalEngine
+from dalign.models.engines.local import LocalEngine
 from dalign.models.protocol import Request, Sampling
 from dalign.sandbox import language as lang
 from dalign.sandbox.checkpoint import MODEL

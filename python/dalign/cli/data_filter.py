@@ -13,11 +13,12 @@ from dalign.cli.data_work import Job, tell
 from dalign.cli.terminal import warn
 from dalign.data.quality import Measuring, Quality, chosen_limits
 from dalign.data.row_batch import Batch, Decision
-from dalign.data.row_checks import Form, FormCheck, SurvivorCheck, TokenCheck, open_tokenizer
+from dalign.data.row_checks import Form, FormCheck, SurvivorCheck, TokenCheck
 from dalign.data.row_files import Decide, sift
 from dalign.data.row_overlap import RecitalCheck
 from dalign.data.row_quality import QualityCheck
 from dalign.errors import InputError
+from dalign.models.tokenizer import Tokenizer, open_tokenizer
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
 from dalign.spec.types import GENERAL
@@ -34,11 +35,11 @@ class Tokens:
     least: int
     most: int | None
 
-    def open(self) -> _core.Tokenizer | None:
+    def open(self) -> Tokenizer | None:
         """The tokenizer, if one is named."""
         return None if self.path is None else open_tokenizer(self.path)
 
-    def check(self, text_field: str, tokenizer: _core.Tokenizer | None) -> TokenCheck | None:
+    def check(self, text_field: str, tokenizer: Tokenizer | None) -> TokenCheck | None:
         """The check, or None where nothing is asked for."""
         if not self.least and self.most is None:
             return None
@@ -74,7 +75,7 @@ class Limits:
     measuring: Measuring
     prompt_field: str | None
 
-    def check(self, form: Form, tokenizer: _core.Tokenizer | None) -> QualityCheck | None:
+    def check(self, form: Form, tokenizer: Tokenizer | None) -> QualityCheck | None:
         """The check, or None where nothing is asked for."""
         found = chosen_limits(self.named, "--limit", usual=self.usual)
         if not found:

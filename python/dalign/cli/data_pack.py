@@ -9,7 +9,6 @@ from typing import Any
 
 from dalign.cli.data_work import Job, tell
 from dalign.data.parquet_rows import ParquetWriter
-from dalign.data.row_checks import open_tokenizer
 from dalign.data.row_files import (
     Counts,
     RowFile,
@@ -22,6 +21,8 @@ from dalign.data.row_files import (
 )
 from dalign.data.row_packing import NO_FORM, SCHEMA, OverLong, Packer, Render, read_texts
 from dalign.errors import InputError
+from dalign.models.render import Renderer
+from dalign.models.tokenizer import open_tokenizer
 
 # Bytes that a buffered token takes on its way to a bin: ids, mask, row, and their packed copies.
 TOKEN_BYTES = 96
@@ -92,18 +93,10 @@ def _renderer(folder: Path) -> Render:
         )
     from dalign.models.checkpoint import load_tokenizer
 
-    tokenizer = load_tokenizer(folder, False)
+    renderer = Renderer(load_tokenizer(folder, False))
 
     def render(messages: Sequence[Mapping[str, Any]]) -> list[tuple[str, bool]]:
-        turns = [dict(turn) for turn in messages]
-        prompt = tokenizer.apply_chat_template(
-            turns[:-1], add_generation_prompt=True, tokenize=False
-        )
-        whole = tokenizer.apply_chat_template(turns, tokenize=False)
-        if not whole.startswith(prompt):
-            raise InputError(
-                "the chat template writes the conversation otherwise once it is answered; render it yourself into segments"
-            )
-        return [(prompt, False), (whole[len(prompt) :], True)]
+        prompt, answer = renderer.turn(messages)
+        return [(prompt, False), (answer, True)]
 
     return render

@@ -20,7 +20,7 @@ from dalign.errors import InputError, did_you_mean
 from dalign.judge.ruling_form import read_form
 from dalign.judge.rulings import TEMPLATE as RULING
 from dalign.judge.rulings import Bench, Case, policies_shown
-from dalign.models.checkpoint import check_checkpoint
+from dalign.models.engines.open import kind_of, resolved
 from dalign.models.protocol import Request, Sampling
 from dalign.models.replies import replies_to
 from dalign.pipeline.context import RunContext
@@ -159,8 +159,7 @@ def _check_out(out: Path, *, force: bool) -> None:
 
 
 def _check_model(ctx: RunContext, model: Model) -> None:
-    if model.engine == "transformers":
-        check_checkpoint(ctx.checkpoint_of(model))
+    kind_of(model).check(resolved(model, ctx.checkpoints))
 
 
 def _written(

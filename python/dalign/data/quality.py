@@ -11,6 +11,7 @@ import polars as pl
 from dalign import _core
 from dalign.data.row_batch import Decision
 from dalign.errors import InputError, did_you_mean
+from dalign.models.tokenizer import Tokenizer
 
 # The least and the greatest value that a measure may have, both included; None limits nothing.
 Bounds = tuple[float | None, float | None]
@@ -56,7 +57,7 @@ class Quality:
         self,
         measuring: Measuring,
         limits: Mapping[str, Bounds],
-        tokenizer: _core.Tokenizer | None,
+        tokenizer: Tokenizer | None,
     ) -> None:
         self._measuring, self._limits, self._tokenizer = measuring, limits, tokenizer
         if tokenizer is None and (named := [name for name in TOKEN_MEASURES if name in limits]):
@@ -109,13 +110,8 @@ class Quality:
         )
         if self._tokenizer is None:
             return measures
-        counts = (_tokens(self._tokenizer, texts) for texts in (reasoning, answers))
+        counts = (self._tokenizer.count(texts) for texts in (reasoning, answers))
         return measures.with_columns(**dict(zip(TOKEN_MEASURES, counts, strict=True)))
-
-
-def _tokens(tokenizer: _core.Tokenizer, texts: pl.Series) -> pl.Series:
-    _, offsets = tokenizer.encode(texts)
-    return pl.Series(offsets[1:] - offsets[:-1])
 
 
 def _details(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -11,6 +10,7 @@ from dalign import _core
 from dalign.data.jsonl_rows import LineBatch
 from dalign.data.row_batch import Batch, Decision
 from dalign.errors import InputError
+from dalign.models.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class TokenCheck:
     def __init__(
         self,
         text_field: str,
-        tokenizer: _core.Tokenizer,
+        tokenizer: Tokenizer,
         min_tokens: int,
         max_tokens: int | None,
     ) -> None:
@@ -109,8 +109,7 @@ class TokenCheck:
 
     def __call__(self, batch: Batch) -> Decision:
         """The decision on a batch: `too_few_tokens` or `too_many_tokens`."""
-        _, offsets = self._tokenizer.encode(batch.texts(self._text_field))
-        tokens = pl.Series("tokens", offsets[1:] - offsets[:-1])
+        tokens = self._tokenizer.count(batch.texts(self._text_field)).alias("tokens")
         most = 2**63 if self._most is None else self._most
         told = tokens.to_frame().select(
             reason=pl.when(pl.col("tokens") < self._least)
@@ -170,14 +169,3 @@ def text_hashes(texts: pl.Series) -> pl.DataFrame:
     """128 bits of each text up to white space, in two columns; equal in this process alone."""
     words = texts.str.strip_chars().str.replace_all(r"\s+", " ")
     return pl.DataFrame({"a": words.hash(1), "b": words.hash(2)})
-
-
-def open_tokenizer(path: Path) -> _core.Tokenizer:
-    """The tokenizer of a `tokenizer.json` or of the checkpoint folder that holds one."""
-    file = path / "tokenizer.json" if path.is_dir() else path
-    if not file.is_file():
-        raise InputError(f"{file}: no such file; name a tokenizer.json or a folder that has one")
-    try:
-        return _core.Tokenizer.from_file(file)
-    except _core.CoreError as error:
-        raise InputError(f"{error}; name a Hugging Face tokenizer.json") from error

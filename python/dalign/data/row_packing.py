@@ -11,6 +11,7 @@ import polars as pl
 from dalign import _core
 from dalign.data.row_batch import Batch, Decision
 from dalign.errors import InputError
+from dalign.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,7 +129,7 @@ class Packer:
     on the rows and the settings alone, not on batches.
     """
 
-    tokenizer: _core.Tokenizer
+    tokenizer: Tokenizer
     capacity: int
     over_long: OverLong
     buffer_tokens: int

@@ -47,13 +47,22 @@ def check_checkpoint(path: Path) -> None:
     _check_tokenizer(path)
 
 
-def _check_weights(path: Path) -> None:
+def has_tokenizer(path: Path) -> bool:
+    """Whether the folder holds a tokenizer of some kind."""
+    return any((path / name).is_file() for name in TOKENIZERS)
+
+
+def _check_folder(path: Path) -> None:
     if not path.is_dir():
         raise InputError.in_file(
             path,
             "no such folder; a model's path is a checkpoint folder, or 'sandbox'",
             kind="missing_folder",
         )
+
+
+def _check_weights(path: Path) -> None:
+    _check_folder(path)
     if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
         raise InputError.in_file(
             path,
@@ -102,7 +111,7 @@ def _check_shards(path: Path) -> None:
 
 
 def _check_tokenizer(path: Path) -> None:
-    if not any((path / name).is_file() for name in TOKENIZERS):
+    if not has_tokenizer(path):
         raise InputError.in_file(
             path,
             "no tokenizer (tokenizer.json); save the model's tokenizer into the folder",
@@ -167,18 +176,26 @@ def _content_hash(file: Path) -> bytes:
 
 def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     """The folder's tokenizer, which has a chat template. Raises InputError where it has none or cannot be read."""
-    transformers = import_transformers()
-    _check_weights(path)
+    _check_folder(path)
     _check_tokenizer(path)
+    tokenizer = own_tokenizer(path, trust_remote_code)
+    if not tokenizer.chat_template:
+        raise InputError(_no_template(path))
+    return tokenizer
+
+
+def own_tokenizer(path: Path, trust_remote_code: bool) -> Any:
+    """The tokenizer that transformers makes of the folder, with or without a chat template.
+
+    Raises InputError where it cannot be read. For ids and counts, see `models.tokenizer.open_tokenizer`.
+    """
+    transformers = import_transformers()
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
+        return transformers.AutoTokenizer.from_pretrained(
             str(path), trust_remote_code=trust_remote_code, local_files_only=True
         )
     except (OSError, ValueError, ImportError) as error:
         raise _not_loaded(path, "tokenizer", error) from error
-    if not tokenizer.chat_template:
-        raise _no_template(path)
-    return tokenizer
 
 
 def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> Any:

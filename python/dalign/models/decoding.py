@@ -23,6 +23,8 @@ from dalign.models.protocol import Sampling
 # Random numbers drawn from a row's stream at a time; keys and values by which a full buffer grows.
 UNIFORMS_AT_ONCE = 128
 ROOM_TOKENS = 128
+# What forward calls its cache: since transformers 5.24, and before it or in a checkpoint's own code.
+CACHE_NAMES = ("cache", "past_key_values")
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,17 @@ def forward_options(model: Any) -> frozenset[str]:
     return frozenset(inspect.signature(base.forward).parameters)
 
 
+def _cache_name(model: Any, options: frozenset[str]) -> str:
+    """The name of forward's key-value cache. Raises InputError for a model that has none."""
+    name = next((name for name in CACHE_NAMES if name in options), None)
+    if name is None:
+        raise InputError(
+            f"{type(model).__name__} has no key-value cache, which generating with engine "
+            "'transformers' needs; serve it and use engine 'openai'"
+        )
+    return name
+
+
 class _Running:
     """A batch on its way. Finished rows are dropped once they are a quarter of it."""
 
@@ -180,10 +193,7 @@ class _Running:
         self.model, self.sampling = model, sampling
         device = model.device
         options = forward_options(model)
-        if "past_key_values" not in options:
-            raise InputError(
-                f"{type(model).__name__} has no key-value cache, which generating with engine 'transformers' needs; serve it and use engine 'openai'"
-            )
+        self.cache_name = _cache_name(model, options)
         self.keep_last = {"logits_to_keep": 1} if "logits_to_keep" in options else {}
         self.takes_positions = "position_ids" in options
         self.rows_R = torch.arange(len(prompts), device=device)
@@ -231,8 +241,8 @@ class _Running:
         output = self.model(
             input_ids=ids_RT,
             attention_mask=self.mask_RT[:, : self.width],
-            past_key_values=self.cache,
             use_cache=True,
+            **{self.cache_name: self.cache},
             **positions,
             **self.keep_last,
         )

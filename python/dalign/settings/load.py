@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dalign.config import Config, Model
+from dalign.config import CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import InputError
 from dalign.settings.problems import Places, problem
 from dalign.settings.schema import is_optional, is_path, is_text
@@ -152,7 +152,7 @@ def _is_checkpoint(values: Mapping[str, Any], dotted: str, value: str) -> bool:
     if section not in _MODELS or key != "path" or value == SANDBOX:
         return False
     default = Model.model_fields["engine"].default
-    return bool(values[section].get("engine", default) == "transformers")
+    return values[section].get("engine", default) in CHECKPOINT_ENGINES
 
 
 def _assign(values: Any, dotted: str, value: str) -> None:
@@ -204,7 +204,7 @@ def _check_model(key: str, model: Model | None) -> None:
     if model is not None and model.checkpoint is not None and not model.checkpoint.is_dir():
         way_out = "give the checkpoint folder of the model that the server serves"
         raise _missing(f"{key}.checkpoint", model.checkpoint, "folder", way_out)
-    if model is None or model.engine != "transformers" or model.path == SANDBOX:
+    if model is None or model.engine not in CHECKPOINT_ENGINES or model.path == SANDBOX:
         return
     folder = Path(model.path)
     way_out = f"give a checkpoint folder, or {SANDBOX!r} for the model that dalign ships"

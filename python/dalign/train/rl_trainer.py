@@ -18,7 +18,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from dalign.kernels.token_logprobs import token_logprobs, token_logprobs_and_entropy
 from dalign.models.decoding import Decoded, decode, forward_options
-from dalign.models.local import LocalEngine
+from dalign.models.engines.local import LocalEngine
 from dalign.models.probe import special_token_ids
 from dalign.models.protocol import Sampling
 from dalign.rows import row_seed

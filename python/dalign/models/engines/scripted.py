@@ -9,7 +9,9 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from dalign.errors import InputError
+from dalign.models.engines.kind import EngineKind
 from dalign.models.protocol import Reply, Request, Sampling
+from dalign.store import file_digest
 
 Script = Callable[[Request], str | Reply] | Mapping[str, str]
 
@@ -91,3 +93,11 @@ def _look_up(table: Mapping[str, str], request: Request) -> str:
         f"request {request.id}: no entry of the script stands in its last message "
         f'({last[:60]!r}); add one, or the entry "" for all others'
     )
+
+
+KIND = EngineKind(
+    name="scripted",
+    writes_open_tag=True,
+    fingerprint_of=lambda model: file_digest(Path(model.path)),
+    open=lambda model, _: ScriptedEngine.load(Path(model.path)),
+)

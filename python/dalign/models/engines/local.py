@@ -6,16 +6,25 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dalign import config
 from dalign.errors import InputError
-from dalign.models.checkpoint import fingerprint as checkpoint_fingerprint
-from dalign.models.checkpoint import load_model, load_tokenizer
-from dalign.models.decoding import Decoded, decode
-from dalign.models.probe import probe_template, special_token_ids
+from dalign.models.checkpoint import (
+    check_checkpoint,
+    fingerprint,
+    import_transformers,
+    load_model,
+    load_tokenizer,
+)
+from dalign.models.engines.kind import EngineKind
+from dalign.models.probe import special_token_ids
 from dalign.models.protocol import Reply, Request, Sampling
-from dalign.rows import Message, messages_json
+from dalign.models.render import Renderer
+from dalign.rows import Message
+
+if TYPE_CHECKING:
+    from dalign.models.decoding import Decoded
 
 
 class LocalEngine:
@@ -38,20 +47,21 @@ class LocalEngine:
         self.model, self.tokenizer = model, tokenizer
         self.batch_size = batch_size
         self.reasoning = reasoning or config.Reasoning()
-        self.probe = probe_template(tokenizer, self.reasoning)
+        self.renderer = Renderer(tokenizer, self.reasoning)
         self._fingerprint = fingerprint
-        self.end_ids = _end_ids(model, tokenizer, self.probe.end_token_ids)
+        self.end_ids = _end_ids(model, tokenizer, self.renderer.probe.end_token_ids)
         tags = set(tokenizer.convert_tokens_to_ids([self.reasoning.open, self.reasoning.close]))
         # Tags that are special tokens stay in the text; without them the reasoning could not be told from the answer.
         self._unwritten = special_token_ids(tokenizer) - tags
 
     @classmethod
-    def load(cls, model: config.Model, folder: Path) -> LocalEngine:
-        """The engine of the checkpoint in `folder`, which `model.path` names."""
+    def load(cls, model: config.Model) -> LocalEngine:
+        """The engine of the checkpoint folder `model.path`."""
+        folder = Path(model.path)
         tokenizer = load_tokenizer(folder, model.trust_remote_code)
         weights = load_model(folder, model.dtype, model.device, model.trust_remote_code)
         tags = f"{model.reasoning.kind} {model.reasoning.open} {model.reasoning.close}"
-        settings = f"{checkpoint_fingerprint(folder)} {model.dtype} {tags}"
+        settings = f"{fingerprint(folder)} {model.dtype} {tags}"
         identity = hashlib.sha256(settings.encode()).hexdigest()
         return cls(
             weights,
@@ -78,7 +88,9 @@ class LocalEngine:
         }
         return tuple(
             sorted(
-                {text for text in marking if text.strip()} | set(self.probe.markers) | self._tags()
+                {text for text in marking if text.strip()}
+                | set(self.renderer.probe.markers)
+                | self._tags()
             )
         )
 
@@ -89,18 +101,27 @@ class LocalEngine:
 
     def prompt_ids(self, conversations: Sequence[tuple[Message, ...]]) -> list[list[int]]:
         """The token ids of each conversation, generation prompt included. Equal ones are rendered once."""
-        keys = [messages_json(messages) for messages in conversations]
-        distinct = dict(zip(keys, conversations, strict=True))
+        prompts = self.renderer.prompts(conversations)
+        distinct = list(dict.fromkeys(prompts))
         if not distinct:
             return []
-        rendered = self.tokenizer.apply_chat_template(
-            [list(messages) for messages in distinct.values()],
-            tokenize=False,
-            add_generation_prompt=True,
-        )
-        ids = self.tokenizer(rendered, add_special_tokens=False)["input_ids"]
+        ids = self.tokenizer(distinct, add_special_tokens=False)["input_ids"]
         ids_of = dict(zip(distinct, ids, strict=True))
-        return [ids_of[key] for key in keys]
+        return [ids_of[prompt] for prompt in prompts]
+
+    def texts_of(self, decoded: Sequence[Decoded]) -> list[str]:
+        """What the model wrote in each completion: its text without the end token and other special tokens.
+
+        The reasoning's tags stay, also where they are special tokens.
+        """
+        if not decoded:
+            # batch_decode makes one empty text of no list.
+            return []
+        written = [[i for i in d.ids if i not in self._unwritten] for d in decoded]
+        texts: list[str] = self.tokenizer.batch_decode(
+            written, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return texts
 
     def stream(
         self,
@@ -125,6 +146,9 @@ class LocalEngine:
         sampling: Sampling,
         done: AbstractSet[str],
     ) -> Iterator[list[Reply]]:
+        # Here, as it loads torch, which what asks for an engine's KIND alone does not need.
+        from dalign.models.decoding import decode
+
         order = sorted(range(len(requests)), key=lambda i: len(prompts[i]))
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
@@ -132,23 +156,12 @@ class LocalEngine:
                 continue
             seeds = [requests[i].seed for i in rows]
             decoded = decode(self.model, [prompts[i] for i in rows], seeds, sampling, self.end_ids)
-            wanted = [
-                (requests[i].id, d)
-                for i, d in zip(rows, decoded, strict=True)
+            # `tokens` counts what was generated, the end token included.
+            yield [
+                Reply(requests[i].id, text, "stop" if d.ended else "length", len(d.ids) + d.ended)
+                for i, d, text in zip(rows, decoded, self.texts_of(decoded), strict=True)
                 if requests[i].id not in done
             ]
-            yield self._replies(wanted)
-
-    def _replies(self, decoded: list[tuple[str, Decoded]]) -> list[Reply]:
-        """The tokens as text. `tokens` counts what was generated, the end token included."""
-        written = [[i for i in d.ids if i not in self._unwritten] for _, d in decoded]
-        texts = self.tokenizer.batch_decode(
-            written, skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
-        return [
-            Reply(row, text, "stop" if d.ended else "length", len(d.ids) + d.ended)
-            for (row, d), text in zip(decoded, texts, strict=True)
-        ]
 
     def _check_room(
         self, requests: Sequence[Request], prompts: list[list[int]], max_new_tokens: int
@@ -177,3 +190,21 @@ def _end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tupl
             "set eos_token in its tokenizer_config.json or eos_token_id in its generation_config.json"
         )
     return tuple(sorted(ends))
+
+
+def _open(model: config.Model, threads: int) -> LocalEngine:
+    check_checkpoint(Path(model.path))
+    import_transformers()
+    import torch
+
+    torch.set_num_threads(threads)
+    return LocalEngine.load(model)
+
+
+KIND = EngineKind(
+    name="transformers",
+    writes_open_tag=False,
+    fingerprint_of=lambda model: fingerprint(Path(model.path)),
+    open=_open,
+    check=lambda model: check_checkpoint(Path(model.path)),
+)

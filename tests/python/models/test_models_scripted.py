@@ -1,4 +1,4 @@
-"""The scripted engine, and opening engines from a config."""
+"""The scripted engine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from dalign import config
 from dalign.errors import InputError
-from dalign.models.open_engine import model_folder, open_engine
+from dalign.models.engines.open import open_engine
+from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply, Request, Sampling
-from dalign.models.scripted import ScriptedEngine
 from dalign.rows import Message
 
 SAMPLING = Sampling(temperature=1.0, max_new_tokens=8)
@@ -60,9 +60,7 @@ def test_a_message_that_the_table_lacks_is_named() -> None:
 def test_a_script_is_opened_from_its_file(tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text(json.dumps({"": "hello"}))
-    engine = open_engine(
-        config.Model(path=str(script), engine="scripted"), threads=1, sandbox_path=None
-    )
+    engine = open_engine(config.Model(path=str(script), engine="scripted"), threads=1)
     assert [r.text for batch in engine.stream(requests_of("a"), SAMPLING) for r in batch] == [
         "hello"
     ]
@@ -77,15 +75,3 @@ def test_a_script_that_is_no_table_is_refused(tmp_path: Path, text: str) -> None
     script.write_text(text)
     with pytest.raises(InputError, match=r"script\.json: .*write"):
         ScriptedEngine.load(script)
-
-
-def test_the_word_sandbox_stands_for_the_folder_given() -> None:
-    assert model_folder(config.Model(path="sandbox"), Path("/s")) == Path("/s")
-    assert model_folder(config.Model(path="m"), Path("/s")) == Path("m")
-    with pytest.raises(InputError, match="no sandbox"):
-        model_folder(config.Model(path="sandbox"), None)
-
-
-def test_a_missing_checkpoint_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such folder"):
-        open_engine(config.Model(path=str(tmp_path / "gone")), threads=1, sandbox_path=None)

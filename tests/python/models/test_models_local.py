@@ -13,9 +13,9 @@ pytest.importorskip("transformers")
 
 import safetensors.torch
 from dalign import config
-from dalign.models.decoding import Draws, decode, draw_tokens
-from dalign.models.local import LocalEngine
-from dalign.models.open_engine import open_engine
+from dalign.models.decoding import Decoded, Draws, decode, draw_tokens
+from dalign.models.engines.local import LocalEngine
+from dalign.models.engines.open import open_engine
 from dalign.models.protocol import Reply, Request, Sampling
 from dalign.rows import Message
 from dalign.sandbox.tokenizer import build_tokenizer
@@ -176,13 +176,11 @@ class Fixed(torch.nn.Module):
             self.follows[token] = following
         self.calls: list[tuple[int, ...]] = []
 
-    def forward(
-        self, input_ids: Any, attention_mask: Any, past_key_values: Any, use_cache: bool
-    ) -> Any:
+    def forward(self, input_ids: Any, attention_mask: Any, cache: Any, use_cache: bool) -> Any:
         self.calls.append(tuple(input_ids.shape))
         keys = torch.zeros(len(input_ids), 1, input_ids.shape[1], 1)
         for layer in range(2):
-            past_key_values.update(keys, keys, layer)
+            cache.update(keys, keys, layer)
         logits = torch.nn.functional.one_hot(self.follows[input_ids], len(TOKENIZER)).float() * 1e4
         return type("Output", (), {"logits": logits})
 
@@ -198,6 +196,31 @@ def test_the_end_token_stops_a_row_and_ended_rows_leave_the_batch() -> None:
         ([13] * 6, False),
     ]
     assert [rows for rows, _ in fixed.calls] == [4, 3, 2, 1, 1, 1]
+
+
+class FixedBefore524(Fixed):
+    """The same, with its cache under the name that transformers had before 5.24."""
+
+    def forward(  # type: ignore[override]
+        self, input_ids: Any, attention_mask: Any, past_key_values: Any, use_cache: bool
+    ) -> Any:
+        return super().forward(input_ids, attention_mask, past_key_values, use_cache)
+
+
+class WithoutCache(Fixed):
+    def forward(self, input_ids: Any, attention_mask: Any) -> Any:  # type: ignore[override]
+        raise AssertionError("it is refused before it is called")
+
+
+@pytest.mark.parametrize("kind", [Fixed, FixedBefore524])
+def test_the_cache_goes_by_the_name_that_the_model_has_for_it(kind: type[Fixed]) -> None:
+    fixed = kind({10: 11, 11: END})
+    assert [d.ids for d in decode(fixed, [[10]], [0], Sampling(0.0, 4), [END])] == [[11]]
+
+
+def test_a_model_without_a_cache_is_refused() -> None:
+    with pytest.raises(InputError, match="WithoutCache has no key-value cache"):
+        decode(WithoutCache({}), [[10]], [0], Sampling(0.0, 4), [END])
 
 
 def test_equal_prompts_are_read_once() -> None:
@@ -282,6 +305,15 @@ def test_special_tokens_are_left_out_of_the_text_and_tags_are_kept(model: Any) -
         assert reply == Reply("row-0", "<think> ok</think> hi", "stop", 6)
 
 
+def test_texts_of_decoded_tokens_leave_the_end_and_other_special_tokens_out(model: Any) -> None:
+    words = ["<think>", "Ġok", "<|user|>", "</think>", "Ġhi"]
+    ids = [TOKENIZER.convert_tokens_to_ids(word) for word in words]
+    engine = engine_of(model)
+    decoded = [Decoded(ids, True, END), Decoded([], False), Decoded(ids[1:2], False)]
+    assert engine.texts_of(decoded) == ["<think> ok</think> hi", "", " ok"]
+    assert engine.texts_of([]) == []
+
+
 def test_a_model_in_training_is_as_before_and_still_trains() -> None:
     training = tiny().train()
     training.model.layers[0].eval()
@@ -296,9 +328,7 @@ def test_a_model_in_training_is_as_before_and_still_trains() -> None:
 def test_a_checkpoint_is_opened_from_the_config(model: Any, tmp_path: Path) -> None:
     model.save_pretrained(str(tmp_path))
     TOKENIZER.save_pretrained(str(tmp_path))
-    opened = open_engine(
-        config.Model(path="sandbox", batch_size=3), threads=1, sandbox_path=tmp_path
-    )
+    opened = open_engine(config.Model(path=str(tmp_path), batch_size=3), threads=1)
     assert isinstance(opened, LocalEngine)
     assert opened.batch_size == 3
     requests, sampling = requests_of(*TEXTS), Sampling(1.0, 12)
@@ -314,9 +344,7 @@ def test_a_checkpoint_is_opened_from_the_config(model: Any, tmp_path: Path) -> N
         "<|system|>",
         "<|user|>",
     )
-    half = open_engine(
-        config.Model(path=str(tmp_path), dtype="bfloat16"), threads=1, sandbox_path=None
-    )
+    half = open_engine(config.Model(path=str(tmp_path), dtype="bfloat16"), threads=1)
     assert half.fingerprint != opened.fingerprint
 
 
@@ -325,7 +353,7 @@ def test_weights_that_cannot_be_read_are_named(model: Any, tmp_path: Path) -> No
     TOKENIZER.save_pretrained(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(InputError, match=f"^{tmp_path}: its model on cpu cannot be loaded"):
-        open_engine(config.Model(path=str(tmp_path)), threads=1, sandbox_path=None)
+        open_engine(config.Model(path=str(tmp_path)), threads=1)
 
 
 def test_weights_that_are_not_there_are_never_made_up(model: Any, tmp_path: Path) -> None:
@@ -337,4 +365,4 @@ def test_weights_that_are_not_there_are_never_made_up(model: Any, tmp_path: Path
     with pytest.raises(
         InputError, match=r"lack 1 of the model's weights .first: model\.norm\.weight"
     ):
-        open_engine(config.Model(path=str(tmp_path)), threads=1, sandbox_path=None)
+        open_engine(config.Model(path=str(tmp_path)), threads=1)

@@ -17,13 +17,16 @@ import aiohttp
 
 from dalign import config
 from dalign.errors import InputError, ServerError
-from dalign.models.in_flight import arrivals
+from dalign.models.engines.in_flight import arrivals
+from dalign.models.engines.kind import EngineKind
 from dalign.models.protocol import Reply, Request, Sampling
 from dalign.rows import Finish
 
 ATTEMPTS = 5
 LONGEST_WAIT_S = 60.0
 CONNECT_TIMEOUT_S = 30.0
+# What the column of token counts holds.
+MOST_TOKENS = 2**32 - 1
 # A server's template cannot be seen, so untrusted text is cleared of the markers of the known ones.
 KNOWN_MARKERS = (
     "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "[INST]", "[/INST]",
@@ -177,10 +180,12 @@ class ServerEngine:
             choice = body["choices"][0]
             message = choice["message"]
             finish = FINISHES.get(choice.get("finish_reason"), "error")
-            tokens = int((body.get("usage") or {}).get("completion_tokens") or 0)
-            content = str(message.get("content") or "")
-            thought = message.get("reasoning_content") or message.get("reasoning")
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            tokens = _count((body.get("usage") or {}).get("completion_tokens"))
+            content = message.get("content") or ""
+            thought = message.get("reasoning_content") or message.get("reasoning") or ""
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+            return None
+        if not isinstance(content, str) or not isinstance(thought, str):
             return None
         if thought and self.reasoning.kind == "tags":
             # Cut off within the reasoning: no closing tag, as the model wrote none.
@@ -193,7 +198,7 @@ class ServerEngine:
         try:
             error = json.loads(text)["error"]
             said = error["message"] if isinstance(error, dict) else error
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             said = text
         line = " ".join("".join(c if c.isprintable() else " " for c in str(said)).split())
         return (line.replace(self._api_key, "***") if self._api_key else line)[:300] or "no text"
@@ -244,6 +249,11 @@ class _Seen:
     answers: int = 0
 
 
+def _count(tokens: object) -> int:
+    """The tokens that the server says it generated; 0 where it says nothing that could be a count."""
+    return tokens if isinstance(tokens, int) and 0 <= tokens <= MOST_TOKENS else 0
+
+
 def retry_after_s(header: str | None) -> float | None:
     """The seconds that a Retry-After header asks for, given in seconds or as a date; None without one."""
     if not header:
@@ -257,3 +267,12 @@ def retry_after_s(header: str | None) -> float | None:
     except ValueError:
         return None
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+# A server gives reasoning and answer apart; what it serves cannot be seen from here.
+KIND = EngineKind(
+    name="openai",
+    writes_open_tag=True,
+    fingerprint_of=lambda model: f"served:{model.path}",
+    open=lambda model, _: ServerEngine.of(model),
+)

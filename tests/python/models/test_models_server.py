@@ -10,9 +10,9 @@ from email.utils import format_datetime
 import pytest
 from dalign import config
 from dalign.errors import InputError, ServerError
-from dalign.models.open_engine import open_engine
+from dalign.models.engines.open import open_engine
+from dalign.models.engines.server import ServerEngine, retry_after_s
 from dalign.models.protocol import Reply, Request, Sampling
-from dalign.models.server import ServerEngine, retry_after_s
 from dalign.rows import Message
 from fake_server import Answer, FakeServer, chat, refusal
 
@@ -166,6 +166,42 @@ def test_a_refused_request_names_address_status_and_the_servers_words() -> None:
     assert len(server.bodies) == 1
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": [{"type": "text", "text": "hi"}]},
+        {"content": "hi", "reasoning": {"text": "hm"}},
+        "hi",
+    ],
+    ids=["content in parts", "reasoning in parts", "no message"],
+)
+def test_a_message_of_another_form_is_no_reply(message: object) -> None:
+    answer = Answer({"choices": [{"message": message, "finish_reason": "stop"}]})
+    with FakeServer(lambda body, _: answer) as server:
+        with pytest.raises(ServerError, match="not a chat completion"):
+            replies_of(engine_of(server, attempts=1), requests_of("a"))
+
+
+@pytest.mark.parametrize("count", ["-1", "4294967296", "1e999", "NaN", '"3"', "null"])
+def test_a_token_count_that_is_none_counts_as_none(count: str) -> None:
+    body = f'{{"choices": [{{"message": {{"content": "x"}}}}], "usage": {{"completion_tokens": {count}}}}}'
+    with FakeServer(lambda _, __: Answer(body)) as server:
+        assert replies_of(engine_of(server), requests_of("a"))["row-a"].tokens == 0
+
+
+def test_an_error_text_can_be_stored_and_shown() -> None:
+    with FakeServer(lambda body, _: refusal(400, "no \ud800 model \x00 here")) as server:
+        with pytest.raises(ServerError, match=r"status 400: no model here$") as caught:
+            replies_of(engine_of(server), requests_of("a"))
+    str(caught.value).encode()
+
+
+def test_a_body_nested_too_deeply_is_no_reply() -> None:
+    with FakeServer(lambda body, _: Answer("[" * 200_000)) as server:
+        with pytest.raises(ServerError, match="not a chat completion"):
+            replies_of(engine_of(server, attempts=1), requests_of("a"))
+
+
 def test_an_unreachable_server_is_named_in_one_sentence() -> None:
     with socket.socket() as taken:
         # Bound but not listening: connections are refused.
@@ -209,9 +245,7 @@ def test_the_key_comes_from_the_named_variable_and_is_never_shown(
             path="m", engine="openai", base_url=server.base_url, api_key_env="MY_KEY"
         )
         with pytest.raises(ServerError, match=r"status 401: wrong key \*\*\*$"):
-            list(
-                open_engine(model, threads=1, sandbox_path=None).stream(requests_of("a"), SAMPLING)
-            )
+            list(open_engine(model, threads=1).stream(requests_of("a"), SAMPLING))
     assert server.headers[0]["Authorization"] == "Bearer sk-secret"
 
 
@@ -219,7 +253,7 @@ def test_without_a_key_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with FakeServer(lambda body, _: chat("x")) as server:
         model = config.Model(path="m", engine="openai", base_url=server.base_url)
-        list(open_engine(model, threads=1, sandbox_path=None).stream(requests_of("a"), SAMPLING))
+        list(open_engine(model, threads=1).stream(requests_of("a"), SAMPLING))
     assert "Authorization" not in server.headers[0]
 
 

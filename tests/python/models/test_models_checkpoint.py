@@ -92,7 +92,7 @@ def test_a_broken_config_is_named(folder: Path, text: str) -> None:
 
 
 def test_checking_imports_no_torch() -> None:
-    code = "import sys, dalign.models.checkpoint, dalign.models.open_engine; sys.exit('torch' in sys.modules)"
+    code = "import sys, dalign.models.checkpoint, dalign.models.engines.open; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
