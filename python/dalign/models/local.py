@@ -137,9 +137,9 @@ class LocalEngine:
                 for i, d in zip(rows, decoded, strict=True)
                 if requests[i].id not in done
             ]
-            yield self._replies(wanted)
+            yield self.replies(wanted)
 
-    def _replies(self, decoded: list[tuple[str, Decoded]]) -> list[Reply]:
+    def replies(self, decoded: list[tuple[str, Decoded]]) -> list[Reply]:
         """The tokens as text. `tokens` counts what was generated, the end token included."""
         written = [[i for i in d.ids if i not in self._unwritten] for _, d in decoded]
         texts = self.tokenizer.batch_decode(

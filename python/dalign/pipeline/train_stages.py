@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -19,10 +19,11 @@ from dalign.models.protocol import Sampling
 from dalign.pipeline.context import RunContext
 from dalign.rows import Prompt
 from dalign.store import ROWS, StageFolder, write_text
-from dalign.train.result import TrainResult
-from dalign.train.rewards import CompositeReward, RewardWeights
-from dalign.train.rl import ReplayRow, RlJob, Rollout, train_rl
-from dalign.train.sft import SftJob, train_sft
+from dalign.train.job import RlJob, Rollout, SftJob, TrainResult
+from dalign.train.rl.draw import draw_prompts, prompt_columns
+from dalign.train.rl.replay import read_replayed
+from dalign.train.rl.rewards import CompositeReward, RewardWeights
+from dalign.train.run import train_rl, train_sft
 
 ROLLOUT_SCHEMA = {
     "id": pl.String,
@@ -112,20 +113,25 @@ def run_rl(ctx: RunContext, folder: StageFolder) -> None:
     weights = RewardWeights(
         settings.judge_weight, settings.heuristic_weight, settings.format_weight
     )
-    log = _RolloutLog(ctx, folder)
-
-    def back_to(step: int) -> None:
-        judge.load(folder.path / f"judge-{step}.json")
-        log.back_to(step)
-
+    log = _RolloutLog(ctx, folder, judge)
+    drawn = draw_prompts(
+        prompt_columns(ctx.rl_prompts),
+        steps=settings.steps, per_step=settings.prompts_per_step,
+        seed=ctx.config.run.seed, balance=settings.balance,
+    )  # fmt: skip
+    replayed = (
+        read_replayed(
+            ctx.folder("pack").path,
+            steps=settings.steps, per_step=settings.replay_rows, seed=ctx.config.run.seed,
+        )
+        if settings.replay > 0
+        else ()
+    )  # fmt: skip
     job = RlJob(
-        start=start, prompts=ctx.rl_prompts, out=folder.path, settings=settings, seed=ctx.config.run.seed,
-        reasoning=model.reasoning,
-        replay_rows=_replay_rows(ctx) if settings.replay > 0 else (),
+        start=start, out=folder.path, settings=settings, seed=ctx.config.run.seed,
+        prompts=[[ctx.rl_prompts[position] for position in of_step] for of_step in drawn],
+        replayed=replayed, reasoning=model.reasoning, keeper=log,
         device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code,
-        on_rollouts=log.add,
-        on_save=lambda step: judge.save(folder.path / f"judge-{step}.json"),
-        on_resume=back_to,
     )  # fmt: skip
     _use_threads(ctx)
     reward = CompositeReward(
@@ -191,32 +197,19 @@ def _finish(
     )
 
 
-def _replay_rows(ctx: RunContext) -> list[ReplayRow]:
-    """The training sequences of the packed bins, each by itself."""
-    return [
-        row for bin_ in ctx.folder("pack").rows().iter_rows(named=True) for row in _sequences(bin_)
-    ]
-
-
-def _sequences(packed: dict[str, list[int]]) -> Iterator[ReplayRow]:
-    starts = [i for i, position in enumerate(packed["position_ids"]) if position == 0]
-    for start, end in zip(starts, [*starts[1:], len(packed["input_ids"])], strict=True):
-        yield packed["input_ids"][start:end], packed["labels"][start:end]
-
-
 class _RolloutLog:
     """Every rollout of a training, journalled; on a resume, what came after the checkpoint is forgotten.
 
     Truth, where labels and patterns know it, is logged beside the judge's score and decides nothing.
     """
 
-    def __init__(self, ctx: RunContext, folder: StageFolder) -> None:
-        self.folder = folder
+    def __init__(self, ctx: RunContext, folder: StageFolder, judge: AnswerJudge) -> None:
+        self.folder, self.judge = folder, judge
         self.prompts = {prompt.id: prompt for prompt in ctx.rl_prompts}
         self.patterns: Patterns | None = next(iter(ctx.patterns.values()), None)
         self.last_reward = "no reward yet"
 
-    def add(self, step: int, rollouts: Sequence[Rollout]) -> None:
+    def rollouts(self, step: int, rollouts: Sequence[Rollout]) -> None:
         given = [r.reward.value for r in rollouts if r.reward.value is not None]
         self.last_reward = f"reward {fmean(given):.2f}" if given else "no reward"
         self.folder.journal().append([self._row(step, i, r) for i, r in enumerate(rollouts)])
@@ -259,7 +252,11 @@ class _RolloutLog:
             "policy_retrieval"
         )
 
-    def back_to(self, step: int) -> None:
+    def save(self, step: int) -> None:
+        self.judge.save(self.folder.path / f"judge-{step}.json")
+
+    def resume(self, step: int) -> None:
+        self.judge.load(self.folder.path / f"judge-{step}.json")
         journal = self.folder.journal()
         kept = [row for row in journal.read() if row["step"] <= step]
         Path(journal.path).unlink(missing_ok=True)
