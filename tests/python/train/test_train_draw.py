@@ -41,6 +41,18 @@ def test_the_draw_depends_on_the_seed_and_more_steps_change_no_earlier_one(balan
     assert draw(9, 1) != draw(9, 2)
 
 
+@pytest.mark.parametrize(
+    ("balance", "positions"),
+    [
+        (None, [[7, 8, 3, 2], [9, 5, 6, 0], [1, 4, 6, 0]]),
+        (SHARES, [[1, 3, 5, 6], [3, 4, 7, 9], [0, 5, 7, 8]]),
+    ],
+)
+def test_a_draw_stays_what_it_was(balance, positions):
+    drawn = draw_prompts(prompt_columns(mixed()), steps=3, per_step=4, seed=7, balance=balance)
+    assert drawn == positions
+
+
 def test_without_balance_every_prompt_comes_before_any_comes_again():
     drawn = draw_prompts(prompt_columns(mixed()), steps=5, per_step=4, seed=0, balance=None)
     flat = [position for step in drawn for position in step]
@@ -84,6 +96,7 @@ def test_a_draw_that_cannot_be_balanced_is_refused(prompts, balance, message):
 
 
 def test_replayed_rows_differ_within_a_step_and_depend_on_seed_and_step():
+    assert draw_replay(50, count=5, seed=3, step=2) == [21, 45, 13, 25, 8]
     first = draw_replay(50, count=16, seed=0, step=1)
     assert len(set(first)) == 16
     assert first == draw_replay(50, count=16, seed=0, step=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -320,6 +322,22 @@ def test_the_divergence_from_the_start_is_none_at_first_and_grows(taught_model, 
 
 def test_the_learning_rate_rises_in_a_line_and_stays():
     assert [rate_factor(step, warmup=3) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompts": [[PROMPTS[0]] * 2] * 3}, "for 3 steps of .2. prompts, not for 4 of 2"),
+        ({"prompts": [[PROMPTS[0]]] * 4}, "for 4 steps of .1. prompts, not for 4 of 2"),
+        ({"replayed": [[([1, 2], [1, 2])]]}, "for 1 steps, not for 4"),
+        ({"loss": "gradient"}, "no RL loss is called 'gradient'"),
+    ],
+)
+def test_a_job_that_does_not_fit_its_settings_is_refused(taught_model, tmp_path, changes, message):
+    job = replace(rl_job(taught_model, tmp_path / "out", settings()), **changes)
+    with pytest.raises(InputError, match=message):
+        train_rl(job, composite(), quietly)
+    assert not job.out.exists()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -91,6 +92,18 @@ def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(
     assert [row["step"] for row in resumed.curve] == [1, 2, 3, 4, 5, 6]
     assert (tmp_path / "a/steps.jsonl").read_bytes() == (tmp_path / "b/steps.jsonl").read_bytes()
     assert_same_weights(undisturbed.final, resumed.final)
+
+
+def test_rows_in_several_files_train_like_those_in_one(random_model, tmp_path):
+    rows, folder = packed(sequences(15)), tmp_path / "rows"
+    for part, of_part in enumerate((rows[:2], rows[2:2], rows[2:])):
+        written(of_part, folder / f"part-{part:05d}.parquet")
+    one = train_sft(sft_job(random_model, rows, tmp_path / "one", settings()), quietly)
+    job = sft_job(random_model, rows, tmp_path / "several", settings())
+    several = train_sft(replace(job, rows=folder), quietly)
+    assert_same_weights(one.final, several.final)
+    # The files are the job's business, the rows what it trains on: it is the same one.
+    assert train_sft(replace(job, rows=sorted(folder.iterdir())), quietly) == several
 
 
 def test_a_checkpoint_cut_short_by_the_kill_is_passed_over(random_model, tmp_path):

@@ -54,16 +54,19 @@ def grpo(policy: Policy) -> PolicyLoss:
     Shao et al. 2024, equation 3.
     """
     ratios_BC = (policy.logps_BC - policy.old_logps_BC).exp()
+    kl_BC = None
+    if policy.reference_logps_BC is not None:
+        # The ratio is 1 where the policy sampled itself, but its gradient makes the divergence's
+        # that of the reverse KL (DeepSeek-V3.2, section 3.1).
+        kl_BC = ratios_BC * divergence(policy.logps_BC, policy.reference_logps_BC)
     advantages_B1 = policy.advantages_B[:, None]
     clipped_BC = ratios_BC.clamp(1 - CLIP, 1 + CLIP)
     losses_BC = -(ratios_BC * advantages_B1).minimum(clipped_BC * advantages_B1)
-    kl = None
-    if policy.reference_logps_BC is not None:
-        kl_BC = divergence(policy.logps_BC, policy.reference_logps_BC)
+    if kl_BC is not None:
         losses_BC = losses_BC + policy.beta * kl_BC
-        kl = token_mean(kl_BC, policy.mask_BC)
     tokens_B = policy.mask_BC.sum(-1).clamp(min=1.0)
     mean = ((losses_BC * policy.mask_BC).sum(-1) / tokens_B).mean()
+    kl = None if kl_BC is None else token_mean(kl_BC, policy.mask_BC)
     return PolicyLoss(mean * (len(policy.advantages_B) / policy.completions), kl)
 
 
@@ -82,8 +85,7 @@ def divergence(logps_BC: Tensor, reference_logps_BC: Tensor) -> Tensor:
 
     Schulman 2020, "Approximating KL divergence": k3.
     """
-    apart_BC = reference_logps_BC - logps_BC
-    return apart_BC.exp() - apart_BC - 1
+    return (reference_logps_BC - logps_BC).exp() - (reference_logps_BC - logps_BC) - 1
 
 
 def token_mean(values_BC: Tensor, mask_BC: Tensor) -> float:
