@@ -19,7 +19,7 @@ from dalign.spec.parse import load_spec
 from dalign.spec.shipped import shipped
 from dalign.spec.templates import load_templates
 from dalign.store import Journal
-from dalign.train.rewards import CompositeReward, RewardWeights
+from dalign.train.rl.rewards import CompositeReward, RewardWeights
 
 SAMPLING = Sampling(0.5, 64)
 SCALE = Scale(k=3, min_valid=3, low=0.0, high=10.0, aggregate="min", parameter=None)

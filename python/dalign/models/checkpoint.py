@@ -180,7 +180,7 @@ def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     _check_tokenizer(path)
     tokenizer = own_tokenizer(path, trust_remote_code)
     if not tokenizer.chat_template:
-        raise InputError(_no_template(path))
+        raise _no_template(path)
     return tokenizer
 
 

@@ -156,12 +156,15 @@ class LocalEngine:
                 continue
             seeds = [requests[i].seed for i in rows]
             decoded = decode(self.model, [prompts[i] for i in rows], seeds, sampling, self.end_ids)
-            # `tokens` counts what was generated, the end token included.
-            yield [
-                Reply(requests[i].id, text, "stop" if d.ended else "length", len(d.ids) + d.ended)
-                for i, d, text in zip(rows, decoded, self.texts_of(decoded), strict=True)
-                if requests[i].id not in done
-            ]
+            replies = self.replies([requests[i].id for i in rows], decoded)
+            yield [reply for reply in replies if reply.id not in done]
+
+    def replies(self, rows: Sequence[str], decoded: Sequence[Decoded]) -> list[Reply]:
+        """What was written for each row. `tokens` counts what was generated, the end token included."""
+        return [
+            Reply(row, text, "stop" if d.ended else "length", len(d.ids) + d.ended)
+            for row, d, text in zip(rows, decoded, self.texts_of(decoded), strict=True)
+        ]
 
     def _check_room(
         self, requests: Sequence[Request], prompts: list[list[int]], max_new_tokens: int

@@ -1,4 +1,4 @@
-"""RL by TRL's GRPO trainer, with our sampling and reward. Imports torch: `rl` is the way in.
+"""RL by TRL's GRPO trainer, with our sampling, reward and loss. Imports torch.
 
 Axes: B completion of a step, C completion token, T token of prompt and completion, N scored token,
 V vocabulary.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from statistics import fmean
 from typing import Any, cast
 
 import torch
@@ -17,26 +16,28 @@ from transformers import TrainerState
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from dalign.kernels.token_logprobs import token_logprobs, token_logprobs_and_entropy
-from dalign.models.decoding import Decoded, decode, forward_options
+from dalign.models.decoding import decode, forward_options
 from dalign.models.engines.local import LocalEngine
-from dalign.models.probe import special_token_ids
-from dalign.models.protocol import Sampling
-from dalign.rows import row_seed
-from dalign.train.draw import draw_replay
-from dalign.train.replay import replay_loss
-from dalign.train.result import StepRow
-from dalign.train.rewards import CompositeReward, Reward
-from dalign.train.rl import RlJob, Rollout
+from dalign.models.protocol import Reply, Sampling
+from dalign.rows import Prompt, row_seed
+from dalign.train.job import RlJob, Rollout, StepRow
+from dalign.train.ranks import from_each, on_first
+from dalign.train.rl.losses import Policy, loss_named, token_mean
+from dalign.train.rl.replay import replay_loss
+from dalign.train.rl.rewards import CompositeReward, Reward
+from dalign.train.rl.rollouts import equal_groups, step_figures
 
 
 class RolloutTrainer(GRPOTrainer):
-    """TRL's loop, loss and checkpoints; our rollouts, reward and log-probabilities."""
+    """TRL's loop, advantages and checkpoints; our rollouts, reward, log-probabilities and loss."""
 
     def __init__(self, *, job: RlJob, reward: CompositeReward, **arguments: Any) -> None:
         """The rest is TRL's."""
         super().__init__(**arguments)
         self.job = job
         self.reward = reward
+        self.loss = loss_named(job.loss)
+        self.prompts = [prompt for of_step in job.prompts for prompt in of_step]
         self.engine = LocalEngine(
             self.accelerator.unwrap_model(self.model),
             arguments["processing_class"],
@@ -44,14 +45,13 @@ class RolloutTrainer(GRPOTrainer):
             fingerprint="",
             reasoning=job.reasoning,
         )
-        self.tokenizer: Any = arguments["processing_class"]
-        tags = self.tokenizer.convert_tokens_to_ids([job.reasoning.open, job.reasoning.close])
-        # Tags that are special tokens stay, or reasoning and answer could not be told apart.
-        self.unwritten = special_token_ids(self.tokenizer) - set(tags)
         self.sampling = Sampling(job.settings.temperature, job.settings.max_new_tokens)
         self.options = forward_options(self.engine.model)
         self.figures: dict[str, float | None] = {}
-        self.completions: list[Decoded] = []
+        # Of the step being made, a completion each.
+        self.sources: list[Prompt] = []
+        self.replies: list[Reply] = []
+        self.rewards: list[Reward] = []
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
@@ -75,24 +75,17 @@ class RolloutTrainer(GRPOTrainer):
             row_seed(self.job.seed, "rollout", str(self.step), str(offset + row))
             for row in range(len(prompts))
         ]
-        conversations = [self.job.prompts[position].messages for position in self.positions]
-        prompt_ids = self.engine.prompt_ids(conversations)
-        self.completions = decode(
-            self.engine.model, prompt_ids, seeds, self.sampling, self.engine.end_ids
-        )
-        completion_ids = [c.ids if c.end is None else [*c.ids, c.end] for c in self.completions]
-        written = [
-            [token for token in completion.ids if token not in self.unwritten]
-            for completion in self.completions
-        ]
-        texts = self.tokenizer.batch_decode(
-            written, skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
+        prompt_ids = self.engine.prompt_ids([prompt.messages for prompt in self.sources])
+        decoded = decode(self.engine.model, prompt_ids, seeds, self.sampling, self.engine.end_ids)
+        completion_ids = [d.ids if d.end is None else [*d.ids, d.end] for d in decoded]
+        sources = [prompt.id for prompt in self.sources]
+        self.replies = self.engine.replies(sources, decoded)
+        texts = [reply.text for reply in self.replies]
         return prompt_ids, completion_ids, None, texts, None, {}, None, []
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """A step's completions, paid and ready for the update."""
-        self.positions = [row["position"] for row in inputs]
+        self.sources = [self.prompts[row["position"]] for row in inputs]
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         # Equal rewards have no advantage; their mean may be off by a rounding, which scaling grows.
         batch["advantages"][equal_groups(self.rewards, self.job.settings.group_size)] = 0.0
@@ -110,11 +103,8 @@ class RolloutTrainer(GRPOTrainer):
 
         TRL leaves NaN out of its group's mean and gives it the advantage 0.
         """
-        sources = [self.job.prompts[position] for position in self.positions]
-        self.texts = completions
-        self.rewards = self.reward(
-            sources, completions, [not completion.ended for completion in self.completions]
-        )
+        truncated = [reply.finish != "stop" for reply in self.replies]
+        self.rewards = self.reward(self.sources, completions, truncated)
         values = [float("nan") if reward.value is None else reward.value for reward in self.rewards]
         rewards_B = torch.tensor(values, dtype=torch.float32, device=self.accelerator.device)
         gathered: Tensor = self.accelerator.gather(rewards_B[:, None])
@@ -122,25 +112,15 @@ class RolloutTrainer(GRPOTrainer):
 
     def _report(self, advantages: Sequence[float]) -> None:
         """Takes down the step's figures and hands its rollouts on."""
-        group = self.job.settings.group_size
-        groups = [advantages[i : i + group] for i in range(0, len(advantages), group)]
-        self.figures = reward_figures(self.rewards) | {
-            "completion_tokens": fmean(len(c.ids) + c.ended for c in self.completions),
-            "advantage_groups": fmean(any(a != 0 for a in rows) for rows in groups),
-        }
-        rollouts = [
-            Rollout(
-                self.job.prompts[position].id,
-                text,
-                len(completion.ids) + completion.ended,
-                reward,
-                advantage,
-            )
-            for position, text, completion, reward, advantage in zip(
-                self.positions, self.texts, self.completions, self.rewards, advantages, strict=True
-            )
-        ]
-        self.job.on_rollouts(self.step, rollouts)
+        made = zip(self.sources, self.replies, self.rewards, advantages, strict=True)
+        rollouts = from_each(
+            [
+                Rollout(prompt.id, reply.text, reply.tokens, reward, advantage)
+                for prompt, reply, reward, advantage in made
+            ]
+        )
+        self.figures = step_figures(rollouts, self.job.settings.group_size)
+        on_first(lambda: self.job.keeper.rollouts(self.step, rollouts))
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -179,30 +159,50 @@ class RolloutTrainer(GRPOTrainer):
         return logps_BC, entropy_BC, None
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
-        """TRL's policy loss, and once a step the replay's."""
-        rows = len(inputs["advantages"])
-        if self.beta == 0.0:
-            inputs = rows_that_move(inputs)
-        loss: Tensor = super()._compute_loss(model, inputs)
-        # The mean is over all rows; those left out would have added zeros to it.
-        loss = loss * (len(inputs["advantages"]) / rows)
+        """A pass's policy loss, and once a step the replay's."""
+        loss = self._policy_loss(model, inputs)
+        replayed = self._replay_loss(model)
+        return loss if replayed is None else loss + self.job.settings.replay * replayed
+
+    def _policy_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        # The divergence moves rows without an advantage too.
+        rows = inputs if self.beta > 0 else rows_that_move(inputs)
+        mask_BC = rows["completion_mask"]
+        logps_BC, entropy_BC, _ = self._get_per_token_logps_and_entropies(
+            model,
+            torch.cat([rows["prompt_ids"], rows["completion_ids"]], dim=1),
+            torch.cat([rows["prompt_mask"], mask_BC], dim=1),
+            mask_BC.shape[1],
+            compute_entropy=True,
+        )
+        assert entropy_BC is not None
+        policy = Policy(
+            logps_BC=logps_BC,
+            # A step makes one update, so the policy that sampled is the one that it updates.
+            old_logps_BC=logps_BC.detach(),
+            reference_logps_BC=rows.get("ref_per_token_logps"),
+            mask_BC=mask_BC,
+            advantages_B=rows["advantages"],
+            completions=len(inputs["advantages"]),
+            beta=self.beta,
+        )
+        of_policy = self.loss(policy)
+        # TRL averages these over the passes of a step and logs them.
+        self._metrics["train"]["entropy"].append(token_mean(entropy_BC, mask_BC))
+        if of_policy.kl is not None:
+            self._metrics["train"]["kl"].append(of_policy.kl)
+        return of_policy.loss / self.current_gradient_accumulation_steps
+
+    def _replay_loss(self, model: Any) -> Tensor | None:
+        """The loss on the step's replayed rows in its first pass; None in others and without any."""
         settings = self.job.settings
-        if (
-            settings.replay > 0
-            and self.job.replay_rows
-            and self._step % self.args.gradient_accumulation_steps == 0
-        ):
-            chosen = draw_replay(
-                len(self.job.replay_rows),
-                count=settings.replay_rows,
-                seed=self.job.seed,
-                step=self.step,
-            )
-            with self.accelerator.autocast():
-                replayed = replay_loss(model, [self.job.replay_rows[row] for row in chosen])
-            self.figures["replay_loss"] = replayed.item()
-            loss = loss + settings.replay * replayed
-        return loss
+        is_first_pass = self._step % self.args.gradient_accumulation_steps == 0
+        if settings.replay == 0 or not self.job.replayed or not is_first_pass:
+            return None
+        with self.accelerator.autocast():
+            replayed = replay_loss(model, self.job.replayed[self.step - 1])
+        self.figures["replay_loss"] = replayed.item()
+        return replayed
 
     def step_row(self, state: TrainerState, logs: dict[str, float]) -> StepRow:
         """A step's row of the curve."""
@@ -214,28 +214,6 @@ class RolloutTrainer(GRPOTrainer):
 def rate_factor(step: int, *, warmup: int) -> float:
     """The share of the full learning rate at a step, counted from 0; no step is spent at 0."""
     return min(1.0, (step + 1) / (warmup + 1))
-
-
-def equal_groups(rewards: Sequence[Reward], group_size: int) -> list[int]:
-    """The positions of the completions whose groups' rewards, where there are any, are equal."""
-    values = [reward.value for reward in rewards]
-    return [
-        position
-        for start in range(0, len(values), group_size)
-        if len(set(values[start : start + group_size]) - {None}) < 2
-        for position in range(start, start + group_size)
-    ]
-
-
-def reward_figures(rewards: Sequence[Reward]) -> dict[str, float | None]:
-    """What a step's rewards come to; see `rl.train_rl`."""
-    values = [reward.value for reward in rewards if reward.value is not None]
-    answers = [reward for reward in rewards if reward.status == "ok"]
-    return {
-        "reward": fmean(values) if values else None,
-        "judged": fmean(reward.judge is not None for reward in answers) if answers else None,
-        "malformed": 1.0 - len(answers) / len(rewards),
-    }
 
 
 def rows_that_move(inputs: dict[str, Any]) -> dict[str, Any]:

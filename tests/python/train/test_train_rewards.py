@@ -8,7 +8,7 @@ import pytest
 from dalign.config import Reasoning
 from dalign.errors import InputError
 from dalign.rows import AnswerToJudge, Prompt
-from dalign.train.rewards import CompositeReward, RewardWeights, completeness
+from dalign.train.rl.rewards import CompositeReward, RewardWeights, completeness
 
 TAGS = Reasoning.model_validate({})
 PLAIN = Reasoning.model_validate({"kind": "none"})

@@ -2,91 +2,31 @@
 
 from __future__ import annotations
 
-import random
-from pathlib import Path
+from dataclasses import replace
 
-import polars as pl
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from dalign.config import Reasoning, Rl, Sft
+from dalign.config import Reasoning, Rl
 from dalign.errors import InputError
 from dalign.rows import Expected, Prompt
-from dalign.sandbox.tokenizer import build_tokenizer
-from dalign.train import rl_trainer as rl_trainer_module
-from dalign.train.draw import draw_prompts
-from dalign.train.rewards import CompositeReward, Reward, RewardWeights
-from dalign.train.rl import RlJob, train_rl
-from dalign.train.rl_run import rl_trainer
-from dalign.train.rl_trainer import rate_factor
-from dalign.train.session import Start
-from dalign.train.sft import SftJob, train_sft
-from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from dalign.train.job import KeepsNothing, RlJob
+from dalign.train.rl import trainer as trainer_module
+from dalign.train.rl.draw import draw_prompts, draw_replay, prompt_columns
+from dalign.train.rl.rewards import CompositeReward, Reward, RewardWeights
+from dalign.train.rl.run import rl_trainer
+from dalign.train.rl.trainer import rate_factor
+from dalign.train.run import train_rl
+from tiny import IGNORED, WORDS, assert_same_weights, quietly, taught
+from transformers import AutoModelForCausalLM
 from trl import GRPOTrainer
 
-IGNORED = -100
 TAGS = Reasoning.model_validate({})
-WORDS = ["a", "i", "you", "the"]
 
 
-def quietly(step, total, loss):
-    """Follows nothing."""
-
-
-def taught():
-    """Rows that teach `<think> word </think> word <|end|>` after any prompt."""
-    tokenizer, rng = build_tokenizer(), random.Random(0)
-    rows = []
-    for _ in range(60):
-        messages = [{"role": "user", "content": " " + rng.choice(WORDS)}]
-        prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        head = tokenizer(prompt)["input_ids"]
-        body = tokenizer(f"<think> {rng.choice(WORDS)} </think> {rng.choice(WORDS)}<|end|>")[
-            "input_ids"
-        ]
-        rows.append((head + body, [IGNORED] * len(head) + body))
-    return rows
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory) -> Path:
-    """A tiny Qwen3 that mostly completes in good form."""
-    folder = tmp_path_factory.mktemp("start")
-    tokenizer = build_tokenizer()
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    Qwen3ForCausalLM(config).save_pretrained(folder / "random")
-    tokenizer.save_pretrained(folder / "random")
-    rows = taught()
-    bins = [rows[i : i + 6] for i in range(0, len(rows), 6)]
-    frame = pl.DataFrame(
-        {
-            "input_ids": [[token for ids, _ in b for token in ids] for b in bins],
-            "labels": [[label for _, labels in b for label in labels] for b in bins],
-            "position_ids": [[i for ids, _ in b for i in range(len(ids))] for b in bins],
-        }
-    )
-    given = {"epochs": 20, "rows_per_step": 2, "learning_rate": 1e-2, "warmup_steps": 3}
-    job = SftJob(folder / "random", frame, folder / "sft", Sft.model_validate(given), seed=0)
-    return train_sft(job, quietly).final
-
-
-def prompts(longest=4):
+def words(longest=4):
     """One prompt a word, of 1 to `longest` repetitions; those of one are like the taught ones."""
     return [
         Prompt(
@@ -97,6 +37,9 @@ def prompts(longest=4):
         )
         for i, word in enumerate(WORDS)
     ]
+
+
+PROMPTS = words()
 
 
 def settings(**changes):
@@ -139,22 +82,54 @@ def composite(judge=None):
     return CompositeReward(judge or WordJudge(), RewardWeights(), TAGS)
 
 
-def assert_same_weights(one, other):
-    first, second = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
-    assert all(torch.equal(first[name], second[name]) for name in first)
+def rl_job(start, out, settings, seed=0, *, prompts=PROMPTS, replay=(), **changes):
+    """A job on prompts and sequences that its steps draw."""
+    drawn = draw_prompts(
+        prompt_columns(prompts),
+        steps=settings.steps,
+        per_step=settings.prompts_per_step,
+        seed=seed,
+        balance=settings.balance,
+    )
+    steps = range(1, settings.steps + 1)
+    replayed = [
+        [
+            replay[i]
+            for i in draw_replay(len(replay), count=settings.replay_rows, seed=seed, step=step)
+        ]
+        for step in steps
+    ]
+    return RlJob(
+        start=start,
+        out=out,
+        settings=settings,
+        seed=seed,
+        prompts=[[prompts[i] for i in of_step] for of_step in drawn],
+        replayed=replayed if replay else (),
+        **changes,
+    )
+
+
+class Kept(KeepsNothing):
+    """Notes what it is called with, and every rollout."""
+
+    def __init__(self):
+        self.calls, self.all = [], []
+
+    def rollouts(self, step, rollouts):
+        self.calls.append((step, [rollout.text for rollout in rollouts]))
+        self.all.extend(rollouts)
+
+    def save(self, step):
+        self.calls.append(("save", step))
+
+    def resume(self, step):
+        self.calls.append(("resume", step))
 
 
 def built(job, reward):
     """The job's trainer, without a run."""
-    of_job = job.settings
-    drawn = draw_prompts(
-        job.prompts,
-        steps=of_job.steps,
-        per_step=of_job.prompts_per_step,
-        seed=job.seed,
-        balance=None,
-    )
-    trainer = rl_trainer(job, reward, Start(job.start, "cpu", "float32", False), drawn)
+    trainer = rl_trainer(job, reward)
     trainer.model.train()
     trainer.current_gradient_accumulation_steps = 1
     return trainer
@@ -183,47 +158,37 @@ def gradients(trainer, batch):
     ],
 )
 def test_an_advantage_is_the_reward_less_the_mean_of_those_that_the_group_has(
-    start, tmp_path, scale, paid, advantages
+    taught_model, tmp_path, scale, paid, advantages
 ):
-    seen = []
-    given = settings(steps=1, scale_rewards=scale)
-    job = RlJob(
-        start, prompts(), tmp_path, given, 0, on_rollouts=lambda step, rows: seen.extend(rows)
-    )
+    kept = Kept()
+    job = rl_job(taught_model, tmp_path, settings(steps=1, scale_rewards=scale), keeper=kept)
     [row] = train_rl(job, Paid(paid), quietly).curve
-    assert [rollout.advantage for rollout in seen] == pytest.approx(advantages, abs=1e-5)
-    assert [rollout.reward.value for rollout in seen] == paid
+    assert [rollout.advantage for rollout in kept.all] == pytest.approx(advantages, abs=1e-5)
+    assert [rollout.reward.value for rollout in kept.all] == paid
     assert row["advantage_groups"] == sum(any(advantages[i : i + 4]) for i in (0, 4)) / 2
     assert row["judged"] == sum(value is not None for value in paid) / 8
 
 
-def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(start, tmp_path):
+def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(taught_model, tmp_path):
     balance = {"disallowed": 0, "permitted": 0, "ungoverned": 0, "general": 1}
     given = settings(replay=0.3, replay_rows=3, beta=0.01, balance=balance, steps=5)
 
-    def run(name, kill_at, calls):
+    def run(name, kill_at):
         def on_step(step, total, loss):
             if step == kill_at:
                 raise KeyboardInterrupt
 
-        job = RlJob(
-            start,
-            prompts(),
-            tmp_path / name,
-            given,
-            seed=5,
-            replay_rows=taught()[:10],
-            on_rollouts=lambda step, rows: calls.append((step, [row.text for row in rows])),
-            on_save=lambda step: calls.append(("save", step)),
-            on_resume=lambda step: calls.append(("resume", step)),
-        )
+        kept.calls = []
+        rows = taught()[:10]
+        job = rl_job(taught_model, tmp_path / name, given, seed=5, replay=rows, keeper=kept)
         return train_rl(job, composite(), on_step)
 
-    undisturbed, killed, resumed = [], [], []
-    first = run("a", None, undisturbed)
+    kept = Kept()
+    first, undisturbed = run("a", None), kept.calls
     with pytest.raises(KeyboardInterrupt):
-        run("b", 3, killed)
-    second = run("b", None, resumed)
+        run("b", 3)
+    killed = kept.calls
+    second, resumed = run("b", None), kept.calls
     order = [call[0] if isinstance(call[0], int) else call for call in undisturbed]
     assert order == [("resume", 0), 1, 2, ("save", 2), 3, 4, ("save", 4), 5, ("save", 5)]
     # What was made after the checkpoint is made again, the same.
@@ -233,22 +198,16 @@ def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(start, t
     assert [row["step"] for row in second.curve] == [1, 2, 3, 4, 5]
     assert_same_weights(first.final, second.final)
     # Asked again, it makes no step, and the caller takes up what it kept of the last one.
-    again = []
-    assert run("b", None, again) == second
-    assert again == [("resume", 5)]
+    assert run("b", None) == second
+    assert kept.calls == [("resume", 5)]
 
 
-def test_the_judge_is_handed_answers_without_reasoning_and_nothing_malformed(start, tmp_path):
-    judge, rollouts = WordJudge(), []
-    job = RlJob(
-        start,
-        prompts(),
-        tmp_path,
-        settings(),
-        0,
-        on_rollouts=lambda step, rows: rollouts.extend(rows),
-    )
-    train_rl(job, composite(judge), quietly)
+def test_the_judge_is_handed_answers_without_reasoning_and_nothing_malformed(
+    taught_model, tmp_path
+):
+    judge, kept = WordJudge(), Kept()
+    train_rl(rl_job(taught_model, tmp_path, settings(), keeper=kept), composite(judge), quietly)
+    rollouts = kept.all
     well_formed = [rollout for rollout in rollouts if rollout.reward.status == "ok"]
     assert 0 < len(well_formed) < len(rollouts)
     assert {(a.prompt_id, a.answer) for a in judge.seen} == {
@@ -260,8 +219,8 @@ def test_the_judge_is_handed_answers_without_reasoning_and_nothing_malformed(sta
         assert "<|end|>" not in rollout.text
 
 
-def test_log_probabilities_and_loss_are_those_of_the_stock_trainer(start, tmp_path):
-    trainer = built(RlJob(start, prompts(), tmp_path, settings(temperature=0.7), 0), composite())
+def test_log_probabilities_and_loss_are_those_of_the_stock_trainer(taught_model, tmp_path):
+    trainer = built(rl_job(taught_model, tmp_path, settings(temperature=0.7)), composite())
     batch = first_batch(trainer)
     ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
     mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
@@ -279,15 +238,39 @@ def test_log_probabilities_and_loss_are_those_of_the_stock_trainer(start, tmp_pa
     assert bool((ours[~scored] == 0).all())
 
 
+@pytest.mark.parametrize(("beta", "paid"), [(0.0, [1, 0, 1, 0.5]), (0.1, [1, 0, 1, 0.5])])
+def test_the_loss_and_its_gradient_are_those_of_the_stock_trainer(
+    taught_model, tmp_path, beta, paid
+):
+    job = rl_job(taught_model, tmp_path, settings(beta=beta))
+    # No group is without an advantage, so no row is left out.
+    trainer = built(job, Paid(paid + paid))
+    trainer.loss_type = "grpo"
+    batch = first_batch(trainer)
+    if beta > 0:
+        # As if the policy had moved: the divergence is not 0.
+        batch["ref_per_token_logps"] = batch["ref_per_token_logps"] - 0.5
+    ours, of_ours = gradients(trainer, batch)
+    trainer.model.zero_grad()
+    stock = GRPOTrainer._compute_loss(trainer, trainer.model, dict(batch))
+    stock.backward()
+    logged = trainer._metrics["train"]
+    assert ours == stock.item()
+    assert len(set(logged["entropy"])) == 1
+    assert len(set(logged.get("kl", [0.0]))) == 1
+    for one, parameter in zip(of_ours, trainer.model.parameters(), strict=True):
+        assert torch.equal(one, parameter.grad)
+
+
 def test_leaving_out_rows_without_an_advantage_changes_neither_loss_nor_gradient(
-    start, tmp_path, monkeypatch
+    taught_model, tmp_path, monkeypatch
 ):
     paid = [1.0, 0.0, None, 0.25, 0.5, 0.5, 0.5, 0.5]
-    trainer = built(RlJob(start, prompts(), tmp_path, settings(), 0), Paid(paid))
+    trainer = built(rl_job(taught_model, tmp_path, settings()), Paid(paid))
     batch = first_batch(trainer)
     short, of_short = gradients(trainer, batch)
-    assert len(rl_trainer_module.rows_that_move(dict(batch))["advantages"]) == 3
-    monkeypatch.setattr(rl_trainer_module, "rows_that_move", lambda inputs: inputs)
+    assert len(trainer_module.rows_that_move(dict(batch))["advantages"]) == 3
+    monkeypatch.setattr(trainer_module, "rows_that_move", lambda inputs: inputs)
     full, of_full = gradients(trainer, batch)
     assert short == pytest.approx(full, abs=1e-7)
     assert any(gradient.abs().max() > 1e-3 for gradient in of_full)
@@ -295,12 +278,12 @@ def test_leaving_out_rows_without_an_advantage_changes_neither_loss_nor_gradient
         assert torch.allclose(one, other, atol=1e-6)
 
 
-def test_replay_adds_its_weighted_cross_entropy_to_the_policy_loss(start, tmp_path):
+def test_replay_adds_its_weighted_cross_entropy_to_the_policy_loss(taught_model, tmp_path):
     rows = taught()[:2]
     given = settings(steps=1, replay=0.5, replay_rows=2)
-    job = RlJob(start, prompts(), tmp_path, given, seed=0, replay_rows=rows)
+    job = rl_job(taught_model, tmp_path, given, replay=rows)
     [row] = train_rl(job, Paid([0.5] * 8), quietly).curve
-    model = AutoModelForCausalLM.from_pretrained(start)
+    model = AutoModelForCausalLM.from_pretrained(taught_model)
     total, trained = 0.0, 0
     for ids, labels in rows:
         with torch.no_grad():
@@ -314,30 +297,24 @@ def test_replay_adds_its_weighted_cross_entropy_to_the_policy_loss(start, tmp_pa
     assert row["loss"] == pytest.approx(0.5 * total / trained, abs=1e-5)
 
 
-def test_the_policy_learns_what_the_reward_pays_for(start, tmp_path):
-    shares = []
-    job = RlJob(
-        start,
-        prompts(longest=1),
-        tmp_path,
-        settings(steps=20, prompts_per_step=4, group_size=8, learning_rate=3e-3, save_steps=50),
-        seed=1,
-        on_rollouts=lambda step, rows: shares.append(
-            sum(row.reward.answer == "the" for row in rows) / len(rows)
-        ),
-    )
+def test_the_policy_learns_what_the_reward_pays_for(taught_model, tmp_path):
+    given = settings(steps=20, prompts_per_step=4, group_size=8, learning_rate=3e-3, save_steps=50)
+    kept = Kept()
+    job = rl_job(taught_model, tmp_path, given, seed=1, prompts=words(longest=1), keeper=kept)
     likes_the = CompositeReward(
         lambda answers: [float(a.answer == "the") for a in answers], RewardWeights(), TAGS
     )
     train_rl(job, likes_the, quietly)
+    answers = [rollout.reward.answer for rollout in kept.all]
+    shares = [answers[i : i + 32].count("the") / 32 for i in range(0, len(answers), 32)]
     # About a quarter at the start: four words are equally likely.
     assert sum(shares[:2]) / 2 < 0.5
     assert sum(shares[-2:]) / 2 > 0.8
 
 
-def test_the_divergence_from_the_start_is_none_at_first_and_grows(start, tmp_path):
+def test_the_divergence_from_the_start_is_none_at_first_and_grows(taught_model, tmp_path):
     given = settings(steps=2, beta=0.1, warmup_steps=0, learning_rate=1e-2)
-    job = RlJob(start, prompts(), tmp_path, given, seed=0)
+    job = rl_job(taught_model, tmp_path, given)
     first, second = train_rl(job, Paid([1.0, 0.0] * 4), quietly).curve
     assert first["kl"] == pytest.approx(0.0, abs=1e-6)
     assert second["kl"] > 1e-4
@@ -348,13 +325,29 @@ def test_the_learning_rate_rises_in_a_line_and_stays():
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompts": [[PROMPTS[0]] * 2] * 3}, "for 3 steps of .2. prompts, not for 4 of 2"),
+        ({"prompts": [[PROMPTS[0]]] * 4}, "for 4 steps of .1. prompts, not for 4 of 2"),
+        ({"replayed": [[([1, 2], [1, 2])]]}, "for 1 steps, not for 4"),
+        ({"loss": "gradient"}, "no RL loss is called 'gradient'"),
+    ],
+)
+def test_a_job_that_does_not_fit_its_settings_is_refused(taught_model, tmp_path, changes, message):
+    job = replace(rl_job(taught_model, tmp_path / "out", settings()), **changes)
+    with pytest.raises(InputError, match=message):
+        train_rl(job, composite(), quietly)
+    assert not job.out.exists()
+
+
+@pytest.mark.parametrize(
     ("row", "message"),
     [
         (([1, 2], [IGNORED]), "2 tokens and 1 labels"),
         (([1, 2], [1, IGNORED]), "trains on no token"),
     ],
 )
-def test_replay_rows_that_cannot_be_trained_on_are_refused(start, tmp_path, row, message):
-    job = RlJob(start, prompts(), tmp_path, settings(), seed=0, replay_rows=[row])
+def test_replay_rows_that_cannot_be_trained_on_are_refused(taught_model, tmp_path, row, message):
+    job = rl_job(taught_model, tmp_path, settings(), replay=[row])
     with pytest.raises(InputError, match=message):
         train_rl(job, composite(), quietly)

@@ -7,28 +7,55 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
+import polars as pl
+
 from dalign.config import Balance
 from dalign.errors import InputError
-from dalign.rows import Prompt, row_seed
+from dalign.rows import Expected, Prompt, row_seed
 from dalign.spec.types import GENERAL
+
+# The class of `Balance` that a prompt belongs to.
+CLASS = (
+    pl.when(pl.col("category") == GENERAL)
+    .then(pl.lit("general"))
+    .when(pl.col("ruling") != "comply")
+    .then(pl.lit("disallowed"))
+    .when(pl.col("clause").is_null())
+    .then(pl.lit("ungoverned"))
+    .otherwise(pl.lit("permitted"))
+)
+
+
+def prompt_columns(prompts: Sequence[Prompt]) -> pl.DataFrame:
+    """What `draw_prompts` looks at of each prompt."""
+    expected = [prompt.expected or Expected() for prompt in prompts]
+    columns = {
+        "id": [prompt.id for prompt in prompts],
+        "category": [prompt.category for prompt in prompts],
+        "ruling": [known.ruling for known in expected],
+        "clause": [known.clause for known in expected],
+    }
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
 
 
 def draw_prompts(
-    prompts: Sequence[Prompt], *, steps: int, per_step: int, seed: int, balance: Balance | None
+    prompts: pl.DataFrame, *, steps: int, per_step: int, seed: int, balance: Balance | None
 ) -> list[list[int]]:
     """For each step the positions of its prompts, `per_step` of them. More steps leave the earlier
     ones as they are.
 
-    Without balance all prompts are gone through in a shuffled order, again and again. With it the
-    classes get their shares; inside a class its cells (category, clause) take turns, and inside a
-    cell its prompts.
+    prompts: a row each, with `id`, `category`, and what is expected: `ruling` and `clause`, null
+    where it is not known. Without balance all prompts are gone through in a shuffled order, again
+    and again. With it the classes get their shares; inside a class its cells (category, clause)
+    take turns, and inside a cell its prompts.
+    Raises InputError where there is no prompt, or none of a class, or a prompt of no class.
     """
-    if not prompts:
+    if prompts.height == 0:
         raise InputError(
             "there are no prompts to train on; give some in data.rl_prompts or data.prompts"
         )
     if balance is None:
-        order = endless(range(len(prompts)), seed, "prompts")
+        order = endless(range(prompts.height), seed, "prompts")
         return [[next(order) for _ in range(per_step)] for _ in range(steps)]
     turns = {
         name: cells_in_turn(cells, seed, name) for name, cells in cells_by_class(prompts).items()
@@ -68,30 +95,28 @@ def cells_in_turn(
         yield next(prompts[cell])
 
 
-def class_of(prompt: Prompt) -> str:
-    """The class of `Balance` that a prompt belongs to.
+def cells_by_class(prompts: pl.DataFrame) -> dict[str, dict[tuple[str, str], list[int]]]:
+    """Positions of the prompts, by class and (category, clause).
 
     Raises InputError where the expected ruling is not known: a guess would unbalance the draw
     unseen.
     """
-    if prompt.category == GENERAL:
-        return "general"
-    if prompt.expected is None or prompt.expected.ruling is None:
+    without = prompts.filter((pl.col("category") != GENERAL) & pl.col("ruling").is_null())
+    if without.height:
         raise InputError(
-            f"prompt {prompt.id} has no expected ruling, by which rl.balance draws; add "
+            f"prompt {without['id'][0]} has no expected ruling, by which rl.balance draws; add "
             "'expected' or leave rl.balance out"
         )
-    if prompt.expected.ruling != "comply":
-        return "disallowed"
-    return "ungoverned" if prompt.expected.clause is None else "permitted"
-
-
-def cells_by_class(prompts: Sequence[Prompt]) -> dict[str, dict[tuple[str, str], list[int]]]:
-    """Positions of the prompts, by class and (category, clause)."""
-    classes: dict[str, dict[tuple[str, str], list[int]]] = defaultdict(lambda: defaultdict(list))
-    for position, prompt in enumerate(prompts):
-        clause = prompt.expected.clause if prompt.expected else None
-        classes[class_of(prompt)][prompt.category, clause or ""].append(position)
+    cells = (
+        prompts.with_row_index("position")
+        .group_by(
+            CLASS.alias("class"), "category", pl.col("clause").fill_null(""), maintain_order=True
+        )
+        .agg("position")
+    )
+    classes: dict[str, dict[tuple[str, str], list[int]]] = defaultdict(dict)
+    for name, category, clause, positions in cells.iter_rows():
+        classes[name][category, clause] = positions
     return classes
 
 

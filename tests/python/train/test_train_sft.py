@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from pathlib import Path
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -15,37 +15,12 @@ pytest.importorskip("trl")
 from dalign.config import Sft
 from dalign.errors import InputError
 from dalign.sandbox.tokenizer import build_tokenizer
-from dalign.train.sft import SftJob, train_sft
-from dalign.train.sft_trainer import rate_factor, step_count
+from dalign.train.job import SftJob
+from dalign.train.run import train_sft
+from dalign.train.sft import rate_factor, step_count
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
-
-IGNORED = -100
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory) -> Path:
-    """A tiny Qwen3 of random weights with the sandbox's tokenizer."""
-    folder = tmp_path_factory.mktemp("start")
-    tokenizer = build_tokenizer()
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    Qwen3ForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
+from tiny import IGNORED, Killed, assert_same_weights, kill_at, packed, quietly, written
+from transformers import AutoModelForCausalLM
 
 END = build_tokenizer().eos_token_id
 
@@ -59,15 +34,10 @@ def sequences(count, seed=0):
     return [(ids, [IGNORED] * (len(ids) // 2) + ids[len(ids) // 2 :]) for ids in rows]
 
 
-def packed(rows, per_bin=3):
-    bins = [rows[i : i + per_bin] for i in range(0, len(rows), per_bin)]
-    return pl.DataFrame(
-        {
-            "input_ids": [[token for ids, _ in b for token in ids] for b in bins],
-            "labels": [[label for _, labels in b for label in labels] for b in bins],
-            "position_ids": [[i for ids, _ in b for i in range(len(ids))] for b in bins],
-        }
-    )
+def sft_job(start, rows, out, settings, seed=0, **changes):
+    """A job on the rows of a frame."""
+    file = written(rows, out.parent / f"{out.name}-rows.parquet")
+    return SftJob(start=start, rows=file, out=out, settings=settings, seed=seed, **changes)
 
 
 def settings(**changes):
@@ -81,37 +51,17 @@ def settings(**changes):
     return Sft.model_validate(given | changes)
 
 
-class Killed(Exception):  # noqa: N818
-    """Stands for a kill."""
-
-
-def kill_at(step):
-    def on_step(at, total, loss):
-        if at == step:
-            raise Killed
-
-    return on_step
-
-
-def quietly(step, total, loss):
-    """Follows nothing."""
-
-
 def weights(folder):
     return load_file(folder / "model.safetensors")
 
 
-def assert_same_weights(one, other):
-    first, second = weights(one), weights(other)
-    assert first.keys() == second.keys()
-    assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def test_the_loss_of_packed_rows_is_the_token_mean_over_their_sequences_apart(start, tmp_path):
+def test_the_loss_of_packed_rows_is_the_token_mean_over_their_sequences_apart(
+    random_model, tmp_path
+):
     rows = sequences(6)
-    job = SftJob(start, packed(rows), tmp_path, settings(max_steps=1), seed=0)
+    job = sft_job(random_model, packed(rows), tmp_path, settings(max_steps=1), seed=0)
     [first] = train_sft(job, quietly).curve
-    model = AutoModelForCausalLM.from_pretrained(start)
+    model = AutoModelForCausalLM.from_pretrained(random_model)
     total, trained = 0.0, 0
     for ids, labels in rows:
         with torch.no_grad():
@@ -127,11 +77,13 @@ def test_the_loss_of_packed_rows_is_the_token_mean_over_their_sequences_apart(st
 @pytest.mark.parametrize(
     "method", [{}, {"method": "lora", "lora": {"r": 4, "dropout": 0.2}}], ids=["full", "lora"]
 )
-def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(start, tmp_path, method):
+def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(
+    random_model, tmp_path, method
+):
     rows = packed(sequences(15))  # 5 bins: the last step of an epoch has one
 
     def job(name):
-        return SftJob(start, rows, tmp_path / name, settings(**method), seed=3)
+        return sft_job(random_model, rows, tmp_path / name, settings(**method), seed=3)
 
     undisturbed = train_sft(job("a"), quietly)
     with pytest.raises(Killed):
@@ -142,10 +94,24 @@ def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(start, t
     assert_same_weights(undisturbed.final, resumed.final)
 
 
-def test_a_checkpoint_cut_short_by_the_kill_is_passed_over(start, tmp_path):
+def test_rows_in_several_files_train_like_those_in_one(random_model, tmp_path):
+    rows, folder = packed(sequences(15)), tmp_path / "rows"
+    for part, of_part in enumerate((rows[:2], rows[2:2], rows[2:])):
+        written(of_part, folder / f"part-{part:05d}.parquet")
+    one = train_sft(sft_job(random_model, rows, tmp_path / "one", settings()), quietly)
+    job = sft_job(random_model, rows, tmp_path / "several", settings())
+    several = train_sft(replace(job, rows=folder), quietly)
+    assert_same_weights(one.final, several.final)
+    # The files are the job's business, the rows what it trains on: it is the same one.
+    assert train_sft(replace(job, rows=sorted(folder.iterdir())), quietly) == several
+
+
+def test_a_checkpoint_cut_short_by_the_kill_is_passed_over(random_model, tmp_path):
     rows = packed(sequences(15))
-    undisturbed = train_sft(SftJob(start, rows, tmp_path / "a", settings(), seed=3), quietly)
-    job = SftJob(start, rows, tmp_path / "b", settings(), seed=3)
+    undisturbed = train_sft(
+        sft_job(random_model, rows, tmp_path / "a", settings(), seed=3), quietly
+    )
+    job = sft_job(random_model, rows, tmp_path / "b", settings(), seed=3)
     with pytest.raises(Killed):
         train_sft(job, kill_at(5))
     newest = tmp_path / "b/checkpoints/checkpoint-4"
@@ -156,23 +122,23 @@ def test_a_checkpoint_cut_short_by_the_kill_is_passed_over(start, tmp_path):
     assert_same_weights(undisturbed.final, tmp_path / "b/final")
 
 
-def test_the_result_is_a_checkpoint_with_the_tokenizer_as_it_was(start, tmp_path):
-    job = SftJob(start, packed(sequences(6)), tmp_path, settings(max_steps=1), seed=0)
+def test_the_result_is_a_checkpoint_with_the_tokenizer_as_it_was(random_model, tmp_path):
+    job = sft_job(random_model, packed(sequences(6)), tmp_path, settings(max_steps=1), seed=0)
     result = train_sft(job, quietly)
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
-        assert (result.final / name).read_bytes() == (start / name).read_bytes()
+        assert (result.final / name).read_bytes() == (random_model / name).read_bytes()
     assert not (tmp_path / "checkpoints").exists()
     # Asked again, it trains no step and gives the same result.
     assert train_sft(job, kill_at(1)) == result
 
 
-def test_an_adapter_is_merged_into_the_result(start, tmp_path):
+def test_an_adapter_is_merged_into_the_result(random_model, tmp_path):
     from peft import PeftModel
 
     lora = settings(method="lora", lora={"r": 4, "dropout": 0.0})
-    result = train_sft(SftJob(start, packed(sequences(9)), tmp_path, lora, seed=0), quietly)
+    result = train_sft(sft_job(random_model, packed(sequences(9)), tmp_path, lora, seed=0), quietly)
     merged = AutoModelForCausalLM.from_pretrained(result.final)
-    base = AutoModelForCausalLM.from_pretrained(start)
+    base = AutoModelForCausalLM.from_pretrained(random_model)
     tokens = torch.tensor([[20, 30, 40, 50]])
     with torch.no_grad():
         untrained = base(tokens).logits
@@ -182,8 +148,10 @@ def test_an_adapter_is_merged_into_the_result(start, tmp_path):
     assert not (result.final / "adapter_config.json").exists()
 
 
-def test_the_result_has_the_dtype_that_was_asked_for(start, tmp_path):
-    job = SftJob(start, packed(sequences(3)), tmp_path, settings(max_steps=1), 0, dtype="bfloat16")
+def test_the_result_has_the_dtype_that_was_asked_for(random_model, tmp_path):
+    job = sft_job(
+        random_model, packed(sequences(3)), tmp_path, settings(max_steps=1), 0, dtype="bfloat16"
+    )
     result = train_sft(job, quietly)
     assert {tensor.dtype for tensor in weights(result.final).values()} == {torch.bfloat16}
     assert json.loads((result.final / "config.json").read_text())["dtype"] == "bfloat16"
@@ -208,18 +176,18 @@ def test_the_result_has_the_dtype_that_was_asked_for(start, tmp_path):
         ("labels", [[IGNORED, 20, END]], "row 0 has 3 labels for 6 input_ids"),
     ],
 )
-def test_rows_that_would_train_wrongly_are_refused(start, tmp_path, column, values, message):
+def test_rows_that_would_train_wrongly_are_refused(random_model, tmp_path, column, values, message):
     row = {
         "input_ids": [[10, 20, END, 30, 40, END]],
         "labels": [[IGNORED, 20, END, IGNORED, 40, END]],
         "position_ids": [[0, 1, 2, 0, 1, 2]],
     }
-    job = SftJob(start, pl.DataFrame(row | {column: values}), tmp_path, settings(), seed=0)
+    job = sft_job(random_model, pl.DataFrame(row | {column: values}), tmp_path, settings(), seed=0)
     with pytest.raises(InputError, match=message):
         train_sft(job, quietly)
 
 
-def test_a_row_that_was_masked_for_its_length_changes_no_loss(start, tmp_path):
+def test_a_row_that_was_masked_for_its_length_changes_no_loss(random_model, tmp_path):
     rows = packed(sequences(3))
     masked = pl.DataFrame(
         {
@@ -231,30 +199,29 @@ def test_a_row_that_was_masked_for_its_length_changes_no_loss(start, tmp_path):
 
     def losses(name, rows):
         result = train_sft(
-            SftJob(start, rows, tmp_path / name, settings(epochs=1), seed=0), quietly
+            sft_job(random_model, rows, tmp_path / name, settings(epochs=1), seed=0), quietly
         )
         return [row["loss"] for row in result.curve]
 
     assert losses("with", pl.concat([rows, masked])) == losses("without", rows)
     with pytest.raises(InputError, match="no packed row carries loss"):
-        train_sft(SftJob(start, masked, tmp_path / "alone", settings(), seed=0), quietly)
+        train_sft(sft_job(random_model, masked, tmp_path / "alone", settings(), seed=0), quietly)
 
 
-def test_rows_without_a_column_or_without_a_row_are_refused(start, tmp_path):
+def test_rows_without_a_column_or_without_a_row_are_refused(random_model, tmp_path):
     rows = packed(sequences(3))
-    with pytest.raises(InputError, match="no column labels"):
-        train_sft(SftJob(start, rows.drop("labels"), tmp_path, settings(), seed=0), quietly)
-    rows.clear().write_parquet(tmp_path / "none.parquet")
-    with pytest.raises(InputError, match=r"none\.parquet: holds no row"):
-        train_sft(SftJob(start, tmp_path / "none.parquet", tmp_path, settings(), seed=0), quietly)
+    with pytest.raises(InputError, match=r"one-rows\.parquet: has no column labels"):
+        train_sft(sft_job(random_model, rows.drop("labels"), tmp_path / "one", settings()), quietly)
+    with pytest.raises(InputError, match=r"none-rows\.parquet: holds no row"):
+        train_sft(sft_job(random_model, rows.clear(), tmp_path / "none", settings()), quietly)
 
 
-def test_a_folder_that_holds_another_training_is_refused(start, tmp_path):
+def test_a_folder_that_holds_another_training_is_refused(random_model, tmp_path):
     rows = packed(sequences(6))
     with pytest.raises(Killed):
-        train_sft(SftJob(start, rows, tmp_path, settings(), seed=0), kill_at(1))
+        train_sft(sft_job(random_model, rows, tmp_path, settings(), seed=0), kill_at(1))
     with pytest.raises(InputError, match="differs in seed"):
-        train_sft(SftJob(start, rows, tmp_path, settings(), seed=1), quietly)
+        train_sft(sft_job(random_model, rows, tmp_path, settings(), seed=1), quietly)
 
 
 def test_the_learning_rate_rises_in_a_line_and_falls_in_one_to_a_tenth():

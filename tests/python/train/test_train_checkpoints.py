@@ -61,7 +61,7 @@ def test_the_newest_two_checkpoints_are_kept(tmp_path):
 
 
 def test_a_log_is_cut_to_its_checkpoint_and_forgets_half_a_line(tmp_path):
-    log = StepLog(tmp_path / "steps.jsonl")
+    log = StepLog(tmp_path)
     for step in (1, 2, 3):
         log.append({"step": step, "loss": 0.1})
     undisturbed = log.path.read_bytes()

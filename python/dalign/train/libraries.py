@@ -1,4 +1,4 @@
-"""Keeps the libraries' advice and progress bars off the terminal while a training runs."""
+"""The libraries that training stands on: whether they are there, and off the terminal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,25 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
+from dalign.errors import MissingExtraError
+
+PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 LOGGERS = ("transformers", "trl", "accelerate", "datasets", "peft", "huggingface_hub")
+
+
+def require_packages() -> None:
+    """Checks that the packages of the extra `train` are installed.
+
+    Raises MissingExtraError naming the first that is not.
+    """
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            raise MissingExtraError(
+                f"training needs the package {package}; install it with: pip install "
+                "'dalign[train]'"
+            )
 
 
 @contextmanager
