@@ -225,7 +225,7 @@ def test_an_answer_that_recites_the_policy_is_dropped_and_reasoning_may(
 
 def test_arrow_tables_are_sifted_as_files_are() -> None:
     from dalign.data.row_checks import Form, FormCheck
-    from dalign.data.row_files import sift_tables
+    from dalign.files.sift import sift_tables
 
     table = pl.DataFrame(ROWS)
     for data in (table, [table.head(2), table.tail(4)], iter([table])):

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 from dalign.data.quality import USUAL_LIMITS, Measuring, Quality, measure_names, read_limit
-from dalign.data.row_batch import FrameBatch
 from dalign.data.row_checks import Form
 from dalign.data.row_quality import QualityCheck
 from dalign.errors import InputError
+from dalign.files.batch import FrameBatch
 from dalign.sandbox.checkpoint import MODEL
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -12,12 +12,12 @@ import polars as pl
 from dalign import _core
 from dalign.cli.data_work import Job, tell
 from dalign.data.quality import Measuring, Quality, chosen_limits
-from dalign.data.row_batch import Batch, Decision
 from dalign.data.row_checks import Form, FormCheck, SurvivorCheck, TokenCheck, open_tokenizer
-from dalign.data.row_files import Decide, sift
 from dalign.data.row_overlap import RecitalCheck
 from dalign.data.row_quality import QualityCheck
 from dalign.errors import InputError
+from dalign.files.batch import Batch, Decision
+from dalign.files.sift import Decide, sift
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
 from dalign.spec.types import GENERAL

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dalign.cli.data_work import Job, tell
-from dalign.data.parquet_rows import ParquetWriter
 from dalign.data.row_checks import open_tokenizer
-from dalign.data.row_files import (
+from dalign.data.row_packing import NO_FORM, SCHEMA, OverLong, Packer, Render, read_texts
+from dalign.errors import InputError
+from dalign.files.parquet import ParquetWriter
+from dalign.files.sift import (
     Counts,
     RowFile,
     check_any,
@@ -20,8 +22,6 @@ from dalign.data.row_files import (
     open_sink,
     watched,
 )
-from dalign.data.row_packing import NO_FORM, SCHEMA, OverLong, Packer, Render, read_texts
-from dalign.errors import InputError
 
 # Bytes that a buffered token takes on its way to a bin: ids, mask, row, and their packed copies.
 TOKEN_BYTES = 96

@@ -13,10 +13,12 @@ import polars as pl
 from dalign import progress
 from dalign.cli.show import visible
 from dalign.data.row_balance import OTHERS, Draw, KeepDrawn, Quota, draw_rows, read_quotas
-from dalign.data.row_batch import Batch
 from dalign.data.row_checks import DuplicateCheck
 from dalign.data.row_duplicates import Near, best_copies, near_copies
-from dalign.data.row_files import (
+from dalign.data.row_overlap import ContaminationCheck
+from dalign.errors import InputError, did_you_mean
+from dalign.files.batch import Batch
+from dalign.files.sift import (
     Counts,
     Decide,
     RowFile,
@@ -27,8 +29,6 @@ from dalign.data.row_files import (
     refusals,
     sift,
 )
-from dalign.data.row_overlap import ContaminationCheck
-from dalign.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)

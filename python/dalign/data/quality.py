@@ -9,8 +9,8 @@ from functools import cache
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Decision
 from dalign.errors import InputError, did_you_mean
+from dalign.files.batch import Decision
 
 # The least and the greatest value that a measure may have, both included; None limits nothing.
 Bounds = tuple[float | None, float | None]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Batch, Decision
 from dalign.errors import InputError, did_you_mean
+from dalign.files.batch import Batch, Decision
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from dalign import _core
-from dalign.data.jsonl_rows import LineBatch
-from dalign.data.row_batch import Batch, Decision
 from dalign.errors import InputError
+from dalign.files.batch import Batch, Decision
+from dalign.files.jsonl import LineBatch
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Batch, Decision
 from dalign.data.row_checks import text_hashes
+from dalign.files.batch import Batch, Decision
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Batch, Decision
 from dalign.data.row_checks import Form, parsed_parts
+from dalign.files.batch import Batch, Decision
 
 
 class ContaminationCheck:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Batch, Decision
 from dalign.errors import InputError
+from dalign.files.batch import Batch, Decision
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dalign.data.quality import Quality
-from dalign.data.row_batch import Batch, Decision
 from dalign.data.row_checks import Form, parsed_parts
+from dalign.files.batch import Batch, Decision
 
 
 class QualityCheck:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dalign.data.suites import Patterns, answer_is
+from dalign.data.patterns import Patterns, answer_is
 from dalign.rows import Prompt
 from dalign.spec.types import GENERAL
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from dalign.data.suites import Patterns
+from dalign.data.patterns import Patterns
 from dalign.spec.types import Spec
 
 # Words and dotted words, with the hyphens inside them: `S3`, `self-harm.S3`.

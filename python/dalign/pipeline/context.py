@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from dalign.config import Config, Model
 from dalign.data.capability import CapabilityRow, read_capability
+from dalign.data.patterns import Patterns, read_patterns
 from dalign.data.prompts import read_prompts
 from dalign.data.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
 from dalign.data.row_checks import open_tokenizer
-from dalign.data.suites import Patterns, read_patterns
 from dalign.errors import InputError
 from dalign.judge.verdicts import Court, Scale
 from dalign.models.checkpoint import check_checkpoint, fingerprint

@@ -11,7 +11,7 @@ import polars as pl
 
 from dalign import _core
 from dalign.config import Rl
-from dalign.data.suites import Patterns
+from dalign.data.patterns import Patterns
 from dalign.evaluate import grades as grading
 from dalign.judge.answers import AnswerJudge
 from dalign.models.checkpoint import fingerprint

@@ -17,10 +17,10 @@ from pathlib import Path
 import polars as pl
 
 from dalign import _core
-from dalign.data.jsonl_rows import JsonlRows, JsonlSink
-from dalign.data.parquet_rows import ParquetRows, ParquetSink, dropped_rows
-from dalign.data.row_batch import Batch, Decision, FrameBatch
 from dalign.errors import InputError
+from dalign.files.batch import Batch, Decision, FrameBatch
+from dalign.files.jsonl import JsonlRows, JsonlSink
+from dalign.files.parquet import ParquetRows, ParquetSink, dropped_rows
 from dalign.progress import Progress
 
 RowFile = JsonlRows | ParquetRows

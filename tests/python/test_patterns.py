@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dalign.data.suites import Patterns, answer_is, read_patterns
+from dalign.data.patterns import Patterns, answer_is, read_patterns
 from dalign.errors import InputError
 
 GOOD = """

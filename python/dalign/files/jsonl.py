@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Batch, Decision, label_starts
 from dalign.errors import InputError
+from dalign.files.batch import Batch, Decision, label_starts
 
 if TYPE_CHECKING:
     import numpy as np
