@@ -13,7 +13,7 @@ from tree import PACKAGE, ROOT, imports, python_files
 # `kernels` is imported by name only, and imports nothing of dalign.
 LAYERS = [
     {"errors", "rows", "config", "settings", "_core", "progress", "kernels"},
-    {"store", "spec", "models", "data", "files"},
+    {"store", "spec", "models", "data", "files", "duplicates", "overlap"},
     {"generate", "filter", "judge", "select", "pack", "train", "evaluate", "synth"},
     {"pipeline", "report"},
     {"cli"},

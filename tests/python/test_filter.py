@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dalign.config import Reasoning
-from dalign.data.quality import USUAL_LIMITS, Bounds, Measuring, Quality
 from dalign.errors import InputError
-from dalign.filter import filter_completions
+from dalign.filter.completions import filter_completions
+from dalign.filter.quality import USUAL_LIMITS, Bounds, Measuring, Quality
 from dalign.pipeline.context import RunContext
 from dalign.rows import Prompt
 from dalign.sandbox.checkpoint import checkpoints
@@ -44,9 +44,20 @@ def frame() -> pl.DataFrame:
     )
 
 
+def asked(rows: pl.DataFrame) -> pl.Series:
+    words = {name: prompt.messages[0]["content"] for name, prompt in PROMPTS.items()}
+    return rows["prompt_id"].replace_strict(words, default=None, return_dtype=pl.String)
+
+
+def filtered(
+    rows: pl.DataFrame, tags: Reasoning, quality: Quality
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return filter_completions(rows, asked(rows), tags, quality, opened=False)
+
+
 def reasons(limits: dict[str, Bounds]) -> dict[str, str]:
     quality = Quality(Measuring(), limits, None)
-    kept, dropped = filter_completions(frame(), Reasoning(), PROMPTS, quality, opened=False)
+    kept, dropped = filtered(frame(), Reasoning(), quality)
     found = dict(dropped.select("id", "reason").iter_rows())
     assert sorted([*kept["id"], *found]) == [str(i) for i in range(len(ROWS))]
     return found
@@ -65,12 +76,13 @@ def context(config_path: Path, *overrides: str) -> RunContext:
 
 def test_by_default_what_refers_to_the_absent_policy_is_no_example(config_path: Path) -> None:
     quality = context(config_path).quality
-    _, dropped = filter_completions(frame(), Reasoning(), PROMPTS, quality, opened=False)
+    _, dropped = filtered(frame(), Reasoning(), quality)
     wanted = {str(i): reason for i, (_, _, reason) in enumerate(ROWS) if reason}
     assert dict(dropped.select("id", "reason").iter_rows()) == wanted
     details = dict(dropped.select("id", "detail").iter_rows())
     assert details["2"] == "reasoning_dangling 1.0, at most 0: the policy above"
-    assert details["1"] == GOOD
+    assert details["1"] == "no tag around reasoning"
+    assert details["7"] == "no reply came"
 
 
 def test_no_limit_is_the_form_alone() -> None:
@@ -81,7 +93,7 @@ def test_a_reply_without_reasoning_is_held_to_the_limits_too(config_path: Path) 
     plain = Reasoning(kind="none")
     rows = frame().with_columns(text=pl.col("text").str.replace("<think>.*</think>", ""))
     quality = context(config_path, "filter.quality=true").quality
-    kept, dropped = filter_completions(rows, plain, PROMPTS, quality, opened=False)
+    kept, dropped = filtered(rows, plain, quality)
     assert dict(dropped.select("id", "reason").iter_rows()) == {
         "3": "dangling_reference", "4": "wrong_script", "7": "error",
     }  # fmt: skip
@@ -118,6 +130,6 @@ def test_a_server_without_a_checkpoint_has_no_tokenizer_to_count_with(config_pat
 
 def test_tokens_are_counted_by_the_models_own_tokenizer(config_path: Path) -> None:
     quality = context(config_path, 'filter.limits=["answer_tokens=:3"]').quality
-    _, dropped = filter_completions(frame(), Reasoning(), PROMPTS, quality, opened=False)
+    _, dropped = filtered(frame(), Reasoning(), quality)
     assert set(dropped["reason"]) == {"missing", "error", "too_long"}
     assert dropped.height == len(ROWS)

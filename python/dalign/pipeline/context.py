@@ -12,9 +12,9 @@ from dalign.config import Config, Model
 from dalign.data.capability import CapabilityRow, read_capability
 from dalign.data.patterns import Patterns, read_patterns
 from dalign.data.prompts import read_prompts
-from dalign.data.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
-from dalign.data.row_checks import open_tokenizer
 from dalign.errors import InputError
+from dalign.files.tokenizer import open_tokenizer
+from dalign.filter.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
 from dalign.judge.verdicts import Court, Scale
 from dalign.models.checkpoint import check_checkpoint, fingerprint
 from dalign.models.open_engine import open_engine

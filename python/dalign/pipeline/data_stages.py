@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from dalign import filter as filter_stage
 from dalign import generate
 from dalign import pack as pack_stage
 from dalign import select as select_stage
 from dalign.errors import QuotaError
+from dalign.filter.completions import filter_completions
 from dalign.judge.data import judge_questions
 from dalign.judge.verdicts import SCORE_SCHEMA, Question, reduce_verdicts
 from dalign.models.completions import complete
@@ -74,10 +74,11 @@ def filter_inputs(ctx: RunContext) -> Inputs:
 def run_filter(ctx: RunContext, folder: StageFolder) -> None:
     """Malformed completions out, and those that break a limit."""
     completions = ctx.folder("generate").rows()
-    rows, dropped = filter_stage.filter_completions(
+    words = {p.id: " ".join(turn["content"] for turn in p.messages) for p in ctx.prompts}
+    rows, dropped = filter_completions(
         completions,
+        completions["prompt_id"].replace_strict(words, default=None, return_dtype=pl.String),
         ctx.config.model.reasoning,
-        {prompt.id: prompt for prompt in ctx.prompts},
         ctx.quality,
         opened=ctx.opened(by_the_engine=True),
     )
