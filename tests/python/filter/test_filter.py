@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 from dalign.config import Reasoning
 from dalign.errors import InputError
+from dalign.files.sift import FileJob
 from dalign.filter.completions import filter_completions
+from dalign.filter.file import Fields, Wanted, filter_file
+from dalign.filter.form import Form
 from dalign.filter.quality import USUAL_LIMITS, Bounds, Measuring, Quality
 from dalign.pipeline.context import RunContext
 from dalign.rows import Prompt
@@ -133,3 +137,38 @@ def test_tokens_are_counted_by_the_models_own_tokenizer(config_path: Path) -> No
     _, dropped = filtered(frame(), Reasoning(), quality)
     assert set(dropped["reason"]) == {"missing", "error", "too_long"}
     assert dropped.height == len(ROWS)
+
+
+def test_a_part_of_the_completions_is_filtered_as_it_is_among_all() -> None:
+    quality = Quality(Measuring(), USUAL_LIMITS, None)
+    kept, dropped = filtered(frame(), Reasoning(), quality)
+    parts = [filtered(frame()[rows], Reasoning(), quality) for rows in ([0], [1, 2], [], [3, 4, 5, 6, 7])]  # fmt: skip
+    assert pl.concat([part for part, _ in parts]).equals(kept)
+    assert pl.concat([part for _, part in parts]).equals(dropped)
+
+
+def test_a_prompt_that_is_not_known_expects_no_script_and_speaks_of_nothing() -> None:
+    quality = Quality(Measuring(), USUAL_LIMITS, None)
+    unknown = pl.Series([None] * len(ROWS), dtype=pl.String)
+    _, dropped = filter_completions(frame(), unknown, Reasoning(), quality, opened=False)
+    found = dict(dropped.select("id", "reason").iter_rows())
+    assert found["5"] == "wrong_script" and found["6"] == "dangling_reference"
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_file_is_filtered_as_a_run_is(kind: str, tmp_path: Path) -> None:
+    rows = frame().with_columns(prompt=asked(frame()))
+    source, out = tmp_path / f"in.{kind}", tmp_path / f"out.{kind}"
+    rows.write_ndjson(source) if kind == "jsonl" else rows.write_parquet(source)
+    fields = Fields(text="text", finish="finish", asked="prompt")
+    job = FileJob("filter", source, out)
+    counts, _ = filter_file(job, fields, Form(), Wanted(limits=USUAL_LIMITS), dedup=False)
+    kept, dropped = filtered(frame(), Reasoning(), Quality(Measuring(), USUAL_LIMITS, None))
+    beside = tmp_path / f"out.dropped.{kind}"
+    if kind == "jsonl":
+        left_out = [json.loads(line) for line in beside.read_text().splitlines()]
+        told = [(row["row"]["id"], row["reason"], row["detail"]) for row in left_out]
+    else:
+        told = pl.read_parquet(beside).select("id", "dropped_reason", "dropped_detail").rows()
+    assert told == dropped.select("id", "reason", "detail").rows()
+    assert (counts.kept, sum(counts.dropped.values())) == (kept.height, dropped.height)
