@@ -141,13 +141,11 @@ class KeepRepresentatives:
     def __call__(self, batch: Batch) -> Decision:
         """The decision on a batch."""
         rows = self._representatives[batch.first_row : batch.first_row + batch.rows].tolist()
-        own = range(batch.first_row, batch.first_row + batch.rows)
-        reasons = [None if a == b else self._reason for a, b in zip(rows, own, strict=True)]
         details = [
-            None if a == b else f"{self._detail} {self._places.of(a)}"
-            for a, b in zip(rows, own, strict=True)
+            None if row == own else f"{self._detail} {self._places.of(row)}"
+            for own, row in enumerate(rows, batch.first_row)
         ]
-        return Decision.of(pl.Series(reasons, dtype=pl.String), pl.Series(details, dtype=pl.String))
+        return Decision.because(self._reason, pl.Series(details, dtype=pl.String))
 
 
 def best_copies(batches: Iterable[Batch], text_field: str, score_field: str) -> KeepRepresentatives:

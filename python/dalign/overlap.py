@@ -65,10 +65,9 @@ class ContaminationCheck:
         found = self._evaluation.of(texts)
         places = self._places.gather(found["reference"].fill_null(0))
         told = found.with_columns(place=places).select(
-            reason=pl.when(pl.col("reference").is_not_null()).then(pl.lit("contaminated")),
-            detail=pl.format("{}: {}", "place", "run"),
+            pl.when(pl.col("reference").is_not_null()).then(pl.format("{}: {}", "place", "run"))
         )
-        return Decision.of(told["reason"], told["detail"])
+        return Decision.because("contaminated", told.to_series())
 
 
 def decontaminate_file(

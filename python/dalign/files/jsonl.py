@@ -58,10 +58,6 @@ class LineBatch(Batch):
         self._source = source
         self._lines = batch.lines
 
-    def place(self, row: int) -> str:
-        """`file.jsonl:12`, counted from 1."""
-        return self.places()(row)
-
     def places(self) -> Callable[[int], str]:
         """`place`, without the rows."""
         source, lines = self._source, self._lines

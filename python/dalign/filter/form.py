@@ -96,12 +96,9 @@ def _unanswered(completions: Completions) -> Decision:
     """The decision on replies that never came."""
     if completions.finish is None:
         return Decision.keep_all(completions.rows)
-    reasons = pl.select(
-        pl.when(completions.finish.is_in(NO_REPLY)).then(completions.finish)
-    ).to_series()
-    return Decision.of(
-        reasons, pl.select(pl.lit("no reply came")).to_series().new_from_index(0, completions.rows)
-    )
+    failed = pl.when(completions.finish.is_in(NO_REPLY))
+    told = pl.select(reason=failed.then(completions.finish), detail=pl.lit("no reply came"))
+    return Decision.of(told["reason"], told["detail"])
 
 
 class TokenCheck:

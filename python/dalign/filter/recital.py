@@ -55,8 +55,6 @@ class RecitalCheck:
         self.recited.rows += completions.rows
         self.recited.reasoning += float(reasoning["share"].sum())
         self.recited.answer += float(answer["share"].sum())
-        told = answer.select(
-            reason=pl.when(pl.col("share") > self.most).then(pl.lit("policy_in_answer")),
-            detail=pl.format("{} of the answer: {}", pl.col("share").round(3), "run"),
-        )
-        return Decision.of(told["reason"], told["detail"])
+        told = pl.format("{} of the answer: {}", pl.col("share").round(3), "run")
+        details = answer.select(pl.when(pl.col("share") > self.most).then(told)).to_series()
+        return Decision.because("policy_in_answer", details)
