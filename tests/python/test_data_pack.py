@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 from dalign import _core
-from dalign.data.row_batch import FrameBatch
 from dalign.data.row_packing import Packer, read_texts
+from dalign.files.batch import FrameBatch
 from dalign.sandbox.checkpoint import MODEL
 
 TOKENIZER = _core.Tokenizer.from_file(MODEL / "tokenizer.json")

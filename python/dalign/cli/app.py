@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dalign.cli.data import data
+from dalign.cli.data.app import data
 from dalign.cli.spec import spec
 from dalign.vocabulary import STAGES
 

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dalign.cli.data_work import Job, tell
-from dalign.data.parquet_rows import ParquetWriter
-from dalign.data.row_files import (
+from dalign.cli.data.told import tell
+from dalign.data.row_packing import NO_FORM, SCHEMA, OverLong, Packer, Render, read_texts
+from dalign.errors import InputError
+from dalign.files.parquet import ParquetWriter
+from dalign.files.sift import (
     Counts,
+    FileJob,
     RowFile,
     check_any,
     check_out,
@@ -19,10 +22,7 @@ from dalign.data.row_files import (
     open_sink,
     watched,
 )
-from dalign.data.row_packing import NO_FORM, SCHEMA, OverLong, Packer, Render, read_texts
-from dalign.errors import InputError
-from dalign.models.render import Renderer
-from dalign.models.tokenizer import open_tokenizer
+from dalign.files.tokenizer import open_tokenizer
 
 # Bytes that a buffered token takes on its way to a bin: ids, mask, row, and their packed copies.
 TOKEN_BYTES = 96
@@ -32,7 +32,14 @@ OVER_LONG: tuple[OverLong, ...] = ("error", "drop", "mask")
 
 
 def pack_rows(
-    job: Job, tokenizer: Path, capacity: int, over_long: str, buffer_tokens: int | None, end: str
+    job: FileJob,
+    tokenizer: Path,
+    capacity: int,
+    over_long: str,
+    buffer_tokens: int | None,
+    end: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Tokenises and packs the rows of a file into bins of `capacity` tokens."""
     rule = next((rule for rule in OVER_LONG if rule == over_long), None)
@@ -43,7 +50,7 @@ def pack_rows(
     if buffer_tokens is None:
         buffer_tokens = (job.memory_mib << 20) // 2 // TOKEN_BYTES
     packer = Packer(open_tokenizer(tokenizer), capacity, rule, max(buffer_tokens, capacity))
-    began, shown = time.monotonic(), job.progress()
+    began, shown = time.monotonic(), job.progress
     rows, dropped, render = 0, 0, None
     with open_sink(source, None, dropped_path(job.out, source.suffix)) as sink:
         writer = ParquetWriter(job.out, SCHEMA, (job.memory_mib << 20) // 16)
@@ -71,7 +78,7 @@ def pack_rows(
     shown.finish(job.name, f"{tally.bins} bins, {100 * padding:.2f} % padding")
     reasons = {"over_long": dropped} if dropped else {}
     counts = Counts(rows, rows - dropped, reasons, time.monotonic() - began)
-    tell(job, counts, **vars(tally), padding=round(padding, 6))
+    tell(job, counts, as_json=as_json, **vars(tally), padding=round(padding, 6))
 
 
 def _text_fields(source: RowFile) -> list[str]:
@@ -93,10 +100,18 @@ def _renderer(folder: Path) -> Render:
         )
     from dalign.models.checkpoint import load_tokenizer
 
-    renderer = Renderer(load_tokenizer(folder, False))
+    tokenizer = load_tokenizer(folder, False)
 
     def render(messages: Sequence[Mapping[str, Any]]) -> list[tuple[str, bool]]:
-        prompt, answer = renderer.turn(messages)
-        return [(prompt, False), (answer, True)]
+        turns = [dict(turn) for turn in messages]
+        prompt = tokenizer.apply_chat_template(
+            turns[:-1], add_generation_prompt=True, tokenize=False
+        )
+        whole = tokenizer.apply_chat_template(turns, tokenize=False)
+        if not whole.startswith(prompt):
+            raise InputError(
+                "the chat template writes the conversation otherwise once it is answered; render it yourself into segments"
+            )
+        return [(prompt, False), (whole[len(prompt) :], True)]
 
     return render

@@ -15,8 +15,8 @@ from dalign.cli.synth_known import Files, evaluation_prompts, present_prompts
 from dalign.cli.terminal import tell, tell_json, warn
 from dalign.cli.work import only_one
 from dalign.config import Config, Model
-from dalign.data.row_files import dropped_path
 from dalign.errors import InputError, did_you_mean
+from dalign.files.sift import dropped_path
 from dalign.judge.ruling_form import read_form
 from dalign.judge.rulings import TEMPLATE as RULING
 from dalign.judge.rulings import Bench, Case, policies_shown

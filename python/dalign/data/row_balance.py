@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Batch, Decision
 from dalign.errors import InputError, did_you_mean
+from dalign.files.batch import Batch, Decision
+from dalign.files.refusals import refusals
+from dalign.files.sift import Counts, FileJob, look_through
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,12 +62,10 @@ class Drawn:
 
 def draw_rows(batches: Iterable[Batch], draw: Draw) -> Drawn:
     """Goes through the rows once, and decides which are kept."""
-    try:
+    with refusals("quota"):
         balancer = _core.Balancer(
             draw.total, _named(draw.categories), _named(draw.clauses), draw.rarest, draw.seed
         )
-    except _core.CoreError as error:
-        raise InputError(f"quota: {error}") from error
     for batch in batches:
         categories = None if draw.category_field is None else batch.texts(draw.category_field)
         if draw.clause_field is None:
@@ -166,3 +166,51 @@ def _whole(path: Path, where: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InputError(f"{path}: {where} is {value!r}, not a whole number from 0 on")
     return value
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many rows are wanted: of each stratum that has no quota of its own, in all, and by a file of quotas."""
+
+    each: Quota = Quota()
+    total: int | None = None
+    quotas: Path | None = None
+
+
+def wanted_draw(
+    by: Sequence[str], fields: Mapping[str, str], limits: Limits, *, rarest: bool, seed: int
+) -> Draw:
+    """The draw by `category`, `clause` or both. fields: what rows call these. Raises InputError where nothing limits it."""
+    for name in by:
+        if name not in fields:
+            raise InputError(f"--by {name}: {did_you_mean(name, fields)}")
+    total = limits.total
+    quotas: dict[str, dict[str, Quota]] = {"categories": {}, "clauses": {}}
+    if limits.quotas is not None:
+        found = read_quotas(limits.quotas)
+        total = found.pop("total", None) if total is None else total
+        quotas |= found
+    if limits.each != Quota():
+        finest = "clauses" if "clause" in by else "categories"
+        quotas[finest].setdefault(OTHERS, limits.each)
+    if total is None and not any(quotas.values()):
+        raise InputError("nothing to balance by: give --max, --total or --quota")
+    category, clause = (fields[name] if name in by else None for name in ("category", "clause"))
+    return Draw(category, clause, total, quotas["categories"], quotas["clauses"], rarest, seed)
+
+
+def balance_file(job: FileJob, draw: Draw) -> tuple[Counts, list[dict[str, Any]]]:
+    """Keeps the rows that are drawn; with the strata, as `Drawn` has them, and a warning of each that is short."""
+    source = job.open()
+    texts = [name for name in (draw.category_field,) if name is not None]
+    others = [name for name in (draw.clause_field,) if name is not None]
+    drawn = draw_rows(look_through(source, texts, others, job.progress, "count"), draw)
+    counts = job.sift(source, texts, KeepDrawn(drawn, draw))
+    strata = drawn.strata.to_dicts()
+    for stratum in strata:
+        if stratum["short"]:
+            name = " / ".join(s for s in (stratum["category"], stratum["clause"]) if s is not None)
+            job.progress.say(
+                f"warning: {name} has {stratum['kept']} of at least {stratum['minimum']} rows"
+            )
+    return counts, strata

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Batch, Decision
 from dalign.errors import InputError
-from dalign.models.tokenizer import Tokenizer
+from dalign.files.batch import Batch, Decision
+from dalign.files.refusals import refusals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,7 +129,7 @@ class Packer:
     on the rows and the settings alone, not on batches.
     """
 
-    tokenizer: Tokenizer
+    tokenizer: _core.Tokenizer
     capacity: int
     over_long: OverLong
     buffer_tokens: int
@@ -160,10 +160,8 @@ class Packer:
     def _tokens(self, batch: Batch, texts: Texts) -> tuple[pl.DataFrame, Decision]:
         import numpy as np
 
-        try:
+        with refusals(f"{batch.place(0)} and after it"):
             ids, offsets = self.tokenizer.encode(texts.texts)
-        except _core.CoreError as error:
-            raise InputError(f"{batch.place(0)} and after it: {error}") from error
         lengths = np.diff(offsets).astype(np.int64)
         row_lengths = np.bincount(texts.rows, lengths, minlength=batch.rows).astype(np.int64)
         rows = np.repeat(texts.rows, lengths)

@@ -1,6 +1,6 @@
 """JSONL and Parquet files larger than memory: rows looked at batch by batch, kept ones written, dropped ones beside.
 
-The same decision works on both kinds, and on any Arrow table or stream of tables.
+The same decision works on both kinds.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import polars as pl
-
-from dalign import _core
-from dalign.data.jsonl_rows import JsonlRows, JsonlSink
-from dalign.data.parquet_rows import ParquetRows, ParquetSink, dropped_rows
-from dalign.data.row_batch import Batch, Decision, FrameBatch
 from dalign.errors import InputError
-from dalign.progress import Progress
+from dalign.files.batch import Batch, Decision
+from dalign.files.jsonl import JsonlRows, JsonlSink
+from dalign.files.parquet import ParquetRows, ParquetSink
+from dalign.files.refusals import refusals
+from dalign.progress import Progress, Silent
 
 RowFile = JsonlRows | ParquetRows
 Decide = Callable[[Batch], Decision]
@@ -62,6 +60,53 @@ def peak_mib() -> int:
         return int(line.split()[1]) // 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // _MIB
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """One pass over a file: what is read, where kept rows go, and about how much memory batches and tables may take."""
+
+    name: str
+    source: Path
+    out: Path
+    memory_mib: int = 256
+    force: bool = False
+    progress: Progress = field(default_factory=Silent)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory in bytes."""
+        return self.memory_mib * _MIB
+
+    @property
+    def table_mib(self) -> int:
+        """What a table of hashes may take of the memory; beyond it they go to temporary files."""
+        return max(1, self.memory_mib // 2)
+
+    def open(self) -> RowFile:
+        """The input, once the output is known to be writable."""
+        rows = open_rows(self.source, self.memory_mib)
+        check_out(self.source, self.out, force=self.force)
+        return rows
+
+    def sift(self, source: RowFile, texts: Sequence[str], decide: Decide) -> Counts:
+        """Writes the rows that `decide` keeps, the others with their reasons beside. texts: fields of texts that it looks at."""
+        began = time.monotonic()
+        rows = kept = 0
+        dropped: Counter[str] = Counter()
+        with open_sink(source, self.out, dropped_path(self.out, source.suffix)) as sink:
+            batches = source.batches(texts, whole=True)
+            for batch in watched(source, batches, self.progress, self.name):
+                decision = decide(batch)
+                sink.write(batch, decision)
+                rows += batch.rows
+                kept += int(decision.keep.sum())
+                for reason, count in decision.reasons.drop_nulls().value_counts().iter_rows():
+                    dropped[reason] += count
+            check_any(source, rows)
+            sink.finish()
+        self.progress.finish(self.name, f"kept {kept} of {rows} rows")
+        return Counts(rows, kept, dict(sorted(dropped.items())), time.monotonic() - began)
 
 
 def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
@@ -125,28 +170,6 @@ def check_out(source: Path, out: Path, *, force: bool, suffix: str | None = None
             )
 
 
-def sift(
-    source: RowFile, out: Path, texts: Sequence[str], decide: Decide, progress: Progress, name: str
-) -> Counts:
-    """Writes the rows that `decide` keeps to `out`, the others with their reasons beside it. texts: fields of texts that it looks at."""
-    began = time.monotonic()
-    rows = kept = 0
-    dropped: Counter[str] = Counter()
-    with open_sink(source, out, dropped_path(out, source.suffix)) as sink:
-        for batch in watched(source, source.batches(texts, whole=True), progress, name):
-            decision = decide(batch)
-            sink.write(batch, decision)
-            rows += batch.rows
-            kept += int(decision.keep.sum())
-            for reason, count in decision.reasons.drop_nulls().value_counts().iter_rows():
-                dropped[reason] += count
-        check_any(source, rows)
-        sink.finish()
-    counts = Counts(rows, kept, dict(sorted(dropped.items())), time.monotonic() - began)
-    progress.finish(name, f"kept {counts.kept} of {counts.rows} rows")
-    return counts
-
-
 @contextmanager
 def open_sink(
     source: RowFile, out: Path | None, dropped: Path
@@ -160,19 +183,6 @@ def open_sink(
     except BaseException:
         sink.abort()
         raise
-
-
-@contextmanager
-def refusals(out: Path) -> Iterator[None]:
-    """What the core or the file system refuses, as one sentence."""
-    try:
-        yield
-    except _core.CoreError as error:
-        raise InputError(str(error)) from error
-    except OSError as error:
-        raise InputError(
-            f"{out}: cannot be written ({error.strerror}); name another place"
-        ) from error
 
 
 def watched(
@@ -206,19 +216,3 @@ def check_any(source: RowFile, rows: int) -> None:
     """Raises InputError where a file has no row."""
     if rows == 0:
         raise InputError(f"{source.path}: has no row; it needs at least one")
-
-
-def tables(data: object) -> Iterator[FrameBatch]:
-    """Batches of an Arrow table, or of several one after the other."""
-    first_row = 0
-    for table in [data] if hasattr(data, "__arrow_c_stream__") else data:  # type: ignore[attr-defined]
-        frame = table if isinstance(table, pl.DataFrame) else pl.DataFrame(table)
-        yield FrameBatch(frame, first_row, "table")
-        first_row += frame.height
-
-
-def sift_tables(data: object, decide: Decide) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """(kept, dropped) rows of each Arrow table; the dropped ones with row number, reason and detail."""
-    for batch in tables(data):
-        decision = decide(batch)
-        yield batch.frame.filter(decision.keep), dropped_rows(batch, decision)

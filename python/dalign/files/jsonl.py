@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Batch, Decision, label_starts
-from dalign.errors import InputError
+from dalign.files.batch import Batch, Decision, label_starts
+from dalign.files.refusals import refusals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,15 +36,12 @@ class JsonlRows:
         # Every line is there anyway, and what is no text is read from it.
         del others, whole
         first_row = done = 0
-        try:
-            for batch in _core.JsonlReader(
-                self.path, list(dict.fromkeys(texts)), self._batch_bytes
-            ):
+        names = list(dict.fromkeys(texts))
+        with refusals(self.path):
+            for batch in _core.JsonlReader(self.path, names, self._batch_bytes):
                 done += batch.bytes
                 yield LineBatch(batch, first_row, str(self.path)), done
                 first_row += batch.rows
-        except _core.CoreError as error:
-            raise InputError(str(error)) from error
 
     def sink(self, out: Path | None, dropped: Path) -> JsonlSink:
         """Where kept and dropped rows are written; kept ones nowhere without `out`."""
@@ -60,10 +57,6 @@ class LineBatch(Batch):
         self.rows = batch.rows
         self._source = source
         self._lines = batch.lines
-
-    def place(self, row: int) -> str:
-        """`file.jsonl:12`, counted from 1."""
-        return self.places()(row)
 
     def places(self) -> Callable[[int], str]:
         """`place`, without the rows."""

@@ -24,9 +24,9 @@ class Batch(ABC):
     first_row: int
     rows: int
 
-    @abstractmethod
     def place(self, row: int) -> str:
-        """Where a row of the batch stands: `file.jsonl:12`."""
+        """Where a row of the batch stands: `file.jsonl:12`, counted from 1, or `table: row 12`, counted from 0."""
+        return self.places()(row)
 
     @abstractmethod
     def places(self) -> Callable[[int], str]:
@@ -81,10 +81,6 @@ class FrameBatch(Batch):
         self.first_row = first_row
         self.rows = frame.height
         self._source = source
-
-    def place(self, row: int) -> str:
-        """`table: row 12`, counted from 0."""
-        return self.places()(row)
 
     def places(self) -> Callable[[int], str]:
         """`place`, without the table."""
@@ -173,6 +169,12 @@ class Decision:
         """The decision to drop the rows that have a reason."""
         keep = reasons.is_null()
         return cls(keep, reasons, pl.select(pl.when(~keep).then(details)).to_series())
+
+    @classmethod
+    def because(cls, reason: str, details: pl.Series) -> Decision:
+        """The decision to drop, for this reason, the rows that have a detail."""
+        reasons = pl.select(pl.when(details.is_not_null()).then(pl.lit(reason))).to_series()
+        return cls.of(reasons, details)
 
     @classmethod
     def told(cls, keep: Any, reasons: Any, details: Any) -> Decision:

@@ -12,7 +12,7 @@ from dalign.rows import Expected, prompt_id
 from dalign.spec.parse import load_spec
 from dalign.spec.types import Category, Clause, Spec
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SPEC = Spec(
     Path("policy"),
     "Be kind.",

@@ -9,8 +9,10 @@ from functools import cache
 import polars as pl
 
 from dalign import _core
-from dalign.data.row_batch import Decision
 from dalign.errors import InputError, did_you_mean
+from dalign.files.batch import Decision
+from dalign.files.refusals import refusals
+from dalign.filter.form import Completions
 from dalign.models.tokenizer import Tokenizer
 
 # The least and the greatest value that a measure may have, both included; None limits nothing.
@@ -37,13 +39,13 @@ DANGLING = ("reasoning_dangling", "answer_dangling")
 class Measuring:
     """How completions are measured.
 
-    ngram: words of a run that counts as repeated. scripts: Unicode's names of those that every completion may use
-    beside its prompt's. phrases: further references to what the reader cannot see.
+    scripts: Unicode's names of those that every completion may use beside its prompt's. phrases: further references
+    to what the reader cannot see. ngram: words of a run that counts as repeated.
     """
 
-    ngram: int = 5
     scripts: tuple[str, ...] = ()
     phrases: tuple[str, ...] = ()
+    ngram: int = 5
 
 
 class Quality:
@@ -62,22 +64,24 @@ class Quality:
         self._measuring, self._limits, self._tokenizer = measuring, limits, tokenizer
         if tokenizer is None and (named := [name for name in TOKEN_MEASURES if name in limits]):
             raise InputError(f"{named[0]} is limited, which needs a tokenizer: name one")
-        try:
+        with refusals():
             none = pl.Series([], dtype=pl.String)
             measures = self._measures(none, none, none)
             for name, (low, high) in limits.items():
                 _core.quality_reasons([(name, measures[name], low, high)])
-        except _core.CoreError as error:
-            raise InputError(str(error)) from error
 
-    def decide(self, prompts: pl.Series, parts: pl.DataFrame) -> Decision:
-        """The decision on completions: `too_short`, `too_long`, `repetitive`, `wrong_script`, `cut_off`, ..., with the value.
+    def __call__(self, completions: Completions) -> Decision:
+        """The decision: `too_short`, `too_long`, `repetitive`, `wrong_script`, `cut_off`, ..., with the value.
 
-        prompts: the user's words: their scripts are expected, and where they speak of a policy or a system prompt
-        themselves, no reference dangles. parts: columns reasoning and answer.
+        The scripts of the user's words are expected, and where these speak of a policy or a system prompt
+        themselves, no reference dangles.
         """
-        measures = self._measures(prompts, parts["reasoning"], parts["answer"])
-        measures = self._without_answered(measures, prompts)
+        parts, asked = completions.parts, completions.asked
+        if asked is None:
+            asked = completions.texts.clear(completions.rows)
+        asked = asked.fill_null("")
+        measures = self._measures(asked, parts["reasoning"], parts["answer"])
+        measures = self._without_answered(measures, asked)
         decision = Decision.keep_all(parts.height)
         for name, (low, high) in self._limits.items():
             reasons = pl.Series(_core.quality_reasons([(name, measures[name], low, high)]))

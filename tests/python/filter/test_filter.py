@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 from dalign.config import Reasoning
-from dalign.data.quality import USUAL_LIMITS, Bounds, Measuring, Quality
 from dalign.errors import InputError
-from dalign.filter import filter_completions
+from dalign.files.sift import FileJob
+from dalign.filter.completions import filter_completions
+from dalign.filter.file import Fields, Wanted, filter_file
+from dalign.filter.form import Form
+from dalign.filter.quality import USUAL_LIMITS, Bounds, Measuring, Quality
 from dalign.pipeline.context import RunContext
 from dalign.rows import Prompt
 from dalign.sandbox.checkpoint import checkpoints
@@ -44,9 +48,20 @@ def frame() -> pl.DataFrame:
     )
 
 
+def asked(rows: pl.DataFrame) -> pl.Series:
+    words = {name: prompt.messages[0]["content"] for name, prompt in PROMPTS.items()}
+    return rows["prompt_id"].replace_strict(words, default=None, return_dtype=pl.String)
+
+
+def filtered(
+    rows: pl.DataFrame, tags: Reasoning, quality: Quality
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return filter_completions(rows, asked(rows), tags, quality, opened=False)
+
+
 def reasons(limits: dict[str, Bounds]) -> dict[str, str]:
     quality = Quality(Measuring(), limits, None)
-    kept, dropped = filter_completions(frame(), Reasoning(), PROMPTS, quality, opened=False)
+    kept, dropped = filtered(frame(), Reasoning(), quality)
     found = dict(dropped.select("id", "reason").iter_rows())
     assert sorted([*kept["id"], *found]) == [str(i) for i in range(len(ROWS))]
     return found
@@ -65,12 +80,13 @@ def context(config_path: Path, *overrides: str) -> RunContext:
 
 def test_by_default_what_refers_to_the_absent_policy_is_no_example(config_path: Path) -> None:
     quality = context(config_path).quality
-    _, dropped = filter_completions(frame(), Reasoning(), PROMPTS, quality, opened=False)
+    _, dropped = filtered(frame(), Reasoning(), quality)
     wanted = {str(i): reason for i, (_, _, reason) in enumerate(ROWS) if reason}
     assert dict(dropped.select("id", "reason").iter_rows()) == wanted
     details = dict(dropped.select("id", "detail").iter_rows())
     assert details["2"] == "reasoning_dangling 1.0, at most 0: the policy above"
-    assert details["1"] == GOOD
+    assert details["1"] == "no tag around reasoning"
+    assert details["7"] == "no reply came"
 
 
 def test_no_limit_is_the_form_alone() -> None:
@@ -81,7 +97,7 @@ def test_a_reply_without_reasoning_is_held_to_the_limits_too(config_path: Path) 
     plain = Reasoning(kind="none")
     rows = frame().with_columns(text=pl.col("text").str.replace("<think>.*</think>", ""))
     quality = context(config_path, "filter.quality=true").quality
-    kept, dropped = filter_completions(rows, plain, PROMPTS, quality, opened=False)
+    kept, dropped = filtered(rows, plain, quality)
     assert dict(dropped.select("id", "reason").iter_rows()) == {
         "3": "dangling_reference", "4": "wrong_script", "7": "error",
     }  # fmt: skip
@@ -118,6 +134,41 @@ def test_a_server_without_a_checkpoint_has_no_tokenizer_to_count_with(config_pat
 
 def test_tokens_are_counted_by_the_models_own_tokenizer(config_path: Path) -> None:
     quality = context(config_path, 'filter.limits=["answer_tokens=:3"]').quality
-    _, dropped = filter_completions(frame(), Reasoning(), PROMPTS, quality, opened=False)
+    _, dropped = filtered(frame(), Reasoning(), quality)
     assert set(dropped["reason"]) == {"missing", "error", "too_long"}
     assert dropped.height == len(ROWS)
+
+
+def test_a_part_of_the_completions_is_filtered_as_it_is_among_all() -> None:
+    quality = Quality(Measuring(), USUAL_LIMITS, None)
+    kept, dropped = filtered(frame(), Reasoning(), quality)
+    parts = [filtered(frame()[rows], Reasoning(), quality) for rows in ([0], [1, 2], [], [3, 4, 5, 6, 7])]  # fmt: skip
+    assert pl.concat([part for part, _ in parts]).equals(kept)
+    assert pl.concat([part for _, part in parts]).equals(dropped)
+
+
+def test_a_prompt_that_is_not_known_expects_no_script_and_speaks_of_nothing() -> None:
+    quality = Quality(Measuring(), USUAL_LIMITS, None)
+    unknown = pl.Series([None] * len(ROWS), dtype=pl.String)
+    _, dropped = filter_completions(frame(), unknown, Reasoning(), quality, opened=False)
+    found = dict(dropped.select("id", "reason").iter_rows())
+    assert found["5"] == "wrong_script" and found["6"] == "dangling_reference"
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_file_is_filtered_as_a_run_is(kind: str, tmp_path: Path) -> None:
+    rows = frame().with_columns(prompt=asked(frame()))
+    source, out = tmp_path / f"in.{kind}", tmp_path / f"out.{kind}"
+    rows.write_ndjson(source) if kind == "jsonl" else rows.write_parquet(source)
+    fields = Fields(text="text", finish="finish", asked="prompt")
+    job = FileJob("filter", source, out)
+    counts, _ = filter_file(job, fields, Form(), Wanted(limits=USUAL_LIMITS), dedup=False)
+    kept, dropped = filtered(frame(), Reasoning(), Quality(Measuring(), USUAL_LIMITS, None))
+    beside = tmp_path / f"out.dropped.{kind}"
+    if kind == "jsonl":
+        left_out = [json.loads(line) for line in beside.read_text().splitlines()]
+        told = [(row["row"]["id"], row["reason"], row["detail"]) for row in left_out]
+    else:
+        told = pl.read_parquet(beside).select("id", "dropped_reason", "dropped_detail").rows()
+    assert told == dropped.select("id", "reason", "detail").rows()
+    assert (counts.kept, sum(counts.dropped.values())) == (kept.height, dropped.height)

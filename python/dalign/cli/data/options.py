@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+Many = list[str] | None
+Limit = int | None
+
 In = Annotated[
     Path, typer.Argument(metavar="IN", help="A .jsonl or .parquet file; it is only read.")
 ]

@@ -223,22 +223,6 @@ def test_an_answer_that_recites_the_policy_is_dropped_and_reasoning_may(
     assert len(read(out)) == 3
 
 
-def test_arrow_tables_are_sifted_as_files_are() -> None:
-    from dalign.data.row_checks import Form, FormCheck
-    from dalign.data.row_files import sift_tables
-
-    table = pl.DataFrame(ROWS)
-    for data in (table, [table.head(2), table.tail(4)], iter([table])):
-        pairs = list(sift_tables(data, FormCheck(Form("completion"), 16, dedup=True)))
-        assert pl.concat([kept for kept, _ in pairs])["id"].to_list() == [0, 1, 4]
-        left_out = pl.concat([dropped for _, dropped in pairs])
-        assert left_out["dropped_row"].to_list() == [2, 3, 5]
-        assert left_out["dropped_detail"].to_list()[1:] == [
-            "the same text as row 0",
-            "the same text as row 1",
-        ]
-
-
 def test_balance_counts_every_stratum_and_warns_of_what_is_short(
     kind: str, tmp_path: Path, call: Any
 ) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from dalign.data.row_batch import Batch, Decision, FrameBatch
 from dalign.errors import InputError
+from dalign.files.batch import Batch, Decision, FrameBatch
 
 # Rows of the first batch, from which the size of the others follows.
 FIRST_ROWS = 256

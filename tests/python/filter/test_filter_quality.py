@@ -8,11 +8,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from dalign.data.quality import USUAL_LIMITS, Measuring, Quality, measure_names, read_limit
-from dalign.data.row_batch import FrameBatch
-from dalign.data.row_checks import Form
-from dalign.data.row_quality import QualityCheck
 from dalign.errors import InputError
+from dalign.filter.form import Completions, Form
+from dalign.filter.quality import USUAL_LIMITS, Measuring, Quality, measure_names, read_limit
 from dalign.sandbox.checkpoint import MODEL
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -174,8 +172,8 @@ def test_every_usual_limit_is_of_a_known_measure() -> None:
 
 
 def test_a_check_of_a_table_needs_no_file() -> None:
-    check = QualityCheck(Form("completion"), Quality(Measuring(), USUAL_LIMITS, None), None)
-    decision = check(FrameBatch(pl.DataFrame(ROWS), 0, "table"))
+    quality = Quality(Measuring(), USUAL_LIMITS, None)
+    decision = quality(Completions(Form(), pl.DataFrame(ROWS)["completion"]))
     assert decision.keep.to_list()[:2] == [True, False]
     with pytest.raises(InputError, match="ngram is 0"):
         Quality(Measuring(ngram=0), USUAL_LIMITS, None)
@@ -187,9 +185,9 @@ pieces = st.lists(st.sampled_from(["a b. ", "安全", "(", "the policy above ", 
 @given(st.lists(pieces.map("".join), min_size=1, max_size=5))
 @settings(max_examples=40, deadline=None)
 def test_a_row_is_judged_by_itself(answers: list[str]) -> None:
-    check = QualityCheck(Form("t", tags=None), Quality(Measuring(), USUAL_LIMITS, None), None)
+    quality = Quality(Measuring(), USUAL_LIMITS, None)
 
     def reasons(texts: list[str]) -> list[str | None]:
-        return check(FrameBatch(pl.DataFrame({"t": texts}), 0, "table")).reasons.to_list()
+        return quality(Completions(Form(tags=None), pl.Series(texts))).reasons.to_list()
 
     assert reasons(answers) == [reasons([answer])[0] for answer in answers]

@@ -9,7 +9,7 @@ import pytest
 from dalign.data.capability import CapabilityRow, read_capability
 from dalign.errors import InputError
 
-REAL = Path(__file__).parents[1] / "data" / "real" / "capability.jsonl"
+REAL = Path(__file__).parents[2] / "data" / "real" / "capability.jsonl"
 USER = {"role": "user", "content": "2 + 2?"}
 ANSWER = {"role": "assistant", "content": "4"}
 

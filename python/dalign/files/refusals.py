@@ -1,0 +1,32 @@
+"""What the core or the file system refuses, as one sentence to people and as fields to programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dalign import _core
+from dalign.errors import InputError
+
+
+@contextmanager
+def refusals(place: Path | str | None = None, way_out: str | None = None) -> Iterator[None]:
+    """Raises what the core refuses inside as an InputError with the core's kind, row, value and limit.
+
+    place: a text stands before the core's sentence; a path is the file that was worked on, which the core names
+    itself, and for which the file system's refusals are told too. way_out: what to do, after the sentence.
+    """
+    path = place if isinstance(place, Path) else None
+    try:
+        yield
+    except _core.CoreError as error:
+        before = f"{place}: " if isinstance(place, str) else ""
+        after = f"; {way_out}" if way_out else ""
+        raise InputError(f"{before}{error}{after}") from error
+    except OSError as error:
+        if path is None:
+            raise
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); name another place"
+        ) from error
