@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 
 from dalign import generate
-from dalign import pack as pack_stage
 from dalign import select as select_stage
 from dalign.errors import QuotaError
 from dalign.filter.completions import filter_completions
@@ -16,11 +16,13 @@ from dalign.judge.verdicts import SCORE_SCHEMA, Question, reduce_verdicts
 from dalign.models.completions import complete
 from dalign.models.flat_tokenizer import FlatTokenizer
 from dalign.models.protocol import Sampling
+from dalign.pack import training
 from dalign.pipeline.context import RunContext
-from dalign.rows import Message, Prompt, messages_from_json
-from dalign.store import StageFolder, dropped_frame, write_parquet
+from dalign.rows import Prompt, messages_from_json, messages_json
+from dalign.store import DROPPED_SCHEMA, StageFolder, write_parquet
 
 SCORES = "scores.parquet"
+PART_ROWS = 20_000
 Inputs = dict[str, object]
 
 
@@ -158,18 +160,16 @@ def select_inputs(ctx: RunContext) -> Inputs:
 
 def run_select(ctx: RunContext, folder: StageFolder) -> None:
     """The examples: well judged, each once, enough of each category, the policy taken out."""
-    parsed = ctx.folder("filter").rows()
-    scores = pl.read_parquet(ctx.folder("judge").path / SCORES).drop("category")
-    prompts = {prompt.id: prompt for prompt in ctx.prompts}
+    judged = _judged(ctx)
     spec_texts = {
         name: ctx.templates.spec(ctx.spec, name) for name in {p.category for p in ctx.prompts}
     }
     try:
         chosen = select_stage.select(
-            parsed,
-            scores,
-            prompts,
+            lambda: judged.iter_slices(PART_ROWS),
             ctx.config.select,
+            categories=set(spec_texts),
+            clauses={p.expected.clause for p in ctx.prompts if p.expected and p.expected.clause},
             spec_texts=spec_texts,
             seed=ctx.config.run.seed,
         )
@@ -185,19 +185,34 @@ def run_select(ctx: RunContext, folder: StageFolder) -> None:
             f"warning: clause '{name}' has {count} examples, select.clause_quota = {settings.clause_quota}"
         )
     ctx.progress.say(
-        f"select: {len(chosen.examples)} examples of {parsed.height} well-formed completions"
+        f"select: {chosen.counts['rows_out']} examples of {judged.height} well-formed completions"
     )
     folder.finish(
         select_inputs(ctx),
-        rows=select_stage.examples_frame(chosen.examples),
-        dropped=dropped_frame(chosen.dropped),
-        counts={
-            "rows_in": parsed.height,
-            "rows_out": len(chosen.examples),
-            "short": chosen.short,
-            "short_clauses": chosen.short_clauses,
-        },
+        rows=pl.concat([pl.DataFrame(schema=select_stage.SCHEMA), *chosen.examples()]),
+        dropped=pl.concat([pl.DataFrame(schema=DROPPED_SCHEMA), *chosen.dropped()]),
+        counts=chosen.counts | {"short": chosen.short, "short_clauses": chosen.short_clauses},
         spec_versions=ctx.spec.versions,
+    )
+
+
+def _judged(ctx: RunContext) -> pl.DataFrame:
+    """The well-formed completions with their scores and prompts."""
+    scores = pl.read_parquet(ctx.folder("judge").path / SCORES).drop("category")
+    prompts = pl.DataFrame(
+        [
+            (p.id, messages_json(p.messages), p.expected.clause if p.expected else None,
+             " ".join(m["content"] for m in p.messages))
+            for p in ctx.prompts
+        ],
+        schema=dict.fromkeys(("prompt_id", "messages", "clause", "asked"), pl.String),
+        orient="row",
+    )  # fmt: skip
+    return (
+        ctx.folder("filter")
+        .rows()
+        .join(scores, left_on="id", right_on="completion_id", how="left", maintain_order="left")
+        .join(prompts, on="prompt_id", how="left", maintain_order="left")
     )
 
 
@@ -230,67 +245,73 @@ def pack_inputs(ctx: RunContext) -> Inputs:
 
 def run_pack(ctx: RunContext, folder: StageFolder) -> None:
     """Examples and capability rows to packed training rows."""
-    rows = pack_stage.mix(
-        *_training_texts(ctx), ctx.config.sft.capability_ratio, ctx.config.run.seed
-    )
-    spec_texts = [ctx.templates.spec(ctx.spec, name) for name in (*ctx.spec.names, "general")]
     tokenize = _tokenizer(ctx)
     ctx.progress.say(f"pack: {tokenize.note}")
-    pack_stage.check_no_spec(rows, spec_texts, tokenize)
+
+    def encode(texts: pl.Series) -> Any:
+        return tokenize(texts.to_list())
+
+    spec_texts = [ctx.templates.spec(ctx.spec, name) for name in (*ctx.spec.names, "general")]
     settings = ctx.config.pack
-    packed = pack_stage.pack(
-        rows, tokenize, capacity=settings.capacity, over_long=settings.over_long, end=ctx.end_text
+    packing = training.Packing(
+        encode, capacity=settings.capacity, over_long=settings.over_long, end=ctx.end_text
     )
+    texts = training.check_no_spec(_training_texts(ctx), spec_texts, encode)
+    bins = pl.concat([pl.DataFrame(schema=training.SCHEMA), *packing.bins(texts)])
+    tally, masked = packing.tally, packing.masked
     for warning in ctx.probe.warnings():
         ctx.progress.say(f"warning: {warning}")
     ctx.progress.say(
-        f"pack: {len(rows)} rows, {packed.tokens} tokens, {packed.trained_tokens} of them trained on, {packed.rows.height} bins"
+        f"pack: {packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {tally.bins} bins"
     )
-    if packed.masked:
+    if masked:
         ctx.progress.say(
-            f"warning: pack masked {len(packed.masked)} rows longer than pack.capacity = {settings.capacity}: they train on nothing (first: {packed.masked[0]})"
+            f"warning: pack masked {len(masked)} rows longer than pack.capacity = {settings.capacity}: they train on nothing (first: {masked[0]})"
         )
     counts = {
-        "rows_in": len(rows), "rows_out": packed.rows.height, "masked": len(packed.masked),
-        "tokens": packed.tokens, "trained_tokens": packed.trained_tokens,
+        "rows_in": packing.rows, "rows_out": tally.bins, "masked": len(masked),
+        "tokens": tally.tokens, "trained_tokens": tally.trained_tokens,
     }  # fmt: skip
     folder.finish(
-        pack_inputs(ctx), rows=packed.rows, dropped=dropped_frame(packed.dropped), counts=counts,
-        facts={"template_probe": list(ctx.probe.warnings()), "masked": packed.masked},
+        pack_inputs(ctx), rows=bins, dropped=packing.dropped, counts=counts,
+        facts={"template_probe": list(ctx.probe.warnings()), "masked": masked},
         spec_versions=ctx.spec.versions,
     )  # fmt: skip
 
 
-def _training_texts(
-    ctx: RunContext,
-) -> tuple[list[pack_stage.TrainingText], list[pack_stage.TrainingText]]:
-    """The safety rows and the capability rows, as texts."""
+def _training_texts(ctx: RunContext) -> Iterator[pl.DataFrame]:
+    """Safety rows and capability rows, mixed, as texts."""
+    examples = ctx.folder("select").rows()
+    columns = ("id", "category", "messages", "reasoning", "answer")
+    capability = pl.DataFrame(
+        [
+            (c.id, "general", messages_json(c.messages), c.reasoning, c.answer)
+            for c in ctx.capability
+        ],
+        schema=dict.fromkeys(columns, pl.String),
+        orient="row",
+    )
+    mix = training.Mix(
+        examples.height, capability.height, ctx.config.sft.capability_ratio, ctx.config.run.seed
+    )
+    for part in mix.parts([examples.select(columns)], [capability]):
+        yield _rendered(ctx, part)
+
+
+def _rendered(ctx: RunContext, part: pl.DataFrame) -> pl.DataFrame:
+    """Conversations with their answers, as the model reads and writes them."""
     reasoning = ctx.config.model.reasoning
     tags = (reasoning.open, reasoning.close) if reasoning.kind == "tags" else None
     opened = ctx.opened(by_the_engine=False)
-
-    def text(
-        row: str,
-        category: str,
-        messages: Sequence[Message],
-        thought: str | None,
-        answer: str,
-    ) -> pack_stage.TrainingText:
+    rows = []
+    for name, category, conversation, thought, answer in part.iter_rows():
+        messages = messages_from_json(conversation)
         prompt = ctx.tokenizer.apply_chat_template(
             list(messages), add_generation_prompt=True, tokenize=False
         )
-        completion = pack_stage.completion_text(thought, answer, tags, opened=opened)
-        return pack_stage.TrainingText(
-            row, category, str(prompt), pack_stage.own_words(messages), completion
-        )
-
-    examples = ctx.folder("select").rows()
-    safety = [
-        text(r["id"], r["category"], messages_from_json(r["messages"]), r["reasoning"], r["answer"])
-        for r in examples.iter_rows(named=True)
-    ]
-    capability = [text(c.id, "general", c.messages, c.reasoning, c.answer) for c in ctx.capability]
-    return safety, capability
+        completion = training.completion_text(thought, answer, tags, opened=opened)
+        rows.append((name, category, str(prompt), training.own_words(messages), completion))
+    return pl.DataFrame(rows, schema=training.TEXTS_SCHEMA, orient="row")
 
 
 def _tokenizer(ctx: RunContext) -> FlatTokenizer:
