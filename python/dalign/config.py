@@ -223,6 +223,15 @@ class Select(Section):
     threshold: float = Field(
         7.0, description="Completions with at least this aggregated score are kept."
     )
+    near: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description=(
+            "Of examples whose sets of five words in a row have at least this Jaccard similarity, the "
+            "best judged is kept. Unset: of equal ones alone."
+        ),
+    )
     per_prompt: Positive = Field(
         1, description="At most this many examples of one prompt, the best first."
     )

@@ -11,8 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 from dalign import _core
-from dalign.data.row_packing import Packer, read_texts
 from dalign.files.batch import FrameBatch
+from dalign.pack.file_rows import read_segments
+from dalign.pack.packer import Capacity, Packer
 from dalign.sandbox.checkpoint import MODEL
 
 TOKENIZER = _core.Tokenizer.from_file(MODEL / "tokenizer.json")
@@ -106,10 +107,10 @@ def test_where_batches_end_changes_no_bin() -> None:
     rows = pl.DataFrame(prompted(200))
 
     def bins(batch_rows: int) -> pl.DataFrame:
-        packer, written = Packer(TOKENIZER, 300, "error", 900), []
+        packer, written = Packer(TOKENIZER.encode, Capacity(300, "error", "", ""), 900), []
         for start in range(0, rows.height, batch_rows):
             batch = FrameBatch(rows.slice(start, batch_rows), start, "table")
-            written += packer.add(batch, read_texts(batch, None, ""))[1]
+            written += packer.add(read_segments(batch, None, "")).bins
         return pl.concat([*written, *packer.end()])
 
     assert bins(200).equals(bins(1)) and bins(200).equals(bins(37))
