@@ -28,9 +28,9 @@ class Draws:
     variant: str
 
 
-def nothing_in_sight(spec: Spec, templates: Templates) -> Sight:
+def nothing_in_sight(_spec: Spec, _templates: Templates) -> Sight:
     """Conversations as the user gave them."""
-    return lambda category, messages: messages
+    return lambda _category, messages: messages
 
 
 def category_in_sight(spec: Spec, templates: Templates) -> Sight:

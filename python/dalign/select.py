@@ -20,22 +20,12 @@ from dalign.duplicates import Near, near_rows, text_hashes
 from dalign.errors import QuotaError, UnjudgedError
 from dalign.files.batch import FrameBatch
 from dalign.overlap import RECITED_WORDS, SharedWords
-from dalign.store import DROPPED_SCHEMA
+from dalign.rows import Dropped, Example
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SCHEMA = {
-    "id": pl.String,
-    "completion_id": pl.String,
-    "prompt_id": pl.String,
-    "category": pl.String,
-    "messages": pl.String,
-    "reasoning": pl.String,
-    "answer": pl.String,
-    "score": pl.Float64,
-}
 # Bytes of texts that are compared at once for being nearly the same.
 NEAR_BYTES = 64 << 20
 DROPPED_ROWS = 50_000
@@ -63,14 +53,14 @@ class Selection:
         return {"rows_in": self.rows, "rows_out": len(self._chosen)}
 
     def examples(self) -> Iterator[pl.DataFrame]:
-        """The examples in the order of the rows, part by part. Columns: `SCHEMA`."""
+        """The examples in the order of the rows, part by part. Columns: `Example`."""
         for part in _picked(self._parts, self._chosen):
             yield part.rename({"id": "completion_id"}).select(
-                pl.Series("id", _example_ids(part["id"])), *list(SCHEMA)[1:]
+                pl.Series("id", _example_ids(part["id"])), *list(Example.COLUMNS)[1:]
             )
 
     def dropped(self) -> Iterator[pl.DataFrame]:
-        """The other rows with their reasons, in their order. Columns: `store.DROPPED_SCHEMA`."""
+        """The other rows with their reasons, in their order. Columns: `Dropped`."""
         return (
             part.cast({"category": pl.String, "reason": pl.String})
             for part in self._dropped.iter_slices(DROPPED_ROWS)
@@ -140,7 +130,7 @@ class _Drops:
     def in_order(self) -> pl.DataFrame:
         """All of them in the order of the rows."""
         if not self._found:
-            return pl.DataFrame(schema=DROPPED_SCHEMA)
+            return pl.DataFrame(schema=Dropped.COLUMNS)
         found, self._found = pl.concat(self._found), []
         return found.sort("row").drop("row")
 

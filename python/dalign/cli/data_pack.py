@@ -9,7 +9,7 @@ from typing import Any, get_args
 from dalign.cli.data.told import tell
 from dalign.errors import InputError
 from dalign.files.sift import FileJob
-from dalign.files.tokenizer import open_tokenizer
+from dalign.models.tokenizer import open_tokenizer
 from dalign.pack.file_rows import Render, buffered_tokens, pack_file
 from dalign.pack.packer import Capacity, OverLong, Packer
 

@@ -55,10 +55,10 @@ def rows_of(
         yield row
     problems += ids.problems(lambda number: id_of(parse(_object(_line(path, number)))))
     if problems:
-        number, error = min(problems, key=lambda problem: problem[0])
+        number, first = min(problems, key=lambda problem: problem[0])
         more = len(problems) - 1
         rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
-        raise error.at(path, number, rest) from error
+        raise first.at(path, number, rest) from first
     if not ids:
         raise InputError.in_file(
             path, "is empty; it needs at least one line with a JSON object", kind="empty"

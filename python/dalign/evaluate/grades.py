@@ -32,7 +32,12 @@ class Graded:
 
     @classmethod
     def of(
-        cls, row: str, suite: str, prompt: Prompt, outcome: str, parts: tuple[str | None, str | None]
+        cls,
+        row: str,
+        suite: str,
+        prompt: Prompt,
+        outcome: str,
+        parts: tuple[str | None, str | None],
     ) -> Graded:
         """The completion with its parts, which count in the outcome `ok` alone."""
         return cls(row, suite, prompt, outcome, *(parts if outcome == OK else (None, None)))

@@ -44,9 +44,7 @@ def metric_rows(
                 part["grade"], _clusters(part), None, "percentile", resamples, LEVEL, seed
             )
         missing = every.height - part.height
-        rows.append(
-            MetricRow(arm, *cell, value, low, high, part.height, seed, rows_path, missing)
-        )
+        rows.append(MetricRow(arm, *cell, value, low, high, part.height, seed, rows_path, missing))
     return rows
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dalign import _core
-from dalign.errors import InputError
+from dalign.errors import InputError, from_core
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def refusals(place: Path | str | None = None, way_out: str | None = None) -> Ite
     except _core.CoreError as error:
         before = f"{place}: " if isinstance(place, str) else ""
         after = f"; {way_out}" if way_out else ""
-        raise InputError(f"{before}{error}{after}") from error
+        raise from_core(error, f"{before}{error}{after}", path=path) from error
     except OSError as error:
         if path is None:
             raise

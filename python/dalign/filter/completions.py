@@ -7,14 +7,7 @@ import polars as pl
 from dalign.config import Reasoning
 from dalign.filter.form import Completions, Filter, Form
 from dalign.filter.quality import Quality
-
-SCHEMA = {
-    "id": pl.String,
-    "prompt_id": pl.String,
-    "category": pl.String,
-    "reasoning": pl.String,
-    "answer": pl.String,
-}
+from dalign.rows import Parsed
 
 
 def filter_completions(
@@ -32,4 +25,4 @@ def filter_completions(
     dropped = completions.select(
         "id", "category", reason=decision.reasons, detail=decision.details
     ).filter(~decision.keep)
-    return rows.filter(decision.keep).select(list(SCHEMA)), dropped
+    return rows.filter(decision.keep).select(list(Parsed.COLUMNS)), dropped

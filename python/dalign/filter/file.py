@@ -13,10 +13,10 @@ from dalign.files.batch import Batch, Decision
 from dalign.files.jsonl import LineBatch
 from dalign.files.refusals import refusals
 from dalign.files.sift import Counts, FileJob
-from dalign.files.tokenizer import open_tokenizer
 from dalign.filter.form import Check, Completions, Filter, Form, TokenCheck
 from dalign.filter.quality import Bounds, Measuring, Quality
 from dalign.filter.recital import RecitalCheck, Recited, policy_words
+from dalign.models.tokenizer import open_tokenizer
 
 
 @dataclass(frozen=True)

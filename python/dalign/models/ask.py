@@ -56,9 +56,7 @@ class Ask:
         key_of = {request.id: keys.of(request) for request in requests}
         earlier = self._memory.recall(list(key_of.values()))
         wanted = [request for request in requests if key_of[request.id] not in earlier]
-        kept = {
-            row.id: row for row in self._memory.in_work() if key_of.get(row.id) == row.key
-        }
+        kept = {row.id: row for row in self._memory.in_work() if key_of.get(row.id) == row.key}
         taken_over = len(requests) - len(wanted)
         self._advance(taken_over + len(kept))
         for replies in self.engine.stream(wanted, sampling, set(kept)):

@@ -15,8 +15,7 @@ import polars as pl
 from dalign import _core
 from dalign.errors import InputError
 from dalign.pack.packer import Capacity, OverLong, Packer, Segments, Tally, Tokenize, bin_schema
-from dalign.rows import Message
-from dalign.store import DROPPED_SCHEMA
+from dalign.rows import Dropped, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,21 +40,6 @@ WINDOW_ROWS = 32_768
 PART_ROWS = 2_048
 # About 400 MB: bins are those of one plan up to so many tokens.
 BUFFER_TOKENS = 1 << 22
-
-
-def completion_text(
-    reasoning: str | None, answer: str, tags: tuple[str, str] | None, *, opened: bool
-) -> str:
-    """A completion as the model writes it; `opened`: the chat template has already written the opening tag."""
-    if tags is None:
-        return answer
-    start = "" if opened else tags[0]
-    return f"{start} {reasoning or ''}{tags[1]} {answer}"
-
-
-def own_words(messages: Sequence[Message]) -> str:
-    """All that the user's conversation says."""
-    return "\n".join(m["content"] for m in messages)
 
 
 @dataclass(frozen=True)
@@ -179,7 +163,7 @@ class Packing:
         rule = Capacity(capacity, over_long, setting, way_out)
         self._packer = Packer(tokenize, rule, buffer_tokens)
         self._end = end
-        self._dropped = [pl.DataFrame(schema=DROPPED_SCHEMA)]
+        self._dropped = [table(Dropped.COLUMNS)]
         self.masked: list[str] = []
         self.rows = 0
 
@@ -211,7 +195,7 @@ class Packing:
 
     @property
     def dropped(self) -> pl.DataFrame:
-        """The rows that were left out so far. Columns: `store.DROPPED_SCHEMA`."""
+        """The rows that were left out so far. Columns: `Dropped`."""
         return pl.concat(self._dropped)
 
     @property

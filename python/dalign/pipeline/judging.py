@@ -61,9 +61,7 @@ def scale_of(settings: Judge, k: int | None = None) -> Scale:
     """How verdicts are reduced; `k` judgements instead of judge.k."""
     drawn = settings.k if k is None else k
     needed = settings.needed if k is None else min(k, settings.min_valid or k)
-    return Scale(
-        drawn, needed, settings.low, settings.high, settings.aggregate, settings.parameter
-    )
+    return Scale(drawn, needed, settings.low, settings.high, settings.aggregate, settings.parameter)
 
 
 def judge_inputs(project: Project, engines: Engines, *sources: Source) -> Inputs:

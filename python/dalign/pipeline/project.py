@@ -74,9 +74,7 @@ def bring_in(config: Config, place: Path, budget: Budget | None) -> Project:
     for name, path in _prompt_files(config).items():
         kept.take(name, path, Prompt.COLUMNS, known, lambda path: prompt_rows(path, spec))
     if config.data.capability is not None:
-        kept.take(
-            "capability", config.data.capability, CapabilityRow.COLUMNS, "", capability_rows
-        )
+        kept.take("capability", config.data.capability, CapabilityRow.COLUMNS, "", capability_rows)
     for suite in config.evaluate.suites:
         if suite.patterns is not None:
             kept.copy(_patterns_name(suite.name), suite.patterns)
@@ -107,8 +105,7 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
         )
     told = json.loads(path.read_text("utf-8"))
     sources = {
-        name: Source(Table(place / name), **values)
-        for name, values in told["sources"].items()
+        name: Source(Table(place / name), **values) for name, values in told["sources"].items()
     }
     suites = {suite.name: sources[f"suites/{suite.name}"] for suite in config.evaluate.suites}
     with_patterns = [suite.name for suite in config.evaluate.suites if suite.patterns is not None]

@@ -19,7 +19,6 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.plan import PlannedWork, choose, is_done, make_plan, planned_work, states
 from dalign.pipeline.project import Project, bring_in, left_out
 from dalign.pipeline.runner import Opened, run_plan
-from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
 from dalign.progress import Progress, Silent
 from dalign.settings import changed_keys, check_paths, dump_toml, load_config
@@ -64,13 +63,17 @@ def run_stages(
     plan = make_plan(config)
     chosen = plan if stage is None else choose(plan, stage, variant)
     with only_one(run):
-        opened = Opened(_brought_in(config, engines, run, call.progress), engines, run, call.progress)
+        opened = Opened(
+            _brought_in(config, engines, run, call.progress), engines, run, call.progress
+        )
         write_text(run.config, dump_toml(config))
         began = time.monotonic()
         try:
             return run_plan(opened, chosen)
         finally:
-            write_text(run.path / ELAPSED, f"{round(elapsed_s(run) + time.monotonic() - began, 1)}\n")
+            write_text(
+                run.path / ELAPSED, f"{round(elapsed_s(run) + time.monotonic() - began, 1)}\n"
+            )
 
 
 def check_all_done(config: Config, folder: Path, call: Call) -> None:
@@ -188,5 +191,3 @@ def elapsed_s(run: RunFolder) -> float:
     """Seconds that the calls which made this run's rows took in all."""
     path = run.path / ELAPSED
     return float(json.loads(path.read_text("utf-8"))) if path.is_file() else 0.0
-
-

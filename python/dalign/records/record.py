@@ -48,13 +48,17 @@ def open_record(folder: Path) -> Record:
     run = RunFolder(folder)
     if not run.config.is_file():
         raise InputError(
-            f"{folder}: no run has been started here; name a run's folder", kind="no_run", path=folder
+            f"{folder}: no run has been started here; name a run's folder",
+            kind="no_run",
+            path=folder,
         )
     config = load_config(run.config, [])
     return Record(run, read_project(config, run.inputs))
 
 
-def rows_in(record: Record, name: str, table: str, columns: list[str]) -> Iterator[tuple[object, ...]]:
+def rows_in(
+    record: Record, name: str, table: str, columns: list[str]
+) -> Iterator[tuple[object, ...]]:
     """The values of some columns of a finished stage's table, row by row; none where it has not finished."""
     if record.has(name):
         for chunk in record.stage(name).table(table).chunks(record.config.run.part_rows, columns):

@@ -98,7 +98,9 @@ def _funnel(record: Record) -> list[FunnelRow]:
 def _drops(record: Record) -> list[DropRow]:
     rows = []
     for stage in ("filter", "select", "pack"):
-        dropped = record.stage(stage).table(DROPPED).scan().group_by("reason").len("count").collect()
+        dropped = (
+            record.stage(stage).table(DROPPED).scan().group_by("reason").len("count").collect()
+        )
         reasons = dropped.sort("count", "reason", descending=[True, False])
         rows += [DropRow(stage, reason, count) for reason, count in reasons.iter_rows()]
     return rows

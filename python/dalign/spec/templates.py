@@ -181,15 +181,13 @@ class Templates:
         """The system prompt with the policy (paper 2.3.1, figure 5)."""
         return self._render("generate.j2", {"spec": spec_text})
 
-    def generation(self, spec_text: str, messages: Sequence[Message]) -> tuple[Message, ...]:
+    def generation(self, spec_text: str, messages: Sequence[Message]) -> list[Message]:
         """The conversation with the policy in its system prompt."""
-        return with_system(self.generation_system(spec_text), messages)
+        return list(with_system(self.generation_system(spec_text), messages))
 
     def judge_system(self, spec_text: str) -> Message:
         """The judge's system message (paper figure 6)."""
-        return Message(
-            role="system", content=self._render("judge_system.j2", {"spec": spec_text})
-        )
+        return Message(role="system", content=self._render("judge_system.j2", {"spec": spec_text}))
 
     def judge_user(
         self,

@@ -43,9 +43,7 @@ class Table:
         paths = self.paths()
         return int(pl.scan_parquet(paths).select(pl.len()).collect().item()) if paths else 0
 
-    def chunks(
-        self, rows: int, columns: Sequence[str] | None = None
-    ) -> Iterator[pl.DataFrame]:
+    def chunks(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Its rows in order, so many at a time, the last time fewer; whatever its parts hold."""
         waiting = Buffer()
         for path in self.paths():

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dalign.errors import InputError
-from dalign.store import write_text
+from dalign.store.whole_files import write_text
 from dalign.train.job import StepRow, TrainResult
 
 CHECKPOINTS = "checkpoints"

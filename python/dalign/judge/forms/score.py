@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -10,7 +10,7 @@ import polars as pl
 from dalign import _core
 from dalign.judge.court import Clean
 from dalign.models.protocol import Reply, Request
-from dalign.rows import NEVER_CAME, Message, Score, Verdict
+from dalign.rows import Message, Score, Verdict
 from dalign.spec.templates import Templates
 from dalign.spec.types import GENERAL, Spec
 
@@ -63,9 +63,7 @@ class ScoreForm:
 
     def messages(self, question: Question, nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The judge's conversation (paper figure 6)."""
-        asked = [
-            {"role": m["role"], "content": clean(m["content"])} for m in question.messages
-        ]
+        asked = [Message(role=m["role"], content=clean(m["content"])) for m in question.messages]
         thought = None if question.reasoning is None else clean(question.reasoning)
         user = self._templates.judge_user(
             asked, clean(question.answer), reasoning=thought, nonce=nonce, hint=question.hint
@@ -94,15 +92,12 @@ def verdicts_of(
         .when((finish == "length") & (pl.col("state") != "ok")).then(pl.lit("truncated"))
         .otherwise(pl.col("state"))
     )  # fmt: skip
-    assert set(NEVER_CAME) == {"error", "timeout"}
     rows = parsed.select("state", "score", "stance").with_columns(
-        owners[of // scale.k].get_columns()
-        + [
-            pl.Series("id", [request.id for request in requests], dtype=pl.String),
-            pl.Series("finish", [reply.finish for reply in replies], dtype=pl.String),
-            (of % scale.k).alias("sample"),
-            texts.alias("reply"),
-        ]
+        *owners[of // scale.k].get_columns(),
+        pl.Series("id", [request.id for request in requests], dtype=pl.String),
+        pl.Series("finish", [reply.finish for reply in replies], dtype=pl.String),
+        (of % scale.k).alias("sample"),
+        texts.alias("reply"),
     )
     rows = rows.with_columns(state=state)
     return rows.with_columns(score=pl.when(pl.col("state") == "ok").then(pl.col("score"))).select(
@@ -115,8 +110,8 @@ def scores_of(verdicts: pl.DataFrame, scale: Scale) -> pl.DataFrame:
     owners = verdicts[:: scale.k].select("completion_id", "category")
     offsets = pl.int_range(0, verdicts.height + 1, scale.k, dtype=pl.UInt32, eager=True)
     reduced = pl.DataFrame(
-        _core.aggregate(verdicts["score"], offsets, scale.aggregate, scale.parameter, scale.min_valid)
+        _core.aggregate(
+            verdicts["score"], offsets, scale.aggregate, scale.parameter, scale.min_valid
+        )
     )
-    return owners.with_columns(reduced["score"], reduced["n_valid"]).cast(
-        pl.Schema(Score.COLUMNS)
-    )
+    return owners.with_columns(reduced["score"], reduced["n_valid"]).cast(pl.Schema(Score.COLUMNS))

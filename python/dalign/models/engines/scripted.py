@@ -11,7 +11,7 @@ from pathlib import Path
 from dalign.errors import InputError
 from dalign.models.engines.kind import EngineKind
 from dalign.models.protocol import Reply, Request, Sampling
-from dalign.store import file_digest
+from dalign.store.whole_files import file_digest
 
 Script = Callable[[Request], str | Reply] | Mapping[str, str]
 

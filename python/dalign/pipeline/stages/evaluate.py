@@ -99,7 +99,9 @@ def work(
         for suite in suites_of(config, project.patterns):
             source = project.suites[suite.name]
             drawn = Sampling(settings.temperature, settings.max_new_tokens)
-            draws = generate.Draws(drawn, settings.samples, config.run.seed, f"evaluate {suite.name}")
+            draws = generate.Draws(
+                drawn, settings.samples, config.run.seed, f"evaluate {suite.name}"
+            )
             each = SuiteWork(arm, suite, draws, folder, progress, source.rows)
             for rows in source.table.chunks(size):
                 yield each, rows
@@ -191,7 +193,9 @@ class SuiteWork:
     def make(self, number: int, prompts: pl.DataFrame) -> Made:
         """Completions, verdicts and grades of some prompts."""
         arm, suite = self._arm, self._suite
-        asks = [each.chunk(number) for each in (self._ask, self._ask_judge, self._ask_category) if each]
+        asks = [
+            each.chunk(number) for each in (self._ask, self._ask_judge, self._ask_category) if each
+        ]
         completions = generate.complete(prompts, arm.sight, self._draws, asks[0])
         is_cut = completions["finish"] == "length"
         parsed = parse(completions["text"], is_cut, arm.reasoning, opened=arm.opened)

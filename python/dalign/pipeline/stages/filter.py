@@ -6,10 +6,10 @@ from collections import Counter
 
 import polars as pl
 
-from dalign import filter as filter_stage
 from dalign.config import Config
-from dalign.data.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
 from dalign.errors import InputError
+from dalign.filter.completions import filter_completions
+from dalign.filter.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
 from dalign.pipeline.engines import Engines, counting_tokenizer
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, beside_prompts
@@ -56,7 +56,7 @@ def work(
     chunks = completions.chunks(size, ["id", "prompt_id", "category", "text", "finish"])
     for chunk in beside_prompts(chunks, project.prompts.table.chunks(size)):
         asked = pl.Series([own_words(messages_from_json(m)) for m in chunk["messages"]])
-        rows, dropped = filter_stage.filter_completions(
+        rows, dropped = filter_completions(
             chunk, asked, config.model.reasoning, quality, opened=opened
         )
         kept.add(rows)

@@ -16,7 +16,6 @@ from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
 
-
 COUNTS = {"rows_out": 0, "tokens": 0, "taken_over": 0}
 
 
@@ -60,7 +59,9 @@ def work(
         lambda _, done: ask.skip(done["rows_out"]),
     )
     ask.finish(f"{counts['rows_out']} completions{words_of(counts['taken_over'])}")
-    return Finished({"rows_in": prompts.rows, **COUNTS, **counts}, parts, spec_versions=project.spec.versions)
+    return Finished(
+        {"rows_in": prompts.rows, **COUNTS, **counts}, parts, spec_versions=project.spec.versions
+    )
 
 
 STAGE = Stage("generate/main", (), inputs, work)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from dalign import pack as pack_stage
 from dalign.models.render import Renderer
+from dalign.pack.training import SCHEMA, Mix, Packing, check_no_spec
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.project import Project
+from dalign.pipeline.project import Project, categories_of
 from dalign.pipeline.stage import Inputs, Stage
 from dalign.progress import Progress
 from dalign.rows import Dropped, messages_from_json, own_words, table
@@ -41,33 +41,38 @@ def work(
     config, examples, capability = project.config, run.stage("select").made(), project.capability
     size = config.run.part_rows
     more = [] if capability is None else capability.table.chunks(size)
-    mix = pack_stage.Mix(
+    mix = Mix(
         examples.height(), capability.rows if capability else 0, config.sft.capability_ratio, config.run.seed
     )  # fmt: skip
     progress.say(f"pack: {engines.tokenizer.note}")
-    packing = pack_stage.Packing(
-        engines.tokenizer,
-        config.pack,
-        [project.templates.spec(project.spec, name) for name in (*project.spec.names, GENERAL)],
-        engines.renderer.end_text,
+    tokenize = engines.tokenizer.encode
+    packing = Packing(
+        tokenize,
+        capacity=config.pack.capacity,
+        over_long=config.pack.over_long,
+        end=engines.renderer.end_text,
     )
+    policy = [project.templates.spec(project.spec, name) for name in categories_of(project.spec)]
     bins, gone = folder.writer(size), folder.writer(size, DROPPED)
-    texts = mix.rows(
+    texts = mix.parts(
         training_texts(examples.chunks(size), engines.renderer),
         training_texts((rows.with_columns(category=pl.lit(GENERAL)) for rows in more), engines.renderer),
     )  # fmt: skip
-    for table_of_bins in packing.bins(texts):
-        bins.add(table_of_bins)
-    for dropped in packing.dropped:
-        gone.add(dropped)
-    bins.end(table(dict(pack_stage.SCHEMA)))
+    for made in packing.bins(check_no_spec(texts, policy, tokenize)):
+        bins.add(made)
+    gone.add(packing.dropped)
+    bins.end(table(dict(SCHEMA)))
     gone.end(table(Dropped.COLUMNS))
-    for sentence in (*engines.renderer.probe.warnings(), *packing.warnings()):
+    for sentence in engines.renderer.probe.warnings():
         progress.say(f"warning: {sentence}")
     tally = packing.tally
     progress.say(
         f"pack: {packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {bins.written} bins"
     )
+    if packing.masked:
+        progress.say(
+            f"warning: pack masked {len(packing.masked)} rows longer than pack.capacity = {config.pack.capacity}: they train on nothing (first: {packing.masked[0]})"
+        )
     counts = {
         "rows_in": packing.rows, "rows_out": bins.written, "masked": tally.masked,
         "tokens": tally.tokens, "trained_tokens": tally.trained_tokens,

@@ -67,7 +67,11 @@ def work(
     """A checkpoint in `final`, every rollout as a row."""
     config, model, prompts = project.config, project.config.model, project.rl_prompts
     settings = settings_of(config.rl, folder.variant)
-    start = run.stage("sft/sft").path / FINAL if folder.variant == AFTER_SFT else engines.checkpoint(model)
+    start = (
+        run.stage("sft/sft").path / FINAL
+        if folder.variant == AFTER_SFT
+        else engines.checkpoint(model)
+    )
     judging = judging_of(config, engines, project.spec, project.templates, settings.judge_k)
     ask = Ask(engines.open(config.judge_of_record))
     judge = AnswerJudge(judging.court, judging.form, ask, judging.scale, judging.sampling)

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from dalign.errors import InputError
-from dalign.train.bins import IGNORED, part_files
+from dalign.rows import IGNORED
+from dalign.train.bins import part_files
 from dalign.train.job import ReplayRow
 from dalign.train.rl.draw import draw_replay
 

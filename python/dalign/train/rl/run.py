@@ -12,7 +12,7 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from dalign.errors import InputError
 from dalign.rows import Prompt, messages_json
-from dalign.store import digest
+from dalign.store.whole_files import digest
 from dalign.train import session
 from dalign.train.job import OnStep, RlJob, TrainResult
 from dalign.train.rl.losses import loss_named
