@@ -57,8 +57,10 @@ class Places:
 
     def line(self, dotted: str) -> int | None:
         """The line of the file where a key or its section is set, unless the command line sets it."""
-        overridden = self.file is None or self._override(dotted) is not None
-        return None if overridden else key_line(self.text, dotted)
+        return None if self._file_of(dotted) is None else key_line(self.text, dotted)
+
+    def _file_of(self, dotted: str) -> Path | None:
+        return self.file if self._override(dotted) is None else None
 
     def _override(self, dotted: str) -> str | None:
         parts = dotted.split(".")
@@ -69,12 +71,11 @@ class Places:
         self, dotted: str, kind: str, what: str, *, value: object = None, limit: object = None
     ) -> InputError:
         """The error of a key: its place, and `what` is wrong with it."""
-        line = self.line(dotted)
         return InputError(
             f"{self.of(dotted)}: {what}",
             kind=kind,
-            path=self.file,
-            line=line,
+            path=self._file_of(dotted),
+            line=self.line(dotted),
             key=dotted or None,
             value=value,
             limit=limit,

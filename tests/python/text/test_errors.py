@@ -50,12 +50,13 @@ def test_a_problem_of_a_config_has_its_line_and_value(
         assert error.value == value
 
 
-def test_a_problem_of_an_override_has_no_line(tmp_path: Path) -> None:
+def test_a_problem_of_an_override_is_of_no_file(tmp_path: Path) -> None:
     path = tmp_path / "dalign.toml"
     path.write_text(CONFIG)
     with pytest.raises(InputError) as raised:
         load_config(path, ["judge.k=0"])
-    assert (raised.value.key, raised.value.line, raised.value.value) == ("judge.k", None, 0)
+    error = raised.value
+    assert (error.key, error.path, error.line, error.value) == ("judge.k", None, None, 0)
 
 
 def test_a_missing_path_of_a_config_is_named(tmp_path: Path) -> None:
