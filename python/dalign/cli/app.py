@@ -86,9 +86,9 @@ def run(
     json: AsJson = False,
 ) -> None:
     """Run all stages of a config: generate, filter, judge, select, pack, sft, rl, evaluate, report."""
-    from dalign.cli.work import run_stages
+    from dalign.cli.run import run_command
 
-    run_stages(config, run, set_ or [], redo=redo, dry_run=dry_run, as_json=json)
+    run_command(config, run, set_ or [], redo=redo, dry_run=dry_run, as_json=json)
 
 
 @app.command(epilog="Example: dalign demo runs/demo")
@@ -105,9 +105,9 @@ def demo(
 ) -> None:
     """Run everything on the sandbox that dalign ships: a tiny model, a policy, and every arm, in minutes."""
     from dalign.cli.project import demo_config
-    from dalign.cli.work import run_stages
+    from dalign.cli.run import run_command
 
-    run_stages(
+    run_command(
         demo_config(folder, smoke=smoke),
         folder,
         set_ or [],
@@ -162,9 +162,9 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
         dry_run: DryRun = False,
         json: AsJson = False,
     ) -> None:
-        from dalign.cli.work import run_stages
+        from dalign.cli.run import run_command
 
-        run_stages(
+        run_command(
             config,
             run,
             set_ or [],

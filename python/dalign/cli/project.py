@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dalign.cli.terminal import tell
 from dalign.errors import InputError
-from dalign.pipeline.context import CONFIG
+from dalign.store.run import CONFIG
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
 from dalign.settings import commented_toml

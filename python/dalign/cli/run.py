@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from dalign import progress
-from dalign.cli.terminal import results_table, tell, tell_json, warn
+from dalign.cli.terminal import tell, tell_json, tell_results, warn
 from dalign.errors import InputError
 from dalign.pipeline.run import Call, Plan, check_all_done, plan_of, resolve_config, run_stages
 from dalign.records.record import open_record
@@ -80,7 +80,7 @@ def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bo
         tell_json({"run": str(run), "ran": list(ran), "results": content})
         return
     if results is not None:
-        tell(results_table(results.rows, results.stages, results.elapsed_s))
+        tell_results(results.rows, results.stages, results.elapsed_s)
         tell(f"report: {run / REPORT}\nresults: {run / RESULTS}")
         for alarm in results.alarms:
             warn(f"MISSING: {alarm}")
