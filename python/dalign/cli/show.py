@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from dalign.cli.terminal import tell, tell_json
-from dalign.pipeline.context import open_run
-from dalign.pipeline.journey import Journey, journey_of
-from dalign.sandbox.checkpoint import checkpoints
+from dalign.records.journey import Journey, journeys_of
+from dalign.records.record import open_record
 
 
 def show_row(row_id: str, run: Path, *, as_json: bool) -> None:
-    """Prints the journey of a row of a run."""
-    journey = journey_of(open_run(run, checkpoints()), row_id)
+    """Prints the journey of a row of a run; several where different prompts of it have the same id."""
+    journeys = journeys_of(open_record(run), row_id)
     if as_json:
-        tell_json(_as_json(journey), indent=1)
+        told = [_as_json(journey) for journey in journeys]
+        tell_json(told[0] if len(told) == 1 else {"journeys": told}, indent=1)
     else:
-        tell(_as_text(journey))
+        tell("\n\n".join(map(_as_text, journeys)))
 
 
 def _as_json(journey: Journey) -> dict[str, object]:
@@ -28,13 +28,15 @@ def _as_json(journey: Journey) -> dict[str, object]:
     return {
         "prompt": prompt.id,
         "category": prompt.category,
+        "sources": list(journey.sources),
         "messages": list(prompt.messages),
         "steps": steps,
     }
 
 
 def _as_text(journey: Journey) -> str:
-    lines = [f"prompt {journey.prompt.id}  category {journey.prompt.category}"]
+    sources = ", ".join(journey.sources)
+    lines = [f"prompt {journey.prompt.id}  category {journey.prompt.category}  of {sources}"]
     lines += [f"  {m['role']}: {m['content']}" for m in journey.prompt.messages]
     for step in journey.steps:
         lines.append(f"{step.stage:<9} {step.row[:12]}  {step.note}")
