@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
-from dalign.records.values import MetricRow, StageRow
+from dalign.figures import MetricRow, StageRow
 from dalign.text import visible, visible_json
 
 # A part of a line, and its style in a terminal that has colours.

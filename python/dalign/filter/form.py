@@ -104,7 +104,7 @@ def _unanswered(completions: Completions) -> Decision:
 class TokenCheck:
     """Drops texts of too few or too many tokens."""
 
-    def __init__(self, tokenizer: _core.Tokenizer, least: int, most: int | None) -> None:
+    def __init__(self, tokenizer: Tokenizer, least: int, most: int | None) -> None:
         self._tokenizer = tokenizer
         self._least, self._most = least, most
 

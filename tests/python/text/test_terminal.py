@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dalign.cli.terminal import tell_results, tell_table
-from dalign.records.values import MetricRow, StageRow
+from dalign.figures import MetricRow, StageRow
 
 
 @pytest.mark.parametrize(
