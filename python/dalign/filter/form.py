@@ -12,6 +12,7 @@ from dalign import _core
 from dalign.config import Reasoning
 from dalign.files.batch import Decision
 from dalign.files.refusals import refusals
+from dalign.models.tokenizer import Tokenizer
 
 # How a reply that never came has ended.
 NO_REPLY = ("error", "timeout")
