@@ -54,21 +54,23 @@ Point = dict[str, Any]
 def run_stage(work: Path, run: Path, stage: str, engines: dict[str, InstantEngine]) -> None:
     """Runs one stage of the project, its engines replaced by these."""
     from dalign.config import Model
-    from dalign.pipeline.context import RunContext
+    from dalign.pipeline.engines import Engines
     from dalign.pipeline.plan import make_plan
-    from dalign.pipeline.runner import run_plan
+    from dalign.pipeline.project import bring_in
+    from dalign.pipeline.runner import Opened, run_plan
+    from dalign.progress import Silent
     from dalign.settings import load_config
+    from dalign.store.run import RunFolder
 
-    @dataclass
-    class InstantRun(RunContext):
-        instant: dict[str, InstantEngine] = field(default_factory=dict)
+    class InstantEngines(Engines):
+        def open(self, model: Model) -> InstantEngine:
+            return engines[Path(model.path).stem]
 
-        def engine(self, model: Model) -> InstantEngine:
-            return self.instant[Path(model.path).stem]
-
-    ctx = InstantRun(load_config(work / "dalign.toml", []), run, instant=engines)
+    config, folder = load_config(work / "dalign.toml", []), RunFolder(run)
+    project = bring_in(config, folder.inputs, None)
+    opened = Opened(project, InstantEngines(config), folder, Silent())
     wanted = "evaluate/none" if stage == "evaluate" else f"{stage}/main"
-    ran = run_plan(ctx, [node for node in make_plan(ctx) if node.name == wanted])
+    ran = run_plan(opened, [each for each in make_plan(config) if each.name == wanted])
     assert ran == [wanted]
 
 
@@ -130,7 +132,7 @@ def resumed(work: Path, completions: int) -> Point:
     folder = work / str(completions)
     whole, killed = folder / "run", folder / "killed"
     shutil.rmtree(killed, ignore_errors=True)
-    for stage in ("generate", "filter"):
+    for stage in ("inputs", "generate", "filter"):
         shutil.copytree(whole / stage, killed / stage)
     asked = judgements_in(whole)
     kill_after = asked // 2 // BATCH * BATCH
