@@ -40,17 +40,18 @@ class Engines:
 
     def open(self, model: Model) -> Engine:
         """The engine of a model of the config."""
-        return self._open(self._resolved(model))
+        return self._open(model, self._checkpoints)
 
     def trained(self, checkpoint: Path) -> Engine:
         """The engine of a checkpoint that the run trained."""
         update = {"path": str(checkpoint), "engine": "transformers"}
-        return self._open(self._config.model.model_copy(update=update))
+        return self._open(self._config.model.model_copy(update=update), {})
 
-    def _open(self, model: Model) -> Engine:
+    def _open(self, model: Model, checkpoints: Mapping[str, Path]) -> Engine:
         key = model.model_dump_json()
         if key not in self._opened:
-            self._opened[key] = open_engine(model, threads=self._config.run.threads)
+            threads = self._config.run.threads
+            self._opened[key] = open_engine(model, threads=threads, checkpoints=checkpoints)
         return self._opened[key]
 
     def fingerprint(self, model: Model) -> str:

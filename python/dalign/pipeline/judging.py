@@ -44,12 +44,8 @@ def judging_of(
     config: Config, engines: Engines, spec: Spec, templates: Templates, k: int | None = None
 ) -> Judging:
     """The judge of a config on a policy; `k` judgements instead of judge.k."""
-    return Judging(
-        court_of(config, engines),
-        ScoreForm(spec, templates),
-        scale_of(config.judge, k),
-        sampling_of(config.judge),
-    )
+    scale, sampling = scale_of(config.judge, k), sampling_of(config.judge)
+    return Judging(court_of(config, engines), ScoreForm(spec, templates), scale, sampling)
 
 
 def sampling_of(settings: Judge) -> Sampling:

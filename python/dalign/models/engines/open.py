@@ -42,9 +42,11 @@ def checkpoint_of(model: Model) -> Path:
     return folder
 
 
-def open_engine(model: Model, *, threads: int) -> Engine:
-    """The engine, loaded. threads: what this process computes with.
+def open_engine(
+    model: Model, *, threads: int, checkpoints: Mapping[str, Path] | None = None
+) -> Engine:
+    """The engine, loaded. threads: what this process computes with; checkpoints: see `resolved`.
 
     Raises InputError for a model that cannot be used and MissingExtraError without torch.
     """
-    return kind_of(model).open(model, threads)
+    return kind_of(model).open(resolved(model, checkpoints or {}), threads)

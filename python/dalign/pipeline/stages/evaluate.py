@@ -92,11 +92,12 @@ def work(
 ) -> Finished:
     """Suite after suite, chunk by chunk of prompts."""
     config, settings = project.config, project.config.evaluate
+    suites = suites_of(config, project.patterns)
     arm = arm_of(project, engines, run, folder.variant)
     size = chunk_rows(config.run.part_rows, settings.samples)
 
     def chunks() -> Iterator[tuple[SuiteWork, pl.DataFrame]]:
-        for suite in suites_of(config, project.patterns):
+        for suite in suites:
             source = project.suites[suite.name]
             drawn = Sampling(settings.temperature, settings.max_new_tokens)
             draws = generate.Draws(

@@ -72,17 +72,18 @@ def work(
         if folder.variant == AFTER_SFT
         else engines.checkpoint(model)
     )
+    drawn = drawn_prompts(prompts.table, settings, config.run.seed)
+    rows = replayed(run, settings, config.run.seed)
     judging = judging_of(config, engines, project.spec, project.templates, settings.judge_k)
     ask = Ask(engines.open(config.judge_of_record))
     judge = AnswerJudge(judging.court, judging.form, ask, judging.scale, judging.sampling)
-    drawn = drawn_prompts(prompts.table, settings, config.run.seed)
     suite = truth_suite(project)
     truth = None if suite is None else Truth(project.patterns[suite])
     log = RolloutLog(folder, judge, truth, {p.id: p for step in drawn for p in step})
     job = RlJob(
         start=start, prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
         reasoning=model.reasoning,
-        replayed=replayed(run, settings, config.run.seed),
+        replayed=rows,
         device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log,
     )  # fmt: skip
     use_threads(config.run.threads)
