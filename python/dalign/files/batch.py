@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 
 class Batch(ABC):
-    """Rows in input order. `first_row`: how many rows stand before them; `rows`: how many they are."""
+    """Rows in input order. `first_row`: how many rows stand before them; `rows`: how many they are; `path`: whose."""
 
+    path: Path | None
     first_row: int
     rows: int
 
@@ -56,30 +58,47 @@ class Batch(ABC):
     def objects(self, field: str) -> Sequence[object]:
         """The values of a field as Python objects; None where it is missing."""
 
-    def refuse(self, row: int, problem: str) -> InputError:
+    def line(self, row: int) -> int | None:
+        """The line that a row stands in, counted from 1; None where rows have none."""
+        del row
+        return None
+
+    def refuse(
+        self,
+        row: int,
+        problem: str,
+        *,
+        kind: str = "bad_row",
+        field: str | None = None,
+        value: object = None,
+    ) -> InputError:
         """The error that a row is at fault for."""
-        return InputError(f"{self.place(row)}: {problem}")
+        return InputError(
+            f"{self.place(row)}: {problem}", kind=kind, path=self.path, line=self.line(row),
+            row=self.first_row + row, key=field, value=value,
+        )  # fmt: skip
 
     def missing(self, row: int, field: str, known: Sequence[str]) -> InputError:
         """The error that a row lacks a field."""
         way_out = f"; {did_you_mean(field, known)}" if known else ""
-        return self.refuse(row, f"has no field {field!r}{way_out}")
+        problem = f"has no field {field!r}{way_out}"
+        return self.refuse(row, problem, kind="missing_field", field=field)
 
     def wrong(self, row: int, field: str, value: object, wanted: str) -> InputError:
         """The error that a row's field is of another type."""
         found = short(json.dumps(value, ensure_ascii=False, default=str))
-        return self.refuse(
-            row, f"field {field!r} is {found}, not {wanted}; name another field or mend the row"
-        )
+        problem = f"field {field!r} is {found}, not {wanted}; name another field or mend the row"
+        return self.refuse(row, problem, kind="bad_field", field=field, value=value)
 
 
 class FrameBatch(Batch):
-    """Rows of a table. `source`: what to call it in errors."""
+    """Rows of a table. `source`: its file, or what to call it in errors."""
 
-    def __init__(self, frame: pl.DataFrame, first_row: int, source: str) -> None:
+    def __init__(self, frame: pl.DataFrame, first_row: int, source: Path | str) -> None:
         self.frame = frame
         self.first_row = first_row
         self.rows = frame.height
+        self.path = source if isinstance(source, Path) else None
         self._source = source
 
     def places(self) -> Callable[[int], str]:

@@ -37,10 +37,10 @@ class JsonlRows:
         del others, whole
         first_row = done = 0
         names = list(dict.fromkeys(texts))
-        with refusals(self.path):
+        with refusals(self.path, by_line=True):
             for batch in _core.JsonlReader(self.path, names, self._batch_bytes):
                 done += batch.bytes
-                yield LineBatch(batch, first_row, str(self.path)), done
+                yield LineBatch(batch, first_row, self.path), done
                 first_row += batch.rows
 
     def sink(self, out: Path | None, dropped: Path) -> JsonlSink:
@@ -51,20 +51,24 @@ class JsonlRows:
 class LineBatch(Batch):
     """Lines of a JSONL file."""
 
-    def __init__(self, batch: _core.JsonlBatch, first_row: int, source: str) -> None:
+    def __init__(self, batch: _core.JsonlBatch, first_row: int, path: Path) -> None:
         self.batch = batch
         self.first_row = first_row
         self.rows = batch.rows
-        self._source = source
+        self.path = path
         self._lines = batch.lines
 
     def places(self) -> Callable[[int], str]:
         """`place`, without the rows."""
-        source, lines = self._source, self._lines
+        source, lines = self.path, self._lines
         first = int(lines[0])
         if int(lines[-1]) - first + 1 == len(lines):
             return lambda row: f"{source}:{first + row}"
         return lambda row: f"{source}:{lines[row]}"
+
+    def line(self, row: int) -> int:
+        """The line, counted from 1."""
+        return int(self._lines[row])
 
     def line_numbers(self) -> NDArray[np.uint64]:
         """The lines, counted from 1."""

@@ -46,7 +46,7 @@ class ParquetRows:
         while first_row < self._rows:
             frame = self._read(first_row, rows, fields)
             done = first_row + frame.height
-            yield FrameBatch(frame, first_row, str(self.path)), self.size_bytes * done // self._rows
+            yield FrameBatch(frame, first_row, self.path), self.size_bytes * done // self._rows
             row_bytes = max(1.0, frame.estimated_size() / max(1, frame.height))
             first_row, rows = done, max(1, min(4 * rows, int(self._batch_bytes / row_bytes)))
 
@@ -64,9 +64,8 @@ class ParquetRows:
 
     def _unreadable(self, error: Exception) -> InputError:
         reason = str(error).strip().split("\n")[0]
-        return InputError(
-            f"{self.path}: cannot be read as Parquet ({reason}); write the file again"
-        )
+        what = f"cannot be read as Parquet ({reason}); write the file again"
+        return InputError.in_file(self.path, what, kind="unreadable_file")
 
     def sink(self, out: Path | None, dropped: Path) -> ParquetSink:
         """Where kept and dropped rows are written; kept ones nowhere without `out`."""
@@ -202,9 +201,8 @@ class ParquetWriter:
     def _check(self) -> None:
         if self._error is not None:
             reason = str(self._error).strip().split("\n")[0]
-            raise InputError(
-                f"{self._path}: cannot be written ({reason}); free space or name another place"
-            )
+            what = f"cannot be written ({reason}); free space or name another place"
+            raise InputError.in_file(self._path, what, kind="unwritable_file")
 
     def _tables(self) -> Iterator[pl.DataFrame]:
         yield pl.DataFrame(schema=self._schema)

@@ -115,26 +115,29 @@ def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
     share: how many batches the memory could hold; reading and writing have several at once.
     """
     if memory_mib < LEAST_MEMORY_MIB:
-        raise InputError(f"--memory-mib {memory_mib}: give at least {LEAST_MEMORY_MIB}")
+        raise InputError(
+            f"--memory-mib {memory_mib}: give at least {LEAST_MEMORY_MIB}",
+            kind="too_small", key="memory_mib", value=memory_mib, limit=LEAST_MEMORY_MIB,
+        )  # fmt: skip
     kind = _kind(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {what}; name a JSONL or Parquet file")
+        raise InputError.in_file(path, f"{what}; name a JSONL or Parquet file", kind="missing_file")
     if path.stat().st_size == 0:
-        raise InputError(f"{path}: is empty; it needs at least one row")
+        raise InputError.in_file(path, "is empty; it needs at least one row", kind="empty")
     try:
         path.open("rb").close()
         return kind(path, memory_mib * _MIB // share)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; it must be readable") from error
+        what = f"{error.strerror}; it must be readable"
+        raise InputError.in_file(path, what, kind="unreadable_file") from error
 
 
 def _kind(path: Path) -> type[JsonlRows | ParquetRows]:
     kind = _SUFFIXES.get(path.suffix.lower())
     if kind is None:
-        raise InputError(
-            f"{path}: its name must end in {', '.join(_SUFFIXES)}, which says what it is"
-        )
+        what = f"its name must end in {', '.join(_SUFFIXES)}, which says what it is"
+        raise InputError.in_file(path, what, kind="unknown_choice", value=path.suffix)
     return kind
 
 
@@ -153,21 +156,24 @@ def check_out(source: Path, out: Path, *, force: bool, suffix: str | None = None
 
     suffix: what `out` must end in; unless given, it is of the input's kind.
     """
+    kind, what = "unknown_choice", ""
     if suffix is None and _kind(out) is not _kind(source):
-        raise InputError(f"{out}: must be of the kind of {source}; end its name in {source.suffix}")
-    if suffix is not None and out.suffix.lower() != suffix:
-        raise InputError(f"{out}: its name must end in {suffix}: that is what is written")
-    if not out.parent.is_dir():
-        raise InputError(f"{out}: there is no folder {out.parent}; make it first")
+        what = f"must be of the kind of {source}; end its name in {source.suffix}"
+    elif suffix is not None and out.suffix.lower() != suffix:
+        what = f"its name must end in {suffix}: that is what is written"
+    elif not out.parent.is_dir():
+        kind, what = "missing_folder", f"there is no folder {out.parent}; make it first"
+    if what:
+        raise InputError.in_file(out, what, kind=kind)
     results = (out, dropped_beside(source, out))
     # Files are written beside their places first.
     for path in (*results, *(path.with_name(f"{path.name}.tmp") for path in results)):
         if path.exists() and source.exists() and path.samefile(source):
-            raise InputError(f"{path}: is the input; name another file, rows are never edited")
+            what = "is the input; name another file, rows are never edited"
+            raise InputError.in_file(path, what, kind="is_input")
         if path.is_dir() or (path.exists() and not force):
-            raise InputError(
-                f"{path}: is there already; name another file, or overwrite it with --force"
-            )
+            what = "is there already; name another file, or overwrite it with --force"
+            raise InputError.in_file(path, what, kind="exists")
 
 
 @contextmanager
@@ -197,11 +203,7 @@ def watched(
 
 
 def look_through(
-    source: RowFile,
-    texts: Sequence[str],
-    others: Sequence[str],
-    progress: Progress,
-    name: str,
+    source: RowFile, texts: Sequence[str], others: Sequence[str], progress: Progress, name: str
 ) -> Iterator[Batch]:
     """The batches of a file with these fields alone. Raises InputError where there is no row."""
     rows = 0
@@ -215,4 +217,4 @@ def look_through(
 def check_any(source: RowFile, rows: int) -> None:
     """Raises InputError where a file has no row."""
     if rows == 0:
-        raise InputError(f"{source.path}: has no row; it needs at least one")
+        raise InputError.in_file(source.path, "has no row; it needs at least one", kind="empty")

@@ -14,9 +14,12 @@ from dalign.files.jsonl import LineBatch
 from dalign.files.refusals import refusals
 from dalign.files.sift import Counts, FileJob
 from dalign.filter.form import Check, Completions, Filter, Form, TokenCheck
-from dalign.filter.quality import Bounds, Measuring, Quality
+from dalign.filter.quality import Bounds, Measuring, Quality, chosen_limits
 from dalign.filter.recital import RecitalCheck, Recited, policy_words
 from dalign.models.tokenizer import open_tokenizer
+
+# What a command is given, and hands on.
+__all__ = ["Fields", "Form", "Measuring", "Wanted", "chosen_limits", "filter_file"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Wanted:
         if self.min_tokens or self.max_tokens is not None:
             if tokenizer is None:
                 raise InputError(
-                    "limits on tokens need a tokenizer to count them: name one (--tokenizer)"
+                    "limits on tokens need a tokenizer to count them: name one (--tokenizer)",
+                    kind="missing_tokenizer",
                 )
             checks.append(TokenCheck(tokenizer, self.min_tokens, self.max_tokens))
         if self.limits:

@@ -63,7 +63,11 @@ class Quality:
     ) -> None:
         self._measuring, self._limits, self._tokenizer = measuring, limits, tokenizer
         if tokenizer is None and (named := [name for name in TOKEN_MEASURES if name in limits]):
-            raise InputError(f"{named[0]} is limited, which needs a tokenizer: name one")
+            raise InputError(
+                f"{named[0]} is limited, which needs a tokenizer: name one",
+                kind="missing_tokenizer",
+                key=named[0],
+            )
         with refusals():
             none = pl.Series([], dtype=pl.String)
             measures = self._measures(none, none, none)
@@ -162,10 +166,16 @@ def read_limit(text: str, where: str) -> tuple[str, Bounds]:
         limits = (None, None)
     if not equals or not colon or limits == (None, None):
         raise InputError(
-            f"{where} {text}: write MEASURE=LEAST:MOST, such as answer_words=20:800 or answer_echo=:0.5"
+            f"{where} {text}: write MEASURE=LEAST:MOST, such as answer_words=20:800 or answer_echo=:0.5",
+            kind="syntax",
+            value=text,
         )
     if name not in measure_names():
-        raise InputError(f"{where} {text}: unknown measure; {did_you_mean(name, measure_names())}")
+        raise InputError(
+            f"{where} {text}: unknown measure; {did_you_mean(name, measure_names())}",
+            kind="unknown_choice",
+            value=name,
+        )
     return name, limits
 
 

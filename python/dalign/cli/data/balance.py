@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from dalign.cli.data.options import AsJson, Force, In, Limit, Many, Memory, Out
 
@@ -15,35 +15,30 @@ def balance(
     out: Out,
     by: Annotated[
         Many,
-        typer.Option(
-            "--by", help="category, clause, or, unless given, both: clauses within categories."
-        ),
+        Option("--by", help="category, clause, or, unless given, both: clauses within categories."),
     ] = None,
-    category_field: Annotated[str, typer.Option("--category-field")] = "category",
+    category_field: Annotated[str, Option("--category-field")] = "category",
     clause_field: Annotated[
-        str, typer.Option("--clause-field", help="A text, a list of texts, or nothing.")
+        str, Option("--clause-field", help="A text, a list of texts, or nothing.")
     ] = "clause",
     max_: Annotated[
-        Limit, typer.Option("--max", min=0, help="Of each category; by clause: of each clause.")
+        Limit, Option("--max", min=0, help="Of each category; by clause: of each clause.")
     ] = None,
     min_: Annotated[
-        int, typer.Option("--min", min=0, help="As --max; what has fewer is reported as short.")
+        int, Option("--min", min=0, help="As --max; what has fewer is reported as short.")
     ] = 0,
     total: Annotated[
         Limit,
-        typer.Option(
-            "--total", min=0, help="In all, spread evenly; what is scarce gives all it has."
-        ),
+        Option("--total", min=0, help="In all, spread evenly; what is scarce gives all it has."),
     ] = None,
     quota: Annotated[
         Path | None,
-        typer.Option("--quota", help="A JSON file with total, and min, max and weight by name."),
+        Option("--quota", help="A JSON file with total, and min, max and weight by name."),
     ] = None,
     rarest: Annotated[
-        bool,
-        typer.Option("--rarest", help="Count a row under its rarest clause so far, not its first."),
+        bool, Option("--rarest", help="Count a row under its rarest clause so far, not its first.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[int, Option("--seed", min=0)] = 0,
     memory_mib: Memory = 256,
     force: Force = False,
     json: AsJson = False,

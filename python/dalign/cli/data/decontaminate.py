@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from dalign.cli.data.options import AsJson, Force, In, Many, Memory, Out
 
@@ -14,19 +14,17 @@ def decontaminate(
     source: In,
     out: Out,
     against: Annotated[
-        list[Path], typer.Option("--against", help="An evaluation file; may be given again.")
+        list[Path], Option("--against", help="An evaluation file; may be given again.")
     ],
     text_field: Annotated[
         Many,
-        typer.Option(
-            "--text-field", help="A field to look at, prompt unless given; may be given again."
-        ),
+        Option("--text-field", help="A field to look at, prompt unless given; may be given again."),
     ] = None,
     eval_field: Annotated[
-        str, typer.Option("--eval-field", help="The field with the evaluation text.")
+        str, Option("--eval-field", help="The field with the evaluation text.")
     ] = "prompt",
     ngram: Annotated[
-        int, typer.Option("--ngram", help="Words in a row that count as contamination.")
+        int, Option("--ngram", help="Words in a row that count as contamination.")
     ] = 13,
     memory_mib: Memory = 256,
     force: Force = False,

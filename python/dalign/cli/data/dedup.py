@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from dalign.cli.data.options import AsJson, Force, In, Memory, Out, ScoreField, TextField
 
 IsNear = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--near",
         help="Nearly the same counts too, by their sets of word n-grams; keeps 144 bytes a row.",
     ),
 ]
 Threshold = Annotated[
     float | None,
-    typer.Option(
-        "--threshold",
-        help="With --near: Jaccard similarity, above 0, up to 1; 0.7 unless given.",
+    Option(
+        "--threshold", help="With --near: Jaccard similarity, above 0, up to 1; 0.7 unless given."
     ),
 ]
 Ngram = Annotated[
-    int | None,
-    typer.Option("--ngram", min=1, help="With --near: words in a row; 5 unless given."),
+    int | None, Option("--ngram", min=1, help="With --near: words in a row; 5 unless given.")
 ]
 
 

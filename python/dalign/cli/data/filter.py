@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from dalign.cli.data.options import (
     AsJson,
@@ -20,66 +19,62 @@ from dalign.cli.data.options import (
     TokenizerPath,
 )
 
-OpenTag = Annotated[str, typer.Option("--open-tag", help="Opens the reasoning.")]
-CloseTag = Annotated[str, typer.Option("--close-tag", help="Closes it.")]
-NoTags = Annotated[bool, typer.Option("--no-tags", help="The whole text is the answer.")]
+OpenTag = Annotated[str, Option("--open-tag", help="Opens the reasoning.")]
+CloseTag = Annotated[str, Option("--close-tag", help="Closes it.")]
+NoTags = Annotated[bool, Option("--no-tags", help="The whole text is the answer.")]
 Prefilled = Annotated[
-    bool, typer.Option("--prefilled", help="The opening tag stands in the prompt already.")
+    bool, Option("--prefilled", help="The opening tag stands in the prompt already.")
 ]
 PolicyFolder = Annotated[
     Path | None,
-    typer.Option(
-        "--spec", help="A policy folder: drop answers that recite it, eight words in a row."
-    ),
+    Option("--spec", help="A policy folder: drop answers that recite it, eight words in a row."),
 ]
 Overlap = Annotated[
     float,
-    typer.Option(
+    Option(
         "--max-answer-overlap", min=0, max=1, help="With --spec: the share of an answer that may."
     ),
 ]
 Usual = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--quality",
         help="Drop what repeats itself, breaks off, strays into another script or refers to a policy that is not there.",
     ),
 ]
 Limits = Annotated[
     Many,
-    typer.Option(
+    Option(
         "--limit",
         metavar="MEASURE=LEAST:MOST",
         help="Such as answer_words=20:800 or answer_echo=:0.5; may be given again, and goes before --quality's.",
     ),
 ]
 Ngram = Annotated[
-    Limit,
-    typer.Option("--ngram", min=1, help="Words of a run that counts as repeated, 5 unless given."),
+    Limit, Option("--ngram", min=1, help="Words of a run that counts as repeated, 5 unless given.")
 ]
 Scripts = Annotated[
-    Many,
-    typer.Option("--script", help="A script that is expected beside the prompt's, such as Latin."),
+    Many, Option("--script", help="A script that is expected beside the prompt's, such as Latin.")
 ]
 Phrases = Annotated[
-    Many, typer.Option("--phrase", help="A further reference to what the reader cannot see.")
+    Many, Option("--phrase", help="A further reference to what the reader cannot see.")
 ]
 PromptField = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--prompt-field",
         help="The user's words: they may be repeated, name the script, and may speak of a policy.",
     ),
 ]
 FinishField = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--finish-field",
         help="How generation ended: length, the token limit, is truncated; error and timeout are no reply.",
     ),
 ]
 NoDedup = Annotated[
-    bool, typer.Option("--no-dedup", help="Keep rows whose text stood in a kept row before.")
+    bool, Option("--no-dedup", help="Keep rows whose text stood in a kept row before.")
 ]
 
 
@@ -91,11 +86,11 @@ def filter_(
     close_tag: CloseTag = "</think>",
     no_tags: NoTags = False,
     prefilled: Prefilled = False,
-    min_chars: Annotated[int, typer.Option("--min-chars", min=0)] = 0,
-    max_chars: Annotated[Limit, typer.Option("--max-chars", min=0)] = None,
+    min_chars: Annotated[int, Option("--min-chars", min=0)] = 0,
+    max_chars: Annotated[Limit, Option("--max-chars", min=0)] = None,
     tokenizer: TokenizerPath = None,
-    min_tokens: Annotated[int, typer.Option("--min-tokens", min=0)] = 0,
-    max_tokens: Annotated[Limit, typer.Option("--max-tokens", min=0)] = None,
+    min_tokens: Annotated[int, Option("--min-tokens", min=0)] = 0,
+    max_tokens: Annotated[Limit, Option("--max-tokens", min=0)] = None,
     spec: PolicyFolder = None,
     max_answer_overlap: Overlap = 0.0,
     quality: Usual = False,
@@ -112,9 +107,8 @@ def filter_(
 ) -> None:
     """Keep well-formed completions of the right length and quality, the first of equal ones."""
     from dalign.cli.data.told import given, job, tell
-    from dalign.filter.file import Fields, Wanted, filter_file
-    from dalign.filter.form import Form
-    from dalign.filter.quality import Measuring, chosen_limits
+    from dalign.cli.terminal import warn
+    from dalign.filter.file import Fields, Form, Measuring, Wanted, chosen_limits, filter_file
 
     work = job("filter", source, out, memory_mib, force=force, as_json=json)
     fields = Fields(text_field, finish_field, prompt_field)
@@ -127,4 +121,4 @@ def filter_(
     tell(work, counts, as_json=json, **({"policy_share": shares} if shares else {}))
     if shares and not json:
         told = ", ".join(f"{100 * share:.2f} % of {part}" for part, share in shares.items())
-        print(f"stands in the policy: {told}", file=sys.stderr)
+        warn(f"stands in the policy: {told}")

@@ -5,33 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 Many = list[str] | None
 Limit = int | None
 
-In = Annotated[
-    Path, typer.Argument(metavar="IN", help="A .jsonl or .parquet file; it is only read.")
-]
+In = Annotated[Path, Argument(metavar="IN", help="A .jsonl or .parquet file; it is only read.")]
 Out = Annotated[
     Path,
-    typer.Argument(
+    Argument(
         metavar="OUT", help="The kept rows; the dropped ones go beside it, to OUT's name.dropped."
     ),
 ]
-TextField = Annotated[str, typer.Option("--text-field", help="The field with the text.")]
+TextField = Annotated[str, Option("--text-field", help="The field with the text.")]
 ScoreField = Annotated[
     str | None,
-    typer.Option(
-        "--score-field", help="Keep the copy with the highest number here, not the first."
-    ),
+    Option("--score-field", help="Keep the copy with the highest number here, not the first."),
 ]
 Memory = Annotated[
-    int, typer.Option("--memory-mib", help="About how much memory batches and tables may take.")
+    int, Option("--memory-mib", help="About how much memory batches and tables may take.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite OUT.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the counts as JSON on stdout.")]
+Force = Annotated[bool, Option("--force", help="Overwrite OUT.")]
+AsJson = Annotated[bool, Option("--json", help="Print the counts as JSON on stdout.")]
 TokenizerPath = Annotated[
     Path | None,
-    typer.Option("--tokenizer", help="A tokenizer.json, or the checkpoint folder that has one."),
+    Option("--tokenizer", help="A tokenizer.json, or the checkpoint folder that has one."),
 ]

@@ -5,36 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from dalign.cli.data.options import AsJson, Force, In, Memory
 
 
 def pack(
     source: In,
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A .parquet file: one row a bin of tokens.")
-    ],
+    out: Annotated[Path, Argument(metavar="OUT", help="A .parquet file: one row a bin of tokens.")],
     tokenizer: Annotated[
         Path,
-        typer.Option(
+        Option(
             "--tokenizer",
             help="A tokenizer.json, or a checkpoint folder, whose chat template then renders messages.",
         ),
     ],
-    capacity: Annotated[int, typer.Option("--capacity", min=1, help="Tokens that a bin holds.")],
+    capacity: Annotated[int, Option("--capacity", min=1, help="Tokens that a bin holds.")],
     over_long: Annotated[
         str,
-        typer.Option(
-            "--over-long", help="Rows above the capacity: error, drop, or mask (cut, no loss)."
-        ),
+        Option("--over-long", help="Rows above the capacity: error, drop, or mask (cut, no loss)."),
     ] = "error",
     end: Annotated[
-        str, typer.Option("--end", help="Text after each completion, such as the end of turn.")
+        str, Option("--end", help="Text after each completion, such as the end of turn.")
     ] = "",
     buffer_tokens: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--buffer-tokens", min=1, help="Tokens packed at once; from --memory-mib unless set."
         ),
     ] = None,

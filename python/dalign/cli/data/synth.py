@@ -5,51 +5,46 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from dalign.cli.data.options import AsJson, Force, Limit, Many
 
 OutPrompts = Annotated[
     Path,
-    typer.Argument(
+    Argument(
         metavar="OUT", help="A .jsonl file of prompts; the dropped ones go to OUT's name.dropped."
     ),
 ]
 ConfigFile = Annotated[
-    Path,
-    typer.Option("--config", metavar="CONFIG", help="A dalign.toml: its policy, writer and judge."),
+    Path, Option("--config", metavar="CONFIG", help="A dalign.toml: its policy, writer and judge.")
 ]
 Missing = Annotated[
     Path | None,
-    typer.Option(
-        "--missing", metavar="RUN", help="For the clauses that this run has too few rows of."
-    ),
+    Option("--missing", metavar="RUN", help="For the clauses that this run has too few rows of."),
 ]
 Clauses = Annotated[
     Many,
-    typer.Option(
+    Option(
         "--clause", metavar="ID", help="For this clause; may be given again. Without it, for all."
     ),
 ]
 PerClause = Annotated[
     int,
-    typer.Option(
+    Option(
         "--per-clause",
         min=1,
         help="Prompts to ask for, for each clause, spread over kinds and languages.",
     ),
 ]
 Kinds = Annotated[
-    Many,
-    typer.Option("--kind", help="benign-twin, borderline or disallowed; all of them unless given."),
+    Many, Option("--kind", help="benign-twin, borderline or disallowed; all of them unless given.")
 ]
 Languages = Annotated[
-    Many,
-    typer.Option("--language", metavar="CODE", help="en unless given; may be given again."),
+    Many, Option("--language", metavar="CODE", help="en unless given; may be given again.")
 ]
 Against = Annotated[
     list[Path] | None,
-    typer.Option(
+    Option(
         "--against",
         metavar="FILE",
         help="An evaluation set, beside the config's suites: no prompt may share eight words in a row with it.",
@@ -57,15 +52,15 @@ Against = Annotated[
 ]
 Existing = Annotated[
     list[Path] | None,
-    typer.Option(
+    Option(
         "--existing",
         metavar="FILE",
         help="Prompts, beside the config's own, that may not be repeated, nor nearly.",
     ),
 ]
-Seed = Annotated[Limit, typer.Option("--seed", min=0, help="Of every draw; run.seed unless given.")]
+Seed = Annotated[Limit, Option("--seed", min=0, help="Of every draw; run.seed unless given.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check all input, tell how much work it is, and stop.")
+    bool, Option("--dry-run", help="Check all input, tell how much work it is, and stop.")
 ]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from dalign import progress
+from dalign.cli.terminal import tell_json, warn
 from dalign.files.sift import Counts, FileJob, dropped_beside
 
 
@@ -29,8 +28,8 @@ def tell(job: FileJob, counts: Counts, *, as_json: bool, **more: object) -> None
     dropped = dropped_beside(job.source, job.out)
     if as_json:
         files = {"in": str(job.source), "out": str(job.out), "dropped_rows": str(dropped)}
-        print(json.dumps(files | counts.as_json() | more, ensure_ascii=False))
+        tell_json(files | counts.as_json() | more)
         return
     for reason, rows in counts.dropped.items():
-        print(f"  dropped {rows}: {reason}", file=sys.stderr)
-    print(f"wrote {job.out} and {dropped}", file=sys.stderr)
+        warn(f"  dropped {rows}: {reason}")
+    warn(f"wrote {job.out} and {dropped}")
