@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dalign import _core
+from dalign.balance import Draw, draw_rows
 from dalign.config import Select
-from dalign.data.row_balance import Draw, draw_rows
 from dalign.duplicates import Near, near_rows, text_hashes
 from dalign.errors import QuotaError, UnjudgedError
 from dalign.files.batch import FrameBatch
@@ -85,7 +85,9 @@ def select(
     if settings.unjudged == "error" and (unjudged := drops.ids("unjudged")):
         raise UnjudgedError(
             f"{len(unjudged)} of {rows} completions have no verdict (first: {unjudged[0]}); "
-            "lower judge.min_valid, or set select.unjudged = 'drop' to go on without them"
+            "lower judge.min_valid, or set select.unjudged = 'drop' to go on without them",
+            kind="unjudged",
+            value=len(unjudged),
         )
     chosen = _ranked(candidates)
     del candidates
@@ -98,7 +100,8 @@ def select(
     short = _short(chosen["category"], categories, settings.quota)
     short_clauses = _short(chosen["clause"], clauses, settings.clause_quota)
     if settings.on_short == "error" and (short or short_clauses):
-        raise QuotaError(_too_few(short, short_clauses, settings))
+        told = _too_few(short, short_clauses, settings)
+        raise QuotaError(told, kind="too_few_examples", value=short | short_clauses)
     numbers = chosen["row"].sort().to_numpy()
     return Selection(short, short_clauses, rows, parts, numbers, drops.in_order())
 
@@ -130,7 +133,7 @@ class _Drops:
     def in_order(self) -> pl.DataFrame:
         """All of them in the order of the rows."""
         if not self._found:
-            return pl.DataFrame(schema=Dropped.COLUMNS)
+            return pl.DataFrame(schema=pl.Schema(Dropped.COLUMNS))
         found, self._found = pl.concat(self._found), []
         return found.sort("row").drop("row")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from dalign.cli.terminal import tell
 from dalign.errors import InputError
-from dalign.store.run import CONFIG
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
 from dalign.settings import commented_toml
+from dalign.store.run import CONFIG
 
 
 def demo_config(folder: Path, *, smoke: bool) -> Path | None:

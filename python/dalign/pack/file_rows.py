@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 
@@ -22,7 +22,7 @@ from dalign.files.sift import (
     open_sink,
     watched,
 )
-from dalign.pack.packer import Packer, Segments, bin_schema
+from dalign.pack.packer import Capacity, OverLong, Packer, Segments, bin_schema
 
 # A conversation that ends on the assistant, as the prompt and what is trained on.
 Render = Callable[[Sequence[Mapping[str, Any]]], tuple[str, str]]
@@ -32,6 +32,21 @@ NO_FORM = "has neither prompt and completion, nor messages, nor segments; give o
 TOKEN_BYTES = 96
 # Text becomes up to one token a byte, of which each takes some forty bytes until it is buffered.
 BATCH_SHARE = 256
+
+
+def file_capacity(tokens: int, over_long: str) -> Capacity:
+    """The capacity as the command's options say it. Raises InputError for a rule that there is not."""
+    rule = next((rule for rule in get_args(OverLong) if rule == over_long), None)
+    if rule is None:
+        choices = ", ".join(get_args(OverLong))
+        raise InputError(
+            f"--over-long {over_long}: choose {choices}",
+            kind="unknown_choice",
+            key="over_long",
+            value=over_long,
+        )
+    way_out = "raise it, or give --over-long drop or mask"
+    return Capacity(tokens, rule, f"--capacity {tokens}", way_out)
 
 
 def buffered_tokens(job: FileJob) -> int:
@@ -99,14 +114,15 @@ def read_segments(batch: Batch, render: Render | None, end: str) -> Segments:
         return _flat(batch, rows)
     if batch.has("messages"):
         if render is None:
-            raise InputError(
-                f"{batch.place(0)}: has messages, which a chat template renders; give a checkpoint's folder as --tokenizer"
+            raise batch.refuse(
+                0,
+                "has messages, which a chat template renders; give a checkpoint's folder as --tokenizer",
             )
         turns = [_turns(batch, row, v, render) for row, v in enumerate(batch.objects("messages"))]
         return _flat(batch, turns)
     if batch.has("prompt") or batch.has("completion"):
         prompts, completions = batch.texts("prompt"), batch.texts("completion") + end
-        return Segments.of_pairs(prompts, completions, _numbers(batch), batch.place)
+        return Segments.of_pairs(prompts, completions, _numbers(batch), batch.refuse)
     raise batch.refuse(0, NO_FORM)
 
 
@@ -154,5 +170,5 @@ def _flat(batch: Batch, segments: Sequence[Sequence[tuple[str, bool]]]) -> Segme
         np.repeat(np.arange(len(segments), dtype=np.uint32), counts),
         np.array([train for row in segments for _, train in row], dtype=bool),
         _numbers(batch),
-        batch.place,
+        batch.refuse,
     )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import polars as pl
 
 from dalign import _core
 from dalign.errors import InputError
 from dalign.files.batch import Decision
-from dalign.files.refusals import refusals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,26 +35,32 @@ def bin_schema(names: pl.DataType) -> dict[str, pl.DataType]:
     }
 
 
+class Refuse(Protocol):
+    """Makes the error that a row, counted from 0 in its part, is at fault for: with its place or its name."""
+
+    def __call__(
+        self, row: int, problem: str, *, kind: str = "bad_row", value: object = None
+    ) -> InputError:
+        """The error."""
+        ...
+
+
 @dataclass(frozen=True)
 class Segments:
     """The texts of some rows, flat. `rows`: the row of each, rising; `trained`: whether it carries loss.
 
-    names: what each row is called in its bin; place: what it is called in an error.
+    names: what each row is called in its bin.
     """
 
     texts: pl.Series
     rows: NDArray[np.uint32]
     trained: NDArray[np.bool_]
     names: pl.Series
-    place: Callable[[int], str]
+    refuse: Refuse
 
     @classmethod
     def of_pairs(
-        cls,
-        prompts: pl.Series,
-        completions: pl.Series,
-        names: pl.Series,
-        place: Callable[[int], str],
+        cls, prompts: pl.Series, completions: pl.Series, names: pl.Series, refuse: Refuse
     ) -> Segments:
         """A prompt and a completion a row, the completion trained on."""
         import numpy as np
@@ -63,7 +68,7 @@ class Segments:
         pairs = pl.DataFrame({"prompt": prompts, "completion": completions})
         texts = pairs.select(pl.concat_list("prompt", "completion")).to_series().explode()
         rows = np.repeat(np.arange(len(prompts), dtype=np.uint32), 2)
-        return cls(texts, rows, np.tile([False, True], len(prompts)), names, place)
+        return cls(texts, rows, np.tile([False, True], len(prompts)), names, refuse)
 
 
 @dataclass(frozen=True)
@@ -130,8 +135,10 @@ class Packer:
         """
         import numpy as np
 
-        with refusals(f"{segments.place(0)} and after it"):
+        try:
             ids, offsets = self.tokenize(segments.texts)
+        except _core.CoreError as error:
+            raise segments.refuse(0, f"or a row after it: {error}", kind=error.kind) from error
         lengths = np.diff(offsets).astype(np.int64)
         table = pl.DataFrame(
             {
@@ -168,16 +175,16 @@ class Packer:
         import numpy as np
 
         if (lengths == 0).any():
-            row = int(np.argmin(lengths))
-            raise InputError(f"{segments.place(row)}: has no token; leave the row out")
+            raise segments.refuse(int(np.argmin(lengths)), "has no token; leave the row out")
         # Nothing predicts a row's first token, so it never carries loss.
         follows = np.ones(table.height, dtype=bool)
         follows[np.cumsum(lengths) - lengths] = False
         rows, mask = table["row"].to_numpy(), table["train_mask"].to_numpy()
         trained = np.bincount(rows[mask & follows], minlength=len(lengths))
         if (trained == 0).any():
-            place = segments.place(int(np.argmax(trained == 0)))
-            raise InputError(f"{place}: trains on no token; give it a completion or leave it out")
+            row = int(np.argmax(trained == 0))
+            problem = "trains on no token; give it a completion or leave it out"
+            raise segments.refuse(row, problem)
 
     def _fit(self, segments: Segments, lengths: NDArray[np.int64]) -> tuple[Decision, pl.Series]:
         """The rows longer than a bin: refused, dropped or masked."""
@@ -192,9 +199,11 @@ class Packer:
             return kept, segments.names.clear()
         if capacity.over_long == "error":
             row = int(np.argmax(too_long))
-            raise InputError(
-                f"{segments.place(row)}: {lengths[row]} tokens, more than {capacity.setting}; {capacity.way_out}"
-            )
+            tokens = int(lengths[row])
+            problem = f"{tokens} tokens, more than {capacity.setting}; {capacity.way_out}"
+            error = segments.refuse(row, problem, kind="row_too_long", value=tokens)
+            error.limit = capacity.tokens
+            raise error
         told = pl.DataFrame({"tokens": lengths, "long": too_long}).select(
             reason=pl.when("long").then(pl.lit("over_long")),
             detail=pl.format(f"{{}} tokens > {capacity.tokens}", "tokens"),

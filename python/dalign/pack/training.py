@@ -14,8 +14,9 @@ import polars as pl
 
 from dalign import _core
 from dalign.errors import InputError
+from dalign.models.render import Renderer
 from dalign.pack.packer import Capacity, OverLong, Packer, Segments, Tally, Tokenize, bin_schema
-from dalign.rows import Dropped, table
+from dalign.rows import Dropped, messages_from_json, own_words, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,23 @@ WINDOW_ROWS = 32_768
 PART_ROWS = 2_048
 # About 400 MB: bins are those of one plan up to so many tokens.
 BUFFER_TOKENS = 1 << 22
+
+
+def training_texts(rows: pl.DataFrame, renderer: Renderer) -> pl.DataFrame:
+    """Conversations and their answers as texts (columns `TEXTS_SCHEMA`).
+
+    Columns of the rows: id, category, messages (JSON), reasoning, answer.
+    """
+    conversations = [messages_from_json(messages) for messages in rows["messages"]]
+    answered = zip(rows["reasoning"], rows["answer"], strict=True)
+    completions = [renderer.completion(reasoning, answer) for reasoning, answer in answered]
+    return rows.select(
+        "id",
+        "category",
+        prompt=pl.Series(renderer.prompts(conversations), dtype=pl.String),
+        own_words=pl.Series(list(map(own_words, conversations)), dtype=pl.String),
+        completion=pl.Series(completions, dtype=pl.String),
+    )
 
 
 @dataclass(frozen=True)
@@ -133,7 +151,8 @@ def check_no_spec(
         if leak is not None:
             raise InputError(
                 f"training row {part['id'][leak]}: its prompt holds a run of {LEAK_TOKENS} tokens of the policy that the user did not write; "
-                "the chat template or a system message of the prompt brings the policy in, take it out there"
+                "the chat template or a system message of the prompt brings the policy in, take it out there",
+                kind="policy_in_prompt",
             )
         yield part
         # Else it would live until the next part is made.
@@ -170,6 +189,8 @@ class Packing:
     def bins(self, texts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Tables of bins. Columns of the texts: `TEXTS_SCHEMA`; of the bins: `SCHEMA`."""
         for part in texts:
+            if part.height == 0:
+                continue
             added = self._packer.add(self._segments(part))
             decision = added.decision
             self._dropped.append(
@@ -186,12 +207,13 @@ class Packing:
 
     def _segments(self, part: pl.DataFrame) -> Segments:
         ids = part["id"]
-        return Segments.of_pairs(
-            part["prompt"],
-            part["completion"] + self._end,
-            ids,
-            lambda row: f"training row {ids[row]}",
-        )
+
+        def refuse(
+            row: int, problem: str, *, kind: str = "bad_row", value: object = None
+        ) -> InputError:
+            return InputError(f"training row {ids[row]}: {problem}", kind=kind, value=value)
+
+        return Segments.of_pairs(part["prompt"], part["completion"] + self._end, ids, refuse)
 
     @property
     def dropped(self) -> pl.DataFrame:

@@ -23,6 +23,7 @@ from dalign.pack.training import (
     Packing,
     check_no_spec,
     completion_text,
+    training_texts,
 )
 from dalign.sandbox.checkpoint import MODEL
 from dalign.train.bins import load_bins
@@ -67,6 +68,35 @@ def test_a_completion_is_written_as_the_model_writes_it(
     assert completion_text(reasoning, answer, tags, opened=opened) == text
 
 
+class Plain:
+    """Writes a conversation as its turns, and an answer after its reasoning."""
+
+    def prompts(self, conversations: Any) -> list[str]:
+        return [" ".join(f"<{t['role']}>{t['content']}" for t in turns) for turns in conversations]
+
+    def completion(self, reasoning: str | None, answer: str) -> str:
+        return f"({reasoning}) {answer}"
+
+
+def test_a_row_becomes_what_the_model_reads_and_what_it_writes() -> None:
+    turns = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hé"}]
+    rows = pl.DataFrame(
+        {
+            "id": ["a", "b"],
+            "category": ["soup", "general"],
+            "messages": [json.dumps(turns), json.dumps(turns[1:])],
+            "reasoning": ["why", None],
+            "answer": ["what", "so"],
+        }
+    )
+    found = training_texts(rows, Plain())
+    assert found.schema == pl.Schema(TEXTS_SCHEMA)
+    assert found.rows() == [
+        ("a", "soup", "<system>be brief <user>hé", "be brief\nhé", "(why) what"),
+        ("b", "general", "<user>hé", "hé", "(None) so"),
+    ]
+
+
 def test_only_the_completion_and_its_end_are_trained_on() -> None:
     bins, packing = pack(row("a", "u1 u2 u3", "c1 c2"), capacity=8)
     found = bins.row(0, named=True)
@@ -93,8 +123,10 @@ def test_a_row_longer_than_the_capacity_is_an_error(length: int) -> None:
         assert pack(long, capacity=5)[0].height == 1
         return
     wanted = r"training row long: 6 tokens, more than pack.capacity = 5; raise it, or set pack.over"
-    with pytest.raises(InputError, match=wanted):
+    with pytest.raises(InputError, match=wanted) as error:
         pack(row("a", "u", "c"), long, capacity=5)
+    facts = error.value
+    assert (facts.kind, facts.value, facts.limit) == ("row_too_long", 6, 5)
 
 
 def test_a_row_longer_than_the_capacity_is_dropped_whole_where_the_config_says_so() -> None:

@@ -44,8 +44,8 @@ def balance(
     json: AsJson = False,
 ) -> None:
     """Draw rows so that every category and clause has its share."""
+    from dalign.balance import Limits, Quota, balance_file, wanted_draw
     from dalign.cli.data.told import job, tell
-    from dalign.data.row_balance import Limits, Quota, balance_file, wanted_draw
 
     work = job("balance", source, out, memory_mib, force=force, as_json=json)
     fields = {"category": category_field, "clause": clause_field}

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import polars as pl
 
-from dalign.models.render import Renderer
-from dalign.pack.training import SCHEMA, Mix, Packing, check_no_spec
+from dalign.pack.training import SCHEMA, Mix, Packing, check_no_spec, training_texts
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, categories_of
 from dalign.pipeline.stage import Inputs, Stage
 from dalign.progress import Progress
-from dalign.rows import Dropped, messages_from_json, own_words, table
+from dalign.rows import Dropped, table
 from dalign.spec.types import GENERAL
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import DROPPED
@@ -53,11 +50,12 @@ def work(
         end=engines.renderer.end_text,
     )
     policy = [project.templates.spec(project.spec, name) for name in categories_of(project.spec)]
+    general = pl.lit(GENERAL)
     bins, gone = folder.writer(size), folder.writer(size, DROPPED)
     texts = mix.parts(
-        training_texts(examples.chunks(size), engines.renderer),
-        training_texts((rows.with_columns(category=pl.lit(GENERAL)) for rows in more), engines.renderer),
-    )  # fmt: skip
+        (training_texts(rows, engines.renderer) for rows in examples.chunks(size)),
+        (training_texts(rows.with_columns(category=general), engines.renderer) for rows in more),
+    )
     for made in packing.bins(check_no_spec(texts, policy, tokenize)):
         bins.add(made)
     gone.add(packing.dropped)
@@ -82,23 +80,6 @@ def work(
         "masked": list(packing.masked),
     }
     return Finished(counts, bins.digests, facts, project.spec.versions)
-
-
-def training_texts(chunks: Iterable[pl.DataFrame], renderer: Renderer) -> Iterator[pl.DataFrame]:
-    """Rows with id, category, messages (JSON), reasoning and answer as the texts of training rows."""
-    for chunk in chunks:
-        conversations = [messages_from_json(text) for text in chunk["messages"]]
-        completions = [
-            renderer.completion(thought, answer)
-            for thought, answer in chunk.select("reasoning", "answer").iter_rows()
-        ]
-        yield chunk.select(
-            "id",
-            "category",
-            pl.Series("prompt", renderer.prompts(conversations), dtype=pl.String),
-            pl.Series("own_words", list(map(own_words, conversations)), dtype=pl.String),
-            pl.Series("completion", completions, dtype=pl.String),
-        )
 
 
 STAGE = Stage("pack/main", ("select/main",), inputs, work)
