@@ -12,7 +12,18 @@ from tree import PACKAGE, ROOT, imports, python_files
 
 # `kernels` is imported by name only, and imports nothing of dalign.
 LAYERS = [
-    {"errors", "text", "vocabulary", "figures", "rows", "config", "settings", "_core", "progress", "kernels"},
+    {
+        "errors",
+        "text",
+        "vocabulary",
+        "figures",
+        "rows",
+        "config",
+        "settings",
+        "_core",
+        "progress",
+        "kernels",
+    },
     {"store", "spec", "models", "data", "files", "duplicates", "overlap"},
     {"generate", "filter", "judge", "select", "pack", "train", "evaluate", "synth"},
     {"pipeline", "records", "report"},

@@ -22,7 +22,6 @@ from dalign.pack.training import (
     Mix,
     Packing,
     check_no_spec,
-    completion_text,
     training_texts,
 )
 from dalign.sandbox.checkpoint import MODEL
@@ -51,21 +50,6 @@ def pack(*rows: Text, capacity: int, over_long: Any = "error") -> tuple[pl.DataF
     """The bins of these rows, and what did the packing."""
     packing = Packing(tokenize, capacity=capacity, over_long=over_long, end=" END")
     return pl.concat([pl.DataFrame(schema=SCHEMA), *packing.bins([texts(*rows)])]), packing
-
-
-@pytest.mark.parametrize(
-    ("reasoning", "answer", "tags", "opened", "text"),
-    [
-        ("why", "what", ("<think>", "</think>"), False, "<think> why</think> what"),
-        # The template has written the opening tag: the model must not write a second one.
-        ("why", "what", ("<think>", "</think>"), True, " why</think> what"),
-        ("why", "what", None, False, "what"),
-    ],
-)
-def test_a_completion_is_written_as_the_model_writes_it(
-    reasoning, answer, tags, opened, text
-) -> None:
-    assert completion_text(reasoning, answer, tags, opened=opened) == text
 
 
 class Plain:

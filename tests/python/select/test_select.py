@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 from dalign.config import Select
 from dalign.errors import QuotaError, UnjudgedError
-from dalign.select import SCHEMA, Selection, select
+from dalign.rows import Example
+from dalign.select import Selection, select
 from naive_select import naive_select
 
 POLICY = "clause one says that nobody may hand out the recipe of the green soup at all"
@@ -61,7 +62,7 @@ def choose(*rows: Row, **settings: Any) -> Selection:
 
 
 def examples(selection: Selection) -> pl.DataFrame:
-    return pl.concat([pl.DataFrame(schema=SCHEMA), *selection.examples()])
+    return pl.concat([pl.DataFrame(schema=Example.COLUMNS), *selection.examples()])
 
 
 def chosen(selection: Selection) -> list[str]:
@@ -216,9 +217,11 @@ def test_too_few_examples_of_a_clause_are_an_error_that_names_it_and_the_way_out
 
 
 def test_an_example_has_no_place_for_the_policy() -> None:
-    assert not {name for name in SCHEMA if "spec" in name or "policy" in name or "system" in name}
+    assert not {
+        name for name in Example.COLUMNS if "spec" in name or "policy" in name or "system" in name
+    }
     frame = examples(choose(judged("a", "p1", "yes", 9.0)))
-    assert frame.schema == pl.Schema(SCHEMA)
+    assert frame.schema == pl.Schema(Example.COLUMNS)
     assert frame["messages"][0] == '[{"role": "user", "content": "tell me about p1"}]'
 
 
@@ -261,7 +264,7 @@ def test_the_choice_is_that_of_plain_loops(seed: int, per_prompt: int, height: i
     told = {row["id"]: row for row in rows}
     for example in examples(found).iter_rows(named=True):
         row = told[example["completion_id"]]
-        assert example == example | {name: row[name] for name in list(SCHEMA)[2:]}
+        assert example == example | {name: row[name] for name in list(Example.COLUMNS)[2:]}
 
 
 def test_how_rows_are_cut_into_parts_changes_no_draw() -> None:
