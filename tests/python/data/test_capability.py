@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from dalign.data.capability import CapabilityRow, read_capability
+from dalign.data.capability import capability_rows
 from dalign.errors import InputError
+from dalign.rows import CapabilityRow
 
 REAL = Path(__file__).parents[2] / "data" / "real" / "capability.jsonl"
 USER = {"role": "user", "content": "2 + 2?"}
@@ -22,29 +23,31 @@ def write(path: Path, *rows: object) -> Path:
 
 def test_a_row_is_split_before_the_last_assistant_turn(tmp_path: Path) -> None:
     messages = [USER, ANSWER, USER, {**ANSWER, "reasoning": "2 and 2."}]
-    rows = read_capability(
-        write(tmp_path, {"id": "a", "category": "general", "messages": messages})
+    rows = list(
+        capability_rows(write(tmp_path, {"id": "a", "category": "general", "messages": messages}))
     )
     assert rows == [CapabilityRow("a", (USER, ANSWER, USER), "2 and 2.", "4")]  # type: ignore[arg-type]
 
 
 def test_reasoning_may_be_missing_or_null(tmp_path: Path) -> None:
     null = {"id": "b", "messages": [USER, {**ANSWER, "reasoning": None}]}
-    rows = read_capability(write(tmp_path, {"messages": [USER, ANSWER]}, null))
+    rows = list(capability_rows(write(tmp_path, {"messages": [USER, ANSWER]}, null)))
     assert [row.reasoning for row in rows] == [None, None]
 
 
 def test_ids_are_a_hash_of_conversation_reasoning_and_answer(tmp_path: Path) -> None:
-    rows = read_capability(
-        write(
-            tmp_path,
-            {"messages": [USER, ANSWER]},
-            {"messages": [USER, {**ANSWER, "reasoning": "2 and 2."}]},
-            {"messages": [USER, {**ANSWER, "content": "Four"}]},
+    rows = list(
+        capability_rows(
+            write(
+                tmp_path,
+                {"messages": [USER, ANSWER]},
+                {"messages": [USER, {**ANSWER, "reasoning": "2 and 2."}]},
+                {"messages": [USER, {**ANSWER, "content": "Four"}]},
+            )
         )
     )
     assert len({row.id for row in rows}) == 3
-    assert rows == read_capability(tmp_path / "capability.jsonl")
+    assert rows == list(capability_rows(tmp_path / "capability.jsonl"))
 
 
 @pytest.mark.parametrize(
@@ -74,13 +77,13 @@ def test_ids_are_a_hash_of_conversation_reasoning_and_answer(tmp_path: Path) -> 
 def test_a_mistake_in_a_line_is_named(tmp_path: Path, row: object, parts: tuple[str, ...]) -> None:
     file = write(tmp_path, {"id": "ok", "messages": [USER, ANSWER]}, row)
     with pytest.raises(InputError) as caught:
-        read_capability(file)
+        list(capability_rows(file))
     assert str(caught.value).startswith(f"{file}:2: ")
     for part in parts:
         assert part in str(caught.value)
 
 
 def test_the_rows_of_the_real_model_test_can_be_read() -> None:
-    rows = read_capability(REAL)
+    rows = list(capability_rows(REAL))
     assert len(rows) >= 10
     assert any(row.reasoning is None for row in rows) and any(row.reasoning for row in rows)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from dalign.data.prompts import read_prompts
+from dalign.data.prompts import prompt_rows
 from dalign.errors import InputError
 from dalign.rows import Expected, prompt_id
 from dalign.spec.parse import load_spec
@@ -51,7 +51,7 @@ def test_a_prompt_has_every_field_of_its_line(tmp_path: Path) -> None:
     file = write(
         tmp_path, {**row, "expected": expected, "required_sections": ["## Sources", "Doses"]}
     )
-    [prompt] = read_prompts(file, SPEC)
+    [prompt] = list(prompt_rows(file, SPEC))
     assert (prompt.id, prompt.category, prompt.split) == ("p1", "self-harm", "held-out")
     assert prompt.messages == (SYSTEM, USER, ASSISTANT, USER)
     assert prompt.expected == Expected("refuse", "self-harm.S4", "re:no.*")
@@ -59,7 +59,7 @@ def test_a_prompt_has_every_field_of_its_line(tmp_path: Path) -> None:
 
 
 def test_a_prompt_without_an_id_gets_a_hash_of_its_content(tmp_path: Path) -> None:
-    first, second = read_prompts(write(tmp_path, GOOD, {**GOOD, "category": "general"}), SPEC)
+    first, second = list(prompt_rows(write(tmp_path, GOOD, {**GOOD, "category": "general"}), SPEC))
     assert first.id == prompt_id("advice", first.messages)
     assert first.id != second.id
     assert (first.split, first.expected, first.required_sections) == (None, None, ())
@@ -67,7 +67,7 @@ def test_a_prompt_without_an_id_gets_a_hash_of_its_content(tmp_path: Path) -> No
 
 def test_null_is_the_same_as_a_missing_key(tmp_path: Path) -> None:
     nulls = {"id": None, "split": None, "expected": None, "required_sections": None}
-    assert read_prompts(write(tmp_path, {**GOOD, **nulls}), SPEC)[0].split is None
+    assert next(prompt_rows(write(tmp_path, {**GOOD, **nulls}), SPEC)).split is None
 
 
 def test_blank_lines_a_byte_order_mark_and_windows_line_ends_are_passed_over(
@@ -77,7 +77,7 @@ def test_blank_lines_a_byte_order_mark_and_windows_line_ends_are_passed_over(
     file = write(
         tmp_path, b"\xef\xbb\xbf" + line + b"\r", b"", b"  ", json.dumps({**GOOD, "id": "x"}), b""
     )
-    assert [prompt.id for prompt in read_prompts(file, SPEC)][1:] == ["x"]
+    assert [prompt.id for prompt in list(prompt_rows(file, SPEC))][1:] == ["x"]
 
 
 BAD = [
@@ -157,7 +157,7 @@ BAD = [
 def test_a_mistake_in_a_line_is_named(tmp_path: Path, row: object, parts: tuple[str, ...]) -> None:
     file = write(tmp_path, {**GOOD, "id": "ok"}, row)
     with pytest.raises(InputError) as caught:
-        read_prompts(file, SPEC)
+        list(prompt_rows(file, SPEC))
     message = str(caught.value)
     assert message.startswith(f"{file}:2: ")
     for part in parts:
@@ -169,14 +169,14 @@ def test_a_mistake_in_a_line_is_named(tmp_path: Path, row: object, parts: tuple[
 def test_two_equal_ids_are_named_with_both_lines(tmp_path: Path) -> None:
     file = write(tmp_path, {**GOOD, "id": "a"}, b"", {**GOOD, "id": "a", "category": "general"})
     with pytest.raises(InputError, match=r"jsonl:3: id 'a' is taken by line 1; give one"):
-        read_prompts(file, SPEC)
+        list(prompt_rows(file, SPEC))
 
 
 def test_the_same_prompt_twice_without_ids_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r":2: id '[0-9a-f]{32}' is taken by line 1; .* if they are the same"
     ):
-        read_prompts(write(tmp_path, GOOD, GOOD), SPEC)
+        list(prompt_rows(write(tmp_path, GOOD, GOOD), SPEC))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_the_first_problem_is_named_and_the_others_are_counted(
 ) -> None:
     file = write(tmp_path, GOOD, *["{}"] * bad, {**GOOD, "id": "x"})
     with pytest.raises(InputError) as caught:
-        read_prompts(file, SPEC)
+        list(prompt_rows(file, SPEC))
     way_out = "give one of advice, self-harm, general"
     assert str(caught.value) == f"{file}:2: category is missing; {way_out}{ending}"
 
@@ -196,20 +196,20 @@ def test_the_first_problem_is_named_and_the_others_are_counted(
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf"])
 def test_an_empty_file_is_an_error(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InputError, match=r"prompts\.jsonl: is empty; it needs"):
-        read_prompts(write(tmp_path, content), SPEC)
+        list(prompt_rows(write(tmp_path, content), SPEC))
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.jsonl: no such file; give a JSONL file"):
-        read_prompts(tmp_path / "nowhere.jsonl", SPEC)
+        list(prompt_rows(tmp_path / "nowhere.jsonl", SPEC))
     with pytest.raises(InputError, match="is a folder; give a JSONL file"):
-        read_prompts(tmp_path, SPEC)
+        list(prompt_rows(tmp_path, SPEC))
 
 
 @pytest.mark.parametrize(("name", "at_least"), [("prompts.jsonl", 14), ("suite.jsonl", 8)])
 def test_the_prompts_of_the_real_model_test_can_be_read(name: str, at_least: int) -> None:
     spec = load_spec(ROOT / "specs" / "english")
-    prompts = read_prompts(ROOT / "tests" / "data" / "real" / name, spec)
+    prompts = list(prompt_rows(ROOT / "tests" / "data" / "real" / name, spec))
     assert len(prompts) >= at_least
     assert {p.category for p in prompts} == {*spec.names, "general"}
     assert {p.expected.ruling for p in prompts if p.expected} == {

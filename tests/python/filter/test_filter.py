@@ -14,7 +14,8 @@ from dalign.filter.completions import filter_completions
 from dalign.filter.file import Fields, Wanted, filter_file
 from dalign.filter.form import Form
 from dalign.filter.quality import USUAL_LIMITS, Bounds, Measuring, Quality
-from dalign.pipeline.context import RunContext
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.stages.filter import quality_of
 from dalign.rows import Prompt
 from dalign.sandbox.checkpoint import checkpoints
 from dalign.sandbox.project import write_project
@@ -74,12 +75,13 @@ def config_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def context(config_path: Path, *overrides: str) -> RunContext:
-    return RunContext(load_config(config_path, overrides), config_path.parent, checkpoints())
+def quality_by(config_path: Path, *overrides: str) -> Quality:
+    config = load_config(config_path, overrides)
+    return quality_of(config, Engines(config, checkpoints()))
 
 
 def test_by_default_what_refers_to_the_absent_policy_is_no_example(config_path: Path) -> None:
-    quality = context(config_path).quality
+    quality = quality_by(config_path)
     _, dropped = filtered(frame(), Reasoning(), quality)
     wanted = {str(i): reason for i, (_, _, reason) in enumerate(ROWS) if reason}
     assert dict(dropped.select("id", "reason").iter_rows()) == wanted
@@ -96,7 +98,7 @@ def test_no_limit_is_the_form_alone() -> None:
 def test_a_reply_without_reasoning_is_held_to_the_limits_too(config_path: Path) -> None:
     plain = Reasoning(kind="none")
     rows = frame().with_columns(text=pl.col("text").str.replace("<think>.*</think>", ""))
-    quality = context(config_path, "filter.quality=true").quality
+    quality = quality_by(config_path, "filter.quality=true")
     kept, dropped = filtered(rows, plain, quality)
     assert dict(dropped.select("id", "reason").iter_rows()) == {
         "3": "dangling_reference", "4": "wrong_script", "7": "error",
@@ -123,17 +125,17 @@ def test_a_limit_that_there_is_not_is_told_before_anything_runs(
     override: str, error: str, config_path: Path
 ) -> None:
     with pytest.raises(InputError, match=error):
-        context(config_path, override).check()
+        quality_by(config_path, override)
 
 
 def test_a_server_without_a_checkpoint_has_no_tokenizer_to_count_with(config_path: Path) -> None:
     served = ('model.engine="openai"', 'model.base_url="http://127.0.0.1:9/v1"')
     with pytest.raises(InputError, match=r"filter.limits: answer_tokens .* set model.checkpoint"):
-        _ = context(config_path, *served, 'filter.limits=["answer_tokens=:3"]').quality
+        _ = quality_by(config_path, *served, 'filter.limits=["answer_tokens=:3"]')
 
 
 def test_tokens_are_counted_by_the_models_own_tokenizer(config_path: Path) -> None:
-    quality = context(config_path, 'filter.limits=["answer_tokens=:3"]').quality
+    quality = quality_by(config_path, 'filter.limits=["answer_tokens=:3"]')
     _, dropped = filtered(frame(), Reasoning(), quality)
     assert set(dropped["reason"]) == {"missing", "error", "too_long"}
     assert dropped.height == len(ROWS)

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dalign import _core, errors
-from dalign.data.prompts import read_prompts
-from dalign.data.suites import read_patterns
+from dalign.data.prompts import prompt_rows
+from dalign.data.patterns import read_patterns
 from dalign.errors import DalignError, InputError, MissingExtraError, from_core
 from dalign.models.checkpoint import check_checkpoint
 from dalign.settings import check_paths, load_config
@@ -87,7 +87,7 @@ def test_a_problem_of_a_prompt_has_its_line_and_value(
     path = tmp_path / "prompts.jsonl"
     path.write_text(f"\n{row}\n")
     with pytest.raises(InputError) as raised:
-        read_prompts(path, spec)
+        list(prompt_rows(path, spec))
     error = raised.value
     assert (error.kind, error.path, error.line) == (kind, path, 2)
     assert (error.key, error.value) == (key, value)
