@@ -43,13 +43,12 @@ class Bins:
 def part_files(rows: Path | Sequence[Path]) -> list[Path]:
     """The Parquet files of packed rows: those given, or a folder's `part-*.parquet`, in order.
 
-    Raises InputError for a folder without any.
+    Raises InputError where there is none.
     """
-    if not isinstance(rows, Path):
-        return list(rows)
-    if not rows.is_dir():
-        return [rows]
-    parts = sorted(rows.glob(PARTS))
+    if isinstance(rows, Path):
+        parts = sorted(rows.glob(PARTS)) if rows.is_dir() else [rows]
+    else:
+        parts = list(rows)
     if not parts:
         raise InputError(f"{rows}: holds no {PARTS}; pack some examples first")
     return parts

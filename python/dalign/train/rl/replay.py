@@ -14,7 +14,7 @@ import polars as pl
 
 from dalign.errors import InputError
 from dalign.rows import IGNORED
-from dalign.train.bins import part_files
+from dalign.train.bins import Ints, part_files
 from dalign.train.job import ReplayRow
 from dalign.train.rl.draw import draw_replay
 
@@ -31,8 +31,8 @@ def read_replayed(
     Raises InputError where there is no row.
     """
     parts = part_files(rows)
-    starts = [_sequence_starts(part) for part in parts]
-    ends = np.cumsum([len(of_part) for of_part in starts])
+    spans = [_sequence_spans(part) for part in parts]
+    ends = np.cumsum([len(of_part) for of_part in spans])
     if ends[-1] == 0:
         raise InputError(
             f"{parts[0]}: holds no row to replay; pack some examples or set rl.replay = 0"
@@ -43,14 +43,14 @@ def read_replayed(
     ]
     wanted = np.unique(np.concatenate([*drawn, []]).astype(np.int64))
     read: dict[int, ReplayRow] = {}
-    for part, of_part, end in zip(parts, starts, ends, strict=True):
+    for part, of_part, end in zip(parts, spans, ends, strict=True):
         first = int(end) - len(of_part)
         inside = wanted[(wanted >= first) & (wanted < end)]
         read |= zip(inside.tolist(), _sequences(part, of_part[inside - first]), strict=True)
     return [[read[position] for position in step] for step in drawn]
 
 
-def _sequence_starts(part: Path) -> Any:
+def _sequence_spans(part: Path) -> Ints:
     """(packed row, first token, end) of each sequence of a file, in order: shape (sequences, 3)."""
     positions = pl.read_parquet(part, columns=["position_ids"])["position_ids"]
     lengths = positions.list.len().to_numpy().astype(np.int64)
@@ -61,7 +61,7 @@ def _sequence_starts(part: Path) -> Any:
     return np.stack([rows, starts - offsets[rows], ends - offsets[rows]], axis=1)
 
 
-def _sequences(part: Path, spans: Any) -> Iterable[ReplayRow]:
+def _sequences(part: Path, spans: Ints) -> Iterable[ReplayRow]:
     """The tokens and labels of these sequences of a file."""
     if len(spans) == 0:
         return
