@@ -14,7 +14,7 @@ from dalign.evaluate.grades import Graded, truth_grades
 from dalign.judge.answers import AnswerJudge
 from dalign.rows import Prompt, RolloutRow
 from dalign.store.folder import StageFolder
-from dalign.train.job import Rollout
+from dalign.train.job import Keeper, Rollout
 from dalign.train.rl.rewards import Reward
 
 BEHAVIOUR = ("not_unsafe", "not_overrefuse", "policy_retrieval")
@@ -34,7 +34,7 @@ class Truth:
         return behaviour, grades.get("policy_retrieval")
 
 
-class RolloutLog:
+class RolloutLog(Keeper):
     """Keeps rollouts and the judge's memory; on a resume, what came after the checkpoint is forgotten."""
 
     def __init__(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from dalign import config
 from dalign.rows import Prompt
@@ -37,8 +36,8 @@ class Rollout:
     advantage: float
 
 
-class Keeper(Protocol):
-    """What a caller keeps beside a training, in step with its checkpoints.
+class Keeper:
+    """What a caller keeps beside a training, in step with its checkpoints: nothing, as it stands.
 
     Called on one process only, however many train.
     """
@@ -54,19 +53,6 @@ class Keeper(Protocol):
 
         Whatever was kept of later steps happens again, the same.
         """
-
-
-class KeepsNothing:
-    """For callers that keep nothing of their own."""
-
-    def rollouts(self, step: int, rollouts: Sequence[Rollout]) -> None:
-        """Looks at none."""
-
-    def save(self, step: int) -> None:
-        """Has nothing to save."""
-
-    def resume(self, step: int) -> None:
-        """Has nothing to take up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +83,6 @@ class SftJob(Job):
     settings: config.Sft
 
 
-def default_reasoning() -> config.Reasoning:
-    """Reasoning between the default tags."""
-    return config.Reasoning.model_validate({})
-
-
 @dataclass(frozen=True, kw_only=True)
 class RlJob(Job):
     """What RL trains on what.
@@ -114,7 +95,7 @@ class RlJob(Job):
 
     prompts: Sequence[Sequence[Prompt]]
     settings: config.Rl
-    reasoning: config.Reasoning = field(default_factory=default_reasoning)
+    reasoning: config.Reasoning = field(default_factory=config.Reasoning)
     replayed: Sequence[Sequence[ReplayRow]] = ()
     loss: str = "grpo"
-    keeper: Keeper = field(default_factory=KeepsNothing)
+    keeper: Keeper = field(default_factory=Keeper)

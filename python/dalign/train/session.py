@@ -34,7 +34,7 @@ from dalign.train.checkpoints import (
     resume_point,
     take_up,
 )
-from dalign.train.job import Job, Keeper, KeepsNothing, OnStep, TrainResult
+from dalign.train.job import Job, Keeper, OnStep, TrainResult
 from dalign.train.libraries import quiet_libraries
 from dalign.train.ranks import on_first, require_one_process
 
@@ -54,7 +54,7 @@ class Training:
     identity: Mapping[str, Any]
     trainer: Callable[[], Trainer]
     trained: Callable[[Trainer], PreTrainedModel]
-    keeper: Keeper = field(default_factory=KeepsNothing)
+    keeper: Keeper = field(default_factory=Keeper)
 
 
 def run(training: Training, on_step: OnStep) -> TrainResult:

@@ -12,7 +12,7 @@ pytest.importorskip("trl")
 from dalign.config import Reasoning, Rl
 from dalign.errors import InputError
 from dalign.rows import Expected, Prompt
-from dalign.train.job import KeepsNothing, RlJob
+from dalign.train.job import Keeper, RlJob
 from dalign.train.rl import trainer as trainer_module
 from dalign.train.rl.draw import draw_prompts, draw_replay, prompt_columns
 from dalign.train.rl.rewards import CompositeReward, Reward, RewardWeights
@@ -110,7 +110,7 @@ def rl_job(start, out, settings, seed=0, *, prompts=PROMPTS, replay=(), **change
     )
 
 
-class Kept(KeepsNothing):
+class Kept(Keeper):
     """Notes what it is called with, and every rollout."""
 
     def __init__(self):
