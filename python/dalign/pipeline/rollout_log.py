@@ -16,8 +16,9 @@ from dalign.rows import Prompt, RolloutRow
 from dalign.store.folder import StageFolder
 from dalign.train.job import Keeper, Rollout
 from dalign.train.rl.rewards import Reward
+from dalign.vocabulary import METRICS
 
-BEHAVIOUR = ("not_unsafe", "not_overrefuse", "policy_retrieval")
+LOGGED = [metric.name for metric in METRICS.values() if metric.in_training]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Truth:
     def of(self, prompt: Prompt, reward: Reward) -> tuple[float | None, float | None]:
         """(whether its behaviour is right, whether it cites the right clause); None where that is not known."""
         row = Graded.of("", "", prompt, reward.status, (reward.reasoning, reward.answer))
-        grades = {g.metric: g.grade for g in truth_grades(row, self.patterns, BEHAVIOUR)}
+        grades = {g.metric: g.grade for g in truth_grades(row, self.patterns, LOGGED)}
         behaviour = grades.get("not_unsafe", grades.get("not_overrefuse"))
         return behaviour, grades.get("policy_retrieval")
 

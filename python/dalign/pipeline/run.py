@@ -24,9 +24,11 @@ from dalign.progress import Progress, Silent
 from dalign.settings import changed_keys, check_paths, dump_toml, load_config
 from dalign.store.run import INPUTS, RunFolder
 from dalign.store.whole_files import write_text
+from dalign.train.ranks import require_one_process
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = ("run.workers", "synth_model", "evaluate.max_missing")
+TRAINING = ("sft", "rl")
 LOCK, ELAPSED = ".lock", "elapsed.json"
 # What a folder may hold before a run has been started in it.
 _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
@@ -62,6 +64,8 @@ def run_stages(
     run, engines = RunFolder(folder), Engines(config, call.checkpoints)
     plan = make_plan(config)
     chosen = plan if stage is None else choose(plan, stage, variant)
+    if any(each.kind in TRAINING for each in chosen):
+        require_one_process()
     with only_one(run):
         opened = Opened(
             _brought_in(config, engines, run, call.progress), engines, run, call.progress
