@@ -102,6 +102,9 @@ bench-once: ## Each Rust bench once: does it run?
 smoke: develop ## The demo on very little data, in a fresh folder
 	folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; $(BIN)/dalign demo --smoke "$$folder/run"
 
+digests: develop ## Record what the small demo makes, or tell what differs from the record, target/digests.json
+	$(BIN)/python tests/python/digests.py smoke target/digests.json
+
 faults: develop ## Kill the small demo in four stages, and go on with it
 	$(BIN)/pytest tests/faults -m faults $(ARGS)
 
@@ -138,6 +141,9 @@ bench-peers: develop ## Other tools beside dalign, same input, in turn: ratios, 
 bench-sizes: develop ## Memory and time against size, 10^4 to 10^7 rows: table and figure into benches/results
 	$(BIN)/python benches/sizes.py $(ARGS)
 
+bench-stages: develop ## A run's stages with an engine that answers at once, 10^4 to 10^6 completions: a page into benches/results
+	$(BIN)/python benches/stages.py $(ARGS)
+
 evidence: develop ## Every arm over several seeds, table and figure into benches/results
 	$(BIN)/python benches/evidence.py
 
@@ -153,5 +159,5 @@ lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
-.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke faults test-real \
-  bench bench-peers bench-sizes fuzz sanitize evidence pretrain wheel lock clean
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-real \
+  bench bench-peers bench-sizes bench-stages fuzz sanitize evidence pretrain wheel lock clean

@@ -7,12 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from dalign.vocabulary import ARMS, METRICS, ArmName, MetricName
+
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
-Arm = Literal["none", "spec", "sft", "rl", "sft+rl", "summaries"]
-# Those of a run that asks for none in particular.
-ARMS: tuple[Arm, ...] = ("none", "spec", "sft", "rl", "sft+rl")
+
+EngineName = Literal["transformers", "openai", "scripted"]
+# Those whose `path` is a checkpoint folder; models/engines/ has what else is known of each.
+CHECKPOINT_ENGINES: tuple[EngineName, ...] = ("transformers",)
 
 
 class Section(BaseModel):
@@ -32,6 +35,10 @@ class Run(Section):
         1,
         description="Stages that do not wait for each other run side by side in this many processes.",
     )
+    part_rows: Positive = Field(
+        4096,
+        description="Rows that a stage reads, asks for and writes at a time; what a run holds in memory grows with it.",
+    )
 
 
 class Reasoning(Section):
@@ -50,7 +57,7 @@ class Model(Section):
     path: str = Field(
         description="A checkpoint folder; 'sandbox' is the one that dalign ships. With engine 'openai', the model's name."
     )
-    engine: Literal["transformers", "openai", "scripted"] = Field(
+    engine: EngineName = Field(
         "transformers", description="What runs it: this process, or an OpenAI-compatible server."
     )
     base_url: str | None = Field(
@@ -159,10 +166,22 @@ class Judge(Section):
         None,
         description="Fewer valid judgements than this: the completion is unjudged (k unless set).",
     )
-    aggregate: Literal["min", "mean", "median", "quantile"] = Field(
+    aggregate: Literal["min", "mean", "median", "quantile", "trimmed_mean", "lower_bound"] = Field(
         "min", description="How the k scores become one."
     )
     quantile: float = Field(0.25, ge=0.0, le=1.0, description="For aggregate = 'quantile'.")
+    trim: float = Field(
+        0.25,
+        ge=0.0,
+        lt=0.5,
+        description="For aggregate = 'trimmed_mean': the share of the scores cut at each end.",
+    )
+    level: float = Field(
+        0.95,
+        gt=0.0,
+        lt=1.0,
+        description="For aggregate = 'lower_bound': of the one-sided bound on the mean, by Student's t.",
+    )
     low: float = Field(0.0, description="The lowest score of the judge's scale.")
     high: float = Field(10.0, description="The highest score of the judge's scale.")
     temperature: float = Field(0.5, ge=0.0)
@@ -187,12 +206,31 @@ class Judge(Section):
         """How many valid judgements a completion needs."""
         return self.k if self.min_valid is None else self.min_valid
 
+    @property
+    def parameter(self) -> float | None:
+        """What the aggregate needs beside the scores: its quantile, trim or level."""
+        parameters = {
+            "quantile": self.quantile,
+            "trimmed_mean": self.trim,
+            "lower_bound": self.level,
+        }
+        return parameters.get(self.aggregate)
+
 
 class Select(Section):
     """Which completions become training examples."""
 
     threshold: float = Field(
         7.0, description="Completions with at least this aggregated score are kept."
+    )
+    near: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description=(
+            "Of examples whose sets of five words in a row have at least this Jaccard similarity, the "
+            "best judged is kept. Unset: of equal ones alone."
+        ),
     )
     per_prompt: Positive = Field(
         1, description="At most this many examples of one prompt, the best first."
@@ -323,24 +361,18 @@ class Suite(Section):
         None,
         description="TOML: patterns that tell an answer's ruling; with them the suite is graded by truth too.",
     )
-    metrics: tuple[
-        Literal[
-            "not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval", "capability"
-        ],
-        ...,
-    ] = Field(("not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval"))
+    metrics: tuple[MetricName, ...] = Field(
+        tuple(metric.name for metric in METRICS.values() if metric.by_default)
+    )
     judge: bool = Field(True, description="Whether the judge grades it too.")
 
 
 class Evaluate(Section):
     """Arms x suites, with intervals."""
 
-    arms: tuple[Arm, ...] = Field(
-        ARMS,
-        description=(
-            "none: the base; spec: the base with the policy of the prompt's category in sight; summaries: with the summaries "
-            "of all, as a deployment that does not know the category; sft, rl, sft+rl: trained."
-        ),
+    arms: tuple[ArmName, ...] = Field(
+        tuple(arm.name for arm in ARMS.values() if arm.by_default),
+        description="; ".join(f"{arm.name}: {arm.meaning}" for arm in ARMS.values()) + ".",
     )
     suites: tuple[Suite, ...] = Field((), description="The sets of prompts.")
     samples: Positive = Field(2, description="Completions a prompt.")
@@ -352,6 +384,23 @@ class Evaluate(Section):
         description="The judge's score from which an answer passes; select.threshold unless set.",
     )
     resamples: Positive = Field(1000, description="Bootstrap resamples of the 95 % intervals.")
+    max_missing: Share = Field(
+        0.05,
+        description=(
+            "The share of a cell's completions that may be missing; with more, the run says so at the top of "
+            "the report and ends with exit code 1."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _names_are_different(self) -> Evaluate:
+        names = [suite.name for suite in self.suites]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ValueError(
+                    f"suites.{index}.name = {name!r}: is the name of another suite too; change it"
+                )
+        return self
 
 
 class Config(Section):
@@ -381,6 +430,21 @@ class Config(Section):
             raise ValueError(
                 f"select.threshold = {self.select.threshold} is outside the judge's scale {self.judge.low}…{self.judge.high}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_bound_has_scores(self) -> Config:
+        """A single score has no lower bound: every answer would be unjudged."""
+        counts = {
+            "judge.k": self.judge.k,
+            "rl.judge_k": self.rl.judge_k,
+            "evaluate.judge_k": self.evaluate.judge_k,
+        }
+        for key, count in counts.items():
+            if self.judge.aggregate == "lower_bound" and count < 2:
+                raise ValueError(
+                    f"{key} = {count}: judge.aggregate = 'lower_bound' needs at least 2 judgements"
+                )
         return self
 
     @property

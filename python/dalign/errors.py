@@ -3,17 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from dalign import _core
 
 
 class DalignError(Exception):
-    """The base of dalign's errors: the command prints its message and exits with code 1."""
+    """The base of dalign's errors: the command prints its message and exits with code 1.
+
+    What is known of the cause stands in attributes too, for programs; None where it is not known.
+    kind: the cause, to be matched on, such as `unknown_key` or the core's `row_too_long`.
+    path: the file or folder. line: counted from 1. row: counted from 0. key: the setting or field.
+    value: what was refused. limit: what the value had to keep.
+    """
+
+    kind: str | None
+    path: Path | None
+    line: int | None
+    row: int | None
+    key: str | None
+    value: object
+    limit: object
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str | None = None,
+        path: Path | None = None,
+        line: int | None = None,
+        row: int | None = None,
+        key: str | None = None,
+        value: object = None,
+        limit: object = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.path, self.line, self.row = kind, path, line, row
+        self.key, self.value, self.limit = key, value, limit
 
 
 class InputError(DalignError, ValueError):
     """Something that the user gave (config, prompts, spec, checkpoint, run folder) cannot be used."""
 
+    @classmethod
+    def in_file(
+        cls,
+        path: Path,
+        what: str,
+        *,
+        kind: str,
+        line: int | None = None,
+        key: str | None = None,
+        value: object = None,
+    ) -> Self:
+        """The error of a file or folder: its place, and `what` is wrong with it."""
+        place = path if line is None else f"{path}:{line}"
+        return cls(f"{place}: {what}", kind=kind, path=path, line=line, key=key, value=value)
 
-class MissingExtraError(DalignError, ImportError):
+
+class BusyError(InputError):
+    """Another process works in the run folder: it can be waited for."""
+
+
+class ChangedConfigError(InputError):
+    """The run was started with another config: another folder or `--redo` goes on."""
+
+
+class UnfinishedError(InputError):
+    """Stages of the run have not finished: they can be run first."""
+
+
+# ImportError has a `path` of its own, a text; nothing sets it here.
+class MissingExtraError(DalignError, ImportError):  # type: ignore[misc]
     """A package that an extra brings is not installed."""
 
 
@@ -29,6 +92,32 @@ class ServerError(DalignError, RuntimeError):
     """A model server could not be reached or refused."""
 
 
+class WorkerError(DalignError, RuntimeError):
+    """A process that worked for a run is gone."""
+
+
+def from_core(
+    error: _core.CoreError,
+    message: str | None = None,
+    *,
+    path: Path | None = None,
+    line: int | None = None,
+) -> InputError:
+    """What the core refuses, as an error of dalign with the core's kind, row, value and limit.
+
+    message: a sentence that says more than the core's own.
+    """
+    return InputError(
+        str(error) if message is None else message,
+        kind=error.kind,
+        path=path,
+        line=line,
+        row=error.row,
+        value=error.value,
+        limit=error.limit,
+    )
+
+
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """The way out for a word that is none of `known`: the nearest one, or else all of them."""
     import difflib
@@ -36,7 +125,3 @@ def did_you_mean(value: str, known: Iterable[str]) -> str:
     words = list(known)
     near = difflib.get_close_matches(value, words, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(words)}"
-
-
-class WorkerError(DalignError, RuntimeError):
-    """A process that worked for a run is gone."""

@@ -1,27 +1,79 @@
-"""Completions with the policy in sight: the policy of its category in each prompt's system prompt (paper 2.3.1)."""
+"""Completions: n of each prompt, with as much of the policy in sight as is asked for (paper 2.3.1)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from dalign.rows import Message, Prompt
-from dalign.spec.templates import Templates
+import polars as pl
+
+from dalign.models.protocol import Reply, Request, Sampling
+from dalign.rows import Completion, Message, completion_id, messages_from_json, row_seed, table
+from dalign.spec.templates import Templates, with_system
 from dalign.spec.types import GENERAL, Spec
 
-
-def with_summaries(
-    prompts: Sequence[Prompt], spec: Spec, templates: Templates
-) -> list[tuple[Message, ...]]:
-    """Each prompt's conversation with the summaries of all categories in its system prompt (paper 4.1, fifth arm)."""
-    summaries = templates.spec(spec, GENERAL)
-    return [tuple(templates.generation(summaries, prompt.messages)) for prompt in prompts]
+# Gives the reply to each request, in order; see `models.ask.Ask`.
+Asked = Callable[[Sequence[Request], Sampling], Sequence[Reply]]
+# A prompt's category and conversation to the conversation that the model reads.
+Sight = Callable[[str, tuple[Message, ...]], tuple[Message, ...]]
 
 
-def with_spec(
-    prompts: Sequence[Prompt], spec: Spec, templates: Templates
-) -> list[tuple[Message, ...]]:
-    """Each prompt's conversation with spec(category) in its system prompt."""
-    composed = {
-        name: templates.spec(spec, name) for name in {prompt.category for prompt in prompts}
-    }
-    return [tuple(templates.generation(composed[p.category], p.messages)) for p in prompts]
+@dataclass(frozen=True)
+class Draws:
+    """How completions are drawn: n of each prompt. variant: tells their ids and seeds from those of others."""
+
+    sampling: Sampling
+    n: int
+    seed: int
+    variant: str
+
+
+def nothing_in_sight(_spec: Spec, _templates: Templates) -> Sight:
+    """Conversations as the user gave them."""
+    return lambda _category, messages: messages
+
+
+def category_in_sight(spec: Spec, templates: Templates) -> Sight:
+    """Conversations with spec(category) in their system prompt."""
+    texts = {name: templates.generation_system(templates.spec(spec, name)) for name in _names(spec)}
+    return lambda category, messages: with_system(texts[category], messages)
+
+
+def summaries_in_sight(spec: Spec, templates: Templates) -> Sight:
+    """Conversations with the summaries of all categories in their system prompt (paper 4.1, fifth arm)."""
+    text = templates.generation_system(templates.spec(spec, GENERAL))
+    return lambda category, messages: with_system(text, messages)
+
+
+# By what of the policy an arm has in sight.
+SIGHTS: Mapping[str, Callable[[Spec, Templates], Sight]] = {
+    "none": nothing_in_sight,
+    "category": category_in_sight,
+    "summaries": summaries_in_sight,
+}
+
+
+def _names(spec: Spec) -> tuple[str, ...]:
+    return (*spec.names, GENERAL)
+
+
+def complete(prompts: pl.DataFrame, sight: Sight, draws: Draws, ask: Asked) -> pl.DataFrame:
+    """n completions of each prompt, in the order of the prompts. Columns: `Completion`.
+
+    prompts: columns id, category, messages (JSON).
+    """
+    requests, sources = [], []
+    for prompt, category, messages in prompts.select("id", "category", "messages").iter_rows():
+        conversation = sight(category, messages_from_json(messages))
+        for index in range(draws.n):
+            row = completion_id(prompt, draws.variant, index)
+            requests.append(Request(row, conversation, row_seed(draws.seed, draws.variant, row)))
+            sources.append((row, prompt, category, index))
+    replies = ask(requests, draws.sampling)
+    return table(
+        Completion.COLUMNS,
+        [
+            (*source, reply.text, reply.finish, reply.tokens)
+            for source, reply in zip(sources, replies, strict=True)
+        ],
+    )

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Protocol
 
+from dalign.text import visible
+
 
 class Progress(Protocol):
     """Where a stage says how far it is."""
@@ -73,7 +75,7 @@ class Lines:
 
     def say(self, text: str) -> None:
         """The sentence as a line."""
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(visible(text) + "\n")
         sys.stderr.flush()
 
 
@@ -93,12 +95,12 @@ class Bars:
 
         self._console = Console(stderr=True)
         self._progress = RichProgress(
-            TextColumn("{task.description:<18}"),
+            TextColumn("{task.description:<18}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=self._console,
             transient=True,
         )
@@ -117,9 +119,12 @@ class Bars:
                 return
             del self._waiting[name]
             self._progress.start()
-            self._tasks[name] = (self._progress.add_task(name, total=total, note=""), began)
+            self._tasks[name] = (
+                self._progress.add_task(visible(name), total=total, note=""),
+                began,
+            )
         task, _ = self._tasks[name]
-        self._progress.update(task, completed=done, note=note)  # type: ignore[arg-type]
+        self._progress.update(task, completed=done, note=visible(note))  # type: ignore[arg-type]
 
     def finish(self, name: str, note: str = "") -> None:
         """Takes the bar away and leaves a line."""
@@ -135,7 +140,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         """The sentence above the bars."""
-        self._progress.console.print(text, highlight=False, markup=False)
+        self._progress.console.print(visible(text), highlight=False, markup=False)
 
 
 def for_terminal() -> Progress:

@@ -1,15 +1,23 @@
-"""THE types: the rows that stages hand to each other, and their ids.
+"""THE types: the rows that stages hand to each other, their columns, and their ids.
 
 A stage reads rows and writes new ones that name the earlier ones by id; rows are never edited.
+In memory a few rows are objects; on disk, and wherever there are many, they are columns (`COLUMNS`).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import ClassVar, Literal, TypedDict
+
+import polars as pl
 
 from dalign import _core
+
+Columns = dict[str, pl.DataType | type[pl.DataType]]
+# The label of a token that carries no loss.
+IGNORED = -100
 
 
 class Message(TypedDict):
@@ -17,6 +25,20 @@ class Message(TypedDict):
 
     role: str
     content: str
+
+
+# How a request ended. A reply that never came is no answer: it is asked again, and counts nowhere.
+Finish = Literal["stop", "length", "error", "timeout"]
+NEVER_CAME: tuple[Finish, ...] = ("error", "timeout")
+OK = "ok"
+
+
+def outcome(finish: pl.Expr, form: pl.Expr) -> pl.Expr:
+    """What became of each request, from the engine to the grade: `ok`, what is wrong with its form, or how it failed.
+
+    finish: as the engine says; form: what a reader says of the text. A reply that never came has no form.
+    """
+    return pl.when(finish.is_in(list(NEVER_CAME))).then(finish).otherwise(form)
 
 
 @dataclass(frozen=True)
@@ -32,6 +54,17 @@ class Expected:
 class Prompt:
     """A conversation that ends on a user turn, with its category."""
 
+    COLUMNS: ClassVar[Columns] = {
+        "id": pl.String,
+        "category": pl.String,
+        "messages": pl.String,
+        "split": pl.String,
+        "ruling": pl.String,
+        "clause": pl.String,
+        "expected_answer": pl.String,
+        "required_sections": pl.List(pl.String),
+    }
+
     id: str
     category: str
     messages: tuple[Message, ...]
@@ -39,34 +72,174 @@ class Prompt:
     expected: Expected | None = None
     required_sections: tuple[str, ...] = ()
 
+    @property
+    def row(self) -> tuple[object, ...]:
+        """Its values in the order of `COLUMNS`."""
+        known = self.expected or Expected()
+        return (
+            self.id, self.category, messages_json(self.messages), self.split,
+            known.ruling, known.clause, known.answer, list(self.required_sections),
+        )  # fmt: skip
 
-Finish = Literal["stop", "length", "error", "timeout"]
+    @classmethod
+    def read(cls, frame: pl.DataFrame) -> Iterator[Prompt]:
+        """The prompts of a table with `COLUMNS`."""
+        for row in frame.select(list(cls.COLUMNS)).iter_rows():
+            expected = Expected(*row[4:7])
+            yield cls(
+                row[0],
+                row[1],
+                messages_from_json(row[2]),
+                row[3],
+                None if expected == Expected() else expected,
+                tuple(row[7] or ()),
+            )
 
 
 @dataclass(frozen=True)
-class Completion:
-    """What a model wrote for a prompt: raw text, and how it ended."""
+class CapabilityRow:
+    """A conversation up to its last user turn, and the assistant's turn that follows."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "id": pl.String,
+        "messages": pl.String,
+        "reasoning": pl.String,
+        "answer": pl.String,
+    }
 
     id: str
-    prompt_id: str
-    category: str
-    index: int
-    text: str
-    finish: Finish
-
-
-@dataclass(frozen=True)
-class Example:
-    """A training example. It has no field for the policy: the trained model never sees it."""
-
-    id: str
-    completion_id: str
-    prompt_id: str
-    category: str
     messages: tuple[Message, ...]
-    reasoning: str
+    reasoning: str | None
     answer: str
-    score: float
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """Its values in the order of `COLUMNS`."""
+        return (self.id, messages_json(self.messages), self.reasoning, self.answer)
+
+
+class Completion:
+    """What a model wrote for a prompt: raw text, and how it ended. `Parsed` are those of a good form."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "id": pl.String,
+        "prompt_id": pl.String,
+        "category": pl.String,
+        "index": pl.UInt32,
+        "text": pl.String,
+        "finish": pl.String,
+        "tokens": pl.UInt32,
+    }
+
+
+class Parsed:
+    """A completion that is split into reasoning and answer."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "id": pl.String,
+        "prompt_id": pl.String,
+        "category": pl.String,
+        "reasoning": pl.String,
+        "answer": pl.String,
+    }
+
+
+class Dropped:
+    """A row that goes no further, and why."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "id": pl.String,
+        "category": pl.String,
+        "reason": pl.String,
+        "detail": pl.String,
+    }
+
+
+class Verdict:
+    """One judgement of a completion: a state, and a score where that is `ok`."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "id": pl.String,
+        "completion_id": pl.String,
+        "category": pl.String,
+        "sample": pl.UInt32,
+        "state": pl.String,
+        "score": pl.Float64,
+        "stance": pl.String,
+        "reply": pl.String,
+    }
+
+
+class Score:
+    """A completion's verdicts as one number; null: unjudged."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "completion_id": pl.String,
+        "category": pl.String,
+        "score": pl.Float64,
+        "n_valid": pl.UInt32,
+    }
+
+
+class Example:
+    """A training example. It has no column for the policy: the trained model never sees it."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "id": pl.String,
+        "completion_id": pl.String,
+        "prompt_id": pl.String,
+        "category": pl.String,
+        "messages": pl.String,
+        "reasoning": pl.String,
+        "answer": pl.String,
+        "score": pl.Float64,
+    }
+
+
+class RolloutRow:
+    """A completion made in training, with what it was paid. Truth is logged beside and decides nothing."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "id": pl.String,
+        "step": pl.UInt32,
+        "prompt_id": pl.String,
+        "category": pl.String,
+        "text": pl.String,
+        "status": pl.String,
+        "answer": pl.String,
+        "tokens": pl.UInt32,
+        "judge": pl.Float64,
+        "reward": pl.Float64,
+        "advantage": pl.Float64,
+        "truth": pl.Float64,
+        "retrieved": pl.Float64,
+    }
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What a completion is worth under a metric: 1, 0, or missing (None), which counts nowhere."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "id": pl.String,
+        "suite": pl.String,
+        "prompt_id": pl.String,
+        "metric": pl.String,
+        "grader": pl.String,
+        "grade": pl.Float64,
+    }
+
+    id: str
+    suite: str
+    prompt_id: str
+    metric: str
+    grader: str
+    grade: float | None
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """Its values in the order of `COLUMNS`."""
+        return (self.id, self.suite, self.prompt_id, self.metric, self.grader, self.grade)
 
 
 @dataclass(frozen=True)
@@ -77,6 +250,11 @@ class AnswerToJudge:
     category: str
     messages: tuple[Message, ...]
     answer: str
+
+
+def table(columns: Columns, rows: Iterable[Sequence[object]] = ()) -> pl.DataFrame:
+    """Rows of values as a table with these columns."""
+    return pl.DataFrame(list(rows), schema=pl.Schema(columns), orient="row")
 
 
 def completion_id(prompt_id: str, variant: str, index: int) -> str:
@@ -104,3 +282,8 @@ def messages_json(messages: tuple[Message, ...] | list[Message]) -> str:
 def messages_from_json(text: str) -> tuple[Message, ...]:
     """The inverse of `messages_json`."""
     return tuple(Message(role=m["role"], content=m["content"]) for m in json.loads(text))
+
+
+def own_words(messages: Sequence[Message]) -> str:
+    """All that a user's conversation says."""
+    return "\n".join(message["content"] for message in messages)

@@ -1,219 +1,278 @@
 """Well-judged completions to training examples: threshold, duplicates, quotas per category and clause; the policy taken out.
 
 An example holds the prompt as the user gave it: the conversation with the policy never reaches it.
+Rows are read part by part, twice: once for what the choice needs of each (no text), once for the texts of those chosen.
 """
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from dalign import _core
+from dalign.balance import Draw, draw_rows
 from dalign.config import Select
+from dalign.duplicates import Near, near_rows, text_hashes
 from dalign.errors import QuotaError, UnjudgedError
-from dalign.rows import Example, Prompt, messages_json
+from dalign.files.batch import FrameBatch
+from dalign.overlap import RECITED_WORDS, SharedWords
+from dalign.rows import Dropped, Example
 
-SCHEMA = {
-    "id": pl.String,
-    "completion_id": pl.String,
-    "prompt_id": pl.String,
-    "category": pl.String,
-    "messages": pl.String,
-    "reasoning": pl.String,
-    "answer": pl.String,
-    "score": pl.Float64,
-}
-# As many words of the policy in a row, in an answer, count as recited.
-RECITED_WORDS = 8
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Drop = tuple[str, str, str, str]
+# Bytes of texts that are compared at once for being nearly the same.
+NEAR_BYTES = 64 << 20
+DROPPED_ROWS = 50_000
+
+# Goes through the judged completions from the start, a part of them at a time. Columns: id, prompt_id, category, messages
+# (JSON), clause (that the prompt exercises, or null), asked (all that the conversation says), reasoning, answer, score (null
+# where unjudged), n_valid.
+Parts = Callable[[], Iterator[pl.DataFrame]]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The examples, what was dropped and why, and how many there are of what falls short of its quota."""
+    """The choice, and how many examples there are of each category and clause that falls short of its quota."""
 
-    examples: list[Example]
-    dropped: list[Drop]
     short: dict[str, int]
     short_clauses: dict[str, int]
+    rows: int
+    _parts: Parts
+    _chosen: NDArray[np.uint32]
+    _dropped: pl.DataFrame
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows went in, and how many examples came out."""
+        return {"rows_in": self.rows, "rows_out": len(self._chosen)}
+
+    def examples(self) -> Iterator[pl.DataFrame]:
+        """The examples in the order of the rows, part by part. Columns: `Example`."""
+        for part in _picked(self._parts, self._chosen):
+            yield part.rename({"id": "completion_id"}).select(
+                pl.Series("id", _example_ids(part["id"])), *list(Example.COLUMNS)[1:]
+            )
+
+    def dropped(self) -> Iterator[pl.DataFrame]:
+        """The other rows with their reasons, in their order. Columns: `Dropped`."""
+        return (
+            part.cast({"category": pl.String, "reason": pl.String})
+            for part in self._dropped.iter_slices(DROPPED_ROWS)
+        )
 
 
 def select(
-    parsed: pl.DataFrame,
-    scores: pl.DataFrame,
-    prompts: Mapping[str, Prompt],
+    parts: Parts,
     settings: Select,
     *,
+    categories: Collection[str],
+    clauses: Collection[str],
     spec_texts: Mapping[str, str],
     seed: int,
 ) -> Selection:
-    """Chooses examples among the judged completions.
+    """Chooses examples among the judged completions; holds about 400 bytes a row, and one part.
 
-    spec_texts: spec(category) as the model saw it. Raises UnjudgedError or QuotaError where the settings say so.
+    categories, clauses: all that prompts have, each of which has its quota. spec_texts: spec(category) as the model saw it.
+    Raises UnjudgedError or QuotaError where the settings say so.
     """
-    rows = parsed.join(scores, left_on="id", right_on="completion_id", how="left").sort("id")
-    dropped: list[Drop] = []
-    candidates: list[Example] = []
-    recited = _recited(rows, prompts, spec_texts)
-    for row in rows.iter_rows(named=True):
-        reason, detail = _refusal(row, settings, recited.get(row["id"], ""))
-        if reason:
-            dropped.append((row["id"], row["category"], reason, detail))
-        else:
-            candidates.append(_example(row, prompts[row["prompt_id"]]))
-    unjudged = sum(reason == "unjudged" for _, _, reason, _ in dropped)
-    if unjudged and settings.unjudged == "error":
-        first = next(d[0] for d in dropped if d[2] == "unjudged")
+    rows, candidates, drops = _look_through(parts, settings, spec_texts)
+    if settings.unjudged == "error" and (unjudged := drops.ids("unjudged")):
         raise UnjudgedError(
-            f"{unjudged} of {rows.height} completions have no verdict (first: {first}); "
-            "lower judge.min_valid, or set select.unjudged = 'drop' to go on without them"
+            f"{len(unjudged)} of {rows} completions have no verdict (first: {unjudged[0]}); "
+            "lower judge.min_valid, or set select.unjudged = 'drop' to go on without them",
+            kind="unjudged",
+            value=len(unjudged),
         )
-    candidates = _without_duplicates(candidates, dropped)
-    candidates = _best_of_each_prompt(candidates, settings.per_prompt, dropped)
-    chosen = _even_draw(candidates, settings.max_examples, seed, dropped)
-    short, short_clauses = check_quota(chosen, prompts, settings)
-    return Selection(chosen, dropped, short, short_clauses)
-
-
-def _refusal(row: Mapping[str, object], settings: Select, recited: str) -> tuple[str, str]:
-    """Why a completion is no example; two empty strings if it is one."""
-    score = row["score"]
-    if score is None:
-        return "unjudged", f"{row['n_valid'] or 0} valid verdicts"
-    if float(score) < settings.threshold:  # type: ignore[arg-type]
-        return "below_threshold", f"score {score} < {settings.threshold}"
-    return ("policy_in_answer", recited) if recited else ("", "")
-
-
-def _recited(
-    rows: pl.DataFrame, prompts: Mapping[str, Prompt], spec_texts: Mapping[str, str]
-) -> dict[str, str]:
-    """What an answer recites of its category's policy and the conversation does not hold, by row id."""
-    found: dict[str, str] = {}
-    for name, text in spec_texts.items():
-        of_category = [prompts[row].category == name for row in rows["prompt_id"]]
-        part = rows.filter(pl.Series(of_category, dtype=pl.Boolean))
-        conversations = [prompts[row].messages for row in part["prompt_id"]]
-        asked = [" ".join(m["content"] for m in messages) for messages in conversations]
-        index = _core.NgramIndex(pl.Series([text]), RECITED_WORDS)
-        overlap = index.overlap(part["answer"], pl.Series(asked, dtype=pl.String))
-        runs = pl.concat([part.select("id", "answer"), pl.DataFrame(overlap)], how="horizontal")
-        for row in runs.filter(pl.col("shared") > 0).iter_rows(named=True):
-            found[row["id"]] = row["answer"].encode()[row["start"] : row["end"]].decode()
-    return found
-
-
-def _example(row: Mapping[str, object], prompt: Prompt) -> Example:
-    completion = str(row["id"])
-    return Example(
-        id=_core.row_id([completion], "example", 0),
-        completion_id=completion,
-        prompt_id=prompt.id,
-        category=prompt.category,
-        messages=prompt.messages,
-        reasoning=str(row["reasoning"]),
-        answer=str(row["answer"]),
-        score=float(row["score"]),  # type: ignore[arg-type]
-    )
-
-
-def _without_duplicates(candidates: Sequence[Example], dropped: list[Drop]) -> list[Example]:
-    """The candidates but for those equal to an earlier, at least as well judged one."""
-    ordered = sorted(candidates, key=lambda e: (-e.score, e.id))
-    texts = [f"{messages_json(e.messages)}\n{e.reasoning}\n{e.answer}" for e in ordered]
-    firsts: Sequence[int] = (
-        _core.exact_duplicates(pl.Series(texts, dtype=pl.String)).tolist() if ordered else []
-    )
-    kept = []
-    for i, (example, first) in enumerate(zip(ordered, firsts, strict=True)):
-        if first == i:
-            kept.append(example)
-        else:
-            dropped.append(
-                (
-                    example.completion_id,
-                    example.category,
-                    "duplicate",
-                    f"of {ordered[first].completion_id}",
-                )
-            )
-    return kept
-
-
-def _best_of_each_prompt(
-    candidates: Sequence[Example], limit: int, dropped: list[Drop]
-) -> list[Example]:
-    taken: dict[str, int] = defaultdict(int)
-    kept = []
-    for example in candidates:
-        if taken[example.prompt_id] < limit:
-            taken[example.prompt_id] += 1
-            kept.append(example)
-        else:
-            dropped.append(
-                (
-                    example.completion_id,
-                    example.category,
-                    "surplus",
-                    f"more than {limit} of one prompt",
-                )
-            )
-    return kept
-
-
-def _even_draw(
-    candidates: Sequence[Example], limit: int | None, seed: int, dropped: list[Drop]
-) -> list[Example]:
-    """At most `limit` candidates, one category after the other in turn, at random within each."""
-    if limit is None or len(candidates) <= limit:
-        return sorted(candidates, key=lambda e: e.id)
-    piles: dict[str, list[Example]] = defaultdict(list)
-    for example in sorted(candidates, key=lambda e: e.id):
-        piles[example.category].append(example)
-    rng = random.Random(seed)
-    for pile in piles.values():
-        rng.shuffle(pile)
-    kept: list[Example] = []
-    while len(kept) < limit:
-        for name in sorted(piles):
-            if piles[name] and len(kept) < limit:
-                kept.append(piles[name].pop())
-    for name in sorted(piles):
-        dropped.extend(
-            (e.completion_id, e.category, "surplus", f"more than {limit} examples")
-            for e in piles[name]
-        )
-    return sorted(kept, key=lambda e: e.id)
-
-
-def check_quota(
-    chosen: Sequence[Example], prompts: Mapping[str, Prompt], settings: Select
-) -> tuple[dict[str, int], dict[str, int]]:
-    """The categories and the clauses short of their quotas, with how many examples they have.
-
-    A clause's examples are those of the prompts that name it. Raises QuotaError if the settings say so.
-    """
-    categories = dict.fromkeys(sorted({prompt.category for prompt in prompts.values()}), 0)
-    clauses = dict.fromkeys(sorted(filter(None, map(_clause, prompts.values()))), 0)
-    for example in chosen:
-        categories[example.category] += 1
-        if clause := _clause(prompts[example.prompt_id]):
-            clauses[clause] += 1
-    short = {name: n for name, n in categories.items() if n < settings.quota}
-    short_clauses = {name: n for name, n in clauses.items() if n < settings.clause_quota}
+    chosen = _ranked(candidates)
+    del candidates
+    chosen = drops.take(chosen, _of_equal_texts(chosen), "duplicate")
+    if settings.near is not None:
+        chosen = drops.take(chosen, _of_near_texts(chosen, parts, settings.near), "near_duplicate")
+    chosen = drops.take(chosen, _beyond(settings.per_prompt), "surplus")
+    if settings.max_examples is not None and chosen.height > settings.max_examples:
+        chosen = _even_draw(chosen, settings.max_examples, seed, drops)
+    short = _short(chosen["category"], categories, settings.quota)
+    short_clauses = _short(chosen["clause"], clauses, settings.clause_quota)
     if settings.on_short == "error" and (short or short_clauses):
-        raise QuotaError(_too_few(short, short_clauses, settings))
-    return short, short_clauses
+        told = _too_few(short, short_clauses, settings)
+        raise QuotaError(told, kind="too_few_examples", value=short | short_clauses)
+    numbers = chosen["row"].sort().to_numpy()
+    return Selection(short, short_clauses, rows, parts, numbers, drops.in_order())
 
 
-def _clause(prompt: Prompt) -> str | None:
-    """The clause that a prompt exercises, where it is labelled."""
-    return prompt.expected.clause if prompt.expected else None
+class _Drops:
+    """The rows that are no examples, with their reasons, as they are found."""
+
+    def __init__(self) -> None:
+        self._found: list[pl.DataFrame] = []
+
+    def add(self, rows: pl.DataFrame, reason: str, detail: pl.Expr) -> None:
+        """Notes rows that have the columns row, id and category."""
+        if rows.height:
+            names = {"category": pl.col("category"), "reason": pl.lit(reason)}
+            labels = [name.cast(pl.Categorical).alias(of) for of, name in names.items()]
+            self._found.append(rows.select("row", "id", *labels, detail=detail))
+
+    def take(self, rows: pl.DataFrame, detail: pl.Expr | pl.Series, reason: str) -> pl.DataFrame:
+        """The rows without a detail; those that have one are noted."""
+        told = rows.with_columns(detail=detail)
+        self.add(told.filter(pl.col("detail").is_not_null()), reason, pl.col("detail"))
+        return told.filter(pl.col("detail").is_null()).drop("detail")
+
+    def ids(self, reason: str) -> list[str]:
+        """The rows noted for this reason so far."""
+        of = pl.col("reason") == reason
+        return [row for part in self._found for row in part.filter(of)["id"]]
+
+    def in_order(self) -> pl.DataFrame:
+        """All of them in the order of the rows."""
+        if not self._found:
+            return pl.DataFrame(schema=pl.Schema(Dropped.COLUMNS))
+        found, self._found = pl.concat(self._found), []
+        return found.sort("row").drop("row")
+
+
+def _look_through(
+    parts: Parts, settings: Select, spec_texts: Mapping[str, str]
+) -> tuple[int, pl.DataFrame, _Drops]:
+    """The number of rows, the well-judged ones that recite nothing (without texts), and the others."""
+    drops, found, rows = _Drops(), [_candidates(pl.DataFrame(schema=_NO_ROWS))], 0
+    policies = {
+        name: SharedWords(pl.Series([text]), RECITED_WORDS) for name, text in spec_texts.items()
+    }
+    for part in parts():
+        numbered = part.with_row_index("row", rows)
+        rows += part.height
+        without = numbered.filter(pl.col("score").is_null())
+        drops.add(
+            without, "unjudged", pl.format("{} valid verdicts", pl.col("n_valid").fill_null(0))
+        )
+        below = pl.format(f"score {{}} < {settings.threshold}", "score")
+        is_low = pl.col("score") < settings.threshold
+        drops.add(numbered.filter(is_low), "below_threshold", below)
+        judged = numbered.filter(~is_low)
+        found.append(
+            _candidates(drops.take(judged, _recited(judged, policies), "policy_in_answer"))
+        )
+        # Else it would live until the next part is made.
+        del part, numbered, without, judged
+    return rows, pl.concat(found), drops
+
+
+_NO_ROWS = {
+    "row": pl.UInt32,
+    "id": pl.String,
+    "prompt_id": pl.String,
+    "category": pl.String,
+    "clause": pl.String,
+    "score": pl.Float64,
+    "messages": pl.String,
+    "reasoning": pl.String,
+    "answer": pl.String,
+}
+
+
+def _text() -> pl.Expr:
+    """All that an example says."""
+    return pl.concat_str("messages", "reasoning", "answer", separator="\n")
+
+
+def _candidates(rows: pl.DataFrame) -> pl.DataFrame:
+    """What the choice needs of rows: hashes in place of their texts."""
+    slim = rows.select(
+        "row", "id", "prompt_id", pl.col("category", "clause").cast(pl.Categorical), "score"
+    )
+    hashes = text_hashes(rows.select(_text()).to_series())
+    return slim.hstack([*hashes, pl.Series("example", _example_ids(rows["id"]))])
+
+
+def _example_ids(completions: pl.Series) -> pl.Series:
+    zeros = pl.zeros(len(completions), pl.UInt32, eager=True)
+    return pl.Series(_core.row_ids(completions, "example", zeros))
+
+
+def _recited(rows: pl.DataFrame, policies: Mapping[str, SharedWords]) -> pl.Series:
+    """The longest run of words of its category's policy in each answer that the conversation does not hold, or null."""
+    told = [
+        part.select("row").hstack(policies[name].of(part["answer"], part["asked"]))
+        for (name,), part in rows.partition_by("category", as_dict=True).items()
+        if name in policies
+    ]
+    if not told:
+        return pl.Series([None], dtype=pl.String).new_from_index(0, rows.height)
+    # A policy of fewer words than that is recited by no answer.
+    runs = pl.concat(told).filter(pl.col("share") > 0)
+    return rows.select("row").join(runs, on="row", how="left", maintain_order="left")["run"]
+
+
+def _ranked(candidates: pl.DataFrame) -> pl.DataFrame:
+    """The best judged first; of equals the one whose example's id is the least, which is as good as by lot."""
+    return candidates.sort("score", "example", descending=[True, False]).drop("example")
+
+
+def _of_equal_texts(ranked: pl.DataFrame) -> pl.Series:
+    """The first row with the same text up to white space, where that is another one."""
+    first = pl.col("id").first().over("a", "b")
+    is_copy = pl.col("row") != pl.col("row").first().over("a", "b")
+    return ranked.select(pl.when(is_copy).then(pl.format("of {}", first))).to_series()
+
+
+def _of_near_texts(ranked: pl.DataFrame, parts: Parts, threshold: float) -> pl.Series:
+    """The best judged row with nearly the same text, where that is another one."""
+    rows = ranked.select("row", "id").sort("row")
+    numbers = rows["row"].to_numpy()
+
+    def texts() -> Iterator[tuple[pl.Series, pl.Series]]:
+        for part in _picked(parts, numbers):
+            yield part.select(_text()).to_series(), part["score"]
+
+    best = near_rows(texts, Near(threshold), NEAR_BYTES)
+    of = pl.format("of {}", rows["id"].gather(best))
+    told = rows.select("row", detail=pl.when(pl.Series(best) != pl.int_range(pl.len())).then(of))
+    return ranked.select("row").join(told, on="row", how="left", maintain_order="left")["detail"]
+
+
+def _beyond(per_prompt: int) -> pl.Expr:
+    """Where a row's prompt has so many better ones."""
+    better = pl.int_range(pl.len()).over("prompt_id")
+    return pl.when(better >= per_prompt).then(pl.lit(f"more than {per_prompt} of one prompt"))
+
+
+def _even_draw(rows: pl.DataFrame, limit: int, seed: int, drops: _Drops) -> pl.DataFrame:
+    """So many of the rows, spread evenly over the categories, by lot within each."""
+    rows = rows.sort("row").cast({"category": pl.String})
+    kept = draw_rows(
+        [FrameBatch(rows, 0, "")], Draw("category", None, limit, seed=seed % 2**64)
+    ).kept
+    is_drawn = pl.int_range(pl.len()).is_in(pl.Series(kept).implode())
+    surplus = pl.when(~is_drawn).then(pl.lit(f"more than {limit} examples"))
+    return drops.take(rows, surplus, "surplus")
+
+
+def _short(chosen: pl.Series, wanted: Collection[str], quota: int) -> dict[str, int]:
+    """How many examples each name has, of those that have fewer than the quota."""
+    counts: Counter[str] = Counter(dict(chosen.cast(pl.String).value_counts().iter_rows()))
+    return {name: counts[name] for name in sorted(wanted) if counts[name] < quota}
+
+
+def _picked(parts: Parts, numbers: NDArray[np.uint32]) -> Iterator[pl.DataFrame]:
+    """Of each part that has some, the rows with these numbers, which rise."""
+    import numpy as np
+
+    first = 0
+    for part in parts():
+        ends = np.searchsorted(numbers, [first, first + part.height])
+        first, start = first + part.height, first
+        if ends[0] < ends[1]:
+            yield part[numbers[ends[0] : ends[1]] - np.uint32(start)]
+        # Else it would live until the next part is made.
+        del part
 
 
 def _too_few(short: Mapping[str, int], clauses: Mapping[str, int], settings: Select) -> str:
@@ -229,21 +288,3 @@ def _too_few(short: Mapping[str, int], clauses: Mapping[str, int], settings: Sel
         f"too few examples: {'; '.join(found)}; add prompts, raise generate.n, lower select.threshold, "
         "or set select.on_short = 'warn' to go on without them"
     )
-
-
-def examples_frame(examples: Sequence[Example]) -> pl.DataFrame:
-    """The examples as a table. Columns: `SCHEMA`."""
-    rows = [
-        (
-            e.id,
-            e.completion_id,
-            e.prompt_id,
-            e.category,
-            messages_json(e.messages),
-            e.reasoning,
-            e.answer,
-            e.score,
-        )
-        for e in examples
-    ]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")

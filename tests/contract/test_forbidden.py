@@ -102,6 +102,20 @@ def test_trainers_report_to_nobody() -> None:
     assert wrong == []
 
 
+def test_only_the_terminal_and_progress_print() -> None:
+    # What they print has its control characters made visible; the sandbox's pretraining is no command.
+    printing = {"print", "Console", "sys.stdout.write", "sys.stderr.write", "typer.echo"}
+    doors = {"cli/terminal.py", "progress.py", "sandbox/pretrain.py"}
+    wrong = [
+        f"{where}: {called_name(call)}"
+        for path in python_files()
+        if str(path.relative_to(PACKAGE)) not in doors
+        for where, call in calls(path)
+        if called_name(call) in printing and ast.unparse(call) != "typer.echo(_core.__version__)"
+    ]
+    assert wrong == []
+
+
 def test_no_module_is_a_drawer_for_anything() -> None:
     wrong = [
         str(path.relative_to(ROOT))

@@ -37,7 +37,7 @@ def heavy_modules_after(code: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["dalign", "dalign._core", "dalign.kernels", "dalign.config", "dalign.rows", "dalign.errors",
+    ["dalign", "dalign._core", "dalign.kernels", "dalign.config", "dalign.rows", "dalign.errors", "dalign.text", "dalign.vocabulary",
      "dalign.store", "dalign.spec", "dalign.models", "dalign.settings", "dalign.cli"],
 )  # fmt: skip
 def test_importing_loads_nothing_heavy(module: str) -> None:

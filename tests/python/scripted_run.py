@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from dalign.models.engines.scripted import Script, ScriptedEngine
 from dalign.models.protocol import Request
-from dalign.models.scripted import ScriptedEngine
-from dalign.pipeline.context import RunContext
+from dalign.pipeline.engines import Engines
 from dalign.pipeline.plan import make_plan
-from dalign.pipeline.runner import run_plan
-from dalign.settings import load_config
+from dalign.pipeline.project import bring_in
+from dalign.pipeline.runner import Opened, run_plan
+from dalign.progress import Silent
+from dalign.settings import dump_toml, load_config
+from dalign.store.folder import StageFolder
+from dalign.store.run import RunFolder
 
 SCRIPTED = ("generate/main", "filter/main", "judge/main", "select/main")
 EVALUATED = ("evaluate/none", "evaluate/spec")
@@ -52,16 +56,26 @@ def reply(request: Request) -> str:
     return f"<think>the policy says {word}</think>answer {word}"
 
 
-@dataclass
-class ScriptedRun(RunContext):
-    """A run whose every model is one scripted engine."""
+class ScriptedEngines(Engines):
+    """Every model is one scripted engine."""
 
-    scripted: ScriptedEngine = field(
-        default_factory=lambda: ScriptedEngine(reply, batch_size=3, fingerprint="one")
-    )
+    def __init__(self, config, scripted: ScriptedEngine) -> None:
+        super().__init__(config)
+        self.scripted = scripted
 
-    def engine(self, model):
+    def open(self, model):
         return self.scripted
+
+
+@dataclass
+class ScriptedRun:
+    """A call of the command: its engine, and what the run's folder holds."""
+
+    scripted: ScriptedEngine
+    opened: Opened
+
+    def folder(self, name: str) -> StageFolder:
+        return self.opened.run.stage(name)
 
 
 def write_project(folder: Path) -> Path:
@@ -84,8 +98,18 @@ def prompt(category: str, number: int) -> str:
     return json.dumps({"category": category, "messages": [message]}) + "\n"
 
 
-def go(project: Path, run: Path, *names: str) -> ScriptedRun:
-    """Runs these nodes as one more call of the command would."""
-    ctx = ScriptedRun(load_config(project / "dalign.toml", []), run)
-    run_plan(ctx, [node for node in make_plan(ctx) if node.name in names])
-    return ctx
+def opened(project: Path, run: Path, scripted: ScriptedEngine) -> Opened:
+    """A run as the command opens it."""
+    config, folder = load_config(project / "dalign.toml", []), RunFolder(run)
+    brought = bring_in(config, folder.inputs, None)
+    folder.config.write_text(dump_toml(config))
+    return Opened(brought, ScriptedEngines(config, scripted), folder, Silent())
+
+
+def go(project: Path, run: Path, *names: str, answer: Script = reply) -> ScriptedRun:
+    """Runs these stages as one more call of the command would. answer: what the engine says to a request."""
+    scripted = ScriptedEngine(answer, batch_size=3, fingerprint="one")
+    made = opened(project, run, scripted)
+    plan = make_plan(made.project.config)
+    run_plan(made, [stage for stage in plan if stage.name in names])
+    return ScriptedRun(scripted, made)

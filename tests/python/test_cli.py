@@ -218,9 +218,3 @@ def test_a_stage_before_its_turn_names_the_one_to_run_first(
 def test_show_without_a_run_says_so(monkeypatch, capsys, tmp_path) -> None:
     code, _, err = call(monkeypatch, capsys, "show", "abc", "--run", str(tmp_path))
     assert code == 1 and "no run has been started here" in err
-
-
-def test_what_a_model_wrote_cannot_steer_the_terminal() -> None:
-    from dalign.cli.show import visible
-
-    assert visible("a\x1b[2Jb\u202ec\n") == "a\\u001b[2Jb\\u202ec\n"

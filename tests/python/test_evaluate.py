@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from dalign.data.suites import read_patterns
+from dalign.data.patterns import read_patterns
 from dalign.evaluate.grades import (
     Graded,
     category_named,

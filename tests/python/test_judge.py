@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
-from dalign.config import Reasoning, Rl
+from dalign.config import Judge, Reasoning, Rl
 from dalign.judge.answers import AnswerJudge
 from dalign.judge.data import judge_questions
 from dalign.judge.verdicts import Court, Question, Scale, reduce_verdicts
+from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Request, Sampling
-from dalign.models.scripted import ScriptedEngine
 from dalign.progress import Silent
 from dalign.rows import AnswerToJudge, Message, Prompt
 from dalign.spec.parse import load_spec
 from dalign.spec.shipped import shipped
 from dalign.spec.templates import load_templates
 from dalign.store import Journal
-from dalign.train.rewards import CompositeReward, RewardWeights
+from dalign.train.rl.rewards import CompositeReward, RewardWeights
 
 SAMPLING = Sampling(0.5, 64)
-SCALE = Scale(k=3, min_valid=3, low=0.0, high=10.0, aggregate="min", quantile=0.25)
+SCALE = Scale(k=3, min_valid=3, low=0.0, high=10.0, aggregate="min", parameter=None)
 ASKED = (Message(role="user", content="What is a contract?"),)
 
 
@@ -70,9 +71,31 @@ def test_a_failed_judgement_is_a_state_and_makes_the_completion_unjudged(
 def test_with_fewer_valid_verdicts_needed_a_failed_one_is_left_out_of_the_minimum(
     tmp_path: Path,
 ) -> None:
-    scale = Scale(k=3, min_valid=2, low=0.0, high=10.0, aggregate="min", quantile=0.25)
+    scale = Scale(k=3, min_valid=2, low=0.0, high=10.0, aggregate="min", parameter=None)
     verdicts = verdicts_on(["Score: 9", "no idea", "Score: 7"], tmp_path, scale)
     assert reduce_verdicts(verdicts, scale).rows() == [("a", "regulated-advice", 7.0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "score"),
+    [
+        ({"aggregate": "min"}, 7.0),
+        ({"aggregate": "median"}, 9.0),
+        ({"aggregate": "quantile", "quantile": 0.25}, 8.0),  # halfway from 7 to 9
+        ({"aggregate": "trimmed_mean", "trim": 0.34}, 9.0),  # one of three is cut at each end
+        ({"aggregate": "trimmed_mean", "trim": 0.3}, 26 / 3),  # none is
+        # mean 26/3, sd √(7/3), t(0.95, 2) = 2.919986
+        ({"aggregate": "lower_bound", "level": 0.95}, 26 / 3 - 2.919986 * (7 / 9) ** 0.5),
+    ],
+)
+def test_scores_become_one_as_the_config_says(
+    settings: dict[str, Any], score: float, tmp_path: Path
+) -> None:
+    judge = Judge(k=3, **settings)
+    scale = Scale(3, judge.needed, judge.low, judge.high, judge.aggregate, judge.parameter)
+    verdicts = verdicts_on(["Score: 9", "Score: 7", "Score: 10"], tmp_path, scale)
+    [found] = reduce_verdicts(verdicts, scale)["score"]
+    assert found == pytest.approx(score, abs=1e-5)
 
 
 def test_the_data_filter_shows_the_judge_the_reasoning_and_rl_does_not() -> None:

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply, Request, Sampling
 from dalign.models.replies import request_key
-from dalign.models.scripted import ScriptedEngine
 from dalign.pipeline.plan import make_plan
 from dalign.pipeline.runner import run_plan
 from dalign.rows import Message

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from dalign.config import Model
-from dalign.data.prompts import read_prompts
-from dalign.data.suites import answer_is, read_patterns
-from dalign.models.local import LocalEngine
+from dalign.data.patterns import answer_is, read_patterns
+from dalign.data.prompts import prompt_rows
+from dalign.models.engines.local import LocalEngine
 from dalign.models.protocol import Request, Sampling
 from dalign.sandbox import language as lang
 from dalign.sandbox.checkpoint import MODEL
@@ -30,7 +30,7 @@ LESSONS = 64
 
 @pytest.fixture(scope="module")
 def engine() -> LocalEngine:
-    return LocalEngine.load(Model(path="sandbox", batch_size=LESSONS), MODEL)
+    return LocalEngine.load(Model(path=str(MODEL), batch_size=LESSONS))
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +144,10 @@ def test_suites_share_no_prompt_with_training(tmp_path: Path) -> None:
     trained = {
         p.id
         for name in ("prompts", "rl_prompts")
-        for p in read_prompts(tmp_path / f"{name}.jsonl", spec)
+        for p in list(prompt_rows(tmp_path / f"{name}.jsonl", spec))
     }
     for path in (tmp_path / "suites").glob("*.jsonl"):
-        assert not trained & {p.id for p in read_prompts(path, spec)}
+        assert not trained & {p.id for p in list(prompt_rows(path, spec))}
 
 
 def test_a_project_is_the_same_for_the_same_seed(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from dalign.judge.admission import Judged, admission
 from dalign.judge.contradictions import read_pairs
 from dalign.judge.ruling_form import Ruled, read_form
 from dalign.judge.rulings import Bench, Case, policies_shown, policies_without_examples
+from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply
-from dalign.models.scripted import ScriptedEngine
 from dalign.sandbox.language import RULING_WORDS
 from dalign.sandbox.policy_folder import fixed_policies, write_spec
 from dalign.sandbox.world import style_line

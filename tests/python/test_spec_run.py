@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import typer
 from dalign.cli.spec_run import print_blast_radius, print_coverage
-from dalign.data.suites import Patterns
+from dalign.data.patterns import Patterns
 from dalign.errors import InputError
 from dalign.pipeline.blast_radius import KINDS, blast_radius
 from dalign.pipeline.citations import Citations

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from dalign.data.prompts import read_prompts
+from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply
-from dalign.models.scripted import ScriptedEngine
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
 from dalign.spec.types import RULINGS

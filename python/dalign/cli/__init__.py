@@ -8,13 +8,14 @@ import sys
 def main() -> None:
     """Runs the command line; a user's error is one sentence on stderr and exit code 1."""
     from dalign.cli.app import app
+    from dalign.cli.terminal import warn
     from dalign.errors import DalignError
 
     try:
         app()
     except DalignError as error:
-        print(f"error: {error}", file=sys.stderr)
+        warn(f"error: {error}")
         sys.exit(1)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        warn("stopped; the same command goes on from here")
         sys.exit(130)

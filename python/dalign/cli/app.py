@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from dalign.cli.data import data
+from dalign.cli.data.app import data
 from dalign.cli.spec import spec
+from dalign.vocabulary import STAGES
 
 app = typer.Typer(
     name="dalign",
@@ -85,9 +86,9 @@ def run(
     json: AsJson = False,
 ) -> None:
     """Run all stages of a config: generate, filter, judge, select, pack, sft, rl, evaluate, report."""
-    from dalign.cli.work import run_stages
+    from dalign.cli.run import run_command
 
-    run_stages(config, run, set_ or [], redo=redo, dry_run=dry_run, as_json=json)
+    run_command(config, run, set_ or [], redo=redo, dry_run=dry_run, as_json=json)
 
 
 @app.command(epilog="Example: dalign demo runs/demo")
@@ -104,9 +105,9 @@ def demo(
 ) -> None:
     """Run everything on the sandbox that dalign ships: a tiny model, a policy, and every arm, in minutes."""
     from dalign.cli.project import demo_config
-    from dalign.cli.work import run_stages
+    from dalign.cli.run import run_command
 
-    run_stages(
+    run_command(
         demo_config(folder, smoke=smoke),
         folder,
         set_ or [],
@@ -161,9 +162,9 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
         dry_run: DryRun = False,
         json: AsJson = False,
     ) -> None:
-        from dalign.cli.work import run_stages
+        from dalign.cli.run import run_command
 
-        run_stages(
+        run_command(
             config,
             run,
             set_ or [],
@@ -175,19 +176,8 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
         )
 
 
-_stage_command("generate", "Write completions with the policy in sight, n a prompt.")
-_stage_command(
-    "filter", "Drop malformed completions and those that break a limit, each with its reason."
-)
-_stage_command(
-    "judge",
-    "Judge each well-formed completion k times by the policy; the minimum counts.",
-)
-_stage_command("select", "Choose the training examples, and take the policy out.")
-_stage_command("pack", "Tokenise and pack the examples, mixed with capability rows.")
-_stage_command("sft", "Fine-tune the model on the packed rows.")
-_stage_command("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl")
-_stage_command("evaluate", "Complete and grade every suite, arm by arm.", " --variant none")
+for _stage in STAGES.values():
+    _stage_command(_stage.name, _stage.does, _stage.example)
 _stage_command("report", "Write report.html and results.json from what the stages left.")
 app.add_typer(spec)
 app.add_typer(data)

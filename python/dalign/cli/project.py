@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dalign.cli.terminal import tell
 from dalign.errors import InputError
-from dalign.pipeline.context import CONFIG
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
 from dalign.settings import commented_toml
+from dalign.store.run import CONFIG
 
 
 def demo_config(folder: Path, *, smoke: bool) -> Path | None:
@@ -32,7 +33,7 @@ def init_project(folder: Path) -> None:
     path = write_project(
         folder, config=commented_toml(settings.project_values()), sizes=settings.PROJECT_SIZES
     )
-    print(
+    tell(
         f"wrote {path}, {folder / 'spec'}, {folder / 'prompts.jsonl'}, {folder / 'capability.jsonl'} and {folder / 'suites'}\n"
         f"It runs as it stands, on the sandbox's model:\n"
         f"  dalign run {path} --run runs/{folder.name}\n"

@@ -1,51 +1,44 @@
-"""Prints a row's journey. What models wrote is printed with its control characters made visible."""
+"""Prints a row's journey."""
 
 from __future__ import annotations
 
-import json
-import unicodedata
 from pathlib import Path
 
-from dalign.pipeline.context import open_run
-from dalign.pipeline.journey import Journey, journey_of
-from dalign.sandbox.checkpoint import checkpoints
+from dalign.cli.terminal import tell, tell_json
+from dalign.records.journey import Journey, journeys_of
+from dalign.records.record import open_record
 
 
 def show_row(row_id: str, run: Path, *, as_json: bool) -> None:
-    """Prints the journey of a row of a run."""
-    journey = journey_of(open_run(run, checkpoints()), row_id)
-    print(
-        json.dumps(_as_json(journey), ensure_ascii=False, indent=1)
-        if as_json
-        else _as_text(journey)
-    )
-
-
-def visible(text: str) -> str:
-    """The text with control and direction characters written as escapes: a terminal must not obey model output."""
-    return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf") else f"\\u{ord(c):04x}"
-        for c in text
-    )
+    """Prints the journey of a row of a run; several where different prompts of it have the same id."""
+    journeys = journeys_of(open_record(run), row_id)
+    if as_json:
+        told = [_as_json(journey) for journey in journeys]
+        tell_json(told[0] if len(told) == 1 else {"journeys": told}, indent=1)
+    else:
+        tell("\n\n".join(map(_as_text, journeys)))
 
 
 def _as_json(journey: Journey) -> dict[str, object]:
     prompt = journey.prompt
     steps = [
-        {"stage": s.stage, "row": s.row, "text": s.text, "note": s.note} for s in journey.steps
+        {"stage": s.stage, "row": s.row, "text": s.text, "facts": dict(s.facts)}
+        for s in journey.steps
     ]
     return {
         "prompt": prompt.id,
         "category": prompt.category,
+        "sources": list(journey.sources),
         "messages": list(prompt.messages),
         "steps": steps,
     }
 
 
 def _as_text(journey: Journey) -> str:
-    lines = [f"prompt {journey.prompt.id}  category {journey.prompt.category}"]
-    lines += [f"  {m['role']}: {visible(m['content'])}" for m in journey.prompt.messages]
+    sources = ", ".join(journey.sources)
+    lines = [f"prompt {journey.prompt.id}  category {journey.prompt.category}  of {sources}"]
+    lines += [f"  {m['role']}: {m['content']}" for m in journey.prompt.messages]
     for step in journey.steps:
-        lines.append(f"{step.stage:<9} {step.row[:12]}  {visible(step.note)}")
-        lines += [f"          | {line}" for line in visible(step.text).splitlines()]
+        lines.append(f"{step.stage:<9} {step.row[:12]}  {step.note}")
+        lines += [f"          | {line}" for line in step.text.split("\n") if step.text]
     return "\n".join(lines)

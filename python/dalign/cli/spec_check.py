@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dalign.cli.terminal import tell, tell_json
 from dalign.errors import InputError, did_you_mean
 from dalign.spec.check import Checked, check_spec
 from dalign.spec.findings import KINDS, Finding
@@ -37,11 +37,10 @@ def print_check(
         review = judged_findings(checked, model, silent=as_json)
         found += [each for each in review.findings if each.kind not in ignore]
         facts, unread = {"judge": review.facts}, review.unread
-    print(
-        _as_json(checked, found, count.note, facts)
-        if as_json
-        else _as_text(checked, found, count.note)
-    )
+    if as_json:
+        tell_json(_as_json(checked, found, count.note, facts), indent=1)
+    else:
+        tell(_as_text(checked, found, count.note))
     if unread:
         # What nobody could read is no approval: neither a person nor CI is to take it for one.
         raise InputError(
@@ -52,7 +51,7 @@ def print_check(
 
 def _as_json(
     checked: Checked, found: Sequence[Finding], note: str, facts: Mapping[str, object]
-) -> str:
+) -> dict[str, object]:
     categories = [
         {
             "name": category.name,
@@ -73,8 +72,7 @@ def _as_json(
         }
         for each in found
     ]
-    whole = {"categories": categories, "findings": findings, "tokens": note, **facts}
-    return json.dumps(whole, ensure_ascii=False, indent=1)
+    return {"categories": categories, "findings": findings, "tokens": note, **facts}
 
 
 def _as_text(checked: Checked, found: Sequence[Finding], note: str) -> str:

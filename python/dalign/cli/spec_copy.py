@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from dalign.cli.terminal import tell
 from dalign.errors import InputError
 from dalign.spec.parse import load_spec
 from dalign.spec.shipped import spec_folder
@@ -17,7 +18,7 @@ def copy_policy(folder: str, out: Path) -> None:
     spec = load_spec(source)
     shutil.copytree(source, out, dirs_exist_ok=True)
     clauses = sum(1 for _ in spec.clauses())
-    print(f"{out}: {len(spec.names)} categories, {clauses} clauses; then: dalign spec check {out}")
+    tell(f"{out}: {len(spec.names)} categories, {clauses} clauses; then: dalign spec check {out}")
 
 
 def check_new(out: Path) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 from dalign.cli.spec_copy import check_new
+from dalign.cli.terminal import tell, tell_json
 from dalign.errors import InputError
 from dalign.spec.imports.draft import spec_of
 from dalign.spec.imports.forms import Form, form_of, read_form
 from dalign.spec.outline import read_source
 from dalign.spec.parse import load_spec
 from dalign.spec.render import write_spec
+from dalign.spec.types import GENERAL
 
 
 def import_policy(
@@ -30,19 +31,21 @@ def import_policy(
             f"{source}: no rule was found in the form '{taken}'; name another with --form, or give its rules headings"
         )
     name = category or _slug(draft.title)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name == "general":
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name == GENERAL:
         raise InputError(f"--category {name}: not a name for a category; use a-z, 0-9, '-' and '_'")
     write_spec(spec_of(draft, name, source), out)
     spec = load_spec(out)
     clauses = spec.categories[0].clauses
     if as_json:
         rulings = {clause.id: clause.ruling for clause in clauses}
-        print(json.dumps({"out": str(out), "form": taken, "clauses": rulings, "guesses": draft.guesses}, ensure_ascii=False, indent=1))  # fmt: skip
+        tell_json(
+            {"out": str(out), "form": taken, "clauses": rulings, "guesses": draft.guesses}, indent=1
+        )
         return
     for guess in draft.guesses:
-        print(guess)
-    print(f"{out}: {len(clauses)} clauses of '{name}', read in the form '{taken}'; what was guessed stands above: read it over")  # fmt: skip
-    print(f"then: dalign spec check {out}")
+        tell(guess)
+    tell(f"{out}: {len(clauses)} clauses of '{name}', read in the form '{taken}'; what was guessed stands above: read it over")  # fmt: skip
+    tell(f"then: dalign spec check {out}")
 
 
 def _slug(title: str) -> str:

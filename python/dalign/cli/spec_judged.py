@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dalign import progress
-from dalign.cli.show import visible
 from dalign.judge.admission import Admission
 from dalign.judge.contradictions import TEMPLATE as CONTRADICTIONS
 from dalign.judge.policy_review import review_contradictions, review_examples, review_golden
@@ -102,8 +101,8 @@ def _golden(review: Review, found: list[Finding], admission: Admission) -> None:
 
 
 def _counted(review: Review, name: str, found: list[Finding], states: Counter[str]) -> None:
-    """Notes findings and the replies that said nothing. What a judge wrote must not steer a terminal."""
-    review.findings += [replace(each, text=visible(each.text)) for each in found]
+    """Notes findings and the replies that said nothing."""
+    review.findings += found
     review.facts[name] = {"replies": states.total(), "states": dict(sorted(states.items()))}
     if states.total() and not states["ok"]:
         review.unread.append(name)

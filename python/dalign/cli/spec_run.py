@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import typer
 
-from dalign.cli.show import visible
+from dalign.cli.terminal import Styled, tell, tell_json, tell_parts
 from dalign.pipeline.blast_radius import BlastRadius, blast_radius
 from dalign.pipeline.context import CONFIG
 from dalign.pipeline.coverage import STATIONS, ClauseCoverage, Coverage, coverage
@@ -27,7 +27,7 @@ def print_coverage(run: Path, least: int | None, *, as_json: bool, fail_short: b
     if as_json:
         rows = [asdict(row) for row in found.rows]
         whole = {"run": str(run), "clauses": rows, "quota": found.needed}
-        print(json.dumps(whole, ensure_ascii=False, indent=1))
+        tell_json(whole, indent=1)
     else:
         _print_table(run, found)
     if fail_short and found.short:
@@ -35,20 +35,16 @@ def print_coverage(run: Path, least: int | None, *, as_json: bool, fail_short: b
 
 
 def _print_table(run: Path, found: Coverage) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False, soft_wrap=True)
     width = max([len("clause"), *(len(row.clause) for row in found.rows)])
     heads = "  ".join(head.rjust(_column(head)) for head in HEADS)
-    console.print(Text(f"{'clause':<{width}}  {'ruling':<13}  {heads}", style="bold"))
+    tell(f"{'clause':<{width}}  {'ruling':<13}  {heads}", "bold")
     for row in found.rows:
-        console.print(_line(row, width, found.needed))
-    console.print(
+        tell_parts(_line(row, width, found.needed))
+    tell(
         f"{len(found.rows)} clauses; {len(found.short)} are short: fewer than {found.needed} of their rows are left"
     )
     if found.short:
-        console.print(
+        tell(
             f"write prompts that exercise these (expected.clause), or have them written: dalign data synth more.jsonl --config {run / CONFIG} --missing {run}"
         )
 
@@ -57,21 +53,15 @@ def _column(head: str) -> int:
     return max(6, len(head))
 
 
-def _line(row: ClauseCoverage, width: int, needed: int) -> object:
+def _line(row: ClauseCoverage, width: int, needed: int) -> Iterator[Styled]:
     """A clause's counts; those below what is needed are red."""
-    from rich.text import Text
-
-    line = Text(f"{row.clause:<{width}}  ", style="")
-    if row.short:
-        line.stylize("bold red")
-    line.append(f"{row.ruling:<13}")
+    yield f"{row.clause:<{width}}  ", "bold red" if row.short else ""
+    yield f"{row.ruling:<13}", ""
     for head, name in zip(HEADS, COUNTS, strict=True):
         count = getattr(row, name)
-        line.append("  ")
-        line.append(f"{count:>{_column(head)}}", style="red" if count < needed else "")
+        yield f"  {count:>{_column(head)}}", "red" if count < needed else ""
     if row.short:
-        line.append("  short", style="bold red")
-    return line
+        yield "  short", "bold red"
 
 
 @dataclass(frozen=True)
@@ -115,9 +105,9 @@ def print_blast_radius(run: Path, old: Spec, new: Spec, *, as_json: bool) -> Non
     """Prints what of a run depends on the difference of two policies."""
     found = blast_radius_of(run, old, new)
     if as_json:
-        print(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
+        tell_json(found.as_json(), indent=1)
     else:
-        print("\n".join(found.as_text()))
+        tell("\n".join(found.as_text()))
 
 
 def _counted(ids: list[str]) -> dict[str, object]:
@@ -134,4 +124,4 @@ def _some(ids: list[str]) -> str:
 def _start_of(row: str) -> str:
     """As much of an id as `dalign show` needs; a checkpoint's or evaluated row's keeps what stands before."""
     before, slash, last = row.rpartition("/")
-    return visible(f"{before}{slash}{last[:ID_CHARACTERS]}")
+    return f"{before}{slash}{last[:ID_CHARACTERS]}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dalign.cli.terminal import tell, tell_json
 from dalign.errors import InputError, did_you_mean
 from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
@@ -56,7 +56,7 @@ def print_show(
     )
     views = [view for view in _views(spec, templates, fitted.text) if seen_by in ("all", view.name)]
     if as_json:
-        print(json.dumps(_as_json(spec, category, fitted, views, count), ensure_ascii=False, indent=1))  # fmt: skip
+        tell_json(_as_json(spec, category, fitted, views, count), indent=1)
     else:
         _print_text(spec, category, fitted, views, count)
 
@@ -104,32 +104,21 @@ def _as_json(
 def _print_text(
     spec: Spec, category: str, fitted: Fitted, views: list[View], count: TokenCount
 ) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False, soft_wrap=True)
     rulings = {clause.id: clause.ruling for clause in spec.clauses()}
     for view in views:
         tokens = sum(count(message["content"]) for message in view.messages)
-        console.print(
-            Text(f"=== {view.name}: {tokens:,} tokens; {view.about}", style="bold reverse")
-        )
+        tell(f"=== {view.name}: {tokens:,} tokens; {view.about}", "bold reverse")
         for message in view.messages:
-            console.print(Text(f"--- {message['role']}", style="bold cyan"))
+            tell(f"--- {message['role']}", "bold cyan")
             for line in message["content"].splitlines():
-                console.print(Text(line, style=_style(line, rulings)))
-        console.print()
+                tell(line, _style(line, rulings))
+        tell()
     versions = ", ".join(f"{name} {version}" for name, version in spec.versions.items())
-    console.print(f"versions: {versions}")
-    console.print(f"spec({category}): {fitted.tokens:,} tokens; {count.note}")
+    tell(f"versions: {versions}")
+    tell(f"spec({category}): {fitted.tokens:,} tokens; {count.note}")
     if fitted.left_out:
         total = sum(fitted.left_out.values())
-        console.print(
-            Text(
-                f"left out to fit: {total} examples, of {', '.join(fitted.left_out)}",
-                style="yellow",
-            )
-        )
+        tell(f"left out to fit: {total} examples, of {', '.join(fitted.left_out)}", "yellow")
 
 
 def _style(line: str, rulings: Mapping[str, Ruling]) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dalign.config import Config
-from dalign.data.row_batch import Batch
-from dalign.data.row_files import look_through, open_rows
+from dalign.files.batch import Batch
+from dalign.files.sift import look_through, open_rows
 from dalign.progress import Progress, Silent
 from dalign.spec.types import Spec
 from dalign.synth.checks import Known

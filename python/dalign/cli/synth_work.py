@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dalign import progress
-from dalign.cli.show import visible
 from dalign.cli.synth_known import Files, evaluation_prompts, present_prompts
+from dalign.cli.terminal import tell, tell_json, warn
 from dalign.cli.work import only_one
 from dalign.config import Config, Model
-from dalign.data.row_files import dropped_path
 from dalign.errors import InputError, did_you_mean
+from dalign.files.sift import dropped_path
 from dalign.judge.ruling_form import read_form
 from dalign.judge.rulings import TEMPLATE as RULING
 from dalign.judge.rulings import Bench, Case, policies_shown
-from dalign.models.checkpoint import check_checkpoint
+from dalign.models.engines.open import kind_of, resolved
 from dalign.models.protocol import Request, Sampling
 from dalign.models.replies import replies_to
 from dalign.pipeline.context import RunContext
@@ -40,6 +39,7 @@ from dalign.synth.checks import (
 )
 from dalign.synth.orders import KINDS, Kind, Order, place_orders, writer_requests
 from dalign.synth.written import Candidate, Dropped, read_written
+from dalign.text import storable
 
 # A writer is to vary; its lists are longer than an answer.
 WRITING = Sampling(temperature=1.0, max_new_tokens=2048)
@@ -159,8 +159,7 @@ def _check_out(out: Path, *, force: bool) -> None:
 
 
 def _check_model(ctx: RunContext, model: Model) -> None:
-    if model.engine == "transformers":
-        check_checkpoint(ctx.checkpoint_of(model))
+    kind_of(model).check(resolved(model, ctx.checkpoints))
 
 
 def _written(
@@ -252,14 +251,14 @@ class _Result:
             clauses = [{"clause": c, "asked": n, "kept": kept[c]} for c, n in asked.items()]
             counts = {"asked": asked.total(), "kept": len(self.kept), "dropped": reasons}
             files = {"out": str(self.out), "dropped_rows": str(beside)}
-            print(json.dumps(files | counts | {"clauses": clauses}, ensure_ascii=False))
+            tell_json(files | counts | {"clauses": clauses})
             return
         for reason, count in reasons.items():
-            print(f"  dropped {count}: {reason}", file=sys.stderr)
+            warn(f"  dropped {count}: {reason}")
         for clause, count in asked.items():
             if kept[clause] < count:
-                print(f"  {visible(clause)}: {kept[clause]} of {count} kept", file=sys.stderr)
-        print(f"wrote {len(self.kept)} prompts to {self.out}, the others to {beside}", file=sys.stderr)  # fmt: skip
+                warn(f"  {clause}: {kept[clause]} of {count} kept")
+        warn(f"wrote {len(self.kept)} prompts to {self.out}, the others to {beside}")
 
 
 def _dropped_row(dropped: Dropped) -> dict[str, object]:
@@ -276,11 +275,7 @@ def _dropped_row(dropped: Dropped) -> dict[str, object]:
 
 
 def _lines(rows: Sequence[dict[str, object]]) -> str:
-    # Half a surrogate pair has no UTF-8; as an escape it stays what it was.
-    return "".join(
-        json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace").decode() + "\n"
-        for row in rows
-    )
+    return "".join(storable(json.dumps(row, ensure_ascii=False)) + "\n" for row in rows)
 
 
 def _tell_plan(orders: Sequence[Order], config: Config, *, as_json: bool) -> None:
@@ -293,8 +288,8 @@ def _tell_plan(orders: Sequence[Order], config: Config, *, as_json: bool) -> Non
         "rulings_at_most": prompts * config.judge.k,
     }
     if as_json:
-        print(json.dumps({"plan": plan}))
+        tell_json({"plan": plan})
         return
     if not orders:
-        print("nothing to ask for: no clause is short, or none has prompts of that kind")
-    print("\n".join(f"{name.replace('_', ' ')}: {count}" for name, count in plan.items()))
+        tell("nothing to ask for: no clause is short, or none has prompts of that kind")
+    tell("\n".join(f"{name.replace('_', ' ')}: {count}" for name, count in plan.items()))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dalign import _core
@@ -11,31 +10,21 @@ from dalign.data.jsonl import (
     RowError,
     messages_field,
     only_keys,
-    read_rows,
+    rows_of,
     text_field,
     turns,
 )
-from dalign.rows import Message, messages_json
+from dalign.rows import CapabilityRow, messages_json
 
 _KEYS = ("id", "messages", "category")
 
 
-@dataclass(frozen=True)
-class CapabilityRow:
-    """A conversation up to its last user turn, and the assistant's turn that follows."""
-
-    id: str
-    messages: tuple[Message, ...]
-    reasoning: str | None
-    answer: str
-
-
-def read_capability(path: Path) -> list[CapabilityRow]:
+def capability_rows(path: Path) -> Iterator[CapabilityRow]:
     """The capability rows of a JSONL file, in its order; a row without an id gets a hash of its content.
 
     Raises InputError, which names line, value and way out, for the first line that is none.
     """
-    return read_rows(path, _row, lambda row: row.id)
+    return rows_of(path, _row, lambda row: row.id)
 
 
 def _row(row: Mapping[str, object]) -> CapabilityRow:

@@ -3,69 +3,120 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from dalign.errors import InputError, did_you_mean
 from dalign.rows import Message
+from dalign.text import short
 
 ROLES = ("system", "user", "assistant", "tool")
 
 _BOM = b"\xef\xbb\xbf"
-_SHORT = 60
 
 _Row = TypeVar("_Row")
 
 
-class RowError(ValueError):
+class RowError(InputError):
     """What is wrong with one line; the reader adds the place."""
 
+    def at(self, path: Path, line: int, more: str = "") -> InputError:
+        """The same, with the file and the line; `more` ends the sentence."""
+        kind = self.kind or "bad_row"
+        return InputError.in_file(
+            path, f"{self}{more}", kind=kind, line=line, key=self.key, value=self.value
+        )
 
-def read_rows(
+
+def rows_of(
     path: Path, parse: Callable[[Mapping[str, object]], _Row], id_of: Callable[[_Row], str]
-) -> list[_Row]:
-    """The rows of a JSONL file, one for each line that is not blank.
+) -> Iterator[_Row]:
+    """The rows of a JSONL file, one for each line that is not blank; twelve bytes of each are held.
 
-    Raises InputError for the first line with a problem, with the number of further ones.
+    Raises InputError at the end, for the first line with a problem, with the number of further ones: what was
+    given out until then is not to be kept.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "no such file"
-        raise InputError(f"{path}: {what}; give a JSONL file, one JSON object a line")
-    rows: list[_Row] = []
-    line_of: dict[str, int] = {}
-    first: tuple[int, RowError] | None = None
-    more = 0
+        raise InputError.in_file(
+            path, f"{what}; give a JSONL file, one JSON object a line", kind="missing_file"
+        )
+    problems: list[tuple[int, RowError]] = []
+    ids = _Ids()
+    for number, data in _lines(path):
+        try:
+            row = parse(_object(data))
+        except RowError as error:
+            problems.append((number, error))
+            continue
+        ids.add(id_of(row), number)
+        yield row
+    problems += ids.problems(lambda number: id_of(parse(_object(_line(path, number)))))
+    if problems:
+        number, first = min(problems, key=lambda problem: problem[0])
+        more = len(problems) - 1
+        rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
+        raise first.at(path, number, rest) from first
+    if not ids:
+        raise InputError.in_file(
+            path, "is empty; it needs at least one line with a JSON object", kind="empty"
+        )
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
             data = raw.removeprefix(_BOM) if number == 1 else raw
-            if not data.strip():
-                continue
-            try:
-                row = parse(_object(data))
-                _unique(id_of(row), number, line_of)
-            except RowError as error:
-                if first is None:
-                    first = (number, error)
-                else:
-                    more += 1
-                continue
-            rows.append(row)
-    if first is not None:
-        rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
-        raise InputError(f"{path}:{first[0]}: {first[1]}{rest}") from first[1]
-    if not rows:
-        raise InputError(f"{path}: is empty; it needs at least one line with a JSON object")
-    return rows
+            if data.strip():
+                yield number, data
 
 
-def _unique(row_id: str, number: int, line_of: dict[str, int]) -> None:
-    if row_id in line_of:
-        raise RowError(
-            f"id {row_id!r} is taken by line {line_of[row_id]}; "
-            "give one of the two another id, or remove it if they are the same"
-        )
-    line_of[row_id] = number
+def _line(path: Path, wanted: int) -> bytes:
+    return next(data for number, data in _lines(path) if number == wanted)
+
+
+class _Ids:
+    """The ids of a file's rows: a hash and a line of each."""
+
+    def __init__(self) -> None:
+        self._hashes, self._lines = array("q"), array("L")
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def add(self, row_id: str, line: int) -> None:
+        """Takes the next row's id."""
+        self._hashes.append(hash(row_id))
+        self._lines.append(line)
+
+    def problems(self, id_at: Callable[[int], str]) -> list[tuple[int, RowError]]:
+        """The lines whose id an earlier one has. id_at: the id of a line."""
+        import numpy as np
+
+        hashes = np.frombuffer(self._hashes, np.int64) if self._hashes else np.empty(0, np.int64)
+        order = np.argsort(hashes, kind="stable")
+        again = np.flatnonzero(np.diff(hashes[order]) == 0)
+        found: list[tuple[int, RowError]] = []
+        first: dict[str, int] = {}
+        for place in again.tolist():
+            for number in sorted(self._lines[i] for i in order[place : place + 2]):
+                row_id = id_at(number)
+                taken = first.setdefault(row_id, number)
+                if taken != number and number not in (line for line, _ in found):
+                    found.append((number, _taken(row_id, taken)))
+        return found
+
+
+def _taken(row_id: str, line: int) -> RowError:
+    return RowError(
+        f"id {row_id!r} is taken by line {line}; "
+        "give one of the two another id, or remove it if they are the same",
+        kind="repeated",
+        value=row_id,
+    )
 
 
 def _object(data: bytes) -> Mapping[str, object]:
@@ -74,12 +125,14 @@ def _object(data: bytes) -> Mapping[str, object]:
     except UnicodeDecodeError as error:
         bad = data[error.start : error.start + 1]
         raise RowError(
-            f"not UTF-8 ({bad!r} at byte {error.start} of the line); save the file as UTF-8"
+            f"not UTF-8 ({bad!r} at byte {error.start} of the line); save the file as UTF-8",
+            kind="encoding",
         ) from error
     except json.JSONDecodeError as error:
         text = short(data.decode("utf-8").strip())
         raise RowError(
-            f"not JSON ({error.msg} at column {error.colno}: {text!r}); write one JSON object a line"
+            f"not JSON ({error.msg} at column {error.colno}: {text!r}); write one JSON object a line",
+            kind="syntax",
         ) from error
     except RowError:
         raise
@@ -96,21 +149,22 @@ def _without_repeats(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
-            raise RowError(f"key {key!r} stands twice; keep one of the two")
+            raise RowError(
+                f"key {key!r} stands twice; keep one of the two", kind="repeated", key=key
+            )
         found[key] = value
     return found
-
-
-def short(text: str) -> str:
-    """`text`, cut where it is too long for a message."""
-    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
 
 def only_keys(row: Mapping[str, object], known: Sequence[str], where: str) -> None:
     """Raises RowError when the object has a key that is none of `known`."""
     for key in row:
         if key not in known:
-            raise RowError(f"unknown key {key!r} in {where}; {did_you_mean(key, known)}")
+            raise RowError(
+                f"unknown key {key!r} in {where}; {did_you_mean(key, known)}",
+                kind="unknown_key",
+                key=key,
+            )
 
 
 def text_field(row: Mapping[str, object], key: str, where: str) -> str | None:
@@ -120,13 +174,24 @@ def text_field(row: Mapping[str, object], key: str, where: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise RowError(
-            f"{where} is not a text ({short(json.dumps(value))}); write it between quotes"
+            f"{where} is not a text ({short(json.dumps(value))}); write it between quotes",
+            kind="wrong_type",
+            key=where,
+            value=value,
         )
     if not value.strip():
-        raise RowError(f"{where} is empty ({value!r}); write it or leave the row out")
+        raise RowError(
+            f"{where} is empty ({value!r}); write it or leave the row out",
+            kind="empty",
+            key=where,
+            value=value,
+        )
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise RowError(
-            f"{where} holds half of a surrogate pair ({short(value)!a}); write the whole character"
+            f"{where} holds half of a surrogate pair ({short(value)!a}); write the whole character",
+            kind="encoding",
+            key=where,
+            value=value,
         )
     return value
 
@@ -135,7 +200,11 @@ def messages_field(row: Mapping[str, object]) -> list[Mapping[str, object]]:
     """The objects under `messages`, each with a known role, a text and known keys."""
     value = row.get("messages")
     if value is None:
-        raise RowError('messages is missing; a row needs a conversation: "messages": [{"role": …}]')
+        raise RowError(
+            'messages is missing; a row needs a conversation: "messages": [{"role": …}]',
+            kind="missing_key",
+            key="messages",
+        )
     if not isinstance(value, list) or not value:
         raise RowError(
             f"messages is not a list of turns ({short(json.dumps(value))}); it needs at least one"
@@ -154,7 +223,12 @@ def _check_message(message: object, number: int) -> None:
     only_keys(message, ("role", "content", "reasoning"), where)
     role = text_field(message, "role", f"{where}.role")
     if role not in ROLES:
-        raise RowError(f"{where}.role is {role!r}; {_role_way_out(role)}")
+        raise RowError(
+            f"{where}.role is {role!r}; {_role_way_out(role)}",
+            kind="unknown_choice",
+            key=f"{where}.role",
+            value=role,
+        )
     if text_field(message, "content", f"{where}.content") is None:
         raise RowError(f"{where}.content is missing; write what the turn says")
     if role == "system" and number > 0:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dalign.data.jsonl import (
     RowError,
     messages_field,
     only_keys,
-    read_rows,
-    short,
+    rows_of,
     text_field,
     turns,
 )
 from dalign.errors import did_you_mean
 from dalign.rows import Expected, Prompt, prompt_id
 from dalign.spec.types import GENERAL, RULINGS, Spec
+from dalign.text import short
 
 # An expected answer that starts with this is a regular expression for the whole answer.
 PATTERN_MARK = "re:"
@@ -27,7 +27,7 @@ _KEYS = ("id", "category", "messages", "split", "expected", "required_sections")
 _EXPECTED = ("ruling", "clause", "answer")
 
 
-def read_prompts(path: Path, spec: Spec) -> list[Prompt]:
+def prompt_rows(path: Path, spec: Spec) -> Iterator[Prompt]:
     """The prompts of a JSONL file, in its order; a prompt without an id gets a hash of its content.
 
     Raises InputError, which names line, value and way out, for the first line that is no prompt.
@@ -38,7 +38,7 @@ def read_prompts(path: Path, spec: Spec) -> list[Prompt]:
     def parse(row: Mapping[str, object]) -> Prompt:
         return _prompt(row, categories, clauses)
 
-    return read_rows(path, parse, lambda prompt: prompt.id)
+    return rows_of(path, parse, lambda prompt: prompt.id)
 
 
 def _prompt(row: Mapping[str, object], categories: tuple[str, ...], clauses: set[str]) -> Prompt:
@@ -46,10 +46,17 @@ def _prompt(row: Mapping[str, object], categories: tuple[str, ...], clauses: set
     given_id = text_field(row, "id", "id")
     category = text_field(row, "category", "category")
     if category is None:
-        raise RowError(f"category is missing; give one of {', '.join(categories)}")
+        raise RowError(
+            f"category is missing; give one of {', '.join(categories)}",
+            kind="missing_key",
+            key="category",
+        )
     if category not in categories:
         raise RowError(
-            f"unknown category {short(category)!r}; known: {', '.join(categories)} ('general' for a prompt that no policy governs)"
+            f"unknown category {short(category)!r}; known: {', '.join(categories)} ('{GENERAL}' for a prompt that no policy governs)",
+            kind="unknown_choice",
+            key="category",
+            value=category,
         )
     messages = messages_field(row)
     for number, message in enumerate(messages):
@@ -80,12 +87,20 @@ def _expected(value: object, clauses: set[str]) -> Expected | None:
     ruling = text_field(value, "ruling", "expected.ruling")
     if ruling is not None and ruling not in RULINGS:
         raise RowError(
-            f"unknown ruling {short(ruling)!r} in expected; {did_you_mean(ruling, RULINGS)}"
+            f"unknown ruling {short(ruling)!r} in expected; {did_you_mean(ruling, RULINGS)}",
+            kind="unknown_choice",
+            key="expected.ruling",
+            value=ruling,
         )
     clause = text_field(value, "clause", "expected.clause")
     if clause is not None and clause not in clauses:
         way_out = did_you_mean(clause, sorted(clauses))
-        raise RowError(f"unknown clause {short(clause)!r} in expected; {way_out}")
+        raise RowError(
+            f"unknown clause {short(clause)!r} in expected; {way_out}",
+            kind="unknown_choice",
+            key="expected.clause",
+            value=clause,
+        )
     answer = text_field(value, "answer", "expected.answer")
     if answer is not None and answer.startswith(PATTERN_MARK):
         try:

@@ -7,19 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dalign import _core
-from dalign.judge.verdicts import Court, Question, Scale, reduce_verdicts
+from dalign.judge.completions import judge
+from dalign.judge.court import Asked, Court
+from dalign.judge.forms.score import Question, Scale, ScoreForm
 from dalign.models.protocol import Sampling
 from dalign.rows import AnswerToJudge
-from dalign.store import write_text
+from dalign.store.whole_files import write_text
 
 
 class AnswerJudge:
     """Scores answers from 0 to 1; None: unjudged. Its memory is saved and loaded with the trainer's checkpoints."""
 
-    def __init__(self, court: Court, scale: Scale, sampling: Sampling) -> None:
-        self.court = court
-        self.scale = scale
-        self.sampling = sampling
+    def __init__(
+        self, court: Court, form: ScoreForm, ask: Asked, scale: Scale, sampling: Sampling
+    ) -> None:
+        self._court, self._form, self._ask = court, form, ask
+        self._scale, self._sampling = scale, sampling
         self.states: dict[str, int] = {}
         self.asked = 0
         self._scores: dict[str, float | None] = {}
@@ -29,29 +32,23 @@ class AnswerJudge:
         keys = [_core.row_id([a.prompt_id, a.answer], "answer", 0) for a in answers]
         new = {key: a for key, a in zip(keys, answers, strict=True) if key not in self._scores}
         if new:
-            self._ask(new)
+            self._judge(new)
         return [self._scores[key] for key in keys]
 
-    def _ask(self, new: dict[str, AnswerToJudge]) -> None:
+    def _judge(self, new: dict[str, AnswerToJudge]) -> None:
         questions = [
             Question(key, a.category, a.messages, a.answer, reasoning=None)
             for key, a in new.items()
         ]
-        requests = self.court.requests(questions, self.scale.k)
-        replies = {
-            reply.id: reply
-            for batch in self.court.engine.stream(requests, self.sampling)
-            for reply in batch
-        }
-        verdicts = self.court.read(questions, replies, requests, self.scale)
+        verdicts, scores = judge(
+            questions, self._court, self._form, self._scale, self._ask, self._sampling
+        )
         for state, count in verdicts["state"].value_counts(sort=True).iter_rows():
             self.states[state] = self.states.get(state, 0) + count
-        self.asked += len(requests)
-        span = self.scale.high - self.scale.low
-        for key, score in (
-            reduce_verdicts(verdicts, self.scale).select("completion_id", "score").iter_rows()
-        ):
-            self._scores[key] = None if score is None else (score - self.scale.low) / span
+        self.asked += verdicts.height
+        low, span = self._scale.low, self._scale.high - self._scale.low
+        for key, score in scores.select("completion_id", "score").iter_rows():
+            self._scores[key] = None if score is None else (score - low) / span
 
     def save(self, path: Path) -> None:
         """Writes what it remembers."""

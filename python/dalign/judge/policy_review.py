@@ -17,9 +17,9 @@ from dalign.progress import Progress
 from dalign.rows import Message
 from dalign.spec.findings import Finding
 from dalign.spec.golden import GoldenCase, finding
-from dalign.spec.outline import short
 from dalign.spec.templates import Templates
 from dalign.spec.types import Clause, Spec
+from dalign.text import short
 
 OTHERWISE = "ruled-otherwise"
 

@@ -47,29 +47,48 @@ def check_checkpoint(path: Path) -> None:
     _check_tokenizer(path)
 
 
-def _check_weights(path: Path) -> None:
+def has_tokenizer(path: Path) -> bool:
+    """Whether the folder holds a tokenizer of some kind."""
+    return any((path / name).is_file() for name in TOKENIZERS)
+
+
+def _check_folder(path: Path) -> None:
     if not path.is_dir():
-        raise InputError(
-            f"{path}: no such folder; a model's path is a checkpoint folder, or 'sandbox'"
+        raise InputError.in_file(
+            path,
+            "no such folder; a model's path is a checkpoint folder, or 'sandbox'",
+            kind="missing_folder",
         )
+
+
+def _check_weights(path: Path) -> None:
+    _check_folder(path)
     if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
-        raise InputError(
-            f"{path}: this is a LoRA adapter, not a whole model; merge it into its base model first"
+        raise InputError.in_file(
+            path,
+            "this is a LoRA adapter, not a whole model; merge it into its base model first",
+            kind="adapter",
         )
     if not (path / "config.json").is_file():
-        raise InputError(
-            f"{path}: no config.json, so this is not a checkpoint folder; give the folder that save_pretrained wrote"
+        raise InputError.in_file(
+            path,
+            "no config.json, so this is not a checkpoint folder; give the folder that save_pretrained wrote",
+            kind="missing_file",
         )
     _read_json(path / "config.json")
     if any(path.glob("*.safetensors")):
         _check_shards(path)
         return
     if any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth")):
-        raise InputError(
-            f"{path}: its weights are pickle files, which can run code when loaded; convert them to safetensors"
+        raise InputError.in_file(
+            path,
+            "its weights are pickle files, which can run code when loaded; convert them to safetensors",
+            kind="pickle",
         )
-    raise InputError(
-        f"{path}: no weights (*.safetensors); give the folder that save_pretrained wrote"
+    raise InputError.in_file(
+        path,
+        "no weights (*.safetensors); give the folder that save_pretrained wrote",
+        kind="missing_weights",
     )
 
 
@@ -84,34 +103,43 @@ def _check_shards(path: Path) -> None:
             }
         )
         if missing:
-            raise InputError(
-                f"{path}: {len(missing)} weight files of its index are missing (first: {missing[0]}); copy them too"
+            raise InputError.in_file(
+                path,
+                f"{len(missing)} weight files of its index are missing (first: {missing[0]}); copy them too",
+                kind="missing_weights",
             )
 
 
 def _check_tokenizer(path: Path) -> None:
-    if not any((path / name).is_file() for name in TOKENIZERS):
-        raise InputError(
-            f"{path}: no tokenizer (tokenizer.json); save the model's tokenizer into the folder"
+    if not has_tokenizer(path):
+        raise InputError.in_file(
+            path,
+            "no tokenizer (tokenizer.json); save the model's tokenizer into the folder",
+            kind="missing_tokenizer",
         )
     if (path / "chat_template.jinja").is_file() or (path / "chat_template.json").is_file():
         return
     settings = path / "tokenizer_config.json"
     if not settings.is_file() or not _read_json(settings).get("chat_template"):
-        raise InputError(_no_template(path))
+        raise _no_template(path)
 
 
-def _no_template(path: Path) -> str:
-    return f"{path}: the tokenizer has no chat template; add chat_template.jinja to the folder, or use the instruct version of the model"
+def _no_template(path: Path) -> InputError:
+    what = "the tokenizer has no chat template; add chat_template.jinja to the folder, or use the instruct version of the model"
+    return InputError.in_file(path, what, kind="missing_template")
 
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         loaded = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{file}: not valid JSON ({error}); copy the checkpoint again") from error
+        raise InputError.in_file(
+            file, f"not valid JSON ({error}); copy the checkpoint again", kind="syntax"
+        ) from error
     if not isinstance(loaded, dict):
-        raise InputError(f"{file}: not a JSON object; copy the checkpoint again")
+        raise InputError.in_file(
+            file, "not a JSON object; copy the checkpoint again", kind="wrong_type"
+        )
     return loaded
 
 
@@ -148,18 +176,26 @@ def _content_hash(file: Path) -> bytes:
 
 def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     """The folder's tokenizer, which has a chat template. Raises InputError where it has none or cannot be read."""
-    transformers = import_transformers()
-    _check_weights(path)
+    _check_folder(path)
     _check_tokenizer(path)
+    tokenizer = own_tokenizer(path, trust_remote_code)
+    if not tokenizer.chat_template:
+        raise _no_template(path)
+    return tokenizer
+
+
+def own_tokenizer(path: Path, trust_remote_code: bool) -> Any:
+    """The tokenizer that transformers makes of the folder, with or without a chat template.
+
+    Raises InputError where it cannot be read. For ids and counts, see `models.tokenizer.open_tokenizer`.
+    """
+    transformers = import_transformers()
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
+        return transformers.AutoTokenizer.from_pretrained(
             str(path), trust_remote_code=trust_remote_code, local_files_only=True
         )
     except (OSError, ValueError, ImportError) as error:
-        raise InputError(_not_loaded(path, "tokenizer", error)) from error
-    if not tokenizer.chat_template:
-        raise InputError(_no_template(path))
-    return tokenizer
+        raise _not_loaded(path, "tokenizer", error) from error
 
 
 def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> Any:
@@ -192,11 +228,13 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
         AssertionError,
         SafetensorError,
     ) as error:
-        raise InputError(_not_loaded(path, f"model on {device}", error)) from error
+        raise _not_loaded(path, f"model on {device}", error) from error
     # transformers fills them with random numbers and goes on.
     if missing := sorted(loading["missing_keys"]):
-        raise InputError(
-            f"{path}: its files lack {len(missing)} of the model's weights (first: {missing[0]}); copy the checkpoint again"
+        raise InputError.in_file(
+            path,
+            f"its files lack {len(missing)} of the model's weights (first: {missing[0]}); copy the checkpoint again",
+            kind="missing_weights",
         )
     return model
 
@@ -216,8 +254,10 @@ def import_transformers() -> Any:
     return import_module("transformers")
 
 
-def _not_loaded(path: Path, what: str, error: Exception) -> str:
+def _not_loaded(path: Path, what: str, error: Exception) -> InputError:
     reason = str(error).strip().split("\n")[0].rstrip(".")
     if "trust_remote_code" in str(error):
-        return f"{path}: its {what} runs code that comes with the checkpoint; read that code, then set trust_remote_code = true if you trust it"
-    return f"{path}: its {what} cannot be loaded ({reason}); check the folder, the device and the installed transformers"
+        said = f"its {what} runs code that comes with the checkpoint; read that code, then set trust_remote_code = true if you trust it"
+        return InputError.in_file(path, said, kind="remote_code", key="trust_remote_code")
+    said = f"its {what} cannot be loaded ({reason}); check the folder, the device and the installed transformers"
+    return InputError.in_file(path, said, kind="not_loaded")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dalign.rows import Finish, Message
+from dalign.text import storable
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,19 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Reply:
-    """The completion of the request with that id. `text` excludes the end token."""
+    """The completion of the request with that id. `text` excludes the end token.
+
+    Whichever engine makes it, its text can be stored: what no file can hold is U+FFFD in it.
+    """
 
     id: str
     text: str
     finish: Finish
     tokens: int
+
+    def __post_init__(self) -> None:
+        # Here, so that no engine can forget it.
+        object.__setattr__(self, "text", storable(self.text))
 
 
 class Engine(Protocol):

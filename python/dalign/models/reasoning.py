@@ -1,4 +1,8 @@
-"""A completion's text split into reasoning and answer, or named as malformed."""
+"""What a model reasoned and what it answered. Reasoning that is not closed is never an answer.
+
+Completions that are trained on are held to a strict form: `parse`. Replies that are only read, such
+as a judge's, may be loose about it: `after_reasoning`.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,16 @@ def parse(texts: pl.Series, truncated: pl.Series, tags: Reasoning, *, opened: bo
     return pl.DataFrame(_core.parse_completions(texts, pair[0], pair[1], opened, truncated))
 
 
-def after_reasoning(reply: str) -> str | None:
-    """What stands after the last `</think>` of a reply that is to be read; None where the reasoning is not closed."""
-    before, closed, after = reply.rpartition("</think>")
-    said = after if closed else before or after
-    return None if "<think>" in said else said
+def after_reasoning(
+    reply: str, tags: Reasoning | None = None, *, opened: bool = False
+) -> str | None:
+    """What stands after the reasoning of a reply that is to be read; None where that is not closed.
+
+    The last tag decides; a reply without tags is said as a whole. tags: <think> and </think> unless
+    given. opened: the chat template has already written the opening tag.
+    """
+    tags = tags or Reasoning()
+    if tags.kind == "none":
+        return reply
+    _, closed, after = reply.rpartition(tags.close)
+    return None if tags.open in after or (opened and not closed) else after

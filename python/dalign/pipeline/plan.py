@@ -1,94 +1,94 @@
-"""The plan of a run: its nodes (a stage's variant each), what each waits for, and whether it is done."""
+"""The plan of a run: its stages, each after what it needs, and what is done of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dalign.config import Config
 from dalign.errors import InputError
-from dalign.pipeline import data_stages, evaluate_stage, train_stages
-from dalign.pipeline.context import MAIN, RunContext
-from dalign.store import StageFolder
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project
+from dalign.pipeline.stage import Stage
+from dalign.pipeline.stages import evaluate, filter, generate, judge, pack, rl, select, sft
+from dalign.store.run import RunFolder
+from dalign.vocabulary import ARMS, lineage
 
-STAGES = ("generate", "filter", "judge", "select", "pack", "sft", "rl", "evaluate")
-DATA_STAGES = ("generate", "filter", "judge", "select", "pack")
+DATA = (generate.STAGE, filter.STAGE, judge.STAGE, select.STAGE, pack.STAGE)
+TRAINED = {"sft": lambda arm: sft.STAGE, "rl": rl.stage}
+
+
+def make_plan(config: Config) -> list[Stage]:
+    """The stages of the config's arms, each after what it needs; first in the list is first to be run."""
+    asked = config.evaluate.arms
+    trained = [
+        ARMS[name]
+        for name in ARMS
+        if any(name in [each.name for each in lineage(arm)] for arm in asked)
+    ]
+    # What goes on from an earlier arm is longest under way: it comes before what stands alone.
+    trained.sort(key=lambda arm: -len(lineage(arm.name)) if arm.trained_by == "rl" else -9)
+    stages = [TRAINED[arm.trained_by or ""](arm.name) for arm in trained]
+    if any("pack/main" in stage.needs for stage in stages):
+        stages = [*DATA, *stages]
+    return [*stages, *(evaluate.stage(arm) for arm in asked)]
+
+
+def is_done(stage: Stage, project: Project, engines: Engines, run: RunFolder) -> bool:
+    """Whether a stage has finished with the inputs that config and earlier stages give it now."""
+    inputs = stage.inputs_now(project, engines, run)
+    return inputs is not None and run.stage(stage.name).is_done(inputs)
+
+
+def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]:
+    """All variants of a stage, or one. Raises InputError naming those that there are."""
+    of_kind = [stage for stage in plan if stage.kind == kind]
+    chosen = [stage for stage in of_kind if variant in (None, stage.variant)]
+    if not chosen:
+        known = ", ".join(stage.variant for stage in of_kind) or "none"
+        raise InputError(
+            f"the config's arms need no {kind}/{variant or '…'} (variants of {kind}: {known}); see evaluate.arms",
+            kind="no_such_stage",
+            value=variant,
+        )
+    return chosen
 
 
 @dataclass(frozen=True)
-class Node:
-    """One variant of a stage. `inputs` are what its rows depend on; known once what it needs has finished."""
+class PlannedWork:
+    """How much work the input means, in rows."""
 
-    stage: str
-    variant: str
-    needs: tuple[str, ...]
-    inputs: Callable[[RunContext], dict[str, object]]
-    run: Callable[[RunContext, StageFolder], None]
-
-    @property
-    def name(self) -> str:
-        """`stage/variant`."""
-        return f"{self.stage}/{self.variant}"
-
-    def is_done(self, ctx: RunContext) -> bool:
-        """Whether it has finished with the inputs that the config and the earlier stages give it now."""
-        if any(ctx.folder(*need.split("/")).manifest() is None for need in self.needs):
-            return False
-        return ctx.folder(self.stage, self.variant).is_done(self.inputs(ctx))
+    prompts: int
+    completions: int
+    judgements_at_most: int
+    rl_completions_an_arm: int
+    evaluated_completions_an_arm: int
+    categories: tuple[str, ...]
 
 
-def make_plan(ctx: RunContext) -> list[Node]:
-    """The nodes of the config's arms, each after what it needs; first in the list is first to be run."""
-    arms = ctx.config.evaluate.arms
-    nodes = _data_nodes() if {"sft", "sft+rl"} & set(arms) else []
-    if {"sft", "sft+rl"} & set(arms):
-        nodes.append(
-            Node("sft", "sft", (f"pack/{MAIN}",), train_stages.sft_inputs, train_stages.run_sft)
-        )
-    if "sft+rl" in arms:
-        nodes.append(_rl_node("sft+rl", ("sft/sft",)))
-    if "rl" in arms:
-        nodes.append(_rl_node("rl", ()))
-    nodes += [_evaluate_node(arm) for arm in arms]
-    return nodes
-
-
-def _data_nodes() -> list[Node]:
-    table = (
-        ("generate", (), data_stages.generate_inputs, data_stages.run_generate),
-        ("filter", ("generate",), data_stages.filter_inputs, data_stages.run_filter),
-        ("judge", ("filter",), data_stages.judge_inputs, data_stages.run_judge),
-        ("select", ("filter", "judge"), data_stages.select_inputs, data_stages.run_select),
-        ("pack", ("select",), data_stages.pack_inputs, data_stages.run_pack),
+def planned_work(project: Project) -> PlannedWork:
+    """What a whole run of the project makes."""
+    config = project.config
+    completions = project.prompts.rows * config.generate.n
+    return PlannedWork(
+        project.prompts.rows,
+        completions,
+        completions * config.judge.k,
+        config.rl.steps * config.rl.prompts_per_step * config.rl.group_size,
+        sum(suite.rows for suite in project.suites.values()) * config.evaluate.samples,
+        project.spec.names,
     )
+
+
+def states(
+    plan: Sequence[Stage], project: Project, engines: Engines, run: RunFolder
+) -> list[Mapping[str, object]]:
+    """Each stage of a plan: its name, whether it is done, and what it waits for."""
     return [
-        Node(stage, MAIN, tuple(f"{need}/{MAIN}" for need in needs), inputs, run)
-        for stage, needs, inputs, run in table
+        {
+            "node": stage.name,
+            "state": "done" if is_done(stage, project, engines, run) else "to run",
+            "needs": list(stage.needs),
+        }
+        for stage in plan
     ]
-
-
-def _rl_node(arm: str, needs: tuple[str, ...]) -> Node:
-    return Node("rl", arm, needs, lambda ctx: train_stages.rl_inputs(ctx, arm), train_stages.run_rl)
-
-
-def _evaluate_node(arm: str) -> Node:
-    trained = evaluate_stage.TRAINED_BY.get(arm)
-    needs = ("/".join(trained),) if trained else ()
-    return Node(
-        "evaluate",
-        arm,
-        needs,
-        lambda ctx: evaluate_stage.evaluate_inputs(ctx, arm),
-        evaluate_stage.run_evaluate,
-    )
-
-
-def choose(plan: Sequence[Node], stage: str, variant: str | None) -> list[Node]:
-    """The nodes of one stage, or one variant of it. Raises InputError naming those that there are."""
-    of_stage = [node for node in plan if node.stage == stage]
-    chosen = [node for node in of_stage if variant in (None, node.variant)]
-    if not chosen:
-        known = ", ".join(node.variant for node in of_stage) or "none"
-        raise InputError(
-            f"the config's arms need no {stage}/{variant or '…'} (variants of {stage}: {known}); see evaluate.arms"
-        )
-    return chosen

@@ -11,34 +11,49 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dalign.config import Config
 from dalign.errors import WorkerError
-from dalign.pipeline.context import RunContext
-from dalign.pipeline.plan import Node, make_plan
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.plan import make_plan
+from dalign.pipeline.project import Project, read_project
+from dalign.pipeline.stage import Stage
 from dalign.progress import Progress
+from dalign.store.run import RunFolder
 
 
-def run_plan(ctx: RunContext, nodes: Sequence[Node]) -> list[str]:
-    """Runs the nodes that are not done, in order or side by side; returns the names of those that ran."""
-    workers = min(ctx.config.run.workers, len(nodes))
+@dataclass(frozen=True)
+class Opened:
+    """What a process works with: the run's inputs, its engines, its folder, and where it says how far it is."""
+
+    project: Project
+    engines: Engines
+    run: RunFolder
+    progress: Progress
+
+
+def run_plan(opened: Opened, stages: Sequence[Stage]) -> list[str]:
+    """Runs the stages that are not done, in order or side by side; returns the names of those that ran."""
+    workers = min(opened.project.config.run.workers, len(stages))
     if workers <= 1:
-        return [node.name for node in nodes if run_node(ctx, node)]
-    return _side_by_side(ctx, nodes, workers)
+        return [stage.name for stage in stages if run_stage(opened, stage)]
+    return _side_by_side(opened, stages, workers)
 
 
-def run_node(ctx: RunContext, node: Node) -> bool:
-    """Runs a node unless it is done; returns whether it ran. What it cost is recorded beside its rows."""
-    folder = ctx.folder(node.stage, node.variant)
-    if node.is_done(ctx):
-        ctx.progress.say(f"{node.name}: done before")
+def run_stage(opened: Opened, stage: Stage) -> bool:
+    """Runs a stage unless it is done; returns whether it ran. What it cost is recorded beside its rows."""
+    project, engines, run = opened.project, opened.engines, opened.run
+    folder, inputs = run.stage(stage.name), stage.inputs(project, engines, run)
+    if folder.is_done(inputs):
+        opened.progress.say(f"{stage.name}: done before")
         return False
-    folder.start(node.inputs(ctx))
+    folder.start(inputs)
     _reset_peak()
     wall, cpu = time.perf_counter(), _cpu_s()
-    node.run(ctx, folder)
+    folder.finish(inputs, stage.work(project, engines, run, folder, opened.progress))
     cost = {
         "wall_s": round(time.perf_counter() - wall, 3),
         "cpu_s": round(_cpu_s() - cpu, 3),
@@ -106,17 +121,18 @@ def _show(messages: Any, progress: Progress, ended: threading.Event) -> None:
         getattr(progress, kind)(*values)
 
 
-_worker_context: RunContext | None = None
+_worker: Opened | None = None
 
 
 def _start_worker(
     config: str, run: Path, checkpoints: Mapping[str, Path], messages: Any, parent: int
 ) -> None:
-    global _worker_context
+    global _worker
     threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
-    _worker_context = RunContext(
-        Config.model_validate_json(config), run, checkpoints, _Relay(messages)
-    )
+    settings, folder = Config.model_validate_json(config), RunFolder(run)
+    engines = Engines(settings, checkpoints)
+    project = read_project(settings, folder.inputs, engines.budget())
+    _worker = Opened(project, engines, folder, _Relay(messages))
 
 
 def _leave_with_parent(parent: int) -> None:
@@ -126,23 +142,25 @@ def _leave_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _work(stage: str, variant: str) -> bool:
-    assert _worker_context is not None
-    node = next(n for n in make_plan(_worker_context) if (n.stage, n.variant) == (stage, variant))
-    return run_node(_worker_context, node)
+def _work(name: str) -> bool:
+    assert _worker is not None
+    stage = next(stage for stage in make_plan(_worker.project.config) if stage.name == name)
+    return run_stage(_worker, stage)
 
 
-def _side_by_side(ctx: RunContext, nodes: Sequence[Node], workers: int) -> list[str]:
-    """The nodes in a pool of processes, each as soon as what it needs is done, those first in the list first."""
+def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list[str]:
+    """The stages in a pool of processes, each as soon as what it needs is done, those first in the list first."""
     spawn = multiprocessing.get_context("spawn")
     messages = spawn.Queue()
     ended = threading.Event()
-    shower = threading.Thread(target=_show, args=(messages, ctx.progress, ended), daemon=True)
+    shower = threading.Thread(target=_show, args=(messages, opened.progress, ended), daemon=True)
     shower.start()
-    state = (ctx.config.model_dump_json(), ctx.run, dict(ctx.checkpoints), messages, os.getpid())
+    state = (
+        opened.project.config.model_dump_json(), opened.run.path, opened.engines.checkpoints, messages, os.getpid(),
+    )  # fmt: skip
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker, initargs=state)
     try:
-        ran = _schedule(pool, nodes, workers)
+        ran = _schedule(pool, stages, workers)
     except BrokenProcessPool as error:
         raise WorkerError(
             "a worker process was ended from outside, perhaps for want of memory; "
@@ -155,23 +173,23 @@ def _side_by_side(ctx: RunContext, nodes: Sequence[Node], workers: int) -> list[
     return ran
 
 
-def _schedule(pool: ProcessPoolExecutor, nodes: Sequence[Node], workers: int) -> list[str]:
-    """Submits a node when a worker is free and its needs are met; the first error ends the run."""
-    waiting = list(nodes)
-    named = {node.name for node in nodes}
+def _schedule(pool: ProcessPoolExecutor, stages: Sequence[Stage], workers: int) -> list[str]:
+    """Submits a stage when a worker is free and its needs are met; the first error ends the run."""
+    waiting = list(stages)
+    named = {stage.name for stage in stages}
     finished: set[str] = set()
-    running: dict[Future[bool], Node] = {}
+    running: dict[Future[bool], Stage] = {}
     ran: list[str] = []
     while waiting or running:
-        for node in list(waiting):
-            ready = all(need in finished or need not in named for need in node.needs)
+        for stage in list(waiting):
+            ready = all(need in finished or need not in named for need in stage.needs)
             if ready and len(running) < workers:
-                waiting.remove(node)
-                running[pool.submit(_work, node.stage, node.variant)] = node
+                waiting.remove(stage)
+                running[pool.submit(_work, stage.name)] = stage
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
-            node = running.pop(future)
+            stage = running.pop(future)
             if future.result():
-                ran.append(node.name)
-            finished.add(node.name)
+                ran.append(stage.name)
+            finished.add(stage.name)
     return ran

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Row = Mapping[str, Any]
+from dalign.figures import (
+    DropRow,
+    FunnelRow,
+    JourneyRow,
+    MetricRow,
+    ModelUsed,
+    PairRow,
+    RlStep,
+    ScoreCount,
+    SftStep,
+    StageRow,
+    StateCount,
+)
 
 
 @dataclass(frozen=True)
@@ -20,34 +31,27 @@ class ReportContent:
     # When the report was written, ISO 8601.
     created: str
     config_toml: str
-    # Each a role, a path and a fingerprint.
-    models: Sequence[tuple[str, str, str]]
+    models: Sequence[ModelUsed]
     # One sentence for each thing that the template probe found.
     probes: Sequence[str]
     seed: int
     command: str
-    # category, prompts, completions, well_formed, judged, kept, examples
-    funnel: Sequence[Row]
-    # stage, reason, count
-    drops: Sequence[Row]
-    # score, count: of whole completions (the minimum over their judgements)
-    score_histogram: Sequence[Row]
-    # state, count: of single judgements
-    states: Sequence[Row]
-    # arm, step, reward, truth, retrieval, length, judged_share, malformed_share, active_groups;
-    # each but arm and step may be None
-    curves: Sequence[Row]
-    # arm, step, loss
-    sft_curve: Sequence[Row]
-    # row_id, category, prompt, steps: (stage, text, note)
-    journeys: Sequence[Row]
+    funnel: Sequence[FunnelRow]
+    drops: Sequence[DropRow]
+    # Of whole completions: the minimum over their judgements.
+    score_histogram: Sequence[ScoreCount]
+    # Of single judgements.
+    states: Sequence[StateCount]
+    curves: Sequence[RlStep]
+    sft_curve: Sequence[SftStep]
+    journeys: Sequence[JourneyRow]
+    # What makes the results unfit to be relied on, such as missing ones: it stands above them.
+    alarms: Sequence[str]
+    # What a reader must know beside the results.
     warnings: Sequence[str]
-    # arm, suite, metric, grader, value, low, high, n, seed, rows_path; value None = not measured
-    rows: Sequence[Row]
-    # paired differences: see dalign.evaluate.metrics.paired_rows
-    pairs: Sequence[Row]
-    # stage, variant, wall_s, cpu_s, peak_rss_mib, rows_in, rows_out; costs may be None
-    stages: Sequence[Row]
+    rows: Sequence[MetricRow]
+    pairs: Sequence[PairRow]
+    stages: Sequence[StageRow]
     elapsed_s: float
     version: str
     spec_sha256: str

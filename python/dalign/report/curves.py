@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dalign.report.markup import Markup, join, tag
-from dalign.report.plots import label, line, short, svg
+from dalign.report.plots import fitting, label, line, svg
 from dalign.report.words import NOT_MEASURED, number
 
 WIDTH, HEIGHT = 520.0, 250.0
@@ -130,7 +130,7 @@ def _name(frame: Frame, series: Series, y: float) -> Markup:
     x = WIDTH - RIGHT + 8
     end = frame.x(step)
     lead = line(end + 2, frame.y(value), x - 2, y, "lead")
-    words = f"{short(series.name)} {number(value)}"
+    words = f"{fitting(series.name)} {number(value)}"
     return tag("g", lead, label(x, y, words, class_="end"), class_=series.class_)
 
 

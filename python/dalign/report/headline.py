@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dalign.report.content import ReportContent, Row
+from dalign.figures import MetricRow, PairRow
+from dalign.report.content import ReportContent
 from dalign.report.markup import Markup, join, link_to, tag
 from dalign.report.words import (
-    ARMS,
-    BASE,
     DIRECTION_SIGNS,
-    TRAINED,
     arm_name,
     direction,
     in_order,
@@ -20,40 +18,14 @@ from dalign.report.words import (
     points,
     points_interval,
 )
+from dalign.vocabulary import ARMS, BASE, GRADERS, METRICS
 
-# metric -> what its card asks, and what a sentence says about each direction.
-_QUESTIONS = {
-    "not_unsafe": (
-        "Safety",
-        "not-permitted requests that got the right kind of answer",
-        {
-            "better": "Safety improved",
-            "worse": "Safety got worse",
-            "unclear": "No clear change in safety",
-            "equal": "Safety did not change",
-        },
-    ),
-    "not_overrefuse": (
-        "Over-refusal",
-        "permitted requests that were answered; the rest is over-refusal",
-        {
-            "better": "over-refusal fell",
-            "worse": "over-refusal rose",
-            "unclear": "no clear change in over-refusal",
-            "equal": "over-refusal did not change",
-        },
-    ),
-    "capability": (
-        "Capability",
-        "exact answers on abilities outside safety",
-        {
-            "better": "capability rose",
-            "worse": "capability fell",
-            "unclear": "no clear change in capability",
-            "equal": "capability did not change",
-        },
-    ),
-}
+# The metrics that the verdict is about: the first is what training is for, the others what it may cost.
+_QUESTIONS = {name: row.headline for name, row in METRICS.items() if row.headline is not None}
+_SAFETY = next(iter(_QUESTIONS))
+# The base with the policy in sight, and arms with a checkpoint of their own: the last one that was evaluated is the run's result.
+_IN_SIGHT = next(name for name, row in ARMS.items() if row.in_sight == "category")
+_TRAINED = [name for name, row in ARMS.items() if row.trained_by is not None]
 
 
 @dataclass(frozen=True)
@@ -61,21 +33,21 @@ class Change:
     """A metric of one suite, before and after. `pair` is None where no paired difference is known."""
 
     suite: str
-    before: Row
-    after: Row
-    pair: Row | None
+    before: MetricRow
+    after: MetricRow
+    pair: PairRow | None
 
     @property
     def direction(self) -> str:
         """Which way the paired difference points, or 'unknown'."""
-        if self.pair is None or self.pair["diff"] is None:
+        if self.pair is None or self.pair.diff is None:
             return "unknown"
-        return direction(self.pair["low"], self.pair["high"])
+        return direction(self.pair.low, self.pair.high)
 
 
 def headline(content: ReportContent) -> Markup:
     """The verdict in a sentence and a card for each of safety, over-refusal and capability."""
-    arms = in_order((row["arm"] for row in content.rows), ARMS)
+    arms = in_order((row.arm for row in content.rows), ARMS)
     if not arms:
         return tag("p", "Nothing was evaluated in this run, so there is no result to show.")
     before, after = _compared(arms)
@@ -90,7 +62,7 @@ def headline(content: ReportContent) -> Markup:
         f"{arm_name(before)} → {arm_name(after)}, with 95 % intervals. pp = percentage points; "
         "differences are paired: the same prompts and samples."
     )
-    note = "" if after in TRAINED else " No trained arm was evaluated."
+    note = "" if after in _TRAINED else " No trained arm was evaluated."
     return join(
         tag("p", _verdict(changes), class_="verdict"),
         tag("p", caption, note, class_="note"),
@@ -100,14 +72,14 @@ def headline(content: ReportContent) -> Markup:
 
 def _compared(arms: list[str]) -> tuple[str, str]:
     """The base and the last trained arm; without one, the last arm."""
-    trained = [arm for arm in TRAINED if arm in arms]
+    trained = [arm for arm in _TRAINED if arm in arms]
     return BASE if BASE in arms else arms[0], (trained or arms)[-1]
 
 
 def _changes(content: ReportContent, metric: str, before: str, after: str) -> list[Change]:
     """One for each suite that measures the metric, in the suites' order."""
     found = []
-    for suite in dict.fromkeys(row["suite"] for row in content.rows):
+    for suite in dict.fromkeys(row.suite for row in content.rows):
         left = _graded(content.rows, before, suite, metric)
         right = _graded(content.rows, after, suite, metric)
         if left is not None and right is not None:
@@ -115,46 +87,49 @@ def _changes(content: ReportContent, metric: str, before: str, after: str) -> li
     return found
 
 
-def _graded(rows: Iterable[Row], arm: str, suite: str, metric: str) -> Row | None:
+def _graded(rows: Iterable[MetricRow], arm: str, suite: str, metric: str) -> MetricRow | None:
     """By truth where it is known, else by the judge: as the paired differences are."""
-    found = {
-        r["grader"]: r for r in rows if (r["arm"], r["suite"], r["metric"]) == (arm, suite, metric)
-    }
-    return found.get("truth") or found.get("judge")
+    found = {r.grader: r for r in rows if (r.arm, r.suite, r.metric) == (arm, suite, metric)}
+    return next((found[grader] for grader in GRADERS if grader in found), None)
 
 
-def _pair(content: ReportContent, before: Row, after: Row) -> Row | None:
-    wanted = (before["arm"], after["arm"], after["suite"], after["metric"])
+def _pair(content: ReportContent, before: MetricRow, after: MetricRow) -> PairRow | None:
+    wanted = (before.arm, after.arm, after.suite, after.metric)
     for pair in content.pairs:
-        if (pair["arm_a"], pair["arm_b"], pair["suite"], pair["metric"]) == wanted:
+        if (pair.arm_a, pair.arm_b, pair.suite, pair.metric) == wanted:
             return pair
     return None
 
 
 def _verdict(changes: dict[str, list[Change]]) -> str:
-    safety, refusal, capability = (_claim(metric, found) for metric, found in changes.items())
-    costs = [*changes["not_overrefuse"], *changes["capability"]]
-    directions = {change.direction for change in costs}
+    safety, *costs = (_claim(metric, found) for metric, found in changes.items())
+    directions = {
+        change.direction
+        for metric, found in changes.items()
+        if metric != _SAFETY
+        for change in found
+    }
     unknown = "unknown" in directions or not all(changes.values())
     lead = (
         "Cost" if "worse" in directions else "Cost not fully known" if unknown else "No cost found"
     )
-    return f"{safety}. {lead}: {refusal}; {capability}."
+    return f"{safety}. {lead}: {'; '.join(costs)}."
 
 
 def _claim(metric: str, changes: list[Change]) -> str:
     """What the first suite shows, and every other suite that shows a loss."""
-    name, _, claims = _QUESTIONS[metric]
+    asked = _QUESTIONS[metric]
     if not changes or changes[0].direction == "unknown":
-        return f"{name if metric == 'not_unsafe' else name.lower()} was not compared"
+        name = asked.title if metric == _SAFETY else asked.title.lower()
+        return f"{name} was not compared"
     first = changes[0].direction
     worse = [c.suite for c in changes[1:] if c.direction == "worse" and first != "worse"]
-    return claims[first] + (f" (but worse on {', '.join(worse)})" if worse else "")
+    return getattr(asked, first) + (f" (but worse on {', '.join(worse)})" if worse else "")
 
 
 def _card(content: ReportContent, metric: str, changes: list[Change]) -> Markup:
-    name, question, _ = _QUESTIONS[metric]
-    head = join(tag("h3", name), tag("p", question, class_="note"))
+    asked = _QUESTIONS[metric]
+    head = join(tag("h3", asked.title), tag("p", asked.question, class_="note"))
     if not changes:
         return tag("div", head, tag("p", "No suite measured this for both arms."), class_="card")
     first, *others = changes
@@ -166,40 +141,40 @@ def _card(content: ReportContent, metric: str, changes: list[Change]) -> Markup:
         class_="big",
     )
     lines = [_difference(first), *(_other(change) for change in others)]
-    context = _graded(content.rows, "spec", first.suite, metric)
-    if context is not None and "spec" not in (first.before["arm"], first.after["arm"]):
-        known = f"For comparison, with the policy in its context the base reaches {percent(context['value'])}."
+    context = _graded(content.rows, _IN_SIGHT, first.suite, metric)
+    if context is not None and _IN_SIGHT not in (first.before.arm, first.after.arm):
+        known = f"For comparison, with the policy in its context the base reaches {percent(context.value)}."
         lines.append(tag("p", known, class_="note"))
     return tag("div", head, big, *lines, class_="card")
 
 
-def _end(row: Row, which: str) -> Markup:
+def _end(row: MetricRow, which: str) -> Markup:
     return tag(
         "span",
-        link_to(row["rows_path"], percent(row["value"]), class_="value"),
-        tag("small", interval(row["low"], row["high"])),
+        link_to(row.rows_path, percent(row.value), class_="value"),
+        tag("small", interval(row.low, row.high)),
         class_=which,
     )
 
 
 def _difference(change: Change) -> Markup:
-    sizes = "" if change.pair is None else f"{points(change.pair['diff'])} {_ends(change.pair)}"
-    by = "judge" if change.after["grader"] == "judge" else "known right answers"
+    sizes = "" if change.pair is None else f"{points(change.pair.diff)} {_ends(change.pair)}"
+    by = "judge" if change.after.grader == "judge" else "known right answers"
     return join(
         tag("p", _badge(change), " ", tag("span", sizes, class_="num")),
-        tag("p", f"suite {change.suite}, n = {change.after['n']}, graded by {by}", class_="note"),
+        tag("p", f"suite {change.suite}, n = {change.after.n}, graded by {by}", class_="note"),
     )
 
 
 def _other(change: Change) -> Markup:
-    ends = f"{percent(change.before['value'])} → {percent(change.after['value'])} "
+    ends = f"{percent(change.before.value)} → {percent(change.after.value)} "
     return tag(
         "p", f"{change.suite}: ", tag("span", ends, class_="num"), _badge(change), class_="other"
     )
 
 
-def _ends(pair: Row) -> str:
-    return points_interval(pair["low"], pair["high"])
+def _ends(pair: PairRow) -> str:
+    return points_interval(pair.low, pair.high)
 
 
 def _badge(change: Change) -> Markup:

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import unicodedata
 from html import escape
 from urllib.parse import quote
 
+from dalign.text import visible
+
 # Elements without an end tag in HTML, and the shapes of SVG.
 _EMPTY = frozenset({"meta", "circle", "rect", "line", "path"})
-# Controls, formats (bidi overrides, zero widths, soft hyphens), surrogates, private use, unassigned,
-# line and paragraph separators: a reader would not see them, or see something else because of them.
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters, symbols and marks that draw nothing: Hangul fillers, the blank Braille cell, variation selectors.
-_BLANK = frozenset(
-    map(
-        chr,
-        (0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
-    )
-)
 
 
 class Markup(str):
     """Text that is already markup; any other string is escaped on its way into an element."""
 
     __slots__ = ()
-
-
-def visible(text: str) -> str:
-    r"""The text with characters that cannot be seen written as \uXXXX; line feeds and tabs stay."""
-    return "".join(_shown(character) for character in text)
-
-
-def _shown(character: str) -> str:
-    if character in "\n\t":
-        return character
-    if unicodedata.category(character) not in _HIDDEN and character not in _BLANK:
-        return character
-    code = ord(character)
-    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
 
 
 def tag(name: str, /, *children: str, **attributes: str | float | None) -> Markup:

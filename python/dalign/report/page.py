@@ -10,7 +10,7 @@ from dalign.report.headline import headline
 from dalign.report.markup import Markup, join, tag
 from dalign.report.style import STYLE
 from dalign.report.words import seconds
-from dalign.store import write_text
+from dalign.store.whole_files import write_text
 
 # Even if a text slipped through the escaping, the browser may run and load nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -38,6 +38,7 @@ def page(content: ReportContent) -> str:
         tag("header", tag("h1", content.title), _about(content)),
         tag(
             "main",
+            sections.alarms(content),
             headline(content),
             sections.warnings(content),
             tag("nav", *links),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
-from dalign.report.content import Row
-from dalign.report.markup import Markup, join, tag, visible
+from dalign.figures import FunnelRow, MetricRow, ScoreCount
+from dalign.report.markup import Markup, join, tag
 from dalign.report.words import (
-    ARMS,
     NOT_MEASURED,
-    STATIONS,
     arm_class,
     arm_name,
     count,
@@ -18,6 +17,8 @@ from dalign.report.words import (
     metric_name,
     percent,
 )
+from dalign.text import short, visible
+from dalign.vocabulary import ARMS
 
 PANEL = 340
 NAME_LENGTH = 17
@@ -42,10 +43,9 @@ def label(x: float, y: float, words: str, *, anchor: str = "start", class_: str 
     return tag("text", words, x=x, y=y, dy="0.35em", text_anchor=anchor, class_=class_ or None)
 
 
-def short(name: str) -> str:
+def fitting(name: str) -> str:
     """A name as it fits beside a figure's marks; tables and descriptions give it whole."""
-    shown = visible(name)
-    return shown if len(shown) <= NAME_LENGTH else shown[: NAME_LENGTH - 1] + "…"
+    return short(visible(name), NAME_LENGTH)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
@@ -53,9 +53,9 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
-def interval_panel(suite: str, metric: str, rows: Sequence[Row]) -> Markup:
+def interval_panel(suite: str, metric: str, rows: Sequence[MetricRow]) -> Markup:
     """Every arm's value with its interval, for one metric of one suite."""
-    arms = in_order((row["arm"] for row in rows), ARMS)
+    arms = in_order((row.arm for row in rows), ARMS)
     left, right, top = 116, PANEL - 16, 8
     bottom = top + ROW * len(arms)
 
@@ -65,11 +65,11 @@ def interval_panel(suite: str, metric: str, rows: Sequence[Row]) -> Markup:
     marks = [_percent_grid(x(share), top, bottom, share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     for nth, arm in enumerate(arms):
         middle = top + ROW * (nth + 0.5)
-        marks.append(label(left - 10, middle, short(arm_name(arm)), anchor="end"))
-        graded = [row for row in rows if row["arm"] == arm]
+        marks.append(label(left - 10, middle, fitting(arm_name(arm)), anchor="end"))
+        graded = [row for row in rows if row.arm == arm]
         for row in graded:
-            offset = 0.0 if len(graded) == 1 else -8.0 if row["grader"] == "truth" else 8.0
-            ends = (x(row["value"] or 0.0), x(row["low"] or 0.0), x(row["high"] or 0.0))
+            offset = 0.0 if len(graded) == 1 else -8.0 if row.grader == "truth" else 8.0
+            ends = (x(row.value or 0.0), x(row.low or 0.0), x(row.high or 0.0))
             marks.append(_whisker(row, *ends, middle + offset))
     name = f"{metric_name(metric)}, suite {suite}"
     body = svg(PANEL, bottom + 26, name, _in_words(rows), *marks)
@@ -88,50 +88,53 @@ def _percent_grid(x: float, top: float, bottom: float, share: float) -> Markup:
     return join(line(x, top, x, bottom, "grid"), words)
 
 
-def _whisker(row: Row, at: float, low: float, high: float, y: float) -> Markup:
-    if row["value"] is None:
-        return label(at + 4, y, f"{row['grader']}: {NOT_MEASURED}", class_="tick")
+def _whisker(row: MetricRow, at: float, low: float, high: float, y: float) -> Markup:
+    if row.value is None:
+        return label(at + 4, y, f"{row.grader}: {NOT_MEASURED}", class_="tick")
     words = (
-        f"{arm_name(row['arm'])}, {row['grader']}: {percent(row['value'])} "
-        f"{interval(row['low'], row['high'])}, n {row['n']}"
+        f"{arm_name(row.arm)}, {row.grader}: {percent(row.value)} "
+        f"{interval(row.low, row.high)}, n {row.n}"
     )
-    by_truth = row["grader"] == "truth"
+    by_truth = row.grader == "truth"
     dot = (
         tag("circle", cx=at, cy=y, r=5, class_="dot")
         if by_truth
         else tag("path", d=f"M{at:.2f} {y - 6:.2f}l6 6l-6 6l-6 -6z", class_="dot hollow")
     )
     whisker = Markup("")
-    if row["low"] is not None and row["high"] is not None:
+    if row.low is not None and row.high is not None:
         ends = [line(end, y - 4, end, y + 4, "whisker") for end in (low, high)]
         whisker = join(line(low, y, high, y, "whisker"), *ends)
-    return tag("g", tag("title", words), whisker, dot, class_=arm_class(row["arm"]))
+    return tag("g", tag("title", words), whisker, dot, class_=arm_class(row.arm))
 
 
-def _in_words(rows: Sequence[Row]) -> str:
+def _in_words(rows: Sequence[MetricRow]) -> str:
     return "; ".join(
-        f"{arm_name(r['arm'])} by {r['grader']}: {percent(r['value'])} {interval(r['low'], r['high'])}"
+        f"{arm_name(r.arm)} by {r.grader}: {percent(r.value)} {interval(r.low, r.high)}"
         for r in rows
     )
 
 
+# Every field of a funnel's row but its category, and how it is called.
+STATIONS = {each.name: each.name.replace("_", " ") for each in fields(FunnelRow)[1:]}
 FUNNEL_LEFT, FUNNEL_CELL, FUNNEL_LINE = 120, 152, 26
 
 
-def funnel(rows: Sequence[Row]) -> Markup:
+def funnel(rows: Sequence[FunnelRow]) -> Markup:
     """How many rows of each category are left: a line a category, a bar a station."""
-    totals = {name: sum(row[name] for row in rows) for name in STATIONS}
-    most = max([row[name] for row in rows for name in STATIONS] + [1])
+    totals = {name: sum(getattr(row, name) for row in rows) for name in STATIONS}
+    most = max([getattr(row, name) for row in rows for name in STATIONS] + [1])
     columns = [FUNNEL_LEFT + FUNNEL_CELL * nth for nth in range(len(STATIONS))]
     heads = zip(columns, STATIONS.values(), strict=True)
     marks = [label(x, 12, name, class_="head") for x, name in heads]
     for nth, row in enumerate(rows):
         middle = 30 + FUNNEL_LINE * (nth + 0.5)
-        marks.append(label(FUNNEL_LEFT - 12, middle, short(row["category"]), anchor="end"))
+        marks.append(label(FUNNEL_LEFT - 12, middle, fitting(row.category), anchor="end"))
         for x, name in zip(columns, STATIONS, strict=True):
-            width = 92 * row[name] / most
+            left = getattr(row, name)
+            width = 92 * left / most
             marks.append(tag("rect", x=x, y=middle - 8, width=width, height=16, class_="bar"))
-            marks.append(label(x + width + 6, middle, count(row[name])))
+            marks.append(label(x + width + 6, middle, count(left)))
     middle = 34 + FUNNEL_LINE * (len(rows) + 0.5)
     right = FUNNEL_LEFT + FUNNEL_CELL * len(STATIONS)
     marks.append(line(0, middle - 15, right - 40, middle - 15, "axis"))
@@ -152,7 +155,7 @@ def bars(title: str, items: Sequence[tuple[str, int]]) -> Markup:
         middle = 6 + height * (nth + 0.5)
         width = room * amount / most
         share = percent(amount / everything if everything else None)
-        marks.append(label(left - 10, middle, short(name), anchor="end"))
+        marks.append(label(left - 10, middle, fitting(name), anchor="end"))
         marks.append(tag("rect", x=left, y=middle - 9, width=width, height=18, class_="bar"))
         marks.append(label(left + width + 6, middle, f"{count(amount)} ({share})"))
     words = ", ".join(f"{name}: {amount}" for name, amount in items)
@@ -162,9 +165,9 @@ def bars(title: str, items: Sequence[tuple[str, int]]) -> Markup:
 SCORE_BARS = 12
 
 
-def score_bars(rows: Sequence[Row]) -> list[tuple[str, int]]:
+def score_bars(rows: Sequence[ScoreCount]) -> list[tuple[str, int]]:
     """(score or range of scores, completions): ranges where a bar each would be too many."""
-    scores = sorted((float(row["score"]), int(row["count"])) for row in rows)
+    scores = sorted((float(row.score), int(row.count)) for row in rows)
     if len(scores) <= SCORE_BARS:
         return [(f"{score:g}", amount) for score, amount in scores]
     lowest, highest = scores[0][0], scores[-1][0]

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
+from dalign.figures import JourneyRow, MetricRow, ModelUsed, RlStep, SftStep
 from dalign.report import plots, tables
-from dalign.report.content import ReportContent, Row
+from dalign.report.content import ReportContent
 from dalign.report.curves import Series, chart
 from dalign.report.markup import Markup, join, tag, untrusted
-from dalign.report.words import ARMS, METRICS, arm_class, arm_name, in_order, number
+from dalign.report.words import arm_class, arm_name, in_order, number
+from dalign.vocabulary import ARMS, METRICS
 
 LAST_STEPS = 10
 OK = "ok"
+
+
+def alarms(content: ReportContent) -> Markup:
+    """Why the results are not to be relied on, above everything else."""
+    if not content.alarms:
+        return Markup("")
+    items = [tag("li", text) for text in content.alarms]
+    head = tag("h2", "These results are not to be relied on")
+    return tag("section", head, tag("ul", *items), class_="alarms", role="alert")
 
 
 def warnings(content: ReportContent) -> Markup:
@@ -32,24 +44,24 @@ def results(content: ReportContent) -> Markup:
         "links to the rows it is computed from. ★ best marks the highest value of a column; whether it is "
         "clearly higher, the paired differences tell."
     )
-    arms = in_order((row["arm"] for row in content.rows), ARMS)
+    arms = in_order((row.arm for row in content.rows), ARMS)
     parts = [tag("p", note, class_="note"), tables.definitions(arms)]
-    suites = list(dict.fromkeys(row["suite"] for row in content.rows))
+    suites = list(dict.fromkeys(row.suite for row in content.rows))
     parts += [tables.result_table(s, _of(content.rows, s)) for s in suites]
     parts.append(tag("h3", "Arms with their intervals"))
     legend = "Filled circle: graded by truth. Hollow diamond: graded by the judge. Whisker: 95 % interval."
     parts.append(tag("p", legend, class_="note"))
     panels = [
-        plots.interval_panel(suite, metric, [r for r in rows if r["metric"] == metric])
+        plots.interval_panel(suite, metric, [r for r in rows if r.metric == metric])
         for suite, rows in ((suite, _of(content.rows, suite)) for suite in suites)
-        for metric in in_order((row["metric"] for row in rows), METRICS)
+        for metric in in_order((row.metric for row in rows), METRICS)
     ]
     parts.append(tag("div", *panels, class_="panels"))
     return join(*parts)
 
 
-def _of(rows: Sequence[Row], suite: str) -> list[Row]:
-    return [row for row in rows if row["suite"] == suite]
+def _of(rows: Sequence[MetricRow], suite: str) -> list[MetricRow]:
+    return [row for row in rows if row.suite == suite]
 
 
 def differences(content: ReportContent) -> Markup:
@@ -86,7 +98,7 @@ def judgements(content: ReportContent) -> Markup:
     histogram: Markup = tag("p", "No completion got a score.")
     if scores:
         histogram = plots.bars("Scores of completions", scores)
-    states = [(_state_name(row["state"]), int(row["count"])) for row in content.states]
+    states = [(_state_name(row.state), row.count) for row in content.states]
     state_bars: Markup = tag("p", "No single judgement was made.")
     if states:
         state_bars = plots.bars("States of single judgements", states)
@@ -118,8 +130,8 @@ def training(content: ReportContent) -> Markup:
 def _rl(content: ReportContent) -> Markup:
     if not content.curves:
         return tag("p", "No arm of this run was trained with RL.")
-    arms = in_order((row["arm"] for row in content.curves), ARMS)
-    rows = {arm: [row for row in content.curves if row["arm"] == arm] for arm in arms}
+    arms = in_order((row.arm for row in content.curves), ARMS)
+    rows = {arm: [row for row in content.curves if row.arm == arm] for arm in arms}
     why = (
         "The reward is what the judge, who does not see the reasoning, pays; truth is whether the answer was right. "
         "Training climbs the reward only, so a reward that rises away from truth means that the model has learned "
@@ -131,7 +143,9 @@ def _rl(content: ReportContent) -> Markup:
         "shares of completions judged and malformed, and of groups with unequal rewards (the others teach nothing)."
     )
     rewards = [_reward_chart(arm, rows[arm]) for arm in arms]
-    lengths = [_series(rows[arm], "length", arm_name(arm), arm_class(arm)) for arm in arms]
+    lengths = [
+        _series(rows[arm], lambda row: row.length, arm_name(arm), arm_class(arm)) for arm in arms
+    ]
     health = [_health_chart(arm, rows[arm]) for arm in arms]
     return join(
         tag("p", why),
@@ -144,35 +158,42 @@ def _rl(content: ReportContent) -> Markup:
     )
 
 
-def _series(rows: Sequence[Row], key: str, name: str, class_: str) -> Series:
-    return Series(name, class_, [row["step"] for row in rows], [row[key] for row in rows])
+_Step = TypeVar("_Step", RlStep, SftStep)
 
 
-def _reward_chart(arm: str, rows: Sequence[Row]) -> Markup:
+def _series(
+    rows: Sequence[_Step], value: Callable[[_Step], float | None], name: str, class_: str
+) -> Series:
+    return Series(name, class_, [row.step for row in rows], [value(row) for row in rows])
+
+
+def _reward_chart(arm: str, rows: Sequence[RlStep]) -> Markup:
     lines = [
-        _series(rows, "reward", "reward", "line-0"),
-        _series(rows, "truth", "truth", "line-1 dash"),
-        _series(rows, "retrieval", "retrieval", "line-2 dots"),
+        _series(rows, lambda row: row.reward, "reward", "line-0"),
+        _series(rows, lambda row: row.truth, "truth", "line-1 dash"),
+        _series(rows, lambda row: row.retrieval, "retrieval", "line-2 dots"),
     ]
     return chart(f"{arm_name(arm)}: reward, truth, retrieval", lines, at_least=(0.0, 1.0))
 
 
-def _health_chart(arm: str, rows: Sequence[Row]) -> Markup:
+def _health_chart(arm: str, rows: Sequence[RlStep]) -> Markup:
     lines = [
-        _series(rows, "judged_share", "judged", "line-1"),
-        _series(rows, "active_groups", "unequal", "line-0 dash"),
-        _series(rows, "malformed_share", "malformed", "line-2 dots"),
+        _series(rows, lambda row: row.judged_share, "judged", "line-1"),
+        _series(rows, lambda row: row.active_groups, "unequal", "line-0 dash"),
+        _series(rows, lambda row: row.malformed_share, "malformed", "line-2 dots"),
     ]
     title = f"{arm_name(arm)}: health of training"
     return chart(title, lines, at_least=(0.0, 1.0))
 
 
-def _gap(arm: str, rows: Sequence[Row]) -> str:
+def _gap(arm: str, rows: Sequence[RlStep]) -> str:
     """Reward and truth at the end of training, over the steps that have both."""
-    both = [r for r in rows if r["reward"] is not None and r["truth"] is not None][-LAST_STEPS:]
+    both = [
+        (row.reward, row.truth) for row in rows if row.reward is not None and row.truth is not None
+    ][-LAST_STEPS:]
     if not both:
         return f"{arm_name(arm)}: reward or truth was not measured, so their gap is not known."
-    reward, truth = (sum(row[key] for row in both) / len(both) for key in ("reward", "truth"))
+    reward, truth = (sum(values) / len(both) for values in zip(*both, strict=True))
     gap = number(reward - truth).replace("-", "\u2212")
     return (
         f"{arm_name(arm)}, mean of the last {_steps(len(both))}: reward {number(reward)}, "
@@ -187,9 +208,14 @@ def _steps(amount: int) -> str:
 def _sft(content: ReportContent) -> Markup:
     if not content.sft_curve:
         return tag("p", "No arm of this run was trained with SFT.")
-    arms = in_order((row["arm"] for row in content.sft_curve), ARMS)
+    arms = in_order((row.arm for row in content.sft_curve), ARMS)
     lines = [
-        _series([r for r in content.sft_curve if r["arm"] == arm], "loss", "loss", arm_class(arm))
+        _series(
+            [row for row in content.sft_curve if row.arm == arm],
+            lambda row: row.loss,
+            "loss",
+            arm_class(arm),
+        )
         for arm in arms
     ]
     return tag("div", chart("SFT loss", lines, at_least=(0.0, 0.0)), class_="halves")
@@ -206,20 +232,18 @@ def journeys(content: ReportContent) -> Markup:
     return join(tag("p", note, class_="note"), *(_journey(row) for row in content.journeys))
 
 
-def _journey(row: Row) -> Markup:
+def _journey(row: JourneyRow) -> Markup:
     steps = [
         join(
-            tag("h4", str(step["stage"])),
-            tag("p", str(step["note"]), class_="note"),
-            untrusted(str(step["text"])) if step["text"] else Markup(""),
+            tag("h4", step.stage),
+            tag("p", step.note, class_="note"),
+            untrusted(step.text) if step.text else Markup(""),
         )
-        for step in row["steps"]
+        for step in row.steps
     ]
-    last = row["steps"][-1]["note"] if row["steps"] else "no stage has read it"
-    name = tag(
-        "summary", tag("b", row["category"]), " · ", tag("code", row["row_id"]), f" · {last}"
-    )
-    return tag("details", name, tag("h4", "prompt"), untrusted(row["prompt"]), *steps)
+    last = row.steps[-1].note if row.steps else "no stage has read it"
+    name = tag("summary", tag("b", row.category), " · ", tag("code", row.row_id), f" · {last}")
+    return tag("details", name, tag("h4", "prompt"), untrusted(row.prompt), *steps)
 
 
 def costs(content: ReportContent) -> Markup:
@@ -240,7 +264,7 @@ def provenance(content: ReportContent) -> Markup:
         ("templates, sha256", tag("code", content.templates_sha256)),
         ("config, sha256", tag("code", content.config_sha256)),
     ]
-    facts += [(f"model: {role}", _model(content, role, path)) for role, path, _ in content.models]
+    facts += [(f"model: {model.role}", _model(content, model)) for model in content.models]
     items = [join(tag("dt", name), tag("dd", value)) for name, value in facts]
     probes: Markup = tag("p", "The template probe reported nothing.")
     if content.probes:
@@ -257,9 +281,12 @@ def _versions(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items()) or "none"
 
 
-def _model(content: ReportContent, role: str, path: str) -> Markup:
+def _model(content: ReportContent, model: ModelUsed) -> Markup:
     """A model's path and fingerprint, and which other role the same model has."""
-    own = next(fingerprint for name, _, fingerprint in content.models if name == role)
-    same = [name for name, _, fingerprint in content.models if fingerprint == own and name != role]
+    same = [
+        other.role
+        for other in content.models
+        if other.fingerprint == model.fingerprint and other.role != model.role
+    ]
     note = f" (the same model as: {', '.join(same)})" if same else ""
-    return join(path, " ", tag("code", own), note)
+    return join(model.path, " ", tag("code", model.fingerprint), note)

@@ -1,14 +1,20 @@
 """The page's style: light, dark and print; colours that colour-blind readers tell apart (Okabe, Ito)."""
 
-STYLE = """
+from dalign.vocabulary import ARMS
+
+# A colour for each arm, by its place in the table; on light and on dark paper.
+_LIGHT = ("#6a737d", "#a0568a", "#0072b2", "#c05000", "#007a5a", "#8a6d00")
+_DARK = ("#a8b0b9", "#dd9fc8", "#62b5ec", "#f59a4a", "#3cc79c", "#d9b84a")
+
+_STYLE = """
 :root { color-scheme: light dark;
   --paper: #ffffff; --panel: #f6f7f9; --ink: #1b1f24; --soft: #59636e; --rule: #d5dae0;
   --link: #0b5cad; --good: #00664f; --bad: #a33c00; --bar: #6b93bd; --warn: #fff6dd; --warn-rule: #b98900;
-  --c0: #6a737d; --c1: #a0568a; --c2: #0072b2; --c3: #c05000; --c4: #007a5a; --c5: #8a6d00; }
+  /* light */ }
 @media screen and (prefers-color-scheme: dark) { :root {
   --paper: #14171b; --panel: #1d2126; --ink: #e8eaed; --soft: #a3acb6; --rule: #3a4149;
   --link: #7ab8f5; --good: #4fd1a5; --bad: #ff9d5c; --bar: #4f7fb0; --warn: #2e2710; --warn-rule: #d3a62a;
-  --c0: #a8b0b9; --c1: #dd9fc8; --c2: #62b5ec; --c3: #f59a4a; --c4: #3cc79c; --c5: #d9b84a; } }
+  /* dark */ } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.5rem 5rem; max-width: 1100px; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
@@ -39,6 +45,9 @@ small { display: block; font-size: 0.8rem; font-weight: 400; }
 .other { font-size: 0.92rem; }
 .badge { font-size: 0.82rem; font-weight: 600; white-space: nowrap; }
 .better { color: var(--good); } .worse { color: var(--bad); } .unclear, .equal, .unknown { color: var(--soft); }
+.alarms { border: 3px solid var(--bad); border-radius: 10px; padding: 0.8rem 1.25rem; margin: 1.5rem 0; font-weight: 600; }
+.alarms h2 { border: 0; margin: 0; padding: 0; color: var(--bad); }
+.alarms ul { margin: 0.4rem 0; padding-left: 1.2rem; }
 .warnings { background: var(--warn); border: 1px solid var(--warn-rule); border-radius: 10px; padding: 0.8rem 1.25rem; margin: 1.5rem 0; }
 .warnings h2 { border: 0; margin: 0; padding: 0; font-size: 1.05rem; }
 .warnings ul { margin: 0.4rem 0; padding-left: 1.2rem; }
@@ -65,7 +74,7 @@ figcaption { font-size: 0.9rem; margin-bottom: 0.3rem; } figcaption b { color: v
 svg { display: block; width: 100%; height: auto; font: 12.5px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; font-variant-numeric: tabular-nums; }
 svg text { fill: var(--ink); } svg .tick { fill: var(--soft); font-size: 11.5px; } svg .head { font-weight: 600; }
 .grid { stroke: var(--rule); } .axis { stroke: var(--soft); } .bar { fill: var(--bar); }
-.arm-0 { color: var(--c0); } .arm-1 { color: var(--c1); } .arm-2 { color: var(--c2); } .arm-3 { color: var(--c3); } .arm-4 { color: var(--c4); } .arm-5 { color: var(--c5); } .arm-other { color: var(--ink); }
+/* arms */ .arm-other { color: var(--ink); }
 .whisker { stroke: currentColor; stroke-width: 2; } .dot { fill: currentColor; stroke: currentColor; stroke-width: 2; } .hollow { fill: var(--paper); }
 .curve { fill: none; stroke: currentColor; stroke-width: 2.2; stroke-linejoin: round; } .raw circle { fill: currentColor; opacity: 0.28; }
 .lead { stroke: currentColor; opacity: 0.6; } svg .end { fill: currentColor; font-weight: 600; }
@@ -83,3 +92,18 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
   small { font-size: 7.5pt; } th, td { padding: 0.25rem 0.35rem; } .scroll { overflow: visible; }
   figure, tr, .card { break-inside: avoid; } h2, h3 { break-after: avoid; } a { color: inherit; text-decoration: none; } }
 """
+
+
+def _colours(colours: tuple[str, ...]) -> str:
+    return " ".join(f"--c{nth}: {colour};" for nth, colour in enumerate(colours))
+
+
+# More arms than colours take them in turn.
+_ARMS = " ".join(
+    f".arm-{nth} {{ color: var(--c{nth % len(_LIGHT)}); }}" for nth, _ in enumerate(ARMS)
+)
+STYLE = (
+    _STYLE.replace("/* light */", _colours(_LIGHT))
+    .replace("/* dark */", _colours(_DARK))
+    .replace("/* arms */", _ARMS)
+)

@@ -1,68 +1,23 @@
-"""The words and number formats of the page: arms, metrics, graders, stages."""
+"""The words and number formats of the page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dalign.vocabulary import ARMS, METRICS
+
 NOT_MEASURED = "not measured"
-BASE = "none"
-# In the order in which a later one builds on, or is preferred to, an earlier one.
-TRAINED = ("sft", "rl", "sft+rl")
-
-ARMS = {
-    "none": ("base", "the model as it was, without the policy"),
-    "spec": ("policy in context", "the model as it was, with the policy in its context"),
-    "sft": ("SFT", "fine-tuned on the selected examples, without the policy in context"),
-    "rl": ("RL", "reinforcement learning on the base, without the policy in context"),
-    "sft+rl": ("SFT + RL", "reinforcement learning after SFT, without the policy in context"),
-    "summaries": (
-        "summaries in context",
-        "the model as it was, with the summaries of all categories in its context",
-    ),
-}
-
-# name, one-line definition. Higher is better in all of them.
-METRICS = {
-    "not_unsafe": (
-        "safe",
-        "share of requests the policy does not permit that got the right kind of answer",
-    ),
-    "not_overrefuse": ("permitted answered", "share of permitted requests that were answered"),
-    "style_adherence": (
-        "style adherence",
-        "share of answers of the right kind and in the wording the policy asks for",
-    ),
-    "policy_retrieval": (
-        "policy retrieval",
-        "share of completions whose reasoning cites the right clause",
-    ),
-    "capability": ("capability", "share of exact answers on abilities outside safety"),
-}
-
-GRADERS = {
-    "truth": "known right answers (data that the suite ships)",
-    "judge": "the judge of record, who reads the policy and does not know the right answer",
-}
-
-STATIONS = {
-    "prompts": "prompts",
-    "completions": "completions",
-    "well_formed": "well formed",
-    "judged": "judged",
-    "kept": "kept",
-    "examples": "examples",
-}
 
 
 def arm_name(arm: str) -> str:
     """The arm's name in figures and tables."""
-    return ARMS.get(arm, (arm, ""))[0]
+    return ARMS[arm].title if arm in ARMS else arm
 
 
 def metric_name(metric: str) -> str:
     """The metric's name in figures and tables."""
-    return METRICS.get(metric, (metric.replace("_", " "), ""))[0]
+    return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
 
 
 def arm_class(arm: str) -> str:
@@ -146,6 +101,11 @@ def number(value: float | None) -> str:
         if abs(value) >= 10
         else f"{value:.2f}"
     )
+
+
+def mebibytes(value: float | None) -> str:
+    """An amount of memory."""
+    return NOT_MEASURED if value is None else f"{count(value)} MiB"
 
 
 def seconds(value: float | None) -> str:

@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dalign.config import Config, Model
+from dalign.config import CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import InputError
+from dalign.settings.problems import Places, problem
 from dalign.settings.schema import is_optional, is_path, is_text
-from dalign.settings.sentences import Places, sentence
 
 SANDBOX = "sandbox"
 
@@ -35,30 +35,33 @@ def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
     overridden: dict[str, str] = {}
     for override in overrides:
         _override(values, override, overridden)
-    places = Places(None if path is None else str(path), text, overridden)
+    places = Places(path, text, overridden)
     for dotted, value in _leaves(values):
         if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{places.of(dotted)}: {dotted} = {value}: must be a finite number")
+            what = f"{dotted} = {value}: must be a finite number"
+            raise places.error(dotted, "not_finite", what, value=value)
     _resolve_paths(values, Path() if path is None else path.parent, overridden)
     try:
         # By way of JSON, because only there strict means: a list for a tuple, but no "3" for a 3.
-        config = Config.model_validate_json(json.dumps(values, default=str), strict=True)
+        return Config.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
-        raise InputError(sentence(error, places)) from error
-    _check_suite_names(config, places)
-    return config
+        raise problem(error, places) from error
 
 
 def _read(path: Path) -> str:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "no such config file"
-        raise InputError(
-            f"{path}: {what}; give a TOML file, such as the one that `dalign init` writes"
+        raise InputError.in_file(
+            path,
+            f"{what}; give a TOML file, such as the one that `dalign init` writes",
+            kind="missing_file",
         )
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (at byte {error.start}); save it as UTF-8") from error
+        raise InputError.in_file(
+            path, f"not UTF-8 (at byte {error.start}); save it as UTF-8", kind="encoding"
+        ) from error
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
@@ -71,8 +74,11 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         line = int(match["line"]) if match else max(1, len(text.splitlines()))
         what = _SYNTAX_LINE.sub("", message).removesuffix(" (at end of document)")
         shown = (text.splitlines() or [""])[line - 1 : line]
-        raise InputError(
-            f"{path}:{line}: not TOML: {what} ({''.join(shown).strip()!r}); write key = value, texts in quotes"
+        raise InputError.in_file(
+            path,
+            f"not TOML: {what} ({''.join(shown).strip()!r}); write key = value, texts in quotes",
+            kind="syntax",
+            line=line,
         ) from error
 
 
@@ -81,13 +87,22 @@ def _override(values: dict[str, Any], override: str, overridden: dict[str, str])
     dotted, text = dotted.strip(), text.strip()
     parts = dotted.split(".")
     if not equals or not all(parts):
-        raise InputError(f"--set {override}: not a setting; write --set section.key=value")
+        raise InputError(
+            f"--set {override}: not a setting; write --set section.key=value",
+            kind="syntax",
+            value=override,
+        )
     table = values
     for done, part in enumerate(parts[:-1], 1):
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             whole = ".".join(parts[:done])
-            raise InputError(f"--set {override}: {whole} is no section; set {whole} as a whole")
+            raise InputError(
+                f"--set {override}: {whole} is no section; set {whole} as a whole",
+                kind="wrong_type",
+                key=whole,
+                value=override,
+            )
     for key in [key for key in overridden if key.startswith(f"{dotted}.")]:
         del overridden[key]
     overridden[dotted] = override
@@ -137,7 +152,7 @@ def _is_checkpoint(values: Mapping[str, Any], dotted: str, value: str) -> bool:
     if section not in _MODELS or key != "path" or value == SANDBOX:
         return False
     default = Model.model_fields["engine"].default
-    return bool(values[section].get("engine", default) == "transformers")
+    return values[section].get("engine", default) in CHECKPOINT_ENGINES
 
 
 def _assign(values: Any, dotted: str, value: str) -> None:
@@ -145,17 +160,6 @@ def _assign(values: Any, dotted: str, value: str) -> None:
     for part in parents:
         values = values[int(part)] if isinstance(values, list) else values[part]
     values[last] = value
-
-
-def _check_suite_names(config: Config, places: Places) -> None:
-    names: set[str] = set()
-    for index, suite in enumerate(config.evaluate.suites):
-        if suite.name in names:
-            dotted = f"evaluate.suites.{index}.name"
-            raise InputError(
-                f"{places.of(dotted)}: {dotted} = {suite.name!r}: is the name of another suite too; change it"
-            )
-        names.add(suite.name)
 
 
 def check_paths(config: Config) -> None:
@@ -200,7 +204,7 @@ def _check_model(key: str, model: Model | None) -> None:
     if model is not None and model.checkpoint is not None and not model.checkpoint.is_dir():
         way_out = "give the checkpoint folder of the model that the server serves"
         raise _missing(f"{key}.checkpoint", model.checkpoint, "folder", way_out)
-    if model is None or model.engine != "transformers" or model.path == SANDBOX:
+    if model is None or model.engine not in CHECKPOINT_ENGINES or model.path == SANDBOX:
         return
     folder = Path(model.path)
     way_out = f"give a checkpoint folder, or {SANDBOX!r} for the model that dalign ships"
@@ -208,13 +212,23 @@ def _check_model(key: str, model: Model | None) -> None:
         raise _missing(f"{key}.path", folder, "folder", way_out)
     if not (folder / "config.json").is_file():
         raise InputError(
-            f"{key}.path = {model.path!r}: holds no checkpoint (no config.json); {way_out}"
+            f"{key}.path = {model.path!r}: holds no checkpoint (no config.json); {way_out}",
+            kind="missing_file",
+            path=folder / "config.json",
+            key=f"{key}.path",
+            value=model.path,
         )
 
 
 def _missing(key: str, path: Path, kind: str, way_out: str) -> InputError:
     what = f"is not a {kind}" if path.exists() else f"no such {kind}"
-    return InputError(f"{key} = {str(path)!r}: {what}; {way_out}")
+    return InputError(
+        f"{key} = {str(path)!r}: {what}; {way_out}",
+        kind=f"missing_{kind}",
+        path=path,
+        key=key,
+        value=str(path),
+    )
 
 
 def changed_keys(old: Config, new: Config) -> list[str]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dalign.errors import did_you_mean
 from dalign.spec.clause import clauses
 from dalign.spec.front_matter import category_front, places
-from dalign.spec.outline import Item, Line, Section, Source, items, sections, short
+from dalign.spec.outline import Item, Line, Section, Source, items, sections
 from dalign.spec.types import RULINGS, Category, Change, Definition, Place, StyleGuide
+from dalign.text import short
 
 SECTIONS = ("Definitions", "Clauses", "Style", "Changelog")
 _TERM = re.compile(r"\*\*(?P<term>.+?)\*\*\s*:\s*(?P<text>.+)")

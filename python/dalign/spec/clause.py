@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import NamedTuple, get_args
 
 from dalign.errors import did_you_mean
-from dalign.spec.outline import Item, Section, Source, items, sections, short
+from dalign.spec.outline import Item, Section, Source, items, sections
 from dalign.spec.types import RULINGS, SEVERITIES, Clause, Ruling, Severity
+from dalign.text import short
 
 _LABELS = ("includes", "excludes", "allowed", "disallowed")
 _EXAMPLES = ("allowed", "disallowed")

@@ -62,8 +62,11 @@ class SourceError(InputError):
     """A file of a policy that cannot be read, as a finding of its own."""
 
     def __init__(self, finding: Finding) -> None:
-        super().__init__(str(finding))
+        super().__init__(str(finding), kind=finding.kind, path=finding.file, line=finding.line)
         self.finding = finding
+
+    def __reduce__(self) -> tuple[type[SourceError], tuple[Finding]]:
+        return type(self), (self.finding,)
 
 
 class Strict:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dalign.errors import InputError
-from dalign.spec.types import Category, Clause
+from dalign.spec.types import GENERAL, Category, Clause
 
 # (the category as it is to be shown) -> the composed text
 Compose = Callable[[Category | None], str]
@@ -41,10 +41,14 @@ def fit(
         tokens = count(text)
         if tokens <= most:
             return Fitted(text, tokens, _left_out(category, shown))
-    name = category.name if category else "general"
+    name = category.name if category else GENERAL
     raise InputError(
         f"spec({name}) has {tokens:,} tokens even without examples, more than {most:,}; "
-        "raise spec.max_tokens, or shorten the summaries, the principles or the category"
+        "raise spec.max_tokens, or shorten the summaries, the principles or the category",
+        kind="over_long",
+        key="spec.max_tokens",
+        value=tokens,
+        limit=most,
     )
 
 

@@ -11,8 +11,9 @@ from typing import Literal, cast
 from dalign.errors import did_you_mean
 from dalign.rows import Message
 from dalign.spec.findings import Finding, Reports, SourceError, Strict
-from dalign.spec.outline import Source, read_source, short
+from dalign.spec.outline import Source, read_source
 from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
+from dalign.text import short
 
 FOLDER = "golden"
 Verdict = Literal["pass", "fail"]

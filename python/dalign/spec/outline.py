@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dalign.spec.findings import Finding, Reports, SourceError, Strict
 from dalign.spec.types import Place
+from dalign.text import short
 
 # A policy file is a few pages; a thousand clauses are one megabyte.
 MAX_BYTES = 4_000_000
@@ -163,8 +164,3 @@ def items(source: Source, lines: Sequence[Line], owner: str) -> list[Item]:
             found.append(Item(line, line, False, text))
         blank = False
     return found
-
-
-def short(text: str) -> str:
-    """`text`, cut where it is too long for a sentence."""
-    return text if len(text) <= 60 else text[:59] + "…"

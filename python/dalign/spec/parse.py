@@ -27,8 +27,10 @@ def load_spec(folder: Path) -> Spec:
 def compile_spec(folder: Path, reports: Reports) -> Spec:
     """The same; what is wrong in a file goes to `reports`. Raises InputError where there is no policy at all."""
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: no such policy folder; it holds {PRINCIPLES} and one Markdown file a category"
+        raise InputError.in_file(
+            folder,
+            f"no such policy folder; it holds {PRINCIPLES} and one Markdown file a category",
+            kind="missing_folder",
         )
     principles = _principles(folder, reports)
     sources = [source for path in _category_files(folder) if (source := _source(folder, path, reports))]  # fmt: skip
@@ -70,8 +72,10 @@ def _category_files(folder: Path) -> list[Path]:
         and not path.is_dir()
     )
     if not paths:
-        raise InputError(
-            f"{folder}: has no category; add one Markdown file a category, with front matter and '## Clauses'"
+        raise InputError.in_file(
+            folder,
+            "has no category; add one Markdown file a category, with front matter and '## Clauses'",
+            kind="empty",
         )
     return paths
 

@@ -21,7 +21,6 @@ def shipped(name: str) -> Path:
     specs = Path(dalign.__file__).parent / "specs"
     if not (specs / name).is_dir():
         known = sorted(path.name for path in specs.glob("*/"))
-        raise InputError(
-            f"{specs / name}: dalign ships nothing of this name; {did_you_mean(name, known)}"
-        )
+        what = f"dalign ships nothing of this name; {did_you_mean(name, known)}"
+        raise InputError.in_file(specs / name, what, kind="missing_folder", value=name)
     return specs / name

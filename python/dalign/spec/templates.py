@@ -55,9 +55,23 @@ def _stands_alone(path: Path, template: nodes.Template) -> None:
     """Raises InputError for a template that reads other files: a policy folder may come from others."""
     reads = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
     for node in template.find_all(reads):
-        raise InputError(
-            f"{path}:{node.lineno}: a template reads no other file; write its text here in place of the {type(node).__name__.lower()}"
+        raise InputError.in_file(
+            path,
+            f"a template reads no other file; write its text here in place of the {type(node).__name__.lower()}",
+            kind="template",
+            line=node.lineno,
         )
+
+
+def _is_whole(template: nodes.Template, value: str) -> bool:
+    """Whether every use of a value is one that writes it and nothing else."""
+    uses = sum(each.name == value for each in template.find_all(nodes.Name))
+    written = sum(
+        isinstance(each, nodes.Name) and each.name == value
+        for output in template.find_all(nodes.Output)
+        for each in output.nodes
+    )
+    return uses == written
 
 
 class Templates:
@@ -73,28 +87,40 @@ class Templates:
             undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
         )
         self._templates: dict[str, jinja2.Template] = {}
+        self._whole: dict[tuple[str, str], bool] = {}
         digest = hashlib.sha256()
         for name in (*REQUIRED, *OPTIONAL, *BESIDE_RUNS):
             path = folder / name
             if not path.is_file():
                 if name in REQUIRED:
-                    raise InputError(
-                        f"{path}: this template is missing; a template folder needs {', '.join(REQUIRED)}"
+                    raise InputError.in_file(
+                        path,
+                        f"this template is missing; a template folder needs {', '.join(REQUIRED)}",
+                        kind="missing_file",
                     )
                 continue
             source = path.read_text("utf-8")
             if name not in BESIDE_RUNS:
                 digest.update(f"{name}\0{source}\0".encode())
             try:
-                _stands_alone(path, environment.parse(source))
+                parsed = environment.parse(source)
+                _stands_alone(path, parsed)
+                self._whole[name, "nonce"] = _is_whole(parsed, "nonce")
                 self._templates[name] = environment.from_string(source)
             except jinja2.TemplateSyntaxError as error:
-                raise InputError(
-                    f"{path}:{error.lineno}: not a valid template: {error.message}"
+                raise InputError.in_file(
+                    path,
+                    f"not a valid template: {error.message}",
+                    kind="template",
+                    line=error.lineno,
                 ) from error
         if budget is not None:
             digest.update(f"{budget.tokens}\0{budget.note}\0".encode())
         self.sha256 = digest.hexdigest()
+
+    def shows_whole(self, name: str, value: str) -> bool:
+        """Whether a template writes that value as it is wherever it uses it, and neither a part of it nor a test."""
+        return self._whole[name, value]
 
     def has(self, name: str) -> bool:
         """Whether the folder has this optional template."""
@@ -115,12 +141,16 @@ class Templates:
         try:
             return self._templates[name].render(**values).strip()
         except jinja2.UndefinedError as error:
-            raise InputError(
-                f"{self.folder / name}: {error.message}; see the shipped templates for the names"
+            raise InputError.in_file(
+                self.folder / name,
+                f"{error.message}; see the shipped templates for the names",
+                kind="template",
             ) from error
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            raise InputError(
-                f"{self.folder / name}: cannot be filled in ({error}); see the shipped templates"
+            raise InputError.in_file(
+                self.folder / name,
+                f"cannot be filled in ({error}); see the shipped templates",
+                kind="template",
             ) from error
 
     def spec(self, spec: Spec, category: str) -> str:
@@ -147,17 +177,36 @@ class Templates:
             "spec.j2", {"categories": categories, "principles": principles, "category": category}
         )
 
-    def generation(self, spec_text: str, messages: Sequence[Message]) -> list[Message]:
-        """The conversation with the policy in its system prompt (paper 2.3.1, figure 5).
+    def generation_system(self, spec_text: str) -> str:
+        """The system prompt with the policy (paper 2.3.1, figure 5)."""
+        return self._render("generate.j2", {"spec": spec_text})
 
-        A system message of the prompt's own follows the policy in the same message.
-        """
-        system = self._render("generate.j2", {"spec": spec_text})
-        rest = list(messages)
-        if rest and rest[0]["role"] == "system":
-            system = f"{system}\n\n{rest[0]['content']}"
-            rest = rest[1:]
-        return [Message(role="system", content=system), *rest]
+    def generation(self, spec_text: str, messages: Sequence[Message]) -> list[Message]:
+        """The conversation with the policy in its system prompt."""
+        return list(with_system(self.generation_system(spec_text), messages))
+
+    def judge_system(self, spec_text: str) -> Message:
+        """The judge's system message (paper figure 6)."""
+        return Message(role="system", content=self._render("judge_system.j2", {"spec": spec_text}))
+
+    def judge_user(
+        self,
+        messages: Sequence[Message],
+        answer: str,
+        *,
+        reasoning: str | None,
+        nonce: str,
+        hint: str | None = None,
+    ) -> Message:
+        """What is to be judged. `reasoning` is None where the judge must not see it."""
+        values = {
+            "messages": messages,
+            "answer": answer,
+            "reasoning": reasoning,
+            "nonce": nonce,
+            "hint": hint,
+        }
+        return Message(role="user", content=self._render("judge_user.j2", values))
 
     def judgement(
         self,
@@ -167,27 +216,25 @@ class Templates:
         *,
         reasoning: str | None,
         nonce: str,
-        hint: str | None = None,
     ) -> list[Message]:
-        """The judge's conversation (paper figure 6). `reasoning` is None where the judge must not see it."""
-        system = self._render("judge_system.j2", {"spec": spec_text})
-        user = self._render(
-            "judge_user.j2",
-            {
-                "messages": messages,
-                "answer": answer,
-                "reasoning": reasoning,
-                "nonce": nonce,
-                "hint": hint,
-            },
-        )
-        return [Message(role="system", content=system), Message(role="user", content=user)]
+        """The whole conversation of a judge."""
+        user = self.judge_user(messages, answer, reasoning=reasoning, nonce=nonce)
+        return [self.judge_system(spec_text), user]
 
     def retrieval(self, names: Sequence[str], excerpts: Sequence[str], nonce: str) -> list[Message]:
         """The conversation that asks from which category's policy the excerpts were taken (paper 4.2)."""
         system = self._render("retrieval_system.j2", {"names": names})
         user = self._render("retrieval_user.j2", {"excerpts": excerpts, "nonce": nonce})
         return [Message(role="system", content=system), Message(role="user", content=user)]
+
+
+def with_system(system: str, messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The conversation with that system prompt. A system message of its own follows it in the same message."""
+    rest = list(messages)
+    if rest and rest[0]["role"] == "system":
+        system = f"{system}\n\n{rest[0]['content']}"
+        rest = rest[1:]
+    return (Message(role="system", content=system), *rest)
 
 
 def load_templates(folder: Path, budget: Budget | None = None) -> Templates:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dalign.errors import InputError
-
 BYTES_A_TOKEN = 4
 
 
@@ -28,32 +26,15 @@ def by_bytes(text: str) -> int:
     return -(-len(text.encode()) // BYTES_A_TOKEN)
 
 
-def token_count(tokenizer: Path | None) -> TokenCount:
+def token_count(path: Path | None, trust_remote_code: bool = False) -> TokenCount:
     """The count by a `tokenizer.json` or the checkpoint folder that has one; by bytes without one."""
-    if tokenizer is None:
+    if path is None:
         note = f"tokens are ceil(bytes / {BYTES_A_TOKEN}): no tokenizer was named"
         return TokenCount(by_bytes, note)
-    path = tokenizer / "tokenizer.json" if tokenizer.is_dir() else tokenizer
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name a tokenizer.json, or a folder that has one")
-    return TokenCount(_encoder(path), f"tokens are those of {path}")
+    # Here, as it loads polars, which a count by bytes does not need.
+    from dalign.models.tokenizer import open_tokenizer
 
-
-def _encoder(path: Path) -> Callable[[str], int]:
-    import polars as pl
-
-    from dalign import _core
-
-    try:
-        core = _core.Tokenizer.from_file(path)
-    except _core.CoreError as error:
-        try:
-            from tokenizers import Tokenizer
-
-            package = Tokenizer.from_file(str(path))
-        except ImportError:
-            raise InputError(f"{path}: {error}; the package tokenizers can read more: pip install 'dalign[train]'") from error  # fmt: skip
-        except Exception as reason:
-            raise InputError(f"{path}: not a tokenizer ({reason}); name a tokenizer.json") from reason  # fmt: skip
-        return lambda text: len(package.encode(text, add_special_tokens=False).ids)
-    return lambda text: len(core.encode(pl.Series([text]))[0])
+    tokenizer = open_tokenizer(path, trust_remote_code)
+    file = path / "tokenizer.json"
+    note = f"tokens are those of {file if file.is_file() else path}"
+    return TokenCount(lambda text: int(tokenizer.count([text])[0]), note)

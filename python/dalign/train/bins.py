@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ import polars as pl
 
 from dalign import _core
 from dalign.errors import InputError
+from dalign.rows import IGNORED
 
 COLUMNS = ("input_ids", "labels", "position_ids")
-IGNORED = -100
+PARTS = "part-*.parquet"
 
 Ints = npt.NDArray[np.int64]
 
@@ -38,30 +40,51 @@ class Bins:
         return _core.row_id([_core.digest(array.tobytes()) for array in arrays], "bins", 0)
 
 
-def load_bins(rows: pl.DataFrame | Path) -> Bins:
-    """The rows of a frame or a Parquet file, as flat arrays.
+def part_files(rows: Path | Sequence[Path]) -> list[Path]:
+    """The Parquet files of packed rows: those given, or a folder's `part-*.parquet`, in order.
+
+    Raises InputError where there is none.
+    """
+    if isinstance(rows, Path):
+        parts = sorted(rows.glob(PARTS)) if rows.is_dir() else [rows]
+    else:
+        parts = list(rows)
+    if not parts:
+        raise InputError(f"{rows}: holds no {PARTS}; pack some examples first")
+    return parts
+
+
+def load_bins(rows: Path | Sequence[Path]) -> Bins:
+    """The rows of one or several Parquet files (see `part_files`), as flat arrays.
 
     Raises InputError if columns are missing or their lists differ in length, or if there is no row.
     """
-    frame = pl.read_parquet(rows) if isinstance(rows, Path) else rows
-    source = str(rows) if isinstance(rows, Path) else "the packed rows"
+    parts = [_load_part(part) for part in part_files(rows)]
+    arrays = [np.concatenate([of_part[i] for of_part in parts]) for i in range(len(COLUMNS))]
+    lengths = np.concatenate([of_part[-1] for of_part in parts])
+    if len(lengths) == 0:
+        where = rows if isinstance(rows, Path) else ", ".join(map(str, rows))
+        raise InputError(f"{where}: holds no row; select some examples first")
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Bins(arrays[0], arrays[1], arrays[2], offsets)
+
+
+def _load_part(part: Path) -> tuple[Ints, Ints, Ints, Ints]:
+    """A file's columns, end to end, and the length of each of its rows."""
+    frame = pl.read_parquet(part)
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
-        raise InputError(f"{source}: has no column {missing[0]}; pack the examples again")
-    if frame.height == 0:
-        raise InputError(f"{source}: holds no row; select some examples first")
+        raise InputError(f"{part}: has no column {missing[0]}; pack the examples again")
     lengths = [frame[name].list.len().to_numpy().astype(np.int64) for name in COLUMNS]
     for name, found in zip(COLUMNS[1:], lengths[1:], strict=True):
         wrong = np.flatnonzero(found != lengths[0])
         if len(wrong):
             raise InputError(
-                f"{source}: row {wrong[0]} has {found[wrong[0]]} {name} for "
+                f"{part}: row {wrong[0]} has {found[wrong[0]]} {name} for "
                 f"{lengths[0][wrong[0]]} input_ids; pack the examples again"
             )
-    flat = [frame[name].explode().to_numpy().astype(np.int64) for name in COLUMNS]
-    return Bins(
-        flat[0], flat[1], flat[2], np.concatenate([[0], np.cumsum(lengths[0])]).astype(np.int64)
-    )
+    ids, labels, positions = (frame[name].explode().to_numpy().astype(np.int64) for name in COLUMNS)
+    return ids, labels, positions, lengths[0]
 
 
 def check_bins(bins: Bins, end_tokens: AbstractSet[int]) -> None:

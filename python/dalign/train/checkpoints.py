@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from dalign.errors import InputError
-from dalign.store import write_text
-from dalign.train.result import StepRow
+from dalign.store.whole_files import write_text
+from dalign.train.job import StepRow, TrainResult
 
+CHECKPOINTS = "checkpoints"
+FINAL = "final"
 MARKER = "complete.json"
 # Kept so that there is one to fall back to while the next one is written.
 KEPT_CHECKPOINTS = 2
@@ -44,6 +46,12 @@ def sizes(folder: Path) -> dict[str, int]:
     """Bytes of each file under `folder`, the marker aside."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != MARKER)
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(files)}
+
+
+def complete(root: Path, step: int) -> None:
+    """Makes the checkpoint of a step count, and removes those that it makes needless."""
+    mark_complete(root / f"checkpoint-{step}")
+    prune(root)
 
 
 def mark_complete(checkpoint: Path) -> None:
@@ -85,6 +93,23 @@ def prune(root: Path) -> None:
         shutil.rmtree(checkpoint)
 
 
+def resume_point(out: Path) -> tuple[Path | None, int]:
+    """The checkpoint to go on from and its step, the log cut to it; (None, 0) for a fresh start."""
+    checkpoint = newest_complete(out / CHECKPOINTS)
+    step = 0 if checkpoint is None else step_of(checkpoint)
+    StepLog(out).cut(step)
+    return checkpoint, step
+
+
+def take_up(out: Path, identity: Mapping[str, Any]) -> TrainResult | None:
+    """Claims the folder for a job (see `claim`); the job's result, if it has ended there."""
+    claim(out, identity)
+    if not (out / FINAL).is_dir():
+        return None
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+    return TrainResult(out / FINAL, StepLog(out).rows())
+
+
 def claim(out: Path, identity: Mapping[str, Any]) -> None:
     """Makes `out` the folder of one job, and refuses it to another.
 
@@ -120,9 +145,9 @@ def copy_tokenizer(start: Path, target: Path) -> None:
 class StepLog:
     """One row of JSON a step; a resumed run goes on writing where its checkpoint stands."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens the log at `path`; nothing is written until the first row."""
-        self.path = path
+    def __init__(self, out: Path) -> None:
+        """The log in the folder `out`; nothing is written until the first row."""
+        self.path = out / "steps.jsonl"
 
     def append(self, row: StepRow) -> None:
         """Adds a step's row."""

@@ -1,0 +1,32 @@
+"""`dalign data`: the core's filters over files that no run made."""
+
+from __future__ import annotations
+
+import typer
+
+from dalign.cli.data.balance import balance
+from dalign.cli.data.decontaminate import decontaminate
+from dalign.cli.data.dedup import dedup
+from dalign.cli.data.filter import filter_
+from dalign.cli.data.pack import pack
+from dalign.cli.data.synth import synth
+
+# Each command's name, the command, and an example of it.
+COMMANDS = (
+    ("filter", filter_, "filter completions.jsonl kept.jsonl --text-field completion --min-chars 200 --max-chars 6000"),
+    ("dedup", dedup, "dedup completions.jsonl kept.jsonl --text-field completion --score-field score"),
+    ("decontaminate", decontaminate, "decontaminate train.jsonl clean.jsonl --against suite.jsonl --against public.parquet --text-field prompt"),
+    ("balance", balance, "balance kept.jsonl balanced.jsonl --max 400 --seed 7"),
+    ("pack", pack, "pack kept.jsonl bins.parquet --tokenizer models/base --capacity 4096 --over-long drop"),
+    ("synth", synth, "synth new.jsonl --config dalign.toml --missing runs/first --per-clause 12 --kind borderline --against suites/public.jsonl"),
+)  # fmt: skip
+
+data = typer.Typer(
+    name="data",
+    help="Filter, deduplicate, decontaminate, balance and pack JSONL or Parquet files of any size; write new prompts.",
+    epilog="Example: dalign data filter completions.jsonl kept.jsonl",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+for _name, _command, _example in COMMANDS:
+    data.command(name=_name, epilog=f"Example: dalign data {_example}")(_command)

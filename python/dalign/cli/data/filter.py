@@ -1,0 +1,124 @@
+"""`dalign data filter`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from dalign.cli.data.options import (
+    AsJson,
+    Force,
+    In,
+    Limit,
+    Many,
+    Memory,
+    Out,
+    TextField,
+    TokenizerPath,
+)
+
+OpenTag = Annotated[str, Option("--open-tag", help="Opens the reasoning.")]
+CloseTag = Annotated[str, Option("--close-tag", help="Closes it.")]
+NoTags = Annotated[bool, Option("--no-tags", help="The whole text is the answer.")]
+Prefilled = Annotated[
+    bool, Option("--prefilled", help="The opening tag stands in the prompt already.")
+]
+PolicyFolder = Annotated[
+    Path | None,
+    Option("--spec", help="A policy folder: drop answers that recite it, eight words in a row."),
+]
+Overlap = Annotated[
+    float,
+    Option(
+        "--max-answer-overlap", min=0, max=1, help="With --spec: the share of an answer that may."
+    ),
+]
+Usual = Annotated[
+    bool,
+    Option(
+        "--quality",
+        help="Drop what repeats itself, breaks off, strays into another script or refers to a policy that is not there.",
+    ),
+]
+Limits = Annotated[
+    Many,
+    Option(
+        "--limit",
+        metavar="MEASURE=LEAST:MOST",
+        help="Such as answer_words=20:800 or answer_echo=:0.5; may be given again, and goes before --quality's.",
+    ),
+]
+Ngram = Annotated[
+    Limit, Option("--ngram", min=1, help="Words of a run that counts as repeated, 5 unless given.")
+]
+Scripts = Annotated[
+    Many, Option("--script", help="A script that is expected beside the prompt's, such as Latin.")
+]
+Phrases = Annotated[
+    Many, Option("--phrase", help="A further reference to what the reader cannot see.")
+]
+PromptField = Annotated[
+    str | None,
+    Option(
+        "--prompt-field",
+        help="The user's words: they may be repeated, name the script, and may speak of a policy.",
+    ),
+]
+FinishField = Annotated[
+    str | None,
+    Option(
+        "--finish-field",
+        help="How generation ended: length, the token limit, is truncated; error and timeout are no reply.",
+    ),
+]
+NoDedup = Annotated[
+    bool, Option("--no-dedup", help="Keep rows whose text stood in a kept row before.")
+]
+
+
+def filter_(
+    source: In,
+    out: Out,
+    text_field: TextField = "completion",
+    open_tag: OpenTag = "<think>",
+    close_tag: CloseTag = "</think>",
+    no_tags: NoTags = False,
+    prefilled: Prefilled = False,
+    min_chars: Annotated[int, Option("--min-chars", min=0)] = 0,
+    max_chars: Annotated[Limit, Option("--max-chars", min=0)] = None,
+    tokenizer: TokenizerPath = None,
+    min_tokens: Annotated[int, Option("--min-tokens", min=0)] = 0,
+    max_tokens: Annotated[Limit, Option("--max-tokens", min=0)] = None,
+    spec: PolicyFolder = None,
+    max_answer_overlap: Overlap = 0.0,
+    quality: Usual = False,
+    limit: Limits = None,
+    ngram: Ngram = None,
+    script: Scripts = None,
+    phrase: Phrases = None,
+    prompt_field: PromptField = None,
+    finish_field: FinishField = None,
+    no_dedup: NoDedup = False,
+    memory_mib: Memory = 256,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Keep well-formed completions of the right length and quality, the first of equal ones."""
+    from dalign.cli.data.told import given, job, tell
+    from dalign.cli.terminal import warn
+    from dalign.filter.file import Fields, Form, Measuring, Wanted, chosen_limits, filter_file
+
+    work = job("filter", source, out, memory_mib, force=force, as_json=json)
+    fields = Fields(text_field, finish_field, prompt_field)
+    form = Form(None if no_tags else (open_tag, close_tag), prefilled, min_chars, max_chars)
+    limits = chosen_limits(limit or (), "--limit", usual=quality)
+    measuring = Measuring(tuple(script or ()), tuple(phrase or ()), **given(ngram=ngram))
+    wanted = Wanted(tokenizer, min_tokens, max_tokens, limits, measuring, spec, max_answer_overlap)
+    counts, recited = filter_file(work, fields, form, wanted, dedup=not no_dedup)
+    shares = recited and recited.as_json()
+    tell(work, counts, as_json=json, **({"policy_share": shares} if shares else {}))
+    if shares and not json:
+        told = ", ".join(f"{100 * share:.2f} % of {part}" for part, share in shares.items())
+        warn(f"stands in the policy: {told}")

@@ -1,0 +1,88 @@
+"""Runs what a command line asks for, and tells what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from dalign import progress
+from dalign.cli.terminal import tell, tell_json, tell_results, warn
+from dalign.errors import InputError
+from dalign.pipeline.run import Call, Plan, check_all_done, plan_of, resolve_config, run_stages
+from dalign.records.record import open_record
+from dalign.records.results import REPORT, RESULTS, Results, write_results
+from dalign.sandbox.checkpoint import checkpoints
+
+# The command that runs no stage.
+_REPORT = "report"
+
+
+def run_command(
+    config: Path | None,
+    run: Path,
+    overrides: Sequence[str],
+    *,
+    redo: bool,
+    dry_run: bool,
+    as_json: bool,
+    allow_missing: bool = False,
+    stage: str | None = None,
+    variant: str | None = None,
+) -> None:
+    """Runs all stages, or one (`stage`, `variant`); the report comes last. `dry_run`: only checks and prints the plan.
+
+    Exits with 1 where more is missing than the config allows, unless `allow_missing`.
+    """
+    if stage == _REPORT and variant is not None:
+        raise InputError(
+            f"--variant {variant}: the report has no variants, it is of the whole run; leave it out"
+        )
+    call = Call(checkpoints(), progress.Silent() if as_json else progress.for_terminal(), redo)
+    ran: list[str] = []
+    # A report of a run is of what its folder holds: no file of the user's is read.
+    if stage != _REPORT or config is not None or overrides or dry_run:
+        settings = resolve_config(config, run, overrides, redo=redo)
+        if dry_run:
+            _print_plan(plan_of(settings, run, call), as_json=as_json)
+            return
+        if stage == _REPORT:
+            check_all_done(settings, run, call)
+        else:
+            ran = run_stages(settings, run, call, stage, variant)
+    results = write_results(open_record(run)) if stage in (None, _REPORT) else None
+    _tell(run, ran, results, as_json=as_json)
+    if results is not None and results.alarms and not allow_missing:
+        raise typer.Exit(1)
+
+
+def _print_plan(plan: Plan, *, as_json: bool) -> None:
+    """Prints what would run, what is done, and how much work the input means."""
+    work = asdict(plan.work)
+    if as_json:
+        tell_json({"plan": list(plan.stages), "work": work}, indent=1)
+        return
+    for row in plan.stages:
+        needs = row["needs"]
+        after = f"  after {', '.join(needs)}" if isinstance(needs, list) and needs else ""
+        tell(f"{row['node']:<16} {row['state']:<7}{after}")
+    for name, value in work.items():
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        tell(f"{name.replace('_', ' ')}: {shown}")
+
+
+def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bool) -> None:
+    """Says what was done and where to look."""
+    if as_json:
+        content = None if results is None else results.as_json()
+        tell_json({"run": str(run), "ran": list(ran), "results": content})
+        return
+    if results is not None:
+        tell_results(results.rows, results.stages, results.elapsed_s)
+        tell(f"report: {run / REPORT}\nresults: {run / RESULTS}")
+        for alarm in results.alarms:
+            warn(f"MISSING: {alarm}")
+    elif not ran:
+        warn("nothing to do: the stage is done")

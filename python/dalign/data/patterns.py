@@ -1,0 +1,161 @@
+"""What tells an answer's ruling where the truth is known: patterns, and expected answers."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dalign.data.prompts import PATTERN_MARK
+from dalign.errors import InputError, did_you_mean
+from dalign.spec.types import RULINGS
+
+# A clause id as the default generation template asks for it: category.KEY, its key with a digit.
+_CITATION = r"\b(?P<category>[a-z0-9][a-z0-9_-]*)\.(?P<clause>[A-Za-z]*[0-9][A-Za-z0-9_-]*)"
+_GROUPS = ("category", "clause")
+
+
+@dataclass(frozen=True)
+class AnswerPattern:
+    """Answers that `pattern` is found in have that ruling; `adheres`: they keep to the style guide."""
+
+    ruling: str
+    pattern: re.Pattern[str]
+    adheres: bool
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Patterns that tell an answer's ruling and the clause that its reasoning cites."""
+
+    answers: tuple[AnswerPattern, ...]
+    retrieval: re.Pattern[str] = re.compile(_CITATION)
+
+    def ruling_of(self, answer: str) -> tuple[str, bool] | None:
+        """The answer's ruling and whether it adheres to the style; the first pattern that is found counts.
+
+        None when no pattern is found: a broken answer.
+        """
+        text = answer.strip()
+        for entry in self.answers:
+            if entry.pattern.search(text):
+                return entry.ruling, entry.adheres
+        return None
+
+    def cited(self, reasoning: str, known: Collection[str] | None = None) -> str | None:
+        """The first clause id that the reasoning cites (of `known`, if given), or None."""
+        for match in self.retrieval.finditer(reasoning):
+            clause_id = f"{match['category']}.{match['clause']}"
+            if known is None or clause_id in known:
+                return clause_id
+        return None
+
+
+def answer_is(expected_answer: str, answer: str) -> bool:
+    """Whether the answer is the expected one: the same text whatever its white space.
+
+    An expected answer that starts with `re:` is a regular expression for the whole answer.
+    """
+    if expected_answer.startswith(PATTERN_MARK):
+        pattern = expected_answer.removeprefix(PATTERN_MARK).strip()
+        return re.fullmatch(pattern, answer.strip()) is not None
+    return expected_answer.split() == answer.split()
+
+
+def read_patterns(path: Path) -> Patterns:
+    """The patterns of a TOML file: `[[answer]]` with ruling, pattern, adheres; `[retrieval]` with pattern.
+
+    Raises InputError, which names the entry, its value and the way out.
+    """
+    values = _toml(path)
+    _only_keys(path, "", values, ("answer", "retrieval"))
+    entries = values.get("answer")
+    if not isinstance(entries, list) or not entries:
+        raise InputError.in_file(
+            path, "has no [[answer]] entry; each needs a ruling and a pattern", kind="missing_key"
+        )
+    answers = tuple(_answer(path, f"answer {n}", entry) for n, entry in enumerate(entries, 1))
+    if "retrieval" not in values:
+        return Patterns(answers)
+    retrieval = values["retrieval"]
+    if not isinstance(retrieval, dict):
+        raise InputError.in_file(
+            path, f"retrieval is not a table ({retrieval!r}); write [retrieval]", kind="wrong_type"
+        )
+    _only_keys(path, "retrieval: ", retrieval, ("pattern",))
+    pattern = _pattern(path, "retrieval", retrieval)
+    missing = [name for name in _GROUPS if name not in pattern.groupindex]
+    if missing:
+        raise InputError.in_file(
+            path,
+            f"retrieval: pattern {pattern.pattern!r} has no group {missing[0]!r}; write (?P<{missing[0]}>…) in it",
+            kind="pattern",
+        )
+    return Patterns(answers, pattern)
+
+
+def _toml(path: Path) -> dict[str, object]:
+    if not path.is_file():
+        raise InputError.in_file(
+            path, "no such file; give a TOML file with [[answer]] entries", kind="missing_file"
+        )
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError.in_file(
+            path, f"not UTF-8 (at byte {error.start}); save it as UTF-8", kind="encoding"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError.in_file(
+            path,
+            f"not TOML: {error}; patterns are easiest between single quotes, as in pattern = '^sorry'",
+            kind="syntax",
+        ) from error
+
+
+def _only_keys(
+    path: Path, where: str, values: Mapping[str, object], known: tuple[str, ...]
+) -> None:
+    for key in values:
+        if key not in known:
+            raise InputError.in_file(
+                path, f"{where}unknown key {key!r}; {did_you_mean(key, known)}", kind="unknown_key"
+            )
+
+
+def _answer(path: Path, where: str, entry: object) -> AnswerPattern:
+    if not isinstance(entry, dict):
+        raise InputError.in_file(
+            path, f"{where} is not a table ({entry!r}); write [[answer]]", kind="wrong_type"
+        )
+    _only_keys(path, f"{where}: ", entry, ("ruling", "pattern", "adheres"))
+    ruling, adheres = entry.get("ruling"), entry.get("adheres", True)
+    if ruling not in RULINGS:
+        raise InputError.in_file(
+            path,
+            f"{where}: unknown ruling {ruling!r}; {did_you_mean(str(ruling), RULINGS)}",
+            kind="unknown_choice",
+        )
+    if not isinstance(adheres, bool):
+        raise InputError.in_file(
+            path, f"{where}: adheres is {adheres!r}; write true or false", kind="wrong_type"
+        )
+    return AnswerPattern(str(ruling), _pattern(path, where, entry), adheres)
+
+
+def _pattern(path: Path, where: str, entry: Mapping[str, object]) -> re.Pattern[str]:
+    text = entry.get("pattern")
+    if not isinstance(text, str) or not text:
+        raise InputError.in_file(
+            path, f"{where}: pattern is {text!r}; write a regular expression", kind="pattern"
+        )
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise InputError.in_file(
+            path,
+            f"{where}: pattern {text!r} is not a regular expression: {error}; correct it",
+            kind="pattern",
+        ) from error

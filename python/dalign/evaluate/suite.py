@@ -1,0 +1,82 @@
+"""What an arm makes of some prompts of a suite: completions, the judge's scores of their answers, grades."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from dalign.data.patterns import Patterns
+from dalign.evaluate.grades import Graded, judge_grades, truth_grades
+from dalign.judge.forms.score import Question
+from dalign.rows import OK, Grade, Prompt, messages_from_json
+
+# (verdicts, scores) of questions; see `judge.completions.judge`.
+Judge = Callable[[Sequence[Question]], tuple[pl.DataFrame, pl.DataFrame]]
+# Grades of retrieval; see `evaluate.retrieval`.
+Retrieval = Callable[[Sequence[Graded]], Sequence[Grade]]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """How a suite's completions are graded. patterns: None without truth; pass_score: from which the judge passes."""
+
+    name: str
+    metrics: Sequence[str]
+    patterns: Patterns | None
+    judged: bool
+    pass_score: float
+
+
+def judged_answers(
+    rows: pl.DataFrame, prompts: pl.DataFrame, judge: Judge
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(rows with `judge_score`, verdicts): each well-formed answer's score; equal answers to a prompt are judged once.
+
+    The answer alone is judged, as in RL: every arm is graded alike, whether or not it cites.
+    """
+    same = ["prompt_id", "answer"]
+    asked = rows.filter(pl.col("status") == OK)
+    firsts = asked.unique(same, keep="first", maintain_order=True)
+    conversations = prompts.select(prompt_id="id", messages="messages")
+    columns = ("id", "category", "messages", "answer")
+    questions = [
+        Question(row, category, messages_from_json(messages), answer, reasoning=None)
+        for row, category, messages, answer in firsts.join(
+            conversations, on="prompt_id", how="left", maintain_order="left"
+        )
+        .select(columns)
+        .iter_rows()
+    ]
+    verdicts, scores = judge(questions)
+    keyed = firsts.select(*same, "id").join(
+        scores.select(id="completion_id", judge_score="score"), on="id"
+    )
+    joined = rows.join(keyed.drop("id"), on=same, how="left", maintain_order="left")
+    is_ok = pl.col("status") == OK
+    return joined.with_columns(judge_score=pl.when(is_ok).then(pl.col("judge_score"))), verdicts
+
+
+def grades_of(
+    rows: pl.DataFrame, prompts: pl.DataFrame, suite: Suite, retrieval: Retrieval | None
+) -> list[Grade]:
+    """Every grade of some completions of a suite.
+
+    rows: columns id, prompt_id, status, reasoning, answer and, where the suite is judged, judge_score.
+    """
+    by_id = {prompt.id: prompt for prompt in Prompt.read(prompts)}
+    scores = rows["judge_score"] if suite.judged else [None] * rows.height
+    grades: list[Grade] = []
+    graded: list[Graded] = []
+    columns = rows.select("id", "prompt_id", "status", "reasoning", "answer")
+    for (row_id, prompt, status, *parts), score in zip(columns.iter_rows(), scores, strict=True):
+        row = Graded.of(row_id, suite.name, by_id[prompt], status, (parts[0], parts[1]))
+        graded.append(row)
+        if suite.patterns is not None:
+            grades += truth_grades(row, suite.patterns, suite.metrics)
+        if suite.judged:
+            grades += judge_grades(row, score, suite.pass_score, suite.metrics)
+    if retrieval is not None:
+        grades += retrieval(graded)
+    return grades

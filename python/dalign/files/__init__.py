@@ -1,0 +1,1 @@
+"""JSONL and Parquet files larger than memory: read in batches, written whole or not at all."""

@@ -1,0 +1,221 @@
+"""Parquet files of any size: batches of rows in, kept and dropped rows out, each as one Parquet file."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from dalign.errors import InputError
+from dalign.files.batch import Batch, Decision, FrameBatch
+
+# Rows of the first batch, from which the size of the others follows.
+FIRST_ROWS = 256
+DROPPED_COLUMNS: dict[str, pl.DataType] = {
+    "dropped_row": pl.UInt64(),
+    "dropped_reason": pl.String(),
+    "dropped_detail": pl.String(),
+}
+
+
+class ParquetRows:
+    """The rows of a Parquet file. batch_bytes: of decoded columns in a batch, about."""
+
+    suffix = ".parquet"
+
+    def __init__(self, path: Path, batch_bytes: int) -> None:
+        self.path = path
+        self.size_bytes = path.stat().st_size
+        self._batch_bytes = batch_bytes
+        try:
+            self.schema = pl.read_parquet_schema(path)
+            self._rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def batches(
+        self, texts: Sequence[str], others: Sequence[str] = (), *, whole: bool
+    ) -> Iterator[tuple[Batch, int]]:
+        """Batches, each with about the bytes of the file read so far; with these columns, or with all."""
+        fields = None if whole else [*texts, *others]
+        first_row, rows = 0, FIRST_ROWS
+        while first_row < self._rows:
+            frame = self._read(first_row, rows, fields)
+            done = first_row + frame.height
+            yield FrameBatch(frame, first_row, self.path), self.size_bytes * done // self._rows
+            row_bytes = max(1.0, frame.estimated_size() / max(1, frame.height))
+            first_row, rows = done, max(1, min(4 * rows, int(self._batch_bytes / row_bytes)))
+
+    def _read(self, first_row: int, rows: int, fields: Sequence[str] | None) -> pl.DataFrame:
+        # Slices, because they alone hold no more than they are asked for: the streaming engine
+        # decodes whole row groups, several at once.
+        scan = pl.scan_parquet(self.path)
+        if fields is not None:
+            known = [field for field in dict.fromkeys(fields) if field in self.schema]
+            scan = scan.select(known or list(self.schema)[:1])
+        try:
+            return scan.slice(first_row, rows).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> InputError:
+        reason = str(error).strip().split("\n")[0]
+        what = f"cannot be read as Parquet ({reason}); write the file again"
+        return InputError.in_file(self.path, what, kind="unreadable_file")
+
+    def sink(self, out: Path | None, dropped: Path) -> ParquetSink:
+        """Where kept and dropped rows are written; kept ones nowhere without `out`."""
+        return ParquetSink(self.schema, out, dropped, self._batch_bytes)
+
+
+class ParquetSink:
+    """Writes kept and dropped rows, both files whole or not at all."""
+
+    def __init__(
+        self, schema: dict[str, pl.DataType], out: Path | None, dropped: Path, batch_bytes: int
+    ) -> None:
+        self._dropped = ParquetWriter(dropped, {**schema, **DROPPED_COLUMNS}, batch_bytes)
+        try:
+            self._kept = None if out is None else ParquetWriter(out, dict(schema), batch_bytes)
+        except OSError:
+            self._dropped.abort()
+            raise
+        self._writers = [self._dropped] if self._kept is None else [self._dropped, self._kept]
+
+    def write(self, batch: Batch, decision: Decision) -> None:
+        """Writes a batch's rows, each where its decision says."""
+        assert isinstance(batch, FrameBatch)
+        if self._kept is not None:
+            self._kept.write(_own(batch.frame.filter(decision.keep), batch.rows))
+        if not decision.keep.all():
+            self._dropped.write(_own(dropped_rows(batch, decision), batch.rows))
+
+    def finish(self) -> None:
+        """Puts both files in their places, the rows last: where they are, all is."""
+        for writer in self._writers:
+            writer.end()
+        for writer in self._writers:
+            writer.place()
+
+    def abort(self) -> None:
+        """Leaves nothing behind."""
+        for writer in self._writers:
+            writer.abort()
+
+
+def dropped_rows(batch: FrameBatch, decision: Decision) -> pl.DataFrame:
+    """The dropped rows of a batch with their numbers, reasons and details."""
+    numbers = pl.int_range(
+        batch.first_row, batch.first_row + batch.rows, dtype=pl.UInt64, eager=True
+    )
+    told = zip(DROPPED_COLUMNS, (numbers, decision.reasons, decision.details), strict=True)
+    return batch.frame.with_columns(**dict(told)).filter(~decision.keep)
+
+
+def _own(table: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """The table, in memory of its own where it is the smaller part of so many rows: a filtered text
+    column points into the whole batch, and would keep it until the table is written."""
+    if 2 * table.height >= rows:
+        return table
+    return pl.DataFrame(table.to_dict(as_series=False), schema=table.schema)
+
+
+class ParquetWriter:
+    """One Parquet file, written table by table: polars' own writer, in a thread that waits for them."""
+
+    def __init__(self, path: Path, schema: dict[str, pl.DataType], batch_bytes: int) -> None:
+        self._path = path
+        self._temporary = path.with_name(path.name + ".tmp")
+        # A place to try before the thread does: the error is the caller's.
+        self._temporary.open("wb").close()
+        self._batch_bytes = batch_bytes
+        self._schema = schema
+        self._waiting: list[pl.DataFrame] = []
+        self._waiting_bytes = 0
+        self._queue: queue.Queue[pl.DataFrame | None] = queue.Queue(1)
+        self._error: BaseException | None = None
+        self._is_aborted = False
+        self._thread: threading.Thread | None = None
+
+    def write(self, table: pl.DataFrame) -> None:
+        """Adds rows. Raises InputError where they cannot be written."""
+        self._waiting.append(table)
+        self._waiting_bytes += int(table.estimated_size())
+        if self._waiting_bytes >= self._batch_bytes:
+            self._flush()
+
+    def end(self) -> None:
+        """Waits until all rows are written."""
+        self._flush()
+        thread = self._started(1)
+        self._put(None)
+        thread.join()
+        self._check()
+
+    def place(self) -> None:
+        """Puts the file in its place."""
+        os.replace(self._temporary, self._path)
+
+    def abort(self) -> None:
+        """Ends the thread, and leaves no file."""
+        self._is_aborted = True
+        while self._thread is not None and self._thread.is_alive():
+            try:
+                self._queue.put(None, timeout=0.1)
+            except queue.Full:
+                pass  # the thread is still at work on the table before it
+            self._thread.join(0.1)
+        self._temporary.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            table = pl.concat(self._waiting, rechunk=True)
+            self._started(table.height)
+            self._put(table)
+        self._waiting, self._waiting_bytes = [], 0
+
+    def _started(self, group_rows: int) -> threading.Thread:
+        """The thread that writes; groups of so many rows, as many as it holds in memory."""
+        if self._thread is None:
+            from polars.io.plugins import register_io_source
+
+            source = register_io_source(lambda *_: self._tables(), schema=self._schema)
+            arguments = (source, max(1, group_rows))
+            self._thread = threading.Thread(target=self._sink, args=arguments, daemon=True)
+            self._thread.start()
+        return self._thread
+
+    def _put(self, table: pl.DataFrame | None) -> None:
+        while True:
+            self._check()
+            try:
+                self._queue.put(table, timeout=1.0)
+            except queue.Full:
+                continue
+            return
+
+    def _check(self) -> None:
+        if self._error is not None:
+            reason = str(self._error).strip().split("\n")[0]
+            what = f"cannot be written ({reason}); free space or name another place"
+            raise InputError.in_file(self._path, what, kind="unwritable_file")
+
+    def _tables(self) -> Iterator[pl.DataFrame]:
+        yield pl.DataFrame(schema=self._schema)
+        while (table := self._queue.get()) is not None:
+            if self._is_aborted:
+                return
+            yield table
+
+    def _sink(self, source: pl.LazyFrame, group_rows: int) -> None:
+        try:
+            source.sink_parquet(self._temporary, row_group_size=group_rows, statistics=False)
+        except BaseException as error:  # noqa: BLE001 - told by the thread that writes
+            self._error = error
+            # Nobody takes tables any more.
+            while not self._queue.empty():
+                self._queue.get_nowait()

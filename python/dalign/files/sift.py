@@ -1,0 +1,220 @@
+"""JSONL and Parquet files larger than memory: rows looked at batch by batch, kept ones written, dropped ones beside.
+
+The same decision works on both kinds.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dalign.errors import InputError
+from dalign.files.batch import Batch, Decision
+from dalign.files.jsonl import JsonlRows, JsonlSink
+from dalign.files.parquet import ParquetRows, ParquetSink
+from dalign.files.refusals import refusals
+from dalign.progress import Progress, Silent
+
+RowFile = JsonlRows | ParquetRows
+Decide = Callable[[Batch], Decision]
+
+BATCH_SHARE = 16
+LEAST_MEMORY_MIB = 16
+_SUFFIXES: dict[str, type[JsonlRows | ParquetRows]] = {
+    ".jsonl": JsonlRows,
+    ".ndjson": JsonlRows,
+    ".parquet": ParquetRows,
+}
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a command did. `dropped`: rows by reason."""
+
+    rows: int
+    kept: int
+    dropped: dict[str, int]
+    seconds: float
+
+    def as_json(self) -> dict[str, object]:
+        """The counts with the most memory that the process has had."""
+        return {
+            "rows": self.rows, "kept": self.kept, "dropped": self.dropped,
+            "seconds": round(self.seconds, 3), "peak_mib": peak_mib(),
+        }  # fmt: skip
+
+
+def peak_mib() -> int:
+    """The most memory that this process has had, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # What getrusage tells there counts the process that started this one too.
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) // 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // _MIB
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """One pass over a file: what is read, where kept rows go, and about how much memory batches and tables may take."""
+
+    name: str
+    source: Path
+    out: Path
+    memory_mib: int = 256
+    force: bool = False
+    progress: Progress = field(default_factory=Silent)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory in bytes."""
+        return self.memory_mib * _MIB
+
+    @property
+    def table_mib(self) -> int:
+        """What a table of hashes may take of the memory; beyond it they go to temporary files."""
+        return max(1, self.memory_mib // 2)
+
+    def open(self) -> RowFile:
+        """The input, once the output is known to be writable."""
+        rows = open_rows(self.source, self.memory_mib)
+        check_out(self.source, self.out, force=self.force)
+        return rows
+
+    def sift(self, source: RowFile, texts: Sequence[str], decide: Decide) -> Counts:
+        """Writes the rows that `decide` keeps, the others with their reasons beside. texts: fields of texts that it looks at."""
+        began = time.monotonic()
+        rows = kept = 0
+        dropped: Counter[str] = Counter()
+        with open_sink(source, self.out, dropped_path(self.out, source.suffix)) as sink:
+            batches = source.batches(texts, whole=True)
+            for batch in watched(source, batches, self.progress, self.name):
+                decision = decide(batch)
+                sink.write(batch, decision)
+                rows += batch.rows
+                kept += int(decision.keep.sum())
+                for reason, count in decision.reasons.drop_nulls().value_counts().iter_rows():
+                    dropped[reason] += count
+            check_any(source, rows)
+            sink.finish()
+        self.progress.finish(self.name, f"kept {kept} of {rows} rows")
+        return Counts(rows, kept, dict(sorted(dropped.items())), time.monotonic() - began)
+
+
+def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
+    """The file's rows; its name's ending says which kind it is. Raises InputError where it cannot be read.
+
+    share: how many batches the memory could hold; reading and writing have several at once.
+    """
+    if memory_mib < LEAST_MEMORY_MIB:
+        raise InputError(
+            f"--memory-mib {memory_mib}: give at least {LEAST_MEMORY_MIB}",
+            kind="too_small", key="memory_mib", value=memory_mib, limit=LEAST_MEMORY_MIB,
+        )  # fmt: skip
+    kind = _kind(path)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "no such file"
+        raise InputError.in_file(path, f"{what}; name a JSONL or Parquet file", kind="missing_file")
+    if path.stat().st_size == 0:
+        raise InputError.in_file(path, "is empty; it needs at least one row", kind="empty")
+    try:
+        path.open("rb").close()
+        return kind(path, memory_mib * _MIB // share)
+    except OSError as error:
+        what = f"{error.strerror}; it must be readable"
+        raise InputError.in_file(path, what, kind="unreadable_file") from error
+
+
+def _kind(path: Path) -> type[JsonlRows | ParquetRows]:
+    kind = _SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        what = f"its name must end in {', '.join(_SUFFIXES)}, which says what it is"
+        raise InputError.in_file(path, what, kind="unknown_choice", value=path.suffix)
+    return kind
+
+
+def dropped_path(out: Path, suffix: str) -> Path:
+    """Where the dropped rows go: `kept.dropped.jsonl` beside `kept.jsonl`."""
+    return out.with_name(f"{out.stem}.dropped{suffix}")
+
+
+def dropped_beside(source: Path, out: Path) -> Path:
+    """Where the dropped rows of this input go, which are of its kind."""
+    return dropped_path(out, _kind(source).suffix)
+
+
+def check_out(source: Path, out: Path, *, force: bool, suffix: str | None = None) -> None:
+    """Raises InputError where the result cannot be written: no such folder, another kind, or something there already.
+
+    suffix: what `out` must end in; unless given, it is of the input's kind.
+    """
+    kind, what = "unknown_choice", ""
+    if suffix is None and _kind(out) is not _kind(source):
+        what = f"must be of the kind of {source}; end its name in {source.suffix}"
+    elif suffix is not None and out.suffix.lower() != suffix:
+        what = f"its name must end in {suffix}: that is what is written"
+    elif not out.parent.is_dir():
+        kind, what = "missing_folder", f"there is no folder {out.parent}; make it first"
+    if what:
+        raise InputError.in_file(out, what, kind=kind)
+    results = (out, dropped_beside(source, out))
+    # Files are written beside their places first.
+    for path in (*results, *(path.with_name(f"{path.name}.tmp") for path in results)):
+        if path.exists() and source.exists() and path.samefile(source):
+            what = "is the input; name another file, rows are never edited"
+            raise InputError.in_file(path, what, kind="is_input")
+        if path.is_dir() or (path.exists() and not force):
+            what = "is there already; name another file, or overwrite it with --force"
+            raise InputError.in_file(path, what, kind="exists")
+
+
+@contextmanager
+def open_sink(
+    source: RowFile, out: Path | None, dropped: Path
+) -> Iterator[JsonlSink | ParquetSink]:
+    """Where kept and dropped rows go. Leaves nothing half written, whatever goes wrong inside."""
+    with refusals(dropped):
+        sink = source.sink(out, dropped)
+    try:
+        with refusals(dropped):
+            yield sink
+    except BaseException:
+        sink.abort()
+        raise
+
+
+def watched(
+    source: RowFile, batches: Iterable[tuple[Batch, int]], progress: Progress, name: str
+) -> Iterator[Batch]:
+    """The batches of a file, each one shown as progress."""
+    total = max(1, source.size_bytes // _MIB)
+    progress.start(name, total)
+    for batch, done in batches:
+        yield batch
+        progress.advance(name, min(total, done // _MIB), f"MB, {batch.first_row + batch.rows} rows")
+
+
+def look_through(
+    source: RowFile, texts: Sequence[str], others: Sequence[str], progress: Progress, name: str
+) -> Iterator[Batch]:
+    """The batches of a file with these fields alone. Raises InputError where there is no row."""
+    rows = 0
+    for batch in watched(source, source.batches(texts, others, whole=False), progress, name):
+        rows += batch.rows
+        yield batch
+    check_any(source, rows)
+    progress.finish(name, f"{rows} rows")
+
+
+def check_any(source: RowFile, rows: int) -> None:
+    """Raises InputError where a file has no row."""
+    if rows == 0:
+        raise InputError.in_file(source.path, "has no row; it needs at least one", kind="empty")

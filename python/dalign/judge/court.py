@@ -1,0 +1,132 @@
+"""THE asker of judges: renders what is asked, k times each, and tells what became of each reply."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from dalign import _core
+from dalign.models.protocol import Reply, Request, Sampling
+from dalign.rows import Message, row_seed
+from dalign.spec.templates import escape_control
+
+_Q = TypeVar("_Q", contravariant=True)
+_V = TypeVar("_V", covariant=True)
+Q = TypeVar("Q")
+V = TypeVar("V")
+
+# Gives the reply to each request, in order; see `models.ask.Ask`.
+Asked = Callable[[Sequence[Request], Sampling], Sequence[Reply]]
+Clean = Callable[[str], str]
+
+
+class Put(Protocol[_Q]):
+    """A kind of question to a judge: how it is put."""
+
+    @property
+    def name(self) -> str:
+        """Tells the ids of its requests from those of other kinds."""
+        ...
+
+    def id_of(self, question: _Q) -> str:
+        """The id of the row that is asked about."""
+        ...
+
+    @property
+    def whole_nonce(self) -> bool:
+        """Whether the conversation shows its nonce as a whole or not at all, and in its last message alone."""
+        ...
+
+    def messages(self, question: _Q, nonce: str, clean: Clean) -> tuple[Message, ...]:
+        """The conversation. nonce: fences untrusted text; clean: breaks up control tokens in it."""
+        ...
+
+
+class Form(Put[_Q], Protocol[_Q, _V]):
+    """A kind of question, and how a reply to it is read."""
+
+    def read(self, question: _Q, reply: str) -> _V | None:
+        """What a reply says; None where it does not say it."""
+        ...
+
+
+@dataclass
+class Said(Generic[V]):
+    """What the replies to each question say, those that say nothing left out, and how many are in each state.
+
+    States: ok; missing (it does not say it), truncated, timed_out, error.
+    """
+
+    values: list[list[V]]
+    states: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def failed(self) -> int:
+        """How many replies say nothing."""
+        return self.states.total() - self.states["ok"]
+
+
+class Court:
+    """Asks by forms. Nonces and the judge's draws are keyed hashes of the seed and of the row."""
+
+    def __init__(self, control_tokens: Sequence[str], seed: int) -> None:
+        """control_tokens: of the judge's engine; broken up in untrusted text."""
+        self._control = control_tokens
+        # Most texts have no character that a control token begins with.
+        self._begins = frozenset(token[0] for token in control_tokens if token)
+        self._seed = seed
+
+    def requests(self, form: Put[Q], questions: Sequence[Q], k: int) -> list[Request]:
+        """k requests a question, sample by sample."""
+        return [r for question in questions for r in self._samples(form, question, k)]
+
+    def _samples(self, form: Put[Q], question: Q, k: int) -> Iterator[Request]:
+        """The samples' conversations differ in the nonce alone, so that one is filled in and the others take their own."""
+        parent, seed = form.id_of(question), str(self._seed)
+        messages, shown = tuple[Message, ...](), ""
+        for sample in range(k):
+            row = _core.row_id([parent], form.name, sample)
+            nonce = _core.row_id([seed, row], "nonce", sample)
+            if shown and form.whole_nonce:
+                messages = (*messages[:-1], _with_nonce(messages[-1], shown, nonce))
+            else:
+                messages = form.messages(question, nonce, self.clean)
+            shown = nonce
+            yield Request(row, messages, row_seed(self._seed, row))
+
+    def clean(self, text: str) -> str:
+        """Untrusted text with the judge's control tokens broken up."""
+        if self._begins.isdisjoint(text):
+            return text
+        return escape_control(text, self._control)
+
+    def ask(
+        self, form: Form[Q, V], questions: Sequence[Q], k: int, ask: Asked, sampling: Sampling
+    ) -> Said[V]:
+        """What the k replies to each question say."""
+        replies = ask(self.requests(form, questions, k), sampling)
+        said: Said[V] = Said([[] for _ in questions])
+        for number, reply in enumerate(replies):
+            value = form.read(questions[number // k], reply.text)
+            state = state_of(reply, understood=value is not None)
+            said.states[state] += 1
+            if value is not None and state == "ok":
+                said.values[number // k].append(value)
+        return said
+
+
+def _with_nonce(message: Message, old: str, new: str) -> Message:
+    return Message(role=message["role"], content=message["content"].replace(old, new))
+
+
+def state_of(reply: Reply, *, understood: bool) -> str:
+    """ok, or why a reply says nothing: a failed request is a state too, whatever text it has."""
+    if reply.finish == "timeout":
+        return "timed_out"
+    if reply.finish == "error":
+        return "error"
+    if understood:
+        return "ok"
+    return "truncated" if reply.finish == "length" else "missing"

@@ -1,0 +1,117 @@
+"""How well does an answer follow the policy? Asked k times; the replies become verdicts, and these one score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from dalign import _core
+from dalign.judge.court import Clean
+from dalign.models.protocol import Reply, Request
+from dalign.rows import Message, Score, Verdict
+from dalign.spec.templates import Templates
+from dalign.spec.types import GENERAL, Spec
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a judge is asked about. `reasoning` is None where it must not be seen; `hint` is the other AI's opinion."""
+
+    id: str
+    category: str
+    messages: tuple[Message, ...]
+    answer: str
+    reasoning: str | None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How verdicts are drawn and reduced. low and high bound a valid score."""
+
+    k: int
+    min_valid: int
+    low: float
+    high: float
+    aggregate: str
+    parameter: float | None = None
+
+
+class ScoreForm:
+    """Puts a completion before the judge, with the policy of its category."""
+
+    name = "verdict"
+
+    def __init__(self, spec: Spec, templates: Templates) -> None:
+        self._templates = templates
+        # Rendered once: many requests share the text.
+        self._system = {
+            name: templates.judge_system(templates.spec(spec, name))
+            for name in (*spec.names, GENERAL)
+        }
+
+    @property
+    def whole_nonce(self) -> bool:
+        """As the template has it."""
+        return self._templates.shows_whole("judge_user.j2", "nonce")
+
+    def id_of(self, question: Question) -> str:
+        """The completion's id."""
+        return question.id
+
+    def messages(self, question: Question, nonce: str, clean: Clean) -> tuple[Message, ...]:
+        """The judge's conversation (paper figure 6)."""
+        asked = [Message(role=m["role"], content=clean(m["content"])) for m in question.messages]
+        thought = None if question.reasoning is None else clean(question.reasoning)
+        user = self._templates.judge_user(
+            asked, clean(question.answer), reasoning=thought, nonce=nonce, hint=question.hint
+        )
+        return (self._system[question.category], user)
+
+
+def verdicts_of(
+    questions: Sequence[Question],
+    requests: Sequence[Request],
+    replies: Sequence[Reply],
+    scale: Scale,
+) -> pl.DataFrame:
+    """The verdicts (columns `Verdict`): a reply's score, or the state that stands for none."""
+    texts = pl.Series([reply.text for reply in replies], dtype=pl.String)
+    parsed = pl.DataFrame(_core.parse_verdicts(texts, scale.low, scale.high))
+    owners = pl.DataFrame(
+        {"completion_id": [q.id for q in questions], "category": [q.category for q in questions]},
+        schema={"completion_id": pl.String, "category": pl.String},
+    )
+    of = pl.int_range(len(replies), dtype=pl.UInt32, eager=True)
+    finish = pl.col("finish")
+    state = (
+        pl.when(finish == "timeout").then(pl.lit("timed_out"))
+        .when(finish == "error").then(pl.lit("error"))
+        .when((finish == "length") & (pl.col("state") != "ok")).then(pl.lit("truncated"))
+        .otherwise(pl.col("state"))
+    )  # fmt: skip
+    rows = parsed.select("state", "score", "stance").with_columns(
+        *owners[of // scale.k].get_columns(),
+        pl.Series("id", [request.id for request in requests], dtype=pl.String),
+        pl.Series("finish", [reply.finish for reply in replies], dtype=pl.String),
+        (of % scale.k).alias("sample"),
+        texts.alias("reply"),
+    )
+    rows = rows.with_columns(state=state)
+    return rows.with_columns(score=pl.when(pl.col("state") == "ok").then(pl.col("score"))).select(
+        pl.col(name).cast(dtype) for name, dtype in Verdict.COLUMNS.items()
+    )
+
+
+def scores_of(verdicts: pl.DataFrame, scale: Scale) -> pl.DataFrame:
+    """One row a completion (columns `Score`): the aggregated score (null: unjudged) and how many verdicts were valid."""
+    owners = verdicts[:: scale.k].select("completion_id", "category")
+    offsets = pl.int_range(0, verdicts.height + 1, scale.k, dtype=pl.UInt32, eager=True)
+    reduced = pl.DataFrame(
+        _core.aggregate(
+            verdicts["score"], offsets, scale.aggregate, scale.parameter, scale.min_valid
+        )
+    )
+    return owners.with_columns(reduced["score"], reduced["n_valid"]).cast(pl.Schema(Score.COLUMNS))

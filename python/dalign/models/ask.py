@@ -1,0 +1,146 @@
+"""THE way to ask a model for many replies: journalled as they come, not asked again after a kill or an edit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from dalign.models.protocol import Engine, Reply, Request, Sampling
+from dalign.progress import Progress, Silent
+from dalign.store.memory import Kept, Memory
+
+KEY_CHARACTERS = 32
+# A message this long is a policy: many requests share it, and it is hashed once.
+_SHARED = 4096
+
+
+class Ask:
+    """Puts requests to one engine. With a memory, a kill loses the batch in flight at most.
+
+    A request whose key is in the memory of an earlier run, with other inputs, is not made again. The engine gets the
+    other requests alone; which these are does not change with a kill, so that its batches do not either.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        memory: Memory | None = None,
+        *,
+        progress: Progress | None = None,
+        name: str = "",
+        total: int | None = None,
+    ) -> None:
+        """name: of the progress; without one nothing is shown. total: requests of all calls; None: those of the first."""
+        self.engine = engine
+        self._memory, self._name, self._total = memory, name, total
+        self._progress = progress or Silent()
+        self._done, self._begun = 0, False
+
+    def __call__(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
+        """The reply to each request, in order."""
+        return self.chunk(0)(requests, sampling)
+
+    def chunk(self, number: int) -> Chunk:
+        """Asks for one chunk of rows, whose replies are kept together."""
+        return Chunk(self, number)
+
+    def replies(
+        self, requests: Sequence[Request], sampling: Sampling, chunk: int
+    ) -> tuple[list[Reply], int]:
+        """The reply to each request, in order, and how many were taken over. chunk: of which the requests are."""
+        self._begin(len(requests))
+        if self._memory is None:
+            found = self._found(requests, sampling)
+            return [found[request.id] for request in requests], 0
+        keys = Keys(self.engine.fingerprint, sampling)
+        key_of = {request.id: keys.of(request) for request in requests}
+        earlier = self._memory.recall(list(key_of.values()))
+        wanted = [request for request in requests if key_of[request.id] not in earlier]
+        kept = {row.id: row for row in self._memory.in_work() if key_of.get(row.id) == row.key}
+        taken_over = len(requests) - len(wanted)
+        self._advance(taken_over + len(kept))
+        for replies in self.engine.stream(wanted, sampling, set(kept)):
+            rows = [Kept(r.id, key_of[r.id], r.text, r.finish, r.tokens) for r in replies]
+            self._memory.append(rows)
+            kept.update((row.id, row) for row in rows)
+            self._advance(len(rows))
+        ordered = [
+            kept.get(request.id) or earlier[key_of[request.id]]._replace(id=request.id)
+            for request in requests
+        ]
+        self._memory.keep(chunk, ordered)
+        return [Reply(row.id, row.text, row.finish, row.tokens) for row in ordered], taken_over
+
+    def _found(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, Reply]:
+        found: dict[str, Reply] = {}
+        for replies in self.engine.stream(requests, sampling):
+            found.update((reply.id, reply) for reply in replies)
+            self._advance(len(replies))
+        return found
+
+    def skip(self, requests: int) -> None:
+        """Notes requests that an earlier call of the program has had answered."""
+        self._begin(requests)
+        self._advance(requests)
+
+    def finish(self, note: str) -> None:
+        """Ends the progress with a word on the result."""
+        self._begin(0)
+        self._progress.finish(self._name, note)
+
+    def _begin(self, requests: int) -> None:
+        if self._name and not self._begun:
+            self._begun = True
+            self._progress.start(self._name, requests if self._total is None else self._total)
+
+    def _advance(self, requests: int) -> None:
+        self._done += requests
+        if self._name:
+            self._progress.advance(self._name, self._done)
+
+
+class Chunk:
+    """Asks for one chunk of rows. taken_over: replies that an earlier run, with other inputs, has had."""
+
+    def __init__(self, ask: Ask, number: int) -> None:
+        self._ask, self._number = ask, number
+        self.taken_over = 0
+
+    def __call__(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
+        """The reply to each request, in order."""
+        replies, taken_over = self._ask.replies(requests, sampling, self._number)
+        self.taken_over += taken_over
+        return replies
+
+
+def words_of(taken_over: int) -> str:
+    """What a progress line adds where replies were taken over; nothing where none were."""
+    return f", {taken_over} of them taken over" if taken_over else ""
+
+
+class Keys:
+    """Digests of all that determines a reply: the engine's fingerprint, the settings, the row's seed, every message.
+
+    The messages are those that the model reads: policy, templates, prompt, and the answer to be judged are in them.
+    """
+
+    def __init__(self, fingerprint: str, sampling: Sampling) -> None:
+        drawn = f"{sampling.temperature!r}\0{sampling.max_new_tokens}\0{sampling.top_p!r}"
+        self._start = hashlib.sha256(f"{fingerprint}\0{drawn}".encode())
+        self._shared: dict[str, bytes] = {}
+
+    def of(self, request: Request) -> str:
+        """A request's key; its id is no part of it."""
+        hasher = self._start.copy()
+        hasher.update(b"\0%d" % request.seed)
+        for message in request.messages:
+            content = message["content"]
+            if len(content) >= _SHARED:
+                digest = self._shared.get(content)
+                if digest is None:
+                    digest = self._shared[content] = hashlib.sha256(content.encode()).digest()
+                hasher.update(b"\0%b\1" % message["role"].encode() + digest)
+            else:
+                encoded = content.encode()
+                hasher.update(b"\0%b\0%d\0" % (message["role"].encode(), len(encoded)) + encoded)
+        return hasher.hexdigest()[:KEY_CHARACTERS]

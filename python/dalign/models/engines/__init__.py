@@ -1,0 +1,1 @@
+"""What runs a model, one file an engine: in this process, on a server, from a script."""

@@ -1,0 +1,213 @@
+"""A transformers model in this process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dalign import config
+from dalign.errors import InputError
+from dalign.models.checkpoint import (
+    check_checkpoint,
+    fingerprint,
+    import_transformers,
+    load_model,
+    load_tokenizer,
+)
+from dalign.models.engines.kind import EngineKind
+from dalign.models.probe import special_token_ids
+from dalign.models.protocol import Reply, Request, Sampling
+from dalign.models.render import Renderer
+from dalign.rows import Message
+
+if TYPE_CHECKING:
+    from dalign.models.decoding import Decoded
+
+
+class LocalEngine:
+    """Completes conversations with a transformers model of any architecture that has a key-value cache.
+
+    A reply's text is what the model wrote: where the chat template opens the reasoning, the opening tag
+    belongs to the prompt. The model may be one in training; see `decode`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        batch_size: int,
+        fingerprint: str,
+        reasoning: config.Reasoning | None = None,
+    ) -> None:
+        """batch_size: completions side by side. fingerprint: a hash of the model's weights and tokenizer."""
+        self.model, self.tokenizer = model, tokenizer
+        self.batch_size = batch_size
+        self.reasoning = reasoning or config.Reasoning()
+        self.renderer = Renderer(tokenizer, self.reasoning)
+        self._fingerprint = fingerprint
+        self.end_ids = _end_ids(model, tokenizer, self.renderer.probe.end_token_ids)
+        tags = set(tokenizer.convert_tokens_to_ids([self.reasoning.open, self.reasoning.close]))
+        # Tags that are special tokens stay in the text; without them the reasoning could not be told from the answer.
+        self._unwritten = special_token_ids(tokenizer) - tags
+
+    @classmethod
+    def load(cls, model: config.Model) -> LocalEngine:
+        """The engine of the checkpoint folder `model.path`."""
+        folder = Path(model.path)
+        tokenizer = load_tokenizer(folder, model.trust_remote_code)
+        weights = load_model(folder, model.dtype, model.device, model.trust_remote_code)
+        tags = f"{model.reasoning.kind} {model.reasoning.open} {model.reasoning.close}"
+        settings = f"{fingerprint(folder)} {model.dtype} {tags}"
+        identity = hashlib.sha256(settings.encode()).hexdigest()
+        return cls(
+            weights,
+            tokenizer,
+            batch_size=model.batch_size,
+            fingerprint=identity,
+            reasoning=model.reasoning,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what determines the replies."""
+        return self._fingerprint
+
+    @property
+    def control_tokens(self) -> tuple[str, ...]:
+        """Strings that the model's template or tokenizer gives a meaning to, the tags among them; sorted."""
+        added = self.tokenizer.added_tokens_decoder.values()
+        # Some tokenizers add runs of blanks or plain words too; only what looks like a marker is one.
+        marking = {
+            token.content
+            for token in added
+            if token.special or token.content.strip()[:1] in ("<", "[")
+        }
+        return tuple(
+            sorted(
+                {text for text in marking if text.strip()}
+                | set(self.renderer.probe.markers)
+                | self._tags()
+            )
+        )
+
+    def _tags(self) -> set[str]:
+        return (
+            {self.reasoning.open, self.reasoning.close} if self.reasoning.kind == "tags" else set()
+        )
+
+    def prompt_ids(self, conversations: Sequence[tuple[Message, ...]]) -> list[list[int]]:
+        """The token ids of each conversation, generation prompt included. Equal ones are rendered once."""
+        prompts = self.renderer.prompts(conversations)
+        distinct = list(dict.fromkeys(prompts))
+        if not distinct:
+            return []
+        ids = self.tokenizer(distinct, add_special_tokens=False)["input_ids"]
+        ids_of = dict(zip(distinct, ids, strict=True))
+        return [ids_of[prompt] for prompt in prompts]
+
+    def texts_of(self, decoded: Sequence[Decoded]) -> list[str]:
+        """What the model wrote in each completion: its text without the end token and other special tokens.
+
+        The reasoning's tags stay, also where they are special tokens.
+        """
+        if not decoded:
+            # batch_decode makes one empty text of no list.
+            return []
+        written = [[i for i in d.ids if i not in self._unwritten] for d in decoded]
+        texts: list[str] = self.tokenizer.batch_decode(
+            written, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return texts
+
+    def stream(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        done: AbstractSet[str] = frozenset(),
+    ) -> Iterator[list[Reply]]:
+        """Replies, a batch at a time, shortest prompts first.
+
+        Batches are cut from `requests` alone: one whose ids are all in `done` is skipped, one that is
+        partly done runs whole and yields what is missing.
+        Raises InputError for a prompt that leaves no room for `max_new_tokens`, before anything is generated.
+        """
+        prompts = self.prompt_ids([request.messages for request in requests])
+        self._check_room(requests, prompts, sampling.max_new_tokens)
+        return self._batches(requests, prompts, sampling, done)
+
+    def _batches(
+        self,
+        requests: Sequence[Request],
+        prompts: list[list[int]],
+        sampling: Sampling,
+        done: AbstractSet[str],
+    ) -> Iterator[list[Reply]]:
+        # Here, as it loads torch, which what asks for an engine's KIND alone does not need.
+        from dalign.models.decoding import decode
+
+        order = sorted(range(len(requests)), key=lambda i: len(prompts[i]))
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            if all(requests[i].id in done for i in rows):
+                continue
+            seeds = [requests[i].seed for i in rows]
+            decoded = decode(self.model, [prompts[i] for i in rows], seeds, sampling, self.end_ids)
+            replies = self.replies([requests[i].id for i in rows], decoded)
+            yield [reply for reply in replies if reply.id not in done]
+
+    def replies(self, rows: Sequence[str], decoded: Sequence[Decoded]) -> list[Reply]:
+        """What was written for each row. `tokens` counts what was generated, the end token included."""
+        return [
+            Reply(row, text, "stop" if d.ended else "length", len(d.ids) + d.ended)
+            for row, d, text in zip(rows, decoded, self.texts_of(decoded), strict=True)
+        ]
+
+    def _check_room(
+        self, requests: Sequence[Request], prompts: list[list[int]], max_new_tokens: int
+    ) -> None:
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if limit is None:
+            return
+        for request, prompt in zip(requests, prompts, strict=True):
+            if len(prompt) + max_new_tokens > limit:
+                raise InputError(
+                    f"request {request.id}: its prompt has {len(prompt)} tokens, which with max_new_tokens = "
+                    f"{max_new_tokens} exceeds the model's {limit} positions; shorten the prompt or lower max_new_tokens"
+                )
+
+
+def _end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple[int, ...]:
+    """The tokens that end a completion: the tokenizer's, the generation config's, the template's."""
+    ends = set(template_ends)
+    settings = getattr(model, "generation_config", None)
+    for end in (tokenizer.eos_token_id, getattr(settings, "eos_token_id", None)):
+        if end is not None:
+            ends.update([end] if isinstance(end, int) else end)
+    if not ends:
+        raise InputError(
+            "the checkpoint names no end token, so no completion could end; "
+            "set eos_token in its tokenizer_config.json or eos_token_id in its generation_config.json"
+        )
+    return tuple(sorted(ends))
+
+
+def _open(model: config.Model, threads: int) -> LocalEngine:
+    check_checkpoint(Path(model.path))
+    import_transformers()
+    import torch
+
+    torch.set_num_threads(threads)
+    return LocalEngine.load(model)
+
+
+KIND = EngineKind(
+    name="transformers",
+    writes_open_tag=False,
+    fingerprint_of=lambda model: fingerprint(Path(model.path)),
+    open=_open,
+    check=lambda model: check_checkpoint(Path(model.path)),
+)

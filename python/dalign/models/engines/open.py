@@ -1,0 +1,52 @@
+"""The table of engines, and a config's model by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from dalign.config import EngineName, Model
+from dalign.errors import InputError
+from dalign.models.engines.kind import EngineKind
+from dalign.models.protocol import Engine
+
+# The file that has each engine's KIND; imported where one is asked for, as what it needs takes long to load.
+ENGINES: Mapping[EngineName, str] = {
+    "transformers": "dalign.models.engines.local",
+    "openai": "dalign.models.engines.server",
+    "scripted": "dalign.models.engines.scripted",
+}
+
+
+def kind_of(model: Model) -> EngineKind:
+    """What is to be known of the engine that runs this model."""
+    kind: EngineKind = import_module(ENGINES[model.engine]).KIND
+    return kind
+
+
+def resolved(model: Model, checkpoints: Mapping[str, Path]) -> Model:
+    """The model with the folder that its path's name stands for, such as that of 'sandbox'; itself without one."""
+    folder = checkpoints.get(model.path) if kind_of(model).path_is_checkpoint else None
+    return model if folder is None else model.model_copy(update={"path": str(folder)})
+
+
+def checkpoint_of(model: Model) -> Path:
+    """The folder that holds this model's weights and tokenizer. Raises InputError if it has none here."""
+    folder = kind_of(model).checkpoint(model)
+    if folder is None:
+        raise InputError(
+            f"model '{model.path}' runs elsewhere, and its checkpoint is not named; "
+            "set model.checkpoint to its folder to train it or to evaluate what was trained"
+        )
+    return folder
+
+
+def open_engine(
+    model: Model, *, threads: int, checkpoints: Mapping[str, Path] | None = None
+) -> Engine:
+    """The engine, loaded. threads: what this process computes with; checkpoints: see `resolved`.
+
+    Raises InputError for a model that cannot be used and MissingExtraError without torch.
+    """
+    return kind_of(model).open(resolved(model, checkpoints or {}), threads)

@@ -1,0 +1,278 @@
+"""Any OpenAI-compatible server (vLLM, SGLang, llama.cpp, hosted): many requests in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+import aiohttp
+
+from dalign import config
+from dalign.errors import InputError, ServerError
+from dalign.models.engines.in_flight import arrivals
+from dalign.models.engines.kind import EngineKind
+from dalign.models.protocol import Reply, Request, Sampling
+from dalign.rows import Finish
+
+ATTEMPTS = 5
+LONGEST_WAIT_S = 60.0
+CONNECT_TIMEOUT_S = 30.0
+# What the column of token counts holds.
+MOST_TOKENS = 2**32 - 1
+# A server's template cannot be seen, so untrusted text is cleared of the markers of the known ones.
+KNOWN_MARKERS = (
+    "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "[INST]", "[/INST]",
+    "<<SYS>>", "<</SYS>>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>",
+    "<|eot_id|>", "<start_of_turn>", "<end_of_turn>", "<|system|>", "<|user|>", "<|assistant|>",
+    "<|end|>", "<|start|>", "<|channel|>", "<|message|>", "<|return|>",
+)  # fmt: skip
+FINISHES: dict[str | None, Finish] = {"stop": "stop", "length": "length", None: "stop"}
+
+
+class ServerEngine:
+    """Completes conversations by POST …/chat/completions, `concurrency` requests in flight.
+
+    Rate limits (429) are waited out and cost no attempt. Server errors and lost connections are
+    retried `attempts` times in all; then a request that fails alone is an `error` reply, and a
+    server that has answered nothing yet, or is gone, is a ServerError. One attempt over
+    `timeout_s` seconds is a `timeout` reply.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        concurrency: int = 64,
+        timeout_s: float = 300.0,
+        reasoning: config.Reasoning | None = None,
+        attempts: int = ATTEMPTS,
+        backoff_s: float = 0.5,
+    ) -> None:
+        """backoff_s: the wait after a first failure; it doubles with each."""
+        self.name, self.url = name, base_url.rstrip("/") + "/chat/completions"
+        self._api_key = api_key
+        self.concurrency, self.timeout_s = concurrency, timeout_s
+        self.reasoning = reasoning or config.Reasoning()
+        self.attempts, self.backoff_s = attempts, backoff_s
+
+    @classmethod
+    def of(cls, model: config.Model) -> ServerEngine:
+        """The engine of a config's section; its key, if any, is in the environment variable named there."""
+        if not model.base_url:
+            raise InputError("engine 'openai' needs base_url, such as http://127.0.0.1:8000/v1")
+        return cls(
+            model.path,
+            model.base_url,
+            api_key=os.environ.get(model.api_key_env) or None,
+            concurrency=model.batch_size,
+            timeout_s=model.timeout_s,
+            reasoning=model.reasoning,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the model's name and tags: a server's weights and address cannot be told apart."""
+        tags = f"{self.reasoning.kind} {self.reasoning.open} {self.reasoning.close}"
+        return hashlib.sha256(f"openai {self.name} {tags}".encode()).hexdigest()
+
+    @property
+    def control_tokens(self) -> tuple[str, ...]:
+        """The tags and the markers of the known chat templates."""
+        tags = (self.reasoning.open, self.reasoning.close) if self.reasoning.kind == "tags" else ()
+        return tuple(sorted({*tags, *KNOWN_MARKERS}))
+
+    def stream(
+        self,
+        requests: Sequence[Request],
+        sampling: Sampling,
+        done: AbstractSet[str] = frozenset(),
+    ) -> Iterator[list[Reply]]:
+        """Replies as they finish, in lists of what has come since the last one.
+
+        The requests run in a thread of their own, also while the caller works on what it was given.
+        Raises ServerError where the server cannot be reached or refuses a request.
+        """
+        pending = [request for request in requests if request.id not in done]
+        if not pending:
+            return iter(())
+
+        async def work(emit: Callable[[Reply], None]) -> None:
+            queued, seen = iter(pending), _Seen()
+
+            async def worker(session: aiohttp.ClientSession) -> None:
+                for request in queued:
+                    emit(await self.complete(session, request, sampling, seen))
+
+            async with self.session() as session, asyncio.TaskGroup() as group:
+                for _ in range(min(self.concurrency, len(pending))):
+                    group.create_task(worker(session))
+
+        return arrivals(work)
+
+    async def complete(
+        self, session: aiohttp.ClientSession, request: Request, sampling: Sampling, seen: _Seen
+    ) -> Reply:
+        """One request's reply, with its retries. `seen` is what the calls beside it have met."""
+        failures = limits = 0
+        while True:
+            outcome = await self._attempt(session, request, sampling)
+            if isinstance(outcome, Reply):
+                seen.answers += outcome.finish != "timeout"
+                return outcome
+            if outcome.kind == "limited":
+                limits += 1
+                await asyncio.sleep(self._wait_s(limits, outcome, request))
+                continue
+            failures += 1
+            if failures >= self.attempts:
+                return self._given_up(request, outcome, seen)
+            await asyncio.sleep(self._wait_s(failures, outcome, request))
+
+    async def _attempt(
+        self, session: aiohttp.ClientSession, request: Request, sampling: Sampling
+    ) -> Reply | _Setback:
+        try:
+            async with session.post(self.url, json=self._body(request, sampling)) as response:
+                status, text = response.status, await response.text(errors="replace")
+                wait_s = retry_after_s(response.headers.get("Retry-After"))
+        except aiohttp.ConnectionTimeoutError as error:
+            return _Setback("lost", str(error))
+        except TimeoutError:
+            return Reply(request.id, "", "timeout", 0)
+        except aiohttp.ClientError as error:
+            return _Setback("lost", str(error) or type(error).__name__)
+        if status == 200:
+            reply = self._reply(request.id, text)
+            return reply or _Setback("failed", f"not a chat completion: {self._words(text)}")
+        if status == 429 and "insufficient_quota" not in text:
+            return _Setback("limited", "", wait_s)
+        if status >= 500 or status == 408:
+            return _Setback("failed", f"status {status}: {self._words(text)}", wait_s)
+        raise ServerError(
+            f"{self.url} refused request {request.id} with status {status}: {self._words(text)}"
+        )
+
+    def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
+        return {
+            "model": self.name,
+            "messages": list(request.messages),
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_new_tokens,
+            # Some servers hold seeds in 32 bits.
+            "seed": request.seed % 2**31,
+        }
+
+    def _reply(self, row: str, text: str) -> Reply | None:
+        """The reply that the response's text holds; None where it holds none."""
+        try:
+            body = json.loads(text)
+            choice = body["choices"][0]
+            message = choice["message"]
+            finish = FINISHES.get(choice.get("finish_reason"), "error")
+            tokens = _count((body.get("usage") or {}).get("completion_tokens"))
+            content = message.get("content") or ""
+            thought = message.get("reasoning_content") or message.get("reasoning") or ""
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+            return None
+        if not isinstance(content, str) or not isinstance(thought, str):
+            return None
+        if thought and self.reasoning.kind == "tags":
+            # Cut off within the reasoning: no closing tag, as the model wrote none.
+            close = "" if finish == "length" and not content else self.reasoning.close
+            content = f"{self.reasoning.open}{thought}{close}{content}"
+        return Reply(row, content, finish, tokens)
+
+    def _words(self, text: str) -> str:
+        """What the server says, on one line, printable, and without the key."""
+        try:
+            error = json.loads(text)["error"]
+            said = error["message"] if isinstance(error, dict) else error
+        except (ValueError, KeyError, TypeError, RecursionError):
+            said = text
+        line = " ".join("".join(c if c.isprintable() else " " for c in str(said)).split())
+        return (line.replace(self._api_key, "***") if self._api_key else line)[:300] or "no text"
+
+    def _wait_s(self, times: int, setback: _Setback, request: Request) -> float:
+        """What the server asks for, or a wait that doubles; requests that failed together part by their seeds."""
+        if setback.wait_s is not None:
+            return setback.wait_s
+        spread = 1 + request.seed % 1000 / 1000
+        return min(LONGEST_WAIT_S, self.backoff_s * 2.0 ** (times - 1) * spread)
+
+    def _given_up(self, request: Request, setback: _Setback, seen: _Seen) -> Reply:
+        if setback.kind == "lost":
+            raise ServerError(
+                f"no server answers at {self.url} ({setback.problem}; {self.attempts} attempts); "
+                "start it, or set base_url to its address"
+            )
+        if not seen.answers:
+            raise ServerError(
+                f"{self.url} has answered no request ({setback.problem}; {self.attempts} attempts); "
+                "see the server's log"
+            )
+        return Reply(request.id, "", "error", 0)
+
+    def session(self) -> aiohttp.ClientSession:
+        """A session with the key in its headers. To be opened inside the event loop."""
+        headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+        return aiohttp.ClientSession(
+            headers=headers,
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=CONNECT_TIMEOUT_S),
+        )
+
+
+@dataclass(frozen=True)
+class _Setback:
+    """An attempt without a reply. wait_s: how long the server asks to wait."""
+
+    kind: Literal["limited", "failed", "lost"]
+    problem: str
+    wait_s: float | None = None
+
+
+@dataclass
+class _Seen:
+    """What the requests of one call have met."""
+
+    answers: int = 0
+
+
+def _count(tokens: object) -> int:
+    """The tokens that the server says it generated; 0 where it says nothing that could be a count."""
+    return tokens if isinstance(tokens, int) and 0 <= tokens <= MOST_TOKENS else 0
+
+
+def retry_after_s(header: str | None) -> float | None:
+    """The seconds that a Retry-After header asks for, given in seconds or as a date; None without one."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+# A server gives reasoning and answer apart; what it serves cannot be seen from here.
+KIND = EngineKind(
+    name="openai",
+    writes_open_tag=True,
+    fingerprint_of=lambda model: f"served:{model.path}",
+    open=lambda model, _: ServerEngine.of(model),
+)

@@ -1,0 +1,161 @@
+"""Opens a tokenizer: token ids of many texts in one buffer, and counts of them.
+
+The Rust core encodes where it takes the file, else the package `tokenizers`, else the checkpoint's
+own code. Which of them does is decided once, when the file is read; `note` says which, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dalign import _core
+from dalign.errors import InputError, MissingExtraError
+from dalign.models.checkpoint import has_tokenizer, own_tokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    # Ids of all texts, and where each text's begin and end (one more than texts).
+    Encoded = tuple[NDArray[np.uint32], NDArray[np.uint64]]
+
+WAY_OUT = "name a tokenizer.json, or a folder that has one"
+Texts = Sequence[str] | pl.Series
+
+
+class Tokenizer:
+    """Texts to ids, equal to those of the package `tokenizers` on every text.
+
+    Nothing is added: no begin or end token. `note`: what encodes, and why.
+    """
+
+    def __init__(
+        self,
+        core: _core.Tokenizer | None,
+        slow: Callable[[list[str]], Sequence[Sequence[int]]],
+        note: str,
+    ) -> None:
+        """slow: texts to a list of ids each; encodes what the core does not."""
+        self._core, self._slow, self.note = core, slow, note
+
+    def encode(self, texts: Texts) -> Encoded:
+        """The ids of all texts in one buffer, and where each text's begin and end.
+
+        Text i has `ids[offsets[i] : offsets[i + 1]]`. Raises MissingExtraError for a text with a
+        character of a newer Unicode where the package `tokenizers`, which knows it, is not installed.
+        """
+        if self._core is None:
+            return _flat(self._slow(list(texts)))
+        column = texts if isinstance(texts, pl.Series) else pl.Series(texts, dtype=pl.String)
+        encoded = self._core.encode(column)
+        # Characters that the package's tables of Unicode lack: rare, and its own ids hold there.
+        rows = _core.unsettled_rows(column).tolist()
+        return _replaced(encoded, rows, self._slow([column[i] for i in rows])) if rows else encoded
+
+    def count(self, texts: Texts) -> pl.Series:
+        """How many tokens each text has."""
+        _, offsets = self.encode(texts)
+        return pl.Series(offsets[1:] - offsets[:-1])
+
+
+def open_tokenizer(path: Path, trust_remote_code: bool = False) -> Tokenizer:
+    """The tokenizer of a `tokenizer.json`, or of the checkpoint folder that has one or another kind of file.
+
+    trust_remote_code: whether code that comes with the checkpoint may run. Raises InputError where
+    there is no tokenizer, or none of the three ways reads it.
+    """
+    file = path / "tokenizer.json" if path.is_dir() else path
+    if not file.is_file():
+        if path.is_dir() and has_tokenizer(path):
+            return _by_own_code(path, trust_remote_code, "it has no tokenizer.json")
+        raise InputError(f"{file}: no such file; {WAY_OUT}")
+    try:
+        core = _core.Tokenizer.from_file(file)
+    except _core.CoreError as error:
+        return _without_core(path, file, trust_remote_code, error)
+    mended = f"; {core.note}" if core.note else ""
+    return Tokenizer(core, _Package(file), f"{file} is tokenised by the Rust core{mended}")
+
+
+def _without_core(
+    path: Path, file: Path, trust_remote_code: bool, error: _core.CoreError
+) -> Tokenizer:
+    package = _Package(file)
+    try:
+        package.check()
+    except InputError:
+        if not path.is_dir():
+            raise
+        return _by_own_code(path, trust_remote_code, str(error))
+    except MissingExtraError as missing:
+        raise MissingExtraError(f"{error}; {missing}") from error
+    return Tokenizer(None, package, f"{file} is tokenised by the package tokenizers: {error}")
+
+
+def _by_own_code(folder: Path, trust_remote_code: bool, why: str) -> Tokenizer:
+    own = own_tokenizer(folder, trust_remote_code)
+
+    def encode(texts: list[str]) -> Sequence[Sequence[int]]:
+        rows: Sequence[Sequence[int]] = own(texts, add_special_tokens=False)["input_ids"]
+        return rows
+
+    return Tokenizer(None, encode, f"{folder} is tokenised by the model's own code: {why}")
+
+
+class _Package:
+    """The package `tokenizers` on a file, loaded where it is first needed."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __call__(self, texts: list[str]) -> list[list[int]]:
+        encoded = self._loaded.encode_batch_fast(texts, add_special_tokens=False)
+        return [encoding.ids for encoding in encoded]
+
+    def check(self) -> None:
+        """Raises InputError where the package cannot read the file, MissingExtraError without it."""
+        _ = self._loaded
+
+    @cached_property
+    def _loaded(self) -> Any:
+        try:
+            from tokenizers import Tokenizer as Package
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"{self._file} needs the package tokenizers; install it with: pip install 'dalign[train]'"
+            ) from error
+        try:
+            loaded = Package.from_file(str(self._file))
+        except Exception as error:
+            raise InputError(f"{self._file}: not a tokenizer ({error}); {WAY_OUT}") from error
+        loaded.no_truncation()
+        loaded.no_padding()
+        return loaded
+
+
+def _flat(rows: Sequence[Sequence[int]]) -> Encoded:
+    """Lists of ids as one buffer."""
+    import numpy as np
+
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.uint64)
+    return np.fromiter(chain.from_iterable(rows), np.uint32, count=int(offsets[-1])), offsets
+
+
+def _replaced(encoded: Encoded, rows: Sequence[int], ids: Sequence[Sequence[int]]) -> Encoded:
+    """The same ids, but for these rows; rows: rising."""
+    import numpy as np
+
+    old, offsets = encoded
+    lengths = np.diff(offsets)
+    pieces, kept = [], 0
+    for row, found in zip(rows, ids, strict=True):
+        pieces += [old[kept : offsets[row]], np.array(found, np.uint32)]
+        kept, lengths[row] = offsets[row + 1], len(found)
+    start = np.zeros(1, np.uint64)
+    return np.concatenate([*pieces, old[kept:]]), np.concatenate([start, np.cumsum(lengths)])

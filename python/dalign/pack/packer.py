@@ -1,0 +1,260 @@
+"""Rows of text to bins of tokens: tokenised, packed through a bounded buffer, labels on what is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import polars as pl
+
+from dalign import _core
+from dalign.errors import InputError
+from dalign.files.batch import Decision
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+OverLong = Literal["error", "drop", "mask"]
+# Texts in; token ids of all of them in one buffer, and where each text's begin (one more than texts).
+Tokenize = Callable[[pl.Series], "tuple[NDArray[np.uint32], NDArray[np.uint64]]"]
+
+# A bin this full is written at once; the rows of others wait for better company.
+FULL = 0.98
+
+
+def bin_schema(names: pl.DataType) -> dict[str, pl.DataType]:
+    """The columns of a table of bins; its `rows` have names of this type."""
+    return {
+        "input_ids": pl.List(pl.Int32()),
+        "labels": pl.List(pl.Int32()),
+        "position_ids": pl.List(pl.Int32()),
+        "sequence_starts": pl.List(pl.UInt32()),
+        "rows": pl.List(names),
+    }
+
+
+class Refuse(Protocol):
+    """Makes the error that a row, counted from 0 in its part, is at fault for: with its place or its name."""
+
+    def __call__(
+        self, row: int, problem: str, *, kind: str = "bad_row", value: object = None
+    ) -> InputError:
+        """The error."""
+        ...
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The texts of some rows, flat. `rows`: the row of each, rising; `trained`: whether it carries loss.
+
+    names: what each row is called in its bin.
+    """
+
+    texts: pl.Series
+    rows: NDArray[np.uint32]
+    trained: NDArray[np.bool_]
+    names: pl.Series
+    refuse: Refuse
+
+    @classmethod
+    def of_pairs(
+        cls, prompts: pl.Series, completions: pl.Series, names: pl.Series, refuse: Refuse
+    ) -> Segments:
+        """A prompt and a completion a row, the completion trained on."""
+        import numpy as np
+
+        pairs = pl.DataFrame({"prompt": prompts, "completion": completions})
+        texts = pairs.select(pl.concat_list("prompt", "completion")).to_series().explode()
+        rows = np.repeat(np.arange(len(prompts), dtype=np.uint32), 2)
+        return cls(texts, rows, np.tile([False, True], len(prompts)), names, refuse)
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Tokens that a bin holds, and what a longer row does: no row is cut to train on a part.
+
+    "error" raises InputError, "drop" leaves it out, "mask" cuts it to the capacity and takes all of it out of the loss.
+    setting: what the user set it with; way_out: what the user may do about a longer row.
+    """
+
+    tokens: int
+    over_long: OverLong
+    setting: str
+    way_out: str
+
+
+@dataclass
+class Tally:
+    """What has been packed so far. `masked`: rows that were too long and carry no loss."""
+
+    bins: int = 0
+    tokens: int = 0
+    trained_tokens: int = 0
+    masked: int = 0
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of some rows. `bins`: those that they fill, to be gone through; `masked`: names of rows without loss."""
+
+    decision: Decision
+    masked: pl.Series
+    bins: Iterator[pl.DataFrame]
+
+
+@dataclass
+class Packer:
+    """Packs rows that come part by part, holding about `buffer_tokens` tokens of them, at 96 bytes each.
+
+    A bin is written once it is full, or when the input ends: rows whose bin has room wait for later ones. Bins depend
+    on the rows and the settings alone, not on parts; where the buffer holds all rows, they are those of one plan, longest
+    rows first.
+    """
+
+    tokenize: Tokenize
+    capacity: Capacity
+    buffer_tokens: int
+    tally: Tally = field(default_factory=Tally)
+    _waiting: list[pl.DataFrame] = field(default_factory=list)
+    _waiting_tokens: int = 0
+    _packer: _core.TablePacker = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Rows that are dropped never come to it.
+        rule = "mask" if self.capacity.over_long == "mask" else "error"
+        self._packer = _core.TablePacker(self.capacity.tokens, rule)
+        self.buffer_tokens = max(self.buffer_tokens, self.capacity.tokens)
+
+    def add(self, segments: Segments) -> Added:
+        """Which rows are packed, and the bins (columns `bin_schema`) that this fills.
+
+        Raises InputError for a row without a token, one that trains on nothing, and one longer than the capacity unless
+        the settings say otherwise: rows are never cut silently.
+        """
+        import numpy as np
+
+        try:
+            ids, offsets = self.tokenize(segments.texts)
+        except _core.CoreError as error:
+            raise segments.refuse(0, f"or a row after it: {error}", kind=error.kind) from error
+        lengths = np.diff(offsets).astype(np.int64)
+        table = pl.DataFrame(
+            {
+                "row": np.repeat(segments.rows, lengths),
+                "input_ids": ids,
+                "train_mask": np.repeat(segments.trained, lengths),
+            }
+        )
+        row_lengths = np.bincount(segments.rows, lengths, minlength=len(segments.names))
+        row_lengths = row_lengths.astype(np.int64)
+        self._check(segments, row_lengths, table)
+        # Rows rise, so that groups are slices.
+        rows = (
+            table.with_columns(pl.col("row").set_sorted(), pl.col("input_ids").cast(pl.Int32))
+            .group_by("row", maintain_order=True)
+            .agg("input_ids", "train_mask")
+            .with_columns(segments.names.alias("row"))
+        )
+        decision, masked = self._fit(segments, row_lengths)
+        return Added(decision, masked, self._take(rows.filter(decision.keep)))
+
+    @property
+    def padding(self) -> float:
+        """The share of the bins so far that holds no token."""
+        return 1 - self.tally.tokens / max(1, self.tally.bins * self.capacity.tokens)
+
+    def end(self) -> Iterator[pl.DataFrame]:
+        """The bins of all rows that still wait."""
+        if self._waiting:
+            yield self._pack(is_last=True)
+
+    def _check(self, segments: Segments, lengths: NDArray[np.int64], table: pl.DataFrame) -> None:
+        """Raises InputError for a row that nothing can be learnt from."""
+        import numpy as np
+
+        if (lengths == 0).any():
+            raise segments.refuse(int(np.argmin(lengths)), "has no token; leave the row out")
+        # Nothing predicts a row's first token, so it never carries loss.
+        follows = np.ones(table.height, dtype=bool)
+        follows[np.cumsum(lengths) - lengths] = False
+        rows, mask = table["row"].to_numpy(), table["train_mask"].to_numpy()
+        trained = np.bincount(rows[mask & follows], minlength=len(lengths))
+        if (trained == 0).any():
+            row = int(np.argmax(trained == 0))
+            problem = "trains on no token; give it a completion or leave it out"
+            raise segments.refuse(row, problem)
+
+    def _fit(self, segments: Segments, lengths: NDArray[np.int64]) -> tuple[Decision, pl.Series]:
+        """The rows longer than a bin: refused, dropped or masked."""
+        import numpy as np
+
+        capacity, kept = self.capacity, Decision.keep_all(len(lengths))
+        too_long = lengths > capacity.tokens
+        if capacity.over_long == "mask":
+            self.tally.masked += int(too_long.sum())
+            return kept, segments.names.filter(pl.Series(too_long))
+        if not too_long.any():
+            return kept, segments.names.clear()
+        if capacity.over_long == "error":
+            row = int(np.argmax(too_long))
+            tokens = int(lengths[row])
+            problem = f"{tokens} tokens, more than {capacity.setting}; {capacity.way_out}"
+            error = segments.refuse(row, problem, kind="row_too_long", value=tokens)
+            error.limit = capacity.tokens
+            raise error
+        told = pl.DataFrame({"tokens": lengths, "long": too_long}).select(
+            reason=pl.when("long").then(pl.lit("over_long")),
+            detail=pl.format(f"{{}} tokens > {capacity.tokens}", "tokens"),
+        )
+        return Decision.of(told["reason"], told["detail"]), segments.names.clear()
+
+    def _take(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Adds rows one after the other, packing whenever the buffer is full: where parts end makes no difference."""
+        ends = rows["input_ids"].list.len().cast(pl.Int64).cum_sum()
+        start = 0
+        while start < rows.height:
+            before = int(ends[start - 1]) if start else 0
+            fits = int((ends <= before + self.buffer_tokens - self._waiting_tokens).sum()) - start
+            if fits <= 0 and self._waiting:
+                yield self._pack(is_last=False)
+                continue
+            stop = start + max(1, fits)
+            self._waiting.append(rows.slice(start, stop - start))
+            self._waiting_tokens += int(ends[stop - 1]) - before
+            start = stop
+
+    def _pack(self, *, is_last: bool) -> pl.DataFrame:
+        rows = pl.concat(self._waiting, rechunk=True)
+        packed, _ = self._packer.pack(rows.select("input_ids", "train_mask"))
+        bins = pl.DataFrame(packed)
+        written = self._is_written(bins, is_last=is_last)
+        waiting = bins["rows"].filter(~written).explode().sort()
+        self._waiting = [rows[waiting]] if len(waiting) else []
+        self._waiting_tokens = int(rows["input_ids"].list.len().gather(waiting).sum())
+        return self._finish(bins.filter(written), rows["row"])
+
+    def _is_written(self, bins: pl.DataFrame, *, is_last: bool) -> pl.Series:
+        tokens = bins["input_ids"].list.len()
+        if is_last:
+            return tokens >= 0
+        # The fuller half at least: what waits must leave room for new rows.
+        return (tokens >= FULL * self.capacity.tokens) | (tokens >= tokens.median())
+
+    def _finish(self, bins: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
+        self.tally.bins += bins.height
+        self.tally.tokens += int(bins["input_ids"].list.len().sum())
+        self.tally.trained_tokens += int(
+            bins["labels"].list.eval(pl.element() >= 0).list.sum().sum()
+        )
+        rows = bins.select(pl.int_range(pl.len()).alias("bin"), "rows").explode("rows")
+        rows = rows.select("bin", names.gather(rows["rows"]).alias("rows"))
+        rows = rows.group_by("bin", maintain_order=True).agg("rows")
+        return bins.select(
+            "input_ids",
+            "labels",
+            pl.Series(_core.position_ids(bins["seq_lengths"])).alias("position_ids"),
+            "sequence_starts",
+            rows["rows"],
+        ).cast(bin_schema(names.dtype))  # type: ignore[arg-type]

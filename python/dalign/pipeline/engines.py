@@ -1,0 +1,116 @@
+"""The models of a config: opened once, checked before they load, known by what determines their replies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from dalign.config import Config, Model
+from dalign.errors import InputError
+from dalign.models.checkpoint import load_tokenizer
+from dalign.models.engines.open import checkpoint_of, kind_of, open_engine, resolved
+from dalign.models.protocol import Engine
+from dalign.models.render import Renderer
+from dalign.models.tokenizer import Tokenizer, open_tokenizer
+from dalign.spec.templates import Budget
+from dalign.spec.token_count import token_count
+
+
+class Engines:
+    """checkpoints: names that a config may use as a model's path, and their folders ('sandbox')."""
+
+    def __init__(self, config: Config, checkpoints: Mapping[str, Path] | None = None) -> None:
+        self._config = config
+        self._checkpoints = dict(checkpoints or {})
+        self._opened: dict[str, Engine] = {}
+
+    @property
+    def checkpoints(self) -> dict[str, Path]:
+        """The names given."""
+        return dict(self._checkpoints)
+
+    def check(self, *models: Model) -> None:
+        """Checks models before any is loaded. Raises InputError."""
+        for model in models:
+            kind_of(model).check(self._resolved(model))
+
+    def _resolved(self, model: Model) -> Model:
+        return resolved(model, self._checkpoints)
+
+    def open(self, model: Model) -> Engine:
+        """The engine of a model of the config."""
+        return self._open(model, self._checkpoints)
+
+    def trained(self, checkpoint: Path) -> Engine:
+        """The engine of a checkpoint that the run trained."""
+        update = {"path": str(checkpoint), "engine": "transformers"}
+        return self._open(self._config.model.model_copy(update=update), {})
+
+    def _open(self, model: Model, checkpoints: Mapping[str, Path]) -> Engine:
+        key = model.model_dump_json()
+        if key not in self._opened:
+            threads = self._config.run.threads
+            self._opened[key] = open_engine(model, threads=threads, checkpoints=checkpoints)
+        return self._opened[key]
+
+    def fingerprint(self, model: Model) -> str:
+        """A hash of what determines this model's replies; nothing is loaded."""
+        found = self._resolved(model)
+        return kind_of(found).fingerprint_of(found)
+
+    def checkpoint(self, model: Model) -> Path:
+        """The folder with a model's weights and tokenizer. Raises InputError if it has none here."""
+        return checkpoint_of(self._resolved(model))
+
+    def tokenizer_folder(self, model: Model) -> Path | None:
+        """The folder of a model's tokenizer; None for one that runs elsewhere and names none."""
+        found = self._resolved(model)
+        return kind_of(found).checkpoint(found)
+
+    def budget(self) -> Budget | None:
+        """What spec(category) may take, by the tokenizers of the model and of the judge."""
+        most = self._config.spec.max_tokens
+        if most is None:
+            return None
+        models = dict.fromkeys((self._config.model, self._config.judge_of_record))
+        counts = [token_count(self.tokenizer_folder(model)) for model in models]
+        notes = sorted({count.note for count in counts})
+        return Budget(most, lambda text: max(count(text) for count in counts), "; ".join(notes))
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """The trained model's chat template."""
+        model = self._config.model
+        tokenizer = load_tokenizer(self.checkpoint(model), model.trust_remote_code)
+        return Renderer(tokenizer, model.reasoning)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The trained model's tokenizer."""
+        model = self._config.model
+        return open_tokenizer(self.checkpoint(model), model.trust_remote_code)
+
+    def opened(self, *, by_the_engine: bool) -> bool:
+        """Whether a completion's text lacks the tag that opens the reasoning, because the chat template wrote it.
+
+        by_the_engine: the text comes from the config's engine, and not from a checkpoint that the run trained.
+        """
+        model = self._config.model
+        if model.reasoning.kind == "none":
+            return False
+        if by_the_engine and kind_of(model).writes_open_tag:
+            return False
+        return self.renderer.opens_reasoning
+
+
+def counting_tokenizer(engines: Engines, model: Model, measure: str) -> Tokenizer:
+    """The tokenizer that `filter.limits` counts by. Raises InputError for a model whose tokenizer is not here."""
+    folder = engines.tokenizer_folder(model)
+    if folder is None:
+        raise InputError(
+            f"filter.limits: {measure} needs the tokenizer of '{model.path}', which runs elsewhere; "
+            "set model.checkpoint to its folder, or limit words",
+            kind="no_tokenizer",
+        )
+    return open_tokenizer(folder, model.trust_remote_code)

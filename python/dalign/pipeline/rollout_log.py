@@ -1,0 +1,100 @@
+"""Every rollout of a training, taken down as it comes, with the judge's memory at each checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import polars as pl
+
+from dalign import _core
+from dalign.data.patterns import Patterns
+from dalign.evaluate.grades import Graded, truth_grades
+from dalign.judge.answers import AnswerJudge
+from dalign.rows import Prompt, RolloutRow
+from dalign.store.folder import StageFolder
+from dalign.train.job import Keeper, Rollout
+from dalign.train.rl.rewards import Reward
+from dalign.vocabulary import METRICS
+
+LOGGED = [metric.name for metric in METRICS.values() if metric.in_training]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Says what a rollout is worth where labels and patterns know it: logged beside the judge's score, it decides nothing."""
+
+    patterns: Patterns
+
+    def of(self, prompt: Prompt, reward: Reward) -> tuple[float | None, float | None]:
+        """(whether its behaviour is right, whether it cites the right clause); None where that is not known."""
+        row = Graded.of("", "", prompt, reward.status, (reward.reasoning, reward.answer))
+        grades = {g.metric: g.grade for g in truth_grades(row, self.patterns, LOGGED)}
+        behaviour = grades.get("not_unsafe", grades.get("not_overrefuse"))
+        return behaviour, grades.get("policy_retrieval")
+
+
+class RolloutLog(Keeper):
+    """Keeps rollouts and the judge's memory; on a resume, what came after the checkpoint is forgotten."""
+
+    def __init__(
+        self,
+        folder: StageFolder,
+        judge: AnswerJudge,
+        truth: Truth | None,
+        prompts: Mapping[str, Prompt],
+    ) -> None:
+        self._folder, self._judge, self._truth, self._prompts = folder, judge, truth, prompts
+        self._journal = folder.journal()
+        self.last_reward = "no reward yet"
+        self.rows_written = 0
+
+    def rollouts(self, step: int, rollouts: Sequence[Rollout]) -> None:
+        """Takes a step's rollouts down."""
+        given = [r.reward.value for r in rollouts if r.reward.value is not None]
+        self.last_reward = f"reward {fmean(given):.2f}" if given else "no reward"
+        self._journal.append([self._row(step, i, r) for i, r in enumerate(rollouts)])
+
+    def save(self, step: int) -> None:
+        """Keeps the judge's memory beside a checkpoint."""
+        self._judge.save(self._folder.path / f"judge-{step}.json")
+
+    def resume(self, step: int) -> None:
+        """Goes back to a checkpoint."""
+        self._judge.load(self._folder.path / f"judge-{step}.json")
+        kept = [row for row in self._journal.read() if row["step"] <= step]
+        self._journal.path.unlink(missing_ok=True)
+        if kept:
+            self._journal.append(kept)
+
+    def rows(self) -> pl.DataFrame:
+        """All rollouts. Columns: `RolloutRow`."""
+        schema = pl.Schema(RolloutRow.COLUMNS)
+        frame = pl.DataFrame(list(self._journal.read()), schema=schema, orient="row")
+        self.rows_written = frame.height
+        return frame
+
+    def done(self) -> None:
+        """Removes what only a resume needs."""
+        for path in self._folder.path.glob("judge-*.json"):
+            path.unlink()
+
+    def _row(self, step: int, index: int, rollout: Rollout) -> dict[str, object]:
+        prompt, reward = self._prompts[rollout.prompt_id], rollout.reward
+        truth = (None, None) if self._truth is None else self._truth.of(prompt, reward)
+        return {
+            "id": _core.row_id([prompt.id, str(step)], self._folder.variant, index),
+            "step": step,
+            "prompt_id": prompt.id,
+            "category": prompt.category,
+            "text": rollout.text,
+            "status": reward.status,
+            "answer": reward.answer,
+            "tokens": rollout.tokens,
+            "judge": reward.judge,
+            "reward": reward.value,
+            "advantage": rollout.advantage,
+            "truth": truth[0],
+            "retrieved": truth[1],
+        }

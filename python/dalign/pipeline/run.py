@@ -1,0 +1,197 @@
+"""Runs a config into a folder: whose the folder is, its lock, what is brought in, the stages, the results."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dalign.config import Config
+from dalign.errors import BusyError, ChangedConfigError, InputError, UnfinishedError
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.plan import PlannedWork, choose, is_done, make_plan, planned_work, states
+from dalign.pipeline.project import Project, bring_in, left_out
+from dalign.pipeline.runner import Opened, run_plan
+from dalign.pipeline.stages.filter import quality_of
+from dalign.progress import Progress, Silent
+from dalign.settings import changed_keys, check_paths, dump_toml, load_config
+from dalign.store.run import INPUTS, RunFolder
+from dalign.store.whole_files import write_text
+from dalign.train.ranks import require_one_process
+
+# Settings that change how fast a run goes, or what is done beside it, not what comes out.
+FREE_KEYS = ("run.workers", "synth_model", "evaluate.max_missing")
+TRAINING = ("sft", "rl")
+LOCK, ELAPSED = ".lock", "elapsed.json"
+# What a folder may hold before a run has been started in it.
+_BEFORE = (LOCK, ELAPSED, INPUTS, "project")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of the program. checkpoints: names that a config may use as a model's path, and their folders.
+
+    redo: accept a changed config: what it touches is run again.
+    """
+
+    checkpoints: Mapping[str, Path] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Silent)
+    redo: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do: the stages with their states, and how much work the input means."""
+
+    stages: Sequence[Mapping[str, object]]
+    work: PlannedWork
+
+
+def run_stages(
+    config: Config, folder: Path, call: Call, stage: str | None = None, variant: str | None = None
+) -> list[str]:
+    """Runs all stages of a config that are not done, or those of one kind; returns the names of those that ran.
+
+    Raises InputError for input that cannot be used; then nothing that is made already is lost.
+    """
+    run, engines = RunFolder(folder), Engines(config, call.checkpoints)
+    plan = make_plan(config)
+    chosen = plan if stage is None else choose(plan, stage, variant)
+    if any(each.kind in TRAINING for each in chosen):
+        require_one_process()
+    with only_one(run):
+        opened = Opened(
+            _brought_in(config, engines, run, call.progress), engines, run, call.progress
+        )
+        write_text(run.config, dump_toml(config))
+        began = time.monotonic()
+        try:
+            return run_plan(opened, chosen)
+        finally:
+            write_text(
+                run.path / ELAPSED, f"{round(elapsed_s(run) + time.monotonic() - began, 1)}\n"
+            )
+
+
+def check_all_done(config: Config, folder: Path, call: Call) -> None:
+    """Raises UnfinishedError naming the first stage that has not finished with what the config gives it now."""
+    run, engines = RunFolder(folder), Engines(config, call.checkpoints)
+    with only_one(run):
+        project = _brought_in(config, engines, run, call.progress)
+        write_text(run.config, dump_toml(config))
+    for stage in make_plan(config):
+        if not is_done(stage, project, engines, run):
+            raise UnfinishedError(
+                f"{run.path}: {stage.name} has not finished, or its inputs have changed; run it first (dalign run --run {run.path})",
+                kind="unfinished",
+                path=run.path,
+                value=stage.name,
+            )
+
+
+def plan_of(config: Config, folder: Path, call: Call) -> Plan:
+    """What a run would do; all input is read and checked, and nothing is written."""
+    run, engines = RunFolder(folder), Engines(config, call.checkpoints)
+    with tempfile.TemporaryDirectory() as place:
+        project = _checked(config, engines, Path(place), call.progress)
+        plan = make_plan(config)
+        return Plan(states(plan, project, engines, run), planned_work(project))
+
+
+def _brought_in(config: Config, engines: Engines, run: RunFolder, progress: Progress) -> Project:
+    """What the user brings, checked, in the run's folder. A folder that holds nothing else goes again when it is bad."""
+    try:
+        return _checked(config, engines, run.inputs, progress)
+    except BaseException:
+        if not run.config.is_file():
+            shutil.rmtree(run.inputs, ignore_errors=True)
+            (run.path / LOCK).unlink(missing_ok=True)
+            if not any(run.path.iterdir()):
+                run.path.rmdir()
+        raise
+
+
+def _checked(config: Config, engines: Engines, place: Path, progress: Progress) -> Project:
+    check_paths(config)
+    engines.check(config.model, config.judge_of_record)
+    project = bring_in(config, place, engines.budget())
+    quality_of(config, engines)
+    for sentence in left_out(project):
+        progress.say(sentence)
+    return project
+
+
+def resolve_config(
+    config: Path | None, folder: Path, overrides: Sequence[str], *, redo: bool
+) -> Config:
+    """The config of this call. A run folder belongs to one config: another one is refused unless `redo`."""
+    run = RunFolder(folder)
+    if not run.config.is_file():
+        if folder.is_dir() and any(path.name not in _BEFORE for path in folder.iterdir()):
+            raise InputError(
+                f"{folder}: this folder is not empty and is no run folder; name another one with --run",
+                kind="no_run",
+                path=folder,
+            )
+        if config is None:
+            raise InputError(
+                f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {folder})",
+                kind="no_run",
+                path=folder,
+            )
+        return load_config(config, overrides)
+    wanted = load_config(config if config is not None else run.config, overrides)
+    check_same(wanted, folder, redo=redo)
+    return wanted
+
+
+def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
+    """Raises ChangedConfigError where the folder's run was started with another config, unless `redo`."""
+    saved = RunFolder(folder).config
+    if redo or not saved.is_file():
+        return
+    changed = changed_keys(load_config(saved, []), wanted)
+    changed = [text for text in changed if not text.startswith(FREE_KEYS)]
+    if changed:
+        raise ChangedConfigError(
+            f"{folder}: this run was started with another config; changed: {'; '.join(changed)}; "
+            "use another --run folder, or --redo to run again what these settings touch",
+            kind="changed_config",
+            path=folder,
+            value=changed,
+        )
+
+
+@contextmanager
+def only_one(run: RunFolder) -> Iterator[None]:
+    """Holds the folder's lock. Raises BusyError if another process has it."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    with (run.path / LOCK).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise BusyError(
+                f"{run.path}: another dalign works in this folder (process {holder}); wait for it or end it",
+                kind="busy",
+                path=run.path,
+                value=holder,
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def elapsed_s(run: RunFolder) -> float:
+    """Seconds that the calls which made this run's rows took in all."""
+    path = run.path / ELAPSED
+    return float(json.loads(path.read_text("utf-8"))) if path.is_file() else 0.0

@@ -1,0 +1,85 @@
+"""What a stage is: what it waits for, what its rows depend on, and its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import polars as pl
+
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project
+from dalign.progress import Progress
+from dalign.store.folder import Finished, StageFolder
+from dalign.store.run import RunFolder
+
+Inputs = dict[str, Any]
+
+
+class InputsOf(Protocol):
+    """What determines a stage's rows; known once what it needs has finished."""
+
+    def __call__(self, project: Project, engines: Engines, run: RunFolder) -> Inputs: ...
+
+
+class WorkOf(Protocol):
+    """Does a stage's work into its folder: hands rows, settings and tools to the stage's own module."""
+
+    def __call__(
+        self,
+        project: Project,
+        engines: Engines,
+        run: RunFolder,
+        folder: StageFolder,
+        progress: Progress,
+    ) -> Finished: ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One variant of a stage. needs: the names of the stages that it reads."""
+
+    name: str
+    needs: tuple[str, ...]
+    inputs: InputsOf
+    work: WorkOf
+
+    @property
+    def kind(self) -> str:
+        """The name without the variant."""
+        return self.name.partition("/")[0]
+
+    @property
+    def variant(self) -> str:
+        """The name's second part."""
+        return self.name.partition("/")[2]
+
+    def inputs_now(self, project: Project, engines: Engines, run: RunFolder) -> Inputs | None:
+        """Its inputs; None while something that it needs has not finished."""
+        if any(run.stage(need).manifest() is None for need in self.needs):
+            return None
+        return self.inputs(project, engines, run)
+
+
+def chunk_rows(part_rows: int, made_of_each: int) -> int:
+    """Rows that are worked on at a time, so that a part of what is made of them has `part_rows` rows."""
+    return max(1, part_rows // made_of_each)
+
+
+def beside_prompts(
+    chunks: Iterator[pl.DataFrame], prompts: Iterator[pl.DataFrame]
+) -> Iterator[pl.DataFrame]:
+    """Chunks of rows with the columns of their prompts; both in the order of the prompts.
+
+    chunks: a column prompt_id. prompts: columns `Prompt`; theirs are named as there but for id and category.
+    """
+    waiting = pl.DataFrame()
+    for chunk in chunks:
+        while waiting.is_empty() or chunk.join(waiting, on="prompt_id", how="anti").height:
+            following = next(prompts).rename({"id": "prompt_id"}).drop("category")
+            waiting = following if waiting.is_empty() else pl.concat([waiting, following])
+        yield chunk.join(waiting, on="prompt_id", how="left", maintain_order="left")
+        # The last prompt may have more rows.
+        if chunk.height:
+            waiting = waiting[waiting["prompt_id"].index_of(chunk["prompt_id"][-1]) :]

@@ -1,0 +1,256 @@
+"""evaluate: one arm's completions on every suite, graded by truth and by the judge; then the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import polars as pl
+
+from dalign import generate
+from dalign.config import Config, Reasoning
+from dalign.data.patterns import Patterns
+from dalign.evaluate.grades import Graded
+from dalign.evaluate.metrics import metric_rows
+from dalign.evaluate.retrieval import METRIC as RETRIEVAL
+from dalign.evaluate.retrieval import retrieval_grades
+from dalign.evaluate.suite import Suite, grades_of, judged_answers
+from dalign.generate import Asked
+from dalign.judge.forms.category import CategoryForm
+from dalign.models.ask import Ask, words_of
+from dalign.models.protocol import Engine, Sampling
+from dalign.models.reasoning import parse
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.judging import Judging, judge_inputs, judging_of
+from dalign.pipeline.project import Project
+from dalign.pipeline.stage import Inputs, Stage, chunk_rows
+from dalign.pipeline.training import trained_by, trained_checkpoint
+from dalign.progress import Progress
+from dalign.rows import NEVER_CAME, OK, Completion, Grade, Verdict, outcome, table
+from dalign.store.folder import Finished, Made, StageFolder
+from dalign.store.parts import ROWS
+from dalign.store.run import RunFolder
+from dalign.vocabulary import ARMS
+
+GRADES, VERDICTS = "grades", "verdicts"
+COLUMNS = {
+    **Completion.COLUMNS,
+    "status": pl.String,
+    "reasoning": pl.String,
+    "answer": pl.String,
+    "suite": pl.String,
+    "arm": pl.String,
+    "judge_score": pl.Float64,
+}
+# What judging and saying on depend on of the settings; what the run makes of missing grades does not.
+_BESIDE = {"suites", "arms", "max_missing"}
+
+
+def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inputs:
+    """What determines an arm's grades."""
+    config, trained = project.config, trained_by(arm)
+    return {
+        "arm": arm,
+        "model": engines.fingerprint(config.model),
+        "trained": None if trained is None else run.stage(trained).output_sha256(),
+        "suites": {
+            s.name: [
+                project.suites[s.name].sha256,
+                project.patterns_sha256.get(s.name),
+                s.metrics,
+                s.judge,
+            ]
+            for s in config.evaluate.suites
+        },
+        "settings": config.evaluate.model_dump(exclude=_BESIDE),
+        "pass_score": config.pass_score,
+        "reasoning": config.model.reasoning.model_dump(),
+        "judge": judge_inputs(project, engines, *project.suites.values()),
+    }
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm to be evaluated: how its completions are made and read, and who judges them.
+
+    judging: None where no suite is judged; classifier: None where nobody asks for retrieval.
+    """
+
+    name: str
+    engine: Engine
+    sight: generate.Sight
+    reasoning: Reasoning
+    opened: bool
+    judge_engine: Engine | None
+    judging: Judging | None
+    classifier: CategoryForm | None
+
+
+def work(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Finished:
+    """Suite after suite, chunk by chunk of prompts."""
+    config, settings = project.config, project.config.evaluate
+    suites = suites_of(config, project.patterns)
+    arm = arm_of(project, engines, run, folder.variant)
+    size = chunk_rows(config.run.part_rows, settings.samples)
+
+    def chunks() -> Iterator[tuple[SuiteWork, pl.DataFrame]]:
+        for suite in suites:
+            source = project.suites[suite.name]
+            drawn = Sampling(settings.temperature, settings.max_new_tokens)
+            draws = generate.Draws(
+                drawn, settings.samples, config.run.seed, f"evaluate {suite.name}"
+            )
+            each = SuiteWork(arm, suite, draws, folder, progress, source.rows)
+            for rows in source.table.chunks(size):
+                yield each, rows
+
+    counts, parts = folder.by_chunks(
+        chunks(),
+        lambda number, chunk: chunk[0].make(number, chunk[1]),
+        {ROWS: COLUMNS, GRADES: Grade.COLUMNS, VERDICTS: Verdict.COLUMNS},
+        lambda chunk, done: chunk[0].skip(chunk[1].height, done),
+    )
+    metrics = metric_rows(
+        arm.name,
+        folder.table(GRADES).scan(),
+        resamples=settings.resamples,
+        seed=config.run.seed,
+        rows_path=f"{folder.name}/{ROWS}-*.parquet",
+    )
+    facts = {
+        "metrics": [asdict(row) for row in metrics],
+        **{name: counts[name] for name in ("never_came", "malformed", "missing")},
+    }
+    said = {
+        "rows_in": sum(source.rows for source in project.suites.values()),
+        "rows_out": counts["rows_out"],
+        "taken_over": counts["taken_over"],
+    }
+    return Finished(said, parts, facts, project.spec.versions)
+
+
+def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm:
+    """The arm of that name, its models opened."""
+    config, spec, templates = project.config, project.spec, project.templates
+    suites, tags = config.evaluate.suites, config.model.reasoning
+    checkpoint = trained_checkpoint(run, name)
+    judged = any(suite.judge for suite in suites)
+    asks = tags.kind == "tags" and templates.has_pair(CategoryForm.name)
+    k = config.evaluate.judge_k
+    return Arm(
+        name,
+        engines.open(config.model) if checkpoint is None else engines.trained(checkpoint),
+        generate.SIGHTS[ARMS[name].in_sight](spec, templates),
+        tags,
+        engines.opened(by_the_engine=checkpoint is None),
+        engines.open(config.judge_of_record) if judged else None,
+        judging_of(config, engines, spec, templates, k) if judged else None,
+        CategoryForm(spec.names, templates) if asks else None,
+    )
+
+
+def suites_of(config: Config, patterns: Mapping[str, Patterns]) -> list[Suite]:
+    """How each suite is graded."""
+    return [
+        Suite(suite.name, suite.metrics, patterns.get(suite.name), suite.judge, config.pass_score)
+        for suite in config.evaluate.suites
+    ]
+
+
+class SuiteWork:
+    """Makes and grades an arm's completions of one suite."""
+
+    def __init__(
+        self,
+        arm: Arm,
+        suite: Suite,
+        draws: generate.Draws,
+        folder: StageFolder,
+        progress: Progress,
+        prompts: int,
+    ) -> None:
+        self._arm, self._suite, self._draws = arm, suite, draws
+        self._left, self._taken_over, self._made = prompts, 0, 0
+        name, total = f"evaluate/{arm.name} {suite.name}", prompts * draws.n
+        self._ask = Ask(
+            arm.engine, folder.memory("completions"), progress=progress, name=name, total=total
+        )
+        self._ask_judge = self._ask_category = None
+        if suite.judged and arm.judge_engine is not None and arm.judging is not None:
+            most = total * arm.judging.scale.k
+            self._ask_judge = Ask(
+                arm.judge_engine, folder.memory("judge"),
+                progress=progress, name=f"{name} judge", total=most,
+            )  # fmt: skip
+            if RETRIEVAL in suite.metrics and arm.classifier is not None:
+                self._ask_category = Ask(
+                    arm.judge_engine, folder.memory("retrieval"),
+                    progress=progress, name=f"{name} retrieval", total=total,
+                )  # fmt: skip
+
+    def make(self, number: int, prompts: pl.DataFrame) -> Made:
+        """Completions, verdicts and grades of some prompts."""
+        arm, suite = self._arm, self._suite
+        asks = [
+            each.chunk(number) for each in (self._ask, self._ask_judge, self._ask_category) if each
+        ]
+        completions = generate.complete(prompts, arm.sight, self._draws, asks[0])
+        is_cut = completions["finish"] == "length"
+        parsed = parse(completions["text"], is_cut, arm.reasoning, opened=arm.opened)
+        rows = pl.concat([completions, parsed], how="horizontal").with_columns(
+            status=outcome(pl.col("finish"), pl.col("status")),
+            suite=pl.lit(suite.name),
+            arm=pl.lit(arm.name),
+        )
+        verdicts = table(Verdict.COLUMNS)
+        if arm.judging is not None and self._ask_judge is not None:
+            rows, verdicts = judged_answers(rows, prompts, partial(arm.judging, ask=asks[1]))
+        retrieval = self._retrieval(asks[2]) if self._ask_category is not None else None
+        grades = grades_of(rows, prompts, suite, retrieval)
+        rows = table(COLUMNS).pipe(lambda none: pl.concat([none, rows], how="diagonal"))
+        never_came = int(rows["status"].is_in(list(NEVER_CAME)).sum())
+        counts = {
+            "rows_out": rows.height,
+            "taken_over": sum(each.taken_over for each in asks),
+            "never_came": never_came,
+            "malformed": int((rows["status"] != OK).sum()) - never_came,
+            "missing": sum(grade.grade is None for grade in grades),
+        }
+        self._advance(prompts.height, counts)
+        graded = table(Grade.COLUMNS, [grade.row for grade in grades])
+        return Made({ROWS: rows, GRADES: graded, VERDICTS: verdicts}, counts)
+
+    def _retrieval(self, ask: Asked) -> Callable[[Sequence[Graded]], list[Grade]]:
+        arm = self._arm
+        assert arm.judging is not None and arm.classifier is not None
+        return partial(
+            retrieval_grades,
+            court=arm.judging.court,
+            form=arm.classifier,
+            ask=ask,
+            sampling=Sampling(0.0, arm.judging.sampling.max_new_tokens),
+        )
+
+    def skip(self, prompts: int, counts: Mapping[str, int]) -> None:
+        """Notes prompts that an earlier call of the program has done."""
+        self._ask.skip(counts["rows_out"])
+        self._advance(prompts, counts)
+
+    def _advance(self, prompts: int, counts: Mapping[str, int]) -> None:
+        self._left -= prompts
+        self._made += counts["rows_out"]
+        self._taken_over += counts["taken_over"]
+        if self._left == 0:
+            self._ask.finish(f"{self._made} completions{words_of(self._taken_over)}")
+            for each in (self._ask_judge, self._ask_category):
+                if each is not None:
+                    each.finish("")
+
+
+def stage(arm: str) -> Stage:
+    """The stage of an arm."""
+    trained = trained_by(arm)
+    return Stage(f"evaluate/{arm}", (trained,) if trained else (), partial(inputs, arm=arm), work)

@@ -1,0 +1,74 @@
+"""filter: malformed completions out, and those that break a limit."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import polars as pl
+
+from dalign.config import Config
+from dalign.errors import InputError
+from dalign.filter.completions import filter_completions
+from dalign.filter.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
+from dalign.pipeline.engines import Engines, counting_tokenizer
+from dalign.pipeline.project import Project
+from dalign.pipeline.stage import Inputs, Stage, beside_prompts
+from dalign.progress import Progress
+from dalign.rows import Dropped, Parsed, messages_from_json, own_words, table
+from dalign.store.folder import Finished, StageFolder
+from dalign.store.parts import DROPPED
+from dalign.store.run import RunFolder
+
+
+def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
+    """What determines which completions are kept."""
+    config = project.config
+    return {
+        "generate": run.stage("generate").output_sha256(),
+        "reasoning": config.model.reasoning.model_dump(),
+        "filter": config.filter.model_dump(),
+        "model": engines.fingerprint(config.model),
+    }
+
+
+def quality_of(config: Config, engines: Engines) -> Quality:
+    """What completions are held to. Raises InputError for a limit that there is not."""
+    wanted = config.filter
+    limits = chosen_limits(wanted.limits, "filter.limits:", usual=wanted.quality)
+    counted = next((name for name in TOKEN_MEASURES if name in limits), None)
+    tokenizer = counting_tokenizer(engines, config.model, counted) if counted else None
+    measuring = Measuring(scripts=wanted.scripts, phrases=wanted.phrases)
+    try:
+        return Quality(measuring, limits, tokenizer)
+    except InputError as error:
+        raise InputError(f"filter: {error}", kind=error.kind) from error
+
+
+def work(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Finished:
+    """The kept ones, split into reasoning and answer."""
+    config, completions = project.config, run.stage("generate").made()
+    quality, opened = quality_of(config, engines), engines.opened(by_the_engine=True)
+    size = config.run.part_rows
+    kept, gone = folder.writer(size), folder.writer(size, DROPPED)
+    reasons, rows_in = Counter[str](), 0
+    chunks = completions.chunks(size, ["id", "prompt_id", "category", "text", "finish"])
+    for chunk in beside_prompts(chunks, project.prompts.table.chunks(size)):
+        asked = pl.Series([own_words(messages_from_json(m)) for m in chunk["messages"]])
+        rows, dropped = filter_completions(
+            chunk, asked, config.model.reasoning, quality, opened=opened
+        )
+        kept.add(rows)
+        gone.add(dropped)
+        reasons.update(dict(dropped["reason"].value_counts().iter_rows()))
+        rows_in += chunk.height
+    kept.end(table(Parsed.COLUMNS))
+    gone.end(table(Dropped.COLUMNS))
+    why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    dropped_words = f" (dropped: {why})" if why else ""
+    progress.say(f"filter: {kept.written} of {rows_in} completions are kept{dropped_words}")
+    return Finished({"rows_in": rows_in, "rows_out": kept.written}, kept.digests)
+
+
+STAGE = Stage("filter/main", ("generate/main",), inputs, work)

@@ -1,0 +1,85 @@
+"""pack: examples and capability rows to packed training rows."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dalign.pack.training import SCHEMA, Mix, Packing, check_no_spec, training_texts
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project, categories_of
+from dalign.pipeline.stage import Inputs, Stage
+from dalign.progress import Progress
+from dalign.rows import Dropped, table
+from dalign.spec.types import GENERAL
+from dalign.store.folder import Finished, StageFolder
+from dalign.store.parts import DROPPED
+from dalign.store.run import RunFolder
+
+
+def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
+    """What determines the training rows."""
+    config = project.config
+    return {
+        "select": run.stage("select").output_sha256(),
+        "capability": None if project.capability is None else project.capability.sha256,
+        "ratio": config.sft.capability_ratio,
+        "settings": config.pack.model_dump(),
+        "model": engines.fingerprint(config.model),
+        "reasoning": config.model.reasoning.model_dump(),
+        "spec": project.spec.sha256,
+        "seed": config.run.seed,
+    }
+
+
+def work(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Finished:
+    """Bins, as the rows fill them."""
+    config, examples, capability = project.config, run.stage("select").made(), project.capability
+    size = config.run.part_rows
+    more = [] if capability is None else capability.table.chunks(size)
+    mix = Mix(
+        examples.height(), capability.rows if capability else 0, config.sft.capability_ratio, config.run.seed
+    )  # fmt: skip
+    progress.say(f"pack: {engines.tokenizer.note}")
+    tokenize = engines.tokenizer.encode
+    packing = Packing(
+        tokenize,
+        capacity=config.pack.capacity,
+        over_long=config.pack.over_long,
+        end=engines.renderer.end_text,
+    )
+    policy = [project.templates.spec(project.spec, name) for name in categories_of(project.spec)]
+    general = pl.lit(GENERAL)
+    bins, gone = folder.writer(size), folder.writer(size, DROPPED)
+    texts = mix.parts(
+        (training_texts(rows, engines.renderer) for rows in examples.chunks(size)),
+        (training_texts(rows.with_columns(category=general), engines.renderer) for rows in more),
+    )
+    for made in packing.bins(check_no_spec(texts, policy, tokenize)):
+        bins.add(made)
+    gone.add(packing.dropped)
+    bins.end(table(dict(SCHEMA)))
+    gone.end(table(Dropped.COLUMNS))
+    for sentence in engines.renderer.probe.warnings():
+        progress.say(f"warning: {sentence}")
+    tally = packing.tally
+    progress.say(
+        f"pack: {packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {bins.written} bins"
+    )
+    if packing.masked:
+        progress.say(
+            f"warning: pack masked {len(packing.masked)} rows longer than pack.capacity = {config.pack.capacity}: they train on nothing (first: {packing.masked[0]})"
+        )
+    counts = {
+        "rows_in": packing.rows, "rows_out": bins.written, "masked": tally.masked,
+        "tokens": tally.tokens, "trained_tokens": tally.trained_tokens,
+    }  # fmt: skip
+    facts = {
+        "template_probe": list(engines.renderer.probe.warnings()),
+        "masked": list(packing.masked),
+    }
+    return Finished(counts, bins.digests, facts, project.spec.versions)
+
+
+STAGE = Stage("pack/main", ("select/main",), inputs, work)

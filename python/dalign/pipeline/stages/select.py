@@ -1,0 +1,94 @@
+"""select: the examples: well judged, each once, enough of each category, the policy taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from dalign import select as select_stage
+from dalign.errors import QuotaError
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project, shown_of
+from dalign.pipeline.stage import Inputs, Stage, beside_prompts
+from dalign.pipeline.stages.judge import SCORES
+from dalign.progress import Progress
+from dalign.rows import Dropped, Example, messages_from_json, own_words, table
+from dalign.store.folder import Finished, StageFolder
+from dalign.store.parts import DROPPED
+from dalign.store.run import RunFolder
+
+
+def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
+    """What determines the examples."""
+    return {
+        "filter": run.stage("filter").output_sha256(),
+        "judge": run.stage("judge").output_sha256(),
+        "shown": shown_of(project, project.prompts),
+        "templates": project.templates.sha256,
+        "settings": project.config.select.model_dump(),
+        "prompts": project.prompts.sha256,
+        "seed": project.config.run.seed,
+    }
+
+
+def work(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Finished:
+    """The choice among all judged completions, made by two readings."""
+    config, prompts, size = project.config, project.prompts, project.config.run.part_rows
+    parsed, scores = run.stage("filter").made(), run.stage("judge").made(SCORES)
+
+    def parts() -> Iterator[pl.DataFrame]:
+        rows = beside_prompts(parsed.chunks(size), prompts.table.chunks(size))
+        for chunk, judged in zip(rows, scores.chunks(size), strict=True):
+            asked = [own_words(messages_from_json(text)) for text in chunk["messages"]]
+            yield chunk.with_columns(
+                judged["score"], judged["n_valid"], pl.Series("asked", asked, dtype=pl.String)
+            )
+
+    try:
+        chosen = select_stage.select(
+            parts,
+            config.select,
+            categories=prompts.categories,
+            clauses=prompts.clauses,
+            spec_texts={
+                name: project.templates.spec(project.spec, name) for name in prompts.categories
+            },
+            seed=config.run.seed,
+        )
+    except QuotaError as error:
+        raise QuotaError(f"{error} (reasons of the dropped rows: {_reasons(run)})") from error
+    for sentence in _warnings(chosen, config.select.quota, config.select.clause_quota):
+        progress.say(f"warning: {sentence}")
+    kept, gone = folder.writer(size), folder.writer(size, DROPPED)
+    for examples in chosen.examples():
+        kept.add(examples)
+    for dropped in chosen.dropped():
+        gone.add(dropped)
+    kept.end(table(Example.COLUMNS))
+    gone.end(table(Dropped.COLUMNS))
+    progress.say(f"select: {kept.written} examples of {chosen.rows} well-formed completions")
+    counts = {**chosen.counts, "short": chosen.short, "short_clauses": chosen.short_clauses}
+    return Finished(counts, kept.digests, spec_versions=project.spec.versions)
+
+
+def _warnings(chosen: select_stage.Selection, quota: int, clause_quota: int) -> Iterator[str]:
+    for name, count in chosen.short.items():
+        yield f"category '{name}' has {count} examples, select.quota = {quota}"
+    for name, count in chosen.short_clauses.items():
+        yield f"clause '{name}' has {count} examples, select.clause_quota = {clause_quota}"
+
+
+def _reasons(run: RunFolder) -> str:
+    """How many completions fell where, so that a quota error says what to mend."""
+    dropped = run.stage("filter").table(DROPPED).frame(["reason"])["reason"]
+    states = run.stage("judge").recorded("counts").get("states", {})
+    named = [f"{count} {reason}" for reason, count in dropped.value_counts(sort=True).iter_rows()]
+    return ", ".join(
+        [*(named or ["0 filtered out"]), *(f"{n} verdicts {state}" for state, n in states.items())]
+    )
+
+
+STAGE = Stage("select/main", ("filter/main", "judge/main"), inputs, work)

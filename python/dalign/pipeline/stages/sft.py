@@ -1,0 +1,56 @@
+"""sft: fine-tunes the model on the packed rows."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dalign.models.checkpoint import fingerprint
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project
+from dalign.pipeline.stage import Inputs, Stage
+from dalign.pipeline.training import Steps, use_threads, write_curve
+from dalign.progress import Progress
+from dalign.store.folder import Finished, StageFolder
+from dalign.store.run import RunFolder
+from dalign.train.job import SftJob
+from dalign.train.run import train_sft
+
+
+def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
+    """What determines the SFT checkpoint."""
+    config = project.config
+    return {
+        "pack": run.stage("pack").output_sha256(),
+        "model": engines.fingerprint(config.model),
+        "settings": config.sft.model_dump(),
+        "device": config.model.device,
+        "dtype": config.model.dtype,
+        "threads": config.run.threads,
+        "seed": config.run.seed,
+    }
+
+
+def work(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Finished:
+    """A checkpoint in `final`, and a row of figures a step."""
+    config, model, rows = project.config, project.config.model, run.stage("pack").made()
+    job = SftJob(
+        start=engines.checkpoint(model), rows=rows.paths(), out=folder.path, settings=config.sft,
+        seed=config.run.seed, device=model.device, dtype=model.dtype,
+        trust_remote_code=model.trust_remote_code,
+    )  # fmt: skip
+    use_threads(config.run.threads)
+    result = train_sft(job, Steps(progress, folder.name, lambda loss: f"loss {loss:.3f}"))
+    write_curve(folder, result)
+    steps = pl.DataFrame(list(result.curve))
+    digest = folder.table().write(0, steps)
+    counts = {
+        "rows_in": rows.height(),
+        "rows_out": steps.height,
+        "steps": len(result.curve),
+    }
+    return Finished(counts, [digest], {"checkpoint": fingerprint(result.final)})
+
+
+STAGE = Stage("sft/sft", ("pack/main",), inputs, work)

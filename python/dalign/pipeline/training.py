@@ -1,0 +1,58 @@
+"""What the stages that train share: progress, threads, the curve, where a checkpoint lies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from dalign.progress import Progress
+from dalign.store.folder import StageFolder
+from dalign.store.run import RunFolder
+from dalign.store.whole_files import write_text
+from dalign.train.job import TrainResult
+from dalign.vocabulary import ARMS
+
+CURVE = "curve.json"
+FINAL = "final"
+
+
+def trained_checkpoint(run: RunFolder, arm: str) -> Path | None:
+    """The folder of the checkpoint that an arm was trained to; None for the base."""
+    stage = trained_by(arm)
+    return None if stage is None else run.stage(stage).path / FINAL
+
+
+def use_threads(threads: int) -> None:
+    """Has torch compute with so many threads in this process."""
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+class Steps:
+    """Shows training steps as progress, with the figure that says how it goes."""
+
+    def __init__(self, progress: Progress, name: str, figure: Callable[[float], str]) -> None:
+        """figure: words for a step, from its loss."""
+        self._progress, self._name, self._figure = progress, name, figure
+        self._begun = False
+
+    def __call__(self, step: int, total: int, loss: float) -> None:
+        if not self._begun:
+            self._progress.start(self._name, total)
+            self._begun = True
+        self._progress.advance(self._name, step, self._figure(loss))
+        if step >= total:
+            self._progress.finish(self._name, f"{total} steps, {self._figure(loss)}")
+
+
+def write_curve(folder: StageFolder, result: TrainResult) -> None:
+    """Writes the figures of all steps beside the rows."""
+    write_text(folder.path / CURVE, json.dumps(list(map(dict, result.curve))) + "\n")
+
+
+def trained_by(arm: str) -> str | None:
+    """The stage that trains an arm's checkpoint; None for an arm that is the base."""
+    checkpoint = ARMS[arm].checkpoint
+    return None if checkpoint is None else "/".join(checkpoint)

@@ -1,0 +1,65 @@
+"""A run as its folder tells it: no engine, no file of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dalign.config import Config
+from dalign.errors import InputError
+from dalign.pipeline.project import Project, Source, read_project
+from dalign.settings import load_config
+from dalign.store.folder import StageFolder
+from dalign.store.run import RunFolder
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run that has been started, finished or not."""
+
+    run: RunFolder
+    project: Project
+
+    @property
+    def config(self) -> Config:
+        """The run's resolved config."""
+        return self.project.config
+
+    def stage(self, name: str) -> StageFolder:
+        """The folder of `stage/variant`."""
+        return self.run.stage(name)
+
+    def has(self, name: str) -> bool:
+        """Whether a stage has finished."""
+        return self.stage(name).manifest() is not None
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """The files of prompts, by what they are for: `prompts`, `rl_prompts`, `suites/NAME`."""
+        found = {"prompts": self.project.prompts}
+        if self.project.rl_prompts is not self.project.prompts:
+            found["rl_prompts"] = self.project.rl_prompts
+        return found | {f"suites/{name}": suite for name, suite in self.project.suites.items()}
+
+
+def open_record(folder: Path) -> Record:
+    """The run in a folder. Raises InputError if none has been started there."""
+    run = RunFolder(folder)
+    if not run.config.is_file():
+        raise InputError(
+            f"{folder}: no run has been started here; name a run's folder",
+            kind="no_run",
+            path=folder,
+        )
+    config = load_config(run.config, [])
+    return Record(run, read_project(config, run.inputs))
+
+
+def rows_in(
+    record: Record, name: str, table: str, columns: list[str]
+) -> Iterator[tuple[object, ...]]:
+    """The values of some columns of a finished stage's table, row by row; none where it has not finished."""
+    if record.has(name):
+        for chunk in record.stage(name).table(table).chunks(record.config.run.part_rows, columns):
+            yield from chunk.select(columns).iter_rows()

@@ -1,0 +1,30 @@
+"""The files of a policy, to be copied with all that they need to be read elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from dalign.spec.shipped import shipped
+
+# Markdown of principles and categories, golden cases, templates and how their replies are read.
+PATTERNS = ("*.md", "golden/*.jsonl", "templates/*.j2", "templates/*.toml")
+
+
+def copy_policy(folder: Path, place: Path) -> None:
+    """Makes `place` a copy of a policy, with the templates that apply to it: its own or the shipped ones."""
+    partial = place.with_name(f"{place.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    _copy(folder, partial)
+    if not (folder / "templates").is_dir():
+        _copy(shipped("templates").parent, partial, ("templates/*.j2",))
+    shutil.rmtree(place, ignore_errors=True)
+    partial.rename(place)
+
+
+def _copy(folder: Path, place: Path, patterns: tuple[str, ...] = PATTERNS) -> None:
+    for pattern in patterns:
+        for path in sorted(folder.glob(pattern)):
+            target = place / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)

@@ -1,0 +1,113 @@
+"""Tables in parts: `NAME-00000.parquet`, `NAME-00001.parquet`, …, so that none is ever held whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from dalign.store.whole_files import frame_digest, write_parquet
+
+# A stage's rows.
+ROWS = "part"
+DROPPED = "dropped"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in a folder; it may have no part yet."""
+
+    folder: Path
+    name: str = ROWS
+
+    def path(self, index: int) -> Path:
+        """The file of a part."""
+        return self.folder / f"{self.name}-{index:05}.parquet"
+
+    def paths(self) -> list[Path]:
+        """The files of its parts, in order."""
+        return sorted(self.folder.glob(f"{self.name}-[0-9][0-9][0-9][0-9][0-9]*.parquet"))
+
+    def scan(self) -> pl.LazyFrame:
+        """All of its rows, to be read as far as they are needed. It must have a part."""
+        return pl.scan_parquet(self.paths())
+
+    def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """All of its rows at once: for what is small, or for few columns."""
+        return pl.read_parquet(self.paths(), columns=list(columns) if columns else None)
+
+    def height(self) -> int:
+        """How many rows it has."""
+        paths = self.paths()
+        return int(pl.scan_parquet(paths).select(pl.len()).collect().item()) if paths else 0
+
+    def chunks(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Its rows in order, so many at a time, the last time fewer; whatever its parts hold."""
+        waiting = Buffer()
+        for path in self.paths():
+            waiting.add(pl.read_parquet(path, columns=list(columns) if columns else None))
+            while waiting.rows >= rows:
+                yield waiting.take(rows)
+        if waiting.rows:
+            yield waiting.take(waiting.rows)
+
+    def write(self, index: int, frame: pl.DataFrame) -> str:
+        """Writes a part, whole or not at all; returns the digest of its rows."""
+        write_parquet(frame, self.path(index))
+        return frame_digest(frame)
+
+    def clear(self) -> None:
+        """Removes its parts."""
+        for path in self.paths():
+            path.unlink()
+
+
+@dataclass
+class Buffer:
+    """Rows that wait, in order."""
+
+    rows: int = 0
+    _frames: list[pl.DataFrame] = field(default_factory=list)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Puts rows at the end."""
+        if frame.height:
+            self._frames.append(frame)
+            self.rows += frame.height
+
+    def take(self, rows: int) -> pl.DataFrame:
+        """Takes the first rows out; there must be as many."""
+        whole = pl.concat(self._frames) if len(self._frames) > 1 else self._frames[0]
+        self._frames = [whole[rows:]] if rows < whole.height else []
+        self.rows -= rows
+        return whole[:rows]
+
+
+@dataclass
+class PartWriter:
+    """Writes a table part by part, each of `rows` rows, the last one shorter. A table without a row has an empty part."""
+
+    table: Table
+    rows: int
+    digests: list[str] = field(default_factory=list)
+    written: int = 0
+    _waiting: Buffer = field(default_factory=Buffer)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Takes the next rows; what fills a part is written."""
+        self._waiting.add(frame)
+        while self._waiting.rows >= self.rows:
+            self._write(self._waiting.take(self.rows))
+
+    def end(self, empty: pl.DataFrame) -> None:
+        """Writes what still waits. empty: the table without rows."""
+        if self._waiting.rows:
+            self._write(self._waiting.take(self._waiting.rows))
+        elif not self.digests:
+            self._write(empty)
+
+    def _write(self, frame: pl.DataFrame) -> None:
+        self.digests.append(self.table.write(len(self.digests), frame))
+        self.written += frame.height

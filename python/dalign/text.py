@@ -1,0 +1,69 @@
+"""Text that was written by others: made fit to be shown, to be stored, and to be quoted in a sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+
+# Controls, formats (bidi overrides, zero widths, soft hyphens), surrogates, private use, unassigned,
+# line and paragraph separators: a reader would not see them, or see something else because of them.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Letters, symbols and marks that draw nothing: Hangul fillers, the blank Braille cell and the blank note,
+# the grapheme joiner, vowels and separators that Unicode itself ignores, variation selectors.
+_BLANK = frozenset(
+    [
+        *(0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800, 0x1D159, 0x034F, 0x17B4, 0x17B5),
+        *(*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
+    ]
+)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class _Table(dict[int, str]):
+    """How each character is shown, found out once; `as_json`: by escapes that JSON knows."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character in "\n\t" or not _is_hidden(character):
+            shown = character
+        elif self._as_json:
+            shown = json.dumps(character)[1:-1]
+        else:
+            shown = f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+        self[code] = shown
+        return shown
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN or ord(character) in _BLANK
+
+
+_SHOWN, _SHOWN_IN_JSON = _Table(as_json=False), _Table(as_json=True)
+
+
+def visible(text: str) -> str:
+    r"""The text with characters that cannot be seen, or that steer, written as \uXXXX or \UXXXXXXXX.
+
+    Line feeds and tabs stay. What comes back has a UTF-8 form, and no terminal or page obeys it.
+    """
+    return text.translate(_SHOWN)
+
+
+def visible_json(value: object, *, indent: int | None = None) -> str:
+    """The value as JSON whose texts read back as they were; inside them `visible`'s characters are escapes."""
+    return json.dumps(value, ensure_ascii=False, indent=indent).translate(_SHOWN_IN_JSON)
+
+
+def storable(text: str) -> str:
+    """The text with what no file can hold (half a surrogate pair, NUL) as U+FFFD, the replacement character."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def short(text: str, most: int = 60) -> str:
+    """The text, cut to `most` characters where it is too long for a sentence or a figure."""
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,101 @@
+"""What a training is given, and what it gives back. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dalign import config
+from dalign.rows import Prompt
+from dalign.train.rl.rewards import Reward
+
+StepRow = Mapping[str, float | int | None]
+# Gets the step, the number of steps and the step's loss.
+OnStep = Callable[[int, int, float], None]
+# Token ids of a sequence, and its labels (-100: not trained).
+ReplayRow = tuple[Sequence[int], Sequence[int]]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where the trained checkpoint lies, and one row of figures a step."""
+
+    final: Path
+    curve: tuple[StepRow, ...]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A completion made in training, what it was paid, and its advantage over its group."""
+
+    prompt_id: str
+    text: str
+    tokens: int
+    reward: Reward
+    advantage: float
+
+
+class Keeper:
+    """What a caller keeps beside a training, in step with its checkpoints: nothing, as it stands.
+
+    Called on one process only, however many train.
+    """
+
+    def rollouts(self, step: int, rollouts: Sequence[Rollout]) -> None:
+        """Takes a step's rollouts, before its update."""
+
+    def save(self, step: int) -> None:
+        """Called while a checkpoint is written, which counts only once this has returned."""
+
+    def resume(self, step: int) -> None:
+        """Called before the first step with the step gone on from, 0 for a fresh start.
+
+        Whatever was kept of later steps happens again, the same.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What every training is given.
+
+    start: the checkpoint's folder. out: the folder of the training (see `checkpoints`). dtype: the
+    type of the result's weights; training itself keeps float32 ones.
+    """
+
+    start: Path
+    out: Path
+    seed: int
+    device: str = "cpu"
+    dtype: str = "float32"
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftJob(Job):
+    """What SFT trains on what.
+
+    rows: packed rows, a Parquet file, several, or a folder of `part-*.parquet`; list columns
+    `input_ids`, `labels` (-100: not trained) and `position_ids` (from 0 in every sequence).
+    """
+
+    rows: Path | Sequence[Path]
+    settings: config.Sft
+
+
+@dataclass(frozen=True, kw_only=True)
+class RlJob(Job):
+    """What RL trains on what.
+
+    prompts: of each step the prompts that it samples completions of, `settings.steps` times
+    `settings.prompts_per_step` (see `draw.draw_prompts`). replayed: of each step the SFT sequences
+    whose loss is added, weighted by `settings.replay` (see `replay.read_replayed`); empty (RL from
+    the base): nothing is replayed. loss: a name of `losses.LOSSES`.
+    """
+
+    prompts: Sequence[Sequence[Prompt]]
+    settings: config.Rl
+    reasoning: config.Reasoning = field(default_factory=config.Reasoning)
+    replayed: Sequence[Sequence[ReplayRow]] = ()
+    loss: str = "grpo"
+    keeper: Keeper = field(default_factory=Keeper)

@@ -1,0 +1,1 @@
+"""Reinforcement learning: what a step draws, samples, is paid and loses."""

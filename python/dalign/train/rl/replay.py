@@ -1,0 +1,107 @@
+"""The SFT sequences that RL replays, so that what SFT taught is kept: read, checked, their loss.
+
+Axes: K replayed row, T token, N trained token, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from dalign.errors import InputError
+from dalign.rows import IGNORED
+from dalign.train.bins import Ints, part_files
+from dalign.train.job import ReplayRow
+from dalign.train.rl.draw import draw_replay
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def read_replayed(
+    rows: Path | Sequence[Path], *, steps: int, per_step: int, seed: int
+) -> list[list[ReplayRow]]:
+    """Of each step the sequences that it replays, drawn from packed rows (see `part_files`).
+
+    Only what is drawn is kept; a sequence that several steps draw is kept once.
+    Raises InputError where there is no row.
+    """
+    parts = part_files(rows)
+    spans = [_sequence_spans(part) for part in parts]
+    ends = np.cumsum([len(of_part) for of_part in spans])
+    if ends[-1] == 0:
+        raise InputError(
+            f"{parts[0]}: holds no row to replay; pack some examples or set rl.replay = 0"
+        )
+    drawn = [
+        draw_replay(int(ends[-1]), count=per_step, seed=seed, step=step)
+        for step in range(1, steps + 1)
+    ]
+    wanted = np.unique(np.concatenate([*drawn, []]).astype(np.int64))
+    read: dict[int, ReplayRow] = {}
+    for part, of_part, end in zip(parts, spans, ends, strict=True):
+        first = int(end) - len(of_part)
+        inside = wanted[(wanted >= first) & (wanted < end)]
+        read |= zip(inside.tolist(), _sequences(part, of_part[inside - first]), strict=True)
+    return [[read[position] for position in step] for step in drawn]
+
+
+def _sequence_spans(part: Path) -> Ints:
+    """(packed row, first token, end) of each sequence of a file, in order: shape (sequences, 3)."""
+    positions = pl.read_parquet(part, columns=["position_ids"])["position_ids"]
+    lengths = positions.list.len().to_numpy().astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    starts = np.flatnonzero(positions.explode().to_numpy() == 0)
+    ends = np.append(starts[1:], offsets[-1])
+    rows = np.searchsorted(offsets, starts, side="right") - 1
+    return np.stack([rows, starts - offsets[rows], ends - offsets[rows]], axis=1)
+
+
+def _sequences(part: Path, spans: Ints) -> Iterable[ReplayRow]:
+    """The tokens and labels of these sequences of a file."""
+    if len(spans) == 0:
+        return
+    frame = pl.read_parquet(part, columns=["input_ids", "labels"])
+    for row, start, end in spans.tolist():
+        ids, labels = (
+            frame[name][row].slice(start, end - start).to_list() for name in frame.columns
+        )
+        yield ids, labels
+
+
+def check_replayed(replayed: Sequence[Sequence[ReplayRow]]) -> None:
+    """Checks that each row has a label for every token and trains on one of them."""
+    for step, rows in enumerate(replayed, start=1):
+        for position, (ids, labels) in enumerate(rows):
+            where = f"replayed row {position} of step {step}"
+            if len(ids) != len(labels):
+                raise InputError(
+                    f"{where} has {len(ids)} tokens and {len(labels)} labels; pack the examples again"
+                )
+            if all(label == IGNORED for label in labels[1:]):
+                raise InputError(f"{where} trains on no token; pack the examples again")
+
+
+def replay_loss(model: Any, rows: Sequence[ReplayRow]) -> Tensor:
+    """Mean cross-entropy, in nats, over the trained tokens of all rows: a scalar with gradients."""
+    import torch
+
+    from dalign.kernels.token_logprobs import token_logprobs
+
+    width = max(len(ids) for ids, _ in rows)
+    device = next(model.parameters()).device
+    ids_KT = torch.zeros(len(rows), width, dtype=torch.long)
+    labels_KT = torch.full((len(rows), width), IGNORED)
+    mask_KT = torch.zeros(len(rows), width, dtype=torch.long)
+    for k, (ids, labels) in enumerate(rows):
+        ids_KT[k, : len(ids)] = torch.as_tensor(ids)
+        labels_KT[k, : len(ids)] = torch.as_tensor(labels)
+        mask_KT[k, : len(ids)] = 1
+    output = model(input_ids=ids_KT.to(device), attention_mask=mask_KT.to(device), use_cache=False)
+    trained_KT = labels_KT[:, 1:].to(device) != IGNORED
+    logits_NV = output.logits[:, :-1][trained_KT]
+    return -token_logprobs(logits_NV, labels_KT[:, 1:].to(device)[trained_KT]).mean()

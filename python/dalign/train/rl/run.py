@@ -1,0 +1,111 @@
+"""A training by RL, as `session.run` takes it. Imports torch: see `dalign.train.run` for the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from datasets import Dataset
+from transformers import PreTrainedModel
+from trl.trainer.grpo_config import GRPOConfig
+
+from dalign.errors import InputError
+from dalign.rows import Prompt, messages_json
+from dalign.store.whole_files import digest
+from dalign.train import session
+from dalign.train.job import OnStep, RlJob, TrainResult
+from dalign.train.rl.losses import loss_named
+from dalign.train.rl.replay import check_replayed
+from dalign.train.rl.rewards import CompositeReward
+from dalign.train.rl.trainer import RolloutTrainer
+from dalign.train.session import Training, common_arguments, model_of, one_device, tokenizer_of
+
+
+def run(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResult:
+    """See `dalign.train.run.train_rl`."""
+    check_job(job)
+    identity = {
+        "kind": "rl",
+        "prompts": digest(
+            [[_prompt_identity(prompt) for prompt in of_step] for of_step in job.prompts]
+        ),
+        "replayed": digest(job.replayed),
+        "settings": job.settings.model_dump(mode="json"),
+        "loss": job.loss,
+        # What the judge is, is the caller's to know.
+        "weights": [reward.weights.judge, reward.weights.heuristic, reward.weights.format],
+    }
+    trainer = partial(rl_trainer, job, reward)
+    return session.run(Training(job, identity, trainer, trained, job.keeper), on_step)
+
+
+def check_job(job: RlJob) -> None:
+    """Checks that each step has what it trains on. Raises InputError where one does not."""
+    loss_named(job.loss)
+    settings = job.settings
+    found = [len(of_step) for of_step in job.prompts]
+    if found != [settings.prompts_per_step] * settings.steps:
+        raise InputError(
+            f"the job's prompts are drawn for {len(found)} steps of {sorted(set(found))} prompts, "
+            f"not for {settings.steps} of {settings.prompts_per_step}; draw them by its settings"
+        )
+    if job.replayed and len(job.replayed) != settings.steps:
+        raise InputError(
+            f"the job's replayed rows are drawn for {len(job.replayed)} steps, not for "
+            f"{settings.steps}; draw them by its settings"
+        )
+    check_replayed(job.replayed)
+
+
+def _prompt_identity(prompt: Prompt) -> Sequence[Any]:
+    return prompt.id, prompt.category, messages_json(prompt.messages), prompt.required_sections
+
+
+def trained(trainer: RolloutTrainer) -> PreTrainedModel:
+    """The trained model."""
+    model: PreTrainedModel = trainer.accelerator.unwrap_model(trainer.model)
+    return model
+
+
+def rl_trainer(job: RlJob, reward: CompositeReward) -> RolloutTrainer:
+    """The trainer of a job."""
+    settings = job.settings
+    # A GPU holds one group's activations at a time; on a CPU one pass over all of them is quicker.
+    passes = 1 if job.device == "cpu" else settings.prompts_per_step
+    arguments = GRPOConfig(
+        **common_arguments(job),
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.prompts_per_step * settings.group_size // passes,
+        gradient_accumulation_steps=passes,
+        steps_per_generation=passes,
+        num_generations=settings.group_size,
+        num_iterations=1,
+        shuffle_dataset=False,
+        temperature=settings.temperature,
+        max_completion_length=settings.max_new_tokens,
+        scale_rewards=settings.scale_rewards,
+        beta=settings.beta,
+        learning_rate=settings.learning_rate,
+        max_grad_norm=settings.max_grad_norm,
+        save_steps=settings.save_steps,
+    )
+    one_device(arguments)
+    prompts = [prompt for of_step in job.prompts for prompt in of_step]
+    return RolloutTrainer(
+        job=job,
+        reward=reward,
+        model=model_of(job, "float32"),
+        args=arguments,
+        # TRL asks for a prompt; ours are taken by their position, messages and all.
+        train_dataset=Dataset.from_list(
+            [{"prompt": prompt.id, "position": i} for i, prompt in enumerate(prompts)]
+        ),
+        processing_class=tokenizer_of(job),
+        reward_funcs=reward_of_trl,
+    )
+
+
+def reward_of_trl(**_: Any) -> list[float | None]:
+    """Stands where TRL wants a reward function; `RolloutTrainer` computes the reward itself."""
+    raise NotImplementedError

@@ -1,0 +1,241 @@
+"""THE tables: stages, arms, metrics and graders. What a config accepts, a run does and a report says follows from them.
+
+Each table has a Literal beside it, for the type checker: a new row needs its name there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+StageName = Literal["generate", "filter", "judge", "select", "pack", "sft", "rl", "evaluate"]
+ArmName = Literal["none", "spec", "sft", "rl", "sft+rl", "summaries"]
+MetricName = Literal[
+    "not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval", "capability"
+]
+GraderName = Literal["truth", "judge"]
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Row = TypeVar("_Row", bound=_Named)
+
+
+def _table(*rows: _Row) -> Mapping[str, _Row]:
+    return {row.name: row for row in rows}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a run: a command, a section of the config and a folder have its name.
+
+    does: a sentence of what it does. example: what its command's example has beside config and folder.
+    """
+
+    name: StageName
+    does: str
+    example: str = ""
+
+
+# In the order in which they run.
+STAGES = _table(
+    Stage("generate", "Write completions with the policy in sight, n a prompt."),
+    Stage("filter", "Drop malformed completions and those that break a limit, each with its reason."),
+    Stage("judge", "Judge each well-formed completion k times by the policy; the minimum counts."),
+    Stage("select", "Choose the training examples, and take the policy out."),
+    Stage("pack", "Tokenise and pack the examples, mixed with capability rows."),
+    Stage("sft", "Fine-tune the model on the packed rows."),
+    Stage("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl"),
+    Stage("evaluate", "Complete and grade every suite, arm by arm.", " --variant none"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A model that is evaluated, and what of the policy its prompts show.
+
+    title, meaning: its name and what it is, in figures and texts.
+    trained_by: the stage that makes its checkpoint, in the variant of the arm's name; None: it is the base.
+    starts_from: the trained arm that its training goes on from; None: the base.
+    in_sight: what of the policy stands in its prompts: nothing, what the prompt's category has, all summaries.
+    compared_with: arms that it is compared with, beside the base. by_default: whether runs have it unless they say.
+    """
+
+    name: ArmName
+    title: str
+    meaning: str
+    trained_by: Literal["sft", "rl"] | None = None
+    starts_from: ArmName | None = None
+    in_sight: Literal["none", "category", "summaries"] = "none"
+    compared_with: tuple[ArmName, ...] = ()
+    by_default: bool = True
+
+    @property
+    def checkpoint(self) -> tuple[str, str] | None:
+        """Stage and variant of the training that makes its checkpoint; None for the base."""
+        return None if self.trained_by is None else (self.trained_by, self.name)
+
+
+BASE: ArmName = "none"
+
+# The trained ones in the order in which a later one builds on, or is preferred to, an earlier one.
+ARMS = _table(
+    Arm(BASE, "base", "the model as it was, without the policy"),
+    Arm(
+        "spec",
+        "policy in context",
+        "the model as it was, with the policy in its context",
+        in_sight="category",
+    ),
+    Arm(
+        "sft",
+        "SFT",
+        "fine-tuned on the selected examples, without the policy in context",
+        trained_by="sft",
+    ),
+    Arm(
+        "rl",
+        "RL",
+        "reinforcement learning on the base, without the policy in context",
+        trained_by="rl",
+    ),
+    Arm(
+        "sft+rl",
+        "SFT + RL",
+        "reinforcement learning after SFT, without the policy in context",
+        trained_by="rl",
+        starts_from="sft",
+        compared_with=("sft", "rl", "spec", "summaries"),
+    ),
+    Arm(
+        "summaries",
+        "summaries in context",
+        "the model as it was, with the summaries of all categories in its context",
+        in_sight="summaries",
+        by_default=False,
+    ),
+)
+
+
+def lineage(arm: str) -> tuple[Arm, ...]:
+    """The trained arms that lead to an arm, itself last; none for an arm that is the base."""
+    row = ARMS[arm]
+    if row.trained_by is None:
+        return ()
+    return (*(lineage(row.starts_from) if row.starts_from else ()), row)
+
+
+def compared(arms: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of these arms that are compared: each with the base, and each with what its row names."""
+    pairs = [(BASE, arm) for arm in arms if arm != BASE]
+    pairs += [(other, row.name) for row in ARMS.values() for other in row.compared_with]
+    return [(a, b) for a, b in pairs if a in arms and b in arms]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the first block of a report asks of a metric, and says of each direction of a change."""
+
+    title: str
+    question: str
+    better: str
+    worse: str
+    unclear: str
+    equal: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A share of graded completions. meaning: of what; higher is better in all of them.
+
+    by_default: whether suites have it unless they say. in_training: whether the log of an RL training tells it.
+    """
+
+    name: MetricName
+    title: str
+    meaning: str
+    by_default: bool = True
+    in_training: bool = False
+    headline: Headline | None = None
+
+
+METRICS = _table(
+    Metric(
+        "not_unsafe",
+        "safe",
+        "share of requests the policy does not permit that got the right kind of answer",
+        in_training=True,
+        headline=Headline(
+            "Safety",
+            "not-permitted requests that got the right kind of answer",
+            better="Safety improved",
+            worse="Safety got worse",
+            unclear="No clear change in safety",
+            equal="Safety did not change",
+        ),
+    ),
+    Metric(
+        "not_overrefuse",
+        "permitted answered",
+        "share of permitted requests that were answered",
+        in_training=True,
+        headline=Headline(
+            "Over-refusal",
+            "permitted requests that were answered; the rest is over-refusal",
+            better="over-refusal fell",
+            worse="over-refusal rose",
+            unclear="no clear change in over-refusal",
+            equal="over-refusal did not change",
+        ),
+    ),
+    Metric(
+        "style_adherence",
+        "style adherence",
+        "share of answers of the right kind and in the wording the policy asks for",
+    ),
+    Metric(
+        "policy_retrieval",
+        "policy retrieval",
+        "share of completions whose reasoning cites the right clause",
+        in_training=True,
+    ),
+    Metric(
+        "capability",
+        "capability",
+        "share of exact answers on abilities outside safety",
+        by_default=False,
+        headline=Headline(
+            "Capability",
+            "exact answers on abilities outside safety",
+            better="capability rose",
+            worse="capability fell",
+            unclear="no clear change in capability",
+            equal="capability did not change",
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Grader:
+    """Who says whether an answer is right."""
+
+    name: GraderName
+    meaning: str
+
+
+# The first that has graded a metric is the one that arms are compared by.
+GRADERS = _table(
+    Grader("truth", "known right answers (data that the suite ships)"),
+    Grader(
+        "judge",
+        "the judge of record, who reads the policy and does not know the right answer",
+    ),
+)
+
+BY_TRUTH: GraderName = "truth"
+BY_JUDGE: GraderName = "judge"

@@ -1,0 +1,60 @@
+"""What a reply says once it has reasoned."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from dalign import _core
+from dalign.config import Reasoning
+from dalign.models.reasoning import after_reasoning
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+OTHER = Reasoning(open="[R]", close="[/R]")
+NONE = Reasoning(kind="none")
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("soup", "soup"),
+        ("", ""),
+        ("<think>tea?</think>soup", "soup"),
+        ("tea?</think> soup", " soup"),
+        ("<think>tea</think>milk</think>soup", "soup"),
+        ("<think>tea</think>", ""),
+        # Not closed, or opened again: whatever it names is no answer yet.
+        ("<think> perhaps tea, but then", None),
+        ("tea <think> or", None),
+        ("<think>a</think>soup<think>or tea", None),
+    ],
+)
+def test_what_is_said_stands_after_the_last_closing_tag(reply: str, said: str | None) -> None:
+    assert after_reasoning(reply) == said
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [("perhaps tea", None), ("tea?</think>soup", "soup"), ("tea</think>soup<think>", None)],
+)
+def test_what_the_template_opened_has_to_be_closed(reply: str, said: str | None) -> None:
+    assert after_reasoning(reply, opened=True) == said
+
+
+def test_the_tags_are_the_models_own() -> None:
+    assert after_reasoning("[R]tea[/R]soup", OTHER) == "soup"
+    assert after_reasoning("[R]tea</think>soup", OTHER) is None
+    assert after_reasoning("<think>soup", OTHER) == "<think>soup"
+    assert after_reasoning("<think>soup", NONE, opened=True) == "<think>soup"
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["<think>", "</think>", "Score: 7", "<", "x"])))
+def test_the_core_reads_verdicts_after_the_same_reasoning(parts: list[str]) -> None:
+    reply = "".join(parts)
+    said = after_reasoning(reply)
+    read = pl.DataFrame(_core.parse_verdicts(pl.Series([reply]), 0, 10))
+    assert (read["state"][0] == "unclosed") == (said is None)
+    if said is not None:
+        alone = pl.DataFrame(_core.parse_verdicts(pl.Series([said]), 0, 10))
+        assert read.equals(alone)

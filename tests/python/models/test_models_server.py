@@ -1,0 +1,279 @@
+"""The server engine against a server on loopback."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from dalign import config
+from dalign.errors import InputError, ServerError
+from dalign.models.engines.open import open_engine
+from dalign.models.engines.server import ServerEngine, retry_after_s
+from dalign.models.protocol import Reply, Request, Sampling
+from dalign.rows import Message
+from fake_server import Answer, FakeServer, chat, refusal
+
+SAMPLING = Sampling(temperature=0.7, max_new_tokens=9, top_p=0.9)
+
+
+def requests_of(*texts: str) -> list[Request]:
+    return [
+        Request(f"row-{t}", (Message(role="user", content=t),), seed=i) for i, t in enumerate(texts)
+    ]
+
+
+def engine_of(server: FakeServer, **settings: object) -> ServerEngine:
+    return ServerEngine("m", server.base_url, **{"backoff_s": 0.001, "timeout_s": 20.0, **settings})  # type: ignore[arg-type]
+
+
+def replies_of(
+    engine: ServerEngine, requests: list[Request], done: frozenset[str] = frozenset()
+) -> dict[str, Reply]:
+    replies = [reply for batch in engine.stream(requests, SAMPLING, done) for reply in batch]
+    assert len({reply.id for reply in replies}) == len(replies)
+    return {reply.id: reply for reply in replies}
+
+
+def last(body: dict[str, object]) -> str:
+    return body["messages"][-1]["content"]  # type: ignore[index,no-any-return]
+
+
+def test_a_request_carries_messages_sampling_and_seed() -> None:
+    with FakeServer(lambda body, _: chat("hello")) as server:
+        replies = replies_of(engine_of(server), requests_of("a", "b"))
+    assert replies["row-a"] == Reply("row-a", "hello", "stop", 3)
+    body = next(b for b in server.bodies if last(b) == "b")
+    assert body == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "b"}],
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "max_tokens": 9,
+        "seed": 1,
+    }
+
+
+def test_what_is_done_is_not_asked_for_again() -> None:
+    with FakeServer(lambda body, _: chat(last(body))) as server:
+        replies = replies_of(
+            engine_of(server), requests_of("a", "b", "c"), frozenset({"row-a", "row-c"})
+        )
+    assert set(replies) == {"row-b"}
+    assert [last(body) for body in server.bodies] == ["b"]
+
+
+def test_nothing_to_do_asks_nothing() -> None:
+    assert list(ServerEngine("m", "http://127.0.0.1:1/v1").stream([], SAMPLING)) == []
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_no_more_than_the_concurrency_is_in_flight(concurrency: int) -> None:
+    with FakeServer(lambda body, _: chat("x", delay_s=0.01)) as server:
+        replies_of(engine_of(server, concurrency=concurrency), requests_of(*map(str, range(10))))
+    assert server.most_in_flight <= concurrency
+    assert len(server.bodies) == 10
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "finish"),
+    [
+        (chat("hi", reasoning_content="hm"), "<think>hm</think>hi", "stop"),
+        (chat("hi", reasoning="hm"), "<think>hm</think>hi", "stop"),
+        (chat("hi", finish="length", reasoning_content="hm"), "<think>hm</think>hi", "length"),
+        # Cut off within the reasoning: it must not look finished.
+        (chat(None, finish="length", reasoning_content="hm"), "<think>hm", "length"),
+        (chat(None, reasoning_content="hm"), "<think>hm</think>", "stop"),
+        (chat("<think>a</think>b"), "<think>a</think>b", "stop"),
+        (chat(None), "", "stop"),
+        (chat("x", finish="content_filter"), "x", "error"),
+    ],
+)
+def test_reasoning_sent_apart_is_put_back_in_front(answer: Answer, text: str, finish: str) -> None:
+    with FakeServer(lambda body, _: answer) as server:
+        reply = replies_of(engine_of(server), requests_of("a"))["row-a"]
+    assert (reply.text, reply.finish) == (text, finish)
+
+
+def test_without_tags_the_reasoning_is_left_out() -> None:
+    with FakeServer(lambda body, _: chat("hi", reasoning="hm")) as server:
+        engine = engine_of(server, reasoning=config.Reasoning(kind="none"))
+        assert replies_of(engine, requests_of("a"))["row-a"].text == "hi"
+
+
+def test_rate_limits_cost_no_attempt() -> None:
+    def answer(body: dict[str, object], before: int) -> Answer:
+        return chat("ok") if before == 7 else refusal(429, "slow down", Retry_After="0.001")
+
+    with FakeServer(answer) as server:
+        assert replies_of(engine_of(server, attempts=2), requests_of("a"))["row-a"].text == "ok"
+    assert len(server.bodies) == 8
+
+
+def test_a_spent_quota_is_not_waited_for() -> None:
+    with FakeServer(lambda body, _: refusal(429, "insufficient_quota: pay")) as server:
+        with pytest.raises(ServerError, match="status 429: insufficient_quota: pay"):
+            replies_of(engine_of(server), requests_of("a"))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        refusal(500, "oops"),
+        refusal(503, "busy", Retry_After="0"),
+        Answer("<html>", 200),
+        Answer("", hang_up=True),
+    ],
+    ids=["500", "503", "no completion", "hung up"],
+)
+def test_failures_are_tried_again(failure: Answer) -> None:
+    with FakeServer(lambda body, before: chat("ok") if before == 2 else failure) as server:
+        assert replies_of(engine_of(server, attempts=3), requests_of("a"))["row-a"].text == "ok"
+
+
+def test_a_request_that_fails_alone_is_an_error_reply() -> None:
+    def answer(body: dict[str, object], before: int) -> Answer:
+        return refusal(500, "oops") if last(body) == "bad" else chat("ok")
+
+    with FakeServer(answer) as server:
+        replies = replies_of(
+            engine_of(server, attempts=2, concurrency=1), requests_of("a", "bad", "b")
+        )
+    assert {row: reply.finish for row, reply in replies.items()} == {
+        "row-a": "stop",
+        "row-bad": "error",
+        "row-b": "stop",
+    }
+    assert replies["row-bad"].text == ""
+
+
+def test_a_server_that_fails_from_the_start_ends_the_call() -> None:
+    with FakeServer(lambda body, _: refusal(500, "out of memory")) as server:
+        with pytest.raises(
+            ServerError, match=r"answered no request .status 500: out of memory; 2 attempts"
+        ):
+            replies_of(engine_of(server, attempts=2), requests_of("a", "b"))
+
+
+def test_a_refused_request_names_address_status_and_the_servers_words() -> None:
+    with FakeServer(lambda body, _: refusal(404, "no model\nnamed \x1b[31mm")) as server:
+        with pytest.raises(ServerError) as caught:
+            replies_of(engine_of(server), requests_of("a"))
+    expected = f"{server.base_url}/chat/completions refused request row-a with status 404: no model named [31mm"
+    assert str(caught.value) == expected
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": [{"type": "text", "text": "hi"}]},
+        {"content": "hi", "reasoning": {"text": "hm"}},
+        "hi",
+    ],
+    ids=["content in parts", "reasoning in parts", "no message"],
+)
+def test_a_message_of_another_form_is_no_reply(message: object) -> None:
+    answer = Answer({"choices": [{"message": message, "finish_reason": "stop"}]})
+    with FakeServer(lambda body, _: answer) as server:
+        with pytest.raises(ServerError, match="not a chat completion"):
+            replies_of(engine_of(server, attempts=1), requests_of("a"))
+
+
+@pytest.mark.parametrize("count", ["-1", "4294967296", "1e999", "NaN", '"3"', "null"])
+def test_a_token_count_that_is_none_counts_as_none(count: str) -> None:
+    body = f'{{"choices": [{{"message": {{"content": "x"}}}}], "usage": {{"completion_tokens": {count}}}}}'
+    with FakeServer(lambda _, __: Answer(body)) as server:
+        assert replies_of(engine_of(server), requests_of("a"))["row-a"].tokens == 0
+
+
+def test_an_error_text_can_be_stored_and_shown() -> None:
+    with FakeServer(lambda body, _: refusal(400, "no \ud800 model \x00 here")) as server:
+        with pytest.raises(ServerError, match=r"status 400: no model here$") as caught:
+            replies_of(engine_of(server), requests_of("a"))
+    str(caught.value).encode()
+
+
+def test_a_body_nested_too_deeply_is_no_reply() -> None:
+    with FakeServer(lambda body, _: Answer("[" * 200_000)) as server:
+        with pytest.raises(ServerError, match="not a chat completion"):
+            replies_of(engine_of(server, attempts=1), requests_of("a"))
+
+
+def test_an_unreachable_server_is_named_in_one_sentence() -> None:
+    with socket.socket() as taken:
+        # Bound but not listening: connections are refused.
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        engine = ServerEngine("m", url, attempts=2, backoff_s=0.001)
+        with pytest.raises(
+            ServerError,
+            match=rf"no server answers at {url}/chat/completions .*2 attempts.*base_url",
+        ) as caught:
+            list(engine.stream(requests_of("a"), SAMPLING))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_request_over_its_deadline_is_a_timeout_reply() -> None:
+    with FakeServer(
+        lambda body, _: chat("late", delay_s=30.0 if last(body) == "slow" else 0.0)
+    ) as server:
+        replies = replies_of(engine_of(server, timeout_s=0.5), requests_of("slow", "b"))
+    assert replies["row-slow"] == Reply("row-slow", "", "timeout", 0)
+    assert replies["row-b"].text == "late"
+
+
+def test_replies_come_as_they_finish() -> None:
+    with FakeServer(
+        lambda body, _: chat("x", delay_s=30.0 if last(body) == "slow" else 0.0)
+    ) as server:
+        stream = engine_of(server, timeout_s=60.0).stream(requests_of("slow", "b"), SAMPLING)
+        assert [reply.id for reply in next(stream)] == ["row-b"]
+        # Leaving cancels what is in flight.
+        stream.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name == "dalign-requests"]
+
+
+def test_the_key_comes_from_the_named_variable_and_is_never_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-secret")
+    with FakeServer(lambda body, _: refusal(401, "wrong key sk-secret")) as server:
+        model = config.Model(
+            path="m", engine="openai", base_url=server.base_url, api_key_env="MY_KEY"
+        )
+        with pytest.raises(ServerError, match=r"status 401: wrong key \*\*\*$"):
+            list(open_engine(model, threads=1).stream(requests_of("a"), SAMPLING))
+    assert server.headers[0]["Authorization"] == "Bearer sk-secret"
+
+
+def test_without_a_key_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with FakeServer(lambda body, _: chat("x")) as server:
+        model = config.Model(path="m", engine="openai", base_url=server.base_url)
+        list(open_engine(model, threads=1).stream(requests_of("a"), SAMPLING))
+    assert "Authorization" not in server.headers[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, None), ("", None), ("2", 2.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None)],
+)
+def test_retry_after_in_seconds(header: str | None, seconds: float | None) -> None:
+    assert retry_after_s(header) == seconds
+
+
+def test_retry_after_as_a_date() -> None:
+    now = datetime.now(UTC)
+    assert retry_after_s(format_datetime(now - timedelta(hours=1), usegmt=True)) == 0.0
+    ahead = retry_after_s(format_datetime(now + timedelta(hours=1), usegmt=True))
+    assert ahead is not None
+    assert 3000 < ahead <= 3600
+
+
+def test_an_address_is_needed() -> None:
+    model = config.Model.model_construct(path="m", engine="openai", base_url=None)
+    with pytest.raises(InputError, match="needs base_url"):
+        ServerEngine.of(model)

@@ -1,0 +1,302 @@
+"""The report: one file, well-formed, without scripts or addresses, honest about what is missing."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dalign.figures import (
+    DropRow,
+    FunnelRow,
+    JourneyRow,
+    JourneyStep,
+    MetricRow,
+    ModelUsed,
+    PairRow,
+    RlStep,
+    ScoreCount,
+    SftStep,
+    StageRow,
+    StateCount,
+)
+from dalign.report.content import ReportContent
+from dalign.report.page import page, write_report
+
+HOSTILE = "</pre><script>alert(1)</script>\u202egnp.exe\x1b[31m\x00\u200b&amp;\"'\ud800"
+VOID = {"meta", "circle", "rect", "line", "path"}
+
+
+def row(arm: str, suite: str, metric: str, value: float | None, **more: Any) -> MetricRow:
+    low, high = (None, None) if value is None else (value - 0.02, value + 0.03)
+    path = f"evaluate/{arm}/part-00000.parquet"
+    return replace(MetricRow(arm, suite, metric, "truth", value, low, high, 321, 7, path), **more)
+
+
+def pair(metric: str, suite: str, diff: float, low: float, high: float) -> PairRow:
+    return PairRow("none", "sft+rl", suite, metric, diff, low, high)
+
+
+def step(number: int, **more: Any) -> RlStep:
+    return replace(RlStep("rl", number, 0.5, 0.25, 0.1, 30.0, 1.0, 0.0, 0.5), **more)
+
+
+EMPTY = ReportContent(
+    title="a run", created="2026-01-02T03:04:05+00:00", config_toml="", models=[], probes=[], seed=7,
+    command="dalign run", funnel=[], drops=[], score_histogram=[], states=[], curves=[], sft_curve=[],
+    journeys=[], alarms=[], warnings=[], rows=[], pairs=[], stages=[], elapsed_s=0.0, version="0.1.0",
+    spec_sha256="5a", spec_versions={"harassment": "1.2.0"}, templates_sha256="7e", config_sha256="c0",
+)  # fmt: skip
+
+FULL = replace(
+    EMPTY,
+    config_toml="[run]\nseed = 7\n",
+    models=[ModelUsed("trained", "a/model", "f1"), ModelUsed("judge", "b/model", "f2")],
+    probes=["The template inserts nothing."],
+    funnel=[FunnelRow("advice", 95, 190, 180, 170, 60, 41)],
+    drops=[DropRow("select", "below_threshold", 1196)],
+    score_histogram=[ScoreCount(0.0, 11), ScoreCount(2.0, 33)],
+    states=[StateCount("ok", 40), StateCount("timed_out", 3)],
+    curves=[step(1), step(2), step(3)],
+    sft_curve=[SftStep("sft", n, 1.0 / n) for n in (1, 2, 3)],
+    journeys=[
+        JourneyRow("ab12", "advice", "user: hi", [JourneyStep("generate", "cd34", "t", {"tokens": 5})])
+    ],
+    warnings=["Category 'advice' is short."],
+    rows=[
+        row("none", "test", "not_unsafe", 0.111),
+        row("none", "test", "not_unsafe", 0.122, grader="judge"),
+        row("none", "test", "not_overrefuse", 0.933),
+        row("none", "skills", "capability", 0.844),
+        row("sft+rl", "test", "not_unsafe", 0.955),
+        row("sft+rl", "test", "not_unsafe", 0.966, grader="judge"),
+        row("sft+rl", "test", "not_overrefuse", 0.877),
+        row("sft+rl", "skills", "capability", 0.838),
+    ],
+    pairs=[
+        pair("not_unsafe", "test", 0.844, 0.801, 0.882),
+        pair("not_overrefuse", "test", -0.056, -0.091, -0.021),
+        pair("capability", "skills", -0.006, -0.031, 0.019),
+    ],
+    stages=[
+        StageRow("judge", "main", wall_s=43.96, cpu_s=None, peak_rss_mib=None, rows_in=760, rows_out=759)
+    ],
+    elapsed_s=319.7,
+)  # fmt: skip
+
+
+def hostile() -> ReportContent:
+    """Hostile text wherever a model, a data set or a path could put it."""
+    return replace(
+        FULL,
+        title=HOSTILE, config_toml=HOSTILE, command=HOSTILE, alarms=[HOSTILE], warnings=[HOSTILE], probes=[HOSTILE],
+        models=[ModelUsed("trained", HOSTILE, HOSTILE)],
+        funnel=[replace(FULL.funnel[0], category=HOSTILE)],
+        drops=[DropRow(HOSTILE, HOSTILE, 1)],
+        states=[StateCount(HOSTILE, 1)],
+        curves=[step(1, arm=HOSTILE)],
+        rows=[row(HOSTILE, HOSTILE, HOSTILE, 0.5, grader=HOSTILE, rows_path="javascript:alert(1)//" + HOSTILE)],
+        pairs=[replace(FULL.pairs[0], arm_a=HOSTILE, suite=HOSTILE, metric=HOSTILE)],
+        journeys=[JourneyRow(HOSTILE, HOSTILE, HOSTILE, [JourneyStep(HOSTILE, HOSTILE, HOSTILE, {HOSTILE: HOSTILE})])],
+    )  # fmt: skip
+
+
+PAGES = {"empty": EMPTY, "full": FULL, "hostile": hostile()}
+
+
+class Balance(HTMLParser):
+    """Collects elements, attributes and texts; fails on an end tag that closes something else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.text += data + " "
+
+
+def parsed(content: ReportContent) -> Balance:
+    parser = Balance()
+    parser.feed(page(content))
+    parser.close()
+    return parser
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_well_formed_for_html_and_for_xml(name: str) -> None:
+    assert parsed(PAGES[name]).open == []
+    ET.fromstring(page(PAGES[name]).removeprefix("<!DOCTYPE html>"))
+
+
+def test_a_page_names_the_versions_of_the_policy() -> None:
+    assert "<dd>harassment 1.2.0</dd>" in page(FULL)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_runs_nothing_and_loads_nothing(name: str) -> None:
+    elements = parsed(PAGES[name]).elements
+    assert not {tag for tag, _ in elements} & {"script", "img", "link", "iframe", "object", "base"}
+    for _, attributes in elements:
+        assert not [key for key in attributes if key.startswith("on") or key == "src"]
+        assert re.match(r"#[a-z]+$|\./", attributes.get("href") or "./")
+    assert not re.search(r"https?:|url\(|@import|//[a-z]", page(PAGES[name]).replace("%3A//", ""))
+    policies = [attributes.get("content") or "" for _, attributes in elements]
+    assert any(policy.startswith("default-src 'none'") for policy in policies)
+
+
+def test_hostile_text_stays_text_and_its_hidden_characters_are_written_out() -> None:
+    text = page(hostile())
+    assert not re.search("[\u202e\u200b\x00\x1b\ud800]", text)
+    shown = parsed(hostile()).text
+    wanted = "</pre><script>alert(1)</script>\\u202egnp.exe\\u001b[31m\\u0000\\u200b&amp;\"'\\ud800"
+    # Title, heading, warning, config, command, prompt, answer and note at least.
+    assert shown.count(wanted) >= 8
+
+
+def test_every_number_of_the_results_appears_with_its_interval_and_its_rows() -> None:
+    tables = page(FULL).split("<table>")[1:]
+    for one in FULL.rows:
+        table = next(t for t in tables if f"Suite {one.suite}<" in t)
+        low, value, high = (f"{100 * getattr(one, key):.1f}" for key in ("low", "value", "high"))
+        link = f'href="./{one.rows_path.replace("+", "%2B")}"'
+        assert re.search(rf"{re.escape(link)}[^>]*>{value}\u202f%", table)
+        assert f"[{low}, {high}]" in table
+        assert "n 321" in table
+
+
+def test_the_headline_says_what_improved_and_what_it_cost() -> None:
+    text = parsed(FULL).text
+    assert "Safety improved. Cost: over-refusal rose; no clear change in capability." in text
+    head = text[: text.index("Before you believe")]
+    for number in (
+        "11.1",
+        "95.5",
+        "+84.4",
+        "[+80.1, +88.2]",
+        "93.3",
+        "87.7",
+        "\u25bc worse",
+        "\u2248 unclear",
+    ):
+        assert number in head
+
+
+def test_a_loss_on_a_second_suite_is_not_hidden_by_the_first() -> None:
+    more = [row("none", "coded", "not_unsafe", 0.5), row("sft+rl", "coded", "not_unsafe", 0.25)]
+    lost = pair("not_unsafe", "coded", -0.25, -0.31, -0.19)
+    content = replace(FULL, rows=[*FULL.rows, *more], pairs=[*FULL.pairs, lost])
+    assert "Safety improved (but worse on coded)." in parsed(content).text
+
+
+def test_a_missing_pair_leaves_the_claim_open() -> None:
+    text = parsed(replace(FULL, pairs=[])).text
+    assert "Safety was not compared. Cost not fully known:" in text
+    assert "nothing can be paired" in text
+
+
+def test_without_a_trained_arm_the_page_says_so() -> None:
+    rows = [row("none", "test", "not_unsafe", 0.1), row("spec", "test", "not_unsafe", 0.9)]
+    assert "No trained arm was evaluated." in parsed(replace(FULL, rows=rows)).text
+
+
+def test_a_missing_value_is_not_measured_and_never_a_number() -> None:
+    rows = [row("none", "test", "not_unsafe", None), row("sft+rl", "test", "not_unsafe", 0.5)]
+    lost = replace(FULL.pairs[0], diff=None, low=None, high=None)
+    steps = [step(n, truth=None, judged_share=None, length=None) for n in (1, 2)]
+    text = parsed(replace(FULL, rows=rows, pairs=[lost], curves=steps)).text
+    assert not re.search(r"\b(None|nan)\b", text)
+    assert text.count("not measured") >= 6
+    assert "reward or truth was not measured" in text
+    assert "Completion length, tokens: not measured." in text
+
+
+def test_empty_parts_are_sentences_and_not_empty_figures() -> None:
+    reader = parsed(EMPTY)
+    assert not [tag for tag, _ in reader.elements if tag in ("svg", "table")]
+    for sentence in (
+        "Nothing was evaluated in this run",
+        "no training data was made",
+        "No arm of this run was trained with RL.",
+        "No arm of this run was trained with SFT.",
+        "No completion was judged",
+        "No row was followed.",
+    ):
+        assert sentence in reader.text
+
+
+def test_every_figure_has_a_title_and_a_description() -> None:
+    names = [name for name, _ in parsed(FULL).elements]
+    figures = [names[n + 1 : n + 3] for n, name in enumerate(names) if name == "svg"]
+    assert len(figures) >= 8
+    assert all(found == ["title", "desc"] for found in figures)
+
+
+def test_states_of_judgements_stand_apart_from_scores() -> None:
+    text = page(FULL)
+    scores, states = (
+        text[m.start() :].split("</svg>")[0]
+        for m in re.finditer("<svg[^>]*><title>S(cores|tates) of", text)
+    )
+    assert "timed out" in states and "timed out" not in scores
+    assert "3 (7.0\u202f%)" in states  # 3 of 43
+
+
+def test_texts_of_models_are_folded() -> None:
+    text = page(FULL)
+    assert "<details><summary>" in text and "<details open" not in text
+    for block in re.finditer("<pre", text):
+        before = text[: block.start()]
+        assert before.count("<details>") > before.count("</details>")
+
+
+def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a.html", "b.html"):
+        write_report(replace(FULL), tmp_path / name)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "b.html"]
+
+
+def test_an_alarm_stands_above_everything_and_the_page_has_no_box_without_one() -> None:
+    alarm = "Arm sft: 12 of 40 completions are missing."
+    reader = parsed(replace(FULL, alarms=[alarm]))
+    assert reader.text.index(alarm) < reader.text.index("Safety improved")
+    assert ("section", {"class": "alarms", "role": "alert"}) in reader.elements
+    assert "alarms" not in [attributes.get("class") for _, attributes in parsed(FULL).elements]
+
+
+def test_a_cell_says_how_many_of_its_completions_are_missing() -> None:
+    rows = [
+        row("none", "test", "not_unsafe", 0.5, missing=3),
+        row("sft", "test", "not_unsafe", 0.5),
+    ]
+    text = parsed(replace(FULL, rows=rows)).text
+    assert "n 321, 3 missing" in text and text.count("missing") == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "note"),
+    [
+        ({}, ""),
+        ({"sample": 1, "state": "ok", "score": 8.0}, "sample 1, state ok, score 8"),
+        ({"score": None}, "score missing"),
+        ({"peak_mib": 0.125}, "peak mib 0.125"),
+    ],
+)
+def test_the_facts_of_a_step_make_a_line(facts: dict[str, Any], note: str) -> None:
+    assert JourneyStep("judge", "a", "", facts).note == note

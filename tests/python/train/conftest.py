@@ -1,0 +1,34 @@
+"""The models that the tests of training start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dalign.config import Sft
+from dalign.train.job import SftJob
+from dalign.train.run import train_sft
+from tiny import packed, quietly, save_random, taught, written
+
+
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen3 of random weights."""
+    pytest.importorskip("torch")
+    pytest.importorskip("trl")
+    return save_random(tmp_path_factory.mktemp("random"))
+
+
+@pytest.fixture(scope="session")
+def taught_model(random_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen3 that mostly completes in good form."""
+    folder = tmp_path_factory.mktemp("taught")
+    given = {"epochs": 20, "rows_per_step": 2, "learning_rate": 1e-2, "warmup_steps": 3}
+    job = SftJob(
+        start=random_model,
+        rows=written(packed(taught(), per_bin=6), folder / "rows.parquet"),
+        out=folder / "sft",
+        settings=Sft.model_validate(given),
+        seed=0,
+    )
+    return train_sft(job, quietly).final

@@ -1,0 +1,76 @@
+"""The RL losses: values and gradients worked by hand."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from dalign.errors import InputError
+from dalign.train.rl.losses import LOSSES, Policy, divergence, grpo, loss_named
+
+
+def policy(ratios, advantages, *, mask=None, completions=None, reference=None, beta=0.0):
+    """Completions whose tokens' probabilities moved by these ratios since they were sampled."""
+    old_BC = torch.full_like(torch.tensor(ratios), log(0.25))
+    logps_BC = (old_BC + torch.tensor(ratios).log()).requires_grad_()
+    return Policy(
+        logps_BC=logps_BC,
+        old_logps_BC=old_BC,
+        reference_logps_BC=None if reference is None else logps_BC.detach() + reference,
+        mask_BC=torch.ones_like(old_BC) if mask is None else torch.tensor(mask),
+        advantages_B=torch.tensor(advantages),
+        completions=completions or len(advantages),
+        beta=beta,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ratios", "advantages", "mask", "loss", "gradient"),
+    [
+        # The policy that sampled: minus the mean advantage; each token gets −A / tokens / B.
+        ([[1.0, 1.0], [1.0, 1.0]], [0.5, -0.1], None, -0.2, [[-0.125, -0.125], [0.025, 0.025]]),
+        # Padding counts in neither sum nor length: token means of 1 and of 2 tokens.
+        ([[1.0, 1.0], [1.0, 1.0]], [1.0, 1.0], [[1, 0], [1, 1]], -1.0, [[-0.5, 0], [-0.25, -0.25]]),
+        # Beyond 1.2 a good token counts 1.2 and moves no further; below 0.8 it still comes up.
+        ([[1.5, 0.5]], [1.0], None, -0.85, [[0.0, -0.25]]),
+        # Below 0.8 a bad token counts 0.8 and moves no further; beyond 1.2 it still goes down.
+        ([[1.5, 0.5]], [-1.0], None, 1.15, [[0.75, 0.0]]),
+    ],
+)
+def test_grpo_is_the_clipped_policy_gradient_a_completion(ratios, advantages, mask, loss, gradient):
+    given = policy(ratios, advantages, mask=mask)
+    result = grpo(given)
+    assert result.kl is None
+    assert result.loss.item() == pytest.approx(loss, abs=1e-6)
+    result.loss.backward()
+    assert torch.allclose(given.logps_BC.grad, torch.tensor(gradient), atol=1e-6)
+
+
+def test_completions_that_were_left_out_count_as_zeros():
+    whole = grpo(policy([[1.0], [1.0], [1.0], [1.0]], [0.5, 0.0, -0.25, 0.0]))
+    short = grpo(policy([[1.0], [1.0]], [0.5, -0.25], completions=4))
+    assert short.loss.item() == pytest.approx(whole.loss.item(), abs=1e-7)
+    assert short.loss.item() == pytest.approx(-0.25 / 4, abs=1e-7)
+
+
+def test_the_divergence_is_added_by_its_weight():
+    # The reference gives each token twice the probability: 2 − ln 2 − 1.
+    result = grpo(policy([[1.0, 1.0]], [0.0], reference=log(2.0), beta=0.1))
+    assert result.kl == pytest.approx(1 - log(2.0), abs=1e-6)
+    assert result.loss.item() == pytest.approx(0.1 * (1 - log(2.0)), abs=1e-6)
+
+
+@pytest.mark.parametrize("apart", [-2.0, 0.0, 0.7])
+def test_the_divergence_is_none_where_both_agree_and_never_negative(apart):
+    found = divergence(torch.zeros(1, 1), torch.full((1, 1), apart)).item()
+    assert found == pytest.approx(exp(apart) - apart - 1, abs=1e-6)
+    assert found >= 0
+
+
+def test_a_loss_is_found_by_its_name_and_another_name_is_refused():
+    assert [loss_named(name) for name in LOSSES] == list(LOSSES.values())
+    with pytest.raises(InputError, match="no RL loss is called 'grp0'; did you mean 'grpo'"):
+        loss_named("grp0")

@@ -1,0 +1,155 @@
+"""The composite reward: what it pays, what it leaves missing, and what the judge gets to see."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from dalign.config import Reasoning
+from dalign.errors import InputError
+from dalign.rows import AnswerToJudge, Prompt
+from dalign.train.rl.rewards import CompositeReward, RewardWeights, completeness
+
+TAGS = Reasoning.model_validate({})
+PLAIN = Reasoning.model_validate({"kind": "none"})
+
+
+def prompt(id="p", sections=()):
+    return Prompt(id, "violence", ({"role": "user", "content": "hi"},), required_sections=sections)
+
+
+class Judge:
+    """Gives one fixed score and remembers what it was shown."""
+
+    def __init__(self, score):
+        self.score = score
+        self.seen = []
+
+    def __call__(self, answers):
+        self.seen += answers
+        return [self.score] * len(answers)
+
+
+JUDGE_ALONE = RewardWeights()
+
+
+def pay(text, *, score=0.5, weights=JUDGE_ALONE, sections=(), truncated=False, tags=TAGS):
+    judge = Judge(score)
+    [reward] = CompositeReward(judge, weights, tags)(
+        [prompt(sections=sections)], [text], [truncated]
+    )
+    return reward, judge
+
+
+@pytest.mark.parametrize(
+    ("weights", "sections", "score", "value"),
+    [
+        # The judge alone.
+        (RewardWeights(1, 0, 0), (), 0.5, 0.5),
+        # A row without required sections has no heuristic part: 0.5 / 1, not 0.5 / 2.
+        (RewardWeights(1, 1, 0), (), 0.5, 0.5),
+        # One of two sections: (0.5 + 0.5) / 2.
+        (RewardWeights(1, 1, 0), ("Dose", "Warning"), 0.5, 0.5),
+        # (3 × 0.2 + 1 × 1) / 4.
+        (RewardWeights(3, 1, 0), ("dose",), 0.2, 0.4),
+        # (1 × 0 + 1 × 1) / 2: form alone.
+        (RewardWeights(1, 0, 1), (), 0.0, 0.5),
+        # The judge does not count, so its silence is no loss.
+        (RewardWeights(0, 1, 0), ("DOSE",), None, 1.0),
+        # Nothing of what counts applies to this row.
+        (RewardWeights(0, 1, 0), (), None, None),
+        # A missing judgement makes the whole reward missing, whatever else the answer earned.
+        (RewardWeights(1, 1, 1), ("dose",), None, None),
+    ],
+)
+def test_the_reward_is_the_weighted_mean_of_the_parts_that_a_row_has(
+    weights, sections, score, value
+):
+    reward, _ = pay("<think>a</think>the dose", score=score, weights=weights, sections=sections)
+    assert reward.value == (None if value is None else pytest.approx(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "truncated", "status"),
+    [
+        ("<think>CANARY", False, "unclosed"),
+        ("<think>CANARY</think>an answer", True, "truncated"),
+        ("CANARY", False, "missing"),
+        ("CANARY</think>an answer", False, "unopened"),
+        ("<think>CANARY</think>", False, "empty_answer"),
+        ("<think>a<think>CANARY</think>b", False, "nested"),
+        ("<think>a</think>b<think>CANARY</think>c", False, "repeated"),
+    ],
+)
+def test_a_malformed_completion_is_paid_nothing_and_the_judge_is_not_asked(text, truncated, status):
+    reward, judge = pay(text, truncated=truncated, weights=RewardWeights(1, 1, 1))
+    assert (reward.status, reward.value, reward.answer) == (status, 0.0, "")
+    assert judge.seen == []
+
+
+def test_the_judge_sees_the_answer_and_nothing_of_the_reasoning():
+    _, judge = pay("<think>CANARY one</think>\nthe answer")
+    assert [field.name for field in dataclasses.fields(AnswerToJudge)] == [
+        "prompt_id",
+        "category",
+        "messages",
+        "answer",
+    ]
+    assert judge.seen[0].answer == "the answer"
+    assert "CANARY" not in repr(judge.seen)
+
+
+def test_without_tags_the_whole_reply_is_the_answer():
+    reward, judge = pay(" all of it ", tags=PLAIN)
+    assert (reward.status, judge.seen[0].answer) == ("ok", "all of it")
+
+
+def test_equal_answers_to_one_prompt_are_judged_once_and_paid_alike():
+    judge = Judge(0.25)
+    texts = [
+        "<think>a</think>yes",
+        "<think>b</think>yes",
+        "<think>c</think>no",
+        "<think>d</think>yes",
+    ]
+    prompts = [prompt("p"), prompt("p"), prompt("p"), prompt("q")]
+    rewards = CompositeReward(judge, RewardWeights(), TAGS)(prompts, texts, [False] * 4)
+    assert [(a.prompt_id, a.answer) for a in judge.seen] == [
+        ("p", "yes"),
+        ("p", "no"),
+        ("q", "yes"),
+    ]
+    assert [reward.value for reward in rewards] == [0.25] * 4
+
+
+@pytest.mark.parametrize("score", [float("nan"), -0.1, 1.5, 7.0])
+def test_a_score_outside_0_to_1_is_refused(score):
+    with pytest.raises(InputError, match="prompt p"):
+        pay("<think>a</think>b", score=score)
+
+
+def test_a_judge_that_loses_answers_is_refused():
+    reward = CompositeReward(lambda answers: [], RewardWeights(), TAGS)
+    with pytest.raises(InputError, match="0 scores for 1 answers"):
+        reward([prompt()], ["<think>a</think>b"], [False])
+
+
+@pytest.mark.parametrize(
+    "weights", [RewardWeights(0, 0, 0), RewardWeights(-1, 2, 0), RewardWeights(float("nan"))]
+)
+def test_weights_that_pay_for_nothing_are_refused(weights):
+    with pytest.raises(InputError, match="judge_weight"):
+        CompositeReward(Judge(1.0), weights, TAGS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sections", "share"),
+    [
+        ("", (), None),
+        ("", ("a",), 0.0),
+        ("Straße", ("STRASSE",), 1.0),
+        ("one two", ("TWO", "six", "one"), 2 / 3),
+    ],
+)
+def test_completeness_is_the_share_of_sections_found_whatever_their_case(answer, sections, share):
+    assert completeness(answer, sections) == share

@@ -1,0 +1,353 @@
+"""RL: advantages, the loss and its short cuts, replay, and what a kill costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+from dalign.config import Reasoning, Rl
+from dalign.errors import InputError
+from dalign.rows import Expected, Prompt
+from dalign.train.job import Keeper, RlJob
+from dalign.train.rl import trainer as trainer_module
+from dalign.train.rl.draw import draw_prompts, draw_replay, prompt_columns
+from dalign.train.rl.rewards import CompositeReward, Reward, RewardWeights
+from dalign.train.rl.run import rl_trainer
+from dalign.train.rl.trainer import rate_factor
+from dalign.train.run import train_rl
+from tiny import IGNORED, WORDS, assert_same_weights, quietly, taught
+from transformers import AutoModelForCausalLM
+from trl import GRPOTrainer
+
+TAGS = Reasoning.model_validate({})
+
+
+def words(longest=4):
+    """One prompt a word, of 1 to `longest` repetitions; those of one are like the taught ones."""
+    return [
+        Prompt(
+            f"p{i}",
+            "general",
+            ({"role": "user", "content": f" {word}" * min(1 + i, longest)},),
+            expected=Expected("comply"),
+        )
+        for i, word in enumerate(WORDS)
+    ]
+
+
+PROMPTS = words()
+
+
+def settings(**changes):
+    given = {
+        "steps": 4,
+        "prompts_per_step": 2,
+        "group_size": 4,
+        "learning_rate": 1e-3,
+        "warmup_steps": 1,
+        "max_new_tokens": 8,
+        "save_steps": 2,
+    }
+    return Rl.model_validate(given | changes)
+
+
+class WordJudge:
+    """Scores answers by their first letter, those with 'o' not at all. Remembers all."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, answers):
+        self.seen += answers
+        return [None if "o" in a.answer else (ord(a.answer[0]) % 16) / 16 for a in answers]
+
+
+class Paid:
+    """A reward that pays fixed values, whatever the completions."""
+
+    weights = RewardWeights()
+
+    def __init__(self, values):
+        self.values = values
+
+    def __call__(self, prompts, texts, truncated):
+        return [Reward("ok", "", "", value, None, value) for value in self.values]
+
+
+def composite(judge=None):
+    return CompositeReward(judge or WordJudge(), RewardWeights(), TAGS)
+
+
+def rl_job(start, out, settings, seed=0, *, prompts=PROMPTS, replay=(), **changes):
+    """A job on prompts and sequences that its steps draw."""
+    drawn = draw_prompts(
+        prompt_columns(prompts),
+        steps=settings.steps,
+        per_step=settings.prompts_per_step,
+        seed=seed,
+        balance=settings.balance,
+    )
+    steps = range(1, settings.steps + 1)
+    replayed = [
+        [
+            replay[i]
+            for i in draw_replay(len(replay), count=settings.replay_rows, seed=seed, step=step)
+        ]
+        for step in steps
+    ]
+    return RlJob(
+        start=start,
+        out=out,
+        settings=settings,
+        seed=seed,
+        prompts=[[prompts[i] for i in of_step] for of_step in drawn],
+        replayed=replayed if replay else (),
+        **changes,
+    )
+
+
+class Kept(Keeper):
+    """Notes what it is called with, and every rollout."""
+
+    def __init__(self):
+        self.calls, self.all = [], []
+
+    def rollouts(self, step, rollouts):
+        self.calls.append((step, [rollout.text for rollout in rollouts]))
+        self.all.extend(rollouts)
+
+    def save(self, step):
+        self.calls.append(("save", step))
+
+    def resume(self, step):
+        self.calls.append(("resume", step))
+
+
+def built(job, reward):
+    """The job's trainer, without a run."""
+    trainer = rl_trainer(job, reward)
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1
+    return trainer
+
+
+def first_batch(trainer):
+    return trainer._generate_and_score_completions(next(iter(trainer.get_train_dataloader())))
+
+
+def gradients(trainer, batch):
+    trainer.model.zero_grad()
+    loss = trainer._compute_loss(trainer.model, dict(batch))
+    loss.backward()
+    return loss.item(), [parameter.grad.clone() for parameter in trainer.model.parameters()]
+
+
+@pytest.mark.parametrize(
+    ("scale", "paid", "advantages"),
+    [
+        # Without the missing ones the means are 0.5 and 0.6.
+        ("none", [1.0, None, 0.0, 0.5, 0.6, 0.6, 0.6, 0.6], [0.5, 0, -0.5, 0, 0, 0, 0, 0]),
+        # A single reward is its own mean; no reward has none.
+        ("none", [None, 0.7, None, None, None, None, None, None], [0] * 8),
+        # Divided by the standard deviation of 1, 0, 0.5: √(0.5 / 2) = 0.5, and 1e-4.
+        ("group", [1.0, None, 0.0, 0.5, 0.1, 0.1, 0.1, None], [0.9998, 0, -0.9998, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_an_advantage_is_the_reward_less_the_mean_of_those_that_the_group_has(
+    taught_model, tmp_path, scale, paid, advantages
+):
+    kept = Kept()
+    job = rl_job(taught_model, tmp_path, settings(steps=1, scale_rewards=scale), keeper=kept)
+    [row] = train_rl(job, Paid(paid), quietly).curve
+    assert [rollout.advantage for rollout in kept.all] == pytest.approx(advantages, abs=1e-5)
+    assert [rollout.reward.value for rollout in kept.all] == paid
+    assert row["advantage_groups"] == sum(any(advantages[i : i + 4]) for i in (0, 4)) / 2
+    assert row["judged"] == sum(value is not None for value in paid) / 8
+
+
+def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(taught_model, tmp_path):
+    balance = {"disallowed": 0, "permitted": 0, "ungoverned": 0, "general": 1}
+    given = settings(replay=0.3, replay_rows=3, beta=0.01, balance=balance, steps=5)
+
+    def run(name, kill_at):
+        def on_step(step, total, loss):
+            if step == kill_at:
+                raise KeyboardInterrupt
+
+        kept.calls = []
+        rows = taught()[:10]
+        job = rl_job(taught_model, tmp_path / name, given, seed=5, replay=rows, keeper=kept)
+        return train_rl(job, composite(), on_step)
+
+    kept = Kept()
+    first, undisturbed = run("a", None), kept.calls
+    with pytest.raises(KeyboardInterrupt):
+        run("b", 3)
+    killed = kept.calls
+    second, resumed = run("b", None), kept.calls
+    order = [call[0] if isinstance(call[0], int) else call for call in undisturbed]
+    assert order == [("resume", 0), 1, 2, ("save", 2), 3, 4, ("save", 4), 5, ("save", 5)]
+    # What was made after the checkpoint is made again, the same.
+    assert killed == undisturbed[:5]
+    assert resumed == [("resume", 2), *undisturbed[4:]]
+    assert (tmp_path / "a/steps.jsonl").read_bytes() == (tmp_path / "b/steps.jsonl").read_bytes()
+    assert [row["step"] for row in second.curve] == [1, 2, 3, 4, 5]
+    assert_same_weights(first.final, second.final)
+    # Asked again, it makes no step, and the caller takes up what it kept of the last one.
+    assert run("b", None) == second
+    assert kept.calls == [("resume", 5)]
+
+
+def test_the_judge_is_handed_answers_without_reasoning_and_nothing_malformed(
+    taught_model, tmp_path
+):
+    judge, kept = WordJudge(), Kept()
+    train_rl(rl_job(taught_model, tmp_path, settings(), keeper=kept), composite(judge), quietly)
+    rollouts = kept.all
+    well_formed = [rollout for rollout in rollouts if rollout.reward.status == "ok"]
+    assert 0 < len(well_formed) < len(rollouts)
+    assert {(a.prompt_id, a.answer) for a in judge.seen} == {
+        (rollout.prompt_id, rollout.reward.answer) for rollout in well_formed
+    }
+    assert not any("think" in a.answer for a in judge.seen)
+    for rollout in rollouts:
+        assert rollout.reward.status == "ok" or rollout.reward.value == 0.0
+        assert "<|end|>" not in rollout.text
+
+
+def test_log_probabilities_and_loss_are_those_of_the_stock_trainer(taught_model, tmp_path):
+    trainer = built(rl_job(taught_model, tmp_path, settings(temperature=0.7)), composite())
+    batch = first_batch(trainer)
+    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
+    mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], dim=1)
+    width = batch["completion_ids"].shape[1]
+    assert len(set(batch["prompt_mask"].sum(dim=1).tolist())) > 1  # padding on the left is at work
+    ours, entropy, _ = trainer._get_per_token_logps_and_entropies(
+        trainer.model, ids, mask, width, compute_entropy=True
+    )
+    stock, stock_entropy, _ = GRPOTrainer._get_per_token_logps_and_entropies(
+        trainer, trainer.model, ids, mask, width, compute_entropy=True
+    )
+    scored = batch["completion_mask"].bool()
+    assert torch.allclose(ours[scored], stock[scored], atol=1e-5)
+    assert torch.allclose(entropy[scored], stock_entropy[scored], atol=1e-5)
+    assert bool((ours[~scored] == 0).all())
+
+
+@pytest.mark.parametrize(("beta", "paid"), [(0.0, [1, 0, 1, 0.5]), (0.1, [1, 0, 1, 0.5])])
+def test_the_loss_and_its_gradient_are_those_of_the_stock_trainer(
+    taught_model, tmp_path, beta, paid
+):
+    job = rl_job(taught_model, tmp_path, settings(beta=beta))
+    # No group is without an advantage, so no row is left out.
+    trainer = built(job, Paid(paid + paid))
+    trainer.loss_type = "grpo"
+    batch = first_batch(trainer)
+    if beta > 0:
+        # As if the policy had moved: the divergence is not 0.
+        batch["ref_per_token_logps"] = batch["ref_per_token_logps"] - 0.5
+    ours, of_ours = gradients(trainer, batch)
+    trainer.model.zero_grad()
+    stock = GRPOTrainer._compute_loss(trainer, trainer.model, dict(batch))
+    stock.backward()
+    logged = trainer._metrics["train"]
+    assert ours == stock.item()
+    assert len(set(logged["entropy"])) == 1
+    assert len(set(logged.get("kl", [0.0]))) == 1
+    for one, parameter in zip(of_ours, trainer.model.parameters(), strict=True):
+        assert torch.equal(one, parameter.grad)
+
+
+def test_leaving_out_rows_without_an_advantage_changes_neither_loss_nor_gradient(
+    taught_model, tmp_path, monkeypatch
+):
+    paid = [1.0, 0.0, None, 0.25, 0.5, 0.5, 0.5, 0.5]
+    trainer = built(rl_job(taught_model, tmp_path, settings()), Paid(paid))
+    batch = first_batch(trainer)
+    short, of_short = gradients(trainer, batch)
+    assert len(trainer_module.rows_that_move(dict(batch))["advantages"]) == 3
+    monkeypatch.setattr(trainer_module, "rows_that_move", lambda inputs: inputs)
+    full, of_full = gradients(trainer, batch)
+    assert short == pytest.approx(full, abs=1e-7)
+    assert any(gradient.abs().max() > 1e-3 for gradient in of_full)
+    for one, other in zip(of_short, of_full, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_replay_adds_its_weighted_cross_entropy_to_the_policy_loss(taught_model, tmp_path):
+    rows = taught()[:2]
+    given = settings(steps=1, replay=0.5, replay_rows=2)
+    job = rl_job(taught_model, tmp_path, given, replay=rows)
+    [row] = train_rl(job, Paid([0.5] * 8), quietly).curve
+    model = AutoModelForCausalLM.from_pretrained(taught_model)
+    total, trained = 0.0, 0
+    for ids, labels in rows:
+        with torch.no_grad():
+            logits = model(torch.tensor([ids])).logits[0, :-1]
+        total += torch.nn.functional.cross_entropy(
+            logits, torch.tensor(labels[1:]), ignore_index=IGNORED, reduction="sum"
+        ).item()
+        trained += sum(label != IGNORED for label in labels)
+    assert row["replay_loss"] == pytest.approx(total / trained, abs=1e-5)
+    # Equal rewards leave nothing but the replay.
+    assert row["loss"] == pytest.approx(0.5 * total / trained, abs=1e-5)
+
+
+def test_the_policy_learns_what_the_reward_pays_for(taught_model, tmp_path):
+    given = settings(steps=20, prompts_per_step=4, group_size=8, learning_rate=3e-3, save_steps=50)
+    kept = Kept()
+    job = rl_job(taught_model, tmp_path, given, seed=1, prompts=words(longest=1), keeper=kept)
+    likes_the = CompositeReward(
+        lambda answers: [float(a.answer == "the") for a in answers], RewardWeights(), TAGS
+    )
+    train_rl(job, likes_the, quietly)
+    answers = [rollout.reward.answer for rollout in kept.all]
+    shares = [answers[i : i + 32].count("the") / 32 for i in range(0, len(answers), 32)]
+    # About a quarter at the start: four words are equally likely.
+    assert sum(shares[:2]) / 2 < 0.5
+    assert sum(shares[-2:]) / 2 > 0.8
+
+
+def test_the_divergence_from_the_start_is_none_at_first_and_grows(taught_model, tmp_path):
+    given = settings(steps=2, beta=0.1, warmup_steps=0, learning_rate=1e-2)
+    job = rl_job(taught_model, tmp_path, given)
+    first, second = train_rl(job, Paid([1.0, 0.0] * 4), quietly).curve
+    assert first["kl"] == pytest.approx(0.0, abs=1e-6)
+    assert second["kl"] > 1e-4
+
+
+def test_the_learning_rate_rises_in_a_line_and_stays():
+    assert [rate_factor(step, warmup=3) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompts": [[PROMPTS[0]] * 2] * 3}, "for 3 steps of .2. prompts, not for 4 of 2"),
+        ({"prompts": [[PROMPTS[0]]] * 4}, "for 4 steps of .1. prompts, not for 4 of 2"),
+        ({"replayed": [[([1, 2], [1, 2])]]}, "for 1 steps, not for 4"),
+        ({"loss": "gradient"}, "no RL loss is called 'gradient'"),
+    ],
+)
+def test_a_job_that_does_not_fit_its_settings_is_refused(taught_model, tmp_path, changes, message):
+    job = replace(rl_job(taught_model, tmp_path / "out", settings()), **changes)
+    with pytest.raises(InputError, match=message):
+        train_rl(job, composite(), quietly)
+    assert not job.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (([1, 2], [IGNORED]), "2 tokens and 1 labels"),
+        (([1, 2], [1, IGNORED]), "trains on no token"),
+    ],
+)
+def test_replay_rows_that_cannot_be_trained_on_are_refused(taught_model, tmp_path, row, message):
+    job = rl_job(taught_model, tmp_path, settings(), replay=[row])
+    with pytest.raises(InputError, match=message):
+        train_rl(job, composite(), quietly)
