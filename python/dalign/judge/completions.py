@@ -39,5 +39,5 @@ def judge(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(verdicts, scores) of questions: columns `Verdict` and `Score`, in the order of the questions."""
     requests = court.requests(form, questions, scale.k)
-    verdicts = verdicts_of(questions, requests, ask(requests, sampling), scale)
+    verdicts = verdicts_of(questions, requests, ask(requests, sampling), court.said, scale)
     return verdicts, scores_of(verdicts, scale)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from dalign import _core
-from dalign.models.protocol import Reply, Request, Sampling
+from dalign.config import Reasoning
+from dalign.models.protocol import Engine, Reply, Request, Sampling
+from dalign.models.reasoning import after_reasoning
 from dalign.rows import Message, row_seed
 from dalign.spec.templates import escape_control
 
@@ -47,9 +50,17 @@ class Put(Protocol[_Q]):
 class Form(Put[_Q], Protocol[_Q, _V]):
     """A kind of question, and how a reply to it is read."""
 
-    def read(self, question: _Q, reply: str) -> _V | None:
+    def read(self, question: _Q, heard: Heard) -> _V | None:
         """What a reply says; None where it does not say it."""
         ...
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A reply whose reasoning is closed. said: what stands after the reasoning."""
+
+    whole: str
+    said: str
 
 
 @dataclass
@@ -71,12 +82,26 @@ class Said(Generic[V]):
 class Court:
     """Asks by forms. Nonces and the judge's draws are keyed hashes of the seed and of the row."""
 
-    def __init__(self, control_tokens: Sequence[str], seed: int) -> None:
-        """control_tokens: of the judge's engine; broken up in untrusted text."""
-        self._control = control_tokens
+    def __init__(
+        self,
+        control_tokens: Sequence[str],
+        seed: int,
+        said: Callable[[str], str | None] = after_reasoning,
+    ) -> None:
+        """control_tokens: of the judge's engine; broken up in untrusted text.
+
+        said: what stands after a reply's reasoning; None where that is not closed, and nothing is said yet.
+        """
+        self._control, self.said = control_tokens, said
         # Most texts have no character that a control token begins with.
         self._begins = frozenset(token[0] for token in control_tokens if token)
         self._seed = seed
+
+    @classmethod
+    def of(cls, engine: Engine, tags: Reasoning, seed: int) -> Court:
+        """The asker of a judge that reasons between these tags."""
+        opened = engine.opens_reasoning
+        return cls(engine.control_tokens, seed, partial(after_reasoning, tags=tags, opened=opened))
 
     def requests(self, form: Put[Q], questions: Sequence[Q], k: int) -> list[Request]:
         """k requests a question, sample by sample."""
@@ -109,7 +134,9 @@ class Court:
         replies = ask(self.requests(form, questions, k), sampling)
         said: Said[V] = Said([[] for _ in questions])
         for number, reply in enumerate(replies):
-            value = form.read(questions[number // k], reply.text)
+            after = self.said(reply.text)
+            heard = None if after is None else Heard(reply.text, after)
+            value = None if heard is None else form.read(questions[number // k], heard)
             state = state_of(reply, understood=value is not None)
             said.states[state] += 1
             if value is not None and state == "ok":

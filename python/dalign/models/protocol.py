@@ -59,6 +59,11 @@ class Engine(Protocol):
         """Strings that the model's template gives a meaning to; broken up in untrusted text."""
         ...
 
+    @property
+    def opens_reasoning(self) -> bool:
+        """Whether its replies lack the tag that opens the reasoning, because the chat template wrote it."""
+        ...
+
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
     ) -> Iterator[list[Reply]]:

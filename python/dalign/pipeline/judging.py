@@ -37,7 +37,8 @@ class Judging:
 
 def court_of(config: Config, engines: Engines) -> Court:
     """The asker of the config's judge."""
-    return Court(engines.open(config.judge_of_record).control_tokens, config.run.seed)
+    model = config.judge_of_record
+    return Court.of(engines.open(model), model.reasoning, config.run.seed)
 
 
 def judging_of(

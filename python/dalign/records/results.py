@@ -1,10 +1,9 @@
-"""What a run found: `results.json` and `report.html`, from what its stages left."""
+"""What a run found, from what its stages left: metrics, paired differences, costs, what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,8 @@ from dalign.pipeline.plan import make_plan
 from dalign.pipeline.run import elapsed_s
 from dalign.pipeline.stages.evaluate import GRADES
 from dalign.records.record import Record
-from dalign.store.whole_files import digest, write_json
+from dalign.store.whole_files import digest
 from dalign.vocabulary import compared
-
-RESULTS, REPORT = "results.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -131,15 +128,3 @@ def _without_folders(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_folders(part) for key, part in value.items()}
     return [_without_folders(part) for part in value] if isinstance(value, (list, tuple)) else value
-
-
-def write_results(record: Record) -> Results:
-    """Writes `results.json` and `report.html`."""
-    from dalign.records.report_content import report_content
-    from dalign.report.page import write_report
-
-    results = results_of(record)
-    write_json(record.run.path / RESULTS, results.as_json())
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    write_report(report_content(record, results, created=created), record.run.path / REPORT)
-    return results

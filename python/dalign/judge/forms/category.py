@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dalign.judge.court import Clean
-from dalign.models.reasoning import after_reasoning
+from dalign.judge.court import Clean, Heard
 from dalign.rows import Message
 from dalign.spec.templates import Templates
 
@@ -54,12 +53,9 @@ class CategoryForm:
         excerpts = [clean(text) for text in question.sentences]
         return tuple(self._templates.retrieval(self.names, excerpts, nonce))
 
-    def read(self, question: Excerpts, reply: str) -> str | None:
+    def read(self, question: Excerpts, heard: Heard) -> str | None:
         """The category that a reply names last, or `none`; None where it says neither."""
-        said = after_reasoning(reply)
-        if said is None:
-            return None
-        text = said.lower()
+        text = heard.said.lower()
         found = {name: text.rfind(name.lower()) for name in (*self.names, NONE)}
         best = max(found, key=lambda name: found[name])
         return best if found[best] >= 0 else None

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dalign.judge.court import Clean
-from dalign.models.reasoning import after_reasoning
+from dalign.judge.court import Clean, Heard
 from dalign.rows import Message
 from dalign.spec.templates import Templates
 from dalign.spec.types import Category, Clause, Spec
@@ -47,13 +46,12 @@ class ContradictionForm:
         values = {"spec": self._templates.spec(self._spec, question.name), "category": question}
         return tuple(self._templates.pair(self.name, values))
 
-    def read(self, question: Category, reply: str) -> list[Pair] | None:
+    def read(self, question: Category, heard: Heard) -> list[Pair] | None:
         """The pairs that a reply names, each once; none where it says so; None where it says neither.
 
         A line counts where its first two words that are clauses of the category name two different ones.
         """
-        said = after_reasoning(reply)
-        lines = [] if said is None else [match.strip() for match in _LINE.findall(said)]
+        lines = [match.strip() for match in _LINE.findall(heard.said)]
         pairs: dict[frozenset[str], Pair] = {}
         for line in lines:
             pair = _pair(question, line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dalign.judge.court import Clean
+from dalign.judge.court import Clean, Heard
 from dalign.judge.forms.ruling_words import Ruled, RulingWords
 from dalign.rows import Message
 from dalign.spec.templates import Templates
@@ -61,6 +61,6 @@ class RulingForm:
         values = {"spec": self._policies[question.category], "messages": asked, "nonce": nonce}
         return tuple(self._templates.pair(self.name, values))
 
-    def read(self, question: Case, reply: str) -> Ruled | None:
+    def read(self, question: Case, heard: Heard) -> Ruled | None:
         """Ruling and clause; None for no ruling, or no clause that is there."""
-        return self._words.read(reply, question.category)
+        return self._words.read(heard, question.category)

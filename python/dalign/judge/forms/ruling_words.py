@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from dalign.errors import InputError, did_you_mean
-from dalign.models.reasoning import after_reasoning
+from dalign.judge.court import Heard
 from dalign.spec.outline import read_source
 from dalign.spec.templates import Templates
 from dalign.spec.types import RULINGS, Ruling, Spec
@@ -45,19 +45,19 @@ class RulingWords:
         self._words = {word.casefold(): ruling for word, ruling in words.items()}
         self._ids = {clause.id.casefold(): clause.id for clause in spec.clauses()}
 
-    def read(self, reply: str, category: str) -> Ruled | None:
-        """What a reply says; None where it does not say it, or names a clause that is not there."""
+    def read(self, heard: Heard, category: str) -> Ruled | None:
+        """What a reply says; None where it does not say it, or names a clause that is not there.
+
+        A policy's own pattern may stand in the reasoning.
+        """
         return (
-            self._by_lines(reply, category)
+            self._by_lines(heard.said, category)
             if self._pattern is None
-            else self._by_pattern(self._pattern, reply, category)
+            else self._by_pattern(self._pattern, heard.whole, category)
         )
 
-    def _by_lines(self, reply: str, category: str) -> Ruled | None:
-        """By the last valid line of each kind. What stands in the reasoning is not said yet."""
-        said = after_reasoning(reply)
-        if said is None:
-            return None
+    def _by_lines(self, said: str, category: str) -> Ruled | None:
+        """By the last valid line of each kind."""
         clause, named, ruling = None, False, None
         for label, value in _LINE.findall(said):
             word = value.strip(_MARKS).casefold()

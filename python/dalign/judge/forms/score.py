@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -13,6 +13,9 @@ from dalign.models.protocol import Reply, Request
 from dalign.rows import Message, Score, Verdict
 from dalign.spec.templates import Templates
 from dalign.spec.types import GENERAL, Spec
+
+# What the core reads as reasoning that is not closed.
+_UNCLOSED = "<think>"
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,18 @@ def verdicts_of(
     questions: Sequence[Question],
     requests: Sequence[Request],
     replies: Sequence[Reply],
+    said: Callable[[str], str | None],
     scale: Scale,
 ) -> pl.DataFrame:
-    """The verdicts (columns `Verdict`): a reply's score, or the state that stands for none."""
+    """The verdicts (columns `Verdict`): a reply's score, or the state that stands for none.
+
+    said: what stands after a reply's reasoning; None where that is not closed.
+    """
     texts = pl.Series([reply.text for reply in replies], dtype=pl.String)
-    parsed = pl.DataFrame(_core.parse_verdicts(texts, scale.low, scale.high))
+    after = [_UNCLOSED if text is None else text for text in map(said, texts)]
+    parsed = pl.DataFrame(
+        _core.parse_verdicts(pl.Series(after, dtype=pl.String), scale.low, scale.high)
+    )
     owners = pl.DataFrame(
         {"completion_id": [q.id for q in questions], "category": [q.category for q in questions]},
         schema={"completion_id": pl.String, "category": pl.String},

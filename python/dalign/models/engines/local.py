@@ -99,6 +99,11 @@ class LocalEngine:
             {self.reasoning.open, self.reasoning.close} if self.reasoning.kind == "tags" else set()
         )
 
+    @property
+    def opens_reasoning(self) -> bool:
+        """As the chat template has it."""
+        return self.renderer.opens_reasoning
+
     def prompt_ids(self, conversations: Sequence[tuple[Message, ...]]) -> list[list[int]]:
         """The token ids of each conversation, generation prompt included. Equal ones are rendered once."""
         prompts = self.renderer.prompts(conversations)

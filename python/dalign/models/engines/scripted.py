@@ -59,6 +59,9 @@ class ScriptedEngine:
         """The script's hash, or the name given."""
         return self._fingerprint
 
+    # Its replies have both tags.
+    opens_reasoning = False
+
     @property
     def control_tokens(self) -> tuple[str, ...]:
         """The strings given."""

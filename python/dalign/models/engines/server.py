@@ -85,6 +85,9 @@ class ServerEngine:
         tags = f"{self.reasoning.kind} {self.reasoning.open} {self.reasoning.close}"
         return hashlib.sha256(f"openai {self.name} {tags}".encode()).hexdigest()
 
+    # Its replies have both tags.
+    opens_reasoning = False
+
     @property
     def control_tokens(self) -> tuple[str, ...]:
         """The tags and the markers of the known chat templates."""

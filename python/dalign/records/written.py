@@ -1,8 +1,9 @@
-"""Gathers what a run left into the content of its report."""
+"""Writes what a run found: `results.json`, and `report.html` from what its stages left."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -20,13 +21,25 @@ from dalign.pipeline.stages.judge import SCORES
 from dalign.pipeline.training import CURVE
 from dalign.records.journey import journeys_of
 from dalign.records.record import Record
-from dalign.records.results import Results, used_by
+from dalign.records.results import Results, results_of, used_by
 from dalign.report.content import ReportContent
+from dalign.report.page import write_report
 from dalign.settings import dump_toml
 from dalign.store.parts import DROPPED, ROWS
+from dalign.store.whole_files import write_json
 from dalign.vocabulary import ARMS
 
 JOURNEYS = 6
+RESULTS, REPORT = "results.json", "report.html"
+
+
+def write_results(record: Record) -> Results:
+    """Writes both, and returns the results."""
+    results = results_of(record)
+    write_json(record.run.path / RESULTS, results.as_json())
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    write_report(report_content(record, results, created=created), record.run.path / REPORT)
+    return results
 
 
 def report_content(record: Record, results: Results, *, created: str) -> ReportContent:
