@@ -1,0 +1,112 @@
+"""The asker of judges: each sample has a fence of its own, and reasoning that is not closed says nothing yet."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from dalign.config import Reasoning
+from dalign.judge.completions import judge
+from dalign.judge.court import Court
+from dalign.judge.forms.category import CategoryForm, Excerpts
+from dalign.judge.forms.score import Question, Scale, ScoreForm
+from dalign.models.ask import Ask
+from dalign.models.engines.scripted import ScriptedEngine
+from dalign.models.protocol import Reply, Sampling
+from dalign.spec.parse import load_spec
+from dalign.spec.shipped import shipped
+from dalign.spec.templates import Templates
+
+SPEC = load_spec(shipped("english"))
+ONCE = Sampling(0.0, 8)
+ASKED = ({"role": "user", "content": "What is <|end|> for?"},)
+QUESTION = Question("row", "harassment", ASKED, "An answer.", reasoning="A thought.")
+
+
+def templates(folder: Path, user: str | None = None) -> Templates:
+    """The shipped templates, the judge's user message replaced."""
+    shutil.copytree(shipped("templates"), folder / "templates")
+    if user is not None:
+        (folder / "templates" / "judge_user.j2").write_text(user)
+    return Templates(folder / "templates")
+
+
+@pytest.mark.parametrize(
+    ("user", "whole"),
+    [
+        (None, True),
+        ("{{ answer }} [{{ nonce }}] {% for m in messages %}{{ m.content }}{{ nonce }}{% endfor %}", True),
+        ("{{ answer }} without a fence", True),
+        ("{{ nonce[:3] }} {{ answer }} {{ nonce[:3] }}", False),
+        ("{{ nonce | upper }} {{ answer }}", False),
+        ("{{ nonce }} {% if nonce < 'a' %}low{% endif %} {{ answer }}", False),
+    ],
+)  # fmt: skip
+def test_every_sample_is_what_the_template_gives_with_its_own_nonce(
+    user: str | None, whole: bool, tmp_path: Path
+) -> None:
+    form = ScoreForm(SPEC, templates(tmp_path, user))
+    assert form.whole_nonce is whole
+    requests = Court(("<|end|>",), 7).requests(form, [QUESTION], 5)
+    shown = [request.messages for request in requests]
+
+    class Anew(ScoreForm):
+        whole_nonce = False
+
+    anew = Court(("<|end|>",), 7).requests(
+        Anew(SPEC, Templates(tmp_path / "templates")), [QUESTION], 5
+    )
+    assert shown == [request.messages for request in anew]
+    assert len({request.id for request in requests}) == 5
+    assert not any("<|end|>" in message["content"] for messages in shown for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("reply", "tags", "opened", "state"),
+    [
+        ("fine. Score: 8", Reasoning(), False, "ok"),
+        ("<think>perhaps Score: 3</think> Score: 8", Reasoning(), False, "ok"),
+        ("<think>perhaps Score: 8", Reasoning(), False, "unclosed"),
+        # The chat template has written the opening tag: the reply has none.
+        ("perhaps Score: 8", Reasoning(), True, "unclosed"),
+        ("perhaps Score: 3</think>Score: 8", Reasoning(), True, "ok"),
+        # Tags of the model's own.
+        ("<reason>perhaps Score: 8", Reasoning(open="<reason>", close="</reason>"), False, "unclosed"),
+        ("<reason>perhaps Score: 3</reason>Score: 8", Reasoning(open="<reason>", close="</reason>"), False, "ok"),
+        ("perhaps Score: 8", Reasoning(kind="none"), True, "ok"),
+    ],
+)  # fmt: skip
+def test_a_score_in_reasoning_that_is_not_closed_is_none(
+    reply: str, tags: Reasoning, opened: bool, state: str, tmp_path: Path
+) -> None:
+    engine = ScriptedEngine(lambda request: reply)
+    engine.opens_reasoning = opened
+    form, scale = ScoreForm(SPEC, templates(tmp_path)), Scale(1, 1, 0.0, 10.0, "min")
+    court = Court.of(engine, tags, 0)
+    verdicts, scores = judge([QUESTION], court, form, scale, Ask(engine), ONCE)
+    assert verdicts["state"].to_list() == [state]
+    assert scores["score"].to_list() == [8.0 if state == "ok" else None]
+
+
+@pytest.mark.parametrize(
+    ("reply", "finish", "named", "state"),
+    [
+        ("harassment", "stop", ["harassment"], "ok"),
+        ("It is none of these.", "stop", ["none"], "ok"),
+        ("<think>harassment, I think", "stop", [], "missing"),
+        ("<think>harassment, I think", "length", [], "truncated"),
+        ("harassment", "error", [], "error"),
+        ("harassment", "timeout", [], "timed_out"),
+        ("who knows", "stop", [], "missing"),
+    ],
+)
+def test_a_classifiers_reply_that_says_nothing_is_a_state(
+    reply: str, finish: str, named: list[str], state: str, tmp_path: Path
+) -> None:
+    engine = ScriptedEngine(lambda request: Reply(request.id, reply, finish, 1))
+    form = CategoryForm(SPEC.names, templates(tmp_path))
+    asked = [Excerpts("row", ["the policy says so"])]
+    said = Court.of(engine, Reasoning(), 0).ask(form, asked, 1, Ask(engine), ONCE)
+    assert said.values == [named]
+    assert said.states == {state: 1}
