@@ -8,6 +8,7 @@ mod label;
 mod names;
 mod number;
 mod object;
+mod reading;
 mod score;
 mod stance;
 mod visible;
@@ -23,7 +24,7 @@ pub use clause::{Clause, ClauseVerdict};
 pub use judgement::{Judgement, SubScore, parse_detailed, parse_detailed_column};
 pub use names::{SubScores, SubScoresError};
 use object::Object;
-use score::Reading;
+use reading::Reading;
 use visible::Survey;
 
 /// The scale that the judge was asked to use.

@@ -4,7 +4,7 @@ use super::clause::{self, ClauseVerdict, Mention};
 use super::names::SubScores;
 use super::number;
 use super::object::{Found, Object, Scores, names_score};
-use super::score::Reading;
+use super::reading::Reading;
 use super::walk::{Event, Objects, Visit};
 
 /// An object with all that it gives.

@@ -3,7 +3,6 @@
 use memchr::memrchr2;
 
 use super::number::{self, BLANK};
-use super::object::before_whole;
 
 /// A word that announces a score, where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +52,16 @@ pub(super) fn whole_start(text: &str, start: usize) -> usize {
         Some(b'_' | b'-' | b' ') => before_whole(head).unwrap_or(start),
         _ => start,
     }
+}
+
+/// Where `overall` or `final` begins that a text ends with, a sign or a space behind it or not.
+pub(super) fn before_whole(text: &[u8]) -> Option<usize> {
+    let text = text.strip_suffix(b"_").or(text.strip_suffix(b"-")).unwrap_or(text);
+    let text = text.strip_suffix(b" ").unwrap_or(text);
+    [&b"overall"[..], b"final"].iter().find_map(|word| {
+        let start = text.len().checked_sub(word.len())?;
+        text[start..].eq_ignore_ascii_case(word).then_some(start)
+    })
 }
 
 /// The text of the value, when the label is a key in quotes.

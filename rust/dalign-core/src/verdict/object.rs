@@ -1,7 +1,8 @@
 //! The score that a JSON object gives.
 
+use super::label::before_whole;
 use super::number::{self, Number};
-use super::score::{Form, Reading};
+use super::reading::{Form, Reading};
 use super::walk::{Event, Objects, Visit};
 
 /// An object, and the score that it gives; none where it gives other parts of a judgement only.
@@ -108,14 +109,4 @@ pub(super) fn names_score(key: &str) -> bool {
         return false;
     };
     word == 0 || before_whole(&key[..word]) == Some(0)
-}
-
-/// Where `overall` or `final` begins that a text ends with, a sign or a space behind it or not.
-pub(super) fn before_whole(text: &[u8]) -> Option<usize> {
-    let text = text.strip_suffix(b"_").or(text.strip_suffix(b"-")).unwrap_or(text);
-    let text = text.strip_suffix(b" ").unwrap_or(text);
-    [&b"overall"[..], b"final"].iter().find_map(|word| {
-        let start = text.len().checked_sub(word.len())?;
-        text[start..].eq_ignore_ascii_case(word).then_some(start)
-    })
 }
