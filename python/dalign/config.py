@@ -186,6 +186,13 @@ class Judge(Section):
     high: float = Field(10.0, description="The highest score of the judge's scale.")
     temperature: float = Field(0.5, ge=0.0)
     max_new_tokens: Positive = Field(1024)
+    sub_scores: tuple[str, ...] = Field(
+        (),
+        description=(
+            "Sub-scores that the judge's template asks for, such as compliance: each is kept beside its verdict, "
+            "and so are verdicts on single clauses."
+        ),
+    )
     hint: bool = Field(
         False,
         description="Tell the judge of the prompt's expected ruling, as what 'another AI determined'.",
@@ -327,6 +334,7 @@ class Rl(Section):
     scale_rewards: Literal["none", "group", "batch"] = Field(
         "none", description="What advantages are divided by; 'none': r - mean(r)."
     )
+    loss: str = Field("grpo", description="The policy loss, by the name that train/rl/losses has.")
     judge_k: Positive = Field(2, description="Judgements an answer; the minimum counts.")
     judge_weight: float = Field(
         1.0, ge=0, description="Weight of the judge's score, scaled to 0…1."

@@ -267,6 +267,13 @@ def row_seed(seed: int, *parts: str) -> int:
     return int(_core.row_id([str(seed), *parts], "seed", 0)[:16], 16) >> 1
 
 
+def row_seeds(seed: int, rows: pl.Series) -> list[int]:
+    """`row_seed(seed, row)` of each row."""
+    none = pl.Series([0], dtype=pl.UInt32).new_from_index(0, len(rows))
+    digests = pl.Series(_core.row_ids([str(seed), rows], "seed", none))
+    return [int(digest[:16], 16) >> 1 for digest in digests]
+
+
 def prompt_id(category: str, messages: tuple[Message, ...]) -> str:
     """The id of a prompt that brings none: a hash of its content."""
     return _core.row_id([category, messages_json(messages)], "prompt", 0)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
+import polars as pl
+
 from dalign import _core
 from dalign.config import Reasoning
 from dalign.models.protocol import Engine, Reply, Request, Sampling
 from dalign.models.reasoning import after_reasoning
-from dalign.rows import Message, row_seed
+from dalign.rows import Message, row_seeds
 from dalign.spec.templates import escape_control
 
 _Q = TypeVar("_Q", contravariant=True)
@@ -105,21 +107,31 @@ class Court:
 
     def requests(self, form: Put[Q], questions: Sequence[Q], k: int) -> list[Request]:
         """k requests a question, sample by sample."""
-        return [r for question in questions for r in self._samples(form, question, k)]
+        parents = pl.Series([form.id_of(q) for q in questions for _ in range(k)], dtype=pl.String)
+        samples = pl.Series(list(range(k)) * len(questions), dtype=pl.UInt32)
+        rows = pl.Series(_core.row_ids([parents], form.name, samples))
+        nonces = _core.row_ids([str(self._seed), rows], "nonce", samples)
+        names, fences = rows.to_list(), pl.Series(nonces).to_list()
+        seeds = row_seeds(self._seed, rows)
+        made: list[Request] = []
+        for number, question in enumerate(questions):
+            here = slice(number * k, number * k + k)
+            shown = self._shown(form, question, fences[here])
+            made += map(Request, names[here], shown, seeds[here])
+        return made
 
-    def _samples(self, form: Put[Q], question: Q, k: int) -> Iterator[Request]:
-        """The samples' conversations differ in the nonce alone, so that one is filled in and the others take their own."""
-        parent, seed = form.id_of(question), str(self._seed)
-        messages, shown = tuple[Message, ...](), ""
-        for sample in range(k):
-            row = _core.row_id([parent], form.name, sample)
-            nonce = _core.row_id([seed, row], "nonce", sample)
-            if shown and form.whole_nonce:
-                messages = (*messages[:-1], _with_nonce(messages[-1], shown, nonce))
+    def _shown(
+        self, form: Put[Q], question: Q, nonces: Sequence[str]
+    ) -> Iterator[tuple[Message, ...]]:
+        """The samples' conversations: they differ in the nonce alone, so that one is filled in and the others take their own."""
+        messages, old = tuple[Message, ...](), ""
+        for nonce in nonces:
+            if old and form.whole_nonce:
+                messages = (*messages[:-1], _with_nonce(messages[-1], old, nonce))
             else:
                 messages = form.messages(question, nonce, self.clean)
-            shown = nonce
-            yield Request(row, messages, row_seed(self._seed, row))
+            old = nonce
+            yield messages
 
     def clean(self, text: str) -> str:
         """Untrusted text with the judge's control tokens broken up."""

@@ -58,7 +58,10 @@ def scale_of(settings: Judge, k: int | None = None) -> Scale:
     """How verdicts are reduced; `k` judgements instead of judge.k."""
     drawn = settings.k if k is None else k
     needed = settings.needed if k is None else min(k, settings.min_valid or k)
-    return Scale(drawn, needed, settings.low, settings.high, settings.aggregate, settings.parameter)
+    low, high = settings.low, settings.high
+    return Scale(
+        drawn, needed, low, high, settings.aggregate, settings.parameter, settings.sub_scores
+    )
 
 
 def judge_inputs(project: Project, engines: Engines, *sources: Source) -> Inputs:

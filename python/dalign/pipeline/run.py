@@ -25,6 +25,7 @@ from dalign.settings import changed_keys, check_paths, dump_toml, load_config
 from dalign.store.run import INPUTS, RunFolder
 from dalign.store.whole_files import write_text
 from dalign.train.ranks import require_one_process
+from dalign.train.rl.losses import loss_named
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = ("run.workers", "synth_model", "evaluate.max_missing")
@@ -123,6 +124,7 @@ def _checked(config: Config, engines: Engines, place: Path, progress: Progress) 
     engines.check(config.model, config.judge_of_record)
     project = bring_in(config, place, engines.budget())
     quality_of(config, engines)
+    loss_named(config.rl.loss)
     for sentence in left_out(project):
         progress.say(sentence)
     return project

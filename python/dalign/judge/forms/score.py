@@ -10,7 +10,7 @@ import polars as pl
 from dalign import _core
 from dalign.judge.court import Clean
 from dalign.models.protocol import Reply, Request
-from dalign.rows import Message, Score, Verdict
+from dalign.rows import Columns, Message, Score, Verdict
 from dalign.spec.templates import Templates
 from dalign.spec.types import GENERAL, Spec
 
@@ -40,6 +40,22 @@ class Scale:
     high: float
     aggregate: str
     parameter: float | None = None
+    sub_scores: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> Columns:
+        """Those of its verdicts: with sub-scores, these and the single clauses too."""
+        parts: Columns = dict.fromkeys(self.sub_scores, pl.Float64)
+        clauses: Columns = dict.fromkeys(("clause_ids", "clause_verdicts"), pl.List(pl.String))
+        return Verdict.COLUMNS | (parts | clauses if self.sub_scores else {})
+
+    def parse(self, replies: pl.Series) -> pl.DataFrame:
+        """State, score and stance of each reply, with sub-scores and clauses where they are asked for."""
+        if not self.sub_scores:
+            return pl.DataFrame(_core.parse_verdicts(replies, self.low, self.high))
+        return pl.DataFrame(
+            _core.parse_judgements(replies, self.low, self.high, list(self.sub_scores))
+        )
 
 
 class ScoreForm:
@@ -81,15 +97,13 @@ def verdicts_of(
     said: Callable[[str], str | None],
     scale: Scale,
 ) -> pl.DataFrame:
-    """The verdicts (columns `Verdict`): a reply's score, or the state that stands for none.
+    """The verdicts (columns `scale.columns`): a reply's score, or the state that stands for none.
 
     said: what stands after a reply's reasoning; None where that is not closed.
     """
     texts = pl.Series([reply.text for reply in replies], dtype=pl.String)
     after = [_UNCLOSED if text is None else text for text in map(said, texts)]
-    parsed = pl.DataFrame(
-        _core.parse_verdicts(pl.Series(after, dtype=pl.String), scale.low, scale.high)
-    )
+    parsed = scale.parse(pl.Series(after, dtype=pl.String))
     owners = pl.DataFrame(
         {"completion_id": [q.id for q in questions], "category": [q.category for q in questions]},
         schema={"completion_id": pl.String, "category": pl.String},
@@ -102,7 +116,7 @@ def verdicts_of(
         .when((finish == "length") & (pl.col("state") != "ok")).then(pl.lit("truncated"))
         .otherwise(pl.col("state"))
     )  # fmt: skip
-    rows = parsed.select("state", "score", "stance").with_columns(
+    rows = parsed.with_columns(
         *owners[of // scale.k].get_columns(),
         pl.Series("id", [request.id for request in requests], dtype=pl.String),
         pl.Series("finish", [reply.finish for reply in replies], dtype=pl.String),
@@ -111,7 +125,7 @@ def verdicts_of(
     )
     rows = rows.with_columns(state=state)
     return rows.with_columns(score=pl.when(pl.col("state") == "ok").then(pl.col("score"))).select(
-        pl.col(name).cast(dtype) for name, dtype in Verdict.COLUMNS.items()
+        pl.col(name).cast(dtype) for name, dtype in scale.columns.items()
     )
 
 

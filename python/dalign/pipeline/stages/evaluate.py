@@ -27,7 +27,7 @@ from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, chunk_rows
 from dalign.pipeline.training import trained_by, trained_checkpoint
 from dalign.progress import Progress
-from dalign.rows import NEVER_CAME, OK, Completion, Grade, Verdict, outcome, table
+from dalign.rows import NEVER_CAME, OK, Columns, Completion, Grade, Verdict, outcome, table
 from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
@@ -86,6 +86,11 @@ class Arm:
     judging: Judging | None
     classifier: CategoryForm | None
 
+    @property
+    def verdict_columns(self) -> Columns:
+        """Those of its verdicts, if any."""
+        return Verdict.COLUMNS if self.judging is None else self.judging.scale.columns
+
 
 def work(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
@@ -110,7 +115,7 @@ def work(
     counts, parts = folder.by_chunks(
         chunks(),
         lambda number, chunk: chunk[0].make(number, chunk[1]),
-        {ROWS: COLUMNS, GRADES: Grade.COLUMNS, VERDICTS: Verdict.COLUMNS},
+        {ROWS: COLUMNS, GRADES: Grade.COLUMNS, VERDICTS: arm.verdict_columns},
         lambda chunk, done: chunk[0].skip(chunk[1].height, done),
     )
     metrics = metric_rows(
@@ -205,7 +210,7 @@ class SuiteWork:
             suite=pl.lit(suite.name),
             arm=pl.lit(arm.name),
         )
-        verdicts = table(Verdict.COLUMNS)
+        verdicts = table(arm.verdict_columns)
         if arm.judging is not None and self._ask_judge is not None:
             rows, verdicts = judged_answers(rows, prompts, partial(arm.judging, ask=asks[1]))
         retrieval = self._retrieval(asks[2]) if self._ask_category is not None else None

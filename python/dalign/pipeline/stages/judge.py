@@ -12,7 +12,7 @@ from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, beside_prompts, chunk_rows
 from dalign.progress import Progress
-from dalign.rows import OK, Score, Verdict
+from dalign.rows import OK, Score
 from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
@@ -56,7 +56,7 @@ def work(
     counts, parts = folder.by_chunks(
         beside_prompts(parsed.chunks(size), project.prompts.table.chunks(size)),
         chunk,
-        {ROWS: Verdict.COLUMNS, SCORES: Score.COLUMNS},
+        {ROWS: judging.scale.columns, SCORES: Score.COLUMNS},
         lambda _, done: ask.skip(done["verdicts"]),
     )
     states = {

@@ -84,7 +84,7 @@ def work(
         start=start, prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
         reasoning=model.reasoning,
         replayed=rows,
-        device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log,
+        device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log, loss=settings.loss,
     )  # fmt: skip
     use_threads(config.run.threads)
     weights = RewardWeights(
