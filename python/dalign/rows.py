@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar, Literal, TypedDict
 
 import polars as pl
@@ -27,18 +28,39 @@ class Message(TypedDict):
     content: str
 
 
-# How a request ended. A reply that never came is no answer: it is asked again, and counts nowhere.
+# How an engine ended a request.
 Finish = Literal["stop", "length", "error", "timeout"]
-NEVER_CAME: tuple[Finish, ...] = ("error", "timeout")
-OK = "ok"
 
 
-def outcome(finish: pl.Expr, form: pl.Expr) -> pl.Expr:
-    """What became of each request, from the engine to the grade: `ok`, what is wrong with its form, or how it failed.
+class Outcome(StrEnum):
+    """What became of a request, from the engine to the grade: as it should be, of another form, or never there."""
 
-    finish: as the engine says; form: what a reader says of the text. A reply that never came has no form.
-    """
-    return pl.when(finish.is_in(list(NEVER_CAME))).then(finish).otherwise(form)
+    OK = "ok"
+    TRUNCATED = "truncated"
+    MISSING = "missing"
+    UNCLOSED = "unclosed"
+    UNOPENED = "unopened"
+    WRONG_ORDER = "wrong_order"
+    NESTED = "nested"
+    REPEATED = "repeated"
+    EMPTY_ANSWER = "empty_answer"
+    EMPTY_REASONING = "empty_reasoning"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+
+    @property
+    def came(self) -> bool:
+        """Whether there is a reply. One that never came is no answer: it is asked again, and counts nowhere."""
+        return self not in NEVER_CAME
+
+    @staticmethod
+    def of(finish: pl.Expr, form: pl.Expr) -> pl.Expr:
+        """The outcomes: finish, as the engine says, where nothing came; else form, as a reader says of the text."""
+        return pl.when(finish.is_in(list(NEVER_CAME))).then(finish).otherwise(form)
+
+
+NEVER_CAME = (Outcome.ERROR, Outcome.TIMEOUT)
+OK = Outcome.OK
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dalign.data.patterns import Patterns, answer_is
-from dalign.rows import NEVER_CAME, OK, Expected, Grade, Prompt
+from dalign.rows import OK, Expected, Grade, Outcome, Prompt
 from dalign.spec.types import GENERAL
 from dalign.vocabulary import BY_JUDGE, BY_TRUTH
 
@@ -26,7 +26,7 @@ class Graded:
     id: str
     suite: str
     prompt: Prompt
-    outcome: str
+    outcome: Outcome
     reasoning: str | None
     answer: str | None
 
@@ -40,17 +40,18 @@ class Graded:
         parts: tuple[str | None, str | None],
     ) -> Graded:
         """The completion with its parts, which count in the outcome `ok` alone."""
-        return cls(row, suite, prompt, outcome, *(parts if outcome == OK else (None, None)))
-
-    @property
-    def came(self) -> bool:
-        """Whether there is a completion at all."""
-        return self.outcome not in NEVER_CAME
+        became = Outcome(outcome)
+        return cls(row, suite, prompt, became, *(parts if became is OK else (None, None)))
 
     def grade(self, metric: str, grader: str, value: float | None) -> Grade:
         """Its grade under a metric; missing where it never came."""
         return Grade(
-            self.id, self.suite, self.prompt.id, metric, grader, value if self.came else None
+            self.id,
+            self.suite,
+            self.prompt.id,
+            metric,
+            grader,
+            value if self.outcome.came else None,
         )
 
 

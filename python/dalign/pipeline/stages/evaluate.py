@@ -27,7 +27,7 @@ from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, chunk_rows
 from dalign.pipeline.training import trained_by, trained_checkpoint
 from dalign.progress import Progress
-from dalign.rows import NEVER_CAME, OK, Columns, Completion, Grade, Verdict, outcome, table
+from dalign.rows import NEVER_CAME, OK, Columns, Completion, Grade, Outcome, Verdict, table
 from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
@@ -206,7 +206,7 @@ class SuiteWork:
         is_cut = completions["finish"] == "length"
         parsed = parse(completions["text"], is_cut, arm.reasoning, opened=arm.opened)
         rows = pl.concat([completions, parsed], how="horizontal").with_columns(
-            status=outcome(pl.col("finish"), pl.col("status")),
+            status=Outcome.of(pl.col("finish"), pl.col("status")),
             suite=pl.lit(suite.name),
             arm=pl.lit(arm.name),
         )
