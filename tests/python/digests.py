@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -143,9 +144,19 @@ def how_table(before: Record, now: Record) -> Iterator[str]:
         return
     changed = {name: changed_rows(old[name]["cells"], new[name]["cells"]) for name in both}
     rows = set().union(*changed.values())
-    if rows:
-        names = ", ".join(name for name, found in changed.items() if found)
-        yield f"{len(rows)} of {before['rows']} rows differ in {names}, first row {min(rows)}"
+    if not rows:
+        return
+    if sorted(whole_rows(old, both)) == sorted(whole_rows(new, both)):
+        yield f"the same {before['rows']} rows in another order"
+        return
+    names = ", ".join(name for name, found in changed.items() if found)
+    yield f"{len(rows)} of {before['rows']} rows differ in {names}, first row {min(rows)}"
+
+
+def whole_rows(columns: Record, names: list[str]) -> list[tuple[str, ...]]:
+    """The rows of a record's table, each as its cells."""
+    cut = [textwrap.wrap(columns[name]["cells"], 4) for name in names]
+    return list(zip(*cut, strict=True))
 
 
 def changed_rows(before: str, now: str) -> set[int]:
