@@ -24,7 +24,7 @@ LAYERS = [
         "progress",
         "kernels",
     },
-    {"store", "spec", "models", "data", "files", "duplicates", "overlap"},
+    {"store", "spec", "models", "data", "files", "balance", "duplicates", "overlap"},
     {"generate", "filter", "judge", "select", "pack", "train", "evaluate", "synth"},
     {"pipeline", "records", "report"},
     {"cli"},
