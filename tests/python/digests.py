@@ -116,15 +116,23 @@ def how(before: Any, now: Any) -> Iterator[str]:
     elif isinstance(before, dict) and isinstance(now, dict):
         for key in before | now:
             if before.get(key) != now.get(key):
-                yield f"{key}: {short(before.get(key))} -> {short(now.get(key))}"
+                yield f"{key}: {'; '.join(how(before.get(key), now.get(key)))}"
     elif isinstance(before, list) and isinstance(now, list):
         if len(before) != len(now):
             yield f"{len(before)} -> {len(now)} entries"
         changed = [pair for pair in zip(before, now, strict=False) if pair[0] != pair[1]]
         if changed:
-            yield f"{len(changed)} entries differ, first {short(changed[0][0])} -> {short(changed[0][1])}"
+            yield f"{len(changed)} entries differ{in_keys(changed)}, first {short(changed[0][0])} -> {short(changed[0][1])}"
     else:
         yield f"{short(before)} -> {short(now)}"
+
+
+def in_keys(changed: list[tuple[Any, Any]]) -> str:
+    """In words, the keys in which pairs of objects differ."""
+    if not all(isinstance(each, dict) for pair in changed for each in pair):
+        return ""
+    keys = {key for old, new in changed for key in old | new if old.get(key) != new.get(key)}
+    return f" in {', '.join(sorted(keys))}"
 
 
 def how_table(before: Record, now: Record) -> Iterator[str]:
