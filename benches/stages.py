@@ -20,7 +20,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path

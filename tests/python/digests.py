@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,15 +116,23 @@ def how(before: Any, now: Any) -> Iterator[str]:
     elif isinstance(before, dict) and isinstance(now, dict):
         for key in before | now:
             if before.get(key) != now.get(key):
-                yield f"{key}: {short(before.get(key))} -> {short(now.get(key))}"
+                yield f"{key}: {'; '.join(how(before.get(key), now.get(key)))}"
     elif isinstance(before, list) and isinstance(now, list):
         if len(before) != len(now):
             yield f"{len(before)} -> {len(now)} entries"
         changed = [pair for pair in zip(before, now, strict=False) if pair[0] != pair[1]]
         if changed:
-            yield f"{len(changed)} entries differ, first {short(changed[0][0])} -> {short(changed[0][1])}"
+            yield f"{len(changed)} entries differ{in_keys(changed)}, first {short(changed[0][0])} -> {short(changed[0][1])}"
     else:
         yield f"{short(before)} -> {short(now)}"
+
+
+def in_keys(changed: list[tuple[Any, Any]]) -> str:
+    """In words, the keys in which pairs of objects differ."""
+    if not all(isinstance(each, dict) for pair in changed for each in pair):
+        return ""
+    keys = {key for old, new in changed for key in old | new if old.get(key) != new.get(key)}
+    return f" in {', '.join(sorted(keys))}"
 
 
 def how_table(before: Record, now: Record) -> Iterator[str]:
@@ -143,9 +152,19 @@ def how_table(before: Record, now: Record) -> Iterator[str]:
         return
     changed = {name: changed_rows(old[name]["cells"], new[name]["cells"]) for name in both}
     rows = set().union(*changed.values())
-    if rows:
-        names = ", ".join(name for name, found in changed.items() if found)
-        yield f"{len(rows)} of {before['rows']} rows differ in {names}, first row {min(rows)}"
+    if not rows:
+        return
+    if sorted(whole_rows(old, both)) == sorted(whole_rows(new, both)):
+        yield f"the same {before['rows']} rows in another order"
+        return
+    names = ", ".join(name for name, found in changed.items() if found)
+    yield f"{len(rows)} of {before['rows']} rows differ in {names}, first row {min(rows)}"
+
+
+def whole_rows(columns: Record, names: list[str]) -> list[tuple[str, ...]]:
+    """The rows of a record's table, each as its cells."""
+    cut = [textwrap.wrap(columns[name]["cells"], 4) for name in names]
+    return list(zip(*cut, strict=True))
 
 
 def changed_rows(before: str, now: str) -> set[int]:

@@ -140,6 +140,7 @@ TABLE = pl.DataFrame({"id": ["a", "b", "c"], "score": [1.0, None, 3.0]})
         (TABLE.head(2), "3 -> 2 rows"),
         (TABLE.cast({"score": pl.Float32}), "types differ: score"),
         (TABLE.select("score", "id"), "columns in another order"),
+        (TABLE.reverse(), "the same 3 rows in another order"),
     ],
 )
 def test_what_differs_is_told(now: pl.DataFrame, told: str) -> None:
