@@ -16,6 +16,7 @@ use dalign_core::dedup::{self, near, representatives};
 use dalign_core::gather::Packing;
 use dalign_core::goodness::goodness;
 use dalign_core::leak::{TokenTexts, first_leak};
+use dalign_core::memory::Pool;
 use dalign_core::overlap::NgramIndex;
 use dalign_core::pack::{OverLong, plan};
 use dalign_core::quality::{Checks, Completion};
@@ -187,7 +188,7 @@ fn rows_one_after_the_other_are_the_gathered_column() {
         let rows: Vec<&[i32]> =
             lengths.iter().map(|&length| rest.split_off(..length as usize).unwrap()).collect();
         let naive = naive::gathered(&rows, &packing.plan().row_order);
-        assert_eq!(packing.gather(&rows).unwrap(), naive);
+        assert_eq!(*packing.gather(&rows, &Pool::default()).unwrap(), naive);
     }
 }
 

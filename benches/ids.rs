@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use dalign_benches::ROWS;
-use dalign_core::ids::{row_id, row_ids};
+use dalign_core::ids::{Parent, row_id, row_ids};
 
 pub(crate) fn ids(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ids");
@@ -15,7 +15,7 @@ pub(crate) fn ids(criterion: &mut Criterion) {
         let indices: Vec<u64> = (0..rows as u64).collect();
         group.throughput(Throughput::Elements(rows as u64));
         group.bench_function(BenchmarkId::new("core", rows), |bencher| {
-            bencher.iter(|| row_ids(black_box(&parents), "base", &indices));
+            bencher.iter(|| row_ids(&[Parent::Each(black_box(&parents))], "base", &indices));
         });
     }
 }

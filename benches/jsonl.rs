@@ -7,9 +7,10 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use dalign_benches::{ROWS, escaped_rows, rollout_rows};
 use dalign_core::completion::Tags;
-use dalign_core::files::{FilterError, FilterJsonl, filter_jsonl};
-use dalign_core::jsonl::{Batch, Fields};
-use dalign_core::row_filter::Rules;
+use dalign_core::files::{LineWriter, write_dropped, write_kept};
+use dalign_core::jsonl::{Batch, Fields, Reader};
+use dalign_core::row_filter::{Reason, RowFilter, Rules};
+use dalign_core::seen::Seen;
 
 pub(crate) fn jsonl(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("jsonl");
@@ -48,16 +49,28 @@ pub(crate) fn files(criterion: &mut Criterion) {
     }
 }
 
-fn filtered(source: &Path, dedup_bytes: usize) -> u64 {
+/// What `dalign data filter` does: rows read, looked at and written batch by batch.
+fn filtered(source: &Path, dedup_bytes: usize) -> usize {
     let tags = Tags::pair("<think>", "</think>", false).expect("two tags that differ");
-    let what = FilterJsonl {
-        source,
-        kept: &source.with_extension("kept"),
-        dropped: None,
-        field: "completion",
-        rules: Rules::new(tags, 1, 100_000).expect("limits in order"),
-        dedup_bytes: Some(dedup_bytes),
+    let rules = Rules::new(tags, 1, 100_000).expect("limits in order");
+    let seen = Seen::new(dedup_bytes, std::env::temp_dir());
+    let mut filter = RowFilter::new(rules, Some(seen));
+    let create = |ending: &str| {
+        LineWriter::create(&source.with_extension(ending)).expect("the folder can be written to")
     };
-    let filtered = filter_jsonl(&what, |_| Ok::<(), FilterError>(()));
-    filtered.expect("the rows are well formed JSON").kept
+    let (mut kept, mut dropped) = (create("kept"), create("dropped"));
+    let mut rows = 0;
+    let fields = Fields::new(&["completion"], &[]);
+    let mut reader = Reader::open(source, fields, 8 << 20).expect("the file is there");
+    while let Some(batch) = reader.next_batch().expect("the rows are well formed JSON") {
+        let reasons = filter.check_batch(&batch, 0).expect("hashes have room");
+        let keep: Vec<bool> = reasons.iter().map(Option::is_none).collect();
+        let names: Vec<_> = reasons.iter().map(|reason| reason.map(Reason::as_str)).collect();
+        let none = vec![None; names.len()];
+        write_kept(&mut kept, &batch, &keep).expect("the disk has room");
+        write_dropped(&mut dropped, &batch, &keep, &names, &none).expect("the disk has room");
+        rows += keep.iter().filter(|&&keep| keep).count();
+    }
+    dropped.finish().and_then(|()| kept.finish()).expect("the disk has room");
+    rows
 }

@@ -7,6 +7,7 @@ mod balance;
 mod bootstrap;
 mod completion;
 mod dedup;
+mod gather;
 mod ids;
 mod jsonl;
 mod layout;
@@ -16,7 +17,6 @@ mod overlap;
 mod pack;
 mod quality;
 mod statistics;
-mod steps;
 mod tokenize;
 mod verdict;
 
@@ -45,9 +45,7 @@ criterion_group! {
         overlap::overlap,
         tokenize::tokenize,
         pack::pack,
-        steps::stream,
-        steps::steps,
-        steps::gather,
+        gather::gather,
         layout::layout,
         leak::leak,
         quality::quality,

@@ -62,12 +62,14 @@ def deduplicate_rows(source: Path, _rows: int) -> Callable[[], object]:
 
 
 def filter_call(source: Path, *, deduplicate: bool) -> Callable[[], object]:
-    from dalign import _core
+    from dalign.data.row_checks import Form, FormCheck
+    from dalign.data.row_files import open_rows, sift
+    from dalign.progress import Silent
 
-    kept = source.with_name("kept.jsonl")
-    tags = ("completion", "<think>", "</think>", False)
-    limits = (1, 5_000, deduplicate, HASHES_MIB, None)
-    return lambda: _core.filter_jsonl(source, kept, None, *tags, *limits)
+    form = Form("completion", min_chars=1, max_chars=5_000)
+    check = FormCheck(form, HASHES_MIB, dedup=deduplicate)
+    rows, kept = open_rows(source, 2 * HASHES_MIB), source.with_name("kept.jsonl")
+    return lambda: sift(rows, kept, form.fields, check, Silent(), "filter")
 
 
 def pack_rows(_source: Path, rows: int) -> Callable[[], object]:
@@ -91,14 +93,14 @@ def pack_rows(_source: Path, rows: int) -> Callable[[], object]:
 
 
 def aggregate_scores(_source: Path, rows: int) -> Callable[[], object]:
-    """The summary of SAMPLES scores a row."""
+    """The least of SAMPLES scores a row."""
     import numpy as np
     from dalign import _core
 
     drawn = np.random.default_rng(2).integers(1, 11, rows * SAMPLES, dtype=np.int8)
     scores = drawn.astype(np.float32)
     offsets = np.arange(0, rows * SAMPLES + 1, SAMPLES, dtype=np.uint32)
-    return lambda: _core.aggregate_summary(scores, offsets, [0.25], SAMPLES)
+    return lambda: _core.aggregate(scores, offsets, "min", None, SAMPLES)
 
 
 PATHS: dict[str, Callable[[Path, int], Callable[[], object]]] = {

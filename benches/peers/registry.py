@@ -9,9 +9,7 @@ from peers.protocol import Comparison
 
 # In the order of the table: a module, and the paths that it holds.
 MODULES = {
-    "pack_plan": ("pack-plan",),
     "pack_rows": ("pack-rows",),
-    "micro_batches": ("micro-batches",),
     "tokenize": (
         "tokenize-smollm2",
         "tokenize-tekken",

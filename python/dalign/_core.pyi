@@ -11,7 +11,7 @@ Every function releases the GIL and works on as many threads as ``RAYON_NUM_THRE
 cores unless set); the result never depends on that number.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from typing import Protocol, TypeAlias, TypedDict, final, type_check_only
 
@@ -28,28 +28,21 @@ __all__ = [
     "NearIndex",
     "NgramIndex",
     "RowFilter",
-    "StreamPacker",
     "TablePacker",
     "Tokenizer",
     "__version__",
     "aggregate",
-    "aggregate_summary",
     "assemble",
     "bootstrap_difference",
     "bootstrap_groups",
     "bootstrap_mean",
-    "count_states",
     "digest",
     "exact_duplicates",
-    "filter_jsonl",
     "first_leak",
     "goodness",
     "krippendorff_alpha",
-    "micro_batches",
     "near_duplicates",
-    "pack_plan",
     "pack_plan_with",
-    "pack_table",
     "parse_completions",
     "parse_judgements",
     "parse_verdicts",
@@ -421,31 +414,6 @@ class RowFilter:
         Raises CoreError: ``length_mismatch``, ``null``, ``unwritable_file``.
         """
 
-def filter_jsonl(
-    source: str | PathLike[str],
-    kept: str | PathLike[str],
-    dropped: str | PathLike[str] | None,
-    field: str,
-    open_tag: str | None,
-    close_tag: str | None,
-    prefilled: bool,
-    min_chars: int,
-    max_chars: int | None,
-    dedup: bool,
-    memory_mib: int,
-    progress: Callable[[int], object] | None,
-) -> dict[str, int]:
-    """Filters a JSON Lines file in one pass, as ``JsonlReader``, ``RowFilter`` and ``LineWriter`` would.
-
-    kept, dropped: the files to write, as the two methods of ``LineWriter`` do; dropped may be None.
-    progress: called with the bytes read so far, once for each chunk of 256 KiB; what it raises ends
-    the pass, and no file appears.
-
-    Returns the number of rows ``kept``, and that of each reason for which rows were dropped.
-
-    Raises CoreError as the three classes do.
-    """
-
 @final
 class Tokenizer:
     """A Hugging Face tokenizer that adds nothing: no begin or end token, no padding, no truncation.
@@ -501,47 +469,21 @@ def first_leak(
     Raises CoreError: ``bad_offsets``, ``length_mismatch``.
     """
 
-def pack_plan(
-    lengths: _Column, capacity: int
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Which rows share a bin: best fit, longest rows first, no bin above the capacity.
-
-    lengths: tokens of each row, at least 1. capacity: tokens that a bin holds.
-
-    Returns ``(row_order, bin_offsets)``: bin b holds the rows
-    ``row_order[bin_offsets[b] : bin_offsets[b + 1]]``; every row stands in ``row_order`` once.
-
-    Raises CoreError: ``row_too_long`` (rows are never cut; row, value and limit are set),
-    ``empty_row``.
-    """
-
 def pack_plan_with(
     lengths: _Column, capacity: int, over_long: str
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """As ``pack_plan``, with a rule for rows longer than the capacity.
+    """Which rows share a bin: best fit, longest rows first, no bin above the capacity.
 
-    over_long: ``error``; ``drop``, which leaves such a row out whole; or ``mask``, which keeps it, cut to
-    the capacity, for ``assemble`` or ``pack_table`` to take all of it out of the loss.
+    lengths: tokens of each row, at least 1. capacity: tokens that a bin holds. over_long: for rows
+    longer than that, ``error``; ``drop``, which leaves such a row out whole; or ``mask``, which keeps it,
+    cut to the capacity, for ``assemble`` to take all of it out of the loss.
 
-    Returns ``(row_order, bin_offsets, over_long_rows)``, the last rising.
+    Returns ``(row_order, bin_offsets, over_long_rows)``, the last rising: bin b holds the rows
+    ``row_order[bin_offsets[b] : bin_offsets[b + 1]]``; every row that is not left out stands in
+    ``row_order`` once.
 
-    Raises CoreError: ``row_too_long``, ``empty_row``, ``unknown_over_long``.
-    """
-
-def micro_batches(
-    lengths: _Column, ranks: int, capacity: int, linear: float, quadratic: float
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Rows of one training step dealt to ranks, as many micro-batches to each, all of about the same work.
-
-    lengths: tokens of each row, at least 1. capacity: tokens that a micro-batch holds. A row of T tokens costs
-    linear · T + quadratic · T²; a dense causal transformer costs 6 · parameters a token and 6 · layers · width a
-    pair of tokens (Chowdhery et al. 2022, appendix B).
-
-    Returns ``(row_order, offsets)``: micro-batch b holds ``row_order[offsets[b] : offsets[b + 1]]``, and
-    b = step · ranks + rank. Those of a step cost about the same. None is above the capacity, and none is empty unless
-    there are too few rows.
-
-    Raises CoreError: ``no_ranks``, ``bad_cost``, ``row_too_long``, ``empty_row``.
+    Raises CoreError: ``row_too_long`` (rows are never cut; row, value and limit are set),
+    ``empty_row``, ``unknown_over_long``.
     """
 
 @final
@@ -575,29 +517,6 @@ class NgramIndex:
         Raises CoreError: ``length_mismatch``, ``null``.
         """
 
-@final
-class StreamPacker:
-    """Packs rows that come batch by batch: best fit decreasing among those that wait, at most buffer_rows."""
-
-    def __new__(cls, capacity: int, buffer_rows: int) -> StreamPacker:
-        """capacity: tokens that a bin holds. buffer_rows: rows that may wait, at least 1.
-
-        Raises CoreError: ``no_buffer``.
-        """
-
-    def push(self, lengths: _Column) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-        """Takes the next rows by their lengths in tokens; the bins that this closes.
-
-        Returns ``(rows, offsets)``: bin b holds ``rows[offsets[b] : offsets[b + 1]]``, rows counted from the first one
-        that was pushed. How the rows are divided into pushes changes nothing.
-
-        Raises CoreError: ``row_too_long``, ``empty_row``, with the row of the stream; none of these rows is then taken.
-        Raises ValueError after ``finish``.
-        """
-
-    def finish(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-        """The bins of all rows that still wait. Raises ValueError when called again."""
-
 def assemble(
     ids: _Column,
     offsets: _Column,
@@ -611,8 +530,7 @@ def assemble(
 
     Segment s has the token ids ``ids[offsets[s] : offsets[s + 1]]``, belongs to row
     ``segment_rows[s]`` (sorted; every row from 0 on has a segment) and carries loss where
-    ``segment_trained[s]``. ``row_order``, ``bin_offsets`` and ``capacity`` are those of ``pack_plan``
-    or ``pack_plan_with``. A row longer than the capacity may be left out of the plan; one that the plan
+    ``segment_trained[s]``. ``row_order``, ``bin_offsets`` and ``capacity`` are those of ``pack_plan_with``. A row longer than the capacity may be left out of the plan; one that the plan
     holds is masked: cut to the capacity, and none of its tokens carries loss.
 
     Returns, bins one after the other and rows in the plan's order:
@@ -627,46 +545,46 @@ def assemble(
     is the segment), ``bad_plan``, ``bad_offsets``, ``length_mismatch``, ``too_many_tokens``.
     """
 
-def pack_table(
-    rows: _ArrowStream | _ArrowArray, capacity: int, over_long: str
-) -> tuple[_Table, npt.NDArray[np.uint32]]:
-    """Rows of tokens packed into bins: Arrow in, Arrow out, each token copied once.
-
-    rows: a table (polars, pyarrow, record batches) with the column ``input_ids``, lists of int32, int64
-    or uint32, and, where the loss is to be kept, one of ``labels`` (lists of int32 or int64) and
-    ``train_mask`` (lists of booleans, or of numbers that are 0 where a token is not trained on).
-    over_long: as in ``pack_plan_with``.
-
-    Returns the table and the rows that were too long. The table has one row a bin:
-
-    - ``input_ids``: of the type given;
-    - ``labels``, where labels or a mask was given: −100 where a token carries no loss, at each row's
-      first token (the row before would predict it), and at every token of a masked row. Labels
-      from a mask are int32 for int32 ids, int64 for the others;
-    - ``seq_lengths``, ``sequence_starts``: the length of each row of the bin, and where it starts in it;
-    - ``rows``: which rows of the input these are.
-
-    ``position_ids`` makes positions from ``seq_lengths``. Bins are those of ``pack_plan``.
-
-    Raises CoreError: ``row_too_long``, ``empty_row``, ``row_length`` (lists of one row that differ in
-    length), ``empty_loss_mask``, ``null``, ``too_many_tokens`` (above 2³¹ − 1 in lists with 32-bit
-    offsets: give large lists), ``unknown_over_long``. TypeError for a column that is not named here,
-    and for ``mask`` without labels or a mask.
-    """
-
 @final
 class TablePacker:
-    """``pack_table`` for one table after the other: the memory of results is taken for the next ones.
+    """Packs tables of rows of tokens into bins, one table after the other: Arrow in, Arrow out, each token copied once.
 
-    A result stays as it is for as long as it is held; its memory comes back once it and all that was made of it without
-    a copy are gone, and goes with the packer. Gives what ``pack_table`` gives.
+    The memory of a result is taken for the next one. A result stays as it is for as long as it is held; its memory comes back once
+    it and all that was made of it without a copy are gone, and goes with the packer.
     """
 
     def __new__(cls, capacity: int, over_long: str) -> TablePacker:
-        """over_long: as in ``pack_plan_with``. Raises CoreError: ``unknown_over_long``."""
+        """capacity: tokens that a bin holds.
+
+        over_long: for rows longer than that, ``error``; ``drop``, which leaves such a row out whole; or ``mask``, which keeps it, cut
+        to the capacity, with none of its tokens in the loss.
+
+        Raises CoreError: ``unknown_over_long``.
+        """
 
     def pack(self, rows: _ArrowStream | _ArrowArray) -> tuple[_Table, npt.NDArray[np.uint32]]:
-        """As ``pack_table``."""
+        """The table of the bins, and the rows that were too long, rising.
+
+        rows: a table (polars, pyarrow, record batches) with the column ``input_ids``, lists of int32, int64
+        or uint32, and, where the loss is to be kept, one of ``labels`` (lists of int32 or int64) and
+        ``train_mask`` (lists of booleans, or of numbers that are 0 where a token is not trained on).
+
+        The table has one row a bin; bins are planned by best fit, longest rows first:
+
+        - ``input_ids``: of the type given;
+        - ``labels``, where labels or a mask was given: −100 where a token carries no loss, at each row's
+          first token (the row before would predict it), and at every token of a masked row. Labels
+          from a mask are int32 for int32 ids, int64 for the others;
+        - ``seq_lengths``, ``sequence_starts``: the length of each row of the bin, and where it starts in it;
+        - ``rows``: which rows of the input these are.
+
+        ``position_ids`` makes positions from ``seq_lengths``.
+
+        Raises CoreError: ``row_too_long`` (rows are never cut; row, value and limit are set), ``empty_row``,
+        ``row_length`` (lists of one row that differ in length), ``empty_loss_mask``, ``null``,
+        ``too_many_tokens`` (above 2³¹ − 1 in lists with 32-bit offsets: give large lists). TypeError for a
+        column that is not named here, and for ``mask`` without labels or a mask.
+        """
 
 def position_ids(seq_lengths: _Column) -> _Lists:
     """The positions of packed tokens, int32, counted from 0 in each sequence.
@@ -779,6 +697,7 @@ def aggregate(
     number. float32 and float64 are read in place. min_valid: at least 1. method, with n valid scores:
 
     - ``min``, ``mean``, ``median``: parameter None;
+    - ``deviation``: parameter None; how far the scores lie apart, by n − 1. A single score gives none;
     - ``quantile``: parameter the share in [0, 1]; linear between two scores, as numpy's default;
     - ``trimmed_mean``: parameter the share in [0, 0.5) cut at each end, ⌊share · n⌋ scores of n, as
       ``scipy.stats.trim_mean``;
@@ -790,29 +709,6 @@ def aggregate(
 
     Raises CoreError: ``unknown_method``, ``bad_quantile``, ``bad_trim``, ``bad_level``,
     ``bad_min_valid``, ``bad_offsets``.
-    """
-
-def aggregate_summary(
-    scores: _Column, offsets: _Column, quantiles: list[float], min_valid: int
-) -> _Table:
-    """Least score, mean, standard deviation and quantiles of each completion's valid judgements.
-
-    scores, offsets, min_valid: as in ``aggregate``. quantiles: shares in [0, 1].
-
-    Returns columns ``min``, ``mean``, ``sd`` (n − 1; null for a single score), one
-    ``quantile_SHARE`` for each share, and ``n_valid``; null where fewer than min_valid judgements are
-    valid.
-
-    Raises CoreError: ``bad_quantile``, ``bad_min_valid``, ``bad_offsets``.
-    """
-
-def count_states(states: _Column, offsets: _Column, names: list[str]) -> _Table:
-    """How many of each completion's judgements ``states[offsets[i] : offsets[i + 1]]`` have each state.
-
-    Returns one column for each name, in this order.
-
-    Raises CoreError: ``unknown_state`` (one that is not among the names; row is set),
-    ``bad_offsets``, ``null``.
     """
 
 def bootstrap_mean(
@@ -910,8 +806,15 @@ def row_id(parents: list[str], variant: str, index: int) -> str:
     index: tells siblings apart, at least 0.
     """
 
-def row_ids(parents: _Column, variant: str, indices: _Column) -> _Texts:
-    """``row_id([parent], variant, index)`` of each row.
+def row_ids(parents: Sequence[_Column | str], variant: str, indices: _Column) -> _Texts:
+    """``row_id(parents, variant, index)`` of each row, in one call.
+
+    parents: in order; each a column with one text a row, or a text that is the same for all rows. indices: one for each row.
+
+    ::
+
+        rows = _core.row_ids([questions], "verdict", samples)
+        nonces = _core.row_ids([str(seed), pl.Series(rows)], "nonce", samples)
 
     Raises CoreError: ``null``, ``length_mismatch``, ``bad_number`` (a negative index).
     """

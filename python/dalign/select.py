@@ -194,7 +194,7 @@ def _candidates(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _example_ids(completions: pl.Series) -> pl.Series:
     zeros = pl.zeros(len(completions), pl.UInt32, eager=True)
-    return pl.Series(_core.row_ids(completions, "example", zeros))
+    return pl.Series(_core.row_ids([completions], "example", zeros))
 
 
 def _recited(rows: pl.DataFrame, policies: Mapping[str, SharedWords]) -> pl.Series:

@@ -45,7 +45,7 @@ def rows_of(tmp_path: Path, path: str, n: int) -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     ("path", "n", "peers"),
     [
-        ("aggregate", 4_000, ["numpy sorted rows", "polars group_by"]),
+        ("aggregate", 4_000, ["numpy rows", "polars group_by"]),
         ("bootstrap", 200, ["scipy bootstrap, axis=1"]),
         ("verdicts", 300, ["polars extract", "python re"]),
     ],

@@ -59,8 +59,8 @@ def test_a_column_without_a_type_is_a_type_error() -> None:
     ids=["narrow", "foreign byte order", "strided", "polars", "pyarrow chunks"],
 )
 def test_whole_numbers_of_any_width_and_layout_are_read(column: Any) -> None:
-    row_order, bin_offsets = _core.pack_plan(column, 8)
-    assert (row_order.tolist(), bin_offsets.tolist()) == ([1, 0, 2], [0, 2, 3])
+    ids = pl.Series(_core.row_ids([pl.Series(["p"] * 3)], "v", column)).to_list()
+    assert ids == [_core.row_id(["p"], "v", index) for index in (3, 5, 4)]
 
 
 @pytest.mark.parametrize(
@@ -76,20 +76,20 @@ def test_whole_numbers_of_any_width_and_layout_are_read(column: Any) -> None:
 )
 def test_what_is_no_column_of_this_kind_is_a_type_error(column: Any, error: str) -> None:
     with pytest.raises(TypeError, match=error):
-        _core.pack_plan(column, 8)
+        _core.row_ids([pl.Series(["p"])], "v", column)
 
 
 def test_a_number_that_does_not_fit_is_an_error_not_another_number() -> None:
     for number in (-1, 2**32):
         with pytest.raises(_core.CoreError) as raised:
-            _core.pack_plan(np.array([number]), 8)
+            _core.aggregate(np.array([1.0]), np.array([0, number]), "min", None, 1)
         assert raised.value.kind == "bad_number"
 
 
 def test_a_null_is_an_error_that_names_its_row() -> None:
     for call in (
         lambda: _core.exact_duplicates(pl.Series(["a", None])),
-        lambda: _core.pack_plan(pl.Series([1, None]), 8),
+        lambda: _core.row_ids([pl.Series(["p", "p"])], "v", pl.Series([1, None])),
         lambda: _core.parse_completions(
             pl.Series(["a", "b"]), None, None, False, pl.Series([True, None])
         ),
@@ -183,7 +183,7 @@ from dalign import _core
 table = _core.parse_verdicts(pl.Series(["Score: 7", "hm"]), 0, 10)
 assert pl.DataFrame(table).rows() == [("ok", 7.0, None), ("missing", None, None)]
 assert pl.DataFrame(table).schema["state"] == pl.String
-ids = pl.Series(_core.row_ids(pl.Series(["p"]), "v", pl.Series([0])))
+ids = pl.Series(_core.row_ids([pl.Series(["p"])], "v", pl.Series([0])))
 assert ids.dtype == pl.String and ids[0] == _core.row_id(["p"], "v", 0)
 assert "pyarrow" not in sys.modules
 """

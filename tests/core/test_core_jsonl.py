@@ -142,6 +142,24 @@ def reference(lines: list[str], low: int, high: int) -> list[tuple[str | None, s
     return reasons
 
 
+def filtered(
+    source: Path, kept: Path, dropped: Path, rules: tuple[Any, ...], batch_bytes: int
+) -> list[tuple[str | None, str | None]]:
+    """Reason and detail of each row, once both files are written."""
+    rows = _core.RowFilter(*rules)
+    kept_lines, dropped_lines = _core.LineWriter(kept), _core.LineWriter(dropped)
+    found: list[tuple[str | None, str | None]] = []
+    for batch in _core.JsonlReader(source, ["a"], batch_bytes):
+        mask, why, details = rows.check_batch(batch, "a")
+        assert mask.tolist() == [reason is None for reason in texts(why)]
+        found += list(zip(texts(why), texts(details), strict=True))
+        kept_lines.write(batch, mask)
+        dropped_lines.write_dropped(batch, mask, why, details)
+    kept_lines.finish()
+    dropped_lines.finish()
+    return found
+
+
 @given(rows=st.lists(st.tuples(COMPLETIONS, st.booleans()), max_size=12))
 @settings(max_examples=200, deadline=None)
 def test_a_filter_keeps_what_a_plain_loop_keeps(
@@ -156,10 +174,12 @@ def test_a_filter_keeps_what_a_plain_loop_keeps(
     expected = reference([text for text, _ in rows], 17, 24)
 
     rules = ("<think>", "</think>", False, 17, 24, True, 1)
-    counts = _core.filter_jsonl(source, kept, dropped, "a", *rules, None)
-    reasons = [reason for reason, _ in expected]
-    assert counts == {"kept": 0} | {reason or "kept": reasons.count(reason) for reason in reasons}
-    keep = [reason is None for reason in reasons]
+    found = filtered(source, kept, dropped, rules, 40)
+    assert [
+        (reason, detail if reason in {"duplicate", "too_short", "too_long"} else None)
+        for reason, detail in found
+    ] == expected
+    keep = [reason is None for reason, _ in expected]
     assert kept.read_text("utf-8") == "".join(
         line for line, keep in zip(lines, keep, strict=True) if keep
     )
@@ -170,26 +190,9 @@ def test_a_filter_keeps_what_a_plain_loop_keeps(
         if reason
     ]
 
-    by_batch, by_column = _core.RowFilter(*rules), _core.RowFilter(*rules)
-    found: list[tuple[str | None, str | None]] = []
-    parts = _core.LineWriter(folder / "kept parts.jsonl"), _core.LineWriter(folder / "parts.jsonl")
-    for batch in _core.JsonlReader(source, ["a"], 40):
-        mask, why, details = by_batch.check_batch(batch, "a")
-        assert mask.tolist() == [reason is None for reason in texts(why)]
-        found += list(zip(texts(why), texts(details), strict=True))
-        parts[0].write(batch, mask)
-        parts[1].write_dropped(batch, mask, why, details)
-    for part in parts:
-        part.finish()
-    assert (folder / "kept parts.jsonl").read_bytes() == kept.read_bytes()
-    assert (folder / "parts.jsonl").read_bytes() == dropped.read_bytes()
-    assert [
-        (reason, detail if reason in {"duplicate", "too_short", "too_long"} else None)
-        for reason, detail in found
-    ] == expected
     column = pl.Series([text for text, _ in rows], dtype=pl.String)
     flags = pl.Series([False] * len(rows), dtype=pl.Boolean)
-    mask, why, details = by_column.check(column, flags, None)
+    mask, why, details = _core.RowFilter(*rules).check(column, flags, None)
     assert list(zip(texts(why), texts(details), strict=True)) == found
     lines = pl.Series(range(1, len(rows) + 1), dtype=pl.UInt64)
     by_line = [
@@ -203,39 +206,18 @@ def test_more_hashes_than_memory_holds_give_the_same_rows(tmp_path: Path) -> Non
     # 24 bytes a row: two thirds of a MiB of table is full after some 28,000.
     numbers = [n * 7_919 % 80_000 for n in range(120_000)]
     source.write_text("".join(f'{{"a": "{n}"}}\n' for n in numbers))
-    counts = _core.filter_jsonl(source, kept, None, "a", None, None, False, 0, None, True, 1, None)
-    assert counts == {"kept": 80_000, "duplicate": 40_000}
+    rules = (None, None, False, 0, None, True, 1)
+    found = filtered(source, kept, tmp_path / "dropped.jsonl", rules, 1 << 16)
+    assert [reason for reason, _ in found] == [None] * 80_000 + ["duplicate"] * 40_000
     assert kept.read_text() == "".join(f'{{"a": "{n}"}}\n' for n in numbers[:80_000])
-
-
-def test_progress_hears_the_bytes_and_may_end_the_pass(tmp_path: Path) -> None:
-    source, kept = tmp_path / "rows.jsonl", tmp_path / "kept.jsonl"
-    source.write_text('{"a": "x"}\n' * 100_000)
-    heard: list[int] = []
-    rules = ("a", None, None, False, 0, None, False, 1)
-    _core.filter_jsonl(source, kept, None, *rules, heard.append)
-    assert heard == sorted(heard)
-    assert heard[-1] == source.stat().st_size
-    assert len(heard) > 3
-
-    def stop(_: int) -> None:
-        raise KeyboardInterrupt
-
-    kept.unlink()
-    with pytest.raises(KeyboardInterrupt):
-        _core.filter_jsonl(source, kept, None, *rules, stop)
-    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
 def test_a_file_that_is_not_finished_leaves_the_old_one(tmp_path: Path) -> None:
     source, kept = tmp_path / "rows.jsonl", tmp_path / "kept.jsonl"
     source.write_text('{"a": "x"}\n{"a": 1}\n')
     kept.write_text("as it was")
-    error = refusal(
-        lambda: _core.filter_jsonl(
-            source, kept, tmp_path / "dropped", "a", None, None, False, 0, None, True, 1, None
-        )
-    )
+    rules = (None, None, False, 0, None, True, 1)
+    error = refusal(lambda: filtered(source, kept, tmp_path / "dropped", rules, 1))
     assert (error.kind, error.row) == ("bad_field", 2)
     assert kept.read_text() == "as it was"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.jsonl", "rows.jsonl"]
@@ -257,11 +239,8 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
     source, kept = tmp_path / "rows.jsonl", tmp_path / "kept.jsonl"
     source.write_text('{"a": "x"}\n')
     (tmp_path / "kept.jsonl.tmp").symlink_to(full)
-    error = refusal(
-        lambda: _core.filter_jsonl(
-            source, kept, None, "a", None, None, False, 0, None, True, 1, None
-        )
-    )
+    rules = (None, None, False, 0, None, True, 1)
+    error = refusal(lambda: filtered(source, kept, tmp_path / "dropped.jsonl", rules, 99))
     assert error.kind == "unwritable_file"
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 

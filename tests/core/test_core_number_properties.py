@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -126,29 +125,6 @@ def test_goodness_is_that_of_the_worst_attacks(
     assert unjudged == flat.null_count()
 
 
-@given(st.lists(st.lists(st.sampled_from(["ok", "missing", "refused"]), max_size=5), max_size=5))
-@few
-def test_states_are_counted(completions: list[list[str]]) -> None:
-    names = ["ok", "refused", "missing"]
-    flat = pl.Series([state for states in completions for state in states], dtype=pl.String)
-    offsets = np.cumsum([0, *map(len, completions)], dtype=np.uint64)
-    found = pl.DataFrame(_core.count_states(flat, offsets, names))
-    assert found.rows() == [tuple(Counter(states)[name] for name in names) for states in completions]  # fmt: skip
-
-
-@given(st.lists(st.integers(1, 30), max_size=40), st.integers(1, 4), st.floats(0, 2))
-@few
-def test_micro_batches_keep_the_cap_and_are_as_many_for_each_rank(
-    rows: list[int], ranks: int, quadratic: float
-) -> None:
-    order, offsets = _core.micro_batches(np.array(rows, dtype=np.uint32), ranks, 32, 1.0, quadratic)
-    batches = [order[a:b].tolist() for a, b in pairwise(offsets)]
-    assert sorted(row for batch in batches for row in batch) == list(range(len(rows)))
-    assert len(batches) % ranks == 0
-    assert all(sum(rows[row] for row in batch) <= 32 for batch in batches)
-    assert len(rows) < len(batches) or all(batches)
-
-
 segments = st.lists(st.tuples(st.lists(st.integers(0, 9), max_size=4), st.booleans()), min_size=1, max_size=4)  # fmt: skip
 
 
@@ -161,7 +137,7 @@ def test_assembled_rows_carry_their_ids_labels_and_positions(
     assume(all(any(trained for _, trained in row[1:]) for row in tokens))
     flat = [segment for row in rows for segment in row]
     lengths = np.array([len(row) for row in tokens], dtype=np.uint32)
-    order, bins = _core.pack_plan(lengths, 16)
+    order, bins, _ = _core.pack_plan_with(lengths, 16, "error")
     packed = _core.assemble(
         np.array([i for ids, _ in flat for i in ids], dtype=np.uint32),
         np.cumsum([0, *(len(ids) for ids, _ in flat)], dtype=np.uint64),

@@ -50,11 +50,11 @@ def test_a_table_is_packed_as_the_table_says(case: dict[str, Any], ids: pa.DataT
     rows = arrow(case, ids)
     if "error" in case:
         with pytest.raises(_core.CoreError) as raised:
-            _core.pack_table(rows, case["capacity"], case["rule"])
+            _core.TablePacker(case["capacity"], case["rule"]).pack(rows)
         for field, value in case["error"].items():
             assert getattr(raised.value, field) == value
         return
-    packed, over_long = _core.pack_table(rows, case["capacity"], case["rule"])
+    packed, over_long = _core.TablePacker(case["capacity"], case["rule"]).pack(rows)
     found = pa.table(packed)
     assert found.to_pydict() == case["expected"]
     assert found.schema.field("input_ids").type.value_type == ids
@@ -93,7 +93,7 @@ def test_a_smaller_table_in_the_memory_of_a_larger_one_has_its_own_tokens_only()
         ids = pa.array([list(range(size))], pa.large_list(pa.int32()))
         rows = pa.table({"input_ids": ids, "labels": ids})
         packed, _ = packer.pack(rows)
-        expected, _ = _core.pack_table(rows, 1 << 20, "mask")
+        expected, _ = _core.TablePacker(1 << 20, "mask").pack(rows)
         assert pa.table(packed).equals(pa.table(expected))
         del packed
 
@@ -122,7 +122,7 @@ LARGE = pa.array(ROWS, pa.large_list(pa.int32()))
     ids=["lists", "large lists", "chunks", "a slice", "a batch", "polars"],
 )
 def test_lists_come_from_any_arrow_producer_and_go_back_as_they_came(rows: Any) -> None:
-    packed = pa.table(_core.pack_table(rows, 5, "error")[0])
+    packed = pa.table(_core.TablePacker(5, "error").pack(rows)[0])
     assert packed["input_ids"].to_pylist() == [[3, 4, 5, 1, 2], [6]]
     is_large = isinstance(rows, pl.DataFrame) or pa.types.is_large_list(
         rows.schema.field("input_ids").type
@@ -133,7 +133,7 @@ def test_lists_come_from_any_arrow_producer_and_go_back_as_they_came(rows: Any) 
 
 def test_a_mask_may_be_of_numbers() -> None:
     rows = pa.table({"input_ids": [[1, 2, 3]], "train_mask": [[0, 0, 1]]})
-    packed = pa.table(_core.pack_table(rows, 4, "error")[0])
+    packed = pa.table(_core.TablePacker(4, "error").pack(rows)[0])
     assert packed["labels"].to_pylist() == [[-100, -100, 3]]
 
 
@@ -160,14 +160,14 @@ def test_a_mask_may_be_of_numbers() -> None:
 )
 def test_what_cannot_be_packed_is_named(rows: Any, rule: str, message: str) -> None:
     with pytest.raises(TypeError, match=message):
-        _core.pack_table(pa.table(rows), 4, rule)
+        _core.TablePacker(4, rule).pack(pa.table(rows))
 
 
 @pytest.mark.parametrize("column", [[[1], None], [[1], [2, None]]])
 def test_a_null_is_an_error_that_names_its_row(column: Any) -> None:
     chunked = pa.chunked_array([column[:1], column[1:]], pa.list_(pa.int32()))
     with pytest.raises(_core.CoreError) as raised:
-        _core.pack_table(pa.table({"input_ids": chunked}), 4, "error")
+        _core.TablePacker(4, "error").pack(pa.table({"input_ids": chunked}))
     assert (raised.value.kind, raised.value.row) == ("null", 1)
 
 
@@ -191,7 +191,7 @@ def test_every_token_comes_back_where_the_table_says(
             "labels": pa.array(rows, pa.list_(pa.int64())),
         }
     )
-    packed, over_long = _core.pack_table(given, capacity, rule)
+    packed, over_long = _core.TablePacker(capacity, rule).pack(given)
     seen = []
     for row in pa.table(packed).to_pylist():
         assert len(row["input_ids"]) == sum(row["seq_lengths"]) <= capacity

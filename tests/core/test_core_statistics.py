@@ -31,21 +31,22 @@ def close(found: float | None, wanted: float | None) -> bool:
 
 
 @given(GROUPS, st.floats(0, 1), st.integers(1, 3))
-def test_a_summary_is_that_of_numpy(
+def test_each_method_is_that_of_numpy(
     groups: list[list[float | None]], share: float, min_valid: int
 ) -> None:
-    table = _core.aggregate_summary(*columns(groups), [share], min_valid)
-    for group, row in zip(groups, pl.DataFrame(table).rows(), strict=True):
-        scores = valid(group)
-        enough = scores.size >= min_valid
-        wanted = (
-            scores.min() if enough else None,
-            scores.mean() if enough else None,
-            scores.std(ddof=1) if enough and scores.size > 1 else None,
-            np.quantile(scores, share) if enough else None,
-        )
-        assert all(close(*pair) for pair in zip(row[:4], wanted, strict=True)), (row, wanted)
-        assert row[4] == scores.size
+    for method, parameter, of in (
+        ("min", None, np.min),
+        ("mean", None, np.mean),
+        ("median", None, np.median),
+        ("quantile", share, lambda scores: np.quantile(scores, share)),
+        ("deviation", None, lambda scores: scores.std(ddof=1)),
+    ):
+        table = _core.aggregate(*columns(groups), method, parameter, min_valid)
+        least = max(2, min_valid) if method == "deviation" else min_valid
+        for group, (score, n_valid) in zip(groups, pl.DataFrame(table).rows(), strict=True):
+            scores = valid(group)
+            assert n_valid == scores.size
+            assert close(score, of(scores) if scores.size >= least else None)
 
 
 @given(GROUPS, st.floats(0, 0.49), st.floats(0.01, 0.999))
@@ -64,30 +65,17 @@ def test_a_trimmed_mean_and_a_lower_bound_are_those_of_scipy(
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_both_widths_of_floats_give_the_same_summary(dtype: Any) -> None:
+def test_both_widths_of_floats_give_the_same_scores(dtype: Any) -> None:
     scores = np.array([1.5, 2.25, np.nan, np.inf, 8.0], dtype=dtype)
-    summary = pl.DataFrame(_core.aggregate_summary(scores, np.array([0, 4, 5]), [0.5], 1))
-    sd = np.std([1.5, 2.25], ddof=1)
-    assert summary.rows() == [(1.5, 1.875, sd, 1.875, 2), (8.0, 8.0, None, 8.0, 1)]
-    assert summary.columns == ["min", "mean", "sd", "quantile_0.5", "n_valid"]
+    reduced = pl.DataFrame(_core.aggregate(scores, np.array([0, 4, 5]), "median", None, 1))
+    assert reduced.rows() == [(1.875, 2), (8.0, 1)]
+    assert reduced.columns == ["score", "n_valid"]
 
 
 def test_nulls_in_a_later_chunk_are_failed_judgements() -> None:
     scores = pl.concat([pl.Series([1.0, None]), pl.Series([None, 4.0])], rechunk=False)
     found = pl.DataFrame(_core.aggregate(scores, np.array([0, 2, 4]), "mean", None, 1))
     assert found.rows() == [(1.0, 1), (4.0, 1)]
-
-
-def test_states_are_counted_in_a_column_each() -> None:
-    states = pl.Series(["ok", "missing", "ok", "ok"])
-    counts = pl.DataFrame(
-        _core.count_states(states, np.array([0, 2, 4]), ["missing", "ok", "refused"])
-    )
-    assert counts.columns == ["missing", "ok", "refused"]
-    assert counts.rows() == [(1, 1, 0), (0, 2, 0)]
-    with pytest.raises(_core.CoreError) as raised:
-        _core.count_states(states, np.array([0, 2, 4]), ["ok"])
-    assert (raised.value.kind, raised.value.row) == ("unknown_state", 1)
 
 
 @pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.uint64])

@@ -64,7 +64,7 @@ def test_rows_are_planned_as_the_table_says(case: dict[str, Any]) -> None:
     lengths = np.array(case["lengths"], dtype=np.uint32)
 
     def plan() -> list[list[int]]:
-        row_order, bin_offsets = _core.pack_plan(lengths, case["capacity"])
+        row_order, bin_offsets, _ = _core.pack_plan_with(lengths, case["capacity"], "error")
         return [rows.tolist() for rows in np.split(row_order, bin_offsets[1:-1]) if rows.size]
 
     if "error" in case:
@@ -116,4 +116,6 @@ def test_a_row_has_the_id_that_the_table_says(case: dict[str, Any]) -> None:
     if len(case["parents"]) == 1:
         parents = pl.Series(case["parents"])
         indices = pl.Series([case["index"]], dtype=pl.UInt64)
-        assert pl.Series(_core.row_ids(parents, case["variant"], indices)).to_list() == [case["id"]]
+        assert pl.Series(_core.row_ids([parents], case["variant"], indices)).to_list() == [
+            case["id"]
+        ]

@@ -165,8 +165,16 @@ def test_an_id_tells_its_parts_apart(parents: list[str], variant: str, index: in
 @few
 def test_a_column_of_ids_is_its_rows(rows: list[tuple[str, int]]) -> None:
     parents = series([parent for parent, _ in rows])
-    found = _core.row_ids(parents, "v", pl.Series([i for _, i in rows], dtype=pl.Int64))
+    found = _core.row_ids([parents], "v", pl.Series([i for _, i in rows], dtype=pl.Int64))
     assert pl.Series(found).to_list() == [_core.row_id([parent], "v", i) for parent, i in rows]
+    indices = pl.Series([i for _, i in rows], dtype=pl.UInt8)
+    both = _core.row_ids(["7", parents, parents, ""], "v", indices)
+    assert pl.Series(both).to_list() == [
+        _core.row_id(["7", parent, parent, ""], "v", i) for parent, i in rows
+    ]
+    assert pl.Series(_core.row_ids([], "v", indices)).to_list() == [
+        _core.row_id([], "v", i) for _, i in rows
+    ]
 
 
 @given(st.binary(max_size=40), st.binary(min_size=1, max_size=4))
@@ -201,6 +209,3 @@ def test_a_plan_holds_each_row_once_and_no_bin_too_much(rows: list[int], rule: s
     # Best fit leaves no two bins that would fit into one.
     fills = sorted(sum(min(rows[row], capacity) for row in one) for one in bins)
     assert len(fills) < 2 or fills[0] + fills[1] > capacity
-    if not len(over_long):
-        plain = _core.pack_plan(column, capacity)
-        assert [part.tolist() for part in plain] == [order.tolist(), ends.tolist()]

@@ -20,8 +20,8 @@ SHORTEST, LONGEST = 300, 5000
 FILE, KEPT = "rollouts.jsonl", "kept.jsonl"
 TOOLS = "tools"
 PEAK_MIB = 200
-# Of these, what hashes of kept texts may take.
-HASHES_MIB = 64
+# What the command is told to hold; half of it for hashes of kept texts.
+MEMORY_MIB = 128
 
 
 def write_inputs(folder: Path, n: int, seed: int) -> None:
@@ -40,24 +40,17 @@ def well_formed(completion: str) -> bool:
 
 
 def dalign(inputs: Path, out: Path, _seed: int) -> Work:
-    """One call from file to file, held to the memory that the goal sets."""
-    from dalign import _core
+    """What `dalign data filter` runs: rows read, looked at and written batch by batch."""
+    from dalign.data.row_checks import Form, FormCheck
+    from dalign.data.row_files import open_rows, sift
+    from dalign.progress import Silent
 
-    def run() -> dict[str, int]:
-        return _core.filter_jsonl(
-            inputs / FILE,
-            out / KEPT,
-            None,
-            "completion",
-            OPEN,
-            CLOSE,
-            False,
-            SHORTEST,
-            LONGEST,
-            True,
-            HASHES_MIB,
-            None,
-        )
+    form = Form("completion", (OPEN, CLOSE), min_chars=SHORTEST, max_chars=LONGEST)
+
+    def run() -> object:
+        check = FormCheck(form, MEMORY_MIB // 2, dedup=True)
+        rows = open_rows(inputs / FILE, MEMORY_MIB)
+        return sift(rows, out / KEPT, form.fields, check, Silent(), "filter")
 
     return Work(run, lambda _: None)
 

@@ -5,15 +5,11 @@ mod columns;
 mod error;
 mod even;
 mod network;
-mod states;
 mod statistic;
-mod summary;
 
 pub use block::Score;
 pub use error::AggregateError;
-pub use states::count_states;
 use statistic::Statistic;
-pub use summary::{Summary, SummaryColumns, summary, summary_into};
 
 /// How the valid scores of a completion become one.
 ///
@@ -23,6 +19,8 @@ pub use summary::{Summary, SummaryColumns, summary, summary_into};
 /// let of = |method| reduce(&[2.0, 4.0, 9.0], &[0, 3], method, 1).unwrap()[0].score.unwrap();
 /// assert_eq!((of(Method::Min), of(Method::Mean), of(Method::Median)), (2.0, 5.0, 4.0));
 /// assert_eq!((of(Method::Quantile(0.25)), of(Method::TrimmedMean(0.4))), (3.0, 4.0));
+/// // The mean is 5; squares of 3, 1 and 4 over n − 1 = 2.
+/// assert_eq!(of(Method::Deviation), 13.0_f64.sqrt());
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Method {
@@ -42,11 +40,14 @@ pub enum Method {
     /// by Student's t, mean − t(level, n − 1) · sd / √n with n scores and sd over n − 1. A single
     /// score says nothing of the spread, so it gives no bound, and the completion no score.
     LowerBound(f64),
+    /// How far they lie apart: the standard deviation with n − 1 in the denominator. A single score
+    /// gives none.
+    Deviation,
 }
 
 impl Method {
-    /// The method of this name: `min`, `mean`, `median`, `quantile` or `trimmed_mean` with a share,
-    /// or `lower_bound` with a level.
+    /// The method of this name: `min`, `mean`, `median` or `deviation`, `quantile` or `trimmed_mean`
+    /// with a share, or `lower_bound` with a level.
     ///
     /// # Errors
     ///
@@ -67,6 +68,7 @@ impl Method {
             ("min", None) => Ok(Self::Min),
             ("mean", None) => Ok(Self::Mean),
             ("median", None) => Ok(Self::Median),
+            ("deviation", None) => Ok(Self::Deviation),
             ("quantile", Some(share)) if (0.0..=1.0).contains(&share) => Ok(Self::Quantile(share)),
             ("quantile", Some(share)) => Err(AggregateError::BadQuantile { share }),
             ("trimmed_mean", Some(share)) if (0.0..0.5).contains(&share) => {
@@ -100,23 +102,6 @@ pub struct Aggregate {
     pub n_valid: u32,
 }
 
-/// One score for each completion, in columns.
-///
-/// ```
-/// use dalign_core::aggregate::{Method, reduce_columns};
-///
-/// let found = reduce_columns(&[8.0, 6.0], &[0, 2, 2], Method::Mean, 1)?;
-/// assert_eq!((found.score[0], found.score[1].is_nan(), found.n_valid), (7.0, true, vec![2, 0]));
-/// # Ok::<(), dalign_core::aggregate::AggregateError>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scores {
-    /// The score; NaN where the completion is unjudged.
-    pub score: Vec<f64>,
-    /// How many judgements were valid.
-    pub n_valid: Vec<u32>,
-}
-
 /// Reduces the scores of each completion.
 ///
 /// Completion `i` has `scores[offsets[i]..offsets[i + 1]]`. A score that is not finite is a failed
@@ -141,41 +126,21 @@ pub fn reduce<S: Score>(
     method: Method,
     min_valid: u32,
 ) -> Result<Vec<Aggregate>, AggregateError> {
-    let Scores { score, n_valid } = reduce_columns(scores, offsets, method, min_valid)?;
+    let rows = offsets.len().saturating_sub(1);
+    let (mut score, mut n_valid) = (vec![0.0; rows], vec![0; rows]);
+    reduce_into(scores, offsets, method, min_valid, &mut score, &mut n_valid)?;
     let least = least_valid(method, min_valid);
     let row = |(score, n_valid)| Aggregate { score: (n_valid >= least).then_some(score), n_valid };
     Ok(score.into_iter().zip(n_valid).map(row).collect())
 }
 
-/// As [`reduce`], in columns: what a table is made of without touching the scores again.
+/// As [`reduce`], into columns that are there, of which every value is written: NaN where the completion is
+/// unjudged.
 ///
-/// # Errors
-///
-/// As [`reduce`].
-///
-/// ```
-/// use dalign_core::aggregate::{Method, reduce_columns};
-///
-/// // Student's t at 0.75 with one degree of freedom is 1; sd / √n is 1 too.
-/// let found = reduce_columns(&[6.0_f32, 8.0, 9.0], &[0, 2, 3], Method::LowerBound(0.75), 1)?;
-/// assert!((found.score[0] - 6.0).abs() < 1e-12);
-/// assert!(found.score[1].is_nan());
-/// assert_eq!(found.n_valid, [2, 1]);
-/// # Ok::<(), dalign_core::aggregate::AggregateError>(())
-/// ```
-pub fn reduce_columns<S: Score>(
-    scores: &[S],
-    offsets: &[u32],
-    method: Method,
-    min_valid: u32,
-) -> Result<Scores, AggregateError> {
-    let rows = offsets.len().saturating_sub(1);
-    let (mut score, mut n_valid) = (vec![0.0; rows], vec![0; rows]);
-    reduce_into(scores, offsets, method, min_valid, &mut score, &mut n_valid)?;
-    Ok(Scores { score, n_valid })
-}
-
-/// As [`reduce_columns`], into columns that are there: every value is written.
+/// Sums are taken in `f64` and in the order of the scores. Completions of up to 32 judgements are
+/// reduced side by side, and sorted by a network of compare-exchanges (Batcher 1968) where the method
+/// needs an order: O(k log² k) for k judgements, without a branch; longer ones by themselves in
+/// O(k log k).
 ///
 /// # Errors
 ///
@@ -186,8 +151,12 @@ pub fn reduce_columns<S: Score>(
 /// use dalign_core::aggregate::{Method, reduce_into};
 ///
 /// let (mut score, mut n_valid) = ([0.0; 2], [0; 2]);
-/// reduce_into(&[8.0, 6.0], &[0, 2, 2], Method::Mean, 1, &mut score, &mut n_valid)?;
-/// assert_eq!((score[0], score[1].is_nan(), n_valid), (7.0, true, [2, 0]));
+/// // Student's t at 0.75 with one degree of freedom is 1; sd / √n is 1 too.
+/// let method = Method::LowerBound(0.75);
+/// reduce_into(&[6.0_f32, 8.0, 9.0], &[0, 2, 3], method, 1, &mut score, &mut n_valid)?;
+/// assert!((score[0] - 6.0).abs() < 1e-12);
+/// assert!(score[1].is_nan());
+/// assert_eq!(n_valid, [2, 1]);
 /// # Ok::<(), dalign_core::aggregate::AggregateError>(())
 /// ```
 pub fn reduce_into<S: Score>(
@@ -198,10 +167,10 @@ pub fn reduce_into<S: Score>(
     score: &mut [f64],
     n_valid: &mut [u32],
 ) -> Result<(), AggregateError> {
-    columns::fill(scores, offsets, &[Statistic::of(method)], min_valid, vec![score], n_valid)
+    columns::fill(scores, offsets, &Statistic::of(method), min_valid, score, n_valid)
 }
 
-/// How many valid judgements a score of this method needs: a bound needs two.
+/// How many valid judgements a score of this method needs: a bound and a deviation need two.
 ///
 /// ```
 /// use dalign_core::aggregate::{Method, least_valid};
@@ -211,7 +180,8 @@ pub fn reduce_into<S: Score>(
 /// ```
 #[must_use]
 pub fn least_valid(method: Method, min_valid: u32) -> u32 {
-    if matches!(method, Method::LowerBound(_)) { min_valid.max(2) } else { min_valid }
+    let needs_two = matches!(method, Method::LowerBound(_) | Method::Deviation);
+    if needs_two { min_valid.max(2) } else { min_valid }
 }
 
 /// The quantile of at least one finite value, linear between two; sorts them.

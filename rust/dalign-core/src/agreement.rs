@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::error::{ColumnError, CoreError, offsets_delimit};
+use crate::error::{ColumnError, CoreError, Fault, offsets_delimit};
 
 /// What lies between two scores.
 ///
@@ -53,34 +53,11 @@ pub enum AgreementError {
 }
 
 impl CoreError for AgreementError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::UnknownScale { .. } => "unknown_scale",
-            Self::NoSplits => "bad_splits",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::NoSplits => Some(0.0),
-            Self::UnknownScale { .. } => None,
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::NoSplits => Some(1.0),
-            Self::UnknownScale { .. } => None,
-            Self::Column(error) => error.limit(),
+            Self::UnknownScale { .. } => Fault::of("unknown_scale"),
+            Self::NoSplits => Fault::of("bad_splits").value(0.0).limit(1.0),
+            Self::Column(error) => error.fault(),
         }
     }
 }

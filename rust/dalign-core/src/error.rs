@@ -11,22 +11,90 @@
 /// assert_eq!((error.row(), error.value(), error.limit()), (Some(1), Some(9.0), Some(8.0)));
 /// ```
 pub trait CoreError: std::error::Error {
+    /// What a program reads of it; an error that wraps another one gives that one's.
+    fn fault(&self) -> Fault;
+
     /// The cause in `snake_case`; stable, to be matched on.
-    fn kind(&self) -> &'static str;
+    fn kind(&self) -> &'static str {
+        self.fault().kind
+    }
 
     /// The first row at fault, counted from 0.
     fn row(&self) -> Option<usize> {
-        None
+        self.fault().row
     }
 
     /// The value that was refused.
     fn value(&self) -> Option<f64> {
-        None
+        self.fault().value
     }
 
     /// The limit that the value had to keep.
     fn limit(&self) -> Option<f64> {
-        None
+        self.fault().limit
+    }
+}
+
+/// The fields of a [`CoreError`].
+///
+/// ```
+/// use dalign_core::error::Fault;
+///
+/// let fault = Fault::of("row_too_long").row(1).value(9.0).limit(8.0);
+/// assert_eq!((fault.kind, fault.row), ("row_too_long", Some(1)));
+/// assert_eq!(Fault::of("null").value, None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fault {
+    /// The cause in `snake_case`; stable, to be matched on.
+    pub kind: &'static str,
+    /// The first row at fault, counted from 0.
+    pub row: Option<usize>,
+    /// The value that was refused.
+    pub value: Option<f64>,
+    /// The limit that the value had to keep.
+    pub limit: Option<f64>,
+}
+
+impl Fault {
+    /// A cause of which nothing else is known.
+    ///
+    /// ```
+    /// assert_eq!(dalign_core::error::Fault::of("null").row, None);
+    /// ```
+    #[must_use]
+    pub fn of(kind: &'static str) -> Self {
+        Self { kind, row: None, value: None, limit: None }
+    }
+
+    /// With the first row at fault.
+    ///
+    /// ```
+    /// assert_eq!(dalign_core::error::Fault::of("null").row(7).row, Some(7));
+    /// ```
+    #[must_use]
+    pub fn row(self, row: usize) -> Self {
+        Self { row: Some(row), ..self }
+    }
+
+    /// With the value that was refused.
+    ///
+    /// ```
+    /// assert_eq!(dalign_core::error::Fault::of("bad_level").value(2.0).value, Some(2.0));
+    /// ```
+    #[must_use]
+    pub fn value(self, value: f64) -> Self {
+        Self { value: Some(value), ..self }
+    }
+
+    /// With the limit that the value had to keep.
+    ///
+    /// ```
+    /// assert_eq!(dalign_core::error::Fault::of("bad_share").limit(1.0).limit, Some(1.0));
+    /// ```
+    #[must_use]
+    pub fn limit(self, limit: f64) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 }
 
@@ -76,34 +144,18 @@ pub enum ColumnError {
 }
 
 impl CoreError for ColumnError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::LengthMismatch { .. } => "length_mismatch",
-            Self::BadOffsets { .. } => "bad_offsets",
-            Self::TooManyRows { .. } => "too_many_rows",
+            Self::LengthMismatch { found, expected, .. } => {
+                Fault::of("length_mismatch").value(*found as f64).limit(*expected as f64)
+            }
+            Self::BadOffsets { row, found, end, .. } => {
+                Fault::of("bad_offsets").row(*row).value(*found as f64).limit(*end as f64)
+            }
+            Self::TooManyRows { found, .. } => {
+                Fault::of("too_many_rows").value(*found as f64).limit(f64::from(u32::MAX))
+            }
         }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::BadOffsets { row, .. } => Some(*row),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        Some(match self {
-            Self::LengthMismatch { found, .. } | Self::TooManyRows { found, .. } => *found as f64,
-            Self::BadOffsets { found, .. } => *found as f64,
-        })
-    }
-
-    fn limit(&self) -> Option<f64> {
-        Some(match self {
-            Self::LengthMismatch { expected, .. } => *expected as f64,
-            Self::BadOffsets { end, .. } => *end as f64,
-            Self::TooManyRows { .. } => f64::from(u32::MAX),
-        })
     }
 }
 

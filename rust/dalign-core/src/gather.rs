@@ -9,17 +9,19 @@ pub use label::{Label, Token};
 pub use positions::{Positions, position_ids};
 
 use crate::layout::{LayoutError, Slots};
+use crate::memory::{Plain, Pool, Room};
 use crate::pack::{Fitted, OverLong, PackError, plan_with};
 
 /// Rows planned into bins, ready to gather any number of columns that have one entry a token.
 ///
 /// ```
 /// use dalign_core::gather::Packing;
+/// use dalign_core::memory::Pool;
 /// use dalign_core::pack::OverLong;
 ///
 /// let rows: [&[i32]; 3] = [&[1, 2, 3], &[4, 5, 6, 7, 8, 9, 10, 11, 12], &[13, 14, 15, 16, 17]];
 /// let packing = Packing::new(&[3, 9, 5], 8, OverLong::Drop)?;
-/// assert_eq!(packing.gather(&rows)?, [13, 14, 15, 16, 17, 1, 2, 3]);
+/// assert_eq!(*packing.gather(&rows, &Pool::default())?, [13, 14, 15, 16, 17, 1, 2, 3]);
 /// assert_eq!(packing.sequence_lengths(), [5, 3]);
 /// assert_eq!(packing.bin_offsets(), [0, 8]);
 /// assert_eq!(packing.over_long(), [1]);
@@ -63,42 +65,20 @@ impl Packing {
     /// [`LayoutError::RowLength`] when the rows are not those that were planned.
     ///
     /// ```
-    /// use dalign_core::{gather::Packing, pack::OverLong};
+    /// use dalign_core::{gather::Packing, memory::Pool, pack::OverLong};
     ///
-    /// let packing = Packing::new(&[1, 2], 8, OverLong::Error)?;
-    /// assert_eq!(packing.gather::<u32>(&[&[7], &[8, 9]])?, [8, 9, 7]);
-    /// assert!(packing.gather::<u32>(&[&[7], &[8]]).is_err());
+    /// let (packing, pool) = (Packing::new(&[1, 2], 8, OverLong::Error)?, Pool::default());
+    /// assert_eq!(*packing.gather::<u32>(&[&[7], &[8, 9]], &pool)?, [8, 9, 7]);
+    /// assert!(packing.gather::<u32>(&[&[7], &[8]], &pool).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn gather<T: Copy + Default + Send + Sync>(
+    pub fn gather<T: Plain + Send + Sync>(
         &self,
         rows: &[&[T]],
-    ) -> Result<Vec<T>, LayoutError> {
-        self.collected(|column| self.gather_into(rows, column))
-    }
-
-    /// As [`Self::gather`], into a column that is there: every value is written.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Self::gather`], and `length_mismatch` unless the column has [`Self::tokens`] values.
-    ///
-    /// ```
-    /// use dalign_core::{gather::Packing, pack::OverLong};
-    ///
-    /// let packing = Packing::new(&[1, 2], 8, OverLong::Error)?;
-    /// let mut column = [0; 3];
-    /// packing.gather_into::<u32>(&[&[7], &[8, 9]], &mut column)?;
-    /// assert_eq!(column, [8, 9, 7]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn gather_into<T: Copy + Send + Sync>(
-        &self,
-        rows: &[&[T]],
-        column: &mut [T],
-    ) -> Result<(), LayoutError> {
+        pool: &Pool,
+    ) -> Result<Room<T>, LayoutError> {
         self.check_lengths(rows)?;
-        self.fill(column, |row, slot| slot.copy_from_slice(&rows[row][..slot.len()]))
+        self.filled(pool, |row, slot| slot.copy_from_slice(&rows[row][..slot.len()]))
     }
 
     /// A column of labels in the plan's order. A row's first token never carries loss, since the row
@@ -110,39 +90,18 @@ impl Packing {
     /// token without being masked.
     ///
     /// ```
-    /// use dalign_core::{gather::Packing, pack::OverLong};
+    /// use dalign_core::{gather::Packing, memory::Pool, pack::OverLong};
     ///
     /// let packing = Packing::new(&[3, 2, 9], 4, OverLong::Mask)?;
     /// let labels: [&[i64]; 3] = [&[-100, 8, 9], &[5, 6], &[1; 9]];
-    /// assert_eq!(packing.labels(&labels)?, [-100, -100, -100, -100, -100, 8, 9, -100, 6]);
+    /// let packed = packing.labels(&labels, &Pool::default())?;
+    /// assert_eq!(*packed, [-100, -100, -100, -100, -100, 8, 9, -100, 6]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn labels<L: Label>(&self, labels: &[&[L]]) -> Result<Vec<L>, LayoutError> {
-        self.collected(|column| self.labels_into(labels, column))
-    }
-
-    /// As [`Self::labels`], into a column that is there: every value is written.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Self::labels`], and `length_mismatch` unless the column has [`Self::tokens`] values.
-    ///
-    /// ```
-    /// use dalign_core::{gather::Packing, pack::OverLong};
-    ///
-    /// let mut column = [0; 3];
-    /// Packing::new(&[3], 8, OverLong::Error)?.labels_into(&[&[-100, 8, 9]], &mut column)?;
-    /// assert_eq!(column, [-100, 8, 9]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn labels_into<L: Label>(
-        &self,
-        labels: &[&[L]],
-        column: &mut [L],
-    ) -> Result<(), LayoutError> {
+    pub fn labels<L: Label>(&self, labels: &[&[L]], pool: &Pool) -> Result<Room<L>, LayoutError> {
         self.check_lengths(labels)?;
         self.check_loss(|row| labels[row][1..].iter().rev().any(|&label| label != L::IGNORED))?;
-        self.fill(column, |row, slot| {
+        self.filled(pool, |row, slot| {
             if labels[row].len() > slot.len() {
                 slot.fill(L::IGNORED);
             } else {
@@ -159,47 +118,25 @@ impl Packing {
     /// Those of [`Self::labels`].
     ///
     /// ```
-    /// use dalign_core::{gather::Packing, pack::OverLong};
+    /// use dalign_core::{gather::Packing, memory::Pool, pack::OverLong};
     ///
     /// let packing = Packing::new(&[3, 2], 8, OverLong::Error)?;
     /// let ids: [&[u32]; 2] = [&[7, 8, 9], &[5, 6]];
     /// let trained: [&[bool]; 2] = [&[false, false, true], &[true, true]];
-    /// assert_eq!(packing.labels_where(&ids, &trained)?, [-100, -100, 9, -100, 6]);
+    /// let labels = packing.labels_where(&ids, &trained, &Pool::default())?;
+    /// assert_eq!(*labels, [-100, -100, 9, -100, 6]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn labels_where<T: Token>(
         &self,
         ids: &[&[T]],
         trained: &[&[bool]],
-    ) -> Result<Vec<T::Label>, LayoutError> {
-        self.collected(|column| self.labels_where_into(ids, trained, column))
-    }
-
-    /// As [`Self::labels_where`], into a column that is there: every value is written.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Self::labels`], and `length_mismatch` unless the column has [`Self::tokens`] values.
-    ///
-    /// ```
-    /// use dalign_core::{gather::Packing, pack::OverLong};
-    ///
-    /// let mut column = [0; 2];
-    /// let packing = Packing::new(&[2], 8, OverLong::Error)?;
-    /// packing.labels_where_into(&[&[5_i32, 6]], &[&[true, true]], &mut column)?;
-    /// assert_eq!(column, [-100, 6]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn labels_where_into<T: Token>(
-        &self,
-        ids: &[&[T]],
-        trained: &[&[bool]],
-        column: &mut [T::Label],
-    ) -> Result<(), LayoutError> {
+        pool: &Pool,
+    ) -> Result<Room<T::Label>, LayoutError> {
         self.check_lengths(ids)?;
         self.check_lengths(trained)?;
         self.check_loss(|row| trained[row][1..].iter().rev().any(|&trained| trained))?;
-        self.fill(column, |row, slot| {
+        self.filled(pool, |row, slot| {
             let is_masked = ids[row].len() > slot.len();
             for ((label, &id), &trained) in slot.iter_mut().zip(ids[row]).zip(trained[row]) {
                 *label = if trained && !is_masked { id.label() } else { Label::IGNORED };
@@ -208,25 +145,15 @@ impl Packing {
         })
     }
 
-    /// A new column, filled.
-    fn collected<T: Copy + Default>(
+    /// A column that `write` fills row by row.
+    fn filled<T: Plain + Send>(
         &self,
-        fill: impl FnOnce(&mut [T]) -> Result<(), LayoutError>,
-    ) -> Result<Vec<T>, LayoutError> {
-        // Zeroed by the system when first touched: nothing is written twice.
-        let mut column = vec![T::default(); self.tokens()];
-        fill(&mut column)?;
-        Ok(column)
-    }
-
-    /// Fills a column row by row.
-    fn fill<T: Send>(
-        &self,
-        column: &mut [T],
+        pool: &Pool,
         write: impl Fn(usize, &mut [T]) + Sync,
-    ) -> Result<(), LayoutError> {
-        crate::error::same_length("column", column.len(), self.tokens())?;
-        self.slots.fill_into(self.plan(), column, write);
-        Ok(())
+    ) -> Result<Room<T>, LayoutError> {
+        pool.filled(self.tokens(), |column| {
+            self.slots.fill_into(self.plan(), column, write);
+            Ok(())
+        })
     }
 }

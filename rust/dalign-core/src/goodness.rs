@@ -1,7 +1,7 @@
 //! How safe a model stays under the attacks that harm it most.
 
 use crate::bootstrap::{BootstrapError, Estimate, Settings, mean};
-use crate::error::{ColumnError, CoreError, offsets_delimit};
+use crate::error::{ColumnError, CoreError, Fault, offsets_delimit};
 
 /// Why there is no goodness.
 ///
@@ -41,38 +41,14 @@ pub enum GoodnessError {
 }
 
 impl CoreError for GoodnessError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::BadShare { .. } => "bad_share",
-            Self::BadHarm { .. } => "bad_harm",
-            Self::Bootstrap(error) => error.kind(),
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::BadShare { .. } => None,
-            Self::BadHarm { row, .. } => Some(*row),
-            Self::Bootstrap(error) => error.row(),
-            Self::Column(error) => error.row(),
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::BadShare { share } => Some(*share),
-            Self::BadHarm { value, .. } => Some(*value),
-            Self::Bootstrap(error) => error.value(),
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::BadShare { .. } | Self::BadHarm { .. } => Some(1.0),
-            Self::Bootstrap(error) => error.limit(),
-            Self::Column(error) => error.limit(),
+            Self::BadShare { share } => Fault::of("bad_share").value(*share).limit(1.0),
+            Self::BadHarm { row, value } => {
+                Fault::of("bad_harm").row(*row).value(*value).limit(1.0)
+            }
+            Self::Bootstrap(error) => error.fault(),
+            Self::Column(error) => error.fault(),
         }
     }
 }

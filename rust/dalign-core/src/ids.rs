@@ -22,9 +22,17 @@ use crate::error::{ColumnError, same_length};
 /// ```
 #[must_use]
 pub fn row_id(parents: &[impl AsRef<str>], variant: &str, index: u64) -> String {
+    id_of(parents.iter().map(AsRef::as_ref), variant, index)
+}
+
+fn id_of<'p>(
+    parents: impl ExactSizeIterator<Item = &'p str>,
+    variant: &'p str,
+    index: u64,
+) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&(parents.len() as u64).to_le_bytes());
-    for part in parents.iter().map(AsRef::as_ref).chain([variant]) {
+    for part in parents.chain([variant]) {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
@@ -32,27 +40,55 @@ pub fn row_id(parents: &[impl AsRef<str>], variant: &str, index: u64) -> String 
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
-/// The [`row_id`] of each row that has one parent, in parallel.
+/// One parent of each row of a column.
+///
+/// ```
+/// use dalign_core::ids::{Parent, row_id, row_ids};
+///
+/// let parents = [Parent::Same("7"), Parent::Each(&["a", "b"])];
+/// assert_eq!(row_ids(&parents, "nonce", &[0, 0])?[1], row_id(&["7", "b"], "nonce", 0));
+/// # Ok::<(), dalign_core::ColumnError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent<'a> {
+    /// All rows have this one.
+    Same(&'a str),
+    /// Each row has its own.
+    Each(&'a [&'a str]),
+}
+
+/// The [`row_id`] of each row by its parents and its index, in parallel.
 ///
 /// # Errors
 ///
-/// [`ColumnError::LengthMismatch`] unless there is one index for each parent.
+/// [`ColumnError::LengthMismatch`] unless each row has an index and each of its parents.
 ///
 /// ```
-/// use dalign_core::ids::{row_id, row_ids};
+/// use dalign_core::ids::{Parent, row_id, row_ids};
 ///
-/// let ids = row_ids(&["p", "p"], "base", &[0, 1])?;
+/// let ids = row_ids(&[Parent::Each(&["p", "p"])], "base", &[0, 1])?;
 /// assert_eq!(ids[1], row_id(&["p"], "base", 1));
+/// assert!(row_ids(&[Parent::Each(&["p", "p"])], "base", &[0]).is_err());
 /// # Ok::<(), dalign_core::ColumnError>(())
 /// ```
 pub fn row_ids(
-    parents: &[&str],
+    parents: &[Parent<'_>],
     variant: &str,
     indices: &[u64],
 ) -> Result<Vec<String>, ColumnError> {
-    same_length("indices", indices.len(), parents.len())?;
-    let rows = parents.par_iter().zip(indices).with_min_len(1024);
-    Ok(rows.map(|(parent, &index)| row_id(&[parent], variant, index)).collect())
+    for parent in parents {
+        if let Parent::Each(texts) = parent {
+            same_length("parents", texts.len(), indices.len())?;
+        }
+    }
+    let of_row = |(row, &index): (usize, &u64)| {
+        let parents = parents.iter().map(|parent| match parent {
+            Parent::Same(text) => *text,
+            Parent::Each(texts) => texts[row],
+        });
+        id_of(parents, variant, index)
+    };
+    Ok(indices.par_iter().enumerate().with_min_len(1024).map(of_row).collect())
 }
 
 /// A number that stands for a text where only equality counts, as cluster labels do: 64 bits of

@@ -44,6 +44,7 @@ pub mod ids;
 pub mod jsonl;
 pub mod layout;
 pub mod leak;
+pub mod memory;
 pub mod overlap;
 pub mod pack;
 pub mod quality;

@@ -2,15 +2,11 @@
 
 mod best_fit;
 mod error;
-mod micro_batches;
 mod over_long;
 mod spaces;
-mod stream;
 
 pub use error::PackError;
-pub use micro_batches::{Cost, micro_batches};
 pub use over_long::{Fitted, OverLong, plan_with};
-pub use stream::{ClosedBins, StreamPacker};
 
 use crate::error::indexable;
 

@@ -87,6 +87,9 @@ impl Rules {
     }
 }
 
+/// Rows whose texts are read before the first of them is looked up.
+const AHEAD: usize = 32;
+
 /// A filter that remembers the texts it has kept.
 ///
 /// ```
@@ -147,20 +150,35 @@ impl RowFilter {
         truncated: bool,
         line: u64,
     ) -> Result<Option<Reason>, SpillError> {
-        match self.judge(text, truncated) {
-            Ok(Some(hash)) => self.meet(hash, line),
-            Ok(None) => Ok(None),
-            Err(reason) => Ok(Some(reason)),
+        let judged = self.judge(text, truncated);
+        self.meet(judged, line)
+    }
+
+    /// [`RowFilter::check`] of each of some rows. Texts of [`AHEAD`] rows are read before the first of them
+    /// is looked up, so that the memory it stands in is there by then.
+    fn check_each<'t, E: From<SpillError>>(
+        &mut self,
+        rows: impl ExactSizeIterator<Item = Result<(JsonText<'t>, bool, u64), E>>,
+    ) -> Result<Vec<Option<Reason>>, E> {
+        let mut reasons = Vec::with_capacity(rows.len());
+        let mut ahead = Vec::with_capacity(AHEAD);
+        let (mut rows, mut is_left) = (rows, true);
+        while is_left {
+            for row in rows.by_ref().take(AHEAD) {
+                let (text, truncated, line) = row?;
+                ahead.push((self.judge(text, truncated), line));
+            }
+            is_left = ahead.len() == AHEAD;
+            for (judged, line) in ahead.drain(..) {
+                reasons.push(self.meet(judged, line)?);
+            }
         }
+        Ok(reasons)
     }
 
     /// The hash of a text of the right form and length, for [`meet`](Self::meet); none where repeated texts
     /// are kept.
-    pub(crate) fn judge(
-        &mut self,
-        text: JsonText<'_>,
-        truncated: bool,
-    ) -> Result<Option<u128>, Reason> {
+    fn judge(&mut self, text: JsonText<'_>, truncated: bool) -> Result<Option<u128>, Reason> {
         let Some(seen) = &self.seen else {
             return self.rules.whole(&text.decoded(), truncated).map(|()| None);
         };
@@ -178,11 +196,19 @@ impl RowFilter {
         Ok(Some(hash))
     }
 
-    /// Whether an earlier row had a text of this hash.
-    pub(crate) fn meet(&mut self, hash: u128, line: u64) -> Result<Option<Reason>, SpillError> {
-        let Some(seen) = &mut self.seen else { return Ok(None) };
-        let first = seen.insert(hash, line)?;
-        Ok(first.map(|first| Reason::Duplicate { first }))
+    /// Why a row that was judged so is not kept: what was found, or an earlier row with a text of this hash.
+    fn meet(
+        &mut self,
+        judged: Result<Option<u128>, Reason>,
+        line: u64,
+    ) -> Result<Option<Reason>, SpillError> {
+        match (judged, &mut self.seen) {
+            (Err(reason), _) => Ok(Some(reason)),
+            (Ok(Some(hash)), Some(seen)) => {
+                Ok(seen.insert(hash, line)?.map(|first| Reason::Duplicate { first }))
+            }
+            (Ok(_), _) => Ok(None),
+        }
     }
 
     /// [`RowFilter::check`] of each row of a batch.
@@ -204,15 +230,15 @@ impl RowFilter {
         batch: &Batch,
         field: usize,
     ) -> Result<Vec<Option<Reason>>, BatchError> {
-        let check = |(row, &line): (usize, &u64)| {
+        let row = |(row, &line): (usize, &u64)| {
             let text = batch.text(row, field).ok_or_else(|| JsonlError::Line {
                 place: batch.place().to_owned(),
                 line,
                 defect: Defect::MissingField { field: batch.fields().names()[field].clone() },
             })?;
-            Ok(self.check(text, false, line)?)
+            Ok((text, false, line))
         };
-        batch.lines().iter().enumerate().map(check).collect()
+        self.check_each(batch.lines().iter().enumerate().map(row))
     }
 
     /// [`RowFilter::check`] of each row of a column; a row's place is its number among all rows of
@@ -235,11 +261,9 @@ impl RowFilter {
         truncated: &[bool],
     ) -> Result<Vec<Option<Reason>>, ColumnFilterError> {
         same_length("truncated", truncated.len(), texts.len())?;
-        let check = |(text, &truncated): (&&str, &bool)| {
-            self.rows += 1;
-            Ok(self.check(JsonText::plain(text), truncated, self.rows)?)
-        };
-        texts.iter().zip(truncated).map(check).collect()
+        let lines: Vec<u64> = (self.rows + 1..).take(texts.len()).collect();
+        self.rows += texts.len() as u64;
+        self.check_lines(texts, truncated, &lines)
     }
 
     /// [`RowFilter::check`] of each row of a column whose lines are known.
@@ -258,18 +282,18 @@ impl RowFilter {
     /// assert_eq!(reasons[1].unwrap().to_string(), "the same text as line 7");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn check_lines(
+    pub fn check_lines<'t>(
         &mut self,
-        texts: &[&str],
+        texts: &[&'t str],
         truncated: &[bool],
         lines: &[u64],
     ) -> Result<Vec<Option<Reason>>, ColumnFilterError> {
         same_length("truncated", truncated.len(), texts.len())?;
         same_length("lines", lines.len(), texts.len())?;
-        let check = |(row, text): (usize, &&str)| {
-            Ok(self.check(JsonText::plain(text), truncated[row], lines[row])?)
+        let row = |(row, text): (usize, &&'t str)| {
+            Ok((JsonText::plain(text), truncated[row], lines[row]))
         };
-        texts.iter().enumerate().map(check).collect()
+        self.check_each(texts.iter().enumerate().map(row))
     }
 }
 

@@ -7,7 +7,7 @@ mod sieve;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::CoreError;
+use crate::error::{CoreError, Fault};
 use crate::simd::prefetch;
 use run::Run;
 use sieve::Sieve;
@@ -75,8 +75,8 @@ pub struct SpillError {
 }
 
 impl CoreError for SpillError {
-    fn kind(&self) -> &'static str {
-        "unwritable_file"
+    fn fault(&self) -> Fault {
+        Fault::of("unwritable_file")
     }
 }
 

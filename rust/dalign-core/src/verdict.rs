@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::error::CoreError;
+use crate::error::{CoreError, Fault};
 use crate::text::fold_to_ascii;
 pub use clause::{Clause, ClauseVerdict};
 pub use judgement::{Judgement, SubScore, parse_detailed, parse_detailed_column};
@@ -78,16 +78,8 @@ pub struct ScaleError {
 }
 
 impl CoreError for ScaleError {
-    fn kind(&self) -> &'static str {
-        "bad_scale"
-    }
-
-    fn value(&self) -> Option<f64> {
-        Some(self.low)
-    }
-
-    fn limit(&self) -> Option<f64> {
-        Some(self.high)
+    fn fault(&self) -> Fault {
+        Fault::of("bad_scale").value(self.low).limit(self.high)
     }
 }
 

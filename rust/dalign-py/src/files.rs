@@ -1,16 +1,14 @@
-//! See `dalign._core.LineWriter` and `dalign._core.filter_jsonl`.
+//! See `dalign._core.LineWriter`.
 
 use std::path::PathBuf;
 
-use dalign_core::files::{self, FilterError, FilterJsonl};
+use dalign_core::files;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 use crate::columns::Column;
 use crate::errors::to_python;
 use crate::jsonl::JsonlBatch;
-use crate::row_filter::rules;
 
 #[pyclass(module = "dalign._core")]
 pub(crate) struct LineWriter(Option<files::LineWriter>);
@@ -58,56 +56,4 @@ impl LineWriter {
         let writer = self.0.take();
         py.detach(|| writer.map_or(Ok(()), files::LineWriter::finish).map_err(to_python))
     }
-}
-
-/// Either kind of end that a pass comes to before the file does.
-struct Stopped(PyErr);
-
-impl From<FilterError> for Stopped {
-    fn from(error: FilterError) -> Self {
-        Self(to_python(error))
-    }
-}
-
-#[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
-#[allow(clippy::too_many_arguments, reason = "each is named in Python")]
-pub(crate) fn filter_jsonl<'py>(
-    py: Python<'py>,
-    source: PathBuf,
-    kept: PathBuf,
-    dropped: Option<PathBuf>,
-    field: &str,
-    open_tag: Option<&str>,
-    close_tag: Option<&str>,
-    prefilled: bool,
-    min_chars: u64,
-    max_chars: Option<u64>,
-    dedup: bool,
-    memory_mib: usize,
-    progress: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let what = FilterJsonl {
-        source: &source,
-        kept: &kept,
-        dropped: dropped.as_deref(),
-        field,
-        rules: rules(open_tag, close_tag, prefilled, min_chars, max_chars)?,
-        dedup_bytes: dedup.then_some(memory_mib << 20),
-    };
-    // Between two chunks a signal is heard, so that a long pass can be stopped.
-    let tell = |bytes: u64| {
-        Python::attach(|py| {
-            py.check_signals()?;
-            progress.as_ref().map_or(Ok(()), |progress| progress.call1(py, (bytes,)).map(drop))
-        })
-        .map_err(Stopped)
-    };
-    let filtered = py.detach(|| files::filter_jsonl(&what, tell)).map_err(|stopped| stopped.0)?;
-    let counts = PyDict::new(py);
-    counts.set_item("kept", filtered.kept)?;
-    for (reason, count) in filtered.dropped {
-        counts.set_item(reason, count)?;
-    }
-    Ok(counts)
 }

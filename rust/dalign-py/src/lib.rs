@@ -5,7 +5,6 @@ mod aggregate;
 mod agreement;
 mod balance;
 mod bootstrap;
-mod buffers;
 mod columns;
 mod completion;
 mod dedup;
@@ -15,7 +14,7 @@ mod ids;
 mod jsonl;
 mod leak;
 mod lists;
-mod micro_batches;
+mod memory;
 mod offsets;
 mod overlap;
 mod pack;
@@ -33,7 +32,7 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::aggregate::{aggregate, aggregate_summary, count_states};
+    use crate::aggregate::aggregate;
     #[pymodule_export]
     use crate::agreement::{goodness, krippendorff_alpha, split_half};
     #[pymodule_export]
@@ -47,7 +46,7 @@ mod _core {
     #[pymodule_export]
     use crate::errors::CoreError;
     #[pymodule_export]
-    use crate::files::{LineWriter, filter_jsonl};
+    use crate::files::LineWriter;
     #[pymodule_export]
     use crate::ids::{digest, row_id, row_ids};
     #[pymodule_export]
@@ -55,13 +54,11 @@ mod _core {
     #[pymodule_export]
     use crate::leak::first_leak;
     #[pymodule_export]
-    use crate::micro_batches::{StreamPacker, micro_batches};
-    #[pymodule_export]
     use crate::overlap::NgramIndex;
     #[pymodule_export]
-    use crate::pack::{assemble, pack_plan, pack_plan_with};
+    use crate::pack::{assemble, pack_plan_with};
     #[pymodule_export]
-    use crate::pack_table::{TablePacker, pack_table, position_ids};
+    use crate::pack_table::{TablePacker, position_ids};
     #[pymodule_export]
     use crate::quality::{quality, quality_reasons};
     #[pymodule_export]

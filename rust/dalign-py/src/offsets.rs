@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use arrow_array::types::{Int64Type, UInt32Type, UInt64Type};
+use dalign_core::memory::Room;
 use pyo3::prelude::*;
 
-use crate::buffers::{RESULTS, Room};
 use crate::columns::Column;
+use crate::memory::RESULTS;
 
 /// Offsets of 32 bits.
 pub(crate) enum Offsets<'c> {
@@ -53,7 +54,7 @@ impl Deref for Offsets<'_> {
     fn deref(&self) -> &[u32] {
         match self {
             Self::Read(offsets) => offsets,
-            Self::Narrowed(offsets) => offsets.as_values(),
+            Self::Narrowed(offsets) => offsets,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! See `dalign._core.pack_plan`, `pack_plan_with` and `assemble`.
+//! See `dalign._core.pack_plan_with` and `assemble`.
 
 use arrow_array::types::{UInt32Type, UInt64Type};
 use dalign_core::layout::Segments;
@@ -12,18 +12,6 @@ use crate::columns::Column;
 use crate::errors::to_python;
 
 type Rows<'py> = Bound<'py, PyArray1<u32>>;
-
-#[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
-pub(crate) fn pack_plan(
-    py: Python<'_>,
-    lengths: Column,
-    capacity: u32,
-) -> PyResult<(Rows<'_>, Rows<'_>)> {
-    let plan =
-        py.detach(|| pack::plan(&lengths.integers::<UInt32Type>()?, capacity).map_err(to_python))?;
-    Ok((plan.row_order.into_pyarray(py), plan.bin_offsets.into_pyarray(py)))
-}
 
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]

@@ -1,11 +1,11 @@
-//! See `dalign._core.pack_table`, `dalign._core.TablePacker` and `dalign._core.position_ids`.
+//! See `dalign._core.TablePacker` and `dalign._core.position_ids`.
 
 use arrow_array::ArrayRef;
 use arrow_array::types::{ArrowPrimitiveType, Int32Type, Int64Type, UInt32Type};
 use arrow_buffer::ArrowNativeType;
 use arrow_schema::DataType;
-use bytemuck::Pod;
 use dalign_core::gather::{Label, Packing, Token, position_ids as positions};
+use dalign_core::memory::{Plain, Pool};
 use dalign_core::pack::OverLong;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyTypeError;
@@ -13,29 +13,18 @@ use pyo3::prelude::*;
 use pyo3_arrow::input::{AnyArray, AnyRecordBatch};
 use pyo3_arrow::{PyArray, PyTable};
 
-use crate::buffers::Buffers;
 use crate::errors::to_python;
 use crate::lists::{Lists, lists};
+use crate::memory::column;
 use crate::tables::table_of;
 
 type TableAndRows<'py> = (PyTable, Bound<'py, PyArray1<u32>>);
-
-#[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
-pub(crate) fn pack_table<'py>(
-    py: Python<'py>,
-    rows: AnyRecordBatch,
-    capacity: u32,
-    over_long: &str,
-) -> PyResult<TableAndRows<'py>> {
-    TablePacker::new(capacity, over_long)?.pack(py, rows)
-}
 
 #[pyclass(frozen, module = "dalign._core")]
 pub(crate) struct TablePacker {
     capacity: u32,
     rule: OverLong,
-    buffers: Buffers,
+    pool: Pool,
 }
 
 #[pymethods]
@@ -43,7 +32,7 @@ impl TablePacker {
     #[new]
     fn new(capacity: u32, over_long: &str) -> PyResult<Self> {
         let rule = OverLong::named(over_long).map_err(to_python)?;
-        Ok(Self { capacity, rule, buffers: Buffers::default() })
+        Ok(Self { capacity, rule, pool: Pool::default() })
     }
 
     #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
@@ -52,7 +41,7 @@ impl TablePacker {
         let (packed, over_long) = py.detach(|| {
             let lengths = rows.input_ids.lengths();
             let packing = Packing::new(&lengths, self.capacity, self.rule).map_err(to_python)?;
-            let packed = rows.pack(&packing, self.rule, &self.buffers)?;
+            let packed = rows.pack(&packing, self.rule, &self.pool)?;
             Ok::<_, PyErr>((packed, packing.over_long().to_vec()))
         })?;
         Ok((packed, over_long.into_pyarray(py)))
@@ -100,11 +89,11 @@ impl Rows {
         Ok(Self { input_ids, labels, train_mask })
     }
 
-    fn pack(&self, packing: &Packing, rule: OverLong, buffers: &Buffers) -> PyResult<PyTable> {
+    fn pack(&self, packing: &Packing, rule: OverLong, pool: &Pool) -> PyResult<PyTable> {
         match self.input_ids.item() {
-            DataType::Int32 => self.pack_as::<Int32Type>(packing, rule, buffers),
-            DataType::Int64 => self.pack_as::<Int64Type>(packing, rule, buffers),
-            DataType::UInt32 => self.pack_as::<UInt32Type>(packing, rule, buffers),
+            DataType::Int32 => self.pack_as::<Int32Type>(packing, rule, pool),
+            DataType::Int64 => self.pack_as::<Int64Type>(packing, rule, pool),
+            DataType::UInt32 => self.pack_as::<UInt32Type>(packing, rule, pool),
             other => Err(wrong_item("input_ids", "int32, int64 or uint32", other)),
         }
     }
@@ -113,22 +102,19 @@ impl Rows {
         &self,
         packing: &Packing,
         rule: OverLong,
-        buffers: &Buffers,
+        pool: &Pool,
     ) -> PyResult<PyTable> {
         let (ids, offsets) = (self.input_ids.rows::<T>(), packing.bin_offsets());
-        let gathered = buffers.filled(packing.tokens(), |column| packing.gather_into(&ids, column));
-        let gathered = self.input_ids.like::<T>(gathered.map_err(to_python)?, offsets)?;
+        let gathered = packing.gather(&ids, pool).map_err(to_python)?;
+        let gathered = self.input_ids.like::<T>(column(gathered), offsets)?;
         let mut columns = vec![("input_ids", gathered)];
         if let Some(labels) = &self.labels {
-            columns.push(("labels", gather_labels(labels, packing, buffers)?));
+            columns.push(("labels", gather_labels(labels, packing, pool)?));
         } else if let Some(mask) = &self.train_mask {
             let flags = mask.flags()?;
             let trained = mask.rows_of(&flags);
-            let labels = buffers.filled(packing.tokens(), |column| {
-                packing.labels_where_into(&ids, &trained, column)
-            });
-            let labels = labels.map_err(to_python)?;
-            columns.push(("labels", self.input_ids.like::<T::Labels>(labels, offsets)?));
+            let labels = packing.labels_where(&ids, &trained, pool).map_err(to_python)?;
+            columns.push(("labels", self.input_ids.like::<T::Labels>(column(labels), offsets)?));
         } else if rule == OverLong::Mask {
             let message = "over_long = mask needs a column `labels` or `train_mask`: without one, \
                            nothing tells that a masked row is not trained on";
@@ -140,7 +126,7 @@ impl Rows {
 }
 
 /// A type of token ids, and that of their labels.
-trait TokenColumn: ArrowPrimitiveType<Native: Token<Label: ArrowNativeType + Pod> + Pod> {
+trait TokenColumn: ArrowPrimitiveType<Native: Token<Label: ArrowNativeType> + Plain> {
     type Labels: ArrowPrimitiveType<Native = <Self::Native as Token>::Label>;
 }
 
@@ -156,22 +142,22 @@ impl TokenColumn for UInt32Type {
     type Labels = Int64Type;
 }
 
-fn gather_labels(labels: &Lists, packing: &Packing, buffers: &Buffers) -> PyResult<ArrayRef> {
+fn gather_labels(labels: &Lists, packing: &Packing, pool: &Pool) -> PyResult<ArrayRef> {
     match labels.item() {
-        DataType::Int32 => gather_labels_as::<Int32Type>(labels, packing, buffers),
-        DataType::Int64 => gather_labels_as::<Int64Type>(labels, packing, buffers),
+        DataType::Int32 => gather_labels_as::<Int32Type>(labels, packing, pool),
+        DataType::Int64 => gather_labels_as::<Int64Type>(labels, packing, pool),
         other => Err(wrong_item("labels", "int32 or int64", other)),
     }
 }
 
-fn gather_labels_as<T: ArrowPrimitiveType<Native: Label + Pod>>(
+fn gather_labels_as<T: ArrowPrimitiveType<Native: Label>>(
     labels: &Lists,
     packing: &Packing,
-    buffers: &Buffers,
+    pool: &Pool,
 ) -> PyResult<ArrayRef> {
     let rows = labels.rows::<T>();
-    let gathered = buffers.filled(packing.tokens(), |column| packing.labels_into(&rows, column));
-    labels.like::<T>(gathered.map_err(to_python)?, packing.bin_offsets())
+    let gathered = packing.labels(&rows, pool).map_err(to_python)?;
+    labels.like::<T>(column(gathered), packing.bin_offsets())
 }
 
 /// The columns with one entry a sequence.

@@ -71,7 +71,7 @@ impl RowFilter {
 }
 
 /// What a completion must be, as Python says it.
-pub(crate) fn rules(
+fn rules(
     open_tag: Option<&str>,
     close_tag: Option<&str>,
     prefilled: bool,

@@ -15,15 +15,14 @@ use crate::simd::{Masks, Work, widest, widest_blocks};
 /// Completions of one task; a multiple of [`WIDE`], which is one of [`LANES`].
 const TASK: usize = 64 * WIDE;
 
-/// Writes one number for each completion and statistic, NaN where fewer than `min_valid` scores are
-/// valid or the statistic is not defined; and how many are valid. All of one length, that of the
-/// offsets less one.
+/// Writes one number for each completion, NaN where fewer than `min_valid` scores are valid or the
+/// statistic is not defined; and how many are valid. Both of one length, that of the offsets less one.
 pub(super) fn fill<S: Score>(
     scores: &[S],
     offsets: &[u32],
-    statistics: &[Statistic],
+    statistic: &Statistic,
     min_valid: u32,
-    columns: Vec<&mut [f64]>,
+    values: &mut [f64],
     n_valid: &mut [u32],
 ) -> Result<(), AggregateError> {
     if min_valid == 0 {
@@ -32,28 +31,12 @@ pub(super) fn fill<S: Score>(
     check_offsets(offsets, scores.len())?;
     let rows = offsets.len() - 1;
     same_length("n_valid", n_valid.len(), rows)?;
-    let mut parts: Vec<Vec<&mut [f64]>> = n_valid.chunks(TASK).map(|_| Vec::new()).collect();
-    for column in columns {
-        same_length("a statistic", column.len(), rows)?;
-        for (part, values) in parts.iter_mut().zip(column.chunks_mut(TASK)) {
-            part.push(values);
-        }
-    }
-    let needs_order = statistics.iter().any(Statistic::needs_order);
-    parts.par_iter_mut().zip(n_valid.par_chunks_mut(TASK)).enumerate().for_each(
-        |(task, (values, n_valid))| {
-            let offsets = &offsets[task * TASK..=task * TASK + n_valid.len()];
-            widest_blocks(Task {
-                scores,
-                offsets,
-                statistics,
-                needs_order,
-                min_valid,
-                values,
-                n_valid,
-            });
-        },
-    );
+    same_length("score", values.len(), rows)?;
+    let parts = values.par_chunks_mut(TASK).zip(n_valid.par_chunks_mut(TASK));
+    parts.enumerate().for_each(|(task, (values, n_valid))| {
+        let offsets = &offsets[task * TASK..=task * TASK + n_valid.len()];
+        widest_blocks(Task { scores, offsets, statistic, min_valid, values, n_valid });
+    });
     Ok(())
 }
 
@@ -70,18 +53,17 @@ fn check_offsets(offsets: &[u32], end: usize) -> Result<(), AggregateError> {
     Ok(())
 }
 
-/// Some completions, and where their statistics go.
-struct Task<'a, 'b, S> {
+/// Some completions, and where their numbers go.
+struct Task<'a, S> {
     scores: &'a [S],
     offsets: &'a [u32],
-    statistics: &'a [Statistic],
-    needs_order: bool,
+    statistic: &'a Statistic,
     min_valid: u32,
-    values: &'a mut [&'b mut [f64]],
+    values: &'a mut [f64],
     n_valid: &'a mut [u32],
 }
 
-impl<S: Score> Work for Task<'_, '_, S> {
+impl<S: Score> Work for Task<'_, S> {
     type Found = ();
 
     #[inline(always)]
@@ -106,7 +88,7 @@ impl<S: Score> Work for Task<'_, '_, S> {
     }
 }
 
-impl<S: Score> Task<'_, '_, S> {
+impl<S: Score> Task<'_, S> {
     /// A whole block of completions from this one on that have `K` judgements each; false, and nothing
     /// written, where one may not be valid.
     #[inline(always)]
@@ -116,13 +98,11 @@ impl<S: Score> Task<'_, '_, S> {
         if !even.load(groups) {
             return false;
         }
-        if self.needs_order {
+        if self.statistic.needs_order() {
             even.sort();
         }
-        for (column, statistic) in self.values.iter_mut().zip(self.statistics) {
-            if let Some(found) = column[from..].first_chunk_mut() {
-                statistic.of_even(even, found);
-            }
+        if let Some(found) = self.values[from..].first_chunk_mut() {
+            self.statistic.of_even(even, found);
         }
         self.n_valid[from..from + WIDE].fill(K as u32);
         true
@@ -134,18 +114,16 @@ impl<S: Score> Task<'_, '_, S> {
         let ends = &self.offsets[rows.start..=rows.end];
         let n_valid = &mut self.n_valid[rows.clone()];
         if ends.windows(2).any(|ends| (ends[1] - ends[0]) as usize > LONGEST) {
-            fill_long(self.scores, ends, self.statistics, long, self.values, rows.start, n_valid);
+            fill_long(self.scores, ends, self.statistic, long, &mut self.values[rows], n_valid);
             return;
         }
         block.load(self.scores, ends);
-        if self.needs_order {
+        if self.statistic.needs_order() {
             block.sort();
         }
         n_valid.copy_from_slice(&block.count[..rows.len()]);
-        for (column, statistic) in self.values.iter_mut().zip(self.statistics) {
-            let lanes = statistic.of_block(block);
-            column[rows.clone()].copy_from_slice(&lanes[..rows.len()]);
-        }
+        let lanes = self.statistic.of_block(block);
+        self.values[rows.clone()].copy_from_slice(&lanes[..rows.len()]);
     }
 
     /// No number where too few scores are valid.
@@ -156,9 +134,7 @@ impl<S: Score> Task<'_, '_, S> {
             return;
         }
         for row in rows.filter(|&row| self.n_valid[row] < min_valid) {
-            for column in self.values.iter_mut() {
-                column[row] = f64::NAN;
-            }
+            self.values[row] = f64::NAN;
         }
     }
 }
@@ -175,18 +151,14 @@ fn common_length(offsets: &[u32]) -> Option<u32> {
 fn fill_long<S: Score>(
     scores: &[S],
     offsets: &[u32],
-    statistics: &[Statistic],
+    statistic: &Statistic,
     long: &mut Long,
-    values: &mut [&mut [f64]],
-    from: usize,
+    values: &mut [f64],
     n_valid: &mut [u32],
 ) {
     for (lane, ends) in offsets.windows(2).enumerate() {
         long.load(&scores[ends[0] as usize..ends[1] as usize]);
         n_valid[lane] = long.sorted.len() as u32;
-        for (column, statistic) in values.iter_mut().zip(statistics) {
-            let is_empty = long.sorted.is_empty();
-            column[from + lane] = if is_empty { f64::NAN } else { statistic.of_long(long) };
-        }
+        values[lane] = if long.sorted.is_empty() { f64::NAN } else { statistic.of_long(long) };
     }
 }

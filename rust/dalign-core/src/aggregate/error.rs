@@ -1,6 +1,6 @@
 //! Why scores cannot be reduced.
 
-use crate::error::{ColumnError, CoreError};
+use crate::error::{ColumnError, CoreError, Fault};
 
 /// Why scores cannot be reduced.
 ///
@@ -33,7 +33,7 @@ pub enum AggregateError {
     },
     /// No method of this name, or a name that does not go with the parameter.
     #[error(
-        "method {name:?}: choose min, mean or median without a parameter, or quantile, \
+        "method {name:?}: choose min, mean, median or deviation without a parameter, or quantile, \
          trimmed_mean or lower_bound with one"
     )]
     UnknownMethod {
@@ -43,58 +43,20 @@ pub enum AggregateError {
     /// A completion would be scored by no judgement at all.
     #[error("min_valid must be at least 1: no valid judgement is no score")]
     NoMinimum,
-    /// A state that no column counts.
-    #[error("row {row} has the state {state:?}: name it beside {names}, or it would vanish")]
-    UnknownState {
-        /// The first such row.
-        row: usize,
-        /// Its state.
-        state: String,
-        /// The states that are counted.
-        names: String,
-    },
     /// Columns that do not belong together.
     #[error(transparent)]
     Column(#[from] ColumnError),
 }
 
 impl CoreError for AggregateError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::BadQuantile { .. } => "bad_quantile",
-            Self::BadTrim { .. } => "bad_trim",
-            Self::BadLevel { .. } => "bad_level",
-            Self::UnknownMethod { .. } => "unknown_method",
-            Self::UnknownState { .. } => "unknown_state",
-            Self::NoMinimum => "bad_min_valid",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::UnknownState { row, .. } => Some(*row),
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::BadQuantile { share } | Self::BadTrim { share } => Some(*share),
-            Self::BadLevel { level } => Some(*level),
-            Self::NoMinimum => Some(0.0),
-            Self::UnknownMethod { .. } | Self::UnknownState { .. } => None,
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::NoMinimum => Some(1.0),
-            Self::BadTrim { .. } => Some(0.5),
-            Self::Column(error) => error.limit(),
-            _ => None,
+            Self::BadQuantile { share } => Fault::of("bad_quantile").value(*share),
+            Self::BadTrim { share } => Fault::of("bad_trim").value(*share).limit(0.5),
+            Self::BadLevel { level } => Fault::of("bad_level").value(*level),
+            Self::UnknownMethod { .. } => Fault::of("unknown_method"),
+            Self::NoMinimum => Fault::of("bad_min_valid").value(0.0).limit(1.0),
+            Self::Column(error) => error.fault(),
         }
     }
 }

@@ -10,8 +10,6 @@ use crate::distribution::student_t_quantile;
 pub(super) enum Statistic {
     /// A method's score.
     Score(Method),
-    /// The standard deviation with n − 1.
-    Deviation,
     /// The mean less this many standard errors for each number of valid scores up to [`LONGEST`];
     /// beyond, as many as the level asks for.
     LowerBound(Box<[f64; LONGEST + 1]>, f64),
@@ -51,7 +49,7 @@ impl Statistic {
                 })
             }
             Self::Score(Method::LowerBound(_)) => [f64::NAN; LANES],
-            Self::Deviation => block.deviation(),
+            Self::Score(Method::Deviation) => block.deviation(),
         }
     }
 
@@ -72,7 +70,7 @@ impl Statistic {
             Self::Score(Method::TrimmedMean(share)) => even.trimmed_mean(trimmed(K, *share), found),
             Self::LowerBound(errors, _) => even.lower_bound(errors[K], found),
             Self::Score(Method::LowerBound(_)) => found.fill(f64::NAN),
-            Self::Deviation => even.deviation(found),
+            Self::Score(Method::Deviation) => even.deviation(found),
         }
     }
 
@@ -96,7 +94,7 @@ impl Statistic {
                 let errors = standard_errors(*level, sorted.len());
                 lower_bound(long.mean, long.deviation, sorted.len() as u32, errors)
             }
-            Self::Deviation => long.deviation,
+            Self::Score(Method::Deviation) => long.deviation,
         }
     }
 }

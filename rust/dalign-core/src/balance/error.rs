@@ -1,6 +1,6 @@
 //! Why rows cannot be balanced.
 
-use crate::error::{ColumnError, CoreError};
+use crate::error::{ColumnError, CoreError, Fault};
 
 /// Why rows cannot be balanced.
 ///
@@ -38,36 +38,14 @@ pub enum BalanceError {
 }
 
 impl CoreError for BalanceError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::BadWeight { .. } => "bad_weight",
-            Self::MinimumAboveMaximum { .. } => "minimum_above_maximum",
-            Self::OtherColumns => "other_columns",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::BadWeight { weight } => Some(*weight),
-            Self::MinimumAboveMaximum { minimum, .. } => Some(*minimum as f64),
-            Self::OtherColumns => None,
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::MinimumAboveMaximum { maximum, .. } => Some(*maximum as f64),
-            Self::Column(error) => error.limit(),
-            _ => None,
+            Self::BadWeight { weight } => Fault::of("bad_weight").value(*weight),
+            Self::MinimumAboveMaximum { minimum, maximum } => {
+                Fault::of("minimum_above_maximum").value(*minimum as f64).limit(*maximum as f64)
+            }
+            Self::OtherColumns => Fault::of("other_columns"),
+            Self::Column(error) => error.fault(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why no interval can be given.
 
-use crate::error::{ColumnError, CoreError};
+use crate::error::{ColumnError, CoreError, Fault};
 
 /// Why no interval can be given.
 ///
@@ -62,43 +62,16 @@ pub enum BootstrapError {
 }
 
 impl CoreError for BootstrapError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::NotFinite { .. } => "not_finite",
-            Self::NoValues => "no_values",
-            Self::EmptyGroup { .. } => "empty_group",
-            Self::NotWhole { .. } => "not_whole",
-            Self::TooManyLevels { .. } => "too_many_levels",
-            Self::BadLevel { .. } => "bad_level",
-            Self::NoResamples => "bad_n_resamples",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::NotFinite { row, .. } | Self::NotWhole { row, .. } => Some(*row),
-            Self::EmptyGroup { group } | Self::TooManyLevels { group } => Some(*group),
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::NotFinite { value, .. } | Self::NotWhole { value, .. } => Some(*value),
-            Self::BadLevel { level } => Some(*level),
-            Self::NoValues | Self::NoResamples => Some(0.0),
-            Self::EmptyGroup { .. } | Self::TooManyLevels { .. } => None,
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::NoValues | Self::NoResamples => Some(1.0),
-            Self::Column(error) => error.limit(),
-            _ => None,
+            Self::NotFinite { row, value } => Fault::of("not_finite").row(*row).value(*value),
+            Self::NoValues => Fault::of("no_values").value(0.0).limit(1.0),
+            Self::EmptyGroup { group } => Fault::of("empty_group").row(*group),
+            Self::NotWhole { row, value } => Fault::of("not_whole").row(*row).value(*value),
+            Self::TooManyLevels { group } => Fault::of("too_many_levels").row(*group),
+            Self::BadLevel { level } => Fault::of("bad_level").value(*level),
+            Self::NoResamples => Fault::of("bad_n_resamples").value(0.0).limit(1.0),
+            Self::Column(error) => error.fault(),
         }
     }
 }

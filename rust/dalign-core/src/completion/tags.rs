@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use crate::error::CoreError;
+use crate::error::{CoreError, Fault};
 
 /// How a model marks its reasoning.
 ///
@@ -138,7 +138,7 @@ pub struct TagsError {
 }
 
 impl CoreError for TagsError {
-    fn kind(&self) -> &'static str {
-        "bad_tags"
+    fn fault(&self) -> Fault {
+        Fault::of("bad_tags")
     }
 }

@@ -1,6 +1,6 @@
 //! What the search for near-duplicates refuses.
 
-use crate::error::{ColumnError, CoreError};
+use crate::error::{ColumnError, CoreError, Fault};
 
 /// Settings or columns that [`near`](super::near) cannot work with.
 ///
@@ -59,41 +59,18 @@ pub enum NearError {
 }
 
 impl CoreError for NearError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::BadNgram { .. } => "bad_ngram",
-            Self::BadBands { .. } => "bad_bands",
-            Self::BadThreshold { .. } => "bad_threshold",
-            Self::NotWanted { .. } => "not_wanted",
-            Self::Unverified { .. } => "unverified",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::BadNgram { ngram } => Some(*ngram as f64),
-            Self::BadBands { bands, .. } => Some(*bands as f64),
-            Self::BadThreshold { threshold } => Some(*threshold),
-            Self::NotWanted { found, .. } => Some(*found as f64),
-            Self::Unverified { left } => Some(*left as f64),
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::BadBands { permutations, .. } => Some(*permutations as f64),
-            Self::NotWanted { expected, .. } => Some(*expected as f64),
-            Self::Column(error) => error.limit(),
-            _ => None,
+            Self::BadNgram { ngram } => Fault::of("bad_ngram").value(*ngram as f64),
+            Self::BadBands { permutations, bands } => {
+                Fault::of("bad_bands").value(*bands as f64).limit(*permutations as f64)
+            }
+            Self::BadThreshold { threshold } => Fault::of("bad_threshold").value(*threshold),
+            Self::NotWanted { found, expected } => {
+                Fault::of("not_wanted").value(*found as f64).limit(*expected as f64)
+            }
+            Self::Unverified { left } => Fault::of("unverified").value(*left as f64),
+            Self::Column(error) => error.fault(),
         }
     }
 }

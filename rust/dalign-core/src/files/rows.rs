@@ -1,7 +1,7 @@
 //! Rows of a batch to files: those that are kept, and those that are not with the reasons.
 
 use super::writer::{LineWriter, WriteError};
-use crate::error::{ColumnError, CoreError, same_length};
+use crate::error::{ColumnError, CoreError, Fault, same_length};
 use crate::jsonl::Batch;
 
 /// Rows that cannot be written.
@@ -29,32 +29,11 @@ pub enum RowsError {
 }
 
 impl CoreError for RowsError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::Column(error) => error.kind(),
-            Self::Write(error) => error.kind(),
-            Self::NoReason { .. } => "null",
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::NoReason { row } => Some(*row),
-            Self::Column(_) | Self::Write(_) => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::Column(error) => error.value(),
-            Self::Write(_) | Self::NoReason { .. } => None,
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::Column(error) => error.limit(),
-            Self::Write(_) | Self::NoReason { .. } => None,
+            Self::Column(error) => error.fault(),
+            Self::Write(error) => error.fault(),
+            Self::NoReason { row } => Fault::of("null").row(*row),
         }
     }
 }

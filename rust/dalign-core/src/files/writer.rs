@@ -1,10 +1,10 @@
 //! Lines to a file that appears whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, IoSlice, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::CoreError;
+use crate::error::{CoreError, Fault};
 
 /// Bytes that are gathered before they are written: a few writes a megabyte, and what was gathered
 /// is still near the processor.
@@ -29,8 +29,8 @@ pub struct WriteError {
 }
 
 impl CoreError for WriteError {
-    fn kind(&self) -> &'static str {
-        "unwritable_file"
+    fn fault(&self) -> Fault {
+        Fault::of("unwritable_file")
     }
 }
 
@@ -101,21 +101,6 @@ impl LineWriter {
     pub fn write(&mut self, lines: &str) -> Result<(), WriteError> {
         self.put(lines.as_bytes())?;
         if lines.is_empty() || lines.ends_with('\n') { Ok(()) } else { self.put(b"\n") }
-    }
-
-    /// [`write`](Self::write) of each of some runs of whole lines; many bytes go to the file from where they
-    /// stand.
-    pub(super) fn write_runs(&mut self, runs: &[&str]) -> Result<(), WriteError> {
-        if runs.iter().map(|run| run.len()).sum::<usize>() < BUFFER_BYTES / 4 {
-            return runs.iter().try_for_each(|run| self.write(run));
-        }
-        self.flush()?;
-        let mut slices: Vec<IoSlice> =
-            runs.iter().map(|run| IoSlice::new(run.as_bytes())).collect();
-        let written =
-            self.file.as_mut().map_or(Ok(()), |file| write_all_vectored(file, &mut slices));
-        written.map_err(|cause| error(&self.path, &cause))?;
-        if runs.last().is_some_and(|run| !run.ends_with('\n')) { self.put(b"\n") } else { Ok(()) }
     }
 
     /// Writes a line that says which row was left out and why, the row itself in it as it was.
@@ -206,41 +191,6 @@ impl Drop for LineWriter {
     }
 }
 
-fn write_all_vectored(file: &mut File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-    // Passes empty ones at the start, of which nothing could be written.
-    IoSlice::advance_slices(&mut slices, 0);
-    while !slices.is_empty() {
-        match file.write_vectored(slices) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => IoSlice::advance_slices(&mut slices, count),
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
-        }
-    }
-    Ok(())
-}
-
 fn error(path: &Path, cause: &io::Error) -> WriteError {
     WriteError { place: path.display().to_string(), cause: cause.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{BUFFER_BYTES, LineWriter};
-
-    #[test]
-    fn runs_are_written_in_order_however_many_bytes_they_have() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kept.jsonl");
-        let long = format!("{}\n", "x".repeat(BUFFER_BYTES / 8));
-        let mut writer = LineWriter::create(&path).unwrap();
-        // Below and above what is gathered, with an empty run, and without the last line end.
-        let calls =
-            [vec!["a\n", "b\n"], vec!["", &long, "c\n", &long], vec![""], vec![&long, &long, "d"]];
-        for runs in &calls {
-            writer.write_runs(runs).unwrap();
-        }
-        writer.finish().unwrap();
-        assert_eq!(std::fs::read_to_string(path).unwrap(), calls.concat().concat() + "\n");
-    }
 }

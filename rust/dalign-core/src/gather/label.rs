@@ -1,5 +1,7 @@
 //! Token ids as labels.
 
+use crate::memory::Plain;
+
 /// A label: a token id, or a mark for a token that carries no loss.
 ///
 /// ```
@@ -7,7 +9,7 @@
 ///
 /// assert_eq!((i32::IGNORED, i64::IGNORED), (-100, -100));
 /// ```
-pub trait Label: Copy + Default + PartialEq + Send + Sync {
+pub trait Label: Plain + PartialEq + Send + Sync {
     /// The label of a token that carries no loss: −100, which torch's cross entropy ignores.
     const IGNORED: Self;
 }

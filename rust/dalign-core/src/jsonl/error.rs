@@ -1,6 +1,6 @@
 //! What is wrong with a line, and where it stands.
 
-use crate::error::CoreError;
+use crate::error::{CoreError, Fault};
 
 /// What is wrong with one line.
 ///
@@ -114,24 +114,17 @@ pub enum JsonlError {
 }
 
 impl CoreError for JsonlError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::Unreadable { .. } => "unreadable_file",
-            Self::Line { defect, .. } => defect.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::Unreadable { .. } => None,
-            Self::Line { line, .. } => usize::try_from(*line).ok(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::Line { defect: Defect::RowTooLarge { limit }, .. } => Some(*limit as f64),
-            _ => None,
+            Self::Unreadable { .. } => Fault::of("unreadable_file"),
+            Self::Line { line, defect, .. } => Fault {
+                row: usize::try_from(*line).ok(),
+                limit: match defect {
+                    Defect::RowTooLarge { limit } => Some(*limit as f64),
+                    _ => None,
+                },
+                ..Fault::of(defect.kind())
+            },
         }
     }
 }

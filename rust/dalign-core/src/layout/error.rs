@@ -1,6 +1,6 @@
 //! Why rows cannot be laid out.
 
-use crate::error::{ColumnError, CoreError};
+use crate::error::{ColumnError, CoreError, Fault};
 
 /// Why rows cannot be laid out.
 ///
@@ -77,46 +77,21 @@ pub enum LayoutError {
 }
 
 impl CoreError for LayoutError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::EmptyLossMask { .. } => "empty_loss_mask",
-            Self::UnsortedSegments { .. } => "unsorted_segments",
-            Self::BadPlan { .. } => "bad_plan",
-            Self::RowLength { .. } => "row_length",
-            Self::TooManyTokens { .. } => "too_many_tokens",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::EmptyLossMask { row }
-            | Self::BadPlan { row, .. }
-            | Self::RowLength { row, .. } => Some(*row),
-            Self::UnsortedSegments { segment, .. } => Some(*segment),
-            Self::TooManyTokens { .. } => None,
-            Self::Column(error) => error.row(),
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::UnsortedSegments { row, .. } => Some(f64::from(*row)),
-            Self::RowLength { found, .. } => Some(*found as f64),
-            Self::TooManyTokens { tokens, .. } => Some(*tokens as f64),
-            Self::Column(error) => error.value(),
-            _ => None,
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::EmptyLossMask { .. } => None,
-            Self::UnsortedSegments { expected, .. } => Some(f64::from(*expected)),
-            Self::BadPlan { rows, .. } => Some(*rows as f64),
-            Self::RowLength { expected, .. } => Some(*expected as f64),
-            Self::TooManyTokens { limit, .. } => Some(*limit as f64),
-            Self::Column(error) => error.limit(),
+            Self::EmptyLossMask { row } => Fault::of("empty_loss_mask").row(*row),
+            Self::UnsortedSegments { segment, row, expected } => Fault::of("unsorted_segments")
+                .row(*segment)
+                .value(f64::from(*row))
+                .limit(f64::from(*expected)),
+            Self::BadPlan { row, rows } => Fault::of("bad_plan").row(*row).limit(*rows as f64),
+            Self::RowLength { row, found, expected } => {
+                Fault::of("row_length").row(*row).value(*found as f64).limit(*expected as f64)
+            }
+            Self::TooManyTokens { tokens, limit } => {
+                Fault::of("too_many_tokens").value(*tokens as f64).limit(*limit as f64)
+            }
+            Self::Column(error) => error.fault(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why texts cannot be compared.
 
-use crate::error::{ColumnError, CoreError};
+use crate::error::{ColumnError, CoreError, Fault};
 
 /// Why texts cannot be compared.
 ///
@@ -21,24 +21,10 @@ pub enum OverlapError {
 }
 
 impl CoreError for OverlapError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::NoWords => "bad_ngram",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::NoWords => Some(0.0),
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::NoWords => Some(1.0),
-            Self::Column(error) => error.limit(),
+            Self::NoWords => Fault::of("bad_ngram").value(0.0).limit(1.0),
+            Self::Column(error) => error.fault(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why rows cannot be packed.
 
-use crate::error::{ColumnError, CoreError};
+use crate::error::{ColumnError, CoreError, Fault};
 
 /// Why rows cannot be packed.
 ///
@@ -39,77 +39,21 @@ pub enum PackError {
         /// The name that was given.
         name: String,
     },
-    /// A step without anybody to compute it.
-    #[error("ranks must be at least 1")]
-    NoRanks,
-    /// Coefficients that give no cost.
-    #[error(
-        "a cost of {linear} a token and {quadratic} a pair of tokens: both must be finite and not \
-         negative, and one above 0"
-    )]
-    BadCost {
-        /// The cost of a token for itself.
-        linear: f64,
-        /// The cost of a pair of tokens.
-        quadratic: f64,
-    },
-    /// A stream that may hold no row.
-    #[error("the buffer must hold at least 1 row")]
-    NoBuffer,
     /// Columns that do not belong together.
     #[error(transparent)]
     Column(#[from] ColumnError),
 }
 
 impl CoreError for PackError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::RowTooLong { .. } => "row_too_long",
-            Self::EmptyRow { .. } => "empty_row",
-            Self::UnknownOverLong { .. } => "unknown_over_long",
-            Self::NoRanks => "no_ranks",
-            Self::BadCost { .. } => "bad_cost",
-            Self::NoBuffer => "no_buffer",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::RowTooLong { row, .. } | Self::EmptyRow { row } => Some(*row),
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::RowTooLong { length, .. } => Some(f64::from(*length)),
-            Self::EmptyRow { .. } | Self::NoRanks | Self::NoBuffer => Some(0.0),
-            Self::UnknownOverLong { .. } | Self::BadCost { .. } => None,
-            Self::Column(error) => error.value(),
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::RowTooLong { capacity, .. } => Some(f64::from(*capacity)),
-            Self::NoRanks | Self::NoBuffer => Some(1.0),
-            Self::Column(error) => error.limit(),
-            _ => None,
-        }
-    }
-}
-
-impl PackError {
-    /// The same error where so many rows came before.
-    pub(super) fn later(self, rows: usize) -> Self {
-        match self {
-            Self::RowTooLong { row, length, capacity } => {
-                Self::RowTooLong { row: rows + row, length, capacity }
-            }
-            Self::EmptyRow { row } => Self::EmptyRow { row: rows + row },
-            other => other,
+            Self::RowTooLong { row, length, capacity } => Fault::of("row_too_long")
+                .row(*row)
+                .value(f64::from(*length))
+                .limit(f64::from(*capacity)),
+            Self::EmptyRow { row } => Fault::of("empty_row").row(*row).value(0.0),
+            Self::UnknownOverLong { .. } => Fault::of("unknown_over_long"),
+            Self::Column(error) => error.fault(),
         }
     }
 }

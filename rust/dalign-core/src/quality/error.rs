@@ -1,6 +1,6 @@
 //! What cannot be measured, or no limit.
 
-use crate::error::{ColumnError, CoreError};
+use crate::error::{ColumnError, CoreError, Fault};
 
 /// What cannot be measured, or no limit.
 ///
@@ -67,39 +67,17 @@ fn written(bound: Option<f64>) -> String {
 }
 
 impl CoreError for QualityError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::BadNgram => "bad_ngram",
-            Self::UnknownScript { .. } => "unknown_script",
-            Self::BlankPhrase { .. } => "blank_phrase",
-            Self::TooManyPhrases { .. } => "too_many_phrases",
-            Self::UnknownMeasure { .. } => "unknown_measure",
-            Self::BadLimit { .. } => "bad_limit",
-            Self::Column(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::BlankPhrase { row } => Some(*row),
-            Self::Column(error) => error.row(),
-            _ => None,
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::BadLimit { low, .. } => *low,
-            Self::Column(error) => error.value(),
-            _ => None,
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::BadLimit { high, .. } => *high,
-            Self::Column(error) => error.limit(),
-            _ => None,
+            Self::BadNgram => Fault::of("bad_ngram"),
+            Self::UnknownScript { .. } => Fault::of("unknown_script"),
+            Self::BlankPhrase { row } => Fault::of("blank_phrase").row(*row),
+            Self::TooManyPhrases { .. } => Fault::of("too_many_phrases"),
+            Self::UnknownMeasure { .. } => Fault::of("unknown_measure"),
+            Self::BadLimit { low, high, .. } => {
+                Fault { value: *low, limit: *high, ..Fault::of("bad_limit") }
+            }
+            Self::Column(error) => error.fault(),
         }
     }
 }

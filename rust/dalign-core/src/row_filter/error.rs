@@ -1,6 +1,6 @@
 //! What cannot be filtered.
 
-use crate::error::{ColumnError, CoreError};
+use crate::error::{ColumnError, CoreError, Fault};
 use crate::jsonl::JsonlError;
 use crate::seen::SpillError;
 
@@ -22,16 +22,8 @@ pub struct LengthError {
 }
 
 impl CoreError for LengthError {
-    fn kind(&self) -> &'static str {
-        "bad_length_limits"
-    }
-
-    fn value(&self) -> Option<f64> {
-        Some(self.min_chars as f64)
-    }
-
-    fn limit(&self) -> Option<f64> {
-        Some(self.max_chars as f64)
+    fn fault(&self) -> Fault {
+        Fault::of("bad_length_limits").value(self.min_chars as f64).limit(self.max_chars as f64)
     }
 }
 
@@ -61,17 +53,10 @@ pub enum BatchError {
 }
 
 impl CoreError for BatchError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::Row(error) => error.kind(),
-            Self::Spill(error) => error.kind(),
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::Row(error) => error.row(),
-            Self::Spill(_) => None,
+            Self::Row(error) => error.fault(),
+            Self::Spill(error) => error.fault(),
         }
     }
 }
@@ -99,24 +84,10 @@ pub enum ColumnFilterError {
 }
 
 impl CoreError for ColumnFilterError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::Column(error) => error.kind(),
-            Self::Spill(error) => error.kind(),
-        }
-    }
-
-    fn value(&self) -> Option<f64> {
-        match self {
-            Self::Column(error) => error.value(),
-            Self::Spill(_) => None,
-        }
-    }
-
-    fn limit(&self) -> Option<f64> {
-        match self {
-            Self::Column(error) => error.limit(),
-            Self::Spill(_) => None,
+            Self::Column(error) => error.fault(),
+            Self::Spill(error) => error.fault(),
         }
     }
 }

@@ -6,10 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::found::Found;
 use super::{Encoded, TokenizeError, Tokenizer};
+use crate::memory::{Pool, Room};
 
 /// Texts that a thread takes at a time: few enough to balance rows of uneven length over the
 /// threads, and for their ids to be copied while they are in the cache.
 const CHUNK: usize = 64;
+
+/// Texts of so many bytes have their ids written into memory of an earlier result, or into huge pages.
+const LARGE: usize = 8 << 20;
 
 /// The ids of a chunk of texts.
 #[derive(Debug, Default)]
@@ -48,16 +52,16 @@ impl Tokenizer {
         Ok(Encoded { ids, offsets })
     }
 
-    /// Hands the ids of all texts of a column to `write`, piece by piece in the order of the texts,
-    /// while others are encoded in parallel. Returns where each text's ids begin and end among all,
-    /// one more than texts.
+    /// As [`Tokenizer::encode_batch`], with the ids of many bytes of text in memory of the pool. Room for an id a byte
+    /// is mapped; what is not written takes no memory.
     ///
     /// # Errors
     ///
-    /// As [`Tokenizer::encode_batch`]; some ids may have been written then.
+    /// As [`Tokenizer::encode_batch`].
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use dalign_core::memory::Pool;
     /// use dalign_core::tokenize::Tokenizer;
     ///
     /// # let folder = tempfile::tempdir()?;
@@ -66,13 +70,43 @@ impl Tokenizer {
     /// #     "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
     /// #     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "no": 1}, "unk_token": "[UNK]"}}"#)?;
     /// let tokenizer = Tokenizer::from_file(&path)?;
-    /// let mut ids = Vec::new();
-    /// let offsets = tokenizer.encode_batch_to(&["no way", ""], |some| ids.extend(some))?;
-    /// assert_eq!((ids, offsets), (vec![1, 0], vec![0, 2, 2]));
+    /// let (ids, offsets) = tokenizer.encode_batch_in(&["no way", ""], &Pool::default())?;
+    /// assert_eq!((&*ids, &*offsets), (&[1, 0][..], &[0, 2, 2][..]));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn encode_batch_to(
+    pub fn encode_batch_in(
+        &self,
+        texts: &[&str],
+        pool: &Pool,
+    ) -> Result<(Room<u32>, Vec<u64>), TokenizeError> {
+        let bytes = texts.iter().map(|text| text.len()).sum();
+        if bytes < LARGE {
+            let Encoded { ids, offsets } = self.encode_batch(texts)?;
+            return Ok((Room::Small(ids), offsets));
+        }
+        let mut room = pool.lend::<u32>(bytes);
+        let (mut written, mut beyond) = (0, Vec::new());
+        let place = room.values();
+        let write = |ids: &[u32]| match place.get_mut(written..written + ids.len()) {
+            Some(place) if beyond.is_empty() => {
+                place.copy_from_slice(ids);
+                written += ids.len();
+            }
+            // Text that a normalizer made longer.
+            _ => beyond.extend_from_slice(ids),
+        };
+        let offsets = self.encode_batch_to(texts, write)?;
+        room.truncate(written);
+        let room =
+            if beyond.is_empty() { room } else { Room::Small([&room[..], &beyond].concat()) };
+        Ok((room, offsets))
+    }
+
+    /// Hands the ids of all texts of a column to `write`, piece by piece in the order of the texts,
+    /// while others are encoded in parallel; some may have been written when one cannot be encoded. Returns
+    /// where each text's ids begin and end among all, one more than texts.
+    fn encode_batch_to(
         &self,
         texts: &[&str],
         write: impl FnMut(&[u32]) + Send,

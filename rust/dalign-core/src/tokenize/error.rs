@@ -1,6 +1,6 @@
 //! What keeps a text from having token ids.
 
-use crate::error::CoreError;
+use crate::error::{CoreError, Fault};
 
 /// Why a text has no token ids.
 ///
@@ -40,18 +40,11 @@ pub enum TokenizeError {
 }
 
 impl CoreError for TokenizeError {
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::Unreadable { .. } => "unreadable_tokenizer",
-            Self::Unsupported { .. } => "unsupported_tokenizer",
-            Self::Unencodable { .. } => "unencodable_text",
-        }
-    }
-
-    fn row(&self) -> Option<usize> {
-        match self {
-            Self::Unencodable { row, .. } => Some(*row),
-            _ => None,
+            Self::Unreadable { .. } => Fault::of("unreadable_tokenizer"),
+            Self::Unsupported { .. } => Fault::of("unsupported_tokenizer"),
+            Self::Unencodable { row, .. } => Fault::of("unencodable_text").row(*row),
         }
     }
 }

@@ -3,7 +3,7 @@
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::label::{Label, Needs};
-use crate::error::CoreError;
+use crate::error::{CoreError, Fault};
 
 /// Names of sub-scores, as `compliance` or `reasoning quality`.
 ///
@@ -153,11 +153,7 @@ pub struct SubScoresError {
 }
 
 impl CoreError for SubScoresError {
-    fn kind(&self) -> &'static str {
-        "bad_sub_score"
-    }
-
-    fn row(&self) -> Option<usize> {
-        Some(self.row)
+    fn fault(&self) -> Fault {
+        Fault::of("bad_sub_score").row(self.row)
     }
 }

@@ -1,5 +1,5 @@
 use dalign_core::CoreError;
-use dalign_core::aggregate::{Aggregate, AggregateError, Method, count_states, reduce, summary};
+use dalign_core::aggregate::{Aggregate, AggregateError, Method, reduce, reduce_into};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -59,6 +59,7 @@ fn completions_in_even_blocks_are_reduced_as_each_alone() {
         Method::Quantile(0.3),
         Method::TrimmedMean(0.2),
         Method::LowerBound(0.9),
+        Method::Deviation,
     ];
     for k in [4_usize, 8, 16] {
         let mut scores: Vec<f64> =
@@ -72,12 +73,6 @@ fn completions_in_even_blocks_are_reduced_as_each_alone() {
                 let alone = reduce(group, &[0, k as u32], method, min_valid).unwrap();
                 assert_eq!(found[row], alone[0], "{method:?} of {k}, row {row}");
             }
-        }
-        let found = summary(&scores, &offsets, &[0.25], 1).unwrap();
-        for (row, group) in scores.chunks(k).enumerate() {
-            let alone = summary(group, &[0, k as u32], &[0.25], 1).unwrap();
-            assert_eq!((found.min[row], found.sd[row]), (alone.min[0], alone.sd[0]));
-            assert_eq!(found.quantiles[0][row], alone.quantiles[0][0]);
         }
     }
 }
@@ -99,20 +94,37 @@ fn a_lower_bound_is_the_mean_less_t_standard_errors() {
 }
 
 #[test]
-fn states_are_counted_by_completion() {
-    let states = ["ok", "refused", "ok", "missing"];
-    let counts = count_states(&states, &[0, 3, 3, 4], &["missing", "ok", "refused"]).unwrap();
-    assert_eq!(counts, [[0, 0, 1], [2, 0, 0], [1, 0, 0]]);
-    let error = count_states(&states, &[0, 4], &["ok", "refused"]).unwrap_err();
-    assert_eq!((error.kind(), error.row()), ("unknown_state", Some(3)));
-    assert_eq!(count_states(&states, &[0, 3], &["ok"]).unwrap_err().kind(), "bad_offsets");
+fn what_no_method_can_do_is_refused() {
+    for (name, parameter, kind, value) in [
+        ("quantile", Some(1.5), "bad_quantile", Some(1.5)),
+        ("trimmed_mean", Some(0.5), "bad_trim", Some(0.5)),
+        ("lower_bound", Some(1.0), "bad_level", Some(1.0)),
+        ("min", Some(0.5), "unknown_method", None),
+        ("mode", None, "unknown_method", None),
+    ] {
+        let error = Method::named(name, parameter).unwrap_err();
+        assert_eq!((error.kind(), error.value()), (kind, value), "{name}");
+    }
+    assert_eq!(Method::named("quantile", Some(f64::NAN)).unwrap_err().kind(), "bad_quantile");
+    let error = reduce(&[1.0], &[0, 1], Method::Min, 0).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.value(), error.limit()),
+        ("bad_min_valid", Some(0.0), Some(1.0))
+    );
 }
 
 #[test]
-fn a_share_outside_its_range_is_refused() {
-    assert_eq!(summary(&[1.0], &[0, 1], &[0.5, 1.5], 1).unwrap_err().kind(), "bad_quantile");
-    assert_eq!(summary(&[1.0], &[0, 1], &[f64::NAN], 1).unwrap_err().kind(), "bad_quantile");
-    assert_eq!(summary(&[1.0], &[0, 1], &[], 0).unwrap_err().kind(), "bad_min_valid");
+fn columns_of_another_length_than_the_completions_are_refused() {
+    let (mut one, mut two) = ([0.0], [0; 2]);
+    let error = reduce_into(&[1.0, 2.0], &[0, 1, 2], Method::Min, 1, &mut one, &mut two);
+    let error = error.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.value(), error.limit()),
+        ("length_mismatch", Some(1.0), Some(2.0))
+    );
+    let (mut score, mut short) = ([0.0; 2], [0]);
+    let error = reduce_into(&[1.0, 2.0], &[0, 1, 2], Method::Min, 1, &mut score, &mut short);
+    assert_eq!(error.unwrap_err().kind(), "length_mismatch");
 }
 
 #[test]
@@ -122,25 +134,31 @@ fn offsets_that_do_not_delimit_the_scores_are_refused() {
     }
 }
 
-/// What a summary says of one completion's scores, written out.
-fn plain(scores: &[f64], shares: &[f64]) -> (f64, f64, f64, Vec<f64>, u32) {
+/// What a method makes of one completion's valid scores, written out.
+fn plain(scores: &[f64], method: Method) -> f64 {
     let mut valid: Vec<f64> = scores.iter().copied().filter(|score| score.is_finite()).collect();
     let n = valid.len() as f64;
-    let mean = valid.iter().fold(0.0, |sum, score| sum + score) / n;
-    let squares = valid.iter().fold(0.0, |sum, score| sum + (score - mean) * (score - mean));
-    let sd = if valid.len() > 1 { (squares / (n - 1.0)).sqrt() } else { f64::NAN };
+    let mean = |values: &[f64]| values.iter().fold(0.0, |sum, it| sum + it) / values.len() as f64;
+    let whole = mean(&valid);
+    let squares = valid.iter().fold(0.0, |sum, score| sum + (score - whole) * (score - whole));
     valid.sort_by(f64::total_cmp);
-    let at = |share: &f64| {
+    let at = |share: f64| {
         let at = share * (n - 1.0);
         let (low, high) = (valid[at.floor() as usize], valid[at.ceil() as usize]);
         low + (high - low) * (at - at.floor())
     };
-    (valid[0], mean, sd, shares.iter().map(at).collect(), valid.len() as u32)
-}
-
-/// Equal to the last bit, or both no number; the sign of zero aside.
-fn same(a: f64, b: f64) -> bool {
-    a == b || (a.is_nan() && b.is_nan())
+    match method {
+        Method::Min => valid[0],
+        Method::Mean => whole,
+        Method::Median => at(0.5),
+        Method::Quantile(share) => at(share),
+        Method::TrimmedMean(share) => {
+            let cut = (share * n).floor() as usize;
+            mean(&valid[cut..valid.len() - cut])
+        }
+        Method::LowerBound(_) => panic!("see the test of printed tables"),
+        Method::Deviation => (squares / (n - 1.0)).sqrt(),
+    }
 }
 
 proptest! {
@@ -148,10 +166,10 @@ proptest! {
 
     // Groups on both sides of the 32 judgements that are sorted side by side, and blocks of 32.
     #[test]
-    fn a_summary_is_that_of_the_written_out_formulas(
+    fn each_method_is_its_written_out_formula_in_both_widths(
         groups in prop::collection::vec(
             prop::collection::vec(prop::option::weighted(0.9, -9.0_f32..9.0), 0..40), 0..50),
-        shares in prop::collection::vec(0.0_f64..=1.0, 0..3),
+        share in 0.0_f64..=1.0,
         k in prop::option::of(0_usize..20),
         min_valid in 1_u32..4,
     ) {
@@ -166,29 +184,29 @@ proptest! {
             .collect();
         let (scores, offsets) = columns(&groups);
         let singles: Vec<f32> = scores.iter().map(|&score| score as f32).collect();
-        let found = summary(&scores, &offsets, &shares, min_valid).unwrap();
-        let from_singles = summary(&singles, &offsets, &shares, min_valid).unwrap();
-        prop_assert_eq!(format!("{found:?}"), format!("{from_singles:?}"));
-        for (row, ends) in offsets.windows(2).enumerate() {
-            let group = &scores[ends[0] as usize..ends[1] as usize];
-            let n_valid = group.iter().filter(|score| score.is_finite()).count() as u32;
-            prop_assert_eq!(found.n_valid[row], n_valid);
-            if n_valid < min_valid {
-                let numbers = [found.min[row], found.mean[row], found.sd[row]];
-                prop_assert!(numbers.iter().all(|number| number.is_nan()));
-                prop_assert!(found.quantiles.iter().all(|column| column[row].is_nan()));
-                continue;
-            }
-            let (min, mean, sd, quantiles, _) = plain(group, &shares);
-            prop_assert!(same(found.min[row], min));
-            prop_assert!(same(found.mean[row], mean), "{} {}", found.mean[row], mean);
-            prop_assert!(same(found.sd[row], sd), "{} {}", found.sd[row], sd);
-            for (column, wanted) in found.quantiles.iter().zip(quantiles) {
-                prop_assert!(same(column[row], wanted), "{} {}", column[row], wanted);
+        for method in [
+            Method::Min,
+            Method::Mean,
+            Method::Median,
+            Method::Quantile(share),
+            Method::TrimmedMean(share / 2.1),
+            Method::Deviation,
+        ] {
+            let found = reduce(&scores, &offsets, method, min_valid).unwrap();
+            prop_assert_eq!(&found, &reduce(&singles, &offsets, method, min_valid).unwrap());
+            for (row, ends) in offsets.windows(2).enumerate() {
+                let group = &scores[ends[0] as usize..ends[1] as usize];
+                let n_valid = group.iter().filter(|score| score.is_finite()).count() as u32;
+                prop_assert_eq!(found[row].n_valid, n_valid);
+                let least = if method == Method::Deviation { min_valid.max(2) } else { min_valid };
+                prop_assert_eq!(found[row].score.is_some(), n_valid >= least);
+                if let Some(score) = found[row].score {
+                    // Zero has two signs.
+                    prop_assert!(score == plain(group, method), "{method:?} {score}");
+                }
             }
         }
     }
-
 }
 
 proptest! {
@@ -223,6 +241,7 @@ proptest! {
             Method::Quantile(share),
             Method::TrimmedMean(share / 2.1),
             Method::LowerBound(0.9),
+            Method::Deviation,
         ];
         for method in methods {
             let run = |groups: &[_]| {

@@ -1,6 +1,7 @@
 use dalign_core::CoreError;
 use dalign_core::gather::{Packing, Token, position_ids};
 use dalign_core::layout::{Segments, assemble};
+use dalign_core::memory::Pool;
 use dalign_core::pack::OverLong;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -44,15 +45,15 @@ fn pack(case: &Case) -> Result<(Table, Vec<u32>), Box<dyn CoreError>> {
     let lengths: Vec<u32> = case.input_ids.iter().map(|row| row.len() as u32).collect();
     let packing = Packing::new(&lengths, case.capacity, OverLong::named(&case.rule).unwrap())
         .map_err(|error| -> Box<dyn CoreError> { Box::new(error) })?;
-    let ids = slices(&case.input_ids);
+    let (ids, pool) = (slices(&case.input_ids), Pool::default());
     let labels = match (&case.labels, &case.train_mask) {
-        (Some(labels), _) => Some(packing.labels(&slices(labels)).map_err(boxed)?),
-        (_, Some(mask)) => Some(packing.labels_where(&ids, &slices(mask)).map_err(boxed)?),
+        (Some(labels), _) => Some(packing.labels(&slices(labels), &pool).map_err(boxed)?),
+        (_, Some(mask)) => Some(packing.labels_where(&ids, &slices(mask), &pool).map_err(boxed)?),
         _ => None,
     };
     let sequences = &packing.plan().bin_offsets;
     let table = Table {
-        input_ids: lists(&packing.gather(&ids).map_err(boxed)?, packing.bin_offsets()),
+        input_ids: lists(&packing.gather(&ids, &pool).map_err(boxed)?, packing.bin_offsets()),
         labels: labels.map(|labels| lists(&labels, packing.bin_offsets())),
         seq_lengths: lists(packing.sequence_lengths(), sequences),
         sequence_starts: lists(&packing.sequence_starts(), sequences),
@@ -86,7 +87,10 @@ fn every_case_of_the_table_holds() {
 #[test]
 fn a_column_with_fewer_rows_is_refused() {
     let packing = Packing::new(&[1, 1], 8, OverLong::Error).unwrap();
-    assert_eq!(packing.gather::<i32>(&[&[1]]).unwrap_err().kind(), "length_mismatch");
+    assert_eq!(
+        packing.gather::<i32>(&[&[1]], &Pool::default()).unwrap_err().kind(),
+        "length_mismatch"
+    );
 }
 
 #[test]
@@ -127,11 +131,11 @@ proptest! {
         };
         let packed = assemble(&segments, packing.plan(), 12).unwrap();
 
-        let gathered = packing.gather(&slices(&ids)).unwrap();
+        let gathered = packing.gather(&slices(&ids), &Pool::default()).unwrap();
         let widened: Vec<i64> = gathered.iter().copied().map(i64::from).collect();
         prop_assert_eq!(widened, packed.input_ids);
-        let labels = packing.labels_where(&slices(&ids), &slices(&mask)).unwrap();
-        prop_assert_eq!(&labels, &packed.labels);
+        let labels = packing.labels_where(&slices(&ids), &slices(&mask), &Pool::default()).unwrap();
+        prop_assert_eq!(&*labels, &packed.labels[..]);
         let positions = position_ids(&[packing.sequence_lengths()]).values;
         let widened: Vec<i64> = positions.iter().copied().map(i64::from).collect();
         prop_assert_eq!(widened, packed.position_ids);
@@ -142,7 +146,7 @@ proptest! {
             .map(|(ids, mask)| ids.iter().zip(mask)
                 .map(|(&id, &trained)| if trained { i64::from(id) } else { -100 }).collect())
             .collect();
-        prop_assert_eq!(packing.labels(&slices(&given)).unwrap(), labels);
+        prop_assert_eq!(&*packing.labels(&slices(&given), &Pool::default()).unwrap(), &*labels);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-use dalign_core::ids::{digest, row_id, row_ids};
+use dalign_core::CoreError;
+use dalign_core::ids::{Parent, digest, row_id, row_ids};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -30,10 +31,32 @@ fn the_digest_is_blake3() {
 
 #[test]
 fn a_column_of_another_length_is_refused() {
-    assert!(row_ids(&["p"], "base", &[]).is_err());
+    for (parents, indices) in [(&["p"][..], &[][..]), (&[], &[0]), (&["p", "q"], &[0, 1, 2])] {
+        let all = [Parent::Same("7"), Parent::Each(parents)];
+        let error = row_ids(&all, "base", indices).unwrap_err();
+        assert_eq!(error.kind(), "length_mismatch");
+        assert_eq!(error.value(), Some(parents.len() as f64));
+        assert_eq!(error.limit(), Some(indices.len() as f64));
+    }
 }
 
 proptest! {
+    // Sizes on both sides of the 1,024 rows that a thread takes at a time.
+    #[test]
+    fn a_column_of_ids_is_its_rows(
+        rows in prop::collection::vec(("[a-c]{0,3}", 0_u64..9), 0..2_100),
+        (seed, variant) in ("[0-9]{0,3}", "[a-c]{0,3}"),
+    ) {
+        let texts: Vec<&str> = rows.iter().map(|(text, _)| text.as_str()).collect();
+        let indices: Vec<u64> = rows.iter().map(|&(_, index)| index).collect();
+        let one = row_ids(&[Parent::Each(&texts)], &variant, &indices).unwrap();
+        let two = row_ids(&[Parent::Same(&seed), Parent::Each(&texts)], &variant, &indices).unwrap();
+        for (row, (text, index)) in rows.iter().enumerate() {
+            prop_assert_eq!(&one[row], &row_id(&[text], &variant, *index));
+            prop_assert_eq!(&two[row], &row_id(&[&seed, text], &variant, *index));
+        }
+    }
+
     #[test]
     fn different_origins_have_different_ids(
         a in (prop::collection::vec("[ab]{0,2}", 0..3), "[ab]{0,2}", 0_u64..2),
