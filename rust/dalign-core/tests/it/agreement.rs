@@ -119,3 +119,55 @@ fn what_cannot_be_compared_has_no_agreement() {
     );
     assert_eq!(Scale::named("ratio").unwrap_err().kind(), "unknown_scale");
 }
+
+#[test]
+fn failed_judgements_take_no_part() {
+    let scores = [3.0, 3.0, NONE, 7.0, NONE, 7.0];
+    for scale in [Scale::Nominal, Scale::Ordinal, Scale::Interval] {
+        assert_eq!(krippendorff_alpha(&scores, &[0, 3, 6], scale).unwrap(), Some(1.0));
+    }
+    let reliability = split_half(&scores, &[0, 3, 6], 20, 1).unwrap().unwrap();
+    assert!((reliability - 1.0).abs() < 1e-12, "{reliability}");
+}
+
+/// Units of two to five scores each.
+fn units() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    prop::collection::vec(prop::collection::vec(0_u8..6, 2..6), 0..9)
+}
+
+fn flat(units: &[Vec<u8>], score: impl Fn(u8) -> f64) -> (Vec<f64>, Vec<u64>) {
+    let mut offsets = vec![0];
+    for unit in units {
+        offsets.push(offsets[offsets.len() - 1] + unit.len() as u64);
+    }
+    (units.iter().flatten().copied().map(score).collect(), offsets)
+}
+
+proptest! {
+    #[test]
+    fn on_an_ordinal_scale_only_the_order_matters_and_on_an_interval_scale_no_unit_does(units in units()) {
+        let alpha = |scale, score: fn(u8) -> f64| {
+            let (scores, offsets) = flat(&units, score);
+            krippendorff_alpha(&scores, &offsets, scale).unwrap()
+        };
+        let same = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => (a - b).abs() < 1e-9,
+            (a, b) => a == b,
+        };
+        prop_assert!(same(alpha(Scale::Ordinal, f64::from), alpha(Scale::Ordinal, |score| f64::from(score).exp())));
+        prop_assert!(same(alpha(Scale::Interval, f64::from), alpha(Scale::Interval, |score| 32.0 - 4.0 * f64::from(score))));
+    }
+
+    #[test]
+    fn reliability_is_at_most_one_and_one_where_judgements_are_equal(units in units(), seed: u64) {
+        let (scores, offsets) = flat(&units, f64::from);
+        let found = split_half(&scores, &offsets, 5, seed).unwrap();
+        prop_assert!(found.is_none_or(|found| found <= 1.0 + 1e-9));
+        let alike: Vec<Vec<u8>> = units.iter().map(|unit| vec![unit[0]; unit.len()]).collect();
+        let (scores, offsets) = flat(&alike, f64::from);
+        let varies = alike.iter().any(|unit| unit[0] != alike[0][0]);
+        let found = split_half(&scores, &offsets, 5, seed).unwrap();
+        prop_assert_eq!(found.is_some(), varies);
+        prop_assert!(found.is_none_or(|found| (found - 1.0).abs() < 1e-9));
+    }
+}

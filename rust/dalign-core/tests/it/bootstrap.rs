@@ -125,3 +125,82 @@ proptest! {
         prop_assert!(least <= found.low && found.low <= found.high && found.high <= most);
     }
 }
+
+/// Values, each with the label of one of four clusters.
+fn clustered() -> impl Strategy<Value = Vec<(f64, u64)>> {
+    prop::collection::vec((-9.0_f64..9.0, 0_u64..4), 1..40)
+}
+
+fn methods() -> impl Strategy<Value = Method> {
+    prop::sample::select(vec![Method::Percentile, Method::Bca])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn an_interval_lies_within_the_means_of_the_clusters(rows in clustered(), method in methods()) {
+        let settings = Settings { n_resamples: 200, level: 0.9, seed: 5, method };
+        let (values, clusters): (Vec<f64>, Vec<u64>) = rows.iter().copied().unzip();
+        let found = mean(&values, &clusters, None, settings).unwrap();
+        prop_assert!(close(found.mean, values.iter().sum::<f64>() / values.len() as f64, 1e-9));
+        let means: Vec<f64> = (0..4)
+            .map(|label| rows.iter().filter(|row| row.1 == label).map(|row| row.0).collect::<Vec<_>>())
+            .filter(|values| !values.is_empty())
+            .map(|values| values.iter().sum::<f64>() / values.len() as f64)
+            .collect();
+        prop_assert_eq!(found.interval.is_none(), means.len() == 1);
+        if let Some(Interval { low, high }) = found.interval {
+            let least = means.iter().copied().fold(f64::INFINITY, f64::min) - 1e-9;
+            let most = means.iter().copied().fold(f64::NEG_INFINITY, f64::max) + 1e-9;
+            prop_assert!(least <= low && low <= high && high <= most, "{low} {high} {means:?}");
+        }
+    }
+
+    #[test]
+    fn a_difference_is_the_mean_of_the_differences(
+        rows in clustered(),
+        others in prop::collection::vec(-9.0_f64..9.0, 40),
+        method in methods(),
+    ) {
+        let settings = Settings { n_resamples: 100, level: 0.9, seed: 3, method };
+        let (a, clusters): (Vec<f64>, Vec<u64>) = rows.iter().copied().unzip();
+        let b = &others[..a.len()];
+        let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+        let paired = difference(&a, b, &clusters, None, settings).unwrap();
+        prop_assert_eq!(paired, mean(&differences, &clusters, None, settings).unwrap());
+    }
+
+    #[test]
+    fn a_constant_difference_has_an_interval_without_width(
+        values in prop::collection::vec(-9_i32..9, 2..30),
+        shift in -5_i32..5,
+        method in methods(),
+    ) {
+        let settings = Settings { n_resamples: 100, level: 0.95, seed: 1, method };
+        let b: Vec<f64> = values.iter().copied().map(f64::from).collect();
+        let a: Vec<f64> = b.iter().map(|value| value + f64::from(shift)).collect();
+        let clusters: Vec<u64> = (0..a.len() as u64).collect();
+        let found = difference(&a, &b, &clusters, None, settings).unwrap();
+        let shift = f64::from(shift);
+        prop_assert_eq!(found, Estimate { mean: shift, interval: Some(Interval { low: shift, high: shift }) });
+    }
+
+    // Powers of two and whole numbers, so that no rounding comes in between.
+    #[test]
+    fn ends_move_and_stretch_as_the_values_do(
+        rows in prop::collection::vec((-64_i32..64, 0_u64..6), 2..30),
+        seed: u64,
+    ) {
+        let settings = Settings { n_resamples: 60, level: 0.9, seed, method: Method::Percentile };
+        let clusters: Vec<u64> = rows.iter().map(|row| row.1).collect();
+        let of = |scale: f64| {
+            let values: Vec<f64> = rows.iter().map(|row| f64::from(row.0) * scale).collect();
+            mean(&values, &clusters, None, settings).unwrap()
+        };
+        let (one, four) = (of(1.0), of(4.0));
+        prop_assert_eq!(four.mean, one.mean * 4.0);
+        let stretched = one.interval.map(|it| Interval { low: it.low * 4.0, high: it.high * 4.0 });
+        prop_assert_eq!(four.interval, stretched);
+    }
+}

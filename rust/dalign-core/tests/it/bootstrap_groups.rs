@@ -126,3 +126,37 @@ proptest! {
         prop_assert!((found.1 - end(1.0 - tail)).abs() < 1e-9, "{} {}", found.1, end(1.0 - tail));
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_group_has_its_interval_whatever_stands_after_it(
+        sizes in prop::collection::vec(1_usize..9, 0..5),
+        scores in prop::collection::vec(0_u8..6, 50),
+        method in prop::sample::select(vec![Method::Percentile, Method::Bca]),
+    ) {
+        let settings = Settings { n_resamples: 100, level: 0.9, seed: 11, method };
+        let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
+        let mut offsets = vec![0_u64];
+        for size in sizes {
+            offsets.push(offsets[offsets.len() - 1] + size as u64);
+        }
+        let count = offsets[offsets.len() - 1] as usize;
+        let alone = groups(&scores[..count], &offsets, settings).unwrap();
+        let exact = exact_groups(&scores[..count], &offsets, 0.9).unwrap();
+        offsets.push(offsets[offsets.len() - 1] + 2);
+        let more = groups(&scores[..count + 2], &offsets, settings).unwrap();
+        prop_assert_eq!(&more[..alone.len()], &alone[..]);
+        for ((drawn, exact), delimits) in alone.iter().zip(&exact).zip(offsets.windows(2)) {
+            let group = &scores[delimits[0] as usize..delimits[1] as usize];
+            prop_assert_eq!((drawn.interval.is_none(), exact.interval.is_none()), (group.len() == 1, group.len() == 1));
+            prop_assert!((drawn.mean - exact.mean).abs() < 1e-12);
+            let least = group.iter().copied().fold(f64::INFINITY, f64::min) - 1e-9;
+            let most = group.iter().copied().fold(f64::NEG_INFINITY, f64::max) + 1e-9;
+            for (low, high) in [drawn, exact].iter().filter(|it| it.interval.is_some()).map(|it| ends(it)) {
+                prop_assert!(least <= low && low <= high && high <= most);
+            }
+        }
+    }
+}

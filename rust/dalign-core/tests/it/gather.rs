@@ -150,6 +150,49 @@ proptest! {
     }
 
     #[test]
+    fn every_token_comes_back_where_the_plan_says(
+        rows in prop::collection::vec(prop::collection::vec(0_i64..99, 2..10), 0..40),
+        capacity in 2_u32..13,
+        rule in prop::sample::select(vec![OverLong::Drop, OverLong::Mask]),
+    ) {
+        let lengths: Vec<u32> = rows.iter().map(|row| row.len() as u32).collect();
+        let (packing, pool) = (Packing::new(&lengths, capacity, rule).unwrap(), Pool::default());
+        let ids = packing.gather(&slices(&rows), &pool).unwrap();
+        let labels = packing.labels(&slices(&rows), &pool).unwrap();
+        let (mut at, mut seen) = (0, Vec::new());
+        for (&row, &length) in packing.plan().row_order.iter().zip(packing.sequence_lengths()) {
+            let (row, length) = (row as usize, length as usize);
+            prop_assert_eq!(&ids[at..at + length], &rows[row][..length]);
+            let expected = if rows[row].len() > length {
+                vec![-100; length]
+            } else {
+                [&[-100], &rows[row][1..]].concat()
+            };
+            prop_assert_eq!(&labels[at..at + length], &expected[..]);
+            at += length;
+            seen.push(row as u32);
+        }
+        prop_assert_eq!(at, packing.tokens());
+        // Bins hold no more than they may, and starts count within each.
+        let starts = packing.sequence_starts();
+        for (bin, tokens) in packing.plan().bin_offsets.windows(2).zip(packing.bin_offsets().windows(2)) {
+            let lengths = &packing.sequence_lengths()[bin[0] as usize..bin[1] as usize];
+            prop_assert_eq!(u64::from(lengths.iter().sum::<u32>()), tokens[1] - tokens[0]);
+            prop_assert!(tokens[1] - tokens[0] <= u64::from(capacity));
+            let mut start = 0;
+            for (&found, &length) in starts[bin[0] as usize..bin[1] as usize].iter().zip(lengths) {
+                prop_assert_eq!(found, start);
+                start += length;
+            }
+        }
+        if rule == OverLong::Drop {
+            seen.extend(packing.over_long());
+        }
+        seen.sort_unstable();
+        prop_assert_eq!(seen, (0..rows.len() as u32).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn over_long_rows_are_named_and_no_other_row_is_missing(
         lengths in prop::collection::vec(1_u32..30, 0..100),
         rule in prop::sample::select(vec![OverLong::Drop, OverLong::Mask]),

@@ -82,3 +82,30 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn a_text_shares_every_run_with_itself_and_none_that_the_user_wrote(text in "\\PC{0,60}", other in "\\PC{0,60}", n in 1_usize..5) {
+        let index = NgramIndex::new(&[&text], n).unwrap();
+        let found = index.overlap(&text, None);
+        prop_assert_eq!(found.shared, found.ngrams);
+        if let Some(run) = found.longest {
+            prop_assert!(text.get(run.start..run.end).is_some_and(|run| !run.is_empty()));
+        }
+        prop_assert_eq!(NgramIndex::new(&[&other], n).unwrap().overlap(&text, Some(&text)).shared, 0);
+    }
+
+    #[test]
+    fn a_column_is_its_rows(
+        texts in prop::collection::vec("[ab]?( [ab]){0,9}", 0..6),
+        reference in "[ab]( [ab]){0,9}",
+        has_own: bool,
+    ) {
+        let index = NgramIndex::new(&[&reference], 2).unwrap();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let own: Vec<&str> = texts.iter().rev().copied().collect();
+        let own = has_own.then_some(&own[..]);
+        let rows: Vec<_> = texts.iter().enumerate().map(|(row, text)| index.overlap(text, own.map(|own| own[row]))).collect();
+        prop_assert_eq!(index.overlap_column(&texts, own).unwrap(), rows);
+    }
+}

@@ -271,3 +271,23 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn a_limit_is_broken_beyond_it_and_a_missing_value_breaks_nothing(
+        values in prop::collection::vec(prop::option::of(0.0_f64..100.0), 1..9),
+        (least, most) in (0.0_f64..50.0, 50.0_f64..100.0),
+    ) {
+        let column: Vec<f64> = values.iter().map(|value| value.unwrap_or(f64::NAN)).collect();
+        let between = Limit::new("answer_chars", Some(least), Some(most)).unwrap();
+        let reason = |value: f64| match value {
+            value if value < least => Some(Reason::TooShort),
+            value if value > most => Some(Reason::TooLong),
+            _ => None,
+        };
+        let expected: Vec<_> = values.iter().map(|value| value.and_then(reason)).collect();
+        prop_assert_eq!(first_reasons(&[between], &[&column]).unwrap(), expected);
+        // On both ends themselves nothing is broken.
+        prop_assert_eq!(first_reasons(&[between], &[&[least, most]]).unwrap(), [None, None]);
+    }
+}

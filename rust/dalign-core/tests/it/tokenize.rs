@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use dalign_core::CoreError;
+use dalign_core::memory::Pool;
 use dalign_core::tokenize::{TokenizeError, Tokenizer, unsettled_rows};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -237,4 +238,50 @@ proptest! {
             prop_assert_eq!(&encoded.ids[ends[0] as usize..ends[1] as usize], ids(tokenizer, text));
         }
     }
+}
+
+#[test]
+fn the_ids_of_a_large_column_are_those_of_its_rows() {
+    // 8 MiB of text go into memory of a pool; the word of seven bytes is one id, white space another.
+    let row = "hello ".repeat(1_000);
+    let texts = vec![row.as_str(); (8 << 20) / row.len() + 2];
+    let pool = Pool::default();
+    let one = COMPLETE.encode_batch(&texts[..1]).unwrap();
+    for _ in 0..2 {
+        let (found, offsets) = COMPLETE.encode_batch_in(&texts, &pool).unwrap();
+        assert_eq!(offsets.len(), texts.len() + 1);
+        assert!(offsets.windows(2).all(|ends| ends[1] - ends[0] == one.ids.len() as u64));
+        assert!(found.chunks(one.ids.len()).all(|ids| ids == one.ids));
+        assert_eq!(found.len(), one.ids.len() * texts.len());
+        drop(found);
+        assert!(pool.kept() >= 4 * (8 << 20), "an id a byte was mapped, and comes back");
+    }
+}
+
+#[test]
+fn text_that_a_normalizer_makes_longer_has_all_its_ids() {
+    let mut config = byte_level(&[]);
+    config["normalizer"] = json!({"type": "NFKC"});
+    // One letter of three bytes that stands for four words, of more ids than bytes.
+    let text = "\u{fdfa}".repeat(20);
+    let texts = vec![text.as_str(); (8 << 20) / text.len() + 1];
+    let longer = tokenizer(&config);
+    let one = longer.encode_batch(&texts[..1]).unwrap().ids;
+    assert!(one.len() > text.len());
+    let (found, offsets) = longer.encode_batch_in(&texts, &Pool::default()).unwrap();
+    assert_eq!(offsets[texts.len()] as usize, one.len() * texts.len());
+    assert!(found.chunks(one.len()).all(|ids| ids == one));
+}
+
+#[test]
+fn few_characters_are_unsettled_and_no_common_script_has_one() {
+    let common = ["é", "я", "ن", "ह", "ไ", "日", "か", "한", "🙂", "€", "—", "½", "Ω", "א", "ə"];
+    assert_eq!(unsettled_rows(&common), [0_u32; 0]);
+    // The first and last of a run, and their neighbours.
+    let edges = ["\u{1093f}", "\u{10940}", "\u{10959}", "\u{1095a}"];
+    assert_eq!(unsettled_rows(&edges), [1, 2]);
+    let every: Vec<String> = ('\0'..=char::MAX).map(String::from).collect();
+    let every: Vec<&str> = every.iter().map(String::as_str).collect();
+    let unsettled = unsettled_rows(&every);
+    assert!(unsettled.len() < 6_000 && unsettled.is_sorted());
 }

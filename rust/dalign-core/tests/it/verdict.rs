@@ -93,3 +93,48 @@ proptest! {
         prop_assert_eq!(parse_column(&replies, scale), rows);
     }
 }
+
+/// The digits and the full stop in full width.
+fn wide(text: &str) -> String {
+    let widen = |it: char| match it {
+        '0'..='9' | '.' => char::from_u32(u32::from(it) + 0xfee0).unwrap(),
+        other => other,
+    };
+    text.chars().map(widen).collect()
+}
+
+proptest! {
+    #[test]
+    fn the_last_score_is_the_verdict_in_any_width(
+        scores in prop::collection::vec(0_u32..=1_300, 1..5),
+        form in prop::sample::select(vec![
+            "score: {}", "<score>{}</score>", "{\"score\": {}}", "**Rating:** {}/10", "```json\n{\"score\": {}}\n```",
+        ]),
+    ) {
+        let scale = Scale::new(0.0, 10.0).unwrap();
+        let written = |score: &u32| form.replacen("{}", &(f64::from(*score) / 100.0).to_string(), 1);
+        let reply = scores.iter().map(written).collect::<Vec<_>>().join("\n");
+        let last = f64::from(scores[scores.len() - 1]) / 100.0;
+        let expected = if last <= 10.0 { (State::Ok, Some(last)) } else { (State::OutOfRange, None) };
+        let spread: String = reply.chars().flat_map(|it| [it, '\u{200b}']).collect();
+        for text in [wide(&reply), spread, format!("<think>score: 3</think>{reply}"), reply] {
+            let found = parse(&text, scale);
+            prop_assert_eq!((found.state, found.score), expected, "{}", text);
+        }
+    }
+
+    #[test]
+    fn a_stance_on_a_line_of_its_own_is_heard_beside_any_score(
+        agrees: bool,
+        score in 0_u8..=10,
+        form in prop::sample::select(vec!["I {}.", "{}", "Stance: {}", "<stance>{}</stance>", "**{}**"]),
+    ) {
+        let (word, stance) =
+            if agrees { ("Agree", Stance::Agree) } else { ("Disagree", Stance::Disagree) };
+        for word in [word.to_owned(), word.to_lowercase(), word.to_uppercase()] {
+            let reply = format!("{}\nScore: {score}", form.replacen("{}", &word, 1));
+            let found = parse(&reply, Scale::new(0.0, 10.0).unwrap());
+            prop_assert_eq!((found.stance, found.score), (Some(stance), Some(f64::from(score))), "{}", reply);
+        }
+    }
+}
