@@ -62,14 +62,13 @@ def deduplicate_rows(source: Path, _rows: int) -> Callable[[], object]:
 
 
 def filter_call(source: Path, *, deduplicate: bool) -> Callable[[], object]:
-    from dalign.data.row_checks import Form, FormCheck
-    from dalign.data.row_files import open_rows, sift
-    from dalign.progress import Silent
+    from dalign.files.sift import FileJob
+    from dalign.filter.file import Fields, Form, Wanted, filter_file
 
-    form = Form("completion", min_chars=1, max_chars=5_000)
-    check = FormCheck(form, HASHES_MIB, dedup=deduplicate)
-    rows, kept = open_rows(source, 2 * HASHES_MIB), source.with_name("kept.jsonl")
-    return lambda: sift(rows, kept, form.fields, check, Silent(), "filter")
+    # Half of it is for hashes.
+    job = FileJob("filter", source, source.with_name("kept.jsonl"), 2 * HASHES_MIB, force=True)
+    form = Form(min_chars=1, max_chars=5_000)
+    return lambda: filter_file(job, Fields(), form, Wanted(), dedup=deduplicate)
 
 
 def pack_rows(_source: Path, rows: int) -> Callable[[], object]:

@@ -149,14 +149,18 @@ def filtered(
     rows = _core.RowFilter(*rules)
     kept_lines, dropped_lines = _core.LineWriter(kept), _core.LineWriter(dropped)
     found: list[tuple[str | None, str | None]] = []
-    for batch in _core.JsonlReader(source, ["a"], batch_bytes):
-        mask, why, details = rows.check_batch(batch, "a")
-        assert mask.tolist() == [reason is None for reason in texts(why)]
-        found += list(zip(texts(why), texts(details), strict=True))
-        kept_lines.write(batch, mask)
-        dropped_lines.write_dropped(batch, mask, why, details)
-    kept_lines.finish()
-    dropped_lines.finish()
+    try:
+        for batch in _core.JsonlReader(source, ["a"], batch_bytes):
+            mask, why, details = rows.check_batch(batch, "a")
+            assert mask.tolist() == [reason is None for reason in texts(why)]
+            found += list(zip(texts(why), texts(details), strict=True))
+            kept_lines.write(batch, mask)
+            dropped_lines.write_dropped(batch, mask, why, details)
+        kept_lines.finish()
+        dropped_lines.finish()
+    finally:
+        # The traceback of an error would hold on to them.
+        del kept_lines, dropped_lines
     return found
 
 

@@ -41,18 +41,12 @@ def well_formed(completion: str) -> bool:
 
 def dalign(inputs: Path, out: Path, _seed: int) -> Work:
     """What `dalign data filter` runs: rows read, looked at and written batch by batch."""
-    from dalign.data.row_checks import Form, FormCheck
-    from dalign.data.row_files import open_rows, sift
-    from dalign.progress import Silent
+    from dalign.files.sift import FileJob
+    from dalign.filter.file import Fields, Form, Wanted, filter_file
 
-    form = Form("completion", (OPEN, CLOSE), min_chars=SHORTEST, max_chars=LONGEST)
-
-    def run() -> object:
-        check = FormCheck(form, MEMORY_MIB // 2, dedup=True)
-        rows = open_rows(inputs / FILE, MEMORY_MIB)
-        return sift(rows, out / KEPT, form.fields, check, Silent(), "filter")
-
-    return Work(run, lambda _: None)
+    job = FileJob("filter", inputs / FILE, out / KEPT, MEMORY_MIB, force=True)
+    form = Form((OPEN, CLOSE), min_chars=SHORTEST, max_chars=LONGEST)
+    return Work(lambda: filter_file(job, Fields(), form, Wanted(), dedup=True), lambda _: None)
 
 
 def by_lines(inputs: Path, out: Path, completion_of: Callable[[bytes], str]) -> Work:

@@ -85,7 +85,15 @@ impl Tokenizer {
             let Encoded { ids, offsets } = self.encode_batch(texts)?;
             return Ok((Room::Small(ids), offsets));
         }
-        let mut room = pool.lend::<u32>(bytes);
+        self.encode_to_room(texts, pool.lend(bytes))
+    }
+
+    /// The ids in a room, or in memory of their own where there are more of them.
+    fn encode_to_room(
+        &self,
+        texts: &[&str],
+        mut room: Room<u32>,
+    ) -> Result<(Room<u32>, Vec<u64>), TokenizeError> {
         let (mut written, mut beyond) = (0, Vec::new());
         let place = room.values();
         let write = |ids: &[u32]| match place.get_mut(written..written + ids.len()) {
@@ -223,4 +231,34 @@ impl<W: FnMut(&[u32])> InOrder<W> {
 
 fn locked<T>(ordered: &Mutex<T>) -> MutexGuard<'_, T> {
     ordered.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHUNK, Encoded, Tokenizer};
+    use crate::memory::{Pool, Room};
+
+    #[test]
+    fn ids_for_which_a_room_is_too_small_are_all_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        let config = r#"{"version": "1.0", "added_tokens": [], "normalizer": {"type": "NFKC"},
+            "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null,
+            "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "no": 1}, "unk_token": "[UNK]"}}"#;
+        std::fs::write(&path, config).unwrap();
+        let tokenizer = Tokenizer::from_file(&path).unwrap();
+        // One letter of three bytes that stands for four words.
+        let longer = "\u{fdfa}";
+        for texts in [0, 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
+            let texts = ["no", longer].repeat(texts);
+            let Encoded { ids, offsets } = tokenizer.encode_batch(&texts).unwrap();
+            assert_eq!(ids.len(), texts.len() / 2 * 5);
+            for room in [0, 1, ids.len() / 2, ids.len(), ids.len() + 7] {
+                let found = tokenizer.encode_to_room(&texts, Room::Small(vec![9; room])).unwrap();
+                assert_eq!((&*found.0, &found.1), (&ids[..], &offsets));
+            }
+            let found = tokenizer.encode_batch_in(&texts, &Pool::default()).unwrap();
+            assert_eq!((&*found.0, &found.1), (&ids[..], &offsets));
+        }
+    }
 }

@@ -259,21 +259,6 @@ fn the_ids_of_a_large_column_are_those_of_its_rows() {
 }
 
 #[test]
-fn text_that_a_normalizer_makes_longer_has_all_its_ids() {
-    let mut config = byte_level(&[]);
-    config["normalizer"] = json!({"type": "NFKC"});
-    // One letter of three bytes that stands for four words, of more ids than bytes.
-    let text = "\u{fdfa}".repeat(20);
-    let texts = vec![text.as_str(); (8 << 20) / text.len() + 1];
-    let longer = tokenizer(&config);
-    let one = longer.encode_batch(&texts[..1]).unwrap().ids;
-    assert!(one.len() > text.len());
-    let (found, offsets) = longer.encode_batch_in(&texts, &Pool::default()).unwrap();
-    assert_eq!(offsets[texts.len()] as usize, one.len() * texts.len());
-    assert!(found.chunks(one.len()).all(|ids| ids == one));
-}
-
-#[test]
 fn few_characters_are_unsettled_and_no_common_script_has_one() {
     let common = ["é", "я", "ن", "ह", "ไ", "日", "か", "한", "🙂", "€", "—", "½", "Ω", "א", "ə"];
     assert_eq!(unsettled_rows(&common), [0_u32; 0]);
