@@ -16,7 +16,7 @@ class MetricRow:
     """A metric of one arm on one suite by one grader, with its 95 % interval.
 
     value: None where nothing could be graded. n: grades that count; missing: those that never came.
-    rows_path: the rows that it is computed from, below the run folder.
+    rows_path: the file, below the run folder, in which the rows that it is computed from begin.
     """
 
     arm: str

@@ -28,11 +28,12 @@ class Cell(NamedTuple):
 
 
 def metric_rows(
-    arm: str, grades: pl.LazyFrame, *, resamples: int, seed: int, rows_path: str
+    arm: str, grades: pl.LazyFrame, *, resamples: int, seed: int, rows_paths: Mapping[str, str]
 ) -> list[MetricRow]:
     """One row a suite, metric and grader: the mean grade with its 95 % interval, prompts resampled whole.
 
     grades: columns `Grade`. value is None where no completion could be graded; n counts those that are.
+    rows_paths: of each suite, where its rows begin.
     """
     rows = []
     for cell in cells(grades):
@@ -43,8 +44,8 @@ def metric_rows(
             value, low, high = _core.bootstrap_mean(
                 part["grade"], _clusters(part), None, "percentile", resamples, LEVEL, seed
             )
-        missing = every.height - part.height
-        rows.append(MetricRow(arm, *cell, value, low, high, part.height, seed, rows_path, missing))
+        missing, path = every.height - part.height, rows_paths[cell.suite]
+        rows.append(MetricRow(arm, *cell, value, low, high, part.height, seed, path, missing))
     return rows
 
 

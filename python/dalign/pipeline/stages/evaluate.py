@@ -123,7 +123,9 @@ def work(
         folder.table(GRADES).scan(),
         resamples=settings.resamples,
         seed=config.run.seed,
-        rows_path=f"{folder.name}/{ROWS}-*.parquet",
+        rows_paths=first_parts(
+            folder, {name: each.rows for name, each in project.suites.items()}, size
+        ),
     )
     facts = {
         "metrics": [asdict(row) for row in metrics],
@@ -135,6 +137,15 @@ def work(
         "taken_over": counts["taken_over"],
     }
     return Finished(said, parts, facts, project.spec.versions)
+
+
+def first_parts(folder: StageFolder, suites: Mapping[str, int], size: int) -> dict[str, str]:
+    """The file, below the run's folder, that each suite's rows begin in. suites: their prompts."""
+    paths, number = {}, 0
+    for name, prompts in suites.items():
+        paths[name] = folder.table().path(number).relative_to(folder.run).as_posix()
+        number += -(-prompts // size)
+    return paths
 
 
 def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm:
