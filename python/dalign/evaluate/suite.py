@@ -67,16 +67,18 @@ def grades_of(
     """
     by_id = {prompt.id: prompt for prompt in Prompt.read(prompts)}
     scores = rows["judge_score"] if suite.judged else [None] * rows.height
+    columns = rows.select("id", "prompt_id", "status", "reasoning", "answer").iter_rows()
+    graded = [
+        Graded.of(row, suite.name, by_id[prompt], status, (reasoning, answer))
+        for row, prompt, status, reasoning, answer in columns
+    ]
+    retrieved = {grade.id: grade for grade in retrieval(graded)} if retrieval is not None else {}
     grades: list[Grade] = []
-    graded: list[Graded] = []
-    columns = rows.select("id", "prompt_id", "status", "reasoning", "answer")
-    for (row_id, prompt, status, *parts), score in zip(columns.iter_rows(), scores, strict=True):
-        row = Graded.of(row_id, suite.name, by_id[prompt], status, (parts[0], parts[1]))
-        graded.append(row)
+    for row, score in zip(graded, scores, strict=True):
         if suite.patterns is not None:
             grades += truth_grades(row, suite.patterns, suite.metrics)
         if suite.judged:
             grades += judge_grades(row, score, suite.pass_score, suite.metrics)
-    if retrieval is not None:
-        grades += retrieval(graded)
+        if row.id in retrieved:
+            grades.append(retrieved[row.id])
     return grades

@@ -50,7 +50,7 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
     if folder.is_done(inputs):
         opened.progress.say(f"{stage.name}: done before")
         return False
-    folder.start(inputs)
+    folder.start(inputs, project.config.run.part_rows)
     _reset_peak()
     wall, cpu = time.perf_counter(), _cpu_s()
     folder.finish(inputs, stage.work(project, engines, run, folder, opened.progress))

@@ -108,11 +108,14 @@ class StageFolder:
             raise InputError(f"{self.path}: {self._not_yet('has not finished')}", path=self.path)
         return str(manifest["output_sha256"])
 
-    def start(self, inputs: Mapping[str, Json]) -> None:
-        """Makes the folder ready: of what an earlier run with other inputs left, the replies are set aside."""
+    def start(self, inputs: Mapping[str, Json], part_rows: int = 0) -> None:
+        """Makes the folder ready: of what an earlier run with other inputs left, the replies are set aside.
+
+        part_rows: parts of another size are no parts of this run.
+        """
         marker = self.path / MARKER
-        wanted = digest(inputs)
-        same = marker.is_file() and json.loads(marker.read_text("utf-8"))["inputs_sha256"] == wanted
+        wanted = digest([inputs, part_rows])
+        same = marker.is_file() and json.loads(marker.read_text("utf-8"))["sha256"] == wanted
         (self.path / MANIFEST).unlink(missing_ok=True)
         if same:
             return
@@ -123,7 +126,7 @@ class StageFolder:
             for path in sorted(self.path.iterdir()):
                 if path.name != EARLIER:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-        write_json(marker, {"inputs_sha256": wanted, "inputs": inputs})
+        write_json(marker, {"sha256": wanted, "inputs": inputs, "part_rows": part_rows})
 
     def memory(self, name: str = "") -> Memory:
         """What is asked in this stage; one memory for each kind of question."""

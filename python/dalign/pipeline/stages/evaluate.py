@@ -52,6 +52,8 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
     config, trained = project.config, trained_by(arm)
     return {
         "arm": arm,
+        # Parts follow the order of the suites.
+        "order": [suite.name for suite in config.evaluate.suites],
         "model": engines.fingerprint(config.model),
         "trained": None if trained is None else run.stage(trained).output_sha256(),
         "suites": {
