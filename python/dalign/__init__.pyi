@@ -11,4 +11,17 @@ from dalign.spec.check import check_spec as check_spec
 from dalign.spec.parse import load_spec as load_spec
 
 __version__: str
-__all__: list[str]
+__all__ = [
+    "Engine",
+    "InputError",
+    "Judge",
+    "Prompt",
+    "Run",
+    "Verdict",
+    "__version__",
+    "check_spec",
+    "load_config",
+    "load_spec",
+    "open_engine",
+    "run",
+]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option
 
 from dalign.cli.data.options import AsJson, Force, In, Memory
-
-if TYPE_CHECKING:
-    from dalign.pack.file_rows import Render
 
 
 def pack(
