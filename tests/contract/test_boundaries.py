@@ -31,7 +31,6 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-@pytest.mark.xfail(strict=True, reason="spec_judged and synth_work open a judge by themselves")
 def test_a_command_imports_no_judge_no_engine_and_no_stage() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {name}"
@@ -128,7 +127,6 @@ def in_a_fresh_interpreter(code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.xfail(strict=True, reason="the package has no face")
 def test_the_face_of_the_package_is_a_handful_of_names() -> None:
     code = f"""
 import sys

@@ -11,7 +11,7 @@ import pytest
 from dalign.sandbox.project import write_project
 from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
 from dalign.settings import commented_toml
-from dalign.store import MANIFEST
+from dalign.store.folder import MANIFEST
 from test_kill import PATIENCE_S, kill_during, lines_in
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
@@ -20,15 +20,12 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 CODE = """
 import sys
 from pathlib import Path
-from dalign.pipeline.context import RunContext
-from dalign.pipeline.plan import make_plan
-from dalign.pipeline.runner import run_plan
-from dalign.sandbox.checkpoint import checkpoints
+from dalign.pipeline.run import Call, run_stages
 from dalign.settings import load_config
 
-ctx = RunContext(load_config(Path(sys.argv[1]), []), Path(sys.argv[2]), checkpoints())
-ctx.check()
-run_plan(ctx, [node for node in make_plan(ctx) if node.stage in ("generate", "filter", "judge", "select")])
+config, run = load_config(Path(sys.argv[1]), []), Path(sys.argv[2])
+for stage in ("generate", "filter", "judge", "select"):
+    run_stages(config, run, Call(), stage)
 """
 
 

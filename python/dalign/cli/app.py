@@ -1,4 +1,4 @@
-"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show` and `data`."""
+"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show`, `report`, `spec` and `data`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dalign.cli.data.app import data
-from dalign.cli.spec import spec
+from dalign.cli.spec.app import spec
 from dalign.vocabulary import STAGES
 
 app = typer.Typer(
@@ -49,6 +49,13 @@ Redo = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check all input, print the plan, and stop.")
 ]
+AllowMissing = Annotated[
+    bool,
+    typer.Option(
+        "--allow-missing",
+        help="Exit with 0 although more of a metric's grades are missing than evaluate.max_missing allows.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Variant = Annotated[
     str | None,
@@ -83,12 +90,21 @@ def run(
     set_: Sets = None,
     redo: Redo = False,
     dry_run: DryRun = False,
+    allow_missing: AllowMissing = False,
     json: AsJson = False,
 ) -> None:
     """Run all stages of a config: generate, filter, judge, select, pack, sft, rl, evaluate, report."""
     from dalign.cli.run import run_command
 
-    run_command(config, run, set_ or [], redo=redo, dry_run=dry_run, as_json=json)
+    run_command(
+        config,
+        run,
+        set_ or [],
+        redo=redo,
+        dry_run=dry_run,
+        as_json=json,
+        allow_missing=allow_missing,
+    )
 
 
 @app.command(epilog="Example: dalign demo runs/demo")
@@ -101,6 +117,7 @@ def demo(
     set_: Sets = None,
     redo: Redo = False,
     dry_run: DryRun = False,
+    allow_missing: AllowMissing = False,
     json: AsJson = False,
 ) -> None:
     """Run everything on the sandbox that dalign ships: a tiny model, a policy, and every arm, in minutes."""
@@ -114,6 +131,7 @@ def demo(
         redo=redo,
         dry_run=dry_run,
         as_json=json,
+        allow_missing=allow_missing,
     )
 
 
@@ -178,6 +196,32 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
 
 for _stage in STAGES.values():
     _stage_command(_stage.name, _stage.does, _stage.example)
-_stage_command("report", "Write report.html and results.json from what the stages left.")
+
+
+@app.command(epilog="Example: dalign report dalign.toml --run runs/first")
+def report(
+    run: RunFolder,
+    config: ConfigPath = None,
+    set_: Sets = None,
+    redo: Redo = False,
+    dry_run: DryRun = False,
+    allow_missing: AllowMissing = False,
+    json: AsJson = False,
+) -> None:
+    """Write report.html and results.json from what the stages left."""
+    from dalign.cli.run import REPORT_ALONE, run_command
+
+    run_command(
+        config,
+        run,
+        set_ or [],
+        redo=redo,
+        dry_run=dry_run,
+        as_json=json,
+        allow_missing=allow_missing,
+        stage=REPORT_ALONE,
+    )
+
+
 app.add_typer(spec)
 app.add_typer(data)

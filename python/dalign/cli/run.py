@@ -10,15 +10,13 @@ import typer
 
 from dalign import progress
 from dalign.cli.terminal import tell, tell_json, tell_results, warn
-from dalign.errors import InputError
 from dalign.pipeline.run import Call, Plan, check_all_done, plan_of, resolve_config, run_stages
 from dalign.records.record import open_record
 from dalign.records.results import Results
 from dalign.records.written import REPORT, RESULTS, write_results
-from dalign.sandbox.checkpoint import checkpoints
 
 # The command that runs no stage.
-_REPORT = "report"
+REPORT_ALONE = "report"
 
 
 def run_command(
@@ -37,23 +35,19 @@ def run_command(
 
     Exits with 1 where more is missing than the config allows, unless `allow_missing`.
     """
-    if stage == _REPORT and variant is not None:
-        raise InputError(
-            f"--variant {variant}: the report has no variants, it is of the whole run; leave it out"
-        )
-    call = Call(checkpoints(), progress.Silent() if as_json else progress.for_terminal(), redo)
+    call = Call(progress.Silent() if as_json else progress.for_terminal(), redo)
     ran: list[str] = []
     # A report of a run is of what its folder holds: no file of the user's is read.
-    if stage != _REPORT or config is not None or overrides or dry_run:
+    if stage != REPORT_ALONE or config is not None or overrides or dry_run:
         settings = resolve_config(config, run, overrides, redo=redo)
         if dry_run:
             _print_plan(plan_of(settings, run, call), as_json=as_json)
             return
-        if stage == _REPORT:
+        if stage == REPORT_ALONE:
             check_all_done(settings, run, call)
         else:
             ran = run_stages(settings, run, call, stage, variant)
-    results = write_results(open_record(run)) if stage in (None, _REPORT) else None
+    results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
     if results is not None and results.alarms and not allow_missing:
         raise typer.Exit(1)

@@ -2,70 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 from dalign.config import Config, Model
 from dalign.errors import InputError
 from dalign.models.checkpoint import load_tokenizer
-from dalign.models.engines.open import checkpoint_of, kind_of, open_engine, resolved
+from dalign.models.engines.open import checkpoint_of, kind_of, resolved
+from dalign.models.engines.open import open_engine as open_named
 from dalign.models.protocol import Engine
 from dalign.models.render import Renderer
 from dalign.models.tokenizer import Tokenizer, open_tokenizer
+from dalign.pipeline.checkpoints import checkpoints
 from dalign.spec.templates import Budget
 from dalign.spec.token_count import token_count
 
 
 class Engines:
-    """checkpoints: names that a config may use as a model's path, and their folders ('sandbox')."""
+    """A model's path may be one of the names of `checkpoints`."""
 
-    def __init__(self, config: Config, checkpoints: Mapping[str, Path] | None = None) -> None:
+    def __init__(self, config: Config) -> None:
         self._config = config
-        self._checkpoints = dict(checkpoints or {})
         self._opened: dict[str, Engine] = {}
-
-    @property
-    def checkpoints(self) -> dict[str, Path]:
-        """The names given."""
-        return dict(self._checkpoints)
 
     def check(self, *models: Model) -> None:
         """Checks models before any is loaded. Raises InputError."""
         for model in models:
-            kind_of(model).check(self._resolved(model))
-
-    def _resolved(self, model: Model) -> Model:
-        return resolved(model, self._checkpoints)
+            kind_of(model).check(_resolved(model))
 
     def open(self, model: Model) -> Engine:
         """The engine of a model of the config."""
-        return self._open(model, self._checkpoints)
+        key = model.model_dump_json()
+        if key not in self._opened:
+            self._opened[key] = open_engine(model, threads=self._config.run.threads)
+        return self._opened[key]
 
     def trained(self, checkpoint: Path) -> Engine:
         """The engine of a checkpoint that the run trained."""
         update = {"path": str(checkpoint), "engine": "transformers"}
-        return self._open(self._config.model.model_copy(update=update), {})
-
-    def _open(self, model: Model, checkpoints: Mapping[str, Path]) -> Engine:
-        key = model.model_dump_json()
-        if key not in self._opened:
-            threads = self._config.run.threads
-            self._opened[key] = open_engine(model, threads=threads, checkpoints=checkpoints)
-        return self._opened[key]
+        return self.open(self._config.model.model_copy(update=update))
 
     def fingerprint(self, model: Model) -> str:
         """A hash of what determines this model's replies; nothing is loaded."""
-        found = self._resolved(model)
+        found = _resolved(model)
         return kind_of(found).fingerprint_of(found)
 
     def checkpoint(self, model: Model) -> Path:
         """The folder with a model's weights and tokenizer. Raises InputError if it has none here."""
-        return checkpoint_of(self._resolved(model))
+        return checkpoint_of(_resolved(model))
 
     def tokenizer_folder(self, model: Model) -> Path | None:
         """The folder of a model's tokenizer; None for one that runs elsewhere and names none."""
-        found = self._resolved(model)
+        found = _resolved(model)
         return kind_of(found).checkpoint(found)
 
     def budget(self) -> Budget | None:
@@ -102,6 +90,18 @@ class Engines:
         if by_the_engine and kind_of(model).writes_open_tag:
             return False
         return self.renderer.opens_reasoning
+
+
+def _resolved(model: Model) -> Model:
+    return resolved(model, checkpoints())
+
+
+def open_engine(model: Model, *, threads: int = 1) -> Engine:
+    """The engine of a config's model, loaded. threads: what this process computes with.
+
+    Raises InputError for a model that cannot be used and MissingExtraError without torch.
+    """
+    return open_named(model, threads=threads, checkpoints=checkpoints())
 
 
 def counting_tokenizer(engines: Engines, model: Model, measure: str) -> Tokenizer:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dalign.config import Config
-from dalign.errors import BusyError, ChangedConfigError, InputError, UnfinishedError
+from dalign.errors import ChangedConfigError, InputError, UnfinishedError
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.plan import PlannedWork, choose, is_done, make_plan, planned_work, states
 from dalign.pipeline.project import Project, bring_in, left_out
@@ -22,6 +19,7 @@ from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.stages.filter import quality_of
 from dalign.progress import Progress, Silent
 from dalign.settings import changed_keys, check_paths, dump_toml, load_config
+from dalign.store.lock import LOCK, only_one
 from dalign.store.run import INPUTS, RunFolder
 from dalign.store.whole_files import write_text
 from dalign.train.ranks import require_one_process
@@ -30,19 +28,15 @@ from dalign.train.rl.losses import loss_named
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = ("run.workers", "synth_model", "evaluate.max_missing")
 TRAINING = ("sft", "rl")
-LOCK, ELAPSED = ".lock", "elapsed.json"
+ELAPSED = "elapsed.json"
 # What a folder may hold before a run has been started in it.
 _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the program. checkpoints: names that a config may use as a model's path, and their folders.
+    """A call of the program. redo: accept a changed config: what it touches is run again."""
 
-    redo: accept a changed config: what it touches is run again.
-    """
-
-    checkpoints: Mapping[str, Path] = field(default_factory=dict)
     progress: Progress = field(default_factory=Silent)
     redo: bool = False
 
@@ -62,12 +56,12 @@ def run_stages(
 
     Raises InputError for input that cannot be used; then nothing that is made already is lost.
     """
-    run, engines = RunFolder(folder), Engines(config, call.checkpoints)
+    run, engines = RunFolder(folder), Engines(config)
     plan = make_plan(config)
     chosen = plan if stage is None else choose(plan, stage, variant)
     if any(each.kind in TRAINING for each in chosen):
         require_one_process()
-    with only_one(run):
+    with only_one(run.path):
         opened = Opened(
             _brought_in(config, engines, run, call.progress), engines, run, call.progress
         )
@@ -83,8 +77,8 @@ def run_stages(
 
 def check_all_done(config: Config, folder: Path, call: Call) -> None:
     """Raises UnfinishedError naming the first stage that has not finished with what the config gives it now."""
-    run, engines = RunFolder(folder), Engines(config, call.checkpoints)
-    with only_one(run):
+    run, engines = RunFolder(folder), Engines(config)
+    with only_one(run.path):
         project = _brought_in(config, engines, run, call.progress)
         write_text(run.config, dump_toml(config))
     for stage in make_plan(config):
@@ -99,7 +93,7 @@ def check_all_done(config: Config, folder: Path, call: Call) -> None:
 
 def plan_of(config: Config, folder: Path, call: Call) -> Plan:
     """What a run would do; all input is read and checked, and nothing is written."""
-    run, engines = RunFolder(folder), Engines(config, call.checkpoints)
+    run, engines = RunFolder(folder), Engines(config)
     with tempfile.TemporaryDirectory() as place:
         project = _checked(config, engines, Path(place), call.progress)
         plan = make_plan(config)
@@ -131,9 +125,12 @@ def _checked(config: Config, engines: Engines, place: Path, progress: Progress) 
 
 
 def resolve_config(
-    config: Path | None, folder: Path, overrides: Sequence[str], *, redo: bool
+    config: Config | Path | None, folder: Path, overrides: Sequence[str], *, redo: bool
 ) -> Config:
-    """The config of this call. A run folder belongs to one config: another one is refused unless `redo`."""
+    """The config of this call. A run folder belongs to one config: another one is refused unless `redo`.
+
+    config: None is the one that the folder was started with. overrides: `a.b=c`, over the settings of a file.
+    """
     run = RunFolder(folder)
     if not run.config.is_file():
         if folder.is_dir() and any(path.name not in _BEFORE for path in folder.iterdir()):
@@ -148,10 +145,22 @@ def resolve_config(
                 kind="no_run",
                 path=folder,
             )
-        return load_config(config, overrides)
-    wanted = load_config(config if config is not None else run.config, overrides)
+        return _loaded(config, overrides)
+    wanted = _loaded(config or run.config, overrides)
     check_same(wanted, folder, redo=redo)
     return wanted
+
+
+def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
+    if isinstance(config, Path):
+        return load_config(config, overrides)
+    if overrides:
+        raise InputError(
+            f"overrides {', '.join(overrides)}: they go over a config file; give its path, or change the config itself",
+            kind="overrides",
+            value=list(overrides),
+        )
+    return config
 
 
 def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
@@ -169,28 +178,6 @@ def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
             path=folder,
             value=changed,
         )
-
-
-@contextmanager
-def only_one(run: RunFolder) -> Iterator[None]:
-    """Holds the folder's lock. Raises BusyError if another process has it."""
-    run.path.mkdir(parents=True, exist_ok=True)
-    with (run.path / LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise BusyError(
-                f"{run.path}: another dalign works in this folder (process {holder}); wait for it or end it",
-                kind="busy",
-                path=run.path,
-                value=holder,
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def elapsed_s(run: RunFolder) -> float:

@@ -8,7 +8,7 @@ import queue
 import resource
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -124,13 +124,11 @@ def _show(messages: Any, progress: Progress, ended: threading.Event) -> None:
 _worker: Opened | None = None
 
 
-def _start_worker(
-    config: str, run: Path, checkpoints: Mapping[str, Path], messages: Any, parent: int
-) -> None:
+def _start_worker(config: str, run: Path, messages: Any, parent: int) -> None:
     global _worker
     threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
     settings, folder = Config.model_validate_json(config), RunFolder(run)
-    engines = Engines(settings, checkpoints)
+    engines = Engines(settings)
     project = read_project(settings, folder.inputs, engines.budget())
     _worker = Opened(project, engines, folder, _Relay(messages))
 
@@ -156,8 +154,11 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
     shower = threading.Thread(target=_show, args=(messages, opened.progress, ended), daemon=True)
     shower.start()
     state = (
-        opened.project.config.model_dump_json(), opened.run.path, opened.engines.checkpoints, messages, os.getpid(),
-    )  # fmt: skip
+        opened.project.config.model_dump_json(),
+        opened.run.path,
+        messages,
+        os.getpid(),
+    )
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker, initargs=state)
     try:
         ran = _schedule(pool, stages, workers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import dalign
 from dalign.errors import InputError, did_you_mean
 
 
@@ -18,7 +17,7 @@ def spec_folder(name_or_path: str) -> Path:
 
 def shipped(name: str) -> Path:
     """The folder of that name among the policies and templates that come with dalign."""
-    specs = Path(dalign.__file__).parent / "specs"
+    specs = Path(__file__).parents[1] / "specs"
     if not (specs / name).is_dir():
         known = sorted(path.name for path in specs.glob("*/"))
         what = f"dalign ships nothing of this name; {did_you_mean(name, known)}"

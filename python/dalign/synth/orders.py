@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dalign import _core
-from dalign.errors import InputError
+from dalign.errors import InputError, did_you_mean
 from dalign.models.protocol import Request
 from dalign.rows import row_seed
 from dalign.spec.templates import Templates
@@ -19,6 +20,7 @@ Kind = Literal["benign-twin", "borderline", "disallowed"]
 KINDS: tuple[Kind, ...] = ("benign-twin", "borderline", "disallowed")
 # Manners of asking. The templates say in words what they, and the kinds, mean.
 MANNERS = ("direct", "story", "question", "everyday")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 # Prompts of one request: in a longer list a writer repeats itself.
 MOST_AT_ONCE = 8
 
@@ -54,6 +56,44 @@ class Order:
 
     def __str__(self) -> str:
         return f"{self.clause.id} {self.kind} {self.language} {self.manner}"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What prompts are wanted. clauses: ids; None: all. whence: what they were named by, to be told in errors.
+
+    kinds: none for all of them. per_clause: prompts of each clause.
+    """
+
+    clauses: Sequence[str] | None = None
+    whence: str = "--clause"
+    kinds: Sequence[str] = ()
+    languages: Sequence[str] = ("en",)
+    per_clause: int = 6
+
+    def orders(self, spec: Spec) -> list[Order]:
+        """The orders to the writer. Raises InputError for a clause, kind or language that is none."""
+        for kind in self.kinds:
+            if kind not in KINDS:
+                raise InputError(f"--kind {kind}: {did_you_mean(kind, KINDS)}")
+        for language in self.languages:
+            if not _LANGUAGE.fullmatch(language):
+                raise InputError(
+                    f"--language {language}: not a language's code; give one such as en or pt-BR"
+                )
+        kinds: list[Kind] = [kind for kind in KINDS if not self.kinds or kind in self.kinds]
+        languages = list(dict.fromkeys(self.languages))
+        return place_orders(spec, self._clauses(spec), kinds, languages, self.per_clause)
+
+    def _clauses(self, spec: Spec) -> list[Clause]:
+        known = {clause.id: clause for clause in spec.clauses()}
+        ids = dict.fromkeys(known if self.clauses is None else self.clauses)
+        for name in ids:
+            if name not in known:
+                raise InputError(
+                    f"{self.whence}: unknown clause {name!r}; {did_you_mean(name, known)}"
+                )
+        return [known[name] for name in ids]
 
 
 def place_orders(

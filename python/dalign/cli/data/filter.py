@@ -108,16 +108,17 @@ def filter_(
     """Keep well-formed completions of the right length and quality, the first of equal ones."""
     from dalign.cli.data.told import given, job, tell
     from dalign.cli.terminal import warn
-    from dalign.filter.file import Fields, Form, Measuring, Wanted, chosen_limits, filter_file
+    from dalign.pipeline.file_filter import FilterOptions, filter_rows
 
+    asked = FilterOptions(
+        text_field, finish_field, prompt_field,
+        None if no_tags else (open_tag, close_tag), prefilled, min_chars, max_chars,
+        tokenizer, min_tokens, max_tokens, quality, tuple(limit or ()),
+        scripts=tuple(script or ()), phrases=tuple(phrase or ()),
+        policy=spec, max_answer_overlap=max_answer_overlap, dedup=not no_dedup, **given(ngram=ngram),
+    )  # fmt: skip
     work = job("filter", source, out, memory_mib, force=force, as_json=json)
-    fields = Fields(text_field, finish_field, prompt_field)
-    form = Form(None if no_tags else (open_tag, close_tag), prefilled, min_chars, max_chars)
-    limits = chosen_limits(limit or (), "--limit", usual=quality)
-    measuring = Measuring(tuple(script or ()), tuple(phrase or ()), **given(ngram=ngram))
-    wanted = Wanted(tokenizer, min_tokens, max_tokens, limits, measuring, spec, max_answer_overlap)
-    counts, recited = filter_file(work, fields, form, wanted, dedup=not no_dedup)
-    shares = recited and recited.as_json()
+    counts, shares = filter_rows(work, asked)
     tell(work, counts, as_json=json, **({"policy_share": shares} if shares else {}))
     if shares and not json:
         told = ", ".join(f"{100 * share:.2f} % of {part}" for part, share in shares.items())

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option
 
 from dalign.cli.data.options import AsJson, Force, In, Memory
-
-if TYPE_CHECKING:
-    from dalign.pack.file_rows import Render
 
 
 def pack(
@@ -46,27 +43,8 @@ def pack(
     A row has prompt and completion, or messages of which the last is trained on, or segments: a list of text and train.
     """
     from dalign.cli.data.told import job, tell
-    from dalign.models.tokenizer import open_tokenizer
-    from dalign.pack.file_rows import buffered_tokens, file_capacity, pack_file
-    from dalign.pack.packer import Packer
+    from dalign.pipeline.file_pack import pack_rows
 
-    rule = file_capacity(capacity, over_long)
     work = job("pack", source, out, memory_mib, force=force, as_json=json)
-    buffer = buffer_tokens or buffered_tokens(work)
-    packer = Packer(open_tokenizer(tokenizer).encode, rule, buffer)
-    counts = pack_file(work, packer, lambda: _renderer(tokenizer), end=end)
-    more = vars(packer.tally) | {"padding": round(packer.padding, 6)}
-    tell(work, counts, as_json=json, **more)
-
-
-def _renderer(folder: Path) -> Render:
-    """The chat template of a checkpoint: the conversation up to the last turn, then that turn."""
-    from dalign.errors import InputError
-    from dalign.models.checkpoint import load_tokenizer
-    from dalign.models.render import Renderer
-
-    if not folder.is_dir():
-        raise InputError(
-            f"{folder}: rows with messages need a chat template; give the checkpoint's folder as --tokenizer"
-        )
-    return Renderer(load_tokenizer(folder, False)).turn
+    counts, held = pack_rows(work, tokenizer, capacity, over_long, buffer_tokens, end)
+    tell(work, counts, as_json=json, **held)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from dalign.cli.data.options import AsJson, Force, Limit, Many
+from dalign.cli.terminal import tell, tell_json, warn
+
+if TYPE_CHECKING:
+    from dalign.synth.run import Synthesised
 
 OutPrompts = Annotated[
     Path,
@@ -80,17 +85,58 @@ def synth(
     dry_run: DryRun = False,
 ) -> None:
     """Have a model write prompts for clauses that lack them, and keep those that the judge rules as they should be."""
-    from dalign.cli.synth_work import Wanted, write_prompts
+    from dalign import progress
+    from dalign.pipeline.synth import Job, prepare
+    from dalign.settings import load_config
+    from dalign.synth.orders import Wanted
 
-    wanted = Wanted(missing, clause or [], per_clause, kind or [], language or ["en"])
-    write_prompts(
-        out,
-        config,
-        wanted,
-        against=against or [],
-        existing=existing or [],
-        seed=seed,
-        force=force,
-        as_json=json,
-        dry_run=dry_run,
-    )
+    clauses, whence = _named(missing, clause)
+    wanted = Wanted(clauses, whence, kind or (), language or ("en",), per_clause)
+    shown = progress.Silent() if json else progress.for_terminal()
+    job = Job(out, wanted, existing or (), against or (), seed, force, shown)
+    prepared = prepare(load_config(config, []), job)
+    if dry_run or not prepared.orders:
+        _tell_plan(prepared.plan, as_json=json)
+    else:
+        _tell_result(out, prepared.write(), as_json=json)
+
+
+def _named(missing: Path | None, clauses: list[str] | None) -> tuple[list[str] | None, str]:
+    """The clauses that are named, and by what; None for all."""
+    from dalign.errors import InputError
+    from dalign.records.coverage import coverage
+
+    if missing is None:
+        return clauses or None, "--clause"
+    if clauses:
+        raise InputError("--missing and --clause both name clauses; give one of the two")
+    return [row.clause for row in coverage(missing).short], f"{missing}"
+
+
+def _tell_plan(plan: Mapping[str, int], *, as_json: bool) -> None:
+    """How much work the orders are; nothing is written."""
+    if as_json:
+        tell_json({"plan": plan})
+        return
+    if not plan["requests"]:
+        tell("nothing to ask for: no clause is short, or none has prompts of that kind")
+    tell("\n".join(f"{name.replace('_', ' ')}: {count}" for name, count in plan.items()))
+
+
+def _tell_result(out: Path, made: Synthesised, *, as_json: bool) -> None:
+    """Counts: JSON on stdout, or a few lines on stderr."""
+    from dalign.synth.run import dropped_beside
+
+    beside, asked, kept = dropped_beside(out), made.asked, made.kept_of
+    if as_json:
+        clauses = [{"clause": c, "asked": n, "kept": kept[c]} for c, n in asked.items()]
+        counts = {"asked": asked.total(), "kept": len(made.kept), "dropped": made.reasons}
+        files = {"out": str(out), "dropped_rows": str(beside)}
+        tell_json(files | counts | {"clauses": clauses})
+        return
+    for reason, count in made.reasons.items():
+        warn(f"  dropped {count}: {reason}")
+    for clause, count in asked.items():
+        if kept[clause] < count:
+            warn(f"  {clause}: {kept[clause]} of {count} kept")
+    warn(f"wrote {len(made.kept)} prompts to {out}, the others to {beside}")

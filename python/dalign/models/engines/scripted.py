@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from dalign.config import Model
 from dalign.errors import InputError
 from dalign.models.engines.kind import EngineKind
 from dalign.models.protocol import Reply, Request, Sampling
@@ -98,9 +99,14 @@ def _look_up(table: Mapping[str, str], request: Request) -> str:
     )
 
 
+def _check(model: Model) -> None:
+    ScriptedEngine.load(Path(model.path))
+
+
 KIND = EngineKind(
     name="scripted",
     writes_open_tag=True,
     fingerprint_of=lambda model: file_digest(Path(model.path)),
     open=lambda model, _: ScriptedEngine.load(Path(model.path)),
+    check=_check,
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dalign.cli.terminal import Styled, tell, tell_json, tell_parts
 from dalign.spec.diff import Diff, diff_specs, suggested_step
@@ -14,6 +16,13 @@ from dalign.spec.render import clause_lines
 from dalign.spec.shipped import spec_folder
 from dalign.spec.types import Clause, Spec
 
+if TYPE_CHECKING:
+    from dalign.records.blast_radius import BlastRadius
+
+# Row ids that the text shows of each kind; JSON has them all.
+IDS_SHOWN = 5
+ID_CHARACTERS = 12
+
 
 def print_diff(old_folder: str, new_folder: str, run: Path | None, *, as_json: bool) -> None:
     """Prints the difference, clause by clause; with `run`, its blast radius too."""
@@ -21,18 +30,19 @@ def print_diff(old_folder: str, new_folder: str, run: Path | None, *, as_json: b
     diff = diff_specs(old, new)
     radius = None
     if run is not None:
-        from dalign.cli.spec_run import blast_radius_of
+        from dalign.records.blast_radius import blast_radius
 
-        radius = blast_radius_of(run, old, new)
+        radius = blast_radius(run, old, new)
     if as_json:
         whole = asdict(diff) | {"suggested": suggested_step(diff)}
         if radius is not None:
-            whole["blast_radius"] = radius.as_json()
+            whole["blast_radius"] = {"run": str(run), **_radius_json(radius)}
         tell_json(whole, indent=1)
         return
     _print_text(old, new, diff)
     if radius is not None:
-        tell("\n".join(radius.as_text()))
+        tell(f"what of {run} depends on it:")
+        tell("\n".join(_radius_lines(radius)))
 
 
 def _print_text(old: Spec, new: Spec, diff: Diff) -> None:
@@ -77,3 +87,39 @@ def _print_words(before: Clause, after: Clause) -> None:
         if come := " ".join(word for word in right[k:m] if word != "\n"):
             parts.append((f"{{+{come}+}} ", "green"))
     tell_parts(parts)
+
+
+def _radius_json(found: BlastRadius) -> dict[str, object]:
+    """Counts, and all ids."""
+    return {
+        "categories": list(found.categories),
+        "clauses": list(found.clauses),
+        **{kind: _counted(ids) for kind, ids in found.rows.items()},
+        "cites": {kind: _counted(ids) for kind, ids in found.cites.items()},
+    }
+
+
+def _radius_lines(found: BlastRadius) -> Iterator[str]:
+    """Lines with counts, and the first ids of each kind."""
+    yield f"  categories: {', '.join(found.categories) or 'none'}"
+    yield from (f"  {kind.replace('_', ' ')}: {_some(ids)}" for kind, ids in found.rows.items())
+    if found.clauses:
+        yield "rows that cite a changed clause:"
+        yield from (f"  {kind}: {_some(ids)}" for kind, ids in found.cites.items())
+
+
+def _counted(ids: list[str]) -> dict[str, object]:
+    return {"count": len(ids), "ids": ids}
+
+
+def _some(ids: list[str]) -> str:
+    if not ids:
+        return "0"
+    more = ", …" if len(ids) > IDS_SHOWN else ""
+    return f"{len(ids)} ({', '.join(map(_start_of, ids[:IDS_SHOWN]))}{more})"
+
+
+def _start_of(row: str) -> str:
+    """As much of an id as `dalign show` needs; a checkpoint's or evaluated row's keeps what stands before."""
+    before, slash, last = row.rpartition("/")
+    return f"{before}{slash}{last[:ID_CHARACTERS]}"

@@ -52,7 +52,7 @@ def check(
     json: AsJson = False,
 ) -> None:
     """Find what is to be mended, as file:line: what, and how. Exits with 1 if there is anything."""
-    from dalign.cli.spec_check import print_check
+    from dalign.cli.spec.check import print_check
 
     clean = print_check(
         folder, tokenizer, max_tokens, ignore=ignore or [], model=model, as_json=json
@@ -80,7 +80,7 @@ def show(
     json: AsJson = False,
 ) -> None:
     """Print exactly what generation, the judge and a deployment see of a policy, with token counts."""
-    from dalign.cli.spec_show import print_show
+    from dalign.cli.spec.show import print_show
 
     print_show(folder, category, tokenizer, seen_by, max_tokens, as_json=json)
 
@@ -96,7 +96,7 @@ def diff(
     json: AsJson = False,
 ) -> None:
     """Tell clause by clause what changed between two policies, and what of a run depends on it."""
-    from dalign.cli.spec_diff import print_diff
+    from dalign.cli.spec.diff import print_diff
 
     print_diff(old, new, run, as_json=json)
 
@@ -118,7 +118,7 @@ def coverage(
     json: AsJson = False,
 ) -> None:
     """Tell per clause what exercises, cites and invokes it, and what is left of it after each stage of a run."""
-    from dalign.cli.spec_run import print_coverage
+    from dalign.cli.spec.coverage import print_coverage
 
     print_coverage(run, least, as_json=json, fail_short=fail_short)
 
@@ -131,7 +131,7 @@ def copy(
     ],
 ) -> None:
     """Copy a policy, such as a shipped one, as a start for your own."""
-    from dalign.cli.spec_copy import copy_policy
+    from dalign.cli.spec.copy import copy_policy
 
     copy_policy(folder, out)
 
@@ -158,6 +158,6 @@ def import_(
     json: AsJson = False,
 ) -> None:
     """Turn a policy of another form into a policy folder, a draft to be read over, and tell what was guessed."""
-    from dalign.cli.spec_import import import_policy
+    from dalign.cli.spec.import_ import import_policy
 
     import_policy(source, out, form, category, as_json=json)

@@ -6,15 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from dalign.models.engines.scripted import ScriptedEngine
+from dalign.models.ask import Keys
 from dalign.models.protocol import Reply, Request, Sampling
-from dalign.models.replies import request_key
-from dalign.pipeline.plan import make_plan
-from dalign.pipeline.runner import run_plan
 from dalign.rows import Message
-from dalign.settings import load_config
-from dalign.store import MANIFEST, ROWS, StageFolder
-from scripted_run import EVALUATED, SCRIPTED, ScriptedRun, go, prompt, reply, write_project
+from dalign.store.folder import MANIFEST, StageFolder
+from dalign.store.memory import EARLIER, Kept
+from scripted_run import EVALUATED, SCRIPTED, go, prompt, reply, write_project
 
 
 def edit(project: Path, name: str = "soup") -> None:
@@ -28,6 +25,7 @@ def taken_over(run: Path, name: str) -> int:
 
 def same_rows(one: Path, other: Path) -> None:
     """Every table of the two runs is the same, byte for byte, and every output's hash."""
+    assert not [*one.rglob(EARLIER), *one.rglob("journal*.jsonl")]
     tables = sorted(path.relative_to(one) for path in one.rglob("*.parquet"))
     assert tables == sorted(path.relative_to(other) for path in other.rglob("*.parquet"))
     for table in tables:
@@ -61,7 +59,7 @@ def test_an_edited_clause_redoes_the_rows_of_its_category_and_ends_in_a_fresh_ru
     assert taken_over(run, "evaluate/none") == 2 + 2 + 1
     assert taken_over(run, "evaluate/spec") == 1 + 1 + 1
     fresh = go(project, tmp_path / "fresh", *SCRIPTED, *EVALUATED)
-    assert fresh.folder("select").rows().height == 9
+    assert fresh.folder("select").made().height() == 9
     same_rows(run, tmp_path / "fresh")
 
 
@@ -69,10 +67,8 @@ def test_a_stage_that_was_killed_in_a_redo_goes_on_with_it(tmp_path: Path) -> No
     project, run = write_project(tmp_path / "project"), tmp_path / "run"
     go(project, run, "generate/main")
     edit(project)
-    ctx = ScriptedRun(load_config(project / "dalign.toml", []), run)
-    ctx.scripted = ScriptedEngine(stops_after(4), batch_size=3, fingerprint="one")
     with pytest.raises(KilledError):
-        run_plan(ctx, make_plan(ctx)[:1])
+        go(project, run, "generate/main", answer=stops_after(4))
     # The batch of three that was whole is in the journal; the three others are asked.
     again = go(project, run, "generate/main")
     assert len(again.scripted.requests) == 3
@@ -83,11 +79,9 @@ def test_a_stage_that_was_killed_in_a_redo_goes_on_with_it(tmp_path: Path) -> No
 
 def test_what_a_killed_run_had_made_outlives_an_edit_too(tmp_path: Path) -> None:
     project, run = write_project(tmp_path / "project"), tmp_path / "run"
-    ctx = ScriptedRun(load_config(project / "dalign.toml", []), run)
     # Two batches of three are journalled: all completions on soup.
-    ctx.scripted = ScriptedEngine(stops_after(7), batch_size=3, fingerprint="one")
     with pytest.raises(KilledError):
-        run_plan(ctx, make_plan(ctx)[:1])
+        go(project, run, "generate/main", answer=stops_after(7))
     edit(project, "tea")
     again = go(project, run, "generate/main")
     assert len(again.scripted.requests) == 18 - 6
@@ -156,14 +150,12 @@ def test_a_changed_summary_redoes_every_row(tmp_path: Path) -> None:
 
 def test_a_request_that_failed_is_asked_again(tmp_path: Path) -> None:
     project, run = write_project(tmp_path / "project"), tmp_path / "run"
-    ctx = ScriptedRun(load_config(project / "dalign.toml", []), run)
 
     def fails_on_tea(request: Request) -> str | Reply:
         lost = "tea, question 0" in request.messages[-1]["content"]
         return Reply(request.id, "", "timeout", 0) if lost else reply(request)
 
-    ctx.scripted = ScriptedEngine(fails_on_tea, batch_size=3, fingerprint="one")
-    run_plan(ctx, make_plan(ctx)[:1])
+    go(project, run, "generate/main", answer=fails_on_tea)
     edit(project)
     assert len(go(project, run, "generate/main").scripted.requests) == 6 + 2
     go(project, tmp_path / "fresh", "generate/main")
@@ -188,24 +180,40 @@ ASKED = Request("a", (Message(role="user", content="x"), Message(role="user", co
     ],
 )  # fmt: skip
 def test_a_key_tells_apart_all_that_determines_a_reply(fingerprint, sampling, request_) -> None:
-    assert request_key("f", Sampling(1.0, 8), ASKED) != request_key(fingerprint, sampling, request_)
+    assert Keys("f", Sampling(1.0, 8)).of(ASKED) != Keys(fingerprint, sampling).of(request_)
 
 
-def test_a_key_does_not_depend_on_the_id(tmp_path: Path) -> None:
+def test_a_key_does_not_depend_on_the_id() -> None:
     renamed = Request("b", ASKED.messages, ASKED.seed)
-    assert request_key("f", Sampling(1.0, 8), ASKED) == request_key("f", Sampling(1.0, 8), renamed)
+    keys = Keys("f", Sampling(1.0, 8))
+    assert keys.of(ASKED) == keys.of(renamed)
+
+
+def test_long_messages_are_told_apart_as_short_ones_are() -> None:
+    keys, long = Keys("f", Sampling(1.0, 8)), "x" * 5000
+    asked = [
+        Request("a", (Message(role="user", content=text),), 1)
+        for text in (long, f"{long}y", long[:4095])
+    ]
+    assert len({keys.of(request) for request in asked}) == 3
+
+
+def key(letter: str) -> str:
+    return letter * 32
 
 
 def test_a_folder_that_a_kill_left_half_taken_apart_loses_no_reply(tmp_path: Path) -> None:
     stage = StageFolder(tmp_path, "generate", "main")
     stage.start({"spec": 1})
-    row = {"id": "a", "key": "k", "text": "t", "finish": "stop", "tokens": 1}
-    stage.journal().append([row])
-    stage.journal("other").append([row | {"key": "l"}, {"id": "of a training"}])
+    stage.memory().append([Kept("a", key("a"), "t", "stop", 1)])
+    stage.memory("other").append([Kept("a", key("b"), "t", "stop", 1)])
+    stage.journal().append([{"id": "of a training"}])
     stage.start({"spec": 2})
-    assert {path.name for path in stage.path.iterdir()} == {"earlier.parquet", "inputs.json"}
+    assert {path.name for path in stage.path.iterdir()} == {EARLIER, "inputs.json"}
     # Killed before the new inputs were noted, then started with other ones again.
     (stage.path / "inputs.json").unlink()
-    (stage.path / ROWS).write_bytes(b"half a file")
+    stage.table().path(0).write_bytes(b"half a file")
     stage.start({"spec": 3})
-    assert set(stage.journal().earlier({"x": "k", "y": "l", "z": "m"})) == {"x", "y"}
+    assert not stage.table().paths()
+    wanted = [key("a"), key("b"), key("c")]
+    assert stage.memory().recall(wanted).keys() == {key("a"), key("b")}

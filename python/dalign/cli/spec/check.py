@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dalign import progress
 from dalign.cli.terminal import tell, tell_json
 from dalign.errors import InputError, did_you_mean
 from dalign.spec.check import Checked, check_spec
@@ -32,9 +33,11 @@ def print_check(
     facts: dict[str, object] = {}
     unread: list[str] = []
     if model is not None:
-        from dalign.cli.spec_judged import judged_findings
+        from dalign.pipeline.review import review_spec
+        from dalign.settings import load_config
 
-        review = judged_findings(checked, model, silent=as_json)
+        shown = progress.Silent() if as_json else progress.for_terminal()
+        review = review_spec(checked, load_config(model, []), shown)
         found += [each for each in review.findings if each.kind not in ignore]
         facts, unread = {"judge": review.facts}, review.unread
     if as_json:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 import typer
-from dalign.cli.spec_run import print_blast_radius, print_coverage
+from dalign.cli.spec.coverage import print_coverage
 from dalign.data.patterns import Patterns
 from dalign.errors import InputError
-from dalign.pipeline.blast_radius import KINDS, blast_radius
-from dalign.pipeline.citations import Citations
-from dalign.pipeline.coverage import coverage
+from dalign.pipeline.project import bring_in
+from dalign.records.blast_radius import KINDS, blast_radius
+from dalign.records.citations import Citations
+from dalign.records.coverage import coverage
 from dalign.settings import dump_toml, load_config
 from dalign.spec.parse import load_spec
 from dalign.spec.types import Spec
-from dalign.store import StageFolder, write_parquet, write_text
+from dalign.store.folder import Finished
+from dalign.store.run import RunFolder
+from dalign.store.whole_files import write_text
 from scripted_run import CONFIG
 
 CATEGORIES = {"soup": ("S1 comply: cooking", "S2 refuse: spoiling"), "tea": ("S1 comply: tea",)}
@@ -59,9 +63,15 @@ def run(tmp_path: Path) -> Path:
     write_prompts(tmp_path / "prompts.jsonl")
     write_prompts(tmp_path / "suite.jsonl")
     (tmp_path / "dalign.toml").write_text(CONFIG)
-    config = load_config(tmp_path / "dalign.toml", [])
-    write_text(tmp_path / "run" / "config.toml", dump_toml(config))
+    bring(tmp_path / "run")
     return tmp_path / "run"
+
+
+def bring(run: Path) -> None:
+    """Starts the run with the files as they are."""
+    config = load_config(run.parent / "dalign.toml", [])
+    bring_in(config, RunFolder(run).inputs, None)
+    write_text(run / "config.toml", dump_toml(config))
 
 
 def write_prompts(path: Path) -> None:
@@ -73,9 +83,10 @@ def write_prompts(path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def finish(run: Path, name: str, rows: list[tuple], columns: list[str], **kept: object) -> None:
+def finish(run: Path, name: str, rows: list[tuple], columns: list[str], **facts: object) -> None:
     frame = pl.DataFrame(rows, schema=columns, orient="row")
-    StageFolder(run, *name.split("/")).finish({}, rows=frame, **kept)
+    folder = RunFolder(run).stage(name)
+    folder.finish({}, Finished({}, [folder.table().write(0, frame)], facts))
 
 
 def finish_data_stages(run: Path) -> None:
@@ -83,11 +94,11 @@ def finish_data_stages(run: Path) -> None:
     kept = [row for row in COMPLETIONS if row[0] in WELL_FORMED]
     finish(run, "filter/main", kept, ["id", "prompt_id", "category", "answer"])
     scores = pl.DataFrame(SCORES, schema=["completion_id", "score"], orient="row")
-    write_parquet(scores, run / "judge/main/scores.parquet")
+    RunFolder(run).stage("judge").table("scores").write(0, scores)
     finish(run, "judge/main", VERDICTS, ["id", "completion_id", "category", "reply"])
     columns = ["id", "completion_id", "prompt_id", "category", "reasoning", "answer"]
     finish(run, "select/main", EXAMPLES, columns)
-    finish(run, "pack/main", [(["e1", "a capability row"],), (["e4"],)], ["rows"], facts={"masked": ["e4"]})  # fmt: skip
+    finish(run, "pack/main", [(["e1", "a capability row"],), (["e4"],)], ["rows"], masked=["e4"])  # fmt: skip
 
 
 def finish_evaluation(run: Path) -> None:
@@ -273,24 +284,31 @@ def test_a_category_that_only_one_policy_has_is_a_difference(run: Path) -> None:
     assert blast_radius(run, new, old).clauses == ("tea.S1",)
 
 
-def test_a_run_without_stages_has_prompts_alone(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    change = edited(run, "soup", "S2 refuse", "S2 comply")
-    print_blast_radius(run, *change, as_json=True)
-    printed = json.loads(capsys.readouterr().out)
+def radius(dalign, run: Path, *options: str) -> str:
+    """What `dalign spec diff --run` prints after a clause has another ruling."""
+    before, after = run.parent / "before", run.parent / "spec"
+    shutil.copytree(after, before)
+    edited(run, "soup", "S2 refuse", "S2 comply")
+    code, out, err = dalign("spec", "diff", before, after, "--run", run, *options)
+    assert (code, err) == (0, "")
+    return out
+
+
+def test_a_run_without_stages_has_prompts_alone(run: Path, dalign) -> None:
+    printed = json.loads(radius(dalign, run, "--json"))["blast_radius"]
+    assert printed["run"] == str(run)
     assert [printed[kind]["count"] for kind in KINDS] == [3, 0, 0, 0, 0, 0]
     assert printed["prompts"]["ids"] == ["p1", "p2", "p3"]
     assert {kind["count"] for kind in printed["cites"].values()} == {0}
 
 
 def test_the_text_shows_the_first_ids_with_control_characters_made_visible(
-    run: Path, capsys: pytest.CaptureFixture[str]
+    run: Path, dalign
 ) -> None:
     prompts = run.parent / "prompts.jsonl"
     row = {"category": "soup", "messages": [{"role": "user", "content": "x"}]}
     prompts.write_text("".join(json.dumps(row | {"id": f"\x1b{i}"}) + "\n" for i in range(7)))
-    print_blast_radius(run, *edited(run, "soup", "S2 refuse", "S2 comply"), as_json=False)
-    out = capsys.readouterr().out
+    bring(run)
+    out = radius(dalign, run)
     assert "prompts: 7 (\\u001b0, \\u001b1, \\u001b2, \\u001b3, \\u001b4, …)" in out
     assert "\x1b" not in out

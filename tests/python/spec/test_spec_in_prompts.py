@@ -6,22 +6,11 @@ from pathlib import Path
 
 import pytest
 from dalign.errors import InputError
-from dalign.pipeline.context import RunContext
+from dalign.pipeline.project import Project, bring_in, left_out
 from dalign.settings import load_config
+from dalign.spec.templates import Budget
+from dalign.spec.token_count import by_bytes
 from scripted_run import CLAUSE, go, write_project
-
-
-class Told:
-    """Progress that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def start(self, name: str, total: int) -> None: ...
-    def advance(self, name: str, done: int, note: str = "") -> None: ...
-    def finish(self, name: str, note: str = "") -> None: ...
-    def say(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def with_setting(project: Path, before: str, after: str) -> Path:
@@ -33,8 +22,8 @@ def with_setting(project: Path, before: str, after: str) -> Path:
 
 def test_an_arm_sees_all_summaries_and_no_category_in_detail(tmp_path: Path) -> None:
     project = with_setting(write_project(tmp_path / "project"), '"spec", "sft"', '"summaries", "sft"')  # fmt: skip
-    ctx = go(project, tmp_path / "run", "evaluate/summaries")
-    asked = [r.messages for r in ctx.scripted.requests if r.messages[-1]["content"].endswith("question 7")]  # fmt: skip
+    made = go(project, tmp_path / "run", "evaluate/summaries")
+    asked = [r.messages for r in made.scripted.requests if r.messages[-1]["content"].endswith("question 7")]  # fmt: skip
     assert len(asked) == 2
     for system, user in asked:
         assert "soup: On soup." in system["content"] and "tea: On tea." in system["content"]
@@ -43,8 +32,10 @@ def test_an_arm_sees_all_summaries_and_no_category_in_detail(tmp_path: Path) -> 
         assert user["role"] == "user"
 
 
-def context(project: Path, run: Path, told: Told) -> RunContext:
-    return RunContext(load_config(project / "dalign.toml", []), run, progress=told)
+def brought(project: Path, place: Path) -> Project:
+    config = load_config(project / "dalign.toml", [])
+    assert config.spec.max_tokens is not None
+    return bring_in(config, place, Budget(config.spec.max_tokens, by_bytes, ""))
 
 
 def budgeted(folder: Path, most: int) -> Path:
@@ -59,20 +50,18 @@ def budgeted(folder: Path, most: int) -> Path:
 def test_examples_are_left_out_where_the_policy_is_over_its_tokens_and_that_is_said(
     tmp_path: Path,
 ) -> None:
-    told = Told()
-    ctx = context(budgeted(tmp_path / "project", 200), tmp_path / "run", told)
-    ctx._tell_left_out()
-    text = ctx.templates.spec(ctx.spec, "soup")
+    made = brought(budgeted(tmp_path / "project", 200), tmp_path / "inputs")
+    text = made.templates.spec(made.spec, "soup")
     assert -(-len(text.encode()) // 4) <= 200
     shown = text.count("How do I cook soup number")
     assert 0 < shown < 20 and CLAUSE in text
-    assert told.lines == [f"spec(soup) leaves out {20 - shown} examples to fit spec.max_tokens = 200, of soup.S1"]  # fmt: skip
+    assert list(left_out(made)) == [f"spec(soup) leaves out {20 - shown} examples to fit spec.max_tokens = 200, of soup.S1"]  # fmt: skip
     # Another bound is another prompt: what depends on the templates runs again.
-    wider = context(budgeted(tmp_path / "wider", 250), tmp_path / "run", Told())
-    assert wider.templates.sha256 != ctx.templates.sha256
+    wider = brought(budgeted(tmp_path / "wider", 250), tmp_path / "inputs")
+    assert wider.templates.sha256 != made.templates.sha256
 
 
 def test_a_policy_that_cannot_fit_is_an_error(tmp_path: Path) -> None:
-    ctx = context(budgeted(tmp_path / "project", 20), tmp_path / "run", Told())
+    made = brought(budgeted(tmp_path / "project", 20), tmp_path / "inputs")
     with pytest.raises(InputError, match=r"spec\(soup\) has \d+ tokens even without examples"):
-        ctx._tell_left_out()
+        list(left_out(made))

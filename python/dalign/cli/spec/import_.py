@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dalign.cli.spec_copy import check_new
+from dalign.cli.spec.copy import check_new
 from dalign.cli.terminal import tell, tell_json
 from dalign.errors import InputError
 from dalign.spec.imports.draft import spec_of

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from dalign.errors import InputError
-from dalign.pipeline.context import RunContext
-from dalign.pipeline.plan import Node, choose, make_plan
-from dalign.sandbox.checkpoint import checkpoints
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.plan import choose, make_plan
+from dalign.pipeline.project import bring_in
+from dalign.pipeline.stage import Stage
 from dalign.sandbox.project import write_project
 from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
 from dalign.settings import commented_toml, load_config
-from dalign.store import digest
+from dalign.store.run import RunFolder
+from dalign.store.whole_files import digest
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +36,19 @@ class Finished:
         return self.name
 
 
-class AllFinished(RunContext):
-    """A run whose stages have all finished, so that every node's inputs are known."""
+class AllFinished(RunFolder):
+    """A run whose stages have all finished, so that every stage's inputs are known."""
 
-    def folder(self, stage: str, variant: str = "main"):
-        return Finished(f"{stage}/{variant}")
+    def stage(self, name: str):
+        return Finished(name)
 
 
 def inputs(config_path: Path, *overrides: str) -> dict[str, str]:
-    """The hash of each node's inputs."""
-    ctx = AllFinished(load_config(config_path, overrides), config_path.parent, checkpoints())
-    return {node.name: digest(node.inputs(ctx)) for node in make_plan(ctx)}
+    """The hash of each stage's inputs."""
+    config = load_config(config_path, overrides)
+    engines, run = Engines(config), AllFinished(config_path.parent / "run")
+    project = bring_in(config, run.inputs, engines.budget())
+    return {stage.name: digest(stage.inputs(project, engines, run)) for stage in make_plan(config)}
 
 
 EVALUATIONS = {f"evaluate/{arm}" for arm in ("none", "spec", "sft", "rl", "sft+rl")}
@@ -116,22 +120,20 @@ def test_another_seed_touches_every_stage_that_draws(config_path: Path) -> None:
     assert {name for name in before if before[name] == after[name]} == {"filter/main"}
 
 
-def nodes(config_path: Path, *overrides: str) -> list[Node]:
-    return make_plan(
-        RunContext(load_config(config_path, overrides), config_path.parent, checkpoints())
-    )
+def stages(config_path: Path, *overrides: str) -> list[Stage]:
+    return make_plan(load_config(config_path, overrides))
 
 
-def test_every_node_comes_after_what_it_needs(config_path: Path) -> None:
+def test_every_stage_comes_after_what_it_needs(config_path: Path) -> None:
     seen: set[str] = set()
-    for node in nodes(config_path):
-        assert set(node.needs) <= seen
-        seen.add(node.name)
+    for stage in stages(config_path):
+        assert set(stage.needs) <= seen
+        seen.add(stage.name)
     assert len(seen) == 13
 
 
 def test_arms_that_are_not_asked_for_are_not_run(config_path: Path) -> None:
-    names = [node.name for node in nodes(config_path, 'evaluate.arms=["none", "rl"]')]
+    names = [stage.name for stage in stages(config_path, 'evaluate.arms=["none", "rl"]')]
     assert names == ["rl/rl", "evaluate/none", "evaluate/rl"]
 
 
@@ -139,4 +141,4 @@ def test_a_variant_that_the_config_does_not_need_is_named_with_those_that_there_
     config_path: Path,
 ) -> None:
     with pytest.raises(InputError, match=r"no rl/sft .*variants of rl: sft\+rl, rl"):
-        choose(nodes(config_path), "rl", "sft")
+        choose(stages(config_path), "rl", "sft")

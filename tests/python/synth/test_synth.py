@@ -10,9 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from dalign.data.prompts import read_prompts
+from dalign.data.prompts import prompt_rows
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply
+from dalign.pipeline.project import bring_in
+from dalign.pipeline.run import resolve_config
+from dalign.settings import dump_toml, load_config
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
 from dalign.spec.types import RULINGS
@@ -125,7 +128,7 @@ def test_what_is_right_and_new_is_kept_and_the_rest_has_its_reason(
     out = tmp_path / "new.jsonl"
     code, _, err = call(*arguments(project, out))
     assert code == 0, err
-    prompts = read_prompts(out, load_spec(project / "spec"))
+    prompts = prompt_rows(out, load_spec(project / "spec"))
     found = [(p.messages[0]["content"], p.expected.ruling, p.expected.clause) for p in prompts]
     assert found == KEPT
     dropped = rows_of(tmp_path / "new.dropped.jsonl")
@@ -201,11 +204,14 @@ def test_clauses_that_a_run_lacks_are_asked_for(project: Path, tmp_path: Path, c
     text = (project / "dalign.toml").read_text()
     for old, new in (
         ('"prompts.jsonl"', f'"{run}/prompts.jsonl"'),
+        ('"rl_prompts.jsonl"', f'"{project}/rl_prompts.jsonl"'),
+        ('"capability.jsonl"', f'"{project}/capability.jsonl"'),
         ('path = "spec"', f'path = "{project}/spec"'),
         ('"suites/', f'"{project}/suites/'),
     ):
         text = text.replace(old, new)
     (run / "config.toml").write_text(text)
+    bring_in(load_config(run / "config.toml", []), run / "inputs", None)
     before = ("--config", project / "dalign.toml", "--missing", run, "--dry-run", "--json")
     code, told, err = call(tmp_path / "new.jsonl", *before)
     assert code == 0, err
@@ -459,20 +465,17 @@ def test_the_rulings_of_this_file_are_the_three_of_a_policy() -> None:
 
 
 def test_a_writer_that_is_named_later_leaves_a_run_what_it_is(project, tmp_path) -> None:
-    from dalign.cli.work import resolve_config
-    from dalign.settings import dump_toml, load_config
-
     (tmp_path / "config.toml").write_text(dump_toml(load_config(project / "dalign.toml", [])))
     changed = ["synth_model.path=sandbox", "synth_model.engine=transformers"]
     assert resolve_config(None, tmp_path, changed, redo=False).writer.path == "sandbox"
 
 
-def test_a_folder_of_the_users_own_in_the_place_of_work_is_left_alone(call, tmp_path) -> None:
+def test_a_folder_of_the_users_own_in_the_place_of_work_is_left_alone(
+    project, call, tmp_path
+) -> None:
     own = tmp_path / "new.work" / "notes.txt"
     own.parent.mkdir()
     own.write_text("mine")
-    config = tmp_path / "dalign.toml"
-    config.write_text("")
-    code, _, err = call(tmp_path / "new.jsonl", "--config", config)
+    code, _, err = call(*arguments(project, tmp_path / "new.jsonl"))
     assert code == 1 and "notes.txt: stands where what is being written is kept" in err
     assert own.read_text() == "mine"

@@ -7,7 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dalign.errors import InputError
-from dalign.store import DROPPED, ROWS, StageFolder, digest, frame_digest
+from dalign.store.folder import Finished, StageFolder
+from dalign.store.memory import Kept
+from dalign.store.whole_files import digest, frame_digest
 
 
 def folder(tmp_path: Path) -> StageFolder:
@@ -17,16 +19,24 @@ def folder(tmp_path: Path) -> StageFolder:
 ROWS_OUT = pl.DataFrame({"id": ["a", "b"]})
 
 
+def finish(stage: StageFolder, inputs: dict[str, int], *parts: pl.DataFrame) -> None:
+    """Ends a stage that made these parts."""
+    stage.table().clear()
+    digests = [stage.table().write(number, part) for number, part in enumerate(parts)]
+    stage.finish(inputs, Finished({"rows_in": 2, "rows_out": 2}, digests))
+
+
 def test_a_stage_is_done_with_the_inputs_that_it_finished_with_and_no_others(
     tmp_path: Path,
 ) -> None:
     stage = folder(tmp_path)
     stage.start({"seed": 1})
     assert not stage.is_done({"seed": 1})
-    stage.finish({"seed": 1}, rows=ROWS_OUT, counts={"rows_in": 2, "rows_out": 2})
+    finish(stage, {"seed": 1}, ROWS_OUT)
     assert stage.is_done({"seed": 1})
     assert not stage.is_done({"seed": 2})
-    assert stage.rows().equals(ROWS_OUT) and stage.dropped().is_empty()
+    assert stage.table().frame().equals(ROWS_OUT)
+    assert stage.table("dropped").height() == 0
 
 
 def test_a_journal_is_gone_on_with_for_equal_inputs_and_thrown_away_for_others(
@@ -36,9 +46,9 @@ def test_a_journal_is_gone_on_with_for_equal_inputs_and_thrown_away_for_others(
     stage.start({"seed": 1})
     stage.journal().append([{"id": "a"}])
     stage.start({"seed": 1})
-    assert stage.journal().read() == [{"id": "a"}]
+    assert list(stage.journal().read()) == [{"id": "a"}]
     stage.start({"seed": 2})
-    assert stage.journal().read() == []
+    assert list(stage.journal().read()) == []
 
 
 @pytest.mark.parametrize("tail", ['{"id": "c"', '{"id": \n', "\x00\x00"])
@@ -47,17 +57,17 @@ def test_a_line_that_a_kill_cut_is_forgotten(tail: str, tmp_path: Path) -> None:
     journal.append([{"id": "a"}, {"id": "b"}])
     with journal.path.open("a") as file:
         file.write(tail)
-    assert journal.read() == [{"id": "a"}, {"id": "b"}]
+    assert list(journal.read()) == [{"id": "a"}, {"id": "b"}]
     journal.append([{"id": "d"}])
     assert [row["id"] for row in journal.read()] == ["a", "b", "d"]
 
 
 def test_the_output_hash_is_that_of_the_rows_and_not_of_their_file(tmp_path: Path) -> None:
     one, other = StageFolder(tmp_path, "s", "one"), StageFolder(tmp_path, "s", "other")
-    one.finish({}, rows=ROWS_OUT)
-    other.finish({"x": 1}, rows=pl.concat([ROWS_OUT[:1], ROWS_OUT[1:]], rechunk=False))
+    finish(one, {}, ROWS_OUT)
+    finish(other, {"x": 1}, pl.concat([ROWS_OUT[:1], ROWS_OUT[1:]], rechunk=False))
     assert one.output_sha256() == other.output_sha256()
-    other.finish({}, rows=ROWS_OUT[:1])
+    finish(other, {}, ROWS_OUT[:1])
     assert one.output_sha256() != other.output_sha256()
 
 
@@ -65,7 +75,7 @@ def test_rows_of_a_stage_that_has_not_run_name_the_command(tmp_path: Path) -> No
     with pytest.raises(
         InputError, match=r"generate/main has not run yet; run it first \(dalign generate"
     ):
-        folder(tmp_path).rows()
+        folder(tmp_path).made()
 
 
 def test_a_broken_manifest_names_the_way_out(tmp_path: Path) -> None:
@@ -78,10 +88,29 @@ def test_a_broken_manifest_names_the_way_out(tmp_path: Path) -> None:
 
 def test_files_appear_whole(tmp_path: Path) -> None:
     stage = folder(tmp_path)
-    stage.finish({}, rows=ROWS_OUT)
-    assert {path.name for path in stage.path.iterdir()} == {ROWS, DROPPED, "manifest.json"}
+    finish(stage, {}, ROWS_OUT)
+    names = {path.name for path in stage.path.iterdir()}
+    assert names == {"part-00000.parquet", "dropped-00000.parquet", "manifest.json"}
 
 
 def test_digests_do_not_depend_on_the_order_of_keys_but_on_that_of_rows() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     assert frame_digest(ROWS_OUT) != frame_digest(ROWS_OUT.reverse())
+
+
+def test_what_an_earlier_run_was_told_is_found_by_its_keys_in_many_files(tmp_path: Path) -> None:
+    stage = folder(tmp_path)
+    stage.start({"seed": 1})
+    keys = [f"{number:032x}" for number in range(1, 7)]
+    for chunk in range(3):
+        rows = [Kept(f"r{n}", keys[n], f"t{n}", "stop", 1) for n in (2 * chunk, 2 * chunk + 1)]
+        stage.memory("judge").keep(chunk, rows)
+    # Equal starts are no equal keys; what never came is not remembered.
+    alike, lost = keys[0][:15] + "f" * 17, "f" * 32
+    stage.memory().append([Kept("late", lost, "", "timeout", 0)])
+    stage.start({"seed": 2})
+    found = stage.memory().recall([keys[4], keys[1], alike, lost])
+    assert {k: (row.id, row.text) for k, row in found.items()} == {
+        keys[1]: ("r1", "t1"),
+        keys[4]: ("r4", "t4"),
+    }

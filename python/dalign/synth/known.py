@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from dalign.config import Config
 from dalign.files.batch import Batch
 from dalign.files.sift import look_through, open_rows
 from dalign.progress import Progress, Silent
@@ -16,42 +14,29 @@ from dalign.synth.checks import Known
 _MEMORY_MIB = 64
 
 
-@dataclass(frozen=True)
-class Files:
-    """The config's own files and those of the command line."""
-
-    config: Config
-    existing: Sequence[Path]
-    against: Sequence[Path]
-    progress: Progress
-
-
-def present_prompts(files: Files, spec: Spec) -> Known:
-    """The policy's examples, the config's prompts as far as there are any, and the files of `--existing`."""
+def present_prompts(spec: Spec, files: Sequence[Path]) -> Known:
+    """The policy's examples and the prompts of files."""
     known = Known()
     for clause in spec.clauses():
         for text in (*clause.allowed, *clause.disallowed):
             known.add(text, f"an example of {clause.id}")
-    data = files.config.data
-    own = [path for path in (data.prompts, data.rl_prompts) if path is not None]
-    _read(known, [*_there(files, own, "prompts"), *files.existing])
+    _read(known, files)
     return known
 
 
-def evaluation_prompts(files: Files) -> Known:
-    """The prompts of the config's suites as far as they are there, and the files of `--against`."""
+def evaluation_prompts(files: Sequence[Path]) -> Known:
+    """The prompts of files."""
     known = Known()
-    own = [suite.path for suite in files.config.evaluate.suites]
-    _read(known, [*_there(files, own, "suite"), *files.against])
+    _read(known, files)
     return known
 
 
-def _there(files: Files, paths: Sequence[Path], what: str) -> list[Path]:
-    """The files of the config that exist: prompts may be written before there are any."""
-    for path in paths:
+def there(files: Sequence[Path], what: str, progress: Progress) -> list[Path]:
+    """Those of a config's files that exist: prompts may be written before there are any."""
+    for path in files:
         if not path.is_file():
-            files.progress.say(f"{path}: the config's {what} are not there yet, and not looked at")
-    return [path for path in paths if path.is_file()]
+            progress.say(f"{path}: the config's {what} are not there yet, and not looked at")
+    return [path for path in files if path.is_file()]
 
 
 def _read(known: Known, paths: Sequence[Path]) -> None:

@@ -11,7 +11,7 @@ from dalign.spec.parse import load_spec
 from dalign.spec.templates import REQUIRED, Templates
 from dalign.spec.types import Spec
 
-SPECS = Path(__file__).parents[2] / "specs"
+SPECS = Path(__file__).parents[3] / "specs"
 HELLO: list[dict[str, str]] = [{"role": "user", "content": "Hello?"}]
 
 
@@ -97,11 +97,9 @@ def test_a_system_message_of_the_prompt_follows_the_policy(templates: Templates)
 
 
 def judge_text(templates: Templates, reasoning: str | None, hint: str | None = None) -> str:
-    messages = templates.judgement(
-        "POLICY", HELLO, "ANSWER", reasoning=reasoning, nonce="n0nce", hint=hint
-    )
-    assert "POLICY" in messages[0]["content"]
-    return messages[1]["content"]
+    assert "POLICY" in templates.judge_system("POLICY")["content"]
+    user = templates.judge_user(HELLO, "ANSWER", reasoning=reasoning, nonce="n0nce", hint=hint)
+    return user["content"]
 
 
 def test_the_judge_sees_the_reasoning_only_where_it_is_given(templates: Templates) -> None:

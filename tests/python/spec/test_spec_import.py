@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dalign.cli.spec_import import import_policy
+from dalign.cli.spec.import_ import import_policy
 from dalign.errors import InputError
 from dalign.spec.check import check_spec
 from dalign.spec.imports.draft import guess_ruling
 from dalign.spec.imports.forms import form_of
 from dalign.spec.parse import load_spec
 
-POLICIES = Path(__file__).parents[1] / "data" / "policies"
+POLICIES = Path(__file__).parents[2] / "data" / "policies"
 
 
 @pytest.mark.parametrize(

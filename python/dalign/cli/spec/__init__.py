@@ -1,0 +1,1 @@
+"""`dalign spec`: one file a command."""

@@ -1,0 +1,66 @@
+"""A judge of answers by a policy, for programs that bring prompts and answers of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from dalign import config
+from dalign.errors import InputError, did_you_mean
+from dalign.judge.court import Court
+from dalign.judge.forms.score import Question, ScoreForm
+from dalign.models.ask import Ask
+from dalign.models.protocol import Engine
+from dalign.pipeline.judging import Judging, sampling_of, scale_of
+from dalign.rows import Prompt, completion_id
+from dalign.spec.templates import load_templates
+from dalign.spec.types import GENERAL, Spec
+
+
+class Judge:
+    """Scores answers by the policy of their prompts' categories, as the stages of a run do (paper 2.3.2)."""
+
+    def __init__(
+        self, engine: Engine, spec: Spec, settings: config.Judge | None = None, *, seed: int = 0
+    ) -> None:
+        """settings: a config's `judge`: how many verdicts an answer, how drawn, how reduced. seed: of the draws."""
+        settings = settings or config.Judge()
+        self._engine, self._spec, self._hint = engine, spec, settings.hint
+        self._judging = Judging(
+            Court(engine.control_tokens, seed),
+            ScoreForm(spec, load_templates(spec.folder)),
+            scale_of(settings),
+            sampling_of(settings),
+        )
+
+    def scores(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float | None]:
+        """The score of each answer to the prompt beside it, between judge.low and judge.high; None: unjudged.
+
+        Raises InputError for a category that the policy does not have.
+        """
+        return self._judged(prompts, answers)[1]["score"].to_list()
+
+    def verdicts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> pl.DataFrame:
+        """The judgements behind the scores, judge.k an answer: columns `Verdict`."""
+        return self._judged(prompts, answers)[0]
+
+    def _judged(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        questions = [
+            self._question(completion_id(prompt.id, answer, number), prompt, answer)
+            for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
+        ]
+        return self._judging(questions, Ask(self._engine))
+
+    def _question(self, name: str, prompt: Prompt, answer: str) -> Question:
+        known = (*self._spec.names, GENERAL)
+        if prompt.category not in known:
+            raise InputError(
+                f"prompt '{prompt.id}': no category {prompt.category!r} in {self._spec.folder}; {did_you_mean(prompt.category, known)}",
+                kind="unknown_category",
+                value=prompt.category,
+            )
+        told = prompt.expected.ruling if self._hint and prompt.expected else None
+        return Question(name, prompt.category, prompt.messages, answer, reasoning=None, hint=told)

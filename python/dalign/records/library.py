@@ -1,0 +1,74 @@
+"""A run for a program: run a config into a folder, and ask the folder what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dalign.config import Config
+from dalign.pipeline.run import Call, resolve_config, run_stages
+from dalign.progress import Progress, Silent
+from dalign.records.blast_radius import BlastRadius, blast_radius
+from dalign.records.coverage import Coverage, coverage
+from dalign.records.journey import Journey, journeys_of
+from dalign.records.record import Record, open_record
+from dalign.records.results import Results, results_of
+from dalign.records.written import write_results
+from dalign.spec.types import Spec
+
+
+class Run:
+    """A run in a folder, finished or not. It is read anew at each question."""
+
+    def __init__(self, folder: Path | str) -> None:
+        """Raises InputError if no run has been started in the folder."""
+        self.folder = Path(folder)
+        self._record()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    def _record(self) -> Record:
+        return open_record(self.folder)
+
+    def results(self) -> Results:
+        """Metrics, differences of arms, costs. `alarms` has a sentence for each metric of which too many grades are missing.
+
+        Raises UnfinishedError naming the first stage that has not finished.
+        """
+        return results_of(self._record())
+
+    def journeys(self, row_id: str) -> list[Journey]:
+        """What became of the row with that id, or whose id starts so. Raises InputError if there is none."""
+        return journeys_of(self._record(), row_id)
+
+    def coverage(self, least: int | None = None) -> Coverage:
+        """What the run holds of each clause. least: rows that each needs; None: select.clause_quota, at least 1."""
+        return coverage(self.folder, least)
+
+    def blast_radius(self, old: Spec, new: Spec) -> BlastRadius:
+        """Which of the run's rows depend on the difference between two policies."""
+        return blast_radius(self.folder, old, new)
+
+
+def run(
+    config: Config | Path | str | None,
+    folder: Path | str,
+    overrides: Sequence[str] = (),
+    *,
+    redo: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Runs what is not done yet of a config into a folder, and writes its report, as the command `dalign run` does.
+
+    config: its path, or itself; None: the one that the folder was started with. overrides: `a.b=c`, over a path's
+    settings. redo: accept another config than the folder was started with. Raises InputError for input that cannot
+    be used, and BusyError while another process works in the folder. Missing grades raise nothing: see
+    `Run.results().alarms`.
+    """
+    place = Path(folder)
+    given = Path(config) if isinstance(config, str) else config
+    settings = resolve_config(given, place, overrides, redo=redo)
+    run_stages(settings, place, Call(progress or Silent(), redo))
+    write_results(open_record(place))
+    return Run(place)

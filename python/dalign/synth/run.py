@@ -1,0 +1,134 @@
+"""`dalign data synth`: prompts are written, checked, and what is left stands in two files."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dalign.errors import InputError
+from dalign.files.sift import dropped_path
+from dalign.models.ask import Ask
+from dalign.models.protocol import Request, Sampling
+from dalign.store.lock import LOCK
+from dalign.store.memory import EARLIER, JOURNAL, REPLIES
+from dalign.store.whole_files import write_text
+from dalign.synth.checks import Check, RuledAsOrdered, no_copies, sift
+from dalign.synth.orders import Order
+from dalign.synth.written import Candidate, Dropped, read_written
+from dalign.text import storable
+
+# A writer is to vary; its lists are longer than an answer.
+WRITING = Sampling(temperature=1.0, max_new_tokens=2048)
+# The word in the names of the files with the writer's and the judge's replies.
+WRITE, RULE = "write", "rule"
+_SUFFIX = ".jsonl"
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How prompts are written: what is asked of whom, and the strings that no prompt may hold."""
+
+    orders: Sequence[Order]
+    requests: Sequence[Request]
+    ask: Ask
+    control_tokens: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """The prompts that pass every check, and the others. clauses: what the judge names for each one kept, by its id."""
+
+    orders: Sequence[Order]
+    kept: Sequence[Candidate]
+    dropped: Sequence[Dropped]
+    clauses: Mapping[str, str | None]
+
+    @property
+    def asked(self) -> Counter[str]:
+        """How many prompts of each clause were ordered, in the orders' order."""
+        asked = Counter[str]()
+        for order in self.orders:
+            asked[order.clause.id] += order.count
+        return asked
+
+    @property
+    def kept_of(self) -> Counter[str]:
+        """How many of each clause are kept."""
+        return Counter(candidate.order.clause.id for candidate in self.kept)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many were dropped for each reason."""
+        return dict(sorted(Counter(each.reason for each in self.dropped).items()))
+
+    def write(self, out: Path) -> None:
+        """Both files, each whole; the prompts last, since they say that all is done."""
+        write_text(dropped_beside(out), _lines([_dropped_row(each) for each in self.dropped]))
+        write_text(out, _lines([self._row(candidate) for candidate in self.kept]))
+
+    def _row(self, candidate: Candidate) -> dict[str, object]:
+        expected = {"ruling": candidate.order.promised_ruling}
+        clause = self.clauses[candidate.id]
+        return {
+            "id": candidate.id,
+            "category": candidate.category,
+            "messages": list(candidate.messages),
+            "split": "train",
+            "expected": expected | ({"clause": clause} if clause else {}),
+        }
+
+
+def synthesise(writing: Writing, new: Sequence[Check], ruled: RuledAsOrdered) -> Synthesised:
+    """Has prompts written and checks them. new: the checks that they are; ruled: that the judge rules as ordered."""
+    replies = writing.ask(writing.requests, WRITING)
+    writing.ask.finish(f"{len(replies)} replies")
+    written, dropped = read_written(writing.orders, replies, writing.control_tokens)
+    kept, more = sift(written, [*new, ruled, no_copies])
+    return Synthesised(writing.orders, kept, [*dropped, *more], ruled.clauses)
+
+
+def dropped_beside(out: Path) -> Path:
+    """Where the dropped prompts go."""
+    return dropped_path(out, _SUFFIX)
+
+
+def work_folder(out: Path, *, force: bool) -> Path:
+    """Where replies are kept until the result is written. Raises InputError where either cannot be."""
+    work = out.with_name(f"{out.stem}.work")
+    for name in sorted(path.name for path in work.iterdir()) if work.is_dir() else ():
+        # It is removed at the end: what a killed call has left may be in it, and nothing else.
+        if name != LOCK and not name.startswith((f"{JOURNAL}-", REPLIES, EARLIER)):
+            raise InputError(
+                f"{work / name}: stands where what is being written is kept; move it, or name another file"
+            )
+    if out.suffix.lower() != _SUFFIX:
+        raise InputError(f"{out}: its name must end in {_SUFFIX}: that is what is written")
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.parent}; make it first")
+    for path in (out, dropped_beside(out)):
+        # What a killed call has left is its own, and goes on.
+        if path.is_dir() or (path.exists() and not force and not work.is_dir()):
+            raise InputError(
+                f"{path}: is there already; name another file, or overwrite it with --force"
+            )
+    return work
+
+
+def _dropped_row(dropped: Dropped) -> dict[str, object]:
+    order = dropped.order
+    return {
+        "reason": dropped.reason,
+        "detail": dropped.detail,
+        "clause": order.clause.id,
+        "kind": order.kind,
+        "language": order.language,
+        "manner": order.manner,
+        "text": dropped.text,
+    }
+
+
+def _lines(rows: Sequence[dict[str, object]]) -> str:
+    return "".join(storable(json.dumps(row, ensure_ascii=False)) + "\n" for row in rows)

@@ -1,0 +1,123 @@
+"""`import dalign`: a handful of names, and a run, its folder and a judge by them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+from pathlib import Path
+
+import dalign
+import pytest
+from dalign.errors import BusyError, ChangedConfigError, UnfinishedError
+from dalign.models.engines.scripted import ScriptedEngine
+from dalign.models.protocol import Request
+from dalign.sandbox.project import write_project
+from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
+from dalign.settings import commented_toml
+from dalign.spec.parse import load_spec
+from dalign.store.lock import only_one
+from policies import write_policy
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`my-project` in the current folder: the sandbox's files, a scripted model, and no arm that is trained."""
+    monkeypatch.chdir(tmp_path)
+    values = smoke_values()
+    values["evaluate"]["arms"] = ["none", "spec"]
+    values["model"] = {"path": f"{tmp_path}/script.json", "engine": "scripted"}
+    values["run"] |= {"workers": 1}
+    values.pop("judge_model", None)
+    path = write_project(Path("my-project"), config=commented_toml(values), sizes=SMOKE_SIZES)
+    (tmp_path / "script.json").write_text('{"": "<think>why</think>Score: 2"}')
+    return path
+
+
+def test_the_example_of_the_readme_runs(project, capsys) -> None:
+    section = (ROOT / "README.md").read_text("utf-8").partition("## As a library\n")[2]
+    (example,) = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
+    Path("example.py").write_text(example)
+    names = runpy.run_path("example.py")
+    printed = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("spec test ") for line in printed)
+    short = [row.clause for row in names["run"].coverage().short]
+    assert [line for line in printed if line.startswith("too few")] == [
+        f"too few examples of {clause}" for clause in short
+    ]
+    assert printed[-1] == "[2.0]"
+    run = names["run"]
+    assert isinstance(run, dalign.Run)
+    assert (run.folder / "report.html").is_file()
+    assert run.results().alarms == []
+
+
+def test_the_stub_has_the_names_of_the_face() -> None:
+    stub = ast.parse((ROOT / "python/dalign/__init__.pyi").read_text())
+    told = [alias.asname for n in stub.body if isinstance(n, ast.ImportFrom) for alias in n.names]
+    told += [ast.unparse(n.target) for n in stub.body if isinstance(n, ast.AnnAssign)]
+    assert sorted(told) == sorted(dalign.__all__)
+    (listed,) = (ast.literal_eval(n.value) for n in stub.body if isinstance(n, ast.Assign))
+    assert sorted(listed) == sorted(dalign.__all__)
+
+
+def test_a_name_that_is_not_there_is_told() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        _ = dalign.trian
+
+
+def test_a_run_is_its_folders_own(project, tmp_path) -> None:
+    config = dalign.load_config(project, [])
+    with pytest.raises(dalign.InputError, match="no run has been started here"):
+        dalign.Run(tmp_path / "run")
+    dalign.run(config, tmp_path / "run")
+    other = config.model_copy(update={"run": config.run.model_copy(update={"seed": 9})})
+    with pytest.raises(ChangedConfigError, match=r"run\.seed"):
+        dalign.run(other, tmp_path / "run")
+    with pytest.raises(dalign.InputError, match="over a config file"):
+        dalign.run(config, tmp_path / "run", ["run.seed=9"])
+    with only_one(tmp_path / "run"), pytest.raises(BusyError, match="another dalign"):
+        dalign.run(None, str(tmp_path / "run"))
+    again = dalign.run(str(project), tmp_path / "run", ["run.seed=9"], redo=True)
+    assert again.results().rows[0].arm == "none"
+
+
+def test_what_has_not_finished_is_told(project, tmp_path) -> None:
+    run = dalign.run(project, tmp_path / "run")
+    (run.folder / "evaluate" / "spec" / "manifest.json").unlink()
+    with pytest.raises(UnfinishedError, match="evaluate/spec has not finished"):
+        run.results()
+
+
+def judge(tmp_path: Path, script, **settings: object) -> dalign.Judge:
+    from dalign import config
+
+    spec = load_spec(write_policy(tmp_path))
+    return dalign.Judge(ScriptedEngine(script), spec, config.Judge(**settings))
+
+
+def prompt(category: str) -> dalign.Prompt:
+    return dalign.Prompt("p", category, ({"role": "user", "content": "How do I grow peas?"},))
+
+
+def test_a_judge_scores_answers_by_the_policy_of_their_prompts(tmp_path) -> None:
+    def answer(request: Request) -> str:
+        assert (
+            "# garden" in request.messages[0]["content"] or "G2" in request.messages[0]["content"]
+        )
+        return "Score: 3" if "poison" in request.messages[-1]["content"] else "Score: 9"
+
+    mine = judge(tmp_path, answer, k=2)
+    assert mine.scores([prompt("garden")] * 2, ["Sow them.", "With poison."]) == [9.0, 3.0]
+    assert mine.verdicts([prompt("garden")], ["Sow them."])["state"].to_list() == ["ok", "ok"]
+
+
+def test_a_judge_that_says_no_score_gives_none(tmp_path) -> None:
+    assert judge(tmp_path, {"": "Well."}).scores([prompt("garden")], ["Sow them."]) == [None]
+
+
+def test_a_category_that_the_policy_does_not_have_is_told(tmp_path) -> None:
+    with pytest.raises(dalign.InputError, match=r"no category 'gardn'.*'garden'"):
+        judge(tmp_path, {"": ""}).scores([prompt("gardn")], ["Sow them."])
