@@ -11,9 +11,10 @@ import typer
 from dalign import progress
 from dalign.cli.terminal import tell, tell_json, tell_results, warn
 from dalign.errors import InputError
+from dalign.figures import Results
 from dalign.pipeline.run import Call, Plan, check_all_done, plan_of, resolve_config, run_stages
 from dalign.records.record import open_record
-from dalign.records.results import REPORT, RESULTS, Results, write_results
+from dalign.records.results import REPORT, RESULTS, write_results
 from dalign.sandbox.checkpoint import checkpoints
 
 # The command that runs no stage.

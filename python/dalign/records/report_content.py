@@ -3,73 +3,48 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import polars as pl
 
-from dalign.figures import (
-    DropRow,
-    FunnelRow,
-    JourneyRow,
-    ModelUsed,
-    RlStep,
-    ScoreCount,
-    SftStep,
-    StateCount,
-)
+from dalign.figures import DropRow, FunnelRow, JourneyRow, ModelUsed, ReportContent, Results, RlStep
 from dalign.pipeline.stages.judge import SCORES
 from dalign.pipeline.training import CURVE
 from dalign.records.journey import journeys_of
 from dalign.records.record import Record
-from dalign.records.results import Results, used_by
-from dalign.report.content import ReportContent
 from dalign.settings import dump_toml
+from dalign.store.folder import StageFolder
 from dalign.store.parts import DROPPED, ROWS
-from dalign.vocabulary import ARMS
+from dalign.vocabulary import trained_by
 
 JOURNEYS = 6
 
 
 def report_content(record: Record, results: Results, *, created: str) -> ReportContent:
     """The report's content; parts whose stages the config's arms do not need are empty."""
+    config, used = record.config, record.used
     made_data = record.has("select")
-    states = record.stage("judge").recorded("counts").get("states", {})
     return ReportContent(
+        **vars(results),
         title=f"dalign: {record.run.path.resolve().name}",
         created=created,
-        config_toml=dump_toml(record.config),
-        models=_models(record),
-        probes=list(record.stage("pack").recorded("facts").get("template_probe", [])),
-        seed=record.config.run.seed,
+        config_toml=dump_toml(config),
+        models=[
+            ModelUsed("trained", config.model.path, used["model"]),
+            ModelUsed("judge", config.judge_of_record.path, used["judge"]["model"]),
+        ],
+        probes=record.stage("pack").recorded("facts").get("template_probe", []),
+        seed=config.run.seed,
         command=f"dalign run --run {record.run.path}",
         funnel=_funnel(record) if made_data else [],
         drops=_drops(record) if made_data else [],
-        score_histogram=_histogram(record) if made_data else [],
-        states=[StateCount(state, count) for state, count in states.items()],
-        curves=[
-            row for arm in ARMS.values() if arm.trained_by == "rl" for row in _rl_curve(record, arm.name)
-        ],
-        sft_curve=_sft_curve(record),
+        scores=_scores(record) if made_data else {},
+        states=record.stage("judge").recorded("counts").get("states", {}),
+        curves=[row for arm in trained_by("rl") for row in _rl_curve(record, arm)],
+        losses=[(row["step"], row["loss"]) for row in _curve(record.stage("sft/sft"))],
         journeys=_journeys(record) if made_data else [],
-        alarms=results.alarms,
         warnings=_warnings(record),
-        rows=results.rows,
-        pairs=results.pairs,
-        stages=results.stages,
-        elapsed_s=results.elapsed_s,
-        version=results.version,
-        spec_sha256=results.spec_sha256,
-        spec_versions=results.spec_versions,
-        templates_sha256=results.templates_sha256,
-        config_sha256=results.config_sha256,
-    )  # fmt: skip
-
-
-def _models(record: Record) -> list[ModelUsed]:
-    used, config = used_by(record), record.config
-    return [
-        ModelUsed("trained", config.model.path, used["model"]),
-        ModelUsed("judge", config.judge_of_record.path, used["judge"]["model"]),
-    ]
+    )
 
 
 def _by_category(record: Record, stage: str, table: str, where: pl.Expr | bool) -> dict[str, int]:
@@ -98,18 +73,22 @@ def _funnel(record: Record) -> list[FunnelRow]:
 def _drops(record: Record) -> list[DropRow]:
     rows = []
     for stage in ("filter", "select", "pack"):
-        dropped = (
-            record.stage(stage).table(DROPPED).scan().group_by("reason").len("count").collect()
-        )
-        reasons = dropped.sort("count", "reason", descending=[True, False])
+        dropped = record.stage(stage).table(DROPPED).scan()
+        reasons = dropped.group_by("reason").len("count").collect()
+        reasons = reasons.sort("count", "reason", descending=[True, False])
         rows += [DropRow(stage, reason, count) for reason, count in reasons.iter_rows()]
     return rows
 
 
-def _histogram(record: Record) -> list[ScoreCount]:
+def _scores(record: Record) -> dict[float, int]:
     scores = record.stage("judge").table(SCORES).scan().drop_nulls("score")
-    counts = scores.group_by("score").len("count").sort("score").collect()
-    return [ScoreCount(score, count) for score, count in counts.iter_rows()]
+    return dict(scores.group_by("score").len().collect().iter_rows())
+
+
+def _curve(folder: StageFolder) -> list[dict[str, Any]]:
+    """The log of a training, a row a step; empty where there was none."""
+    path = folder.path / CURVE
+    return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
 
 
 def _rl_curve(record: Record, arm: str) -> list[RlStep]:
@@ -117,36 +96,14 @@ def _rl_curve(record: Record, arm: str) -> list[RlStep]:
     folder = record.stage(f"rl/{arm}")
     if folder.manifest() is None:
         return []
-    steps = {row["step"]: row for row in json.loads((folder.path / CURVE).read_text("utf-8"))}
-    means = (
-        folder.table()
-        .scan()
-        .group_by("step")
-        .agg(pl.col("reward", "truth", "retrieved").mean(), length=pl.col("tokens").mean())
-        .sort("step")
-        .collect()
-    )
+    logged = {row["step"]: row for row in _curve(folder)}
+    steps = folder.table().scan().group_by("step")
+    means = steps.agg(pl.col("reward", "truth", "retrieved", "tokens").mean()).sort("step")
+    names = ("judged", "malformed", "advantage_groups")
     return [
-        RlStep(
-            arm=arm,
-            step=row["step"],
-            reward=row["reward"],
-            truth=row["truth"],
-            retrieval=row["retrieved"],
-            length=row["length"],
-            judged_share=steps[row["step"]]["judged"],
-            malformed_share=steps[row["step"]]["malformed"],
-            active_groups=steps[row["step"]]["advantage_groups"],
-        )
-        for row in means.iter_rows(named=True)
+        RlStep(arm, step, *values, *(logged[step][name] for name in names))
+        for step, *values in means.collect().iter_rows()
     ]
-
-
-def _sft_curve(record: Record) -> list[SftStep]:
-    path = record.stage("sft/sft").path / CURVE
-    if not path.is_file():
-        return []
-    return [SftStep("sft", row["step"], row["loss"]) for row in json.loads(path.read_text("utf-8"))]
 
 
 def _journeys(record: Record) -> list[JourneyRow]:
@@ -170,37 +127,35 @@ def _journeys(record: Record) -> list[JourneyRow]:
 
 def _warnings(record: Record) -> list[str]:
     """What a reader must know before believing the numbers."""
-    found = []
-    if record.has("select"):
-        settings, counts = record.config.select, record.stage("select").recorded("counts")
-        found += [
-            f"Category '{name}' has {count} examples, fewer than select.quota = {settings.quota}."
-            for name, count in counts["short"].items()
-        ]
-        found += [
-            f"Clause '{name}' has {count} examples, fewer than select.clause_quota = {settings.clause_quota}."
-            for name, count in counts["short_clauses"].items()
-        ]
-        dropped = record.stage("select").table(DROPPED).scan()
-        unjudged = dropped.filter(pl.col("reason") == "unjudged").collect().height
-        if unjudged:
-            found.append(
-                f"{unjudged} completions are unjudged: too few of their judgements gave a score. None was selected."
-            )
-        if not counts["rows_out"]:
-            found.append("No completion became an example: SFT saw capability rows alone.")
+    found = _shortages(record) if record.has("select") else []
+    sentences = {
+        "never_came": "completions never came; they are missing under every metric",
+        "missing": "grades are missing, because a completion, or the judge's word on it, never came; they count nowhere",
+        "malformed": "completions are malformed and fail every metric",
+    }
     for arm in record.config.evaluate.arms:
         facts = record.stage(f"evaluate/{arm}").recorded("facts")
-        if facts["never_came"]:
-            found.append(
-                f"Arm {arm}: {facts['never_came']} completions never came; they are missing under every metric."
-            )
-        if facts["missing"]:
-            found.append(
-                f"Arm {arm}: {facts['missing']} grades are missing, because a completion, or the judge's word on it, never came; they count nowhere."
-            )
-        if facts["malformed"]:
-            found.append(
-                f"Arm {arm}: {facts['malformed']} completions are malformed and fail every metric."
-            )
+        found += [f"Arm {arm}: {facts[n]} {said}." for n, said in sentences.items() if facts[n]]
+    return found
+
+
+def _shortages(record: Record) -> list[str]:
+    """What is missing of the training examples."""
+    settings, counts = record.config.select, record.stage("select").recorded("counts")
+    found = [
+        f"{kind} '{name}' has {count} examples, fewer than {quota}."
+        for kind, short, quota in (
+            ("Category", counts["short"], f"select.quota = {settings.quota}"),
+            ("Clause", counts["short_clauses"], f"select.clause_quota = {settings.clause_quota}"),
+        )
+        for name, count in short.items()
+    ]
+    dropped = record.stage("select").table(DROPPED).scan()
+    unjudged = dropped.filter(pl.col("reason") == "unjudged").select(pl.len()).collect().item()
+    if unjudged:
+        found.append(
+            f"{unjudged} completions are unjudged: too few of their judgements gave a score. None was selected."
+        )
+    if not counts["rows_out"]:
+        found.append("No completion became an example: SFT saw capability rows alone.")
     return found
