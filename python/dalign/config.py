@@ -21,70 +21,56 @@ CHECKPOINT_ENGINES: tuple[EngineName, ...] = ("transformers",)
 class Section(BaseModel):
     """A section of the config: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Run(Section):
     """The run as a whole."""
 
-    seed: int = Field(0, description="Every random draw of the run comes from this seed.")
-    threads: Positive = Field(
-        1, description="Threads of each worker; part of what makes a run repeatable."
-    )
-    workers: Positive = Field(
-        1,
-        description="Stages that do not wait for each other run side by side in this many processes.",
-    )
-    part_rows: Positive = Field(
-        4096,
-        description="Rows that a stage reads, asks for and writes at a time; what a run holds in memory grows with it.",
-    )
+    seed: int = 0
+    """Every random draw of the run comes from this seed."""
+    threads: Positive = 1
+    """Threads of each worker; part of what makes a run repeatable."""
+    workers: Positive = 1
+    """Stages that do not wait for each other run side by side in this many processes."""
+    part_rows: Positive = 4096
+    """Rows that a stage reads, asks for and writes at a time; what a run holds in memory grows with it."""
 
 
 class Reasoning(Section):
     """How a model's completion holds its reasoning."""
 
-    kind: Literal["tags", "none"] = Field(
-        "tags", description="'tags': between two tags; 'none': the whole reply is the answer."
-    )
-    open: str = Field("<think>", min_length=1, description="The tag that opens the reasoning.")
-    close: str = Field("</think>", min_length=1, description="The tag that closes the reasoning.")
+    kind: Literal["tags", "none"] = "tags"
+    """'tags': between two tags; 'none': the whole reply is the answer."""
+    open: str = Field("<think>", min_length=1)
+    """The tag that opens the reasoning."""
+    close: str = Field("</think>", min_length=1)
+    """The tag that closes the reasoning."""
 
 
 class Model(Section):
     """The model that is trained, or the one that judges."""
 
-    path: str = Field(
-        description="A checkpoint folder; 'sandbox' is the one that dalign ships. With engine 'openai', the model's name."
-    )
-    engine: EngineName = Field(
-        "transformers", description="What runs it: this process, or an OpenAI-compatible server."
-    )
-    base_url: str | None = Field(
-        None,
-        description="The server's address, such as http://127.0.0.1:8000/v1 (engine 'openai').",
-    )
-    api_key_env: str = Field(
-        "OPENAI_API_KEY",
-        description="The environment variable that holds the server's key, if it wants one.",
-    )
-    checkpoint: Path | None = Field(
-        None,
-        description="The checkpoint folder of what a server serves; needed to train it (engine 'openai').",
-    )
-    device: str = Field("cpu", description="cpu, cuda, cuda:1, …")
-    dtype: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="The weights' type when loaded."
-    )
-    batch_size: Positive = Field(
-        128, description="Completions generated side by side; with a server, requests in flight."
-    )
-    timeout_s: float = Field(
-        300.0, gt=0, description="A server's request is given up after this many seconds."
-    )
-    trust_remote_code: bool = Field(
-        False, description="Whether code that comes with the checkpoint may run."
-    )
+    path: str
+    """A checkpoint folder; 'sandbox' is the one that dalign ships. With engine 'openai', the model's name."""
+    engine: EngineName = "transformers"
+    """What runs it: this process, or an OpenAI-compatible server."""
+    base_url: str | None = None
+    """The server's address, such as http://127.0.0.1:8000/v1 (engine 'openai')."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the server's key, if it wants one."""
+    checkpoint: Path | None = None
+    """The checkpoint folder of what a server serves; needed to train it (engine 'openai')."""
+    device: str = "cpu"
+    """cpu, cuda, cuda:1, …"""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """The weights' type when loaded."""
+    batch_size: Positive = 128
+    """Completions generated side by side; with a server, requests in flight."""
+    timeout_s: float = Field(300.0, gt=0)
+    """A server's request is given up after this many seconds."""
+    trust_remote_code: bool = False
+    """Whether code that comes with the checkpoint may run."""
     reasoning: Reasoning = Field(default_factory=Reasoning)
 
     @model_validator(mode="after")
@@ -99,104 +85,73 @@ class Model(Section):
 class SpecFolder(Section):
     """The policy."""
 
-    path: Path = Field(
-        description="A policy folder: principles.md, one Markdown file a category, and templates/ if the default ones do not suit."
-    )
-    max_tokens: Positive | None = Field(
-        None,
-        description=(
-            "Tokens that spec(category) may take in a prompt, by the tokenizers of the model and of the judge. "
-            "Where it has more, examples are left out, and the run says which; rules never are."
-        ),
-    )
+    path: Path
+    """A policy folder: principles.md, one Markdown file a category, and templates/ if the default ones do not suit."""
+    max_tokens: Positive | None = None
+    """Tokens that spec(category) may take in a prompt, by the tokenizers of the model and of the judge. Where it has more, examples are left out, and the run says which; rules never are."""
 
 
 class Data(Section):
     """What the user brings."""
 
-    prompts: Path = Field(description="JSONL: one prompt a line, with its category.")
-    capability: Path | None = Field(
-        None,
-        description="JSONL: conversations that end on the assistant's turn, mixed into training so that abilities are kept.",
-    )
-    rl_prompts: Path | None = Field(
-        None, description="JSONL: prompts for RL; without it, those of data.prompts."
-    )
+    prompts: Path
+    """JSONL: one prompt a line, with its category."""
+    capability: Path | None = None
+    """JSONL: conversations that end on the assistant's turn, mixed into training so that abilities are kept."""
+    rl_prompts: Path | None = None
+    """JSONL: prompts for RL; without it, those of data.prompts."""
 
 
 class Generate(Section):
     """Completions with the policy in sight."""
 
-    n: Positive = Field(2, description="Completions a prompt.")
-    temperature: float = Field(1.0, ge=0.0, description="0 is greedy.")
+    n: Positive = 2
+    """Completions a prompt."""
+    temperature: float = Field(1.0, ge=0.0)
+    """0 is greedy."""
     top_p: float = Field(1.0, gt=0.0, le=1.0)
-    max_new_tokens: Positive = Field(
-        1024, description="A completion that is not finished by then is dropped as truncated."
-    )
+    max_new_tokens: Positive = 1024
+    """A completion that is not finished by then is dropped as truncated."""
 
 
 class Filter(Section):
     """Which completions are judged, beside the form that all need."""
 
-    quality: bool = Field(
-        False,
-        description="The usual limits too: no loops, broken ends, stray scripts or answers that repeat their reasoning.",
-    )
-    limits: tuple[str, ...] = Field(
-        ("reasoning_dangling=:0", "answer_dangling=:0"),
-        description=(
-            "MEASURE=LEAST:MOST, as `dalign data filter --limit` takes them; unless set, no reference to a policy "
-            "that the trained model will not see, but where the prompt speaks of one."
-        ),
-    )
-    scripts: tuple[str, ...] = Field(
-        (), description="Scripts that every completion may use beside its prompt's, such as Latin."
-    )
-    phrases: tuple[str, ...] = Field(
-        (),
-        description="Further references to what will not be there, such as 'as the handbook says'.",
-    )
+    quality: bool = False
+    """The usual limits too: no loops, broken ends, stray scripts or answers that repeat their reasoning."""
+    limits: tuple[str, ...] = ("reasoning_dangling=:0", "answer_dangling=:0")
+    """MEASURE=LEAST:MOST, as `dalign data filter --limit` takes them; unless set, no reference to a policy that the trained model will not see, but where the prompt speaks of one."""
+    scripts: tuple[str, ...] = ()
+    """Scripts that every completion may use beside its prompt's, such as Latin."""
+    phrases: tuple[str, ...] = ()
+    """Further references to what will not be there, such as 'as the handbook says'."""
 
 
 class Judge(Section):
     """k judgements of each completion; the minimum counts."""
 
-    k: Positive = Field(4, description="Judgements a completion.")
-    min_valid: Positive | None = Field(
-        None,
-        description="Fewer valid judgements than this: the completion is unjudged (k unless set).",
-    )
-    aggregate: Literal["min", "mean", "median", "quantile", "trimmed_mean", "lower_bound"] = Field(
-        "min", description="How the k scores become one."
-    )
-    quantile: float = Field(0.25, ge=0.0, le=1.0, description="For aggregate = 'quantile'.")
-    trim: float = Field(
-        0.25,
-        ge=0.0,
-        lt=0.5,
-        description="For aggregate = 'trimmed_mean': the share of the scores cut at each end.",
-    )
-    level: float = Field(
-        0.95,
-        gt=0.0,
-        lt=1.0,
-        description="For aggregate = 'lower_bound': of the one-sided bound on the mean, by Student's t.",
-    )
-    low: float = Field(0.0, description="The lowest score of the judge's scale.")
-    high: float = Field(10.0, description="The highest score of the judge's scale.")
+    k: Positive = 4
+    """Judgements a completion."""
+    min_valid: Positive | None = None
+    """Fewer valid judgements than this: the completion is unjudged (k unless set)."""
+    aggregate: Literal["min", "mean", "median", "quantile", "trimmed_mean", "lower_bound"] = "min"
+    """How the k scores become one."""
+    quantile: float = Field(0.25, ge=0.0, le=1.0)
+    """For aggregate = 'quantile'."""
+    trim: float = Field(0.25, ge=0.0, lt=0.5)
+    """For aggregate = 'trimmed_mean': the share of the scores cut at each end."""
+    level: float = Field(0.95, gt=0.0, lt=1.0)
+    """For aggregate = 'lower_bound': of the one-sided bound on the mean, by Student's t."""
+    low: float = 0.0
+    """The lowest score of the judge's scale."""
+    high: float = 10.0
+    """The highest score of the judge's scale."""
     temperature: float = Field(0.5, ge=0.0)
-    max_new_tokens: Positive = Field(1024)
-    sub_scores: tuple[str, ...] = Field(
-        (),
-        description=(
-            "Sub-scores that the judge's template asks for, such as compliance: each is kept beside its verdict, "
-            "and so are verdicts on single clauses."
-        ),
-    )
-    hint: bool = Field(
-        False,
-        description="Tell the judge of the prompt's expected ruling, as what 'another AI determined'.",
-    )
+    max_new_tokens: Positive = 1024
+    sub_scores: tuple[str, ...] = ()
+    """Sub-scores that the judge's template asks for, such as compliance: each is kept beside its verdict, and so are verdicts on single clauses."""
+    hint: bool = False
+    """Tell the judge of the prompt's expected ruling, as what 'another AI determined'."""
 
     @model_validator(mode="after")
     def _ranges(self) -> Judge:
@@ -227,152 +182,125 @@ class Judge(Section):
 class Select(Section):
     """Which completions become training examples."""
 
-    threshold: float = Field(
-        7.0, description="Completions with at least this aggregated score are kept."
-    )
-    near: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description=(
-            "Of examples whose sets of five words in a row have at least this Jaccard similarity, the "
-            "best judged is kept. Unset: of equal ones alone."
-        ),
-    )
-    per_prompt: Positive = Field(
-        1, description="At most this many examples of one prompt, the best first."
-    )
-    max_examples: Positive | None = Field(
-        None, description="At most this many examples in all, drawn evenly over the categories."
-    )
-    quota: Annotated[int, Field(ge=0)] = Field(
-        1, description="Each category of the prompts needs this many examples."
-    )
-    clause_quota: Annotated[int, Field(ge=0)] = Field(
-        0,
-        description="Each clause that prompts name as expected.clause needs this many examples.",
-    )
-    on_short: Literal["error", "warn"] = Field(
-        "error", description="What a category or clause below its quota does to the run."
-    )
-    unjudged: Literal["drop", "error"] = Field(
-        "drop", description="What an unjudged completion does to the run."
-    )
+    threshold: float = 7.0
+    """Completions with at least this aggregated score are kept."""
+    near: float | None = Field(None, gt=0, le=1)
+    """Of examples whose sets of five words in a row have at least this Jaccard similarity, the best judged is kept. Unset: of equal ones alone."""
+    per_prompt: Positive = 1
+    """At most this many examples of one prompt, the best first."""
+    max_examples: Positive | None = None
+    """At most this many examples in all, drawn evenly over the categories."""
+    quota: Annotated[int, Field(ge=0)] = 1
+    """Each category of the prompts needs this many examples."""
+    clause_quota: Annotated[int, Field(ge=0)] = 0
+    """Each clause that prompts name as expected.clause needs this many examples."""
+    on_short: Literal["error", "warn"] = "error"
+    """What a category or clause below its quota does to the run."""
+    unjudged: Literal["drop", "error"] = "drop"
+    """What an unjudged completion does to the run."""
 
 
 class Pack(Section):
     """Examples to training rows."""
 
-    capacity: Positive = Field(2048, description="Tokens a packed row holds.")
-    over_long: Literal["error", "drop", "mask"] = Field(
-        "error",
-        description=(
-            "What an example longer than the capacity does: stop the run, be left out, or stay, cut "
-            "and without loss on any token. No row is cut to train on a part."
-        ),
-    )
+    capacity: Positive = 2048
+    """Tokens a packed row holds."""
+    over_long: Literal["error", "drop", "mask"] = "error"
+    """What an example longer than the capacity does: stop the run, be left out, or stay, cut and without loss on any token. No row is cut to train on a part."""
 
 
 class Lora(Section):
     """LoRA (peft)."""
 
-    r: Positive = Field(16)
+    r: Positive = 16
     alpha: float = Field(32.0, gt=0)
-    dropout: Share = Field(0.0)
-    target: str = Field(
-        "all-linear", description="'all-linear', or module names separated by commas."
-    )
+    dropout: Share = 0.0
+    target: str = "all-linear"
+    """'all-linear', or module names separated by commas."""
 
 
 class Sft(Section):
     """Supervised fine-tuning on the examples, the policy taken out."""
 
-    method: Literal["full", "lora"] = Field("full")
+    method: Literal["full", "lora"] = "full"
     epochs: float = Field(3.0, gt=0)
-    max_steps: int = Field(
-        -1, ge=-1, description="Ends training after this many steps; -1: the epochs decide."
-    )
+    max_steps: int = Field(-1, ge=-1)
+    """Ends training after this many steps; -1: the epochs decide."""
     learning_rate: float = Field(1e-5, gt=0)
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(10)
-    rows_per_step: Positive = Field(8, description="Packed rows an optimiser step.")
-    capability_ratio: float = Field(
-        0.5, ge=0.0, description="Capability rows for each safety example."
-    )
+    warmup_steps: Annotated[int, Field(ge=0)] = 10
+    rows_per_step: Positive = 8
+    """Packed rows an optimiser step."""
+    capability_ratio: float = Field(0.5, ge=0.0)
+    """Capability rows for each safety example."""
     max_grad_norm: float = Field(1.0, gt=0)
-    save_steps: Positive = Field(50, description="A killed run loses at most this many steps.")
+    save_steps: Positive = 50
+    """A killed run loses at most this many steps."""
     lora: Lora = Field(default_factory=Lora)
 
 
 class Balance(Section):
     """Shares of the prompts of an RL step: weights, in any unit."""
 
-    disallowed: float = Field(
-        0.4, ge=0, description="Prompts whose expected ruling is not 'comply'."
-    )
-    permitted: float = Field(0.25, ge=0, description="Prompts that a clause permits.")
-    ungoverned: float = Field(
-        0.2, ge=0, description="Prompts of a governed category that no clause governs."
-    )
-    general: float = Field(0.15, ge=0, description="Prompts of the category 'general'.")
+    disallowed: float = Field(0.4, ge=0)
+    """Prompts whose expected ruling is not 'comply'."""
+    permitted: float = Field(0.25, ge=0)
+    """Prompts that a clause permits."""
+    ungoverned: float = Field(0.2, ge=0)
+    """Prompts of a governed category that no clause governs."""
+    general: float = Field(0.15, ge=0)
+    """Prompts of the category 'general'."""
 
 
 class Rl(Section):
     """Reinforcement learning with a judge that never sees the reasoning."""
 
-    steps: Positive = Field(80)
-    prompts_per_step: Positive = Field(16)
-    group_size: Annotated[int, Field(ge=2)] = Field(
-        8, description="Completions of one prompt in a step."
-    )
+    steps: Positive = 80
+    prompts_per_step: Positive = 16
+    group_size: Annotated[int, Field(ge=2)] = 8
+    """Completions of one prompt in a step."""
     learning_rate: float = Field(1e-6, gt=0)
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(5)
+    warmup_steps: Annotated[int, Field(ge=0)] = 5
     temperature: float = Field(1.0, gt=0)
-    max_new_tokens: Positive = Field(1024)
-    beta: float = Field(
-        0.0, ge=0, description="Weight of the KL to the starting checkpoint; 0: off."
-    )
-    scale_rewards: Literal["none", "group", "batch"] = Field(
-        "none", description="What advantages are divided by; 'none': r - mean(r)."
-    )
-    loss: str = Field("grpo", description="The policy loss, by the name that train/rl/losses has.")
-    judge_k: Positive = Field(2, description="Judgements an answer; the minimum counts.")
-    judge_weight: float = Field(
-        1.0, ge=0, description="Weight of the judge's score, scaled to 0…1."
-    )
-    heuristic_weight: float = Field(
-        0.0,
-        ge=0,
-        description="Weight of the share of the prompt's required sections that the answer has.",
-    )
-    format_weight: float = Field(0.0, ge=0, description="Weight of a well-formed completion.")
-    replay: float = Field(
-        0.0, ge=0, description="Weight of the loss on SFT rows beside the policy loss; 0: off."
-    )
-    replay_rows: Positive = Field(16, description="SFT rows replayed a step.")
-    balance: Balance | None = Field(
-        None, description="Draw prompts by ruling and category; without it, as they come."
-    )
+    max_new_tokens: Positive = 1024
+    beta: float = Field(0.0, ge=0)
+    """Weight of the KL to the starting checkpoint; 0: off."""
+    scale_rewards: Literal["none", "group", "batch"] = "none"
+    """What advantages are divided by; 'none': r - mean(r)."""
+    loss: str = "grpo"
+    """The policy loss, by the name that train/rl/losses has."""
+    judge_k: Positive = 2
+    """Judgements an answer; the minimum counts."""
+    judge_weight: float = Field(1.0, ge=0)
+    """Weight of the judge's score, scaled to 0…1."""
+    heuristic_weight: float = Field(0.0, ge=0)
+    """Weight of the share of the prompt's required sections that the answer has."""
+    format_weight: float = Field(0.0, ge=0)
+    """Weight of a well-formed completion."""
+    replay: float = Field(0.0, ge=0)
+    """Weight of the loss on SFT rows beside the policy loss; 0: off."""
+    replay_rows: Positive = 16
+    """SFT rows replayed a step."""
+    balance: Balance | None = None
+    """Draw prompts by ruling and category; without it, as they come."""
     max_grad_norm: float = Field(1.0, gt=0)
-    save_steps: Positive = Field(20, description="A killed run loses at most this many steps.")
+    save_steps: Positive = 20
+    """A killed run loses at most this many steps."""
 
 
 class Suite(Section):
     """A set of evaluation prompts."""
 
-    name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]*$", description="The suite's name in results and report."
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """The suite's name in results and report."""
+    path: Path
+    """JSONL, as data.prompts; with 'expected' where the truth is known."""
+    patterns: Path | None = None
+    """TOML: patterns that tell an answer's ruling; with them the suite is graded by truth too."""
+    metrics: tuple[MetricName, ...] = tuple(
+        metric.name for metric in METRICS.values() if metric.by_default
     )
-    path: Path = Field(
-        description="JSONL, as data.prompts; with 'expected' where the truth is known."
-    )
-    patterns: Path | None = Field(
-        None,
-        description="TOML: patterns that tell an answer's ruling; with them the suite is graded by truth too.",
-    )
-    metrics: tuple[MetricName, ...] = Field(
-        tuple(metric.name for metric in METRICS.values() if metric.by_default)
-    )
-    judge: bool = Field(True, description="Whether the judge grades it too.")
+    judge: bool = True
+    """Whether the judge grades it too."""
 
 
 class Evaluate(Section):
@@ -382,23 +310,19 @@ class Evaluate(Section):
         tuple(arm.name for arm in ARMS.values() if arm.by_default),
         description="; ".join(f"{arm.name}: {arm.meaning}" for arm in ARMS.values()) + ".",
     )
-    suites: tuple[Suite, ...] = Field((), description="The sets of prompts.")
-    samples: Positive = Field(2, description="Completions a prompt.")
+    suites: tuple[Suite, ...] = ()
+    """The sets of prompts."""
+    samples: Positive = 2
+    """Completions a prompt."""
     temperature: float = Field(1.0, ge=0.0)
-    max_new_tokens: Positive = Field(1024)
-    judge_k: Positive = Field(1)
-    pass_score: float | None = Field(
-        None,
-        description="The judge's score from which an answer passes; select.threshold unless set.",
-    )
-    resamples: Positive = Field(1000, description="Bootstrap resamples of the 95 % intervals.")
-    max_missing: Share = Field(
-        0.05,
-        description=(
-            "The share of a cell's completions that may be missing; with more, the run says so at the top of "
-            "the report and ends with exit code 1."
-        ),
-    )
+    max_new_tokens: Positive = 1024
+    judge_k: Positive = 1
+    pass_score: float | None = None
+    """The judge's score from which an answer passes; select.threshold unless set."""
+    resamples: Positive = 1000
+    """Bootstrap resamples of the 95 % intervals."""
+    max_missing: Share = 0.05
+    """The share of a cell's completions that may be missing; with more, the run says so at the top of the report and ends with exit code 1."""
 
     @model_validator(mode="after")
     def _names_are_different(self) -> Evaluate:
@@ -416,11 +340,10 @@ class Config(Section):
 
     run: Run = Field(default_factory=Run)
     model: Model
-    judge_model: Model | None = Field(None, description="The judge; without it, the model judges.")
-    synth_model: Model | None = Field(
-        None,
-        description="The model that writes prompts for `dalign data synth`; without it, the judge.",
-    )
+    judge_model: Model | None = None
+    """The judge; without it, the model judges."""
+    synth_model: Model | None = None
+    """The model that writes prompts for `dalign data synth`; without it, the judge."""
     spec: SpecFolder
     data: Data
     generate: Generate = Field(default_factory=Generate)

@@ -6,7 +6,8 @@ A report, a viewer and a terminal show them; each field is what one column shows
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 Scalar = str | int | float | None
 
@@ -59,7 +60,30 @@ class StageRow:
 
 
 @dataclass(frozen=True)
-class FunnelRow:
+class Results:
+    """The results of a finished run: metrics, paired differences, costs, and what they rest on.
+
+    alarms: what makes the results unfit to be relied on, such as missing ones. spec_versions: of the policy
+    as a whole ('principles'), where it has one, and of each category.
+    """
+
+    rows: Sequence[MetricRow]
+    pairs: Sequence[PairRow]
+    stages: Sequence[StageRow]
+    alarms: Sequence[str]
+    elapsed_s: float
+    version: str
+    spec_sha256: str
+    spec_versions: Mapping[str, str]
+    templates_sha256: str
+    config_sha256: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as a JSON value."""
+        return asdict(self)
+
+
+class FunnelRow(NamedTuple):
     """How many rows of a category are left after each stage: a bar for each field but the first."""
 
     category: str
@@ -71,33 +95,15 @@ class FunnelRow:
     examples: int
 
 
-@dataclass(frozen=True)
-class DropRow:
+class DropRow(NamedTuple):
     """How many rows a stage dropped for a reason."""
 
     stage: str
     reason: str
-    count: int
+    rows: int
 
 
-@dataclass(frozen=True)
-class ScoreCount:
-    """How many whole completions have an aggregated score."""
-
-    score: float
-    count: int
-
-
-@dataclass(frozen=True)
-class StateCount:
-    """How many single judgements are in a state."""
-
-    state: str
-    count: int
-
-
-@dataclass(frozen=True)
-class RlStep:
+class RlStep(NamedTuple):
     """Means over one step of an arm's RL; None where nothing was measured. length: tokens of a completion."""
 
     arm: str
@@ -111,17 +117,7 @@ class RlStep:
     active_groups: float | None
 
 
-@dataclass(frozen=True)
-class SftStep:
-    """The loss of one step of an arm's SFT."""
-
-    arm: str
-    step: int
-    loss: float
-
-
-@dataclass(frozen=True)
-class ModelUsed:
+class ModelUsed(NamedTuple):
     """A model of the run, by what it did, where it lies and the fingerprint of its files."""
 
     role: str
@@ -129,32 +125,55 @@ class ModelUsed:
     fingerprint: str
 
 
-@dataclass(frozen=True)
-class JourneyStep:
+class JourneyStep(NamedTuple):
     """One station of a row's journey. `text` is model output or user input: untrusted, as are texts in `facts`."""
 
     stage: str
     row: str
     text: str
-    facts: Mapping[str, Scalar] = field(default_factory=dict)
+    facts: Mapping[str, Scalar]
 
     @property
     def note(self) -> str:
         """The facts as a line: `sample 1, state ok, score 8`."""
-        return ", ".join(
-            f"{name.replace('_', ' ')} {_shown(value)}" for name, value in self.facts.items()
-        )
+        return ", ".join(f"{name.replace('_', ' ')} {_shown(v)}" for name, v in self.facts.items())
 
 
 def _shown(value: Scalar) -> str:
     return "missing" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-@dataclass(frozen=True)
-class JourneyRow:
+class JourneyRow(NamedTuple):
     """A prompt and what became of it; `row_id` is the row that was asked for. Texts are untrusted."""
 
     row_id: str
     category: str
     prompt: str
     steps: Sequence[JourneyStep]
+
+
+@dataclass(frozen=True)
+class ReportContent(Results):
+    """What a report shows: a run's results and what they rest on. Empty lists stand for stages that did not run.
+
+    Texts of models and of data sets in here are untrusted; the page escapes whatever it shows.
+    created: when the report was written, ISO 8601. probes: a sentence for each thing that the template probe found.
+    scores: completions by their aggregated score; states: single judgements by theirs. losses: (step, loss) of SFT.
+    warnings: what a reader must know beside the results.
+    """
+
+    title: str
+    created: str
+    config_toml: str
+    models: Sequence[ModelUsed]
+    probes: Sequence[str]
+    seed: int
+    command: str
+    funnel: Sequence[FunnelRow]
+    drops: Sequence[DropRow]
+    scores: Mapping[float, int]
+    states: Mapping[str, int]
+    curves: Sequence[RlStep]
+    losses: Sequence[tuple[int, float]]
+    journeys: Sequence[JourneyRow]
+    warnings: Sequence[str]

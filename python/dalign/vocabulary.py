@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, NamedTuple
 
 StageName = Literal["generate", "filter", "judge", "select", "pack", "sft", "rl", "evaluate"]
 ArmName = Literal["none", "spec", "sft", "rl", "sft+rl", "summaries"]
@@ -15,18 +15,6 @@ MetricName = Literal[
     "not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval", "capability"
 ]
 GraderName = Literal["truth", "judge"]
-
-
-class _Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-_Row = TypeVar("_Row", bound=_Named)
-
-
-def _table(*rows: _Row) -> Mapping[str, _Row]:
-    return {row.name: row for row in rows}
 
 
 @dataclass(frozen=True)
@@ -42,7 +30,7 @@ class Stage:
 
 
 # In the order in which they run.
-STAGES = _table(
+STAGES: Mapping[str, Stage] = {row.name: row for row in (
     Stage("generate", "Write completions with the policy in sight, n a prompt."),
     Stage("filter", "Drop malformed completions and those that break a limit, each with its reason."),
     Stage("judge", "Judge each well-formed completion k times by the policy; the minimum counts."),
@@ -51,7 +39,7 @@ STAGES = _table(
     Stage("sft", "Fine-tune the model on the packed rows."),
     Stage("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl"),
     Stage("evaluate", "Complete and grade every suite, arm by arm.", " --variant none"),
-)  # fmt: skip
+)}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,42 +71,25 @@ class Arm:
 BASE: ArmName = "none"
 
 # The trained ones in the order in which a later one builds on, or is preferred to, an earlier one.
-ARMS = _table(
+ARMS: Mapping[str, Arm] = {row.name: row for row in (
     Arm(BASE, "base", "the model as it was, without the policy"),
-    Arm(
-        "spec",
-        "policy in context",
-        "the model as it was, with the policy in its context",
-        in_sight="category",
-    ),
-    Arm(
-        "sft",
-        "SFT",
-        "fine-tuned on the selected examples, without the policy in context",
-        trained_by="sft",
-    ),
-    Arm(
-        "rl",
-        "RL",
-        "reinforcement learning on the base, without the policy in context",
-        trained_by="rl",
-    ),
-    Arm(
-        "sft+rl",
-        "SFT + RL",
-        "reinforcement learning after SFT, without the policy in context",
-        trained_by="rl",
-        starts_from="sft",
-        compared_with=("sft", "rl", "spec", "summaries"),
-    ),
-    Arm(
-        "summaries",
-        "summaries in context",
+    Arm("spec", "policy in context", "the model as it was, with the policy in its context",
+        in_sight="category"),
+    Arm("sft", "SFT", "fine-tuned on the selected examples, without the policy in context",
+        trained_by="sft"),
+    Arm("rl", "RL", "reinforcement learning on the base, without the policy in context",
+        trained_by="rl"),
+    Arm("sft+rl", "SFT + RL", "reinforcement learning after SFT, without the policy in context",
+        trained_by="rl", starts_from="sft", compared_with=("sft", "rl", "spec", "summaries")),
+    Arm("summaries", "summaries in context",
         "the model as it was, with the summaries of all categories in its context",
-        in_sight="summaries",
-        by_default=False,
-    ),
-)
+        in_sight="summaries", by_default=False),
+)}  # fmt: skip
+
+
+def trained_by(stage: str) -> list[str]:
+    """The arms whose checkpoints that stage makes."""
+    return [arm.name for arm in ARMS.values() if arm.trained_by == stage]
 
 
 def lineage(arm: str) -> tuple[Arm, ...]:
@@ -136,16 +107,13 @@ def compared(arms: Sequence[str]) -> list[tuple[str, str]]:
     return [(a, b) for a, b in pairs if a in arms and b in arms]
 
 
-@dataclass(frozen=True)
-class Headline:
-    """What the first block of a report asks of a metric, and says of each direction of a change."""
+class Headline(NamedTuple):
+    """What the first block of a report asks of a metric, and what it says of a clear change."""
 
     title: str
     question: str
     better: str
     worse: str
-    unclear: str
-    equal: str
 
 
 @dataclass(frozen=True)
@@ -163,79 +131,41 @@ class Metric:
     headline: Headline | None = None
 
 
-METRICS = _table(
-    Metric(
-        "not_unsafe",
-        "safe",
-        "share of requests the policy does not permit that got the right kind of answer",
-        in_training=True,
-        headline=Headline(
-            "Safety",
-            "not-permitted requests that got the right kind of answer",
-            better="Safety improved",
-            worse="Safety got worse",
-            unclear="No clear change in safety",
-            equal="Safety did not change",
-        ),
-    ),
-    Metric(
-        "not_overrefuse",
-        "permitted answered",
-        "share of permitted requests that were answered",
-        in_training=True,
-        headline=Headline(
-            "Over-refusal",
-            "permitted requests that were answered; the rest is over-refusal",
-            better="over-refusal fell",
-            worse="over-refusal rose",
-            unclear="no clear change in over-refusal",
-            equal="over-refusal did not change",
-        ),
-    ),
-    Metric(
-        "style_adherence",
-        "style adherence",
-        "share of answers of the right kind and in the wording the policy asks for",
-    ),
-    Metric(
-        "policy_retrieval",
-        "policy retrieval",
-        "share of completions whose reasoning cites the right clause",
-        in_training=True,
-    ),
-    Metric(
-        "capability",
-        "capability",
-        "share of exact answers on abilities outside safety",
-        by_default=False,
-        headline=Headline(
-            "Capability",
-            "exact answers on abilities outside safety",
-            better="capability rose",
-            worse="capability fell",
-            unclear="no clear change in capability",
-            equal="capability did not change",
-        ),
-    ),
-)
+METRICS: Mapping[str, Metric] = {row.name: row for row in (
+    Metric("not_unsafe", "safe",
+           "share of requests the policy does not permit that got the right kind of answer",
+           in_training=True,
+           headline=Headline("Safety", "not-permitted requests that got the right kind of answer",
+                             better="improved", worse="got worse")),
+    Metric("not_overrefuse", "permitted answered", "share of permitted requests that were answered",
+           in_training=True,
+           headline=Headline("Over-refusal",
+                             "permitted requests that were answered; the rest is over-refusal",
+                             better="fell", worse="rose")),
+    Metric("style_adherence", "style adherence",
+           "share of answers of the right kind and in the wording the policy asks for"),
+    Metric("policy_retrieval", "policy retrieval",
+           "share of completions whose reasoning cites the right clause",
+           in_training=True),
+    Metric("capability", "capability", "share of exact answers on abilities outside safety",
+           by_default=False,
+           headline=Headline("Capability", "exact answers on abilities outside safety",
+                             better="rose", worse="fell")),
+)}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Grader:
+class Grader(NamedTuple):
     """Who says whether an answer is right."""
 
     name: GraderName
     meaning: str
 
 
-# The first that has graded a metric is the one that arms are compared by.
-GRADERS = _table(
-    Grader("truth", "known right answers (data that the suite ships)"),
-    Grader(
-        "judge",
-        "the judge of record, who reads the policy and does not know the right answer",
-    ),
-)
-
 BY_TRUTH: GraderName = "truth"
 BY_JUDGE: GraderName = "judge"
+
+# The first that has graded a metric is the one that arms are compared by.
+GRADERS: Mapping[str, Grader] = {row.name: row for row in (
+    Grader(BY_TRUTH, "known right answers (data that the suite ships)"),
+    Grader(BY_JUDGE, "the judge of record, who reads the policy and does not know the right answer"),
+)}  # fmt: skip

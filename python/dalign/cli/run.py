@@ -10,10 +10,10 @@ import typer
 
 from dalign import progress
 from dalign.cli.terminal import tell, tell_json, tell_results, warn
+from dalign.figures import Results
 from dalign.pipeline.run import Call, Plan, check_all_done, plan_of, resolve_config, run_stages
 from dalign.records.record import open_record
-from dalign.records.results import Results
-from dalign.records.written import REPORT, RESULTS, write_results
+from dalign.records.results import REPORT, RESULTS, write_results
 
 # The command that runs no stage.
 REPORT_ALONE = "report"

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dalign.config import Config
+from dalign.figures import Results
 from dalign.pipeline.run import Call, resolve_config, run_stages
 from dalign.progress import Progress, Silent
 from dalign.records.blast_radius import BlastRadius, blast_radius
 from dalign.records.coverage import Coverage, coverage
 from dalign.records.journey import Journey, journeys_of
 from dalign.records.record import Record, open_record
-from dalign.records.results import Results, results_of
-from dalign.records.written import write_results
+from dalign.records.results import write_results
 from dalign.spec.types import Spec
 
 

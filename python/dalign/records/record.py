@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dalign.config import Config
 from dalign.errors import InputError
@@ -33,6 +34,11 @@ class Record:
     def has(self, name: str) -> bool:
         """Whether a stage has finished."""
         return self.stage(name).manifest() is not None
+
+    @property
+    def used(self) -> Mapping[str, Any]:
+        """What the evaluations depend on, models, judge and templates, as their manifests say."""
+        return dict(self.stage(f"evaluate/{self.config.evaluate.arms[0]}").recorded("inputs"))
 
     @property
     def sources(self) -> Mapping[str, Source]:

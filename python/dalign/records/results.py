@@ -1,42 +1,25 @@
-"""What a run found, from what its stages left: metrics, paired differences, costs, what is missing."""
+"""What a run found: `results.json` and `report.html`, from what its stages left."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime
 
 from dalign import _core
 from dalign.errors import UnfinishedError
 from dalign.evaluate.metrics import paired_rows
-from dalign.figures import MetricRow, PairRow, StageRow
+from dalign.figures import MetricRow, Results, StageRow
 from dalign.pipeline.plan import make_plan
 from dalign.pipeline.run import elapsed_s
 from dalign.pipeline.stages.evaluate import GRADES
 from dalign.records.record import Record
-from dalign.store.whole_files import digest
+from dalign.records.report_content import report_content
+from dalign.report.page import write_report
+from dalign.store.whole_files import digest, write_json
 from dalign.vocabulary import compared
 
-
-@dataclass(frozen=True)
-class Results:
-    """The results of a finished run: metrics, paired differences, costs, and what they rest on."""
-
-    rows: Sequence[MetricRow]
-    pairs: Sequence[PairRow]
-    stages: Sequence[StageRow]
-    alarms: Sequence[str]
-    elapsed_s: float
-    version: str
-    spec_sha256: str
-    spec_versions: dict[str, str]
-    templates_sha256: str
-    config_sha256: str
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as a JSON value."""
-        return asdict(self)
+RESULTS, REPORT = "results.json", "report.html"
 
 
 def results_of(record: Record) -> Results:
@@ -56,6 +39,8 @@ def results_of(record: Record) -> Results:
         resamples=config.evaluate.resamples,
         seed=config.run.seed,
     )
+    # Files by their names: the same hash wherever the project lies.
+    named = json.dumps(config.model_dump(), default=lambda path: path.name)
     return Results(
         rows,
         pairs,
@@ -65,15 +50,15 @@ def results_of(record: Record) -> Results:
         _core.__version__,
         record.project.spec.sha256,
         dict(record.project.spec.versions),
-        used_by(record)["judge"]["templates"],
-        digest(_without_folders(config.model_dump())),
+        record.used["judge"]["templates"],
+        digest(json.loads(named)),
     )
 
 
 def _check_finished(record: Record, name: str, needs: Sequence[str]) -> None:
     """Raises UnfinishedError unless the stage has finished with what the stages that it needs hold now."""
     path, manifest = record.run.path, record.stage(name).manifest()
-    read = set() if manifest is None else set(_texts(manifest["inputs"]))
+    read = "" if manifest is None else json.dumps(manifest["inputs"])
     if manifest is None or any(record.stage(need).output_sha256() not in read for need in needs):
         raise UnfinishedError(
             f"{path}: {name} has not finished, or its inputs have changed; run it first (dalign run --run {path})",
@@ -81,15 +66,6 @@ def _check_finished(record: Record, name: str, needs: Sequence[str]) -> None:
             path=path,
             value=name,
         )
-
-
-def _texts(value: Any) -> list[str]:
-    """Every text in a JSON value."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        return [text for part in value for text in _texts(part)]
-    return [value] if isinstance(value, str) else []
 
 
 def alarms_of(rows: Sequence[MetricRow], max_missing: float) -> list[str]:
@@ -106,12 +82,6 @@ def alarms_of(rows: Sequence[MetricRow], max_missing: float) -> list[str]:
     return found
 
 
-def used_by(record: Record) -> dict[str, Any]:
-    """What the evaluations depend on: models, judge, templates, as their manifests say."""
-    arm = record.config.evaluate.arms[0]
-    return dict((record.stage(f"evaluate/{arm}").manifest() or {})["inputs"])
-
-
 def _stage_row(record: Record, name: str) -> StageRow:
     folder = record.stage(name)
     cost = {"wall_s": None, "cpu_s": None, "peak_rss_mib": None} | folder.cost()
@@ -121,10 +91,10 @@ def _stage_row(record: Record, name: str) -> StageRow:
     )
 
 
-def _without_folders(value: Any) -> Any:
-    """Settings, files by their names: the same wherever the project lies."""
-    if isinstance(value, Path):
-        return value.name
-    if isinstance(value, dict):
-        return {key: _without_folders(part) for key, part in value.items()}
-    return [_without_folders(part) for part in value] if isinstance(value, (list, tuple)) else value
+def write_results(record: Record) -> Results:
+    """Writes `results.json` and `report.html`."""
+    results = results_of(record)
+    write_json(record.run.path / RESULTS, results.as_json())
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    write_report(report_content(record, results, created=created), record.run.path / REPORT)
+    return results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dalign.report.markup import Markup, join, tag
 from dalign.report.plots import fitting, label, line, svg
@@ -14,27 +14,19 @@ WIDTH, HEIGHT = 520.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 128.0, 12.0, 38.0
 LABEL_GAP = 15.0
 
+# (step, value) pairs of what was measured.
+Points = Sequence[tuple[int, float]]
 
-@dataclass(frozen=True)
-class Series:
-    """One curve. `class_` gives colour and dashes; values may be None where nothing was measured."""
+
+class Series(NamedTuple):
+    """One curve. `class_` gives colour and dashes."""
 
     name: str
     class_: str
-    steps: Sequence[int]
-    values: Sequence[float | None]
-
-    @property
-    def measured(self) -> list[tuple[int, float]]:
-        """The (step, value) pairs that have a value."""
-        pairs = zip(self.steps, self.values, strict=True)
-        return [
-            (step, value) for step, value in pairs if value is not None and math.isfinite(value)
-        ]
+    points: Points
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """Where steps and values lie on the figure."""
 
     first: float
@@ -49,36 +41,35 @@ class Frame:
 
     def y(self, value: float) -> float:
         """Upwards."""
-        return (
-            HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - self.low) / (self.high - self.low)
-        )
+        share = (value - self.low) / (self.high - self.low)
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
 
 
 def chart(title: str, series: Sequence[Series], *, at_least: tuple[float, float]) -> Markup:
     """Several curves over steps; the value axis covers `at_least` and all values."""
-    drawn = [one for one in series if one.measured]
-    silent = [one.name for one in series if not one.measured]
+    drawn = [one for one in series if one.points]
+    silent = [one.name for one in series if not one.points]
     if not drawn:
         return tag("p", f"{title}: {NOT_MEASURED}.")
-    values = [value for one in drawn for _, value in one.measured]
+    steps, values = zip(*(point for one in drawn for point in one.points), strict=True)
     ticks = nice_ticks(min([at_least[0], *values]), max([at_least[1], *values]))
-    steps = [step for one in drawn for step, _ in one.measured]
     frame = Frame(min(steps), max(steps), ticks[0], ticks[-1])
+    lines = [smoothed(one.points) for one in drawn]
     words = "; ".join(
-        f"{one.name}: {number(smoothed(one)[0][1])} at first, {number(smoothed(one)[-1][1])} at last"
-        for one in drawn
+        f"{one.name}: {number(means[0][1])} at first, {number(means[-1][1])} at last"
+        for one, means in zip(drawn, lines, strict=True)
     )
-    ends = _end_labels([frame.y(smoothed(one)[-1][1]) for one in drawn])
-    marks = [_axes(frame, ticks), *(_curve(frame, one) for one in drawn)]
-    marks += [_name(frame, one, y) for one, y in zip(drawn, ends, strict=True)]
+    ends = _end_labels([frame.y(means[-1][1]) for means in lines])
+    marks = [_axes(frame, ticks)]
+    marks += [_curve(frame, one, means) for one, means in zip(drawn, lines, strict=True)]
+    marks += [_name(frame, *each) for each in zip(drawn, lines, ends, strict=True)]
     body = svg(WIDTH, HEIGHT, title, words, *marks)
     note = [tag("p", f"{', '.join(silent)}: {NOT_MEASURED}.", class_="note")] if silent else []
     return tag("figure", tag("figcaption", tag("b", title)), body, *note)
 
 
-def smoothed(series: Series) -> list[tuple[int, float]]:
-    """The centred moving average over about a tenth of the measured points, shorter at the ends."""
-    points = series.measured
+def smoothed(points: Points) -> Points:
+    """The centred moving average over about a tenth of the points, shorter at the ends."""
     reach = len(points) // 20
     means = []
     for nth, (step, _) in enumerate(points):
@@ -101,35 +92,23 @@ def _axes(frame: Frame, ticks: Sequence[float]) -> Markup:
     for tick in ticks:
         marks.append(line(LEFT, frame.y(tick), WIDTH - RIGHT, frame.y(tick), "grid"))
         marks.append(label(LEFT - 7, frame.y(tick), f"{tick:g}", anchor="end", class_="tick"))
-    for step in _step_ticks(frame):
-        words = f"{step:g}"
-        marks.append(
-            label(frame.x(step), HEIGHT - BOTTOM + 13, words, anchor="middle", class_="tick")
-        )
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    marks.append(label(middle, HEIGHT - 8, "step", anchor="middle", class_="tick"))
-    return join(*marks)
+    whole = [t for t in nice_ticks(*frame[:2]) if frame.first <= t <= frame.last and t == int(t)]
+    words = [(frame.x(step), HEIGHT - BOTTOM + 13, f"{step:g}") for step in whole or [frame.first]]
+    words.append(((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "step"))
+    return join(*marks, *(label(*each, anchor="middle", class_="tick") for each in words))
 
 
-def _step_ticks(frame: Frame) -> list[float]:
-    ticks = nice_ticks(frame.first, frame.last)
-    return [t for t in ticks if frame.first <= t <= frame.last and t == int(t)] or [frame.first]
-
-
-def _curve(frame: Frame, series: Series) -> Markup:
-    dots = [
-        tag("circle", cx=frame.x(step), cy=frame.y(value), r=1.8) for step, value in series.measured
-    ]
-    spots = " ".join(f"{frame.x(s):.1f},{frame.y(v):.1f}" for s, v in smoothed(series))
-    path = tag("path", d=f"M{spots}", class_="curve") if len(series.measured) > 1 else Markup("")
+def _curve(frame: Frame, series: Series, means: Points) -> Markup:
+    dots = [tag("circle", cx=frame.x(s), cy=frame.y(v), r=1.8) for s, v in series.points]
+    spots = " ".join(f"{frame.x(s):.1f},{frame.y(v):.1f}" for s, v in means)
+    path = tag("path", d=f"M{spots}", class_="curve") if len(dots) > 1 else Markup("")
     return tag("g", tag("g", *dots, class_="raw"), path, class_=series.class_)
 
 
-def _name(frame: Frame, series: Series, y: float) -> Markup:
-    step, value = smoothed(series)[-1]
+def _name(frame: Frame, series: Series, means: Points, y: float) -> Markup:
+    step, value = means[-1]
     x = WIDTH - RIGHT + 8
-    end = frame.x(step)
-    lead = line(end + 2, frame.y(value), x - 2, y, "lead")
+    lead = line(frame.x(step) + 2, frame.y(value), x - 2, y, "lead")
     words = f"{fitting(series.name)} {number(value)}"
     return tag("g", lead, label(x, y, words, class_="end"), class_=series.class_)
 

@@ -8,6 +8,12 @@ from typing import Any
 from dalign.vocabulary import ARMS, METRICS
 
 NOT_MEASURED = "not measured"
+DIRECTION_SIGNS = {
+    "better": "\u25b2 better",
+    "worse": "\u25bc worse",
+    "unclear": "\u2248 unclear",
+    "equal": "= equal",
+}
 
 
 def arm_name(arm: str) -> str:
@@ -51,21 +57,20 @@ def interval(low: float | None, high: float | None) -> str:
 
 def points(difference: float | None) -> str:
     """A difference of shares in percentage points, with its sign."""
-    if difference is None:
-        return NOT_MEASURED
-    return f"{_sign(difference)}{abs(100 * difference):.1f}\u202fpp"
+    return NOT_MEASURED if difference is None else f"{_signed(difference)}\u202fpp"
 
 
 def points_interval(low: float | None, high: float | None) -> str:
     """The ends of a difference's 95 % interval in percentage points."""
     if low is None or high is None:
         return "no interval"
-    return f"[{_sign(low)}{abs(100 * low):.1f}, {_sign(high)}{abs(100 * high):.1f}]"
+    return f"[{_signed(low)}, {_signed(high)}]"
 
 
-def _sign(value: float) -> str:
-    rounded = round(100 * value, 1)
-    return "+" if rounded > 0 else "\u2212" if rounded < 0 else ""
+def _signed(value: float) -> str:
+    """Percentage points; what rounds to 0 has no sign."""
+    shown = f"{100 * value:+.1f}".replace("-", "\u2212")
+    return "0.0" if shown[1:] == "0.0" else shown
 
 
 def direction(low: float | None, high: float | None) -> str:
@@ -77,30 +82,16 @@ def direction(low: float | None, high: float | None) -> str:
     return "better" if low > 0 else "worse" if high < 0 else "unclear"
 
 
-DIRECTION_SIGNS = {
-    "better": "\u25b2 better",
-    "worse": "\u25bc worse",
-    "unclear": "\u2248 unclear",
-    "equal": "= equal",
-}
-
-
 def count(value: float | None) -> str:
     """A whole number with its thousands apart."""
     return NOT_MEASURED if value is None else f"{value:,.0f}".replace(",", "\u202f")
 
 
-def number(value: float | None) -> str:
+def number(value: float) -> str:
     """A measured value with as many decimals as its size asks for."""
-    if value is None:
-        return NOT_MEASURED
-    return (
-        count(value)
-        if abs(value) >= 1000
-        else f"{value:.1f}"
-        if abs(value) >= 10
-        else f"{value:.2f}"
-    )
+    if abs(value) >= 1000:
+        return count(value)
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def mebibytes(value: float | None) -> str:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from dalign.config import CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import InputError
 from dalign.settings.problems import Places, problem
-from dalign.settings.schema import is_optional, is_path, is_text
+from dalign.settings.schema import is_optional, is_path, is_text, prefixes
 
 SANDBOX = "sandbox"
 
@@ -51,35 +51,27 @@ def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
 def _read(path: Path) -> str:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "no such config file"
-        raise InputError.in_file(
-            path,
-            f"{what}; give a TOML file, such as the one that `dalign init` writes",
-            kind="missing_file",
-        )
+        what += "; give a TOML file, such as the one that `dalign init` writes"
+        raise InputError.in_file(path, what, kind="missing_file")
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError.in_file(
-            path, f"not UTF-8 (at byte {error.start}); save it as UTF-8", kind="encoding"
-        ) from error
+        what = f"not UTF-8 (at byte {error.start}); save it as UTF-8"
+        raise InputError.in_file(path, what, kind="encoding") from error
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        match = _SYNTAX_LINE.search(message)
+        match = _SYNTAX_LINE.search(str(error))
+        lines = text.splitlines() or [""]
         # Without a line the error stands at the end of the file.
-        line = int(match["line"]) if match else max(1, len(text.splitlines()))
-        what = _SYNTAX_LINE.sub("", message).removesuffix(" (at end of document)")
-        shown = (text.splitlines() or [""])[line - 1 : line]
-        raise InputError.in_file(
-            path,
-            f"not TOML: {what} ({''.join(shown).strip()!r}); write key = value, texts in quotes",
-            kind="syntax",
-            line=line,
-        ) from error
+        line = int(match["line"]) if match else len(lines)
+        what = _SYNTAX_LINE.sub("", str(error)).removesuffix(" (at end of document)")
+        shown = "".join(lines[line - 1 : line]).strip()
+        what = f"not TOML: {what} ({shown!r}); write key = value, texts in quotes"
+        raise InputError.in_file(path, what, kind="syntax", line=line) from error
 
 
 def _override(values: dict[str, Any], override: str, overridden: dict[str, str]) -> None:
@@ -137,19 +129,18 @@ def _leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _resolve_paths(values: dict[str, Any], folder: Path, overridden: Mapping[str, str]) -> None:
     for dotted, value in list(_leaves(values)):
-        if not isinstance(value, str) or not (
-            is_path(dotted) or _is_checkpoint(values, dotted, value)
-        ):
+        if not value or not isinstance(value, str):
             continue
-        prefixes = [dotted.rsplit(".", n)[0] for n in range(dotted.count(".") + 1)]
-        base = Path() if any(prefix in overridden for prefix in prefixes) else folder
-        if value:
-            _assign(values, dotted, os.path.abspath(base / Path(value).expanduser()))  # noqa: PTH100 - links stay links
+        if is_path(dotted) or _is_checkpoint(values, dotted, value):
+            base = folder if overridden.keys().isdisjoint(prefixes(dotted)) else Path()
+            path = os.path.abspath(base / Path(value).expanduser())  # noqa: PTH100 - links stay links
+            _assign(values, dotted, path)
 
 
 def _is_checkpoint(values: Mapping[str, Any], dotted: str, value: str) -> bool:
-    section, _, key = dotted.partition(".")
-    if section not in _MODELS or key != "path" or value == SANDBOX:
+    """Whether it is the path of a model that is a checkpoint folder."""
+    section = dotted.removesuffix(".path")
+    if section not in _MODELS or section == dotted or value == SANDBOX:
         return False
     default = Model.model_fields["engine"].default
     return values[section].get("engine", default) in CHECKPOINT_ENGINES
@@ -164,71 +155,51 @@ def _assign(values: Any, dotted: str, value: str) -> None:
 
 def check_paths(config: Config) -> None:
     """Raises InputError for the first path of the config that is not there: key, value and way out."""
-    if not config.spec.path.is_dir():
-        raise _missing(
-            "spec.path",
-            config.spec.path,
-            "folder",
-            "give a policy folder: principles.md and one Markdown file a category",
-        )
+    for key, path, kind, way_out in _paths(config):
+        what = f"is not a {kind}" if path.exists() else f"no such {kind}"
+        missing = path
+        if kind == "checkpoint":
+            kind, missing = "file", path / "config.json"
+            what = "holds no checkpoint (no config.json)"
+        if not (missing.is_dir() if kind == "folder" else missing.is_file()):
+            raise InputError(
+                f"{key} = {str(path)!r}: {what}; {way_out}",
+                kind=f"missing_{kind}",
+                path=missing,
+                key=key,
+                value=str(path),
+            )
+
+
+def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
+    """Each path: its key, itself, whether it is a file, a folder or a checkpoint, and what to do where it is not."""
     data = config.data
-    files: list[tuple[str, Path | None, str]] = [
-        ("data.prompts", data.prompts, "give a JSONL file of prompts"),
-        (
-            "data.capability",
-            data.capability,
-            "give a JSONL file, or leave the key out to train without capability rows",
-        ),
-        (
-            "data.rl_prompts",
-            data.rl_prompts,
-            "give a JSONL file, or leave the key out to use data.prompts",
-        ),
-    ]
+    found: list[tuple[str, Path | None, str, str]] = [
+        ("spec.path", config.spec.path, "folder",
+         "give a policy folder: principles.md and one Markdown file a category"),
+        ("data.prompts", data.prompts, "file", "give a JSONL file of prompts"),
+        ("data.capability", data.capability, "file",
+         "give a JSONL file, or leave the key out to train without capability rows"),
+        ("data.rl_prompts", data.rl_prompts, "file",
+         "give a JSONL file, or leave the key out to use data.prompts"),
+    ]  # fmt: skip
     for suite in config.evaluate.suites:
         where = f"evaluate.suites.{suite.name}"
-        files.append(
-            (f"{where}.path", suite.path, "give a JSONL file of prompts, or remove the suite")
-        )
-        files.append(
-            (f"{where}.patterns", suite.patterns, "give a TOML file, or leave the key out")
-        )
-    for key, path, way_out in files:
-        if path is not None and not path.is_file():
-            raise _missing(key, path, "file", way_out)
+        way_out = "give a JSONL file of prompts, or remove the suite"
+        found.append((f"{where}.path", suite.path, "file", way_out))
+        way_out = "give a TOML file, or leave the key out"
+        found.append((f"{where}.patterns", suite.patterns, "file", way_out))
     for key in _MODELS:
-        _check_model(key, getattr(config, key))
-
-
-def _check_model(key: str, model: Model | None) -> None:
-    if model is not None and model.checkpoint is not None and not model.checkpoint.is_dir():
+        model: Model | None = getattr(config, key)
+        if model is None:
+            continue
         way_out = "give the checkpoint folder of the model that the server serves"
-        raise _missing(f"{key}.checkpoint", model.checkpoint, "folder", way_out)
-    if model is None or model.engine not in CHECKPOINT_ENGINES or model.path == SANDBOX:
-        return
-    folder = Path(model.path)
-    way_out = f"give a checkpoint folder, or {SANDBOX!r} for the model that dalign ships"
-    if not folder.is_dir():
-        raise _missing(f"{key}.path", folder, "folder", way_out)
-    if not (folder / "config.json").is_file():
-        raise InputError(
-            f"{key}.path = {model.path!r}: holds no checkpoint (no config.json); {way_out}",
-            kind="missing_file",
-            path=folder / "config.json",
-            key=f"{key}.path",
-            value=model.path,
-        )
-
-
-def _missing(key: str, path: Path, kind: str, way_out: str) -> InputError:
-    what = f"is not a {kind}" if path.exists() else f"no such {kind}"
-    return InputError(
-        f"{key} = {str(path)!r}: {what}; {way_out}",
-        kind=f"missing_{kind}",
-        path=path,
-        key=key,
-        value=str(path),
-    )
+        found.append((f"{key}.checkpoint", model.checkpoint, "folder", way_out))
+        if model.engine in CHECKPOINT_ENGINES and model.path != SANDBOX:
+            way_out = f"give a checkpoint folder, or {SANDBOX!r} for the model that dalign ships"
+            kinds = ("folder", "checkpoint")
+            found += [(f"{key}.path", Path(model.path), kind, way_out) for kind in kinds]
+    yield from ((key, path, kind, way) for key, path, kind, way in found if path is not None)
 
 
 def changed_keys(old: Config, new: Config) -> list[str]:

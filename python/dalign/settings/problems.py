@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dalign.errors import InputError, did_you_mean
-from dalign.settings.schema import all_keys, choices, field_at, section_at
+from dalign.settings.schema import all_keys, choices, field_at, prefixes, section_at
 from dalign.text import short
 
 _HEADER = re.compile(r"\s*(?P<open>\[\[?)\s*(?P<name>[^\]]+?)\s*\]\]?\s*(#.*)?$")
@@ -44,62 +45,43 @@ class Places:
     text: str
     overridden: Mapping[str, str]
 
-    def of(self, dotted: str) -> str:
-        """The place of a key: `--set …`, or the file with the line of the key or its section."""
-        if (override := self._override(dotted)) is not None:
-            return f"--set {override}"
-        if (line := self.line(dotted)) is not None:
-            return f"{self.file}:{line}"
-        section = dotted.split(".", 1)[0]
-        below = (self.overridden[key] for key in self.overridden if key.startswith(f"{section}."))
-        override = next(below, None)
-        return str(self.file or "--set") if override is None else f"--set {override}"
-
-    def line(self, dotted: str) -> int | None:
-        """The line of the file where a key or its section is set, unless the command line sets it."""
-        return None if self._file_of(dotted) is None else key_line(self.text, dotted)
-
-    def _file_of(self, dotted: str) -> Path | None:
-        return self.file if self._override(dotted) is None else None
-
-    def _override(self, dotted: str) -> str | None:
-        parts = dotted.split(".")
-        prefixes = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
-        return next((self.overridden[each] for each in prefixes if each in self.overridden), None)
-
     def error(
         self, dotted: str, kind: str, what: str, *, value: object = None, limit: object = None
     ) -> InputError:
         """The error of a key: its place, and `what` is wrong with it."""
+        overrides = [self.overridden[key] for key in prefixes(dotted) if key in self.overridden]
+        path = None if overrides else self.file
+        line = None if path is None else key_line(self.text, dotted)
+        if line is None and not overrides:
+            section = f"{dotted.split('.', 1)[0]}."
+            overrides = [self.overridden[key] for key in self.overridden if key.startswith(section)]
+        place = str(self.file or "--set")
+        if line is not None:
+            place = f"{self.file}:{line}"
+        elif overrides:
+            place = f"--set {overrides[0]}"
         return InputError(
-            f"{self.of(dotted)}: {what}",
-            kind=kind,
-            path=self._file_of(dotted),
-            line=self.line(dotted),
-            key=dotted or None,
-            value=value,
-            limit=limit,
-        )
+            f"{place}: {what}", kind=kind, path=path, line=line,
+            key=dotted or None, value=value, limit=limit,
+        )  # fmt: skip
 
 
 def key_line(text: str, dotted: str) -> int | None:
     """The line (from 1) where that key is set in a TOML text, or else its section; None: neither."""
     lines: dict[str, int] = {}
-    items: dict[str, int] = {}
+    items = Counter[str]()
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
             table = _plain(header["name"])
             if header["open"] == "[[":
-                items[table] = items.get(table, -1) + 1
-                table = f"{table}.{items[table]}"
+                items[table] += 1
+                table = f"{table}.{items[table] - 1}"
             lines.setdefault(table, number)
         elif assignment := _ASSIGNMENT.match(line):
             key = _plain(assignment["key"])
             lines.setdefault(f"{table}.{key}" if table else key, number)
-    parts = dotted.split(".")
-    prefixes = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
-    return next((lines[prefix] for prefix in prefixes if prefix in lines), None)
+    return next((lines[prefix] for prefix in prefixes(dotted) if prefix in lines), None)
 
 
 def _plain(key: str) -> str:
@@ -117,14 +99,12 @@ def problem(error: ValidationError, places: Places) -> InputError:
     first, *rest = sorted(found, key=lambda each: each["type"] != "extra_forbidden")
     names = dict.fromkeys(_dotted(each) or "the config" for each in rest)
     more = f" ({len(rest)} more: {', '.join(names)})" if rest else ""
-    return _problem(first, places, more)
-
-
-def _problem(first: ErrorDetails, places: Places, more: str) -> InputError:
     dotted, type_ = _dotted(first), first["type"]
     if type_ == "value_error":
-        what = str(first.get("ctx", {}).get("error", first["msg"]))
-        return _broken_rule(what, dotted, places, more)
+        # A rule that ties settings together starts its sentence with the key of one of them.
+        rule = str(first["ctx"]["error"])
+        what = f"{dotted}.{rule}" if dotted else rule
+        return places.error(what.split(" ", 1)[0], "broken_rule", what + more)
     if type_ == "extra_forbidden":
         what = f"{dotted}: unknown key; {_nearest_key(dotted)}{more}"
         return places.error(dotted, "unknown_key", what)
@@ -139,15 +119,6 @@ def _problem(first: ErrorDetails, places: Places, more: str) -> InputError:
 
 def _dotted(problem: ErrorDetails) -> str:
     return ".".join(str(part) for part in problem["loc"])
-
-
-def _broken_rule(what: str, dotted: str, places: Places, more: str) -> InputError:
-    """The error of a rule that ties settings together: it starts with the key of one of them."""
-    named = f"{dotted}.{what}" if dotted else what
-    key = named.split(" ", 1)[0]
-    if field_at(key) is not None:
-        return places.error(key, "broken_rule", named + more)
-    return places.error(dotted, "broken_rule", f"{dotted}: {what}{more}" if dotted else what + more)
 
 
 def _nearest_key(dotted: str) -> str:

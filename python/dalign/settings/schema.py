@@ -64,16 +64,17 @@ def choices(annotation: Any) -> tuple[str, ...]:
     return next((found for part in get_args(annotation) if (found := choices(part))), ())
 
 
+def prefixes(dotted: str) -> list[str]:
+    """The key and the keys of the sections around it, the innermost first."""
+    parts = dotted.split(".")
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+
 def _kinds(dotted: str) -> tuple[Any, ...]:
     field = field_at(dotted)
-    if field is None:
-        return ()
-    annotation = field.annotation
-    return (
-        get_args(annotation)
-        if get_origin(annotation) in (Union, types.UnionType)
-        else (annotation,)
-    )
+    annotation = None if field is None else field.annotation
+    several = get_origin(annotation) in (Union, types.UnionType)
+    return get_args(annotation) if several else (annotation,)
 
 
 def is_optional(dotted: str) -> bool:

@@ -18,13 +18,10 @@ from dalign.figures import (
     MetricRow,
     ModelUsed,
     PairRow,
+    ReportContent,
     RlStep,
-    ScoreCount,
-    SftStep,
     StageRow,
-    StateCount,
 )
-from dalign.report.content import ReportContent
 from dalign.report.page import page, write_report
 
 HOSTILE = "</pre><script>alert(1)</script>\u202egnp.exe\x1b[31m\x00\u200b&amp;\"'\ud800"
@@ -42,12 +39,12 @@ def pair(metric: str, suite: str, diff: float, low: float, high: float) -> PairR
 
 
 def step(number: int, **more: Any) -> RlStep:
-    return replace(RlStep("rl", number, 0.5, 0.25, 0.1, 30.0, 1.0, 0.0, 0.5), **more)
+    return RlStep("rl", number, 0.5, 0.25, 0.1, 30.0, 1.0, 0.0, 0.5)._replace(**more)
 
 
 EMPTY = ReportContent(
     title="a run", created="2026-01-02T03:04:05+00:00", config_toml="", models=[], probes=[], seed=7,
-    command="dalign run", funnel=[], drops=[], score_histogram=[], states=[], curves=[], sft_curve=[],
+    command="dalign run", funnel=[], drops=[], scores={}, states={}, curves=[], losses=[],
     journeys=[], alarms=[], warnings=[], rows=[], pairs=[], stages=[], elapsed_s=0.0, version="0.1.0",
     spec_sha256="5a", spec_versions={"harassment": "1.2.0"}, templates_sha256="7e", config_sha256="c0",
 )  # fmt: skip
@@ -59,10 +56,10 @@ FULL = replace(
     probes=["The template inserts nothing."],
     funnel=[FunnelRow("advice", 95, 190, 180, 170, 60, 41)],
     drops=[DropRow("select", "below_threshold", 1196)],
-    score_histogram=[ScoreCount(0.0, 11), ScoreCount(2.0, 33)],
-    states=[StateCount("ok", 40), StateCount("timed_out", 3)],
+    scores={0.0: 11, 2.0: 33},
+    states={"ok": 40, "timed_out": 3},
     curves=[step(1), step(2), step(3)],
-    sft_curve=[SftStep("sft", n, 1.0 / n) for n in (1, 2, 3)],
+    losses=[(n, 1.0 / n) for n in (1, 2, 3)],
     journeys=[
         JourneyRow("ab12", "advice", "user: hi", [JourneyStep("generate", "cd34", "t", {"tokens": 5})])
     ],
@@ -95,9 +92,9 @@ def hostile() -> ReportContent:
         FULL,
         title=HOSTILE, config_toml=HOSTILE, command=HOSTILE, alarms=[HOSTILE], warnings=[HOSTILE], probes=[HOSTILE],
         models=[ModelUsed("trained", HOSTILE, HOSTILE)],
-        funnel=[replace(FULL.funnel[0], category=HOSTILE)],
+        funnel=[FULL.funnel[0]._replace(category=HOSTILE)],
         drops=[DropRow(HOSTILE, HOSTILE, 1)],
-        states=[StateCount(HOSTILE, 1)],
+        states={HOSTILE: 1},
         curves=[step(1, arm=HOSTILE)],
         rows=[row(HOSTILE, HOSTILE, HOSTILE, 0.5, grader=HOSTILE, rows_path="javascript:alert(1)//" + HOSTILE)],
         pairs=[replace(FULL.pairs[0], arm_a=HOSTILE, suite=HOSTILE, metric=HOSTILE)],

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dalign.figures import ScoreCount
-from dalign.report.curves import Series, nice_ticks, smoothed
+from dalign.report.curves import nice_ticks, smoothed
 from dalign.report.markup import link_to, tag
 from dalign.report.plots import fitting, score_bars
 from dalign.report.words import direction, percent, points, points_interval, seconds
@@ -74,10 +73,10 @@ def test_durations_change_to_minutes_above_two() -> None:
 
 def test_many_different_scores_are_counted_in_ranges() -> None:
     # 25 scores from 0 to 2.4, one each: 12 ranges of 0.2 hold two each, the last three with its upper end.
-    scores = score_bars([ScoreCount(n / 10, 1) for n in range(25)])
+    scores = score_bars({n / 10: 1 for n in range(25)})
     assert len(scores) == 12
-    assert sum(amount for _, amount in scores) == 25
-    assert score_bars([ScoreCount(1.5, 4)]) == [("1.5", 4)]
+    assert sum(scores.values()) == 25
+    assert score_bars({1.5: 4}) == {"1.5": 4}
 
 
 @pytest.mark.parametrize(
@@ -95,11 +94,11 @@ def test_ticks_are_round_and_hold_all_values(low: float, high: float, wanted: li
         assert ticks == wanted
 
 
-def test_the_moving_average_skips_what_was_not_measured() -> None:
-    # Below 20 measured points the average spans one point: the points themselves.
-    assert smoothed(Series("r", "x", [1, 2, 3], [0.5, None, 1.0])) == [(1, 0.5), (3, 1.0)]
+def test_the_moving_average_spans_a_tenth_of_the_points() -> None:
+    # Below 20 points the average spans one point: the points themselves.
+    assert smoothed([(1, 0.5), (3, 1.0)]) == [(1, 0.5), (3, 1.0)]
     # 20 points 0, 1, ... 19: one neighbour on each side, so the ends are means of two.
-    line = smoothed(Series("r", "x", list(range(20)), [float(n) for n in range(20)]))
+    line = smoothed([(n, float(n)) for n in range(20)])
     assert line[0] == (0, 0.5) and line[10] == (10, 10.0) and line[19] == (19, 18.5)
 
 

@@ -1,0 +1,161 @@
+"""Gathers what a run left into the content of its report."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+
+from dalign.figures import DropRow, FunnelRow, JourneyRow, ModelUsed, ReportContent, Results, RlStep
+from dalign.pipeline.stages.judge import SCORES
+from dalign.pipeline.training import CURVE
+from dalign.records.journey import journeys_of
+from dalign.records.record import Record
+from dalign.settings import dump_toml
+from dalign.store.folder import StageFolder
+from dalign.store.parts import DROPPED, ROWS
+from dalign.vocabulary import trained_by
+
+JOURNEYS = 6
+
+
+def report_content(record: Record, results: Results, *, created: str) -> ReportContent:
+    """The report's content; parts whose stages the config's arms do not need are empty."""
+    config, used = record.config, record.used
+    made_data = record.has("select")
+    return ReportContent(
+        **vars(results),
+        title=f"dalign: {record.run.path.resolve().name}",
+        created=created,
+        config_toml=dump_toml(config),
+        models=[
+            ModelUsed("trained", config.model.path, used["model"]),
+            ModelUsed("judge", config.judge_of_record.path, used["judge"]["model"]),
+        ],
+        probes=record.stage("pack").recorded("facts").get("template_probe", []),
+        seed=config.run.seed,
+        command=f"dalign run --run {record.run.path}",
+        funnel=_funnel(record) if made_data else [],
+        drops=_drops(record) if made_data else [],
+        scores=_scores(record) if made_data else {},
+        states=record.stage("judge").recorded("counts").get("states", {}),
+        curves=[row for arm in trained_by("rl") for row in _rl_curve(record, arm)],
+        losses=[(row["step"], row["loss"]) for row in _curve(record.stage("sft/sft"))],
+        journeys=_journeys(record) if made_data else [],
+        warnings=_warnings(record),
+    )
+
+
+def _by_category(record: Record, stage: str, table: str, where: pl.Expr | bool) -> dict[str, int]:
+    """How many rows of each category a table has."""
+    rows = record.stage(stage).table(table).scan().filter(where)
+    return dict(rows.group_by("category").len().collect().iter_rows())
+
+
+def _funnel(record: Record) -> list[FunnelRow]:
+    """How many rows of each category are left after each stage."""
+    kept = pl.col("score") >= record.config.select.threshold
+    counts = {
+        "prompts": record.project.prompts.categories,
+        "completions": _by_category(record, "generate", ROWS, True),
+        "well_formed": _by_category(record, "filter", ROWS, True),
+        "judged": _by_category(record, "judge", SCORES, pl.col("score").is_not_null()),
+        "kept": _by_category(record, "judge", SCORES, kept),
+        "examples": _by_category(record, "select", ROWS, True),
+    }
+    return [
+        FunnelRow(category, **{name: found.get(category, 0) for name, found in counts.items()})
+        for category in sorted(counts["prompts"])
+    ]
+
+
+def _drops(record: Record) -> list[DropRow]:
+    rows = []
+    for stage in ("filter", "select", "pack"):
+        dropped = record.stage(stage).table(DROPPED).scan()
+        reasons = dropped.group_by("reason").len("count").collect()
+        reasons = reasons.sort("count", "reason", descending=[True, False])
+        rows += [DropRow(stage, reason, count) for reason, count in reasons.iter_rows()]
+    return rows
+
+
+def _scores(record: Record) -> dict[float, int]:
+    scores = record.stage("judge").table(SCORES).scan().drop_nulls("score")
+    return dict(scores.group_by("score").len().collect().iter_rows())
+
+
+def _curve(folder: StageFolder) -> list[dict[str, Any]]:
+    """The log of a training, a row a step; empty where there was none."""
+    path = folder.path / CURVE
+    return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+
+
+def _rl_curve(record: Record, arm: str) -> list[RlStep]:
+    """Reward against truth, step by step."""
+    folder = record.stage(f"rl/{arm}")
+    if folder.manifest() is None:
+        return []
+    logged = {row["step"]: row for row in _curve(folder)}
+    steps = folder.table().scan().group_by("step")
+    means = steps.agg(pl.col("reward", "truth", "retrieved", "tokens").mean()).sort("step")
+    names = ("judged", "malformed", "advantage_groups")
+    return [
+        RlStep(arm, step, *values, *(logged[step][name] for name in names))
+        for step, *values in means.collect().iter_rows()
+    ]
+
+
+def _journeys(record: Record) -> list[JourneyRow]:
+    """A row of each category that became an example, and one that did not, as far as there is room."""
+    select = record.stage("select")
+    first = {"keep": "first", "maintain_order": True}
+    examples = select.table().scan().select("completion_id", "category")
+    dropped = select.table(DROPPED).scan().select("id", "reason")
+    ids = [
+        *dropped.unique("reason", **first).head(2).collect()["id"],  # type: ignore[arg-type]
+        *examples.unique("category", **first).collect()["completion_id"],  # type: ignore[arg-type]
+    ]
+    rows = []
+    for row_id in ids[:JOURNEYS]:
+        for journey in journeys_of(record, row_id):
+            prompt = journey.prompt
+            text = "\n".join(f"{m['role']}: {m['content']}" for m in prompt.messages)
+            rows.append(JourneyRow(row_id, prompt.category, text, journey.steps))
+    return rows
+
+
+def _warnings(record: Record) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    found = _shortages(record) if record.has("select") else []
+    sentences = {
+        "never_came": "completions never came; they are missing under every metric",
+        "missing": "grades are missing, because a completion, or the judge's word on it, never came; they count nowhere",
+        "malformed": "completions are malformed and fail every metric",
+    }
+    for arm in record.config.evaluate.arms:
+        facts = record.stage(f"evaluate/{arm}").recorded("facts")
+        found += [f"Arm {arm}: {facts[n]} {said}." for n, said in sentences.items() if facts[n]]
+    return found
+
+
+def _shortages(record: Record) -> list[str]:
+    """What is missing of the training examples."""
+    settings, counts = record.config.select, record.stage("select").recorded("counts")
+    found = [
+        f"{kind} '{name}' has {count} examples, fewer than {quota}."
+        for kind, short, quota in (
+            ("Category", counts["short"], f"select.quota = {settings.quota}"),
+            ("Clause", counts["short_clauses"], f"select.clause_quota = {settings.clause_quota}"),
+        )
+        for name, count in short.items()
+    ]
+    dropped = record.stage("select").table(DROPPED).scan()
+    unjudged = dropped.filter(pl.col("reason") == "unjudged").select(pl.len()).collect().item()
+    if unjudged:
+        found.append(
+            f"{unjudged} completions are unjudged: too few of their judgements gave a score. None was selected."
+        )
+    if not counts["rows_out"]:
+        found.append("No completion became an example: SFT saw capability rows alone.")
+    return found
