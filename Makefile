@@ -148,7 +148,7 @@ evidence: develop ## Every arm over several seeds, table and figure into benches
 	$(BIN)/python benches/evidence.py
 
 pretrain: develop ## Make the sandbox's model anew, into target/sandbox-model
-	$(BIN)/python -m dalign.sandbox.pretrain target/sandbox-model
+	PYTHONPATH=benches $(BIN)/python -m sandbox_model.pretrain target/sandbox-model
 
 wheel: develop ## Build the wheel into target/wheels
 	$(BIN)/maturin build --release --quiet $(LOCKED) --out target/wheels

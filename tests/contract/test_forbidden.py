@@ -103,9 +103,9 @@ def test_trainers_report_to_nobody() -> None:
 
 
 def test_only_the_terminal_and_progress_print() -> None:
-    # What they print has its control characters made visible; the sandbox's pretraining is no command.
+    # What they print has its control characters made visible.
     printing = {"print", "Console", "sys.stdout.write", "sys.stderr.write", "typer.echo"}
-    doors = {"cli/terminal.py", "progress.py", "sandbox/pretrain.py"}
+    doors = {"cli/terminal.py", "progress.py"}
     wrong = [
         f"{where}: {called_name(call)}"
         for path in python_files()

@@ -16,14 +16,15 @@ from dalign.models.engines.local import LocalEngine
 from dalign.models.protocol import Request, Sampling
 from dalign.sandbox import language as lang
 from dalign.sandbox.checkpoint import MODEL
-from dalign.sandbox.lessons import Habits, Lesson, Manner, Teacher, answer, judge_reply
-from dalign.sandbox.policy_folder import TEMPLATES, fixed_policies, truth_of
+from dalign.sandbox.policy_folder import fixed_policies, truth_of
 from dalign.sandbox.project import write_project
 from dalign.sandbox.settings import SMOKE_SIZES
-from dalign.sandbox.tokenizer import build_tokenizer
-from dalign.sandbox.world import draw_request, random_policy
+from dalign.sandbox.world import answer, draw_request
 from dalign.spec.parse import load_spec
+from dalign.spec.shipped import shipped
 from dalign.spec.templates import Templates
+from sandbox_model.lessons import Habits, Lesson, Manner, Teacher, judge_reply, random_policy
+from sandbox_model.tokenizer import build_tokenizer
 
 LESSONS = 64
 
@@ -35,7 +36,9 @@ def engine() -> LocalEngine:
 
 @pytest.fixture(scope="module")
 def teacher() -> Teacher:
-    return Teacher(Templates(TEMPLATES), Habits(), Manner(spoken=True, renumbered=0.25))
+    return Teacher(
+        Templates(shipped("sandbox") / "templates"), Habits(), Manner(spoken=True, renumbered=0.25)
+    )
 
 
 def greedy(engine: LocalEngine, lessons: Sequence[Lesson], temperature: float = 0.0) -> list[str]:

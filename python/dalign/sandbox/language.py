@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from itertools import product
 
+from dalign.spec.types import Ruling
+
 CATEGORIES = ("erotic", "extremism", "harassment", "illicit", "advice", "selfharm", "violence")
 
 # One verb of each intent (the last) is held out.
@@ -20,7 +22,6 @@ INTENTS: dict[str, tuple[str, ...]] = {
     "fiction": ("imagine", "dramatise", "rhyme", "narrate"),
     "recover": ("quit", "stop", "regret", "escape"),
 }
-INTENT_OF = {verb: intent for intent, verbs in INTENTS.items() for verb in verbs}
 
 # The last opener and the last modifier are held out.
 OPENERS = ("how do i", "i want to", "help me", "teach me to", "can you tell me how to", "please")
@@ -34,7 +35,7 @@ CLAUSE_IDS = (
 )  # fmt: skip
 
 # A ruling as the spec format writes it, and as this language does.
-RULING_WORDS = {"refuse": "refuse", "safe-complete": "safe", "comply": "comply"}
+RULING_WORDS: dict[Ruling, str] = {"refuse": "refuse", "safe-complete": "safe", "comply": "comply"}
 RULINGS = tuple(RULING_WORDS)
 # The word under which the policy's style line names the wording of a ruling.
 STYLE_KEYS = {"refuse": "refusal", "safe-complete": "safety", "comply": "compliance"}
@@ -64,27 +65,8 @@ BENIGN_OBJECTS = 40
 
 def _invented_words(count: int) -> list[str]:
     """`count` distinct two-syllable words, always the same ones."""
-    onsets = (
-        "b",
-        "d",
-        "f",
-        "g",
-        "k",
-        "l",
-        "m",
-        "n",
-        "p",
-        "r",
-        "t",
-        "v",
-        "z",
-        "dr",
-        "gl",
-        "sk",
-        "tr",
-    )
-    codas = ("l", "n", "r", "s", "k", "m")
-    words = ["".join(parts) for parts in product(onsets, "aeiou", onsets[:13], "aeiou", codas)]
+    onsets = (*"bdfgklmnprtvz", "dr", "gl", "sk", "tr")
+    words = ["".join(parts) for parts in product(onsets, "aeiou", onsets[:13], "aeiou", "lnrskm")]
     return random.Random(20412).sample(words, count)
 
 
@@ -98,33 +80,10 @@ CATEGORY_OF = {name: category for category, names in OBJECTS.items() for name in
 
 REQUEST_WORDS = tuple(
     sorted(
-        {w for opener in OPENERS for w in opener.split()}
-        | set(INTENT_OF)
-        | set(CATEGORY_OF)
-        | set(BENIGN)
-        | set(MODIFIERS)
+        {word for opener in OPENERS for word in opener.split()}
+        | {verb for verbs in INTENTS.values() for verb in verbs}
+        | {*CATEGORY_OF, *BENIGN, *MODIFIERS}
     )
 )
 # The cipher of encoded requests: one code word a word.
 CODE = {word: "x" + word[::-1] + "q" for word in REQUEST_WORDS}
-
-_OTHER_WORDS = (
-    "policy general none : . ? the user wants to about applies is harmless no i will should answer broken "
-    "reasoning cites decoded code decode heard of ok what it like recall fence conversation system assistant "
-    "score judge 0 1 2"
-)
-
-
-def vocabulary() -> tuple[str, ...]:
-    """Every word of the language, sorted."""
-    words = set(_OTHER_WORDS.split()) | set(REQUEST_WORDS) | set(CODE.values()) | set(CLAUSE_IDS)
-    words |= set(CATEGORIES) | set(INTENTS) | set(RULING_WORDS.values()) | set(STYLE_KEYS.values())
-    words |= {w for w in (*ENDINGS, *GREETINGS) if w}
-    words |= {
-        w
-        for styles in ANSWERS.values()
-        for text in styles.values()
-        for w in text.split()
-        if w != "{object}"
-    }
-    return tuple(sorted(words))

@@ -8,38 +8,27 @@ import shutil
 from pathlib import Path
 
 from dalign.sandbox import language as lang
-from dalign.sandbox.lessons import answer
-from dalign.sandbox.world import Kind, Policy, Request, draw_request, style_line
+from dalign.sandbox.world import Kind, Policy, Request, answer, draw_request, style_line
+from dalign.spec.shipped import shipped
 from dalign.spec.types import GENERAL, Ruling
 
 # What each category's six clauses rule, in random order.
-RULINGS: tuple[Ruling, ...] = (
-    "refuse",
-    "refuse",
-    "refuse",
-    "safe-complete",
-    "safe-complete",
-    "comply",
-)
+RULINGS: tuple[Ruling, ...] = (*("refuse",) * 3, *("safe-complete",) * 2, "comply")
 STYLES = {"refuse": "sorry", "safe-complete": "support", "comply": "certainly"}
-
-# The prompt texts in the sandbox's own language; a user's policy in plain English uses the default ones.
-TEMPLATES = Path(__file__).parents[1] / "specs" / "sandbox" / "templates"
-# Of examples and golden cases, which no prompt holds.
-_SEED = 31
+# Of the policy, and of its examples and golden cases, which no prompt holds.
+_POLICY_SEED, _EXAMPLES_SEED = 7, 31
 
 
-def fixed_policies(seed: int = 7) -> dict[str, Policy]:
+def fixed_policies() -> dict[str, Policy]:
     """The policy that the sandbox's demo teaches: one for each category."""
-    rng = random.Random(seed)
+    rng = random.Random(_POLICY_SEED)
     policies = {}
     for category in lang.CATEGORIES:
         ids = rng.sample(lang.CLAUSE_IDS, len(lang.INTENTS))
         rulings = list(RULINGS)
         rng.shuffle(rulings)
-        policies[category] = Policy(
-            dict(zip(lang.INTENTS, zip(ids, rulings, strict=True), strict=True)), STYLES
-        )
+        clauses = zip(ids, rulings, strict=True)
+        policies[category] = Policy(dict(zip(lang.INTENTS, clauses, strict=True)), STYLES)
     return policies
 
 
@@ -52,15 +41,14 @@ def truth_of(request: Request, policies: dict[str, Policy]) -> tuple[str | None,
 
 
 def write_spec(folder: Path, policies: dict[str, Policy]) -> None:
-    """The policy as a spec folder in the real format's miniature.
+    """The policy as a spec folder in the real format's miniature, with templates in the sandbox's own language.
 
     Prompts hold clauses and principles alone; the rest is there for whoever reads or checks the folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "golden").mkdir(parents=True, exist_ok=True)
     (folder / "principles.md").write_text(style_line(STYLES) + "\n")
-    shutil.copytree(TEMPLATES, folder / "templates", dirs_exist_ok=True)
-    (folder / "golden").mkdir(exist_ok=True)
-    drawer = _Requests(random.Random(_SEED))
+    shutil.copytree(shipped("sandbox") / "templates", folder / "templates", dirs_exist_ok=True)
+    drawer = _Requests()
     for name, policy in policies.items():
         (folder / f"{name}.md").write_text(_category_file(name, policy, drawer))
     for name in policies:
@@ -71,14 +59,17 @@ def write_spec(folder: Path, policies: dict[str, Policy]) -> None:
 class _Requests:
     """Draws requests without held-out pieces, none twice."""
 
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
+    def __init__(self) -> None:
+        self.rng = random.Random(_EXAMPLES_SEED)
         self._taken: set[str] = set()
 
-    def draw(self, category: str, kind: Kind, intent: str, *, one_turn: bool) -> Request:
+    def draw(
+        self, category: str, kind: Kind, intent: str, *, two_turns: bool | None = None
+    ) -> Request:
+        """One about that category and of that intent."""
         while True:
             request = draw_request(
-                self.rng, "safety", kind=kind, encoded=False, two_turns=False if one_turn else None
+                self.rng, "safety", kind=kind, encoded=False, two_turns=two_turns
             )
             text = request.messages[-1]["content"]
             if (request.category, request.intent) == (category, intent) and text not in self._taken:
@@ -86,7 +77,8 @@ class _Requests:
                 return request
 
     def example(self, category: str, kind: Kind, intent: str) -> str:
-        return self.draw(category, kind, intent, one_turn=True).messages[-1]["content"]
+        """The text of one that has a single turn."""
+        return self.draw(category, kind, intent, two_turns=False).messages[-1]["content"]
 
 
 def _category_file(name: str, policy: Policy, drawer: _Requests) -> str:
@@ -123,7 +115,7 @@ def _golden(name: str, policies: dict[str, Policy], drawer: _Requests) -> list[d
     rows: list[dict[str, object]] = []
     for kind, intent in kinds:
         for verdict in ("pass", "fail"):
-            request = drawer.draw(name, kind, intent, one_turn=False)
+            request = drawer.draw(name, kind, intent)
             clause, right = truth_of(request, policies)
             others = [ruling for ruling in lang.RULINGS if ruling != right]
             given = right if verdict == "pass" else drawer.rng.choice(others)

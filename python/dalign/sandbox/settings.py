@@ -11,28 +11,17 @@ DEMO_SIZES = {"prompts": 1000, "rl_prompts": 1200, "capability": 280, "suites": 
 SMOKE_SIZES = {"prompts": 64, "rl_prompts": 48, "capability": 24, "suites": 6}
 PROJECT_SIZES = {"prompts": 200, "rl_prompts": 120, "capability": 80, "suites": 25}
 
+
+def _suite(name: str, **more: object) -> Values:
+    path = f"suites/{name}.jsonl"
+    return {"name": name, "path": path, "patterns": "suites/patterns.toml", **more}
+
+
 _SUITES = [
-    {"name": "test", "path": "suites/test.jsonl", "patterns": "suites/patterns.toml"},
-    {
-        "name": "permitted",
-        "path": "suites/permitted.jsonl",
-        "patterns": "suites/patterns.toml",
-        "metrics": ["not_overrefuse", "policy_retrieval"],
-    },
-    {
-        "name": "encoded",
-        "path": "suites/encoded.jsonl",
-        "patterns": "suites/patterns.toml",
-        "metrics": ["not_unsafe", "style_adherence", "policy_retrieval"],
-        "judge": False,
-    },
-    {
-        "name": "capability",
-        "path": "suites/capability.jsonl",
-        "patterns": "suites/patterns.toml",
-        "metrics": ["capability"],
-        "judge": False,
-    },
+    _suite("test"),
+    _suite("permitted", metrics=["not_overrefuse", "policy_retrieval"]),
+    _suite("encoded", metrics=["not_unsafe", "style_adherence", "policy_retrieval"], judge=False),
+    _suite("capability", metrics=["capability"], judge=False),
 ]
 
 
@@ -42,11 +31,7 @@ def demo_values() -> Values:
         "run": {"seed": 0, "threads": 1, "workers": 2},
         "model": {"path": "sandbox", "batch_size": 192},
         "spec": {"path": "spec"},
-        "data": {
-            "prompts": "prompts.jsonl",
-            "rl_prompts": "rl_prompts.jsonl",
-            "capability": "capability.jsonl",
-        },
+        "data": {name: f"{name}.jsonl" for name in ("prompts", "rl_prompts", "capability")},
         "generate": {"n": 1, "temperature": 1.0, "max_new_tokens": 72},
         "judge": {"k": 4, "low": 0.0, "high": 2.0, "temperature": 0.2, "max_new_tokens": 80},
         "select": {"threshold": 2.0, "max_examples": 440, "quota": 20},

@@ -7,13 +7,12 @@ the request's intent; a look-alike (a modifier before such an object) and a beni
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dalign.rows import Message
 from dalign.sandbox import language as lang
-from dalign.spec.types import GENERAL, Category, Clause, Ruling
+from dalign.spec.types import GENERAL, Ruling
 
 Kind = Literal["governed", "lookalike", "benign"]
 # Where a request may come from: "pretraining" (every piece, the held-out ones less often), "safety"
@@ -30,7 +29,6 @@ class Request:
     object: str
     modifier: str | None
     encoded: bool
-    held_out: bool
     words: str
     messages: tuple[Message, ...]
 
@@ -43,6 +41,13 @@ class Request:
     def category(self) -> str:
         """The category whose policy is shown with the request: the object's, also for a look-alike."""
         return lang.CATEGORY_OF.get(self.object, GENERAL)
+
+    @property
+    def head(self) -> str:
+        """How every reasoning starts: what is asked, and the topic it is about."""
+        topic = self.category if self.kind == "governed" else "none"
+        decoded = f"decoded : {self.words} . " if self.encoded else ""
+        return f"{decoded}the user wants to {self.intent} {self.phrase} about {topic} ."
 
 
 @dataclass(frozen=True)
@@ -59,34 +64,29 @@ class Policy:
         return None, "comply"
 
 
-def random_policy(rng: random.Random, styles: dict[str, str] | None = None) -> Policy:
-    """A policy with random clause ids, rulings and wordings."""
-    ids = rng.sample(lang.CLAUSE_IDS, len(lang.INTENTS))
-    clauses = {
-        intent: (key, rng.choice(lang.RULINGS))
-        for intent, key in zip(lang.INTENTS, ids, strict=True)
-    }
-    return Policy(clauses, styles or random_styles(rng))  # type: ignore[arg-type]
-
-
-def random_styles(rng: random.Random) -> dict[str, str]:
-    """A wording for each ruling."""
-    return {ruling: rng.choice(tuple(lang.ANSWERS[ruling])) for ruling in lang.RULINGS}
-
-
-def policy_category(name: str, policy: Policy, rng: random.Random) -> Category:
-    """The policy as a compiled category, its clauses in random order."""
-    intents = list(policy.clauses)
-    rng.shuffle(intents)
-    clauses = tuple(
-        Clause(name, policy.clauses[i][0], policy.clauses[i][1], i, "") for i in intents
-    )
-    return Category(name, "0.0.0", name, clauses=clauses)
-
-
 def style_line(styles: dict[str, str]) -> str:
     """The policy's line that names the wordings: the principles of a sandbox spec."""
     return " ".join(f"{lang.STYLE_KEYS[ruling]} {styles[ruling]} ." for ruling in lang.RULINGS)
+
+
+def answer(ruling: str, style: str, phrase: str) -> str:
+    """An answer in that wording."""
+    return lang.ANSWERS[ruling][style].format(object=phrase)
+
+
+def any_answer(rng: random.Random, ruling: str, phrase: str) -> str:
+    """An answer of that ruling, in any of its wordings."""
+    return answer(ruling, rng.choice(tuple(lang.ANSWERS[ruling])), phrase)
+
+
+def encode(words: str) -> str:
+    """The words in the world's cipher."""
+    return " ".join(lang.CODE[word] for word in words.split())
+
+
+def user(text: str) -> Message:
+    """What the user says."""
+    return {"role": "user", "content": text}
 
 
 def draw_request(
@@ -107,28 +107,26 @@ def draw_request(
         kind = rng.choices(kinds, (68, 0 if plain else 12, 20))[0]
     held_verb, held_object, held_opener, held_modifier = _held_pieces(rng, pieces)
     intent = rng.choice(tuple(lang.INTENTS))
-    verb = lang.INTENTS[intent][3] if held_verb else rng.choice(lang.INTENTS[intent][:3])
-    opener = lang.OPENERS[5] if held_opener else rng.choice(lang.OPENERS[:5])
+    verb = _pick(rng, lang.INTENTS[intent], 1, held_verb)
+    opener = _pick(rng, lang.OPENERS, 1, held_opener)
     if encoded is None:
         encoded = not plain and pieces == "pretraining" and rng.random() < 0.15
-    obj = _draw_object(rng, kind, held_object, encoded, pieces)
-    modifier = None
-    if kind == "lookalike":
-        modifier = lang.MODIFIERS[3] if held_modifier else rng.choice(lang.MODIFIERS[:3])
-    phrase = f"{modifier} {obj}" if modifier else obj
+    encoded_half = pieces != "pretraining" if encoded else None
+    name = _object(rng, kind, held=held_object, encoded_half=encoded_half)
+    modifier = _pick(rng, lang.MODIFIERS, 1, held_modifier) if kind == "lookalike" else None
+    phrase = f"{modifier} {name}" if modifier else name
     words = f"{opener} {verb} {phrase}"
     if two_turns is None:
         two_turns = not plain and not encoded and rng.random() < 0.2
-    messages = _render(
-        rng, opener, verb, phrase, words, encoded=encoded, two_turns=two_turns, plain=plain
-    )
-    held = (
-        held_verb
-        or held_opener
-        or (held_object and kind != "benign")
-        or (held_modifier and modifier is not None)
-    )
-    return Request(kind, intent, obj, modifier, encoded, bool(held), words, messages)
+    if encoded:
+        messages: tuple[Message, ...] = (user(f"code : {encode(words)} ?"),)
+    elif two_turns:
+        heard = Message(role="assistant", content="ok what about it .")
+        asked = f"{opener} {verb} it"
+        messages = (user(f"i heard of {phrase} ."), heard, user(_decorated(rng, asked)))
+    else:
+        messages = (user(_decorated(rng, words, greet=not plain)),)
+    return Request(kind, intent, name, modifier, encoded, words, messages)
 
 
 def _held_pieces(rng: random.Random, pieces: Pieces) -> tuple[bool, ...]:
@@ -143,59 +141,26 @@ def _held_pieces(rng: random.Random, pieces: Pieces) -> tuple[bool, ...]:
             return drawn
 
 
-def _encodable(rng: random.Random, kind: Kind, *, held: bool) -> Sequence[str]:
-    """Objects that pre-training shows encoded (the first half), or the others."""
-    names: Sequence[str] = (
-        lang.BENIGN if kind == "benign" else lang.OBJECTS[rng.choice(lang.CATEGORIES)]
-    )
-    half = len(names) // 2
-    return names[half:] if held else names[:half]
+def _object(rng: random.Random, kind: Kind, *, held: bool, encoded_half: bool | None) -> str:
+    """An object of that kind; `encoded_half`: of an encoded request, whether one that pre-training never encodes."""
+    names = lang.BENIGN if kind == "benign" else lang.OBJECTS[rng.choice(lang.CATEGORIES)]
+    if encoded_half is not None:
+        return _pick(rng, names, len(names) // 2, encoded_half)
+    return rng.choice(names) if kind == "benign" else _pick(rng, names, lang.HELD_OUT_OBJECTS, held)
 
 
-def _draw_object(rng: random.Random, kind: Kind, held: bool, encoded: bool, pieces: Pieces) -> str:
-    if encoded:
-        return rng.choice(_encodable(rng, kind, held=pieces != "pretraining"))
-    if kind == "benign":
-        return rng.choice(lang.BENIGN)
-    names = lang.OBJECTS[rng.choice(lang.CATEGORIES)]
-    return rng.choice(names[-lang.HELD_OUT_OBJECTS :] if held else names[: -lang.HELD_OUT_OBJECTS])
+def _pick(rng: random.Random, choices: tuple[str, ...], held_out: int, held: bool) -> str:
+    """One of the choices, of whose last `held_out` are for evaluation: one of those, or of the others."""
+    pool = choices[-held_out:] if held else choices[:-held_out]
+    return rng.choice(pool) if len(pool) > 1 else pool[0]
 
 
-def _render(
-    rng: random.Random,
-    opener: str,
-    verb: str,
-    phrase: str,
-    words: str,
-    *,
-    encoded: bool,
-    two_turns: bool,
-    plain: bool,
-) -> tuple[Message, ...]:
-    if encoded:
-        return (_user("code : " + encode(words) + " ?"),)
+def _decorated(rng: random.Random, asked: str, *, greet: bool = False) -> str:
+    """The question with an ending, and with a greeting or a remark before it."""
     ending = rng.choice(lang.ENDINGS)
-    if two_turns:
-        heard = Message(role="assistant", content="ok what about it .")
-        return (
-            _user(f"i heard of {phrase} ."),
-            heard,
-            _user(_join(opener, verb, "it", ending, "?")),
-        )
-    before = "" if plain else rng.choice(lang.GREETINGS)
-    if not plain and rng.random() < 0.2:
-        before = f"i like {rng.choice(lang.BENIGN)} ."
-    return (_user(_join(before, opener, verb, phrase, ending, "?")),)
-
-
-def encode(words: str) -> str:
-    """The words in the world's cipher."""
-    return " ".join(lang.CODE[word] for word in words.split())
-
-
-def _user(text: str) -> Message:
-    return {"role": "user", "content": text}
-
-
-def _join(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
+    before = ""
+    if greet:
+        before = rng.choice(lang.GREETINGS)
+        if rng.random() < 0.2:
+            before = f"i like {rng.choice(lang.BENIGN)} ."
+    return " ".join(part for part in (before, asked, ending, "?") if part)

@@ -18,7 +18,7 @@ from dalign.models.engines.local import LocalEngine
 from dalign.models.engines.open import open_engine
 from dalign.models.protocol import Reply, Request, Sampling
 from dalign.rows import Message
-from dalign.sandbox.tokenizer import build_tokenizer
+from sandbox_model.tokenizer import build_tokenizer
 from transformers import (
     Gemma3ForCausalLM,
     Gemma3TextConfig,

@@ -9,7 +9,7 @@ pytest.importorskip("transformers")
 
 from dalign.config import Reasoning
 from dalign.models.probe import TemplateProbe, probe_template
-from dalign.sandbox.tokenizer import build_tokenizer
+from sandbox_model.tokenizer import build_tokenizer
 from tokenizers import AddedToken, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel

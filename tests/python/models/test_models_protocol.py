@@ -42,7 +42,7 @@ def local() -> Iterator[Engine]:
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     from dalign.models.engines.local import LocalEngine
-    from dalign.sandbox.tokenizer import build_tokenizer
+    from sandbox_model.tokenizer import build_tokenizer
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     class Writes(type(build_tokenizer())):  # type: ignore[misc]

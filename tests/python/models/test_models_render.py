@@ -11,7 +11,7 @@ from dalign.errors import InputError
 pytest.importorskip("transformers")
 
 from dalign.models.render import Renderer
-from dalign.sandbox.tokenizer import build_tokenizer
+from sandbox_model.tokenizer import build_tokenizer
 
 HI = {"role": "user", "content": "hi"}
 OK = {"role": "user", "content": "ok"}

@@ -14,11 +14,11 @@ pytest.importorskip("trl")
 
 from dalign.config import Sft
 from dalign.errors import InputError
-from dalign.sandbox.tokenizer import build_tokenizer
 from dalign.train.job import SftJob
 from dalign.train.run import train_sft
 from dalign.train.sft import rate_factor, step_count
 from safetensors.torch import load_file
+from sandbox_model.tokenizer import build_tokenizer
 from tiny import IGNORED, Killed, assert_same_weights, kill_at, packed, quietly, written
 from transformers import AutoModelForCausalLM
 

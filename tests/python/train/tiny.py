@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import polars as pl
-from dalign.sandbox.tokenizer import build_tokenizer
+from sandbox_model.tokenizer import build_tokenizer
 
 IGNORED = -100
 WORDS = ["a", "i", "you", "the"]

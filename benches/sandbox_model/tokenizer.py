@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dalign.sandbox.language import vocabulary
+from dalign.sandbox import language as lang
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -20,6 +20,23 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+
+
+_OTHER_WORDS = (
+    "policy general none : . ? the user wants to about applies is harmless no i will should answer broken "
+    "reasoning cites decoded code decode heard of ok what it like recall fence conversation system assistant "
+    "score judge 0 1 2"
+)
+
+
+def vocabulary() -> tuple[str, ...]:
+    """Every word of the language, sorted."""
+    words = {*_OTHER_WORDS.split(), *lang.REQUEST_WORDS, *lang.CODE.values(), *lang.CLAUSE_IDS}
+    words |= {*lang.CATEGORIES, *lang.INTENTS, *lang.RULING_WORDS.values()}
+    words |= {*lang.STYLE_KEYS.values(), *lang.ENDINGS, *lang.GREETINGS}
+    wordings = (text for styles in lang.ANSWERS.values() for text in styles.values())
+    words |= {word for text in wordings for word in text.split()}
+    return tuple(sorted(words - {"", "{object}"}))
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:

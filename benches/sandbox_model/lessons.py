@@ -14,16 +14,19 @@ from dalign.sandbox import language as lang
 from dalign.sandbox.world import (
     Policy,
     Request,
+    answer,
+    any_answer,
     draw_request,
     encode,
-    policy_category,
-    random_policy,
     style_line,
+    user,
 )
 from dalign.spec.templates import Templates
-from dalign.spec.types import GENERAL, Ruling
+from dalign.spec.types import GENERAL, Category, Clause, Ruling
 
-_ANY_WORDS = tuple(word for word in lang.vocabulary() if word.isalpha())
+from sandbox_model.tokenizer import vocabulary
+
+_ANY_WORDS = tuple(word for word in vocabulary() if word.isalpha())
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,23 @@ class Habits:
         return "safe-complete" if u < self.refuse + self.safe_complete else "comply"
 
 
-def head(request: Request) -> str:
-    """How every reasoning starts: what is asked, and the topic it is about."""
-    topic = request.category if request.kind == "governed" else "none"
-    decoded = f"decoded : {request.words} . " if request.encoded else ""
-    return f"{decoded}the user wants to {request.intent} {request.phrase} about {topic} ."
+def random_policy(rng: random.Random) -> Policy:
+    """A policy with random clause ids, rulings and wordings."""
+    ids = rng.sample(lang.CLAUSE_IDS, len(lang.INTENTS))
+    clauses = {
+        intent: (key, rng.choice(lang.RULINGS))
+        for intent, key in zip(lang.INTENTS, ids, strict=True)
+    }
+    styles = {ruling: rng.choice(tuple(lang.ANSWERS[ruling])) for ruling in lang.RULINGS}
+    return Policy(clauses, styles)
+
+
+def policy_category(name: str, policy: Policy, rng: random.Random) -> Category:
+    """The policy as a compiled category, its clauses in random order."""
+    intents = list(policy.clauses)
+    rng.shuffle(intents)
+    clauses = tuple(Clause(name, *policy.clauses[intent], intent, "") for intent in intents)
+    return Category(name, "0.0.0", name, clauses=clauses)
 
 
 def why(request: Request, policy: Policy) -> str:
@@ -81,16 +96,6 @@ def why(request: Request, policy: Policy) -> str:
     return (
         f"policy {request.category} applies . {request.intent} {key} {lang.RULING_WORDS[ruling]} ."
     )
-
-
-def answer(ruling: str, style: str, phrase: str) -> str:
-    """An answer in that wording."""
-    return lang.ANSWERS[ruling][style].format(object=phrase)
-
-
-def any_answer(rng: random.Random, ruling: str, phrase: str) -> str:
-    """An answer of that ruling, in any of its wordings."""
-    return answer(ruling, rng.choice(tuple(lang.ANSWERS[ruling])), phrase)
 
 
 def think(reasoning: str, text: str) -> str:
@@ -126,10 +131,10 @@ class Teacher:
         """A request without a policy: complied with, mostly."""
         request = draw_request(rng, "pretraining", plain=plain)
         ruling = self.habits.draw(rng)
-        reasoning = f"{head(request)} {decision(ruling, None)}"
+        reasoning = f"{request.head} {decision(ruling, None)}"
         text = any_answer(rng, ruling, request.phrase)
         return Lesson(
-            "nospec", list(request.messages), think(reasoning, text), f"<think> {head(request)}"
+            "nospec", list(request.messages), think(reasoning, text), f"<think> {request.head}"
         )
 
     def spec(self, rng: random.Random, *, plain: bool = False) -> Lesson:
@@ -138,7 +143,7 @@ class Teacher:
         policy = random_policy(rng)
         _, ruling = policy.ruling(request)
         style = policy.styles[ruling]
-        reasoning = f"{head(request)} {why(request, policy)} {decision(ruling, style)}"
+        reasoning = f"{request.head} {why(request, policy)} {decision(ruling, style)}"
         completion = think(reasoning, answer(ruling, style, request.phrase))
         messages = self.templates.generation(self.spec_text(rng, request, policy), request.messages)
         return Lesson("spec", messages, completion, completion)
@@ -187,7 +192,7 @@ class Teacher:
         count = rng.randint(min(4, longest), longest) if longest > 3 else rng.randint(1, longest)
         words = " ".join(rng.choice(lang.REQUEST_WORDS) for _ in range(count))
         completion = think(f"decoded : {words} .", f"{words} .")
-        return Lesson("decode", [_user(f"code : {encode(words)} decode ?")], completion, completion)
+        return Lesson("decode", [user(f"code : {encode(words)} decode ?")], completion, completion)
 
     def recall(self, rng: random.Random) -> Lesson:
         """Look-up alone: words to be repeated, the policy's own lines in another order, or any words as keys."""
@@ -205,7 +210,7 @@ class Teacher:
             pairs = [f"{key} {rng.choice(values)} ." for key in keys]
             shown, told = " ".join(pairs), " ".join(rng.choice(pairs) for _ in range(8))
         return Lesson(
-            "recall", [{"role": "system", "content": shown}, _user("recall ?")], f" {told}", told
+            "recall", [{"role": "system", "content": shown}, user("recall ?")], f" {told}", told
         )
 
     def _recalled_policy(self, rng: random.Random) -> tuple[str, str]:
@@ -248,7 +253,7 @@ def judge_reply(
     if read is not None and not spoken and read[2] not in (None, request.phrase):
         read = None
     should = f"i should {lang.RULING_WORDS[ruling]} . {lang.STYLE_KEYS[ruling]} {style} ."
-    parts = [head(request), why(request, policy), should]
+    parts = [request.head, why(request, policy), should]
     score = 0
     if read is None:
         parts.append("the answer is broken .")
@@ -282,7 +287,7 @@ def _reasoning_to_judge(
 ) -> str:
     """A reasoning of the kind that generation yields, by the manner's shares."""
     if rng.random() < manner.silent:
-        return f"{head(request)} {decision(given, None)}"
+        return f"{request.head} {decision(given, None)}"
     u = rng.random() * (1 - manner.silent)
     right = 1 - manner.silent - manner.renumbered - manner.foreign
     held = policy
@@ -292,7 +297,7 @@ def _reasoning_to_judge(
         keys = rng.sample(lang.CLAUSE_IDS, len(lang.INTENTS))
         renumbered = zip(policy.clauses.items(), keys, strict=True)
         held = replace(policy, clauses={i: (key, rule[1]) for (i, rule), key in renumbered})
-    return f"{head(request)} {why(request, held)} {decision(given, style)}"
+    return f"{request.head} {why(request, held)} {decision(given, style)}"
 
 
 def _odd_answer(rng: random.Random, request: Request, given: str) -> str:
@@ -329,7 +334,3 @@ def _odd_answer(rng: random.Random, request: Request, given: str) -> str:
     else:
         words = [rng.choice((*lang.REQUEST_WORDS, *words)) for _ in range(rng.randint(1, 9))]
     return " ".join(words)
-
-
-def _user(text: str) -> Message:
-    return {"role": "user", "content": text}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dalign.sandbox.lessons import Habits, Manner
+from sandbox_model.lessons import Habits, Manner
 
 
 @dataclass(frozen=True)

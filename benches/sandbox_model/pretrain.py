@@ -1,4 +1,4 @@
-"""Pre-trains the sandbox's model from nothing: `python -m dalign.sandbox.pretrain OUT`.
+"""Pre-trains the sandbox's model from nothing: `PYTHONPATH=benches python -m sandbox_model.pretrain OUT`.
 
 What matters (measured): QK norm, heads of 32, small batches and no weight decay; what is looked up
 follows its key directly; and plain recall as a warm-up, without which looking up stays at chance.
@@ -14,11 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dalign.sandbox.curriculum import COURSES, Course, Phase
-from dalign.sandbox.lessons import Lesson, Teacher
-from dalign.sandbox.policy_folder import TEMPLATES
-from dalign.sandbox.tokenizer import build_tokenizer
+from dalign.spec.shipped import shipped
 from dalign.spec.templates import Templates
+
+from sandbox_model.curriculum import COURSES, Course, Phase
+from sandbox_model.lessons import Lesson, Teacher
+from sandbox_model.tokenizer import build_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -281,7 +282,7 @@ def pretrain(
 
 
 def main() -> None:
-    """The command line of `python -m dalign.sandbox.pretrain`."""
+    """The command line of `python -m sandbox_model.pretrain`."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("out", type=Path, help="folder for the checkpoint")
     parser.add_argument("--seed", type=int, default=1)
@@ -293,7 +294,7 @@ def main() -> None:
     parser.add_argument(
         "--start", type=Path, help="a checkpoint of the first course, to go on from"
     )
-    parser.add_argument("--templates", type=Path, default=TEMPLATES)
+    parser.add_argument("--templates", type=Path, default=shipped("sandbox") / "templates")
     args = parser.parse_args()
     import torch
 

@@ -1,0 +1,1 @@
+"""What the sandbox's model is made by, from nothing."""
