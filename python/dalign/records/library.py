@@ -13,7 +13,7 @@ from dalign.records.blast_radius import BlastRadius, blast_radius
 from dalign.records.coverage import Coverage, coverage
 from dalign.records.journey import Journey, journeys_of
 from dalign.records.record import Record, open_record
-from dalign.records.results import write_results
+from dalign.records.results import results_of, write_results
 from dalign.spec.types import Spec
 
 
