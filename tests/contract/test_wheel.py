@@ -133,7 +133,7 @@ from dalign.spec.parse import load_spec
 from dalign.spec.shipped import shipped
 print(dalign.__file__)
 print(dalign._core.__version__)
-print(*sorted(category.name for category in load_spec(shipped("english")).categories))
+print(*sorted(category.name for category in load_spec(shipped("safety")).categories))
 """
     where, version, categories = run(light_python, "-I", "-c", code).splitlines()
     assert Path(where).is_relative_to(light_python.parents[1])

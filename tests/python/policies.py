@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# A small policy in English, with refusals, safe completions and compliance.
+ENGLISH = Path(__file__).parents[1] / "cases" / "english"
+
 PRINCIPLES = """\
 ---
 name: example

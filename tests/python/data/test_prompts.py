@@ -11,6 +11,7 @@ from dalign.errors import InputError
 from dalign.rows import Expected, prompt_id
 from dalign.spec.parse import load_spec
 from dalign.spec.types import Category, Clause, Spec
+from policies import ENGLISH
 
 ROOT = Path(__file__).parents[3]
 SPEC = Spec(
@@ -208,7 +209,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "at_least"), [("prompts.jsonl", 14), ("suite.jsonl", 8)])
 def test_the_prompts_of_the_real_model_test_can_be_read(name: str, at_least: int) -> None:
-    spec = load_spec(ROOT / "specs" / "english")
+    spec = load_spec(ENGLISH)
     prompts = list(prompt_rows(ROOT / "tests" / "data" / "real" / name, spec))
     assert len(prompts) >= at_least
     assert {p.category for p in prompts} == {*spec.names, "general"}

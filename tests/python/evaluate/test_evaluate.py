@@ -11,15 +11,16 @@ from dalign.data.patterns import read_patterns
 from dalign.evaluate.grades import Graded, judge_grades, truth_grades
 from dalign.evaluate.metrics import metric_rows, paired_rows
 from dalign.evaluate.retrieval import retrieval_grades
-from dalign.judge.court import Court
+from dalign.judge.court import Court, Heard
 from dalign.judge.forms.category import CategoryForm, Excerpts, sentences_on_policy
 from dalign.models.ask import Ask
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply, Sampling
+from dalign.models.reasoning import after_reasoning
 from dalign.rows import Expected, Grade, Message, Prompt, table
-from dalign.spec.shipped import shipped
 from dalign.spec.templates import load_templates
 from dalign.vocabulary import compared
+from policies import ENGLISH
 
 PATTERNS = """
 [[answer]]
@@ -130,13 +131,19 @@ def grades(arm_values: list[tuple[str, float | None]]) -> pl.LazyFrame:
 
 def test_missing_grades_count_nowhere() -> None:
     [found] = metric_rows(
-        "sft", grades([("a", 1.0), ("b", None), ("c", 0.0)]), resamples=50, seed=1, rows_path="x"
+        "sft",
+        grades([("a", 1.0), ("b", None), ("c", 0.0)]),
+        resamples=50,
+        seed=1,
+        rows_paths={"test": "x"},
     )
     assert (found.value, found.n, found.missing) == (0.5, 2, 1)
 
 
 def test_a_metric_without_any_grade_is_not_measured() -> None:
-    [found] = metric_rows("sft", grades([("a", None)]), resamples=50, seed=1, rows_path="x")
+    [found] = metric_rows(
+        "sft", grades([("a", None)]), resamples=50, seed=1, rows_paths={"test": "x"}
+    )
     assert (found.value, found.low, found.n, found.missing) == (None, None, 0, 1)
 
 
@@ -163,7 +170,7 @@ def test_excerpts_are_the_sentences_that_speak_of_the_policy() -> None:
 
 
 def classifier() -> CategoryForm:
-    return CategoryForm(["soup", "tea"], load_templates(shipped("english")))
+    return CategoryForm(["soup", "tea"], load_templates(ENGLISH))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +187,9 @@ def classifier() -> CategoryForm:
 )
 def test_the_classifier_names_a_category_or_none(reply, named) -> None:
     asked = Excerpts("r", ["The soup policy says no"])
-    assert classifier().read(asked, reply) == named
+    said = after_reasoning(reply)
+    read = None if said is None else classifier().read(asked, Heard(reply, said))
+    assert read == named
 
 
 @pytest.mark.parametrize(

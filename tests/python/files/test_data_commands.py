@@ -203,9 +203,9 @@ def test_an_answer_that_recites_the_policy_is_dropped_and_reasoning_may(
     kind: str, tmp_path: Path, call: Any
 ) -> None:
     from dalign.spec.parse import load_spec
-    from dalign.spec.shipped import shipped
+    from policies import ENGLISH
 
-    clause = load_spec(shipped("english")).clause("harassment.H2").text
+    clause = load_spec(ENGLISH).clause("harassment.H2").text
     words = " ".join(clause.split()[:9])
     rows = [
         {"id": 0, "prompt": "a", "completion": f"<think>{words}</think>fine"},
@@ -213,7 +213,7 @@ def test_an_answer_that_recites_the_policy_is_dropped_and_reasoning_may(
         {"id": 2, "prompt": words, "completion": f"<think>c</think>You say: {words}"},
     ]
     source, out = write(tmp_path / f"in.{kind}", rows), tmp_path / f"out.{kind}"
-    options = ("--spec", shipped("english"), "--prompt-field", "prompt", "--force", "--json")
+    options = ("--spec", ENGLISH, "--prompt-field", "prompt", "--force", "--json")
     code, stdout, _ = call("filter", source, out, *options)
     assert code == 0 and [row["id"] for row in read(out)] == [0, 2]
     assert dropped(out) == [(1, "policy_in_answer")]

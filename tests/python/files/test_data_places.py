@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from dalign.sandbox.checkpoint import MODEL
+from policies import ENGLISH
 
 ROWS = '{"completion": "<think>a</think>b", "prompt": "c", "category": "x"}\n{"completion": "d", "prompt": "c", "category": "y"}\n'
 
@@ -66,12 +67,7 @@ def test_a_failed_run_leaves_the_old_result(tmp_path: Path, call: Any) -> None:
 def test_shares_of_the_policy_are_told_to_people_too(tmp_path: Path, call: Any) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text(ROWS)
-    code, _, stderr = call("filter", source, tmp_path / "out.jsonl", "--spec", "english")
-    from dalign.spec.shipped import shipped
-
-    if code:
-        command = ("filter", source, tmp_path / "out.jsonl", "--spec", shipped("english"))
-        code, _, stderr = call(*command)
+    code, _, stderr = call("filter", source, tmp_path / "out.jsonl", "--spec", ENGLISH)
     assert code == 0 and "in the policy: 0.00 % of reasoning, 0.00 % of answer" in stderr
 
 

@@ -17,7 +17,6 @@ from dalign.filter.quality import USUAL_LIMITS, Bounds, Measuring, Quality
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.stages.filter import quality_of
 from dalign.rows import Prompt
-from dalign.sandbox.checkpoint import checkpoints
 from dalign.sandbox.project import write_project
 from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
 from dalign.settings import commented_toml, load_config
@@ -77,7 +76,7 @@ def config_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def quality_by(config_path: Path, *overrides: str) -> Quality:
     config = load_config(config_path, overrides)
-    return quality_of(config, Engines(config, checkpoints()))
+    return quality_of(config, Engines(config))
 
 
 def test_by_default_what_refers_to_the_absent_policy_is_no_example(config_path: Path) -> None:

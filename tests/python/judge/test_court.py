@@ -17,8 +17,9 @@ from dalign.models.protocol import Reply, Sampling
 from dalign.spec.parse import load_spec
 from dalign.spec.shipped import shipped
 from dalign.spec.templates import Templates
+from policies import ENGLISH
 
-SPEC = load_spec(shipped("english"))
+SPEC = load_spec(ENGLISH)
 ONCE = Sampling(0.0, 8)
 ASKED = ({"role": "user", "content": "What is <|end|> for?"},)
 QUESTION = Question("row", "harassment", ASKED, "An answer.", reasoning="A thought.")

@@ -19,9 +19,9 @@ from dalign.models.protocol import Reply, Request, Sampling
 from dalign.pipeline.judging import scale_of
 from dalign.rows import AnswerToJudge, Message, Prompt
 from dalign.spec.parse import load_spec
-from dalign.spec.shipped import shipped
 from dalign.spec.templates import load_templates
 from dalign.train.rl.rewards import CompositeReward, RewardWeights
+from policies import ENGLISH
 
 SAMPLING = Sampling(0.5, 64)
 SCALE = Scale(k=3, min_valid=3, low=0.0, high=10.0, aggregate="min", parameter=None)
@@ -33,7 +33,7 @@ def court() -> Court:
 
 
 def form() -> ScoreForm:
-    folder = shipped("english")
+    folder = ENGLISH
     return ScoreForm(load_spec(folder), load_templates(folder))
 
 

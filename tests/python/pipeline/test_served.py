@@ -12,9 +12,9 @@ from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply
 from dalign.pipeline.run import Call, plan_of, run_stages
 from dalign.settings import load_config
-from dalign.spec.shipped import shipped
 from dalign.store.folder import StageFolder
 from fake_server import FakeServer, chat
+from policies import ENGLISH
 
 PROMPTS = [
     {"id": "ask", "category": "regulated-advice", "messages": [{"role": "user", "content": "What is a contract?"}], "expected": {"ruling": "comply", "clause": "regulated-advice.A1"}},
@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "dalign.toml").write_text(f"""
 model = {{ path = "{tmp_path}/model.json", engine = "scripted" }}
 judge_model = {{ path = "{tmp_path}/judge.json", engine = "scripted" }}
-spec = {{ path = "{shipped("english")}" }}
+spec = {{ path = "{ENGLISH}" }}
 data = {{ prompts = "prompts.jsonl" }}
 judge = {{ k = 2 }}
 generate = {{ n = 1 }}

@@ -11,7 +11,7 @@ from dalign.spec.findings import KINDS
 from dalign.spec.shipped import shipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from policies import CASE, GARDEN, KITCHEN, PRINCIPLES, write_policy
+from policies import CASE, ENGLISH, GARDEN, KITCHEN, PRINCIPLES, write_policy
 
 
 def check(folder: Path, max_tokens: int = 5_000) -> Checked:
@@ -186,9 +186,9 @@ def test_missing_principles_and_a_broken_template_are_findings(tmp_path: Path) -
     assert {"no-principles", "template"} <= kinds
 
 
-@pytest.mark.parametrize("name", ["safety", "english"])
-def test_every_shipped_policy_is_in_order(name: str) -> None:
-    assert [str(finding) for finding in check(shipped(name)).findings] == []
+@pytest.mark.parametrize("folder", [shipped("safety"), ENGLISH], ids=["safety", "english"])
+def test_every_shipped_policy_is_in_order(folder: Path) -> None:
+    assert [str(finding) for finding in check(folder).findings] == []
 
 
 def test_no_policy_at_all_is_an_error(tmp_path: Path) -> None:

@@ -152,6 +152,6 @@ def test_a_shipped_policy_is_copied_whole_and_over_nothing(call, tmp_path) -> No
     assert "7 categories" in out
     assert call("check", tmp_path / "mine")[0] == 0
     assert (tmp_path / "mine" / "golden" / "self-harm.jsonl").is_file()
-    code, _, err = call("copy", "english", tmp_path / "mine")
+    code, _, err = call("copy", "safety", tmp_path / "mine")
     assert code == 1 and "not empty" in err
     assert not (tmp_path / "mine" / "templates").exists()

@@ -17,7 +17,7 @@ from dalign.spec.types import RULINGS, Category, Change, Clause, Principles, Spe
 from dalign.spec.units import units
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from policies import GARDEN, KITCHEN, PRINCIPLES, write_policy
+from policies import ENGLISH, GARDEN, KITCHEN, PRINCIPLES, write_policy
 
 WORDS = st.lists(
     st.text(
@@ -73,9 +73,9 @@ def test_a_made_up_category_survives_the_round_trip(
     assert (read.summary, read.changelog) == (category.summary, category.changelog)
 
 
-@pytest.mark.parametrize("name", ["safety", "english"])
-def test_a_shipped_policy_survives_the_round_trip(tmp_path: Path, name: str) -> None:
-    old = load_spec(shipped(name))
+@pytest.mark.parametrize("folder", [shipped("safety"), ENGLISH], ids=["safety", "english"])
+def test_a_shipped_policy_survives_the_round_trip(tmp_path: Path, folder: Path) -> None:
+    old = load_spec(folder)
     write_spec(old, tmp_path)
     new = load_spec(tmp_path)
     assert new == old

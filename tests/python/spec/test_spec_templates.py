@@ -10,6 +10,7 @@ from dalign.rows import Message
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import REQUIRED, Templates
 from dalign.spec.types import Spec
+from policies import ENGLISH
 
 SPECS = Path(__file__).parents[3] / "specs"
 HELLO: list[dict[str, str]] = [{"role": "user", "content": "Hello?"}]
@@ -17,7 +18,7 @@ HELLO: list[dict[str, str]] = [{"role": "user", "content": "Hello?"}]
 
 @pytest.fixture(scope="module")
 def spec() -> Spec:
-    return load_spec(SPECS / "english")
+    return load_spec(ENGLISH)
 
 
 @pytest.fixture(scope="module")
