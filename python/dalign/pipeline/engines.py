@@ -24,6 +24,7 @@ class Engines:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._opened: dict[str, Engine] = {}
+        self._fingerprints: dict[Model, str] = {}
 
     def check(self, *models: Model) -> None:
         """Checks models before any is loaded. Raises InputError."""
@@ -43,9 +44,11 @@ class Engines:
         return self.open(self._config.model.model_copy(update=update))
 
     def fingerprint(self, model: Model) -> str:
-        """A hash of what determines this model's replies; nothing is loaded."""
+        """A hash of what determines this model's replies, of its files as they were when first asked; nothing is loaded."""
         found = _resolved(model)
-        return kind_of(found).fingerprint_of(found)
+        if found not in self._fingerprints:
+            self._fingerprints[found] = kind_of(found).fingerprint_of(found)
+        return self._fingerprints[found]
 
     def checkpoint(self, model: Model) -> Path:
         """The folder with a model's weights and tokenizer. Raises InputError if it has none here."""

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 from dalign.config import Config
 from dalign.errors import InputError
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Stage
-from dalign.pipeline.stages import evaluate, filter, generate, judge, pack, rl, select, sft
 from dalign.store.run import RunFolder
-from dalign.vocabulary import ARMS, lineage
-
-DATA = (generate.STAGE, filter.STAGE, judge.STAGE, select.STAGE, pack.STAGE)
-TRAINED = {"sft": lambda arm: sft.STAGE, "rl": rl.stage}
+from dalign.vocabulary import STAGES
 
 
 def make_plan(config: Config) -> list[Stage]:
-    """The stages of the config's arms, each after what it needs; first in the list is first to be run."""
-    asked = config.evaluate.arms
-    trained = [
-        ARMS[name]
-        for name in ARMS
-        if any(name in [each.name for each in lineage(arm)] for arm in asked)
-    ]
-    # What goes on from an earlier arm is longest under way: it comes before what stands alone.
-    trained.sort(key=lambda arm: -len(lineage(arm.name)) if arm.trained_by == "rl" else -9)
-    stages = [TRAINED[arm.trained_by or ""](arm.name) for arm in trained]
-    if any("pack/main" in stage.needs for stage in stages):
-        stages = [*DATA, *stages]
-    return [*stages, *(evaluate.stage(arm) for arm in asked)]
+    """The stages of the config's arms, each after what it needs; first in the list is first to be run.
+
+    The variants of stage NAME that some arms need are said by `stages` in `pipeline/stages/NAME.py`.
+    """
+    arms = config.evaluate.arms
+    modules = (import_module(f"dalign.pipeline.stages.{name}") for name in STAGES)
+    return [stage for module in modules for stage in module.stages(arms)]
 
 
 def is_done(stage: Stage, project: Project, engines: Engines, run: RunFolder) -> bool:

@@ -53,7 +53,7 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
     folder.start(inputs, project.config.run.part_rows)
     _reset_peak()
     wall, cpu = time.perf_counter(), _cpu_s()
-    folder.finish(inputs, stage.work(project, engines, run, folder, opened.progress))
+    folder.finish(inputs, stage.drive(project, engines, run, folder, opened.progress))
     cost = {
         "wall_s": round(time.perf_counter() - wall, 3),
         "cpu_s": round(_cpu_s() - cpu, 3),

@@ -1,8 +1,8 @@
-"""What a stage is: what it waits for, what its rows depend on, and its work."""
+"""What a stage is: what it waits for, what its rows depend on, and who drives its work."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from dalign.pipeline.project import Project
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.run import RunFolder
+from dalign.vocabulary import lineage
 
 Inputs = dict[str, Any]
 
@@ -23,8 +24,8 @@ class InputsOf(Protocol):
     def __call__(self, project: Project, engines: Engines, run: RunFolder) -> Inputs: ...
 
 
-class WorkOf(Protocol):
-    """Does a stage's work into its folder: hands rows, settings and tools to the stage's own module."""
+class Drive(Protocol):
+    """Drives a stage's work: hands rows, settings and tools to the stage's own module, and its rows to the folder."""
 
     def __call__(
         self,
@@ -43,7 +44,7 @@ class Stage:
     name: str
     needs: tuple[str, ...]
     inputs: InputsOf
-    work: WorkOf
+    drive: Drive
 
     @property
     def kind(self) -> str:
@@ -83,3 +84,14 @@ def beside_prompts(
         # The last prompt may have more rows.
         if chunk.height:
             waiting = waiting[waiting["prompt_id"].index_of(chunk["prompt_id"][-1]) :]
+
+
+def trainings(kind: str, arms: Sequence[str]) -> list[str]:
+    """The arms that a kind of training makes, of these and those that they start from; what goes on from another first."""
+    needed = {each.name: each for arm in arms for each in lineage(arm) if each.trained_by == kind}
+    return sorted(needed, key=lambda arm: -len(lineage(arm)))
+
+
+def variants(stage: Stage) -> Callable[[Sequence[str]], list[Stage]]:
+    """Says of a stage that makes training data, or trains on it, that it is needed where some arm is fine-tuned."""
+    return lambda arms: [stage] if trainings("sft", arms) else []

@@ -1,4 +1,4 @@
-"""The table of engines, and a config's model by it."""
+"""A config's model by the engine that runs it: engine NAME is `KIND` in the file `NAME.py` beside this one."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
-from dalign.config import EngineName, Model
+from dalign.config import Model
 from dalign.errors import InputError
 from dalign.models.engines.kind import EngineKind
 from dalign.models.protocol import Engine
 
-# The file that has each engine's KIND; imported where one is asked for, as what it needs takes long to load.
-ENGINES: Mapping[EngineName, str] = {
-    "transformers": "dalign.models.engines.local",
-    "openai": "dalign.models.engines.server",
-    "scripted": "dalign.models.engines.scripted",
-}
+# Engines whose files are called by what they are.
+_FILES: Mapping[str, str] = {"transformers": "local", "openai": "server"}
 
 
 def kind_of(model: Model) -> EngineKind:
     """What is to be known of the engine that runs this model."""
-    kind: EngineKind = import_module(ENGINES[model.engine]).KIND
+    # Imported where it is asked for: what an engine needs takes long to load.
+    name = _FILES.get(model.engine, model.engine)
+    kind: EngineKind = import_module(f"dalign.models.engines.{name}").KIND
     return kind
 
 

@@ -94,7 +94,7 @@ class Arm:
         return Verdict.COLUMNS if self.judging is None else self.judging.scale.columns
 
 
-def work(
+def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """Suite after suite, chunk by chunk of prompts."""
@@ -268,7 +268,7 @@ class SuiteWork:
                     each.finish("")
 
 
-def stage(arm: str) -> Stage:
-    """The stage of an arm."""
-    trained = trained_by(arm)
-    return Stage(f"evaluate/{arm}", (trained,) if trained else (), partial(inputs, arm=arm), work)
+def stages(arms: Sequence[str]) -> list[Stage]:
+    """A stage for each arm."""
+    needs = {arm: tuple(filter(None, [trained_by(arm)])) for arm in arms}
+    return [Stage(f"evaluate/{arm}", needs[arm], partial(inputs, arm=arm), drive) for arm in arms]

@@ -12,7 +12,7 @@ from dalign.filter.completions import filter_completions
 from dalign.filter.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
 from dalign.pipeline.engines import Engines, counting_tokenizer
 from dalign.pipeline.project import Project
-from dalign.pipeline.stage import Inputs, Stage, beside_prompts
+from dalign.pipeline.stage import Inputs, Stage, beside_prompts, variants
 from dalign.progress import Progress
 from dalign.rows import Dropped, Parsed, messages_from_json, own_words, table
 from dalign.store.folder import Finished, StageFolder
@@ -44,7 +44,7 @@ def quality_of(config: Config, engines: Engines) -> Quality:
         raise InputError(f"filter: {error}", kind=error.kind) from error
 
 
-def work(
+def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """The kept ones, split into reasoning and answer."""
@@ -71,4 +71,4 @@ def work(
     return Finished({"rows_in": rows_in, "rows_out": kept.written}, kept.digests)
 
 
-STAGE = Stage("filter/main", ("generate/main",), inputs, work)
+stages = variants(Stage("filter/main", ("generate/main",), inputs, drive))

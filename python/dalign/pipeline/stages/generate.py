@@ -9,7 +9,7 @@ from dalign.models.ask import Ask, words_of
 from dalign.models.protocol import Sampling
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
-from dalign.pipeline.stage import Inputs, Stage, chunk_rows
+from dalign.pipeline.stage import Inputs, Stage, chunk_rows, variants
 from dalign.progress import Progress
 from dalign.rows import Completion
 from dalign.store.folder import Finished, Made, StageFolder
@@ -33,7 +33,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     }
 
 
-def work(
+def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """Completions, chunk by chunk of prompts."""
@@ -64,4 +64,4 @@ def work(
     )
 
 
-STAGE = Stage("generate/main", (), inputs, work)
+stages = variants(Stage("generate/main", (), inputs, drive))

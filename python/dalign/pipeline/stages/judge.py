@@ -10,7 +10,7 @@ from dalign.models.ask import Ask, words_of
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
-from dalign.pipeline.stage import Inputs, Stage, beside_prompts, chunk_rows
+from dalign.pipeline.stage import Inputs, Stage, beside_prompts, chunk_rows, variants
 from dalign.progress import Progress
 from dalign.rows import OK, Score
 from dalign.store.folder import Finished, Made, StageFolder
@@ -29,7 +29,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     }
 
 
-def work(
+def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """Verdicts and scores, chunk by chunk of completions."""
@@ -76,4 +76,4 @@ def work(
     )
 
 
-STAGE = Stage("judge/main", ("filter/main",), inputs, work)
+stages = variants(Stage("judge/main", ("filter/main",), inputs, drive))

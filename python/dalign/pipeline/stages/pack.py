@@ -7,7 +7,7 @@ import polars as pl
 from dalign.pack.training import SCHEMA, Mix, Packing, check_no_spec, training_texts
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, categories_of
-from dalign.pipeline.stage import Inputs, Stage
+from dalign.pipeline.stage import Inputs, Stage, variants
 from dalign.progress import Progress
 from dalign.rows import Dropped, table
 from dalign.spec.types import GENERAL
@@ -31,7 +31,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     }
 
 
-def work(
+def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """Bins, as the rows fill them."""
@@ -82,4 +82,4 @@ def work(
     return Finished(counts, bins.digests, facts, project.spec.versions)
 
 
-STAGE = Stage("pack/main", ("select/main",), inputs, work)
+stages = variants(Stage("pack/main", ("select/main",), inputs, drive))

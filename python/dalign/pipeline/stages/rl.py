@@ -15,7 +15,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.rollout_log import RolloutLog, Truth
-from dalign.pipeline.stage import Inputs, Stage
+from dalign.pipeline.stage import Inputs, Stage, trainings
 from dalign.pipeline.training import FINAL, Steps, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.rows import Prompt
@@ -61,7 +61,7 @@ def truth_suite(project: Project) -> str | None:
     return next(iter(project.patterns), None)
 
 
-def work(
+def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """A checkpoint in `final`, every rollout as a row."""
@@ -134,7 +134,11 @@ def replayed(
     return read_replayed(paths, steps=settings.steps, per_step=settings.replay_rows, seed=seed)
 
 
-def stage(arm: str) -> Stage:
-    """The stage of an RL arm."""
-    needs = ("sft/sft",) if arm == AFTER_SFT else ()
-    return Stage(f"rl/{arm}", needs, partial(inputs, arm=arm), work)
+def stages(arms: Sequence[str]) -> list[Stage]:
+    """A stage for each arm that is reinforced."""
+    return [
+        Stage(
+            f"rl/{arm}", ("sft/sft",) if arm == AFTER_SFT else (), partial(inputs, arm=arm), drive
+        )
+        for arm in trainings("rl", arms)
+    ]

@@ -10,7 +10,7 @@ from dalign import select as select_stage
 from dalign.errors import QuotaError
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
-from dalign.pipeline.stage import Inputs, Stage, beside_prompts
+from dalign.pipeline.stage import Inputs, Stage, beside_prompts, variants
 from dalign.pipeline.stages.judge import SCORES
 from dalign.progress import Progress
 from dalign.rows import Dropped, Example, messages_from_json, own_words, table
@@ -32,7 +32,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     }
 
 
-def work(
+def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """The choice among all judged completions, made by two readings."""
@@ -91,4 +91,4 @@ def _reasons(run: RunFolder) -> str:
     )
 
 
-STAGE = Stage("select/main", ("filter/main", "judge/main"), inputs, work)
+stages = variants(Stage("select/main", ("filter/main", "judge/main"), inputs, drive))

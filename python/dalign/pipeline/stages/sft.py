@@ -7,7 +7,7 @@ import polars as pl
 from dalign.models.checkpoint import fingerprint
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
-from dalign.pipeline.stage import Inputs, Stage
+from dalign.pipeline.stage import Inputs, Stage, variants
 from dalign.pipeline.training import Steps, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
@@ -30,7 +30,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     }
 
 
-def work(
+def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """A checkpoint in `final`, and a row of figures a step."""
@@ -53,4 +53,4 @@ def work(
     return Finished(counts, [digest], {"checkpoint": fingerprint(result.final)})
 
 
-STAGE = Stage("sft/sft", ("pack/main",), inputs, work)
+stages = variants(Stage("sft/sft", ("pack/main",), inputs, drive))

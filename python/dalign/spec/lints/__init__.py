@@ -1,24 +1,16 @@
-"""One file a kind of defect: each a function from a policy and its golden cases to findings."""
+"""One file a kind of defect: the function that is called like its file, from a policy and its golden cases to findings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 
 from dalign.spec.findings import Finding
 from dalign.spec.golden import GoldenCase
-from dalign.spec.lints.circles import circles
-from dalign.spec.lints.completeness import completeness
-from dalign.spec.lints.examples import examples
-from dalign.spec.lints.summaries import summaries
-from dalign.spec.lints.terms import terms
-from dalign.spec.lints.versions import versions
 from dalign.spec.types import Spec
 
-LINTS: tuple[Callable[[Spec, Sequence[GoldenCase]], Iterable[Finding]], ...] = (
-    terms,
-    circles,
-    completeness,
-    examples,
-    summaries,
-    versions,
+_NAMES = sorted(module.name for module in iter_modules(__path__))
+LINTS: tuple[Callable[[Spec, Sequence[GoldenCase]], Iterable[Finding]], ...] = tuple(
+    getattr(import_module(f"{__name__}.{name}"), name) for name in _NAMES
 )
