@@ -294,6 +294,8 @@ class Suite(Section):
     """The suite's name in results and report."""
     path: Path
     """JSONL, as data.prompts; with 'expected' where the truth is known."""
+    format: str = "prompts"
+    """The form of the file: 'prompts', as data.prompts, or another that data/adapters has a reader for."""
     patterns: Path | None = None
     """TOML: patterns that tell an answer's ruling; with them the suite is graded by truth too."""
     metrics: tuple[MetricName, ...] = tuple(

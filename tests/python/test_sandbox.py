@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from dalign.config import Model
+from dalign.data.adapters.prompts import prompt_rows
 from dalign.data.patterns import answer_is, read_patterns
-from dalign.data.prompts import prompt_rows
 from dalign.models.engines.local import LocalEngine
 from dalign.models.protocol import Request, Sampling
 from dalign.sandbox import language as lang

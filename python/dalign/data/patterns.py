@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dalign.data.prompts import PATTERN_MARK
+from dalign.data.adapters.prompts import PATTERN_MARK
 from dalign.errors import InputError, did_you_mean
 from dalign.spec.types import RULINGS
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from dalign.config import Config
+from dalign.data.adapters import adapter
 from dalign.data.capability import capability_rows
 from dalign.data.patterns import Patterns, read_patterns
-from dalign.data.prompts import prompt_rows
 from dalign.errors import InputError
 from dalign.rows import CapabilityRow, Columns, Prompt, table
 from dalign.spec.files import copy_policy
@@ -71,8 +71,8 @@ def bring_in(config: Config, place: Path, budget: Budget | None) -> Project:
             read_patterns(suite.patterns)
     known = digest([spec.names, sorted(clause.id for clause in spec.clauses())])
     kept = _Kept(place, config.run.part_rows)
-    for name, path in _prompt_files(config).items():
-        kept.take(name, path, Prompt.COLUMNS, known, lambda path: prompt_rows(path, spec))
+    for name, (path, form) in _prompt_files(config).items():
+        kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
     if config.data.capability is not None:
         kept.take("capability", config.data.capability, CapabilityRow.COLUMNS, "", capability_rows)
     for suite in config.evaluate.suites:
@@ -83,12 +83,11 @@ def bring_in(config: Config, place: Path, budget: Budget | None) -> Project:
     return read_project(config, place, budget)
 
 
-def _prompt_files(config: Config) -> dict[str, Path]:
-    """The files of prompts by the names that they have in a run."""
-    files = {"prompts": config.data.prompts}
-    if config.data.rl_prompts is not None:
-        files["rl_prompts"] = config.data.rl_prompts
-    return files | {f"suites/{suite.name}": suite.path for suite in config.evaluate.suites}
+def _prompt_files(config: Config) -> dict[str, tuple[Path, str]]:
+    """The files of prompts with their forms, by the names that they have in a run."""
+    own = {"prompts": config.data.prompts, "rl_prompts": config.data.rl_prompts}
+    files = {name: (path, "prompts") for name, path in own.items() if path is not None}
+    return files | {f"suites/{s.name}": (s.path, s.format) for s in config.evaluate.suites}
 
 
 def _patterns_name(suite: str) -> str:

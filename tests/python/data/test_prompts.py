@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from dalign.data.prompts import prompt_rows
+from dalign.data.adapters.prompts import prompt_rows
 from dalign.errors import InputError
 from dalign.rows import Expected, prompt_id
 from dalign.spec.parse import load_spec

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from dalign.data.prompts import prompt_rows
+from dalign.data.adapters.prompts import prompt_rows
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply
 from dalign.pipeline.project import bring_in
