@@ -20,12 +20,17 @@ from dalign.judge.forms.ruling import (
     policies_without_examples,
 )
 from dalign.judge.forms.ruling_words import Ruled, read_words
+from dalign.models.ask import Ask
+from dalign.models.engines.scripted import ScriptedEngine
+from dalign.models.protocol import Sampling
+from dalign.rows import Message
 from dalign.sandbox.language import RULING_WORDS
 from dalign.sandbox.policy_folder import fixed_policies, write_spec
 from dalign.sandbox.world import style_line
 from dalign.spec.golden import GoldenCase, load_golden
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Templates, load_templates
+from dalign.spec.types import Spec
 from policies import CASE, GARDEN, write_policy
 
 FAILING = '{"id": "bait", "prompt": "Is this bait good?", "answer": "Very.", "ruling": "refuse", "category": "garden", "clause": "garden.G2", "verdict": "fail"}\n'
@@ -52,6 +57,20 @@ AGREEING = {
 def call(dalign):
     """Exit code, stdout and stderr of a check."""
     return partial(dalign, "spec", "check")
+
+
+def said(form, question: object, reply: str):
+    """What a court hears in a reply to a question; None where it says nothing."""
+    ask = Ask(ScriptedEngine({"": reply}))
+    (values,) = Court((), 1).ask(form, [question], 1, ask, Sampling(0.0, 8)).values
+    return values[0] if values else None
+
+
+def ruled(spec: Spec, templates: Templates, reply: str) -> Ruled | None:
+    """What a reply rules of a prompt on gardens."""
+    policies = policies_shown(spec, templates)
+    form = RulingForm(policies, templates, read_words(spec, templates))
+    return said(form, Case("c", "garden", (Message(role="user", content="x"),)), reply)
 
 
 def scripted(folder: Path, replies: dict[str, str]) -> Path:
@@ -207,8 +226,8 @@ def test_a_config_that_is_not_there_is_one_sentence(call, tmp_path) -> None:
 )  # fmt: skip
 def test_the_last_valid_lines_of_a_reply_are_read(reply, read, tmp_path) -> None:
     spec = load_spec(write_policy(tmp_path))
-    form = read_words(spec, load_templates(spec.folder))
-    assert form.read(reply, "garden") == (None if read is None else Ruled(*read))
+    templates = load_templates(spec.folder)
+    assert ruled(spec, templates, reply) == (None if read is None else Ruled(*read))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +248,7 @@ def test_pairs_of_clauses_are_read_or_told_to_be_none(reply, pairs, tmp_path) ->
     spec = load_spec(write_policy(tmp_path))
     category = spec.category("garden")
     assert category is not None
-    read = ContradictionForm(spec, load_templates(spec.folder)).read(category, reply)
+    read = said(ContradictionForm(spec, load_templates(spec.folder)), category, reply)
     assert pairs == (read and [(each.earlier.key, each.later.key, each.reason) for each in read])
 
 
@@ -293,7 +312,7 @@ nein = "refuse"
 """
 
 
-def in_german(folder: Path, form: str) -> tuple[object, Templates]:
+def in_german(folder: Path, form: str) -> tuple[Spec, Templates]:
     """The small policy with templates of its own, whose replies are read by this `ruling.toml`."""
     spec = load_spec(write_policy(folder))
     shutil.copytree(Path(load_templates(folder).folder), folder / "templates")
@@ -313,8 +332,8 @@ def in_german(folder: Path, form: str) -> tuple[object, Templates]:
     ],
 )
 def test_a_form_of_its_own_says_how_replies_are_read(reply, read, tmp_path) -> None:
-    form = read_words(*in_german(tmp_path, FORM))  # type: ignore[arg-type]
-    assert form.read(reply, "garden") == (None if read is None else Ruled(*read))
+    spec, templates = in_german(tmp_path, FORM)
+    assert ruled(spec, templates, reply) == (None if read is None else Ruled(*read))
 
 
 @pytest.mark.parametrize(
@@ -332,7 +351,7 @@ def test_a_form_of_its_own_says_how_replies_are_read(reply, read, tmp_path) -> N
 def test_a_form_that_cannot_be_used_is_one_sentence(form, told, tmp_path) -> None:
     spec, templates = in_german(tmp_path, form)
     with pytest.raises(InputError, match=r"ruling\.toml") as raised:
-        read_words(spec, templates)  # type: ignore[arg-type]
+        read_words(spec, templates)
     assert told in str(raised.value)
 
 
