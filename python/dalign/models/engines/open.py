@@ -8,8 +8,7 @@ from pathlib import Path
 
 from dalign.config import EngineName, Model
 from dalign.errors import InputError
-from dalign.models.engines.kind import EngineKind
-from dalign.models.protocol import Engine
+from dalign.models.protocol import Engine, EngineKind
 
 # The file that has each engine's KIND; imported where one is asked for, as what it needs takes long to load.
 ENGINES: Mapping[EngineName, str] = {

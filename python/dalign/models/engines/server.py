@@ -8,18 +8,17 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import aiohttp
 
 from dalign import config
 from dalign.errors import InputError, ServerError
 from dalign.models.engines.in_flight import arrivals
-from dalign.models.engines.kind import EngineKind
-from dalign.models.protocol import Reply, Request, Sampling
+from dalign.models.protocol import EngineKind, Reply, Request, Sampling
+from dalign.models.reasoning import THINK, tags_of
 from dalign.rows import Finish
 
 ATTEMPTS = 5
@@ -46,6 +45,9 @@ class ServerEngine:
     `timeout_s` seconds is a `timeout` reply.
     """
 
+    # Its replies have both tags.
+    opens_reasoning = False
+
     def __init__(
         self,
         name: str,
@@ -54,16 +56,19 @@ class ServerEngine:
         api_key: str | None = None,
         concurrency: int = 64,
         timeout_s: float = 300.0,
-        reasoning: config.Reasoning | None = None,
+        reasoning: config.Reasoning = THINK,
         attempts: int = ATTEMPTS,
         backoff_s: float = 0.5,
     ) -> None:
         """backoff_s: the wait after a first failure; it doubles with each."""
         self.name, self.url = name, base_url.rstrip("/") + "/chat/completions"
-        self._api_key = api_key
+        self._api_key, self.reasoning = api_key, reasoning
         self.concurrency, self.timeout_s = concurrency, timeout_s
-        self.reasoning = reasoning or config.Reasoning()
         self.attempts, self.backoff_s = attempts, backoff_s
+        # A server's weights and address cannot be told apart.
+        identity = f"openai {name} {reasoning.kind} {reasoning.open} {reasoning.close}"
+        self.fingerprint = hashlib.sha256(identity.encode()).hexdigest()
+        self.control_tokens = tuple(sorted({*tags_of(reasoning), *KNOWN_MARKERS}))
 
     @classmethod
     def of(cls, model: config.Model) -> ServerEngine:
@@ -79,26 +84,8 @@ class ServerEngine:
             reasoning=model.reasoning,
         )
 
-    @property
-    def fingerprint(self) -> str:
-        """A hash of the model's name and tags: a server's weights and address cannot be told apart."""
-        tags = f"{self.reasoning.kind} {self.reasoning.open} {self.reasoning.close}"
-        return hashlib.sha256(f"openai {self.name} {tags}".encode()).hexdigest()
-
-    # Its replies have both tags.
-    opens_reasoning = False
-
-    @property
-    def control_tokens(self) -> tuple[str, ...]:
-        """The tags and the markers of the known chat templates."""
-        tags = (self.reasoning.open, self.reasoning.close) if self.reasoning.kind == "tags" else ()
-        return tuple(sorted({*tags, *KNOWN_MARKERS}))
-
     def stream(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        done: AbstractSet[str] = frozenset(),
+        self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
     ) -> Iterator[list[Reply]]:
         """Replies as they finish, in lists of what has come since the last one.
 
@@ -110,36 +97,41 @@ class ServerEngine:
             return iter(())
 
         async def work(emit: Callable[[Reply], None]) -> None:
-            queued, seen = iter(pending), _Seen()
+            queued, has_answered = iter(pending), asyncio.Event()
 
             async def worker(session: aiohttp.ClientSession) -> None:
                 for request in queued:
-                    emit(await self.complete(session, request, sampling, seen))
+                    emit(await self._complete(session, request, sampling, has_answered))
 
-            async with self.session() as session, asyncio.TaskGroup() as group:
+            async with self._session() as session, asyncio.TaskGroup() as group:
                 for _ in range(min(self.concurrency, len(pending))):
                     group.create_task(worker(session))
 
         return arrivals(work)
 
-    async def complete(
-        self, session: aiohttp.ClientSession, request: Request, sampling: Sampling, seen: _Seen
+    async def _complete(
+        self,
+        session: aiohttp.ClientSession,
+        request: Request,
+        sampling: Sampling,
+        has_answered: asyncio.Event,
     ) -> Reply:
-        """One request's reply, with its retries. `seen` is what the calls beside it have met."""
+        """One request's reply, with its retries. has_answered: to it, or to a request beside it."""
         failures = limits = 0
         while True:
             outcome = await self._attempt(session, request, sampling)
             if isinstance(outcome, Reply):
-                seen.answers += outcome.finish != "timeout"
+                if outcome.finish != "timeout":
+                    has_answered.set()
                 return outcome
             if outcome.kind == "limited":
                 limits += 1
-                await asyncio.sleep(self._wait_s(limits, outcome, request))
-                continue
-            failures += 1
+            else:
+                failures += 1
             if failures >= self.attempts:
-                return self._given_up(request, outcome, seen)
-            await asyncio.sleep(self._wait_s(failures, outcome, request))
+                return self._given_up(request, outcome, has_answered.is_set())
+            times = limits if outcome.kind == "limited" else failures
+            await asyncio.sleep(self._wait_s(times, outcome, request))
 
     async def _attempt(
         self, session: aiohttp.ClientSession, request: Request, sampling: Sampling
@@ -159,11 +151,10 @@ class ServerEngine:
             return reply or _Setback("failed", f"not a chat completion: {self._words(text)}")
         if status == 429 and "insufficient_quota" not in text:
             return _Setback("limited", "", wait_s)
+        said = f"status {status}: {self._words(text)}"
         if status >= 500 or status == 408:
-            return _Setback("failed", f"status {status}: {self._words(text)}", wait_s)
-        raise ServerError(
-            f"{self.url} refused request {request.id} with status {status}: {self._words(text)}"
-        )
+            return _Setback("failed", said, wait_s)
+        raise ServerError(f"{self.url} refused request {request.id} with {said}")
 
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         return {
@@ -183,7 +174,7 @@ class ServerEngine:
             choice = body["choices"][0]
             message = choice["message"]
             finish = FINISHES.get(choice.get("finish_reason"), "error")
-            tokens = _count((body.get("usage") or {}).get("completion_tokens"))
+            count = (body.get("usage") or {}).get("completion_tokens")
             content = message.get("content") or ""
             thought = message.get("reasoning_content") or message.get("reasoning") or ""
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
@@ -194,7 +185,9 @@ class ServerEngine:
             # Cut off within the reasoning: no closing tag, as the model wrote none.
             close = "" if finish == "length" and not content else self.reasoning.close
             content = f"{self.reasoning.open}{thought}{close}{content}"
-        return Reply(row, content, finish, tokens)
+        if not isinstance(count, int) or not 0 <= count <= MOST_TOKENS:
+            count = 0
+        return Reply(row, content, finish, count)
 
     def _words(self, text: str) -> str:
         """What the server says, on one line, printable, and without the key."""
@@ -213,20 +206,17 @@ class ServerEngine:
         spread = 1 + request.seed % 1000 / 1000
         return min(LONGEST_WAIT_S, self.backoff_s * 2.0 ** (times - 1) * spread)
 
-    def _given_up(self, request: Request, setback: _Setback, seen: _Seen) -> Reply:
+    def _given_up(self, request: Request, setback: _Setback, has_answered: bool) -> Reply:
+        met = f"({setback.problem}; {self.attempts} attempts)"
         if setback.kind == "lost":
             raise ServerError(
-                f"no server answers at {self.url} ({setback.problem}; {self.attempts} attempts); "
-                "start it, or set base_url to its address"
+                f"no server answers at {self.url} {met}; start it, or set base_url to its address"
             )
-        if not seen.answers:
-            raise ServerError(
-                f"{self.url} has answered no request ({setback.problem}; {self.attempts} attempts); "
-                "see the server's log"
-            )
+        if not has_answered:
+            raise ServerError(f"{self.url} has answered no request {met}; see the server's log")
         return Reply(request.id, "", "error", 0)
 
-    def session(self) -> aiohttp.ClientSession:
+    def _session(self) -> aiohttp.ClientSession:
         """A session with the key in its headers. To be opened inside the event loop."""
         headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
         return aiohttp.ClientSession(
@@ -236,8 +226,7 @@ class ServerEngine:
         )
 
 
-@dataclass(frozen=True)
-class _Setback:
+class _Setback(NamedTuple):
     """An attempt without a reply. wait_s: how long the server asks to wait."""
 
     kind: Literal["limited", "failed", "lost"]
@@ -245,28 +234,14 @@ class _Setback:
     wait_s: float | None = None
 
 
-@dataclass
-class _Seen:
-    """What the requests of one call have met."""
-
-    answers: int = 0
-
-
-def _count(tokens: object) -> int:
-    """The tokens that the server says it generated; 0 where it says nothing that could be a count."""
-    return tokens if isinstance(tokens, int) and 0 <= tokens <= MOST_TOKENS else 0
-
-
 def retry_after_s(header: str | None) -> float | None:
     """The seconds that a Retry-After header asks for, given in seconds or as a date; None without one."""
-    if not header:
-        return None
     try:
-        return max(0.0, float(header))
+        return max(0.0, float(header or ""))
     except ValueError:
         pass
     try:
-        until = parsedate_to_datetime(header)
+        until = parsedate_to_datetime(header or "")
     except ValueError:
         return None
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
