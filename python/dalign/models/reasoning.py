@@ -28,10 +28,12 @@ def parse(texts: pl.Series, truncated: pl.Series, tags: Reasoning, *, opened: bo
     return pl.DataFrame(_core.parse_completions(texts, start, end, opened, truncated))
 
 
-def after_reasoning(reply: str) -> str | None:
+def after_reasoning(reply: str, tags: Reasoning = THINK, *, opened: bool = False) -> str | None:
     """What stands after the reasoning of a reply that is to be read; None where that is not closed.
 
-    The last tag decides; a reply without tags is said as a whole.
+    The last tag decides; a reply without tags is said as a whole. opened: see `parse`.
     """
-    after = reply.rpartition(THINK.close)[2]
-    return None if THINK.open in after else after
+    if tags.kind == "none":
+        return reply
+    _, closed, after = reply.rpartition(tags.close)
+    return None if tags.open in after or (opened and not closed) else after

@@ -5,9 +5,13 @@ from __future__ import annotations
 import polars as pl
 import pytest
 from dalign import _core
+from dalign.config import Reasoning
 from dalign.models.reasoning import after_reasoning
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+OTHER = Reasoning(open="[R]", close="[/R]")
+NONE = Reasoning(kind="none")
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,21 @@ from hypothesis import strategies as st
 )
 def test_what_is_said_stands_after_the_last_closing_tag(reply: str, said: str | None) -> None:
     assert after_reasoning(reply) == said
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [("perhaps tea", None), ("tea?</think>soup", "soup"), ("tea</think>soup<think>", None)],
+)
+def test_what_the_template_opened_has_to_be_closed(reply: str, said: str | None) -> None:
+    assert after_reasoning(reply, opened=True) == said
+
+
+def test_the_tags_are_the_models_own() -> None:
+    assert after_reasoning("[R]tea[/R]soup", OTHER) == "soup"
+    assert after_reasoning("[R]tea</think>soup", OTHER) is None
+    assert after_reasoning("<think>soup", OTHER) == "<think>soup"
+    assert after_reasoning("<think>soup", NONE, opened=True) == "<think>soup"
 
 
 @settings(deadline=None)

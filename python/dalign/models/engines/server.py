@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
@@ -15,13 +16,15 @@ from typing import Any, Literal, NamedTuple
 import aiohttp
 
 from dalign import config
-from dalign.errors import InputError, ServerError
+from dalign.errors import ServerError
 from dalign.models.engines.in_flight import arrivals
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling
-from dalign.models.reasoning import THINK, tags_of
+from dalign.models.reasoning import tags_of
 from dalign.rows import Finish
 
 ATTEMPTS = 5
+# The wait after a first failure; it doubles with each.
+BACKOFF_S = 0.5
 LONGEST_WAIT_S = 60.0
 CONNECT_TIMEOUT_S = 30.0
 # What the column of token counts holds.
@@ -37,7 +40,7 @@ FINISHES: dict[str | None, Finish] = {"stop": "stop", "length": "length", None: 
 
 
 class ServerEngine:
-    """Completes conversations by POST …/chat/completions, `concurrency` requests in flight.
+    """Completes conversations by POST …/chat/completions, `batch_size` requests in flight.
 
     Rate limits (429) are waited out and cost no attempt. Server errors and lost connections are
     retried `attempts` times in all; then a request that fails alone is an `error` reply, and a
@@ -49,40 +52,17 @@ class ServerEngine:
     opens_reasoning = False
 
     def __init__(
-        self,
-        name: str,
-        base_url: str,
-        *,
-        api_key: str | None = None,
-        concurrency: int = 64,
-        timeout_s: float = 300.0,
-        reasoning: config.Reasoning = THINK,
-        attempts: int = ATTEMPTS,
-        backoff_s: float = 0.5,
+        self, model: config.Model, *, attempts: int = ATTEMPTS, backoff_s: float = BACKOFF_S
     ) -> None:
-        """backoff_s: the wait after a first failure; it doubles with each."""
-        self.name, self.url = name, base_url.rstrip("/") + "/chat/completions"
-        self._api_key, self.reasoning = api_key, reasoning
-        self.concurrency, self.timeout_s = concurrency, timeout_s
+        """model: of a config; the key, if any, is in the environment variable named there."""
+        self._model, self._api_key = model, os.environ.get(model.api_key_env)
+        self.url = f"{(model.base_url or '').rstrip('/')}/chat/completions"
         self.attempts, self.backoff_s = attempts, backoff_s
         # A server's weights and address cannot be told apart.
-        identity = f"openai {name} {reasoning.kind} {reasoning.open} {reasoning.close}"
+        tags = model.reasoning
+        identity = f"openai {model.path} {tags.kind} {tags.open} {tags.close}"
         self.fingerprint = hashlib.sha256(identity.encode()).hexdigest()
-        self.control_tokens = tuple(sorted({*tags_of(reasoning), *KNOWN_MARKERS}))
-
-    @classmethod
-    def of(cls, model: config.Model) -> ServerEngine:
-        """The engine of a config's section; its key, if any, is in the environment variable named there."""
-        if not model.base_url:
-            raise InputError("engine 'openai' needs base_url, such as http://127.0.0.1:8000/v1")
-        return cls(
-            model.path,
-            model.base_url,
-            api_key=os.environ.get(model.api_key_env) or None,
-            concurrency=model.batch_size,
-            timeout_s=model.timeout_s,
-            reasoning=model.reasoning,
-        )
+        self.control_tokens = tuple(sorted({*tags_of(tags), *KNOWN_MARKERS}))
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
@@ -104,7 +84,7 @@ class ServerEngine:
                     emit(await self._complete(session, request, sampling, has_answered))
 
             async with self._session() as session, asyncio.TaskGroup() as group:
-                for _ in range(min(self.concurrency, len(pending))):
+                for _ in range(min(self._model.batch_size, len(pending))):
                     group.create_task(worker(session))
 
         return arrivals(work)
@@ -117,21 +97,18 @@ class ServerEngine:
         has_answered: asyncio.Event,
     ) -> Reply:
         """One request's reply, with its retries. has_answered: to it, or to a request beside it."""
-        failures = limits = 0
+        times: Counter[bool] = Counter()
         while True:
             outcome = await self._attempt(session, request, sampling)
             if isinstance(outcome, Reply):
                 if outcome.finish != "timeout":
                     has_answered.set()
                 return outcome
-            if outcome.kind == "limited":
-                limits += 1
-            else:
-                failures += 1
-            if failures >= self.attempts:
+            is_failure = outcome.kind != "limited"
+            times[is_failure] += 1
+            if times[True] >= self.attempts:
                 return self._given_up(request, outcome, has_answered.is_set())
-            times = limits if outcome.kind == "limited" else failures
-            await asyncio.sleep(self._wait_s(times, outcome, request))
+            await asyncio.sleep(self._wait_s(times[is_failure], outcome, request))
 
     async def _attempt(
         self, session: aiohttp.ClientSession, request: Request, sampling: Sampling
@@ -158,7 +135,7 @@ class ServerEngine:
 
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         return {
-            "model": self.name,
+            "model": self._model.path,
             "messages": list(request.messages),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -181,10 +158,11 @@ class ServerEngine:
             return None
         if not isinstance(content, str) or not isinstance(thought, str):
             return None
-        if thought and self.reasoning.kind == "tags":
+        tags = self._model.reasoning
+        if thought and tags.kind == "tags":
             # Cut off within the reasoning: no closing tag, as the model wrote none.
-            close = "" if finish == "length" and not content else self.reasoning.close
-            content = f"{self.reasoning.open}{thought}{close}{content}"
+            close = "" if finish == "length" and not content else tags.close
+            content = f"{tags.open}{thought}{close}{content}"
         if not isinstance(count, int) or not 0 <= count <= MOST_TOKENS:
             count = 0
         return Reply(row, content, finish, count)
@@ -222,7 +200,9 @@ class ServerEngine:
         return aiohttp.ClientSession(
             headers=headers,
             connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=CONNECT_TIMEOUT_S),
+            timeout=aiohttp.ClientTimeout(
+                total=self._model.timeout_s, sock_connect=CONNECT_TIMEOUT_S
+            ),
         )
 
 
@@ -252,5 +232,5 @@ KIND = EngineKind(
     name="openai",
     writes_open_tag=True,
     fingerprint_of=lambda model: f"served:{model.path}",
-    open=lambda model, _: ServerEngine.of(model),
+    open=lambda model, _: ServerEngine(model),
 )
