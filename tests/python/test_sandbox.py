@@ -13,6 +13,7 @@ from dalign.config import Model
 from dalign.data.adapters.prompts import prompt_rows
 from dalign.data.patterns import answer_is, read_patterns
 from dalign.models.engines.local import LocalEngine
+from dalign.models.engines.open import open_engine
 from dalign.models.protocol import Request, Sampling
 from dalign.sandbox import language as lang
 from dalign.sandbox.checkpoint import MODEL
@@ -31,7 +32,9 @@ LESSONS = 64
 
 @pytest.fixture(scope="module")
 def engine() -> LocalEngine:
-    return LocalEngine.load(Model(path=str(MODEL), batch_size=LESSONS))
+    opened = open_engine(Model(path=str(MODEL), batch_size=LESSONS), threads=1)
+    assert isinstance(opened, LocalEngine)
+    return opened
 
 
 @pytest.fixture(scope="module")

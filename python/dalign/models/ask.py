@@ -33,7 +33,7 @@ class Ask:
         """name: of the progress; without one nothing is shown. total: requests of all calls; None: those of the first."""
         self.engine = engine
         self._memory, self._name, self._total = memory, name, total
-        self._progress = progress or Silent()
+        self._progress = progress if progress and name else Silent()
         self._done, self._begun = 0, False
 
     def __call__(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
@@ -50,7 +50,10 @@ class Ask:
         """The reply to each request, in order, and how many were taken over. chunk: of which the requests are."""
         self._begin(len(requests))
         if self._memory is None:
-            found = self._found(requests, sampling)
+            found: dict[str, Reply] = {}
+            for replies in self.engine.stream(requests, sampling):
+                found.update((reply.id, reply) for reply in replies)
+                self.skip(len(replies))
             return [found[request.id] for request in requests], 0
         keys = Keys(self.engine.fingerprint, sampling)
         key_of = {request.id: keys.of(request) for request in requests}
@@ -58,12 +61,12 @@ class Ask:
         wanted = [request for request in requests if key_of[request.id] not in earlier]
         kept = {row.id: row for row in self._memory.in_work() if key_of.get(row.id) == row.key}
         taken_over = len(requests) - len(wanted)
-        self._advance(taken_over + len(kept))
+        self.skip(taken_over + len(kept))
         for replies in self.engine.stream(wanted, sampling, set(kept)):
             rows = [Kept(r.id, key_of[r.id], r.text, r.finish, r.tokens) for r in replies]
             self._memory.append(rows)
             kept.update((row.id, row) for row in rows)
-            self._advance(len(rows))
+            self.skip(len(rows))
         ordered = [
             kept.get(request.id) or earlier[key_of[request.id]]._replace(id=request.id)
             for request in requests
@@ -71,17 +74,11 @@ class Ask:
         self._memory.keep(chunk, ordered)
         return [Reply(row.id, row.text, row.finish, row.tokens) for row in ordered], taken_over
 
-    def _found(self, requests: Sequence[Request], sampling: Sampling) -> dict[str, Reply]:
-        found: dict[str, Reply] = {}
-        for replies in self.engine.stream(requests, sampling):
-            found.update((reply.id, reply) for reply in replies)
-            self._advance(len(replies))
-        return found
-
     def skip(self, requests: int) -> None:
-        """Notes requests that an earlier call of the program has had answered."""
+        """Notes requests that have been answered, such as by an earlier call of the program."""
         self._begin(requests)
-        self._advance(requests)
+        self._done += requests
+        self._progress.advance(self._name, self._done)
 
     def finish(self, note: str) -> None:
         """Ends the progress with a word on the result."""
@@ -89,14 +86,9 @@ class Ask:
         self._progress.finish(self._name, note)
 
     def _begin(self, requests: int) -> None:
-        if self._name and not self._begun:
+        if not self._begun:
             self._begun = True
             self._progress.start(self._name, requests if self._total is None else self._total)
-
-    def _advance(self, requests: int) -> None:
-        self._done += requests
-        if self._name:
-            self._progress.advance(self._name, self._done)
 
 
 class Chunk:
@@ -134,13 +126,12 @@ class Keys:
         hasher = self._start.copy()
         hasher.update(b"\0%d" % request.seed)
         for message in request.messages:
-            content = message["content"]
-            if len(content) >= _SHARED:
-                digest = self._shared.get(content)
-                if digest is None:
-                    digest = self._shared[content] = hashlib.sha256(content.encode()).digest()
-                hasher.update(b"\0%b\1" % message["role"].encode() + digest)
-            else:
+            role, content = message["role"].encode(), message["content"]
+            if len(content) < _SHARED:
                 encoded = content.encode()
-                hasher.update(b"\0%b\0%d\0" % (message["role"].encode(), len(encoded)) + encoded)
+                hasher.update(b"\0%b\0%d\0" % (role, len(encoded)) + encoded)
+                continue
+            if content not in self._shared:
+                self._shared[content] = hashlib.sha256(content.encode()).digest()
+            hasher.update(b"\0%b\1" % role + self._shared[content])
         return hasher.hexdigest()[:KEY_CHARACTERS]

@@ -10,32 +10,29 @@ from typing import Any
 
 from dalign.errors import InputError, MissingExtraError
 
+# What a checkpoint folder needs besides config and weights, folders among it; code may be the tokenizer's.
+TOKENIZER_FILES = (
+    *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
+    *("*.model", "chat_template*", "additional_chat_templates", "*.py"),
+)
 # Files that determine replies. Code counts because trust_remote_code may run it.
-HASHED = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer*",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "spiece.model",
-    "chat_template*",
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "*.py",
-)
-TOKENIZERS = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.json",
-    "vocab.txt",
-    "spiece.model",
-    "tekken.json",
-)
+HASHED = ("config.json", "generation_config.json", "*.safetensors*", *TOKENIZER_FILES)
+# One of these makes a tokenizer.
+TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt", "tekken.json")
 BLOCK_BYTES = 1 << 20
 # Files up to this size are hashed whole.
 WHOLE_BYTES = 16 * BLOCK_BYTES
+# What is wrong with a folder, by the error's kind, and the way out.
+PROBLEMS = {
+    "missing_folder": "no such folder; a model's path is a checkpoint folder, or 'sandbox'",
+    "adapter": "this is a LoRA adapter, not a whole model; merge it into its base model first",
+    "missing_file": "no config.json, so this is not a checkpoint folder; give the folder that save_pretrained wrote",
+    "pickle": "its weights are pickle files, which can run code when loaded; convert them to safetensors",
+    "missing_weights": "no weights (*.safetensors); give the folder that save_pretrained wrote",
+    "missing_tokenizer": "no tokenizer (tokenizer.json); save the model's tokenizer into the folder",
+    "missing_template": "the tokenizer has no chat template; add chat_template.jinja to the folder, or use the instruct version of the model",
+    "wrong_type": "not a JSON object; copy the checkpoint again",
+}
 
 
 def check_checkpoint(path: Path) -> None:
@@ -49,97 +46,52 @@ def check_checkpoint(path: Path) -> None:
 
 def has_tokenizer(path: Path) -> bool:
     """Whether the folder holds a tokenizer of some kind."""
-    return any((path / name).is_file() for name in TOKENIZERS)
+    return any(any(path.glob(name)) for name in TOKENIZERS)
 
 
-def _check_folder(path: Path) -> None:
-    if not path.is_dir():
-        raise InputError.in_file(
-            path,
-            "no such folder; a model's path is a checkpoint folder, or 'sandbox'",
-            kind="missing_folder",
-        )
+def _refused(path: Path, kind: str, what: str = "") -> InputError:
+    return InputError.in_file(path, what or PROBLEMS[kind], kind=kind)
 
 
 def _check_weights(path: Path) -> None:
-    _check_folder(path)
-    if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
-        raise InputError.in_file(
-            path,
-            "this is a LoRA adapter, not a whole model; merge it into its base model first",
-            kind="adapter",
-        )
+    if not path.is_dir():
+        raise _refused(path, "missing_folder")
     if not (path / "config.json").is_file():
-        raise InputError.in_file(
-            path,
-            "no config.json, so this is not a checkpoint folder; give the folder that save_pretrained wrote",
-            kind="missing_file",
-        )
+        is_adapter = (path / "adapter_config.json").is_file()
+        raise _refused(path, "adapter" if is_adapter else "missing_file")
     _read_json(path / "config.json")
-    if any(path.glob("*.safetensors")):
-        _check_shards(path)
-        return
-    if any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth")):
-        raise InputError.in_file(
-            path,
-            "its weights are pickle files, which can run code when loaded; convert them to safetensors",
-            kind="pickle",
-        )
-    raise InputError.in_file(
-        path,
-        "no weights (*.safetensors); give the folder that save_pretrained wrote",
-        kind="missing_weights",
-    )
-
-
-def _check_shards(path: Path) -> None:
+    if not any(path.glob("*.safetensors")):
+        is_pickled = any(any(path.glob(name)) for name in ("*.bin", "*.pt", "*.pth"))
+        raise _refused(path, "pickle" if is_pickled else "missing_weights")
     index = path / "model.safetensors.index.json"
-    if index.is_file():
-        missing = sorted(
-            {
-                name
-                for name in _read_json(index).get("weight_map", {}).values()
-                if not (path / name).is_file()
-            }
-        )
-        if missing:
-            raise InputError.in_file(
-                path,
-                f"{len(missing)} weight files of its index are missing (first: {missing[0]}); copy them too",
-                kind="missing_weights",
-            )
+    shards = _read_json(index).get("weight_map", {}).values() if index.is_file() else ()
+    if missing := sorted({name for name in shards if not (path / name).is_file()}):
+        what = f"{len(missing)} weight files of its index are missing (first: {missing[0]}); copy them too"
+        raise _refused(path, "missing_weights", what)
 
 
 def _check_tokenizer(path: Path) -> None:
+    if not path.is_dir():
+        raise _refused(path, "missing_folder")
     if not has_tokenizer(path):
-        raise InputError.in_file(
-            path,
-            "no tokenizer (tokenizer.json); save the model's tokenizer into the folder",
-            kind="missing_tokenizer",
-        )
-    if (path / "chat_template.jinja").is_file() or (path / "chat_template.json").is_file():
-        return
+        raise _refused(path, "missing_tokenizer")
     settings = path / "tokenizer_config.json"
-    if not settings.is_file() or not _read_json(settings).get("chat_template"):
-        raise _no_template(path)
-
-
-def _no_template(path: Path) -> InputError:
-    what = "the tokenizer has no chat template; add chat_template.jinja to the folder, or use the instruct version of the model"
-    return InputError.in_file(path, what, kind="missing_template")
+    if not (
+        (path / "chat_template.jinja").is_file()
+        or (path / "chat_template.json").is_file()
+        or (settings.is_file() and _read_json(settings).get("chat_template"))
+    ):
+        raise _refused(path, "missing_template")
 
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         loaded = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError.in_file(
-            file, f"not valid JSON ({error}); copy the checkpoint again", kind="syntax"
-        ) from error
+        what = f"not valid JSON ({error}); copy the checkpoint again"
+        raise _refused(file, "syntax", what) from error
     if not isinstance(loaded, dict):
-        raise InputError.in_file(
-            file, "not a JSON object; copy the checkpoint again", kind="wrong_type"
-        )
+        raise _refused(file, "wrong_type")
     return loaded
 
 
@@ -152,9 +104,7 @@ def fingerprint(path: Path) -> str:
     """
     _check_weights(path)
     digest = hashlib.sha256()
-    for file in sorted(
-        {file for pattern in HASHED for file in path.glob(pattern) if file.is_file()}
-    ):
+    for file in sorted({file for name in HASHED for file in path.glob(name) if file.is_file()}):
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
         digest.update(_content_hash(file))
     return digest.hexdigest()
@@ -162,25 +112,22 @@ def fingerprint(path: Path) -> str:
 
 def _content_hash(file: Path) -> bytes:
     size = file.stat().st_size
-    digest = hashlib.sha256()
     with file.open("rb") as opened:
         if size <= WHOLE_BYTES:
-            for block in iter(lambda: opened.read(BLOCK_BYTES), b""):
-                digest.update(block)
-        else:
-            for start in (0, (size - BLOCK_BYTES) // 2, size - BLOCK_BYTES):
-                opened.seek(start)
-                digest.update(opened.read(BLOCK_BYTES))
-    return digest.digest()
+            return hashlib.file_digest(opened, "sha256").digest()
+        digest = hashlib.sha256()
+        for start in (0, (size - BLOCK_BYTES) // 2, size - BLOCK_BYTES):
+            opened.seek(start)
+            digest.update(opened.read(BLOCK_BYTES))
+        return digest.digest()
 
 
 def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     """The folder's tokenizer, which has a chat template. Raises InputError where it has none or cannot be read."""
-    _check_folder(path)
     _check_tokenizer(path)
     tokenizer = own_tokenizer(path, trust_remote_code)
     if not tokenizer.chat_template:
-        raise _no_template(path)
+        raise _refused(path, "missing_template")
     return tokenizer
 
 
@@ -209,6 +156,7 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
     from safetensors import SafetensorError
 
     _check_weights(path)
+    failures = (OSError, ValueError, ImportError, RuntimeError, AssertionError, SafetensorError)
     try:
         model, loading = transformers.AutoModelForCausalLM.from_pretrained(
             str(path),
@@ -220,22 +168,12 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
             output_loading_info=True,
         )
         model = model.to(device).eval()
-    except (
-        OSError,
-        ValueError,
-        ImportError,
-        RuntimeError,
-        AssertionError,
-        SafetensorError,
-    ) as error:
+    except failures as error:
         raise _not_loaded(path, f"model on {device}", error) from error
     # transformers fills them with random numbers and goes on.
     if missing := sorted(loading["missing_keys"]):
-        raise InputError.in_file(
-            path,
-            f"its files lack {len(missing)} of the model's weights (first: {missing[0]}); copy the checkpoint again",
-            kind="missing_weights",
-        )
+        what = f"its files lack {len(missing)} of the model's weights (first: {missing[0]}); copy the checkpoint again"
+        raise _refused(path, "missing_weights", what)
     return model
 
 
@@ -260,4 +198,4 @@ def _not_loaded(path: Path, what: str, error: Exception) -> InputError:
         said = f"its {what} runs code that comes with the checkpoint; read that code, then set trust_remote_code = true if you trust it"
         return InputError.in_file(path, said, kind="remote_code", key="trust_remote_code")
     said = f"its {what} cannot be loaded ({reason}); check the folder, the device and the installed transformers"
-    return InputError.in_file(path, said, kind="not_loaded")
+    return _refused(path, "not_loaded", said)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,13 +26,16 @@ ROOM_TOKENS = 128
 CACHE_NAMES = ("cache", "past_key_values")
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """One completion's tokens, without the end token. `ended`: the model stopped by itself, with the token `end`."""
+class Decoded(NamedTuple):
+    """One completion's tokens. end: the token with which the model stopped by itself; it is not among `ids`."""
 
     ids: list[int]
-    ended: bool
-    end: int | None = None
+    end: int | None
+
+    @property
+    def written(self) -> list[int]:
+        """All that was generated, the end token included."""
+        return self.ids if self.end is None else [*self.ids, self.end]
 
 
 class GrowingLayer(DynamicLayer):
@@ -41,30 +43,26 @@ class GrowingLayer(DynamicLayer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._key_room: Tensor | None = None
-        self._value_room: Tensor | None = None
+        # Of the keys and of the values; none before the first are written.
+        self._rooms: list[Tensor] = []
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *_args: object, **_kwargs: object
     ) -> tuple[Tensor, Tensor]:
         """All keys and values so far, the new ones at the end."""
         end = self.get_seq_length() + key_states.shape[-2]
-        self._key_room = _written(self._key_room, key_states, end)
-        self._value_room = _written(self._value_room, value_states, end)
+        pairs = zip(self._rooms or (None, None), (key_states, value_states), strict=True)
+        self._rooms = [_written(room, new, end) for room, new in pairs]
         self.dtype, self.device, self.is_initialized = key_states.dtype, key_states.device, True
-        self.keys = self._key_room[..., :end, :]
-        self.values = self._value_room[..., :end, :]
+        self.keys, self.values = (room[..., :end, :] for room in self._rooms)
         return self.keys, self.values
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keeps these rows, in this order; a row may come several times."""
-        if self._key_room is None or self._value_room is None:
-            return
-        end = self.get_seq_length()
-        self._key_room = _rows(self._key_room, beam_idx, end)
-        self._value_room = _rows(self._value_room, beam_idx, end)
-        self.keys = self._key_room[..., :end, :]
-        self.values = self._value_room[..., :end, :]
+        if self._rooms:
+            end = self.get_seq_length()
+            self._rooms = [_rows(room, beam_idx, end) for room in self._rooms]
+            self.keys, self.values = (room[..., :end, :] for room in self._rooms)
 
 
 def _written(room: Tensor | None, new: Tensor, end: int) -> Tensor:
@@ -118,10 +116,9 @@ def draw_tokens(logits_RV: Tensor, uniforms_R: Tensor, sampling: Sampling) -> Te
         probs_RV = probs_RV.masked_fill(mass_before_RV >= sampling.top_p, 0.0)
     cumulated_RV = probs_RV.cumsum(dim=-1)
     at_R1 = uniforms_R[:, None] * cumulated_RV[:, -1:]
+    last = logits_RV.shape[-1] - 1
     # The clamp matters only where rounding leaves the last sum below an earlier one.
-    token_R1 = torch.searchsorted(cumulated_RV, at_R1, right=True).clamp_(
-        max=logits_RV.shape[-1] - 1
-    )
+    token_R1 = torch.searchsorted(cumulated_RV, at_R1, right=True).clamp_(max=last)
     return (token_R1 if order_RV is None else order_RV.gather(-1, token_R1))[:, 0]
 
 
@@ -168,17 +165,6 @@ def forward_options(model: Any) -> frozenset[str]:
     return frozenset(inspect.signature(base.forward).parameters)
 
 
-def _cache_name(model: Any, options: frozenset[str]) -> str:
-    """The name of forward's key-value cache. Raises InputError for a model that has none."""
-    name = next((name for name in CACHE_NAMES if name in options), None)
-    if name is None:
-        raise InputError(
-            f"{type(model).__name__} has no key-value cache, which generating with engine "
-            "'transformers' needs; serve it and use engine 'openai'"
-        )
-    return name
-
-
 class _Running:
     """A batch on its way. Finished rows are dropped once they are a quarter of it."""
 
@@ -191,20 +177,21 @@ class _Running:
         end_ids: Sequence[int],
     ) -> None:
         self.model, self.sampling = model, sampling
-        device = model.device
-        options = forward_options(model)
-        self.cache_name = _cache_name(model, options)
-        self.keep_last = {"logits_to_keep": 1} if "logits_to_keep" in options else {}
-        self.takes_positions = "position_ids" in options
-        self.rows_R = torch.arange(len(prompts), device=device)
-        self.ended_R = torch.zeros(len(prompts), dtype=torch.bool, device=device)
-        self.finite_R = torch.ones(len(prompts), dtype=torch.bool, device=device)
+        count, longest, device = len(prompts), sampling.max_new_tokens, model.device
+        self.options = forward_options(model)
+        self.cache_names = [name for name in CACHE_NAMES if name in self.options]
+        if not self.cache_names:
+            raise InputError(
+                f"{type(model).__name__} has no key-value cache, which generating with engine "
+                "'transformers' needs; serve it and use engine 'openai'"
+            )
+        self.rows_R = torch.arange(count, device=device)
+        self.ended_R = torch.zeros(count, dtype=torch.bool, device=device)
+        self.finite_R = torch.ones(count, dtype=torch.bool, device=device)
         self.finite_B = self.finite_R.clone()
-        self.tokens_BN = torch.zeros(
-            len(prompts), sampling.max_new_tokens, dtype=torch.long, device=device
-        )
+        self.tokens_BN = torch.zeros(count, longest, dtype=torch.long, device=device)
         # Which entry of tokens_BN is the end token; max_new_tokens while there is none.
-        self.end_at_B = torch.full((len(prompts),), sampling.max_new_tokens, device=device)
+        self.end_at_B = torch.full((count,), longest, device=device)
         self.draws = Draws(seeds, device)
         self.logits_RV = self._read_prompts(prompts)
         self.is_end_V = torch.zeros(self.logits_RV.shape[-1], dtype=torch.bool, device=device)
@@ -221,8 +208,7 @@ class _Running:
             ids_UT[row, width - len(prompt) :] = torch.tensor(prompt)
             mask_UT[row, width - len(prompt) :] = 1
         device = self.rows_R.device
-        self.mask_RT = mask_UT.to(device)
-        self.width = width
+        self.mask_RT, self.width = mask_UT.to(device), width
         self.cache: Any = DynamicCache(config=self.model.config)
         self.cache.layers = [
             GrowingLayer() if type(layer) is DynamicLayer else layer for layer in self.cache.layers
@@ -237,14 +223,13 @@ class _Running:
         return logits_UV[rows_B]
 
     def _forward(self, ids_RT: Tensor, positions_RT: Tensor) -> Tensor:
-        positions = {"position_ids": positions_RT} if self.takes_positions else {}
+        known = {"position_ids": positions_RT, "logits_to_keep": 1}
         output = self.model(
             input_ids=ids_RT,
             attention_mask=self.mask_RT[:, : self.width],
             use_cache=True,
-            **{self.cache_name: self.cache},
-            **positions,
-            **self.keep_last,
+            **{self.cache_names[0]: self.cache},
+            **{name: value for name, value in known.items() if name in self.options},
         )
         logits: Tensor = output.logits[:, -1]
         return logits
@@ -274,25 +259,18 @@ class _Running:
         """Takes the finished rows out of the batch; returns the tokens of the others."""
         self.finite_B[self.rows_R] = self.finite_R
         kept_R = (~self.ended_R).nonzero()[:, 0]
-        self.rows_R, self.mask_RT, self.position_R = (
-            self.rows_R[kept_R],
-            self.mask_RT[kept_R],
-            self.position_R[kept_R],
-        )
-        self.ended_R, self.finite_R = self.ended_R[kept_R], self.finite_R[kept_R]
+        for name in ("rows_R", "mask_RT", "position_R", "ended_R", "finite_R"):
+            setattr(self, name, getattr(self, name)[kept_R])
         self.cache.reorder_cache(kept_R)
         return token_R[kept_R]
 
     def results(self) -> list[Decoded]:
         """Every row's tokens up to its end token."""
-        if not bool(self.finite_B.all()):
-            rows = (~self.finite_B).nonzero()[:, 0].tolist()
+        if failed := int((~self.finite_B).sum()):
             raise InputError(
-                f"the model's logits are not finite for {len(rows)} of {len(self.finite_B)} prompts of a batch; load it with dtype float32 or bfloat16, or lower the learning rate that it was trained with"
+                f"the model's logits are not finite for {failed} of {len(self.finite_B)} prompts of a batch; load it with dtype float32 or bfloat16, or lower the learning rate that it was trained with"
             )
-        limit = self.sampling.max_new_tokens
-        tokens = self.tokens_BN.tolist()
         return [
-            Decoded(tokens[row][:end], end < limit, tokens[row][end] if end < limit else None)
-            for row, end in enumerate(self.end_at_B.tolist())
+            Decoded(tokens[:end], tokens[end] if end < len(tokens) else None)
+            for tokens, end in zip(self.tokens_BN.tolist(), self.end_at_B.tolist(), strict=True)
         ]

@@ -2,103 +2,111 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dalign.config import Reasoning
 from dalign.errors import InputError
+from dalign.models.reasoning import THINK
 
 # Words that no template holds and that each is one run of letters, so that trimming leaves them whole.
-SYSTEM, USER, LATER, THOUGHT, ANSWER = (
-    "Sysquerl",
-    "Usrquerl",
-    "Latquerl",
-    "Thoquerl",
-    "Ansquerl",
-)
+SYSTEM, USER, LATER, THOUGHT, ANSWER = "Sysquerl", "Usrquerl", "Latquerl", "Thoquerl", "Ansquerl"
 # What a template writes to mark turns: <|im_start|>, </s>, [INST], <<SYS>>.
 MARKER = re.compile(r"<{1,2}[^<>\s]{1,60}>{1,2}|\[/?[A-Z][A-Z_]+\]")
 
 
 @dataclass(frozen=True)
 class TemplateProbe:
-    """What the template does. Texts are as rendered."""
+    """What the template does. Texts are as rendered.
 
-    # The system message that it writes where the conversation has none.
+    default_system: the system message that it writes where the conversation has none.
+    opens_reasoning: the generation prompt already ends with the tag that opens the reasoning.
+    end_token_ids: the special token that what closes an assistant's turn starts with, if it does.
+    supports_system: a system message reaches the prompt; keeps_history: so do earlier answers.
+    markers: the strings that mark turns.
+    """
+
     default_system: str | None
-    # The generation prompt already ends with the tag that opens the reasoning.
     opens_reasoning: bool
-    # What follows an assistant's content, and the special token that it starts with, if it does.
-    closes_with: str
     end_token_ids: tuple[int, ...]
-    # A system message reaches the prompt.
     supports_system: bool
-    # The answer of an earlier assistant turn reaches the prompt; so does its reasoning.
     keeps_history: bool
-    keeps_reasoning: bool
-    # The strings that mark turns.
     markers: tuple[str, ...]
 
     def warnings(self) -> tuple[str, ...]:
         """What a user should know before training with this template, a sentence each."""
-        found = []
-        if self.default_system is not None:
-            found.append(
-                "The chat template inserts a system message where a conversation has none "
-                f"({self.default_system[:80]!r}): training and inference must both have it, or neither."
-            )
-        if not self.supports_system:
-            found.append(
-                "The chat template takes no system message: the policy goes into the first user turn instead."
-            )
-        if not self.keeps_history:
-            found.append(
-                "The chat template drops earlier assistant turns: prompts of several turns lose them."
-            )
-        if not self.end_token_ids:
-            found.append(
-                "The chat template closes an assistant's turn without a special token: "
-                "completions end at the tokenizer's end token only, so check that it is trained."
-            )
-        return tuple(found)
+        inserted = (self.default_system or "")[:80]
+        known = {
+            "The chat template inserts a system message where a conversation has none "
+            f"({inserted!r}): training and inference must both have it, or neither.": bool(
+                inserted
+            ),
+            "The chat template takes no system message: the policy goes into the first user turn "
+            "instead.": not self.supports_system,
+            "The chat template drops earlier assistant turns: prompts of several turns lose "
+            "them.": not self.keeps_history,
+            "The chat template closes an assistant's turn without a special token: completions end "
+            "at the tokenizer's end token only, so check that it is trained.": not self.end_token_ids,
+        }
+        return tuple(sentence for sentence, applies in known.items() if applies)
 
 
-def probe_template(tokenizer: Any, reasoning: Reasoning | None = None) -> TemplateProbe:
+def probe_template(tokenizer: Any, tags: Reasoning = THINK) -> TemplateProbe:
     """What this tokenizer's chat template does with each kind of conversation.
 
-    reasoning: the tags, <think> and </think> unless given.
     Raises InputError where the template cannot render a lone user turn.
     """
-    tags = reasoning or Reasoning()
     user, later = {"role": "user", "content": USER}, {"role": "user", "content": LATER}
-    alone = _render(tokenizer, [user])
-    if alone is None or USER not in alone:
+    answer = {"role": "assistant", "content": ANSWER}
+    past = answer | {"content": f"{tags.open}\n{THOUGHT}\n{tags.close}\n\n{ANSWER}"}
+    alone = _tried(tokenizer, [user])
+    if USER not in alone:
         raise InputError(
             "the chat template cannot render a lone user turn; mend the checkpoint's chat_template.jinja"
         )
-    with_system = _render(tokenizer, [{"role": "system", "content": SYSTEM}, user]) or ""
-    past = {
-        "role": "assistant",
-        "content": f"{tags.open}\n{THOUGHT}\n{tags.close}\n\n{ANSWER}",
-    }
-    history = _render(tokenizer, [user, past, later]) or ""
-    closed = _render(tokenizer, [user, {"role": "assistant", "content": ANSWER}]) or ""
-    closes_with = closed.rpartition(ANSWER)[2] if ANSWER in closed else ""
-    prompt = _render(tokenizer, [user], generation=True) or ""
+    with_system = _tried(tokenizer, [{"role": "system", "content": SYSTEM}, user])
+    history = _tried(tokenizer, [user, past, later])
+    closed = _tried(tokenizer, [user, answer])
+    prompt = _tried(tokenizer, [user], asks=True)
     supports_system = SYSTEM in with_system
+    markers = {mark for text in (with_system, history, prompt) for mark in MARKER.findall(text)}
     return TemplateProbe(
         default_system=_default_system(alone, with_system if supports_system else "", history),
         opens_reasoning=prompt.rpartition(USER)[2].rstrip().endswith(tags.open),
-        closes_with=closes_with,
-        end_token_ids=_end_tokens(tokenizer, closes_with),
+        end_token_ids=_end_tokens(tokenizer, closed.partition(ANSWER)[2]),
         supports_system=supports_system,
         keeps_history=ANSWER in history,
-        keeps_reasoning=THOUGHT in history,
-        markers=tuple(
-            sorted({m for text in (with_system, history, prompt) for m in MARKER.findall(text)})
-        ),
+        markers=tuple(sorted(markers)),
     )
+
+
+def render(tokenizer: Any, messages: Sequence[Mapping[str, Any]], *, asks: bool) -> str:
+    """The conversation as the template writes it. asks: with what asks for the next answer.
+
+    Raises InputError where the template refuses it.
+    """
+    from jinja2 import TemplateError
+
+    turns = [dict(turn) for turn in messages]
+    try:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks))
+    except TemplateError as error:
+        start = json.dumps(turns, ensure_ascii=False)[:60]
+        raise InputError(
+            f"the chat template refuses the conversation {start}… ({error}); "
+            "change its turns, or the checkpoint's chat_template.jinja"
+        ) from error
+
+
+def _tried(tokenizer: Any, messages: list[dict[str, str]], *, asks: bool = False) -> str:
+    """The conversation as the template writes it; nothing where the template refuses it."""
+    try:
+        return render(tokenizer, messages, asks=asks)
+    except InputError:
+        return ""
 
 
 def special_token_ids(tokenizer: Any) -> frozenset[int]:
@@ -107,34 +115,15 @@ def special_token_ids(tokenizer: Any) -> frozenset[int]:
     return frozenset(added | set(tokenizer.all_special_ids))
 
 
-def _render(
-    tokenizer: Any, messages: list[dict[str, str]], *, generation: bool = False
-) -> str | None:
-    """The conversation as the template writes it; None where the template refuses it."""
-    from jinja2 import TemplateError
-
-    try:
-        return str(
-            tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=generation
-            )
-        )
-    except TemplateError:
-        return None
-
-
 def _default_system(alone: str, with_system: str, history: str) -> str | None:
     """What stands where a system message would, in a conversation that has none."""
     head = alone.partition(USER)[0]
     if with_system:
         before, _, rest = with_system.partition(SYSTEM)
         after = rest.partition(USER)[0]
-        if (
-            head.startswith(before)
-            and head.endswith(after)
-            and len(head) > len(before) + len(after)
-        ):
-            return head[len(before) : len(head) - len(after)].strip() or None
+        room = len(head) - len(before) - len(after)
+        if room > 0 and head.startswith(before) and head.endswith(after):
+            return head[len(before) :][:room].strip() or None
     # A later user turn has no system message before it: what the first one has beyond that one's lead was inserted.
     lead = history.partition(LATER)[0].rpartition(ANSWER)[2]
     if not lead:
@@ -158,9 +147,7 @@ def _pieces(text: str) -> list[str]:
 
 def _end_tokens(tokenizer: Any, closes_with: str) -> tuple[int, ...]:
     """The special token that a turn's end starts with. A plain one may stand inside any text, so it ends nothing."""
-    ids = (
-        tokenizer(closes_with.lstrip(), add_special_tokens=False)["input_ids"]
-        if closes_with.strip()
-        else []
-    )
-    return (ids[0],) if ids and ids[0] in special_token_ids(tokenizer) else ()
+    if not closes_with.strip():
+        return ()
+    ids = tokenizer(closes_with.lstrip(), add_special_tokens=False)["input_ids"]
+    return tuple(ids[:1]) if set(ids[:1]) & special_token_ids(tokenizer) else ()

@@ -1,12 +1,14 @@
-"""What every engine does: take chat messages, give completions."""
+"""What every engine does: take chat messages, give completions; and what is known of it before it is opened."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from dalign.config import CHECKPOINT_ENGINES, EngineName, Model
 from dalign.rows import Finish, Message
 from dalign.text import storable
 
@@ -47,22 +49,21 @@ class Reply:
 
 
 class Engine(Protocol):
-    """A model that completes conversations."""
+    """A model that completes conversations.
+
+    fingerprint: a hash of what determines its replies: weights, tokenizer and settings.
+    control_tokens: strings that the model's template gives a meaning to; broken up in untrusted text.
+    opens_reasoning: its replies lack the tag that opens the reasoning, because the chat template wrote it.
+    """
 
     @property
-    def fingerprint(self) -> str:
-        """A hash of what determines its replies: weights, tokenizer and settings."""
-        ...
+    def fingerprint(self) -> str: ...
 
     @property
-    def control_tokens(self) -> tuple[str, ...]:
-        """Strings that the model's template gives a meaning to; broken up in untrusted text."""
-        ...
+    def control_tokens(self) -> tuple[str, ...]: ...
 
     @property
-    def opens_reasoning(self) -> bool:
-        """Whether its replies lack the tag that opens the reasoning, because the chat template wrote it."""
-        ...
+    def opens_reasoning(self) -> bool: ...
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
@@ -72,3 +73,31 @@ class Engine(Protocol):
         Batches are a function of `requests` alone, so that a resumed call gives the same replies as an undisturbed one.
         """
         ...
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """What the rest of the house must know of an engine, so that nobody asks for its name.
+
+    writes_open_tag: its replies have both reasoning tags, whatever the chat template opens; else
+        they lack the opening tag where the template has written it into the prompt.
+    fingerprint_of: a hash of what determines the model's replies, without opening it.
+    open: the engine, loaded; given the threads that this process computes with. Raises InputError
+        for a model that cannot be used, MissingExtraError without the package that it needs.
+    check: raises InputError for what can be seen to be wrong before anything is loaded.
+    """
+
+    name: EngineName
+    writes_open_tag: bool
+    fingerprint_of: Callable[[Model], str]
+    open: Callable[[Model, int], Engine]
+    check: Callable[[Model], object] = lambda _: None
+
+    @property
+    def path_is_checkpoint(self) -> bool:
+        """Whether a model's `path` is a checkpoint folder here."""
+        return self.name in CHECKPOINT_ENGINES
+
+    def checkpoint(self, model: Model) -> Path | None:
+        """The folder with the model's weights and tokenizer; None where it runs elsewhere and names none."""
+        return Path(model.path) if self.path_is_checkpoint else model.checkpoint

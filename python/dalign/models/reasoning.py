@@ -11,25 +11,28 @@ import polars as pl
 from dalign import _core
 from dalign.config import Reasoning
 
+THINK = Reasoning()
+
+
+def tags_of(reasoning: Reasoning) -> tuple[str, str] | tuple[()]:
+    """The opening and the closing tag; nothing for a model without reasoning."""
+    return (reasoning.open, reasoning.close) if reasoning.kind == "tags" else ()
+
 
 def parse(texts: pl.Series, truncated: pl.Series, tags: Reasoning, *, opened: bool) -> pl.DataFrame:
     """Columns status, reasoning, answer of each completion text.
 
     opened: the chat template has already written the opening tag.
     """
-    pair = (tags.open, tags.close) if tags.kind == "tags" else (None, None)
-    return pl.DataFrame(_core.parse_completions(texts, pair[0], pair[1], opened, truncated))
+    start, end = tags_of(tags) or (None, None)
+    return pl.DataFrame(_core.parse_completions(texts, start, end, opened, truncated))
 
 
-def after_reasoning(
-    reply: str, tags: Reasoning | None = None, *, opened: bool = False
-) -> str | None:
+def after_reasoning(reply: str, tags: Reasoning = THINK, *, opened: bool = False) -> str | None:
     """What stands after the reasoning of a reply that is to be read; None where that is not closed.
 
-    The last tag decides; a reply without tags is said as a whole. tags: <think> and </think> unless
-    given. opened: the chat template has already written the opening tag.
+    The last tag decides; a reply without tags is said as a whole. opened: see `parse`.
     """
-    tags = tags or Reasoning()
     if tags.kind == "none":
         return reply
     _, closed, after = reply.rpartition(tags.close)

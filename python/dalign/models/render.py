@@ -9,7 +9,8 @@ from typing import Any
 
 from dalign.config import Reasoning
 from dalign.errors import InputError
-from dalign.models.probe import TemplateProbe, probe_template
+from dalign.models.probe import TemplateProbe, probe_template, render
+from dalign.models.reasoning import THINK
 
 Conversation = Sequence[Mapping[str, Any]]
 
@@ -20,10 +21,9 @@ class Renderer:
     Raises InputError where the template refuses a conversation.
     """
 
-    def __init__(self, tokenizer: Any, reasoning: Reasoning | None = None) -> None:
-        """tokenizer: one with a chat template. reasoning: <think> and </think> unless given."""
-        self.tokenizer = tokenizer
-        self.reasoning = reasoning or Reasoning()
+    def __init__(self, tokenizer: Any, reasoning: Reasoning = THINK) -> None:
+        """tokenizer: one with a chat template."""
+        self.tokenizer, self.reasoning = tokenizer, reasoning
 
     @cached_property
     def probe(self) -> TemplateProbe:
@@ -45,7 +45,9 @@ class Renderer:
         """Each conversation with what asks for the next answer. Equal ones are rendered once."""
         keys = [json.dumps([dict(turn) for turn in messages]) for messages in conversations]
         distinct = dict(zip(keys, conversations, strict=True))
-        texts = {key: self._render(messages, asks=True) for key, messages in distinct.items()}
+        texts = {
+            key: render(self.tokenizer, messages, asks=True) for key, messages in distinct.items()
+        }
         return [texts[key] for key in keys]
 
     def completion(self, reasoning: str | None, answer: str) -> str:
@@ -61,28 +63,11 @@ class Renderer:
         The second text has what closes the turn. Raises InputError where the template writes the
         prompt otherwise once it is answered.
         """
-        prompt = self._render(messages[:-1], asks=True)
-        whole = self._render(messages, asks=False)
+        prompt = render(self.tokenizer, messages[:-1], asks=True)
+        whole = render(self.tokenizer, messages, asks=False)
         if not whole.startswith(prompt):
             raise InputError(
                 "the chat template writes the conversation otherwise once it is answered; "
                 "render it yourself into segments"
             )
         return prompt, whole[len(prompt) :]
-
-    def _render(self, messages: Conversation, *, asks: bool) -> str:
-        from jinja2 import TemplateError
-
-        turns = [dict(turn) for turn in messages]
-        try:
-            return str(
-                self.tokenizer.apply_chat_template(
-                    turns, tokenize=False, add_generation_prompt=asks
-                )
-            )
-        except TemplateError as error:
-            start = json.dumps(turns, ensure_ascii=False)[:60]
-            raise InputError(
-                f"the chat template refuses the conversation {start}… ({error}); "
-                "change its turns, or the checkpoint's chat_template.jinja"
-            ) from error

@@ -72,30 +72,26 @@ def open_tokenizer(path: Path, trust_remote_code: bool = False) -> Tokenizer:
     """
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
-        if path.is_dir() and has_tokenizer(path):
+        if has_tokenizer(path):
             return _by_own_code(path, trust_remote_code, "it has no tokenizer.json")
         raise InputError(f"{file}: no such file; {WAY_OUT}")
     try:
         core = _core.Tokenizer.from_file(file)
     except _core.CoreError as error:
-        return _without_core(path, file, trust_remote_code, error)
-    mended = f"; {core.note}" if core.note else ""
-    return Tokenizer(core, _Package(file), f"{file} is tokenised by the Rust core{mended}")
-
-
-def _without_core(
-    path: Path, file: Path, trust_remote_code: bool, error: _core.CoreError
-) -> Tokenizer:
+        refused = error
+    else:
+        mended = f"; {core.note}" if core.note else ""
+        return Tokenizer(core, _Package(file), f"{file} is tokenised by the Rust core{mended}")
     package = _Package(file)
     try:
-        package.check()
+        _ = package.loaded
     except InputError:
         if not path.is_dir():
             raise
-        return _by_own_code(path, trust_remote_code, str(error))
+        return _by_own_code(path, trust_remote_code, str(refused))
     except MissingExtraError as missing:
-        raise MissingExtraError(f"{error}; {missing}") from error
-    return Tokenizer(None, package, f"{file} is tokenised by the package tokenizers: {error}")
+        raise MissingExtraError(f"{refused}; {missing}") from refused
+    return Tokenizer(None, package, f"{file} is tokenised by the package tokenizers: {refused}")
 
 
 def _by_own_code(folder: Path, trust_remote_code: bool, why: str) -> Tokenizer:
@@ -115,15 +111,12 @@ class _Package:
         self._file = file
 
     def __call__(self, texts: list[str]) -> list[list[int]]:
-        encoded = self._loaded.encode_batch_fast(texts, add_special_tokens=False)
+        encoded = self.loaded.encode_batch_fast(texts, add_special_tokens=False)
         return [encoding.ids for encoding in encoded]
 
-    def check(self) -> None:
-        """Raises InputError where the package cannot read the file, MissingExtraError without it."""
-        _ = self._loaded
-
     @cached_property
-    def _loaded(self) -> Any:
+    def loaded(self) -> Any:
+        """Raises InputError where the package cannot read the file, MissingExtraError without it."""
         try:
             from tokenizers import Tokenizer as Package
         except ModuleNotFoundError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from dalign.errors import InputError
 from dalign.rows import IGNORED
 
 COLUMNS = ("input_ids", "labels", "position_ids")
-PARTS = "part-*.parquet"
 
 Ints = npt.NDArray[np.int64]
 
@@ -40,54 +38,39 @@ class Bins:
         return _core.row_id([_core.digest(array.tobytes()) for array in arrays], "bins", 0)
 
 
-def part_files(rows: Path | Sequence[Path]) -> list[Path]:
-    """The Parquet files of packed rows: those given, or a folder's `part-*.parquet`, in order.
-
-    Raises InputError where there is none.
-    """
-    if isinstance(rows, Path):
-        parts = sorted(rows.glob(PARTS)) if rows.is_dir() else [rows]
-    else:
-        parts = list(rows)
-    if not parts:
-        raise InputError(f"{rows}: holds no {PARTS}; pack some examples first")
-    return parts
-
-
-def load_bins(rows: Path | Sequence[Path]) -> Bins:
-    """The rows of one or several Parquet files (see `part_files`), as flat arrays.
+def load_bins(parts: Sequence[Path]) -> Bins:
+    """The rows of Parquet files, as flat arrays.
 
     Raises InputError if columns are missing or their lists differ in length, or if there is no row.
     """
-    parts = [_load_part(part) for part in part_files(rows)]
-    arrays = [np.concatenate([of_part[i] for of_part in parts]) for i in range(len(COLUMNS))]
-    lengths = np.concatenate([of_part[-1] for of_part in parts])
-    if len(lengths) == 0:
-        where = rows if isinstance(rows, Path) else ", ".join(map(str, rows))
-        raise InputError(f"{where}: holds no row; select some examples first")
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Bins(arrays[0], arrays[1], arrays[2], offsets)
+    frames = [_load_part(part) for part in parts]
+    if not any(frame.height for frame in frames):
+        raise InputError(f"{', '.join(map(str, parts))}: holds no row; select some examples first")
+    frame = pl.concat(frames)
+    arrays = {name: frame[name].explode().to_numpy(writable=True) for name in COLUMNS}
+    lengths = frame["input_ids"].list.len().cast(pl.Int64)
+    return Bins(**arrays, offsets=np.append(0, lengths.cum_sum()))
 
 
-def _load_part(part: Path) -> tuple[Ints, Ints, Ints, Ints]:
-    """A file's columns, end to end, and the length of each of its rows."""
+def _load_part(part: Path) -> pl.DataFrame:
     frame = pl.read_parquet(part)
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise InputError(f"{part}: has no column {missing[0]}; pack the examples again")
-    lengths = [frame[name].list.len().to_numpy().astype(np.int64) for name in COLUMNS]
-    for name, found in zip(COLUMNS[1:], lengths[1:], strict=True):
-        wrong = np.flatnonzero(found != lengths[0])
+    frame = frame.select(pl.col(COLUMNS).cast(pl.List(pl.Int64)))
+    lengths = frame.select(pl.all().list.len())
+    for name in COLUMNS[1:]:
+        wrong = (lengths[name] != lengths["input_ids"]).arg_true()
         if len(wrong):
+            row = wrong[0]
             raise InputError(
-                f"{part}: row {wrong[0]} has {found[wrong[0]]} {name} for "
-                f"{lengths[0][wrong[0]]} input_ids; pack the examples again"
+                f"{part}: row {row} has {lengths[name][row]} {name} for "
+                f"{lengths['input_ids'][row]} input_ids; pack the examples again"
             )
-    ids, labels, positions = (frame[name].explode().to_numpy().astype(np.int64) for name in COLUMNS)
-    return ids, labels, positions, lengths[0]
+    return frame
 
 
-def check_bins(bins: Bins, end_tokens: AbstractSet[int]) -> None:
+def check_bins(bins: Bins, end_tokens: Sequence[int]) -> None:
     """Checks that every sequence can be trained on alone and learns where to stop.
 
     Raises InputError naming the first row whose positions do not restart with its sequences, whose
@@ -95,43 +78,35 @@ def check_bins(bins: Bins, end_tokens: AbstractSet[int]) -> None:
     end token. A sequence that alone fills a row and carries no loss at all was masked for its length,
     and passes; rows that all do teach nothing, and do not.
     """
-    starts_row = np.zeros(len(bins.input_ids), dtype=bool)
+    is_first, trains = bins.position_ids == 0, bins.labels != IGNORED
+    starts_row = np.zeros_like(is_first)
     starts_row[bins.offsets[:-1]] = True
-    follows = np.zeros(len(bins.input_ids), dtype=bool)
-    follows[1:] = bins.position_ids[1:] == bins.position_ids[:-1] + 1
-    bad = (bins.position_ids != 0) & (~follows | starts_row)
+    follows = np.append(False, np.diff(bins.position_ids) == 1)
     _refuse(
         bins,
-        bad,
+        ~is_first & (~follows | starts_row),
         "a position that is neither 0 nor one more than the one before; pack the examples again",
     )
-    first = bins.position_ids == 0
+    what = "a sequence whose first token carries loss; pack the examples again"
+    _refuse(bins, is_first & trains, what)
+    if not trains.any():
+        raise InputError("no packed row carries loss: raise pack.capacity, every row was masked")
+    starts = np.flatnonzero(is_first)
+    ends = np.add.reduceat(np.isin(bins.labels, end_tokens), starts)
+    is_alone = starts_row[starts] & np.append(starts_row[starts[1:]], True)
+    is_masked = is_alone & (np.add.reduceat(trains, starts) == 0)
+    endless = np.zeros_like(is_first)
+    endless[starts[(ends == 0) & ~is_masked]] = True
     _refuse(
         bins,
-        first & (bins.labels != IGNORED),
-        "a sequence whose first token carries loss; pack the examples again",
+        endless,
+        f"a sequence whose trained tokens hold no end token ({sorted(end_tokens)}); the model "
+        "would never learn to stop",
     )
-    starts = np.flatnonzero(first)
-    ends = np.isin(bins.labels, np.fromiter(end_tokens, dtype=np.int64))
-    if not ends.any() and not (bins.labels != IGNORED).any():
-        raise InputError("no packed row carries loss: raise pack.capacity, every row was masked")
-    loss = np.add.reduceat(bins.labels != IGNORED, starts)
-    alone = starts_row[starts] & np.append(starts_row[starts[1:]], True)
-    is_masked = alone & (loss == 0)
-    without = starts[(np.add.reduceat(ends, starts) == 0) & ~is_masked]
-    if len(without):
-        mask = np.zeros_like(first)
-        mask[without] = True
-        _refuse(
-            bins,
-            mask,
-            f"a sequence whose trained tokens hold no end token ({sorted(end_tokens)}); the model "
-            "would never learn to stop",
-        )
 
 
 def _refuse(bins: Bins, bad: npt.NDArray[np.bool_], what: str) -> None:
-    tokens = np.flatnonzero(bad)
-    if len(tokens):
-        row = int(np.searchsorted(bins.offsets, tokens[0], side="right")) - 1
-        raise InputError(f"packed row {row}, token {tokens[0] - bins.offsets[row]}: {what}")
+    if bad.any():
+        token = bad.argmax()
+        row = int(np.searchsorted(bins.offsets, token, side="right")) - 1
+        raise InputError(f"packed row {row}, token {token - bins.offsets[row]}: {what}")

@@ -12,34 +12,22 @@ being written when the run was killed is passed over, and the one before it take
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dalign.errors import InputError
+from dalign.models.checkpoint import TOKENIZER_FILES
+from dalign.store.memory import Journal
 from dalign.store.whole_files import write_text
-from dalign.train.job import StepRow, TrainResult
+from dalign.train.job import TrainResult
 
 CHECKPOINTS = "checkpoints"
 FINAL = "final"
 MARKER = "complete.json"
 # Kept so that there is one to fall back to while the next one is written.
 KEPT_CHECKPOINTS = 2
-# What a checkpoint folder needs besides config and weights; copied byte by byte, so that text stays
-# the same tokens.
-TOKENIZER_FILES = (
-    "tokenizer*",
-    "chat_template*",
-    "additional_chat_templates",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "*.model",
-    "*.py",
-)
 
 
 def sizes(folder: Path) -> dict[str, int]:
@@ -48,15 +36,18 @@ def sizes(folder: Path) -> dict[str, int]:
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(files)}
 
 
+def by_step(root: Path) -> dict[int, Path]:
+    """The checkpoint folders under `root` by their optimiser steps, oldest first, complete or not."""
+    named = {path.name.removeprefix("checkpoint-"): path for path in root.glob("checkpoint-*")}
+    return dict(sorted((int(step), path) for step, path in named.items() if step.isdecimal()))
+
+
 def complete(root: Path, step: int) -> None:
-    """Makes the checkpoint of a step count, and removes those that it makes needless."""
-    mark_complete(root / f"checkpoint-{step}")
-    prune(root)
-
-
-def mark_complete(checkpoint: Path) -> None:
-    """Makes a checkpoint count, and says which files it consists of."""
+    """Makes the checkpoint of a step count, says of which files it consists, and removes old ones."""
+    checkpoint = root / f"checkpoint-{step}"
     write_text(checkpoint / MARKER, json.dumps(sizes(checkpoint)))
+    for old in list(by_step(root).values())[:-KEPT_CHECKPOINTS]:
+        shutil.rmtree(old)
 
 
 def is_complete(checkpoint: Path) -> bool:
@@ -65,104 +56,54 @@ def is_complete(checkpoint: Path) -> bool:
     return marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == sizes(checkpoint)
 
 
-def step_of(checkpoint: Path) -> int:
-    """The optimiser step after which a checkpoint was written; -1 if its name holds none."""
-    match = re.fullmatch(r"checkpoint-(\d+)", checkpoint.name)
-    return int(match[1]) if match else -1
+def resume_point(out: Path) -> tuple[Path | None, int]:
+    """The checkpoint to go on from and its step, the log cut to it; (None, 0) for a fresh start.
 
-
-def by_step(root: Path) -> list[Path]:
-    """The checkpoint folders under `root`, oldest first, complete or not."""
-    return sorted((path for path in root.glob("checkpoint-*") if step_of(path) >= 0), key=step_of)
-
-
-def newest_complete(root: Path) -> Path | None:
-    """The checkpoint to resume from, if there is one; incomplete ones are removed."""
-    complete: Path | None = None
-    for checkpoint in by_step(root):
+    Checkpoints that are not complete are removed.
+    """
+    found: tuple[Path | None, int] = None, 0
+    for step, checkpoint in by_step(out / CHECKPOINTS).items():
         if is_complete(checkpoint):
-            complete = checkpoint
+            found = checkpoint, step
         else:
             shutil.rmtree(checkpoint)
-    return complete
-
-
-def prune(root: Path) -> None:
-    """Removes all but the newest checkpoints."""
-    for checkpoint in by_step(root)[:-KEPT_CHECKPOINTS]:
-        shutil.rmtree(checkpoint)
-
-
-def resume_point(out: Path) -> tuple[Path | None, int]:
-    """The checkpoint to go on from and its step, the log cut to it; (None, 0) for a fresh start."""
-    checkpoint = newest_complete(out / CHECKPOINTS)
-    step = 0 if checkpoint is None else step_of(checkpoint)
-    StepLog(out).cut(step)
-    return checkpoint, step
+    log = step_log(out)
+    kept = [json.dumps(row) + "\n" for row in log.read() if row["step"] <= found[1]]
+    write_text(log.path, "".join(kept))
+    return found
 
 
 def take_up(out: Path, identity: Mapping[str, Any]) -> TrainResult | None:
-    """Claims the folder for a job (see `claim`); the job's result, if it has ended there."""
-    claim(out, identity)
-    if not (out / FINAL).is_dir():
-        return None
-    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
-    return TrainResult(out / FINAL, StepLog(out).rows())
-
-
-def claim(out: Path, identity: Mapping[str, Any]) -> None:
-    """Makes `out` the folder of one job, and refuses it to another.
+    """Makes `out` the folder of one job, and refuses it to another; the job's result, if it has ended there.
 
     Raises InputError naming what differs: a resumed training that mixes two jobs would be neither.
     """
-    out.mkdir(parents=True, exist_ok=True)
     path = out / "job.json"
     wanted = json.loads(json.dumps(identity))
     if not path.is_file():
         write_text(path, json.dumps(wanted, indent=1, sort_keys=True) + "\n")
-        return
     found = json.loads(path.read_text(encoding="utf-8"))
-    changed = sorted(
-        key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key)
-    )
-    if changed:
+    keys = sorted(wanted.keys() | found.keys())
+    if changed := [key for key in keys if wanted.get(key) != found.get(key)]:
         raise InputError(
             f"{out}: holds another training, which differs in {', '.join(changed)}; remove the "
             "folder or choose another"
         )
+    if not (out / FINAL).is_dir():
+        return None
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+    return TrainResult(out / FINAL, tuple(step_log(out).read()))
+
+
+def step_log(out: Path) -> Journal:
+    """One row of JSON a step; a resumed run goes on writing where its checkpoint stands."""
+    return Journal(out / "steps.jsonl")
 
 
 def copy_tokenizer(start: Path, target: Path) -> None:
-    """Copies the tokenizer's files, chat template included."""
-    for pattern in TOKENIZER_FILES:
-        for path in start.glob(pattern):
-            if path.is_dir():
-                shutil.copytree(path, target / path.name, dirs_exist_ok=True)
-            else:
-                shutil.copyfile(path, target / path.name)
-
-
-class StepLog:
-    """One row of JSON a step; a resumed run goes on writing where its checkpoint stands."""
-
-    def __init__(self, out: Path) -> None:
-        """The log in the folder `out`; nothing is written until the first row."""
-        self.path = out / "steps.jsonl"
-
-    def append(self, row: StepRow) -> None:
-        """Adds a step's row."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-
-    def cut(self, step: int) -> None:
-        """Removes the rows after `step`, and a last row that was cut short."""
-        kept = [json.dumps(row) + "\n" for row in self.rows() if (row["step"] or 0) <= step]
-        write_text(self.path, "".join(kept))
-
-    def rows(self) -> tuple[StepRow, ...]:
-        """The rows, oldest first."""
-        if not self.path.is_file():
-            return ()
-        lines = self.path.read_text(encoding="utf-8").split("\n")
-        # What follows the last line feed was being written when the run was killed.
-        return tuple(json.loads(line) for line in lines[:-1])
+    """Copies the tokenizer's files byte by byte, so that text stays the same tokens."""
+    for path in (path for pattern in TOKENIZER_FILES for path in start.glob(pattern)):
+        if path.is_dir():
+            shutil.copytree(path, target / path.name, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(path, target / path.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from dalign import config
 from dalign.rows import Prompt
@@ -17,16 +18,14 @@ OnStep = Callable[[int, int, float], None]
 ReplayRow = tuple[Sequence[int], Sequence[int]]
 
 
-@dataclass(frozen=True)
-class TrainResult:
+class TrainResult(NamedTuple):
     """Where the trained checkpoint lies, and one row of figures a step."""
 
     final: Path
     curve: tuple[StepRow, ...]
 
 
-@dataclass(frozen=True)
-class Rollout:
+class Rollout(NamedTuple):
     """A completion made in training, what it was paid, and its advantage over its group."""
 
     prompt_id: str
@@ -75,11 +74,11 @@ class Job:
 class SftJob(Job):
     """What SFT trains on what.
 
-    rows: packed rows, a Parquet file, several, or a folder of `part-*.parquet`; list columns
-    `input_ids`, `labels` (-100: not trained) and `position_ids` (from 0 in every sequence).
+    rows: Parquet files of packed rows; list columns `input_ids`, `labels` (-100: not trained) and
+    `position_ids` (from 0 in every sequence).
     """
 
-    rows: Path | Sequence[Path]
+    rows: Sequence[Path]
     settings: config.Sft
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dalign.errors import InputError
@@ -26,15 +26,14 @@ def require_one_process() -> None:
     for name in PROCESS_COUNTS:
         count = os.environ.get(name, "1")
         if count.strip() not in ("", "0", "1"):
-            _refuse(count, f"the environment says {name} = {count}", f"without {name}")
+            raise _several(count, f"the environment says {name} = {count}", f"without {name}")
     group = _group()
-    if group is not None and group.get_world_size() > 1:
-        count = str(group.get_world_size())
-        _refuse(count, "torch.distributed is set up", "without a launcher")
+    if group is not None and (size := group.get_world_size()) > 1:
+        raise _several(str(size), "torch.distributed is set up", "without a launcher")
 
 
-def _refuse(count: str, source: str, way_out: str) -> None:
-    raise InputError(
+def _several(count: str, source: str, way_out: str) -> InputError:
+    return InputError(
         f"training runs in one process, and here are {count} ({source}); start dalign by itself, "
         f"{way_out}, on one device"
     )
@@ -48,28 +47,17 @@ def on_first(act: Callable[[], Got]) -> Got:
     group = _group()
     if group is None:
         return act()
-    # (what it returned, what it raised)
-    outcome: list[Any] = [None, None]
+    outcome: dict[str, Any] = {}
     if group.get_rank() == 0:
         try:
-            outcome[0] = act()
+            outcome["returned"] = act()
         except Exception as error:  # noqa: BLE001 - raised on every process below
-            outcome[1] = error
-    group.broadcast_object_list(outcome)
-    if outcome[1] is not None:
-        raise outcome[1]
-    got: Got = outcome[0]
-    return got
-
-
-def from_each(rows: Sequence[Got]) -> list[Got]:
-    """The rows of every process, by rank."""
-    group = _group()
-    if group is None:
-        return list(rows)
-    gathered: list[Any] = [None] * group.get_world_size()
-    group.all_gather_object(gathered, list(rows))
-    return [row for of_rank in gathered for row in of_rank]
+            outcome["raised"] = error
+    shared = [outcome]
+    group.broadcast_object_list(shared)
+    if "raised" in shared[0]:
+        raise shared[0]["raised"]
+    return shared[0]["returned"]
 
 
 def _group() -> Any:

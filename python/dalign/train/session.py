@@ -2,108 +2,127 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from datasets.utils.logging import disable_progress_bar as no_dataset_bars
 from transformers import (
     PreTrainedModel,
-    PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
-    TrainerControl,
     TrainerState,
     TrainingArguments,
 )
 from transformers.trainer_callback import PrinterCallback
+from transformers.utils import logging as transformers_logging
 
 from dalign.errors import DalignError
-from dalign.models.checkpoint import fingerprint, load_model, load_tokenizer
+from dalign.models.checkpoint import fingerprint
+from dalign.store.memory import Journal
 from dalign.train.checkpoints import (
     CHECKPOINTS,
     FINAL,
-    StepLog,
     complete,
     copy_tokenizer,
     resume_point,
+    step_log,
     take_up,
 )
 from dalign.train.job import Job, Keeper, OnStep, TrainResult
-from dalign.train.libraries import quiet_libraries
 from dalign.train.ranks import on_first, require_one_process
 
 ADAM_BETAS = (0.9, 0.95)
+LOGGERS = ("transformers", "trl", "accelerate", "datasets", "peft", "huggingface_hub")
 
 
-@dataclass(frozen=True)
-class Training:
-    """What one kind of training hands to `run`.
-
-    identity: what makes it another one, beside what every job has. trainer: makes the trainer, whose
-    `step_row(state, logs)` is a step's row of the curve. trained: the model to publish, once it has
-    trained; called on the first process only, where it may write to `job.out`.
-    """
-
-    job: Job
-    identity: Mapping[str, Any]
-    trainer: Callable[[], Trainer]
-    trained: Callable[[Trainer], PreTrainedModel]
-    keeper: Keeper = field(default_factory=Keeper)
-
-
-def run(training: Training, on_step: OnStep) -> TrainResult:
+def run(
+    job: Job,
+    identity: Mapping[str, Any],
+    trainer_of: Callable[[], OwnTrainer],
+    on_step: OnStep,
+    keeper: Keeper | None = None,
+) -> TrainResult:
     """Trains, or goes on where a killed training stood, or returns what is there already.
 
+    identity: what makes it another training, beside what every job has.
     Raises InputError for a folder that holds another training, and where several processes train.
     """
     require_one_process()
-    job, keeper = training.job, training.keeper
-    done = on_first(lambda: take_up(job.out, _common_identity(job) | dict(training.identity)))
+    keeper = keeper or Keeper()
+    common = {"start": fingerprint(job.start), "seed": job.seed, "dtype": job.dtype}
+    done = on_first(lambda: take_up(job.out, common | dict(identity)))
     if done is not None:
         # The last step is always saved, so what the caller kept of it is there.
         on_first(lambda: keeper.resume(len(done.curve)))
         return done
-    log = StepLog(job.out)
+    log = step_log(job.out)
     with quiet_libraries():
-        choose_device(job.device)
+        if job.device.startswith("cuda:"):
+            torch.cuda.set_device(torch.device(job.device))
         checkpoint, step = on_first(lambda: resume_point(job.out))
         on_first(lambda: keeper.resume(step))
-        trainer = training.trainer()
-        train(trainer, Recorder(log, trainer, on_step, keeper), checkpoint)
-        on_first(lambda: publish(training.trained(trainer), job))
-    return TrainResult(job.out / FINAL, log.rows())
+        trainer = trainer_of()
+        trainer.create_model_card = lambda *_, **__: None
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(Recorder(log, trainer, on_step, keeper))
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        on_first(lambda: publish(trainer.trained(), job))
+    return TrainResult(job.out / FINAL, tuple(log.read()))
 
 
-def _common_identity(job: Job) -> dict[str, Any]:
-    return {"start": fingerprint(job.start), "seed": job.seed, "dtype": job.dtype}
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Hides warnings and bars of the training libraries; their errors still come through."""
+    # The one switch that TRL offers for its notes on experimental arguments.
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    no_dataset_bars()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in LOGGERS}
+    for logger in levels:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
-def tokenizer_of(job: Job) -> PreTrainedTokenizerBase:
-    """The tokenizer of the job's checkpoint."""
-    loaded: PreTrainedTokenizerBase = load_tokenizer(job.start, job.trust_remote_code)
-    return loaded
+def publish(model: PreTrainedModel, job: Job) -> None:
+    """Writes `out/final`, whole or not at all, and removes the checkpoints."""
+    partial_folder = job.out / f"{FINAL}.partial"
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    torch.nn.Module.to(model, getattr(torch, job.dtype))
+    # What TRL adds to the config says how it was trained, not what it is.
+    model.model_tags = None
+    model.save_pretrained(str(partial_folder))
+    copy_tokenizer(job.start, partial_folder)
+    os.replace(partial_folder, job.out / FINAL)
+    shutil.rmtree(job.out / CHECKPOINTS, ignore_errors=True)
 
 
-def model_of(job: Job, dtype: str) -> PreTrainedModel:
-    """The model of the job's checkpoint, on its device."""
-    loaded: PreTrainedModel = load_model(job.start, dtype, job.device, job.trust_remote_code)
-    return loaded
-
-
-def common_arguments(job: Job) -> dict[str, Any]:
-    """The trainer's arguments that follow from the machine, or that nobody should have to set.
+def arguments_of(kind: type[TrainingArguments], job: Job, **own: Any) -> Any:
+    """A trainer's arguments: its own, and those that follow from the machine or that nobody should set.
 
     Trained weights are float32 whatever the dtype: an update of 1e-6 is lost in a bfloat16
     weight. A shorter dtype is what the products are computed in.
     """
     on_cpu = job.device == "cpu"
-    return {
+    common = {
         "output_dir": str(job.out / CHECKPOINTS),
         "use_cpu": on_cpu,
         "bf16": job.dtype == "bfloat16",
@@ -123,6 +142,10 @@ def common_arguments(job: Job) -> dict[str, Any]:
         "remove_unused_columns": False,
         "dataloader_pin_memory": not on_cpu,
     }
+    arguments = kind(**common, **own)
+    # One process keeps to its device, however many are visible.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def checkpointing_argument() -> str:
@@ -135,35 +158,45 @@ def checkpointing_argument() -> str:
     return newer if newer in known else "gradient_checkpointing"
 
 
-def choose_device(device: str) -> None:
-    """Makes `device` the one that trainers take."""
-    if device.startswith("cuda:"):
-        torch.cuda.set_device(torch.device(device))
+def rate_factor(step: int, *, warmup: int, total: int, final: float) -> float:
+    """The share of the peak learning rate at a step, counted from 0; no step is spent at 0.
+
+    Up in a line, then in one to `final` at the last step.
+    """
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    return 1.0 - (1.0 - final) * min(1.0, (step - warmup) / max(1, total - 1 - warmup))
 
 
-def one_device(arguments: TrainingArguments) -> None:
-    """Keeps a single process on its device, however many are visible."""
-    if arguments.parallel_mode.value == "not_distributed":
-        arguments._n_gpu = min(arguments.n_gpu, 1)
+class OwnTrainer(Trainer):
+    """What our trainers add to TRL's, beside a `step_row(state, logs)`: a step's row of the curve."""
+
+    warmup_steps: int
+    final_rate: float
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """The learning rate over the steps: see `rate_factor`."""
+        warmup, final = self.warmup_steps, self.final_rate
+        factor = partial(rate_factor, warmup=warmup, total=num_training_steps, final=final)
+        optimizer = optimizer or self.optimizer
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return self.lr_scheduler
+
+    def trained(self) -> PreTrainedModel:
+        """The model to publish, once it has trained."""
+        return self.accelerator.unwrap_model(self.model)
 
 
 class Recorder(TrainerCallback):
     """Logs each step, completes each checkpoint, and stops at a loss that is not a number."""
 
-    def __init__(self, log: StepLog, trainer: Trainer, on_step: OnStep, keeper: Keeper) -> None:
-        """trainer: its `step_row` makes a step's row of figures from what it logs."""
-        self.log = log
-        self.trainer = trainer
-        self.on_step = on_step
-        self.keeper = keeper
+    def __init__(self, log: Journal, trainer: OwnTrainer, on_step: OnStep, keeper: Keeper) -> None:
+        self.log, self.trainer, self.on_step, self.keeper = log, trainer, on_step, keeper
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float],
-        **_: Any,
+        self, args: Any, state: TrainerState, control: Any, logs: dict[str, float], **_: Any
     ) -> None:
         """Takes down a step's figures."""
         if "loss" not in logs:
@@ -172,39 +205,10 @@ class Recorder(TrainerCallback):
             raise DalignError(
                 f"the loss of step {state.global_step} is {logs['loss']}; lower the learning rate"
             )
-        on_first(partial(self._take_down, state, logs))
+        on_first(lambda: self.log.append([self.trainer.step_row(state, logs)]))
+        on_first(lambda: self.on_step(state.global_step, state.max_steps, logs["loss"]))
 
-    def _take_down(self, state: TrainerState, logs: dict[str, float]) -> None:
-        self.log.append(self.trainer.step_row(state, logs))
-        self.on_step(state.global_step, state.max_steps, logs["loss"])
-
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: Any, **_: Any) -> None:
         """Completes a checkpoint, after what the caller keeps beside it."""
-        on_first(partial(self._complete, Path(args.output_dir or ""), state.global_step))
-
-    def _complete(self, root: Path, step: int) -> None:
-        self.keeper.save(step)
-        complete(root, step)
-
-
-def train(trainer: Trainer, recorder: Recorder, resume: Path | None) -> None:
-    """Runs a trainer from its checkpoint, with no output of its own."""
-    trainer.create_model_card = lambda *_, **__: None
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(recorder)
-    trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
-
-
-def publish(model: PreTrainedModel, job: Job) -> None:
-    """Writes `out/final`, whole or not at all, and removes the checkpoints."""
-    partial_folder = job.out / f"{FINAL}.partial"
-    shutil.rmtree(partial_folder, ignore_errors=True)
-    torch.nn.Module.to(model, getattr(torch, job.dtype))
-    # What TRL adds to the config says how it was trained, not what it is.
-    model.model_tags = None
-    model.save_pretrained(str(partial_folder))
-    copy_tokenizer(job.start, partial_folder)
-    os.replace(partial_folder, job.out / FINAL)
-    shutil.rmtree(job.out / CHECKPOINTS, ignore_errors=True)
+        on_first(lambda: self.keeper.save(state.global_step))
+        on_first(lambda: complete(Path(args.output_dir), state.global_step))

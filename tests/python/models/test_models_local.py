@@ -118,7 +118,7 @@ def test_greedy_equals_generate_on_a_left_padded_batch(architecture: str) -> Non
     expected = [row[: row.index(END)] if END in row else row for row in generated]
     ours = decode(model, prompts, range(len(prompts)), Sampling(0.0, 24), [END])
     assert [d.ids for d in ours] == expected
-    assert [d.ended for d in ours] == [END in row for row in generated]
+    assert [d.end is not None for d in ours] == [END in row for row in generated]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_the_end_token_stops_a_row_and_ended_rows_leave_the_batch() -> None:
     # 10 → end; 11 → 10 → end; 12 → 11 → 10 → end; 13 → 13 → …
     fixed = Fixed({10: END, 11: 10, 12: 11, 13: 13})
     decoded = decode(fixed, [[10], [11], [12], [13]], range(4), Sampling(1.0, 6), [END])
-    assert [(d.ids, d.ended) for d in decoded] == [
+    assert [(d.ids, d.end is not None) for d in decoded] == [
         ([], True),
         ([10], True),
         ([11, 10], True),
@@ -309,9 +309,12 @@ def test_texts_of_decoded_tokens_leave_the_end_and_other_special_tokens_out(mode
     words = ["<think>", "Ġok", "<|user|>", "</think>", "Ġhi"]
     ids = [TOKENIZER.convert_tokens_to_ids(word) for word in words]
     engine = engine_of(model)
-    decoded = [Decoded(ids, True, END), Decoded([], False), Decoded(ids[1:2], False)]
-    assert engine.texts_of(decoded) == ["<think> ok</think> hi", "", " ok"]
-    assert engine.texts_of([]) == []
+    decoded = [Decoded(ids, END), Decoded([], None), Decoded(ids[1:2], None)]
+    assert engine.replies(["a", "b", "c"], decoded) == [
+        Reply("a", "<think> ok</think> hi", "stop", 6),
+        Reply("b", "", "length", 0),
+        Reply("c", " ok", "length", 1),
+    ]
 
 
 def test_a_model_in_training_is_as_before_and_still_trains() -> None:

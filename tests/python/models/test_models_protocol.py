@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from dalign.config import Model
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.engines.server import ServerEngine
 from dalign.models.protocol import Engine, Reply, Request, Sampling
@@ -35,7 +36,7 @@ def scripted() -> Iterator[Engine]:
 
 def served() -> Iterator[Engine]:
     with FakeServer(lambda body, _: chat(RAW)) as server:
-        yield ServerEngine("m", server.base_url)
+        yield ServerEngine(Model(path="m", engine="openai", base_url=server.base_url))
 
 
 def local() -> Iterator[Engine]:
@@ -76,5 +77,6 @@ def test_what_can_be_stored_stays_as_it_was() -> None:
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_reasoning_that_a_server_sends_apart_can_be_stored(field: str) -> None:
     with FakeServer(lambda body, _: chat("x", **{field: RAW})) as server:
-        text = reply_of(ServerEngine("m", server.base_url)).text
+        model = Model(path="m", engine="openai", base_url=server.base_url)
+        text = reply_of(ServerEngine(model)).text
     assert text == f"<think>{STORABLE}</think>x"

@@ -10,6 +10,7 @@ from dalign.errors import InputError
 
 pytest.importorskip("transformers")
 
+from dalign.models.reasoning import THINK
 from dalign.models.render import Renderer
 from sandbox_model.tokenizer import build_tokenizer
 
@@ -20,7 +21,7 @@ ASKS = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 OPENS = "{% if add_generation_prompt %}<|assistant|><think>{% endif %}"
 
 
-def renderer(template: str = PLAIN + ASKS, reasoning: Reasoning | None = None) -> Renderer:
+def renderer(template: str = PLAIN + ASKS, reasoning: Reasoning = THINK) -> Renderer:
     tokenizer = build_tokenizer()
     tokenizer.chat_template = template
     return Renderer(tokenizer, reasoning)

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 from dalign import config
-from dalign.errors import InputError, ServerError
+from dalign.errors import ServerError
 from dalign.models.engines.open import open_engine
 from dalign.models.engines.server import ServerEngine, retry_after_s
 from dalign.models.protocol import Reply, Request, Sampling
@@ -25,8 +25,14 @@ def requests_of(*texts: str) -> list[Request]:
     ]
 
 
+def served(url: str, **settings: object) -> config.Model:
+    return config.Model(path="m", engine="openai", base_url=url, **settings)  # type: ignore[arg-type]
+
+
 def engine_of(server: FakeServer, **settings: object) -> ServerEngine:
-    return ServerEngine("m", server.base_url, **{"backoff_s": 0.001, "timeout_s": 20.0, **settings})  # type: ignore[arg-type]
+    given = {"backoff_s": 0.001, "timeout_s": 20.0, **settings}
+    tries = {name: given.pop(name) for name in ("attempts", "backoff_s") if name in given}
+    return ServerEngine(served(server.base_url, **given), **tries)  # type: ignore[arg-type]
 
 
 def replies_of(
@@ -66,13 +72,13 @@ def test_what_is_done_is_not_asked_for_again() -> None:
 
 
 def test_nothing_to_do_asks_nothing() -> None:
-    assert list(ServerEngine("m", "http://127.0.0.1:1/v1").stream([], SAMPLING)) == []
+    assert list(ServerEngine(served("http://127.0.0.1:1/v1")).stream([], SAMPLING)) == []
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_no_more_than_the_concurrency_is_in_flight(concurrency: int) -> None:
     with FakeServer(lambda body, _: chat("x", delay_s=0.01)) as server:
-        replies_of(engine_of(server, concurrency=concurrency), requests_of(*map(str, range(10))))
+        replies_of(engine_of(server, batch_size=concurrency), requests_of(*map(str, range(10))))
     assert server.most_in_flight <= concurrency
     assert len(server.bodies) == 10
 
@@ -139,7 +145,7 @@ def test_a_request_that_fails_alone_is_an_error_reply() -> None:
 
     with FakeServer(answer) as server:
         replies = replies_of(
-            engine_of(server, attempts=2, concurrency=1), requests_of("a", "bad", "b")
+            engine_of(server, attempts=2, batch_size=1), requests_of("a", "bad", "b")
         )
     assert {row: reply.finish for row, reply in replies.items()} == {
         "row-a": "stop",
@@ -207,7 +213,7 @@ def test_an_unreachable_server_is_named_in_one_sentence() -> None:
         # Bound but not listening: connections are refused.
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-        engine = ServerEngine("m", url, attempts=2, backoff_s=0.001)
+        engine = ServerEngine(served(url), attempts=2, backoff_s=0.001)
         with pytest.raises(
             ServerError,
             match=rf"no server answers at {url}/chat/completions .*2 attempts.*base_url",
@@ -241,9 +247,7 @@ def test_the_key_comes_from_the_named_variable_and_is_never_shown(
 ) -> None:
     monkeypatch.setenv("MY_KEY", "sk-secret")
     with FakeServer(lambda body, _: refusal(401, "wrong key sk-secret")) as server:
-        model = config.Model(
-            path="m", engine="openai", base_url=server.base_url, api_key_env="MY_KEY"
-        )
+        model = served(server.base_url, api_key_env="MY_KEY")
         with pytest.raises(ServerError, match=r"status 401: wrong key \*\*\*$"):
             list(open_engine(model, threads=1).stream(requests_of("a"), SAMPLING))
     assert server.headers[0]["Authorization"] == "Bearer sk-secret"
@@ -252,8 +256,7 @@ def test_the_key_comes_from_the_named_variable_and_is_never_shown(
 def test_without_a_key_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with FakeServer(lambda body, _: chat("x")) as server:
-        model = config.Model(path="m", engine="openai", base_url=server.base_url)
-        list(open_engine(model, threads=1).stream(requests_of("a"), SAMPLING))
+        list(open_engine(served(server.base_url), threads=1).stream(requests_of("a"), SAMPLING))
     assert "Authorization" not in server.headers[0]
 
 
@@ -271,9 +274,3 @@ def test_retry_after_as_a_date() -> None:
     ahead = retry_after_s(format_datetime(now + timedelta(hours=1), usegmt=True))
     assert ahead is not None
     assert 3000 < ahead <= 3600
-
-
-def test_an_address_is_needed() -> None:
-    model = config.Model.model_construct(path="m", engine="openai", base_url=None)
-    with pytest.raises(InputError, match="needs base_url"):
-        ServerEngine.of(model)

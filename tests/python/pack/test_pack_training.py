@@ -143,7 +143,7 @@ def test_a_row_that_trains_on_nothing_is_refused_by_its_name() -> None:
 def test_bins_are_what_training_reads(tmp_path: Path) -> None:
     bins, packing = pack(row("a", "u1", "c1"), row("b", "u2 u3", "c2"), capacity=4)
     bins.write_parquet(tmp_path / "bins.parquet")
-    loaded = load_bins(tmp_path / "bins.parquet")
+    loaded = load_bins([tmp_path / "bins.parquet"])
     assert loaded.input_ids.tolist() == bins["input_ids"].explode().to_list()
     assert loaded.labels.tolist() == bins["labels"].explode().to_list()
     assert (len(loaded), loaded.offsets.tolist()) == (packing.tally.bins, [0, 4, 7])

@@ -26,7 +26,7 @@ def taught_model(random_model: Path, tmp_path_factory: pytest.TempPathFactory) -
     given = {"epochs": 20, "rows_per_step": 2, "learning_rate": 1e-2, "warmup_steps": 3}
     job = SftJob(
         start=random_model,
-        rows=written(packed(taught(), per_bin=6), folder / "rows.parquet"),
+        rows=[written(packed(taught(), per_bin=6), folder / "rows.parquet")],
         out=folder / "sft",
         settings=Sft.model_validate(given),
         seed=0,

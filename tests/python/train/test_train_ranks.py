@@ -27,7 +27,7 @@ PROCESS = """
 import json, sys
 import torch.distributed
 from dalign.errors import InputError
-from dalign.train.ranks import from_each, on_first, require_one_process
+from dalign.train.ranks import on_first, require_one_process
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 torch.distributed.init_process_group(
@@ -51,7 +51,6 @@ def raised(function):
 print(json.dumps({
     "first": on_first(act),
     "failed": raised(lambda: on_first(fail)),
-    "each": from_each([rank, rank + 10]),
     "refused": raised(require_one_process),
 }))
 torch.distributed.destroy_process_group()
@@ -61,7 +60,7 @@ torch.distributed.destroy_process_group()
 def sft(model, folder):
     rows = written(packed([([5, 6, 7], [IGNORED, 6, 7])]), folder / "rows.parquet")
     job = SftJob(
-        start=model, rows=rows, out=folder / "out", settings=Sft.model_validate({}), seed=0
+        start=model, rows=[rows], out=folder / "out", settings=Sft.model_validate({}), seed=0
     )
     return train_sft(job, quietly)
 
@@ -119,5 +118,4 @@ def test_of_two_processes_the_first_acts_and_both_get_what_came_of_it(tmp_path):
     for output in outputs:
         assert output["first"] == "written"
         assert output["failed"] == "the disk is full"
-        assert output["each"] == [0, 10, 1, 11]
         assert "here are 2" in output["refused"]

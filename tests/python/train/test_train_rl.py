@@ -14,12 +14,11 @@ from dalign.errors import InputError
 from dalign.rows import Expected, Prompt
 from dalign.train.job import Keeper, RlJob
 from dalign.train.rl import trainer as trainer_module
-from dalign.train.rl.draw import draw_prompts, draw_replay, prompt_columns
+from dalign.train.rl.draw import draw_prompts, draw_replay
 from dalign.train.rl.rewards import CompositeReward, Reward, RewardWeights
 from dalign.train.rl.run import rl_trainer
-from dalign.train.rl.trainer import rate_factor
 from dalign.train.run import train_rl
-from tiny import IGNORED, WORDS, assert_same_weights, quietly, taught
+from tiny import IGNORED, WORDS, assert_same_weights, prompt_columns, quietly, taught
 from transformers import AutoModelForCausalLM
 from trl import GRPOTrainer
 
@@ -318,10 +317,6 @@ def test_the_divergence_from_the_start_is_none_at_first_and_grows(taught_model, 
     first, second = train_rl(job, Paid([1.0, 0.0] * 4), quietly).curve
     assert first["kl"] == pytest.approx(0.0, abs=1e-6)
     assert second["kl"] > 1e-4
-
-
-def test_the_learning_rate_rises_in_a_line_and_stays():
-    assert [rate_factor(step, warmup=3) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(

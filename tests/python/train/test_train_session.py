@@ -26,18 +26,17 @@ def test_no_argument_of_a_trainer_is_one_that_the_installed_transformers_warns_o
     pytest.importorskip("trl")
     from dalign.config import Sft
     from dalign.train.job import SftJob
-    from dalign.train.session import common_arguments
+    from dalign.train.session import arguments_of
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.sft_config import SFTConfig
 
     job = SftJob(
-        start=tmp_path, rows=tmp_path, out=tmp_path, settings=Sft.model_validate({}), seed=0
+        start=tmp_path, rows=[tmp_path], out=tmp_path, settings=Sft.model_validate({}), seed=0
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error", FutureWarning)
         for kind in (SFTConfig, GRPOConfig):
-            arguments = kind(**common_arguments(job))
-            assert arguments.gradient_checkpointing is False
+            assert arguments_of(kind, job).gradient_checkpointing is False
 
 
 @dataclass
@@ -59,3 +58,14 @@ def test_checkpointing_is_asked_for_by_the_name_that_transformers_has(monkeypatc
 
     monkeypatch.setattr(session, "TrainingArguments", arguments)
     assert session.checkpointing_argument() == name
+
+
+def test_the_learning_rate_rises_in_a_line_and_falls_in_one_or_stays():
+    pytest.importorskip("trl")
+    from dalign.train.session import rate_factor
+
+    falls = [rate_factor(step, warmup=3, total=7, final=0.1) for step in range(7)]
+    # Up by quarters; from 1 down by 0.9 over the three steps that follow.
+    assert falls == pytest.approx([0.25, 0.5, 0.75, 1.0, 0.7, 0.4, 0.1])
+    stays = [rate_factor(step, warmup=3, total=5, final=1.0) for step in range(5)]
+    assert stays == [0.25, 0.5, 0.75, 1.0, 1.0]

@@ -72,6 +72,16 @@ def written(frame: pl.DataFrame, path: Path) -> Path:
     return path
 
 
+def prompt_columns(prompts) -> pl.DataFrame:
+    """What `draw_prompts` looks at of each prompt."""
+    columns = [
+        (p.id, p.category, p.expected and p.expected.ruling, p.expected and p.expected.clause)
+        for p in prompts
+    ]
+    names = ("id", "category", "ruling", "clause")
+    return pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String), orient="row")
+
+
 def taught():
     """Rows that teach `<think> word </think> word <|end|>` after any prompt."""
     tokenizer, rng = build_tokenizer(), random.Random(0)

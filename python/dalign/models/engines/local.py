@@ -17,9 +17,9 @@ from dalign.models.checkpoint import (
     load_model,
     load_tokenizer,
 )
-from dalign.models.engines.kind import EngineKind
 from dalign.models.probe import special_token_ids
-from dalign.models.protocol import Reply, Request, Sampling
+from dalign.models.protocol import EngineKind, Reply, Request, Sampling
+from dalign.models.reasoning import THINK, tags_of
 from dalign.models.render import Renderer
 from dalign.rows import Message
 
@@ -41,63 +41,25 @@ class LocalEngine:
         *,
         batch_size: int,
         fingerprint: str,
-        reasoning: config.Reasoning | None = None,
+        reasoning: config.Reasoning = THINK,
     ) -> None:
         """batch_size: completions side by side. fingerprint: a hash of the model's weights and tokenizer."""
         self.model, self.tokenizer = model, tokenizer
-        self.batch_size = batch_size
-        self.reasoning = reasoning or config.Reasoning()
-        self.renderer = Renderer(tokenizer, self.reasoning)
-        self._fingerprint = fingerprint
-        self.end_ids = _end_ids(model, tokenizer, self.renderer.probe.end_token_ids)
-        tags = set(tokenizer.convert_tokens_to_ids([self.reasoning.open, self.reasoning.close]))
+        self.batch_size, self.fingerprint = batch_size, fingerprint
+        self.renderer = Renderer(tokenizer, reasoning)
+        self.end_ids = end_ids(model, tokenizer, self.renderer.probe.end_token_ids)
+        tags = set(tokenizer.convert_tokens_to_ids([reasoning.open, reasoning.close]))
         # Tags that are special tokens stay in the text; without them the reasoning could not be told from the answer.
         self._unwritten = special_token_ids(tokenizer) - tags
-
-    @classmethod
-    def load(cls, model: config.Model) -> LocalEngine:
-        """The engine of the checkpoint folder `model.path`."""
-        folder = Path(model.path)
-        tokenizer = load_tokenizer(folder, model.trust_remote_code)
-        weights = load_model(folder, model.dtype, model.device, model.trust_remote_code)
-        tags = f"{model.reasoning.kind} {model.reasoning.open} {model.reasoning.close}"
-        settings = f"{fingerprint(folder)} {model.dtype} {tags}"
-        identity = hashlib.sha256(settings.encode()).hexdigest()
-        return cls(
-            weights,
-            tokenizer,
-            batch_size=model.batch_size,
-            fingerprint=identity,
-            reasoning=model.reasoning,
-        )
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of what determines the replies."""
-        return self._fingerprint
 
     @property
     def control_tokens(self) -> tuple[str, ...]:
         """Strings that the model's template or tokenizer gives a meaning to, the tags among them; sorted."""
         added = self.tokenizer.added_tokens_decoder.values()
         # Some tokenizers add runs of blanks or plain words too; only what looks like a marker is one.
-        marking = {
-            token.content
-            for token in added
-            if token.special or token.content.strip()[:1] in ("<", "[")
-        }
-        return tuple(
-            sorted(
-                {text for text in marking if text.strip()}
-                | set(self.renderer.probe.markers)
-                | self._tags()
-            )
-        )
-
-    def _tags(self) -> set[str]:
-        return (
-            {self.reasoning.open, self.reasoning.close} if self.reasoning.kind == "tags" else set()
-        )
+        marking = (t.content for t in added if t.special or t.content.strip()[:1] in ("<", "["))
+        named = {*self.renderer.probe.markers, *tags_of(self.renderer.reasoning)}
+        return tuple(sorted(named.union(text for text in marking if text.strip())))
 
     @property
     def opens_reasoning(self) -> bool:
@@ -105,7 +67,7 @@ class LocalEngine:
         return self.renderer.opens_reasoning
 
     def prompt_ids(self, conversations: Sequence[tuple[Message, ...]]) -> list[list[int]]:
-        """The token ids of each conversation, generation prompt included. Equal ones are rendered once."""
+        """The token ids of each conversation, generation prompt included. Equal ones are made once."""
         prompts = self.renderer.prompts(conversations)
         distinct = list(dict.fromkeys(prompts))
         if not distinct:
@@ -114,25 +76,8 @@ class LocalEngine:
         ids_of = dict(zip(distinct, ids, strict=True))
         return [ids_of[prompt] for prompt in prompts]
 
-    def texts_of(self, decoded: Sequence[Decoded]) -> list[str]:
-        """What the model wrote in each completion: its text without the end token and other special tokens.
-
-        The reasoning's tags stay, also where they are special tokens.
-        """
-        if not decoded:
-            # batch_decode makes one empty text of no list.
-            return []
-        written = [[i for i in d.ids if i not in self._unwritten] for d in decoded]
-        texts: list[str] = self.tokenizer.batch_decode(
-            written, skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
-        return texts
-
     def stream(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        done: AbstractSet[str] = frozenset(),
+        self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
     ) -> Iterator[list[Reply]]:
         """Replies, a batch at a time, shortest prompts first.
 
@@ -165,27 +110,32 @@ class LocalEngine:
             yield [reply for reply in replies if reply.id not in done]
 
     def replies(self, rows: Sequence[str], decoded: Sequence[Decoded]) -> list[Reply]:
-        """What was written for each row. `tokens` counts what was generated, the end token included."""
+        """What was written for each row: text without special tokens, the reasoning's tags aside.
+
+        `tokens` counts what was generated, the end token included.
+        """
+        written = [[i for i in d.ids if i not in self._unwritten] for d in decoded]
+        texts: list[str] = self.tokenizer.batch_decode(
+            written, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
         return [
-            Reply(row, text, "stop" if d.ended else "length", len(d.ids) + d.ended)
-            for row, d, text in zip(rows, decoded, self.texts_of(decoded), strict=True)
+            Reply(row, text, "length" if d.end is None else "stop", len(d.written))
+            for row, d, text in zip(rows, decoded, texts, strict=True)
         ]
 
     def _check_room(
         self, requests: Sequence[Request], prompts: list[list[int]], max_new_tokens: int
     ) -> None:
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        if limit is None:
-            return
         for request, prompt in zip(requests, prompts, strict=True):
-            if len(prompt) + max_new_tokens > limit:
+            if limit is not None and len(prompt) + max_new_tokens > limit:
                 raise InputError(
                     f"request {request.id}: its prompt has {len(prompt)} tokens, which with max_new_tokens = "
                     f"{max_new_tokens} exceeds the model's {limit} positions; shorten the prompt or lower max_new_tokens"
                 )
 
 
-def _end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple[int, ...]:
+def end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple[int, ...]:
     """The tokens that end a completion: the tokenizer's, the generation config's, the template's."""
     ends = set(template_ends)
     settings = getattr(model, "generation_config", None)
@@ -201,12 +151,23 @@ def _end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tupl
 
 
 def _open(model: config.Model, threads: int) -> LocalEngine:
-    check_checkpoint(Path(model.path))
+    folder = Path(model.path)
+    check_checkpoint(folder)
     import_transformers()
     import torch
 
     torch.set_num_threads(threads)
-    return LocalEngine.load(model)
+    tokenizer = load_tokenizer(folder, model.trust_remote_code)
+    weights = load_model(folder, model.dtype, model.device, model.trust_remote_code)
+    tags = model.reasoning
+    settings = f"{fingerprint(folder)} {model.dtype} {tags.kind} {tags.open} {tags.close}"
+    return LocalEngine(
+        weights,
+        tokenizer,
+        batch_size=model.batch_size,
+        fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+        reasoning=tags,
+    )
 
 
 KIND = EngineKind(

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from dalign.config import Model
 from dalign.errors import InputError
-from dalign.models.engines.kind import EngineKind
-from dalign.models.protocol import Engine
+from dalign.models.protocol import Engine, EngineKind
 
 # Engines whose files are called by what they are.
 _FILES: Mapping[str, str] = {"transformers": "local", "openai": "server"}

@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from dalign.config import Model
 from dalign.errors import InputError
-from dalign.models.engines.kind import EngineKind
-from dalign.models.protocol import Reply, Request, Sampling
+from dalign.models.protocol import EngineKind, Reply, Request, Sampling
 from dalign.store.whole_files import file_digest
 
 Script = Callable[[Request], str | Reply] | Mapping[str, str]
@@ -25,6 +23,9 @@ class ScriptedEngine:
     `requests` records what was asked, in order.
     """
 
+    # Its replies have both tags.
+    opens_reasoning = False
+
     def __init__(
         self,
         reply: Script,
@@ -34,10 +35,8 @@ class ScriptedEngine:
         control_tokens: tuple[str, ...] = ("<think>", "</think>"),
     ) -> None:
         """batch_size: replies a list, cut as an engine with batches cuts them."""
-        self._reply = reply
-        self.batch_size = batch_size
-        self._fingerprint = fingerprint
-        self._control_tokens = control_tokens
+        self._reply, self.batch_size = reply, batch_size
+        self.fingerprint, self.control_tokens = fingerprint, control_tokens
         self.requests: list[Request] = []
 
     @classmethod
@@ -55,24 +54,8 @@ class ScriptedEngine:
             raise InputError(f'{path}: not a table of replies; write {{"": "the reply"}}')
         return cls(table, fingerprint=hashlib.sha256(text.encode()).hexdigest())
 
-    @property
-    def fingerprint(self) -> str:
-        """The script's hash, or the name given."""
-        return self._fingerprint
-
-    # Its replies have both tags.
-    opens_reasoning = False
-
-    @property
-    def control_tokens(self) -> tuple[str, ...]:
-        """The strings given."""
-        return self._control_tokens
-
     def stream(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        done: AbstractSet[str] = frozenset(),
+        self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
     ) -> Iterator[list[Reply]]:
         """Replies in batches, in the order of `requests`. `sampling` changes nothing."""
         for start in range(0, len(requests), self.batch_size):
@@ -99,14 +82,10 @@ def _look_up(table: Mapping[str, str], request: Request) -> str:
     )
 
 
-def _check(model: Model) -> None:
-    ScriptedEngine.load(Path(model.path))
-
-
 KIND = EngineKind(
     name="scripted",
     writes_open_tag=True,
     fingerprint_of=lambda model: file_digest(Path(model.path)),
     open=lambda model, _: ScriptedEngine.load(Path(model.path)),
-    check=_check,
+    check=lambda model: ScriptedEngine.load(Path(model.path)),
 )

@@ -6,23 +6,25 @@ import asyncio
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import aiohttp
 
 from dalign import config
-from dalign.errors import InputError, ServerError
+from dalign.errors import ServerError
 from dalign.models.engines.in_flight import arrivals
-from dalign.models.engines.kind import EngineKind
-from dalign.models.protocol import Reply, Request, Sampling
+from dalign.models.protocol import EngineKind, Reply, Request, Sampling
+from dalign.models.reasoning import tags_of
 from dalign.rows import Finish
 
 ATTEMPTS = 5
+# The wait after a first failure; it doubles with each.
+BACKOFF_S = 0.5
 LONGEST_WAIT_S = 60.0
 CONNECT_TIMEOUT_S = 30.0
 # What the column of token counts holds.
@@ -38,7 +40,7 @@ FINISHES: dict[str | None, Finish] = {"stop": "stop", "length": "length", None: 
 
 
 class ServerEngine:
-    """Completes conversations by POST …/chat/completions, `concurrency` requests in flight.
+    """Completes conversations by POST …/chat/completions, `batch_size` requests in flight.
 
     Rate limits (429) are waited out and cost no attempt. Server errors and lost connections are
     retried `attempts` times in all; then a request that fails alone is an `error` reply, and a
@@ -46,59 +48,24 @@ class ServerEngine:
     `timeout_s` seconds is a `timeout` reply.
     """
 
-    def __init__(
-        self,
-        name: str,
-        base_url: str,
-        *,
-        api_key: str | None = None,
-        concurrency: int = 64,
-        timeout_s: float = 300.0,
-        reasoning: config.Reasoning | None = None,
-        attempts: int = ATTEMPTS,
-        backoff_s: float = 0.5,
-    ) -> None:
-        """backoff_s: the wait after a first failure; it doubles with each."""
-        self.name, self.url = name, base_url.rstrip("/") + "/chat/completions"
-        self._api_key = api_key
-        self.concurrency, self.timeout_s = concurrency, timeout_s
-        self.reasoning = reasoning or config.Reasoning()
-        self.attempts, self.backoff_s = attempts, backoff_s
-
-    @classmethod
-    def of(cls, model: config.Model) -> ServerEngine:
-        """The engine of a config's section; its key, if any, is in the environment variable named there."""
-        if not model.base_url:
-            raise InputError("engine 'openai' needs base_url, such as http://127.0.0.1:8000/v1")
-        return cls(
-            model.path,
-            model.base_url,
-            api_key=os.environ.get(model.api_key_env) or None,
-            concurrency=model.batch_size,
-            timeout_s=model.timeout_s,
-            reasoning=model.reasoning,
-        )
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of the model's name and tags: a server's weights and address cannot be told apart."""
-        tags = f"{self.reasoning.kind} {self.reasoning.open} {self.reasoning.close}"
-        return hashlib.sha256(f"openai {self.name} {tags}".encode()).hexdigest()
-
     # Its replies have both tags.
     opens_reasoning = False
 
-    @property
-    def control_tokens(self) -> tuple[str, ...]:
-        """The tags and the markers of the known chat templates."""
-        tags = (self.reasoning.open, self.reasoning.close) if self.reasoning.kind == "tags" else ()
-        return tuple(sorted({*tags, *KNOWN_MARKERS}))
+    def __init__(
+        self, model: config.Model, *, attempts: int = ATTEMPTS, backoff_s: float = BACKOFF_S
+    ) -> None:
+        """model: of a config; the key, if any, is in the environment variable named there."""
+        self._model, self._api_key = model, os.environ.get(model.api_key_env)
+        self.url = f"{(model.base_url or '').rstrip('/')}/chat/completions"
+        self.attempts, self.backoff_s = attempts, backoff_s
+        # A server's weights and address cannot be told apart.
+        tags = model.reasoning
+        identity = f"openai {model.path} {tags.kind} {tags.open} {tags.close}"
+        self.fingerprint = hashlib.sha256(identity.encode()).hexdigest()
+        self.control_tokens = tuple(sorted({*tags_of(tags), *KNOWN_MARKERS}))
 
     def stream(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        done: AbstractSet[str] = frozenset(),
+        self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
     ) -> Iterator[list[Reply]]:
         """Replies as they finish, in lists of what has come since the last one.
 
@@ -110,36 +77,38 @@ class ServerEngine:
             return iter(())
 
         async def work(emit: Callable[[Reply], None]) -> None:
-            queued, seen = iter(pending), _Seen()
+            queued, has_answered = iter(pending), asyncio.Event()
 
             async def worker(session: aiohttp.ClientSession) -> None:
                 for request in queued:
-                    emit(await self.complete(session, request, sampling, seen))
+                    emit(await self._complete(session, request, sampling, has_answered))
 
-            async with self.session() as session, asyncio.TaskGroup() as group:
-                for _ in range(min(self.concurrency, len(pending))):
+            async with self._session() as session, asyncio.TaskGroup() as group:
+                for _ in range(min(self._model.batch_size, len(pending))):
                     group.create_task(worker(session))
 
         return arrivals(work)
 
-    async def complete(
-        self, session: aiohttp.ClientSession, request: Request, sampling: Sampling, seen: _Seen
+    async def _complete(
+        self,
+        session: aiohttp.ClientSession,
+        request: Request,
+        sampling: Sampling,
+        has_answered: asyncio.Event,
     ) -> Reply:
-        """One request's reply, with its retries. `seen` is what the calls beside it have met."""
-        failures = limits = 0
+        """One request's reply, with its retries. has_answered: to it, or to a request beside it."""
+        times: Counter[bool] = Counter()
         while True:
             outcome = await self._attempt(session, request, sampling)
             if isinstance(outcome, Reply):
-                seen.answers += outcome.finish != "timeout"
+                if outcome.finish != "timeout":
+                    has_answered.set()
                 return outcome
-            if outcome.kind == "limited":
-                limits += 1
-                await asyncio.sleep(self._wait_s(limits, outcome, request))
-                continue
-            failures += 1
-            if failures >= self.attempts:
-                return self._given_up(request, outcome, seen)
-            await asyncio.sleep(self._wait_s(failures, outcome, request))
+            is_failure = outcome.kind != "limited"
+            times[is_failure] += 1
+            if times[True] >= self.attempts:
+                return self._given_up(request, outcome, has_answered.is_set())
+            await asyncio.sleep(self._wait_s(times[is_failure], outcome, request))
 
     async def _attempt(
         self, session: aiohttp.ClientSession, request: Request, sampling: Sampling
@@ -159,15 +128,14 @@ class ServerEngine:
             return reply or _Setback("failed", f"not a chat completion: {self._words(text)}")
         if status == 429 and "insufficient_quota" not in text:
             return _Setback("limited", "", wait_s)
+        said = f"status {status}: {self._words(text)}"
         if status >= 500 or status == 408:
-            return _Setback("failed", f"status {status}: {self._words(text)}", wait_s)
-        raise ServerError(
-            f"{self.url} refused request {request.id} with status {status}: {self._words(text)}"
-        )
+            return _Setback("failed", said, wait_s)
+        raise ServerError(f"{self.url} refused request {request.id} with {said}")
 
     def _body(self, request: Request, sampling: Sampling) -> dict[str, Any]:
         return {
-            "model": self.name,
+            "model": self._model.path,
             "messages": list(request.messages),
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -183,18 +151,21 @@ class ServerEngine:
             choice = body["choices"][0]
             message = choice["message"]
             finish = FINISHES.get(choice.get("finish_reason"), "error")
-            tokens = _count((body.get("usage") or {}).get("completion_tokens"))
+            count = (body.get("usage") or {}).get("completion_tokens")
             content = message.get("content") or ""
             thought = message.get("reasoning_content") or message.get("reasoning") or ""
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
             return None
         if not isinstance(content, str) or not isinstance(thought, str):
             return None
-        if thought and self.reasoning.kind == "tags":
+        tags = self._model.reasoning
+        if thought and tags.kind == "tags":
             # Cut off within the reasoning: no closing tag, as the model wrote none.
-            close = "" if finish == "length" and not content else self.reasoning.close
-            content = f"{self.reasoning.open}{thought}{close}{content}"
-        return Reply(row, content, finish, tokens)
+            close = "" if finish == "length" and not content else tags.close
+            content = f"{tags.open}{thought}{close}{content}"
+        if not isinstance(count, int) or not 0 <= count <= MOST_TOKENS:
+            count = 0
+        return Reply(row, content, finish, count)
 
     def _words(self, text: str) -> str:
         """What the server says, on one line, printable, and without the key."""
@@ -213,31 +184,29 @@ class ServerEngine:
         spread = 1 + request.seed % 1000 / 1000
         return min(LONGEST_WAIT_S, self.backoff_s * 2.0 ** (times - 1) * spread)
 
-    def _given_up(self, request: Request, setback: _Setback, seen: _Seen) -> Reply:
+    def _given_up(self, request: Request, setback: _Setback, has_answered: bool) -> Reply:
+        met = f"({setback.problem}; {self.attempts} attempts)"
         if setback.kind == "lost":
             raise ServerError(
-                f"no server answers at {self.url} ({setback.problem}; {self.attempts} attempts); "
-                "start it, or set base_url to its address"
+                f"no server answers at {self.url} {met}; start it, or set base_url to its address"
             )
-        if not seen.answers:
-            raise ServerError(
-                f"{self.url} has answered no request ({setback.problem}; {self.attempts} attempts); "
-                "see the server's log"
-            )
+        if not has_answered:
+            raise ServerError(f"{self.url} has answered no request {met}; see the server's log")
         return Reply(request.id, "", "error", 0)
 
-    def session(self) -> aiohttp.ClientSession:
+    def _session(self) -> aiohttp.ClientSession:
         """A session with the key in its headers. To be opened inside the event loop."""
         headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
         return aiohttp.ClientSession(
             headers=headers,
             connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=self.timeout_s, sock_connect=CONNECT_TIMEOUT_S),
+            timeout=aiohttp.ClientTimeout(
+                total=self._model.timeout_s, sock_connect=CONNECT_TIMEOUT_S
+            ),
         )
 
 
-@dataclass(frozen=True)
-class _Setback:
+class _Setback(NamedTuple):
     """An attempt without a reply. wait_s: how long the server asks to wait."""
 
     kind: Literal["limited", "failed", "lost"]
@@ -245,28 +214,14 @@ class _Setback:
     wait_s: float | None = None
 
 
-@dataclass
-class _Seen:
-    """What the requests of one call have met."""
-
-    answers: int = 0
-
-
-def _count(tokens: object) -> int:
-    """The tokens that the server says it generated; 0 where it says nothing that could be a count."""
-    return tokens if isinstance(tokens, int) and 0 <= tokens <= MOST_TOKENS else 0
-
-
 def retry_after_s(header: str | None) -> float | None:
     """The seconds that a Retry-After header asks for, given in seconds or as a date; None without one."""
-    if not header:
-        return None
     try:
-        return max(0.0, float(header))
+        return max(0.0, float(header or ""))
     except ValueError:
         pass
     try:
-        until = parsedate_to_datetime(header)
+        until = parsedate_to_datetime(header or "")
     except ValueError:
         return None
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
@@ -277,5 +232,5 @@ KIND = EngineKind(
     name="openai",
     writes_open_tag=True,
     fingerprint_of=lambda model: f"served:{model.path}",
-    open=lambda model, _: ServerEngine.of(model),
+    open=lambda model, _: ServerEngine(model),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -11,7 +12,7 @@ import polars as pl
 
 from dalign.config import Balance
 from dalign.errors import InputError
-from dalign.rows import Expected, Prompt, row_seed
+from dalign.rows import row_seed
 from dalign.spec.types import GENERAL
 
 # The class of `Balance` that a prompt belongs to.
@@ -26,18 +27,6 @@ CLASS = (
 )
 
 
-def prompt_columns(prompts: Sequence[Prompt]) -> pl.DataFrame:
-    """What `draw_prompts` looks at of each prompt."""
-    expected = [prompt.expected or Expected() for prompt in prompts]
-    columns = {
-        "id": [prompt.id for prompt in prompts],
-        "category": [prompt.category for prompt in prompts],
-        "ruling": [known.ruling for known in expected],
-        "clause": [known.clause for known in expected],
-    }
-    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
-
-
 def draw_prompts(
     prompts: pl.DataFrame, *, steps: int, per_step: int, seed: int, balance: Balance | None
 ) -> list[list[int]]:
@@ -50,24 +39,17 @@ def draw_prompts(
     take turns, and inside a cell its prompts.
     Raises InputError where there is no prompt, or none of a class, or a prompt of no class.
     """
-    if prompts.height == 0:
+    if prompts.is_empty():
         raise InputError(
             "there are no prompts to train on; give some in data.rl_prompts or data.prompts"
         )
     if balance is None:
         order = endless(range(prompts.height), seed, "prompts")
         return [[next(order) for _ in range(per_step)] for _ in range(steps)]
-    turns = {
-        name: cells_in_turn(cells, seed, name) for name, cells in cells_by_class(prompts).items()
-    }
+    turns = turns_by_class(prompts, seed)
     shares = class_shares(balance, turns)
-    drawn = []
-    for step in range(steps):
-        names = classes_of_step(
-            shares, per_step, random.Random(row_seed(seed, "classes", str(step)))
-        )
-        drawn.append([next(turns[name]) for name in names])
-    return drawn
+    rngs = [random.Random(row_seed(seed, "classes", str(step))) for step in range(steps)]
+    return [[next(turns[name]) for name in classes_of_step(shares, per_step, rng)] for rng in rngs]
 
 
 def draw_replay(rows: int, *, count: int, seed: int, step: int) -> list[int]:
@@ -85,18 +67,8 @@ def endless(items: Sequence[int], seed: int, name: str) -> Iterator[int]:
         turn += 1
 
 
-def cells_in_turn(
-    cells: Mapping[tuple[str, str], Sequence[int]], seed: int, name: str
-) -> Iterator[int]:
-    """Prompts of a class: its cells in turn, and of a cell its prompts in turn."""
-    keys = sorted(cells)
-    prompts = [endless(cells[key], seed, f"{name}/{'/'.join(key)}") for key in keys]
-    for cell in endless(range(len(keys)), seed, name):
-        yield next(prompts[cell])
-
-
-def cells_by_class(prompts: pl.DataFrame) -> dict[str, dict[tuple[str, str], list[int]]]:
-    """Positions of the prompts, by class and (category, clause).
+def turns_by_class(prompts: pl.DataFrame, seed: int) -> dict[str, Iterator[int]]:
+    """Positions of each class's prompts: its cells in turn, and of a cell its prompts in turn.
 
     Raises InputError where the expected ruling is not known: a guess would unbalance the draw
     unseen.
@@ -107,33 +79,31 @@ def cells_by_class(prompts: pl.DataFrame) -> dict[str, dict[tuple[str, str], lis
             f"prompt {without['id'][0]} has no expected ruling, by which rl.balance draws; add "
             "'expected' or leave rl.balance out"
         )
-    cells = (
-        prompts.with_row_index("position")
-        .group_by(
-            CLASS.alias("class"), "category", pl.col("clause").fill_null(""), maintain_order=True
-        )
-        .agg("position")
-    )
-    classes: dict[str, dict[tuple[str, str], list[int]]] = defaultdict(dict)
-    for name, category, clause, positions in cells.iter_rows():
-        classes[name][category, clause] = positions
-    return classes
+    keys = [CLASS.alias("class"), pl.col("category"), pl.col("clause").fill_null("")]
+    cells = prompts.with_row_index("position").group_by(keys, maintain_order=True).agg("position")
+    by_class: dict[str, list[Iterator[int]]] = defaultdict(list)
+    for name, category, clause, positions in sorted(cells.iter_rows()):
+        by_class[name].append(endless(positions, seed, f"{name}/{category}/{clause}"))
+    return {name: _in_turn(of_class, seed, name) for name, of_class in by_class.items()}
+
+
+def _in_turn(cells: Sequence[Iterator[int]], seed: int, name: str) -> Iterator[int]:
+    return (next(cells[i]) for i in endless(range(len(cells)), seed, name))
 
 
 def class_shares(balance: Balance, present: Mapping[str, object]) -> list[tuple[str, float]]:
     """Each class with its share of a step's prompts; the shares sum to 1."""
-    weights: dict[str, float] = {
-        name: weight for name, weight in balance.model_dump().items() if weight > 0
-    }
-    missing = [name for name in weights if name not in present]
-    if missing:
-        raise InputError(
-            f"no prompt is {missing[0]}, yet rl.balance.{missing[0]} = {weights[missing[0]]}; set "
-            "it to 0 or add such prompts"
-        )
-    total = sum(weights.values())
-    if total == 0:
+    given: dict[str, float] = balance.model_dump()
+    weights = {name: weight for name, weight in given.items() if weight > 0}
+    for name, weight in weights.items():
+        if name not in present:
+            raise InputError(
+                f"no prompt is {name}, yet rl.balance.{name} = {weight}; set it to 0 or add such "
+                "prompts"
+            )
+    if not weights:
         raise InputError("every weight of rl.balance is 0; set one above 0 or leave rl.balance out")
+    total = sum(weights.values())
     return [(name, weight / total) for name, weight in weights.items()]
 
 
@@ -150,8 +120,4 @@ def classes_of_step(
     ends = list(accumulate(share * per_step for _, share in shares))
     # Rounding must not leave the last point beyond the last end.
     ends[-1] = float(per_step)
-    points = [i + offset for i in range(per_step)]
-    return [
-        next(name for (name, _), end in zip(shares, ends, strict=True) if point < end)
-        for point in points
-    ]
+    return [shares[bisect_right(ends, i + offset)][0] for i in range(per_step)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dalign.errors import InputError, did_you_mean
 
@@ -37,8 +37,7 @@ class Policy:
     beta: float
 
 
-@dataclass(frozen=True)
-class PolicyLoss:
+class PolicyLoss(NamedTuple):
     """The loss of a pass, a scalar with gradients, and its mean divergence in nats a token."""
 
     loss: Tensor
@@ -54,11 +53,12 @@ def grpo(policy: Policy) -> PolicyLoss:
     Shao et al. 2024, equation 3.
     """
     ratios_BC = (policy.logps_BC - policy.old_logps_BC).exp()
-    kl_BC = None
+    kl_BC = kl = None
     if policy.reference_logps_BC is not None:
         # The ratio is 1 where the policy sampled itself, but its gradient makes the divergence's
         # that of the reverse KL (DeepSeek-V3.2, section 3.1).
         kl_BC = ratios_BC * divergence(policy.logps_BC, policy.reference_logps_BC)
+        kl = token_mean(kl_BC, policy.mask_BC)
     advantages_B1 = policy.advantages_B[:, None]
     clipped_BC = ratios_BC.clamp(1 - CLIP, 1 + CLIP)
     losses_BC = -(ratios_BC * advantages_B1).minimum(clipped_BC * advantages_B1)
@@ -66,7 +66,6 @@ def grpo(policy: Policy) -> PolicyLoss:
         losses_BC = losses_BC + policy.beta * kl_BC
     tokens_B = policy.mask_BC.sum(-1).clamp(min=1.0)
     mean = ((losses_BC * policy.mask_BC).sum(-1) / tokens_B).mean()
-    kl = None if kl_BC is None else token_mean(kl_BC, policy.mask_BC)
     return PolicyLoss(mean * (len(policy.advantages_B) / policy.completions), kl)
 
 

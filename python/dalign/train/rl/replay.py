@@ -14,7 +14,7 @@ import polars as pl
 
 from dalign.errors import InputError
 from dalign.rows import IGNORED
-from dalign.train.bins import Ints, part_files
+from dalign.train.bins import Ints
 from dalign.train.job import ReplayRow
 from dalign.train.rl.draw import draw_replay
 
@@ -23,24 +23,22 @@ if TYPE_CHECKING:
 
 
 def read_replayed(
-    rows: Path | Sequence[Path], *, steps: int, per_step: int, seed: int
+    parts: Sequence[Path], *, steps: int, per_step: int, seed: int
 ) -> list[list[ReplayRow]]:
-    """Of each step the sequences that it replays, drawn from packed rows (see `part_files`).
+    """Of each step the sequences that it replays, drawn from the packed rows of Parquet files.
 
     Only what is drawn is kept; a sequence that several steps draw is kept once.
     Raises InputError where there is no row.
     """
-    parts = part_files(rows)
     spans = [_sequence_spans(part) for part in parts]
-    ends = np.cumsum([len(of_part) for of_part in spans])
-    if ends[-1] == 0:
+    if not any(map(len, spans)):
         raise InputError(
-            f"{parts[0]}: holds no row to replay; pack some examples or set rl.replay = 0"
+            f"{', '.join(map(str, parts))}: holds no row to replay; pack some examples or set "
+            "rl.replay = 0"
         )
-    drawn = [
-        draw_replay(int(ends[-1]), count=per_step, seed=seed, step=step)
-        for step in range(1, steps + 1)
-    ]
+    ends = np.cumsum([len(of_part) for of_part in spans])
+    total = int(ends[-1])
+    drawn = [draw_replay(total, count=per_step, seed=seed, step=i + 1) for i in range(steps)]
     wanted = np.unique(np.concatenate([*drawn, []]).astype(np.int64))
     read: dict[int, ReplayRow] = {}
     for part, of_part, end in zip(parts, spans, ends, strict=True):
@@ -62,8 +60,8 @@ def _sequence_spans(part: Path) -> Ints:
 
 
 def _sequences(part: Path, spans: Ints) -> Iterable[ReplayRow]:
-    """The tokens and labels of these sequences of a file."""
-    if len(spans) == 0:
+    """The tokens and labels of these sequences of a file; it is not read for none."""
+    if not len(spans):
         return
     frame = pl.read_parquet(part, columns=["input_ids", "labels"])
     for row, start, end in spans.tolist():
@@ -89,19 +87,20 @@ def check_replayed(replayed: Sequence[Sequence[ReplayRow]]) -> None:
 def replay_loss(model: Any, rows: Sequence[ReplayRow]) -> Tensor:
     """Mean cross-entropy, in nats, over the trained tokens of all rows: a scalar with gradients."""
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
     from dalign.kernels.token_logprobs import token_logprobs
 
-    width = max(len(ids) for ids, _ in rows)
+    def padded(lists: Iterable[Sequence[int]], filler: int) -> Tensor:
+        tensors = [torch.as_tensor(row) for row in lists]
+        return pad_sequence(tensors, batch_first=True, padding_value=filler).to(device)
+
     device = next(model.parameters()).device
-    ids_KT = torch.zeros(len(rows), width, dtype=torch.long)
-    labels_KT = torch.full((len(rows), width), IGNORED)
-    mask_KT = torch.zeros(len(rows), width, dtype=torch.long)
-    for k, (ids, labels) in enumerate(rows):
-        ids_KT[k, : len(ids)] = torch.as_tensor(ids)
-        labels_KT[k, : len(ids)] = torch.as_tensor(labels)
-        mask_KT[k, : len(ids)] = 1
-    output = model(input_ids=ids_KT.to(device), attention_mask=mask_KT.to(device), use_cache=False)
-    trained_KT = labels_KT[:, 1:].to(device) != IGNORED
-    logits_NV = output.logits[:, :-1][trained_KT]
-    return -token_logprobs(logits_NV, labels_KT[:, 1:].to(device)[trained_KT]).mean()
+    ids_KT = padded((ids for ids, _ in rows), 0)
+    labels_KT = padded((labels for _, labels in rows), IGNORED)
+    mask_KT = padded(([1] * len(ids) for ids, _ in rows), 0)
+    output = model(input_ids=ids_KT, attention_mask=mask_KT, use_cache=False)
+    targets_KT = labels_KT[:, 1:]
+    is_trained_KT = targets_KT != IGNORED
+    logits_NV = output.logits[:, :-1][is_trained_KT]
+    return -token_logprobs(logits_NV, targets_KT[is_trained_KT]).mean()

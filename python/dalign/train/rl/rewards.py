@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
@@ -20,8 +21,7 @@ from dalign.rows import AnswerToJudge, Prompt
 Judge = Callable[[Sequence[AnswerToJudge]], Sequence[float | None]]
 
 
-@dataclass(frozen=True)
-class RewardWeights:
+class RewardWeights(NamedTuple):
     """Weights of the parts: finite, not negative, not all 0."""
 
     judge: float = 1.0
@@ -66,53 +66,34 @@ class CompositeReward:
         self, judge: Judge, weights: RewardWeights, tags: Reasoning, *, opened: bool = False
     ) -> None:
         """judge: scores from 0 to 1, or None for what it could not judge. opened: see `parse`."""
-        parts = (weights.judge, weights.heuristic, weights.format)
-        if not all(math.isfinite(weight) and weight >= 0 for weight in parts) or sum(parts) == 0:
+        if not all(math.isfinite(part) and part >= 0 for part in weights) or sum(weights) == 0:
             raise InputError(
-                f"the reward's weights {parts} pay for nothing; set rl.judge_weight or another "
-                "above 0"
+                f"the reward's weights {tuple(weights)} pay for nothing; set rl.judge_weight or "
+                "another above 0"
             )
-        self.judge = judge
-        self.weights = weights
-        self.tags = tags
-        self.opened = opened
+        self.judge, self.weights, self.tags, self.opened = judge, weights, tags, opened
 
     def __call__(
         self, prompts: Sequence[Prompt], texts: Sequence[str], truncated: Sequence[bool]
     ) -> list[Reward]:
         """The reward of each completion text of the prompt beside it."""
-        parsed = parse(
-            pl.Series(texts, dtype=pl.String),
-            pl.Series(truncated, dtype=pl.Boolean),
-            self.tags,
-            opened=self.opened,
-        )
-        forms = [
-            (status, reasoning, answer) if status == "ok" else (status, "", "")
-            for status, reasoning, answer in parsed.select(
-                "status", "reasoning", "answer"
-            ).iter_rows()
-        ]
+        columns = pl.Series(texts, dtype=pl.String), pl.Series(truncated, dtype=pl.Boolean)
+        parsed = parse(*columns, self.tags, opened=self.opened)
+        forms = parsed.select("status", "reasoning", "answer").rows()
         scores = self._scores(prompts, forms)
-        return [
-            self._reward(p, form, score)
-            for p, form, score in zip(prompts, forms, scores, strict=True)
-        ]
+        return [self._reward(*row) for row in zip(prompts, forms, scores, strict=True)]
 
     def _scores(
         self, prompts: Sequence[Prompt], forms: Sequence[tuple[str, str, str]]
     ) -> list[float | None]:
-        keys = [
-            (p.id, answer) if status == "ok" else None
-            for p, (status, _, answer) in zip(prompts, forms, strict=True)
-        ]
         if self.weights.judge == 0:
-            return [None] * len(keys)
-        questions = {
-            key: AnswerToJudge(p.id, p.category, p.messages, key[1])
-            for p, key in zip(prompts, keys, strict=True)
-            if key is not None
+            return [None] * len(forms)
+        answers = {
+            i: AnswerToJudge(prompt.id, prompt.category, prompt.messages, answer)
+            for i, (prompt, (status, _, answer)) in enumerate(zip(prompts, forms, strict=True))
+            if status == "ok"
         }
+        questions = {(a.prompt_id, a.answer): a for a in answers.values()}
         given = list(self.judge(list(questions.values()))) if questions else []
         if len(given) != len(questions):
             raise InputError(
@@ -126,7 +107,8 @@ class CompositeReward:
                     f"the judge scored an answer to prompt {prompt_id} with {score}; scale its "
                     "scores to 0…1"
                 )
-        return [None if key is None else scores[key] for key in keys]
+        of_each = {i: scores[a.prompt_id, a.answer] for i, a in answers.items()}
+        return [of_each.get(i) for i in range(len(forms))]
 
     def _reward(self, prompt: Prompt, form: tuple[str, str, str], score: float | None) -> Reward:
         status, reasoning, answer = form
@@ -137,9 +119,7 @@ class CompositeReward:
         if complete is not None:
             parts.append((self.weights.heuristic, complete))
         used = [(weight, part) for weight, part in parts if weight > 0]
-        if not used or any(part is None for _, part in used):
-            return Reward(status, reasoning, answer, score, complete, None)
-        value = sum(weight * (part or 0.0) for weight, part in used) / sum(
-            weight for weight, _ in used
-        )
+        known = [weight * part for weight, part in used if part is not None]
+        is_whole = used and len(known) == len(used)
+        value = sum(known) / sum(weight for weight, _ in used) if is_whole else None
         return Reward(status, reasoning, answer, score, complete, value)

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from datasets import Dataset
-from transformers import PreTrainedModel
 from trl.trainer.grpo_config import GRPOConfig
 
 from dalign.errors import InputError
+from dalign.models.checkpoint import load_model, load_tokenizer
 from dalign.rows import Prompt, messages_json
 from dalign.store.whole_files import digest
 from dalign.train import session
@@ -19,25 +19,22 @@ from dalign.train.rl.losses import loss_named
 from dalign.train.rl.replay import check_replayed
 from dalign.train.rl.rewards import CompositeReward
 from dalign.train.rl.trainer import RolloutTrainer
-from dalign.train.session import Training, common_arguments, model_of, one_device, tokenizer_of
 
 
 def run(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResult:
     """See `dalign.train.run.train_rl`."""
     check_job(job)
+    prompts = [[_prompt_identity(prompt) for prompt in of_step] for of_step in job.prompts]
     identity = {
         "kind": "rl",
-        "prompts": digest(
-            [[_prompt_identity(prompt) for prompt in of_step] for of_step in job.prompts]
-        ),
+        "prompts": digest(prompts),
         "replayed": digest(job.replayed),
         "settings": job.settings.model_dump(mode="json"),
         "loss": job.loss,
         # What the judge is, is the caller's to know.
-        "weights": [reward.weights.judge, reward.weights.heuristic, reward.weights.format],
+        "weights": list(reward.weights),
     }
-    trainer = partial(rl_trainer, job, reward)
-    return session.run(Training(job, identity, trainer, trained, job.keeper), on_step)
+    return session.run(job, identity, partial(rl_trainer, job, reward), on_step, job.keeper)
 
 
 def check_job(job: RlJob) -> None:
@@ -62,19 +59,14 @@ def _prompt_identity(prompt: Prompt) -> Sequence[Any]:
     return prompt.id, prompt.category, messages_json(prompt.messages), prompt.required_sections
 
 
-def trained(trainer: RolloutTrainer) -> PreTrainedModel:
-    """The trained model."""
-    model: PreTrainedModel = trainer.accelerator.unwrap_model(trainer.model)
-    return model
-
-
 def rl_trainer(job: RlJob, reward: CompositeReward) -> RolloutTrainer:
     """The trainer of a job."""
     settings = job.settings
     # A GPU holds one group's activations at a time; on a CPU one pass over all of them is quicker.
     passes = 1 if job.device == "cpu" else settings.prompts_per_step
-    arguments = GRPOConfig(
-        **common_arguments(job),
+    arguments = session.arguments_of(
+        GRPOConfig,
+        job,
         max_steps=settings.steps,
         per_device_train_batch_size=settings.prompts_per_step * settings.group_size // passes,
         gradient_accumulation_steps=passes,
@@ -90,18 +82,15 @@ def rl_trainer(job: RlJob, reward: CompositeReward) -> RolloutTrainer:
         max_grad_norm=settings.max_grad_norm,
         save_steps=settings.save_steps,
     )
-    one_device(arguments)
-    prompts = [prompt for of_step in job.prompts for prompt in of_step]
+    count = settings.steps * settings.prompts_per_step
     return RolloutTrainer(
         job=job,
         reward=reward,
-        model=model_of(job, "float32"),
+        model=load_model(job.start, "float32", job.device, job.trust_remote_code),
         args=arguments,
         # TRL asks for a prompt; ours are taken by their position, messages and all.
-        train_dataset=Dataset.from_list(
-            [{"prompt": prompt.id, "position": i} for i, prompt in enumerate(prompts)]
-        ),
-        processing_class=tokenizer_of(job),
+        train_dataset=Dataset.from_dict({"prompt": [""] * count, "position": range(count)}),
+        processing_class=load_tokenizer(job.start, job.trust_remote_code),
         reward_funcs=reward_of_trl,
     )
 

@@ -7,8 +7,8 @@ V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, cast
+from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,22 +21,22 @@ from dalign.models.engines.local import LocalEngine
 from dalign.models.protocol import Reply, Sampling
 from dalign.rows import Prompt, row_seed
 from dalign.train.job import RlJob, Rollout, StepRow
-from dalign.train.ranks import from_each, on_first
+from dalign.train.ranks import on_first
 from dalign.train.rl.losses import Policy, loss_named, token_mean
 from dalign.train.rl.replay import replay_loss
 from dalign.train.rl.rewards import CompositeReward, Reward
-from dalign.train.rl.rollouts import equal_groups, step_figures
+from dalign.train.session import OwnTrainer
 
 
-class RolloutTrainer(GRPOTrainer):
+class RolloutTrainer(OwnTrainer, GRPOTrainer):
     """TRL's loop, advantages and checkpoints; our rollouts, reward, log-probabilities and loss."""
 
     def __init__(self, *, job: RlJob, reward: CompositeReward, **arguments: Any) -> None:
         """The rest is TRL's."""
         super().__init__(**arguments)
-        self.job = job
-        self.reward = reward
-        self.loss = loss_named(job.loss)
+        # The learning rate rises in a line, then stays.
+        self.warmup_steps, self.final_rate = job.settings.warmup_steps, 1.0
+        self.job, self.reward, self.loss = job, reward, loss_named(job.loss)
         self.prompts = [prompt for of_step in job.prompts for prompt in of_step]
         self.engine = LocalEngine(
             self.accelerator.unwrap_model(self.model),
@@ -53,16 +53,6 @@ class RolloutTrainer(GRPOTrainer):
         self.replies: list[Reply] = []
         self.rewards: list[Reward] = []
 
-    def create_scheduler(
-        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
-    ) -> torch.optim.lr_scheduler.LRScheduler:
-        """The learning rate over the steps: up in a line, then constant."""
-        factor = partial(rate_factor, warmup=self.job.settings.warmup_steps)
-        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer or cast(torch.optim.Optimizer, self.optimizer), factor
-        )
-        return self.lr_scheduler
-
     @property
     def step(self) -> int:
         """The step being made, counted from 1."""
@@ -70,18 +60,13 @@ class RolloutTrainer(GRPOTrainer):
 
     def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
         """The prompts' tokens and those of a completion each, in the form that TRL goes on with."""
-        offset = self.accelerator.process_index * len(prompts)
-        seeds = [
-            row_seed(self.job.seed, "rollout", str(self.step), str(offset + row))
-            for row in range(len(prompts))
-        ]
+        rows = range(len(prompts))
+        seeds = [row_seed(self.job.seed, "rollout", str(self.step), str(row)) for row in rows]
         prompt_ids = self.engine.prompt_ids([prompt.messages for prompt in self.sources])
         decoded = decode(self.engine.model, prompt_ids, seeds, self.sampling, self.engine.end_ids)
-        completion_ids = [d.ids if d.end is None else [*d.ids, d.end] for d in decoded]
-        sources = [prompt.id for prompt in self.sources]
-        self.replies = self.engine.replies(sources, decoded)
+        self.replies = self.engine.replies([prompt.id for prompt in self.sources], decoded)
         texts = [reply.text for reply in self.replies]
-        return prompt_ids, completion_ids, None, texts, None, {}, None, []
+        return prompt_ids, [d.written for d in decoded], None, texts, None, {}, None, []
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """A step's completions, paid and ready for the update."""
@@ -106,19 +91,12 @@ class RolloutTrainer(GRPOTrainer):
         truncated = [reply.finish != "stop" for reply in self.replies]
         self.rewards = self.reward(self.sources, completions, truncated)
         values = [float("nan") if reward.value is None else reward.value for reward in self.rewards]
-        rewards_B = torch.tensor(values, dtype=torch.float32, device=self.accelerator.device)
-        gathered: Tensor = self.accelerator.gather(rewards_B[:, None])
-        return gathered
+        return torch.tensor(values, dtype=torch.float32, device=self.accelerator.device)[:, None]
 
     def _report(self, advantages: Sequence[float]) -> None:
         """Takes down the step's figures and hands its rollouts on."""
-        made = zip(self.sources, self.replies, self.rewards, advantages, strict=True)
-        rollouts = from_each(
-            [
-                Rollout(prompt.id, reply.text, reply.tokens, reward, advantage)
-                for prompt, reply, reward, advantage in made
-            ]
-        )
+        made = zip(self.replies, self.rewards, advantages, strict=True)
+        rollouts = [Rollout(r.id, r.text, r.tokens, reward, paid) for r, reward, paid in made]
         self.figures = step_figures(rollouts, self.job.settings.group_size)
         on_first(lambda: self.job.keeper.rollouts(self.step, rollouts))
 
@@ -148,21 +126,24 @@ class RolloutTrainer(GRPOTrainer):
             )
         logits_NV = output.logits[:, -logits_to_keep - 1 : -1][scored_BC]
         logps_N = token_logprobs(logits_NV, targets_N, self.temperature)
-        logps_BC = logps_N.new_zeros(scored_BC.shape).masked_scatter(scored_BC, logps_N)
+        zeros_BC = logps_N.detach().new_zeros(scored_BC.shape)
+        logps_BC = zeros_BC.masked_scatter(scored_BC, logps_N)
         if not compute_entropy:
             return logps_BC, None, None
         with torch.no_grad():
             _, entropy_N = token_logprobs_and_entropy(logits_NV, targets_N, self.temperature)
-        entropy_BC = (
-            logps_BC.detach().new_zeros(scored_BC.shape).masked_scatter(scored_BC, entropy_N)
-        )
-        return logps_BC, entropy_BC, None
+        return logps_BC, zeros_BC.masked_scatter(scored_BC, entropy_N), None
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         """A pass's policy loss, and once a step the replay's."""
-        loss = self._policy_loss(model, inputs)
-        replayed = self._replay_loss(model)
-        return loss if replayed is None else loss + self.job.settings.replay * replayed
+        loss, replay = self._policy_loss(model, inputs), self.job.settings.replay
+        is_first_pass = self._step % self.args.gradient_accumulation_steps == 0
+        if not (replay and self.job.replayed and is_first_pass):
+            return loss
+        with self.accelerator.autocast():
+            replayed = replay_loss(model, self.job.replayed[self.step - 1])
+        self.figures["replay_loss"] = replayed.item()
+        return loss + replay * replayed
 
     def _policy_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         # The divergence moves rows without an advantage too.
@@ -193,27 +174,11 @@ class RolloutTrainer(GRPOTrainer):
             self._metrics["train"]["kl"].append(of_policy.kl)
         return of_policy.loss / self.current_gradient_accumulation_steps
 
-    def _replay_loss(self, model: Any) -> Tensor | None:
-        """The loss on the step's replayed rows in its first pass; None in others and without any."""
-        settings = self.job.settings
-        is_first_pass = self._step % self.args.gradient_accumulation_steps == 0
-        if settings.replay == 0 or not self.job.replayed or not is_first_pass:
-            return None
-        with self.accelerator.autocast():
-            replayed = replay_loss(model, self.job.replayed[self.step - 1])
-        self.figures["replay_loss"] = replayed.item()
-        return replayed
-
     def step_row(self, state: TrainerState, logs: dict[str, float]) -> StepRow:
         """A step's row of the curve."""
         kl = {"kl": logs["kl"]} if self.beta != 0.0 else {}
         trained = {key: logs[key] for key in ("loss", "learning_rate", "grad_norm", "entropy")}
         return {"step": state.global_step} | self.figures | trained | kl
-
-
-def rate_factor(step: int, *, warmup: int) -> float:
-    """The share of the full learning rate at a step, counted from 0; no step is spent at 0."""
-    return min(1.0, (step + 1) / (warmup + 1))
 
 
 def rows_that_move(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -225,11 +190,8 @@ def rows_that_move(inputs: dict[str, Any]) -> dict[str, Any]:
     kept_B = inputs["advantages"] != 0
     if not bool(kept_B.any()):
         kept_B[0] = True
-    rows = {
-        name: value[kept_B]
-        for name, value in inputs.items()
-        if torch.is_tensor(value) and value.dim() > 0
-    }
+    tensors = {name: value for name, value in inputs.items() if torch.is_tensor(value)}
+    rows = {name: value[kept_B] for name, value in tensors.items() if value.dim() > 0}
     # Prompts are padded on the left, completions on the right.
     prompt_width = int(rows["prompt_mask"].sum(dim=1).max())
     completion_width = int(rows["completion_mask"].sum(dim=1).max())
@@ -238,3 +200,30 @@ def rows_that_move(inputs: dict[str, Any]) -> dict[str, Any]:
     for name in ("completion_ids", "completion_mask"):
         rows[name] = rows[name][:, :completion_width]
     return inputs | rows
+
+
+def equal_groups(rewards: Sequence[Reward], group_size: int) -> list[int]:
+    """The positions of the completions whose groups' rewards, where there are any, are equal."""
+    values = [reward.value for reward in rewards]
+    return [
+        position
+        for start in range(0, len(values), group_size)
+        if len(set(values[start : start + group_size]) - {None}) < 2
+        for position in range(start, start + group_size)
+    ]
+
+
+def step_figures(rollouts: Sequence[Rollout], group_size: int) -> dict[str, float | None]:
+    """What a step's rollouts come to; see `dalign.train.run.train_rl`."""
+    rewards = [rollout.reward for rollout in rollouts]
+    values = [reward.value for reward in rewards if reward.value is not None]
+    answers = [reward for reward in rewards if reward.status == "ok"]
+    moves = [rollout.advantage != 0 for rollout in rollouts]
+    groups = [moves[start : start + group_size] for start in range(0, len(moves), group_size)]
+    return {
+        "reward": fmean(values) if values else None,
+        "judged": fmean(reward.judge is not None for reward in answers) if answers else None,
+        "malformed": 1.0 - len(answers) / len(rewards),
+        "completion_tokens": fmean(rollout.tokens for rollout in rollouts),
+        "advantage_groups": fmean(any(group) for group in groups),
+    }
