@@ -63,12 +63,12 @@ def deduplicate_rows(source: Path, _rows: int) -> Callable[[], object]:
 
 def filter_call(source: Path, *, deduplicate: bool) -> Callable[[], object]:
     from dalign.files.sift import FileJob
-    from dalign.filter.file import Fields, Form, Wanted, filter_file
+    from dalign.pipeline.filter_file import Wanted, filter_file
 
     # Half of it is for hashes.
     job = FileJob("filter", source, source.with_name("kept.jsonl"), 2 * HASHES_MIB, force=True)
-    form = Form(min_chars=1, max_chars=5_000)
-    return lambda: filter_file(job, Fields(), form, Wanted(), dedup=deduplicate)
+    wanted = Wanted(min_chars=1, max_chars=5_000, dedup=deduplicate)
+    return lambda: filter_file(job, wanted)
 
 
 def pack_rows(_source: Path, rows: int) -> Callable[[], object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 # The name in a quota file for every category or clause that has no quota of its own.
 OTHERS = "*"
-_KEYS = ("min", "max", "weight")
+_PARTS = ("categories", "clauses")
 
 
 @dataclass(frozen=True)
@@ -46,22 +47,12 @@ class Draw:
     rarest: bool = False
     seed: int = 0
 
-    @property
-    def fields(self) -> list[str]:
-        """The fields that are looked at."""
-        return [name for name in (self.category_field, self.clause_field) if name is not None]
 
+def draw_rows(batches: Iterable[Batch], draw: Draw) -> tuple[NDArray[np.uint64], pl.DataFrame]:
+    """Goes through the rows once: the numbers of those that are kept, rising, and how each stratum does.
 
-@dataclass(frozen=True)
-class Drawn:
-    """The numbers of the kept rows, rising; `strata`: category, clause, seen, kept, minimum, short."""
-
-    kept: NDArray[np.uint64]
-    strata: pl.DataFrame
-
-
-def draw_rows(batches: Iterable[Batch], draw: Draw) -> Drawn:
-    """Goes through the rows once, and decides which are kept."""
+    Columns of the strata: category, clause, seen, kept, minimum, short.
+    """
     with refusals("quota"):
         balancer = _core.Balancer(
             draw.total, _named(draw.categories), _named(draw.clauses), draw.rarest, draw.seed
@@ -80,31 +71,21 @@ def draw_rows(batches: Iterable[Batch], draw: Draw) -> Drawn:
         # A category has a quota of its own beside its clauses'.
         short = pl.DataFrame(by_category).filter("short")
         counts = pl.concat([counts, short])
-    return Drawn(kept, counts)
+    return kept, counts
 
 
-class KeepDrawn:
-    """Keeps the rows that were drawn; the others are `surplus`."""
+def keep_drawn(drawn: NDArray[np.uint64], fields: Sequence[str], batch: Batch) -> Decision:
+    """The decision to keep the rows that were drawn; the others are `surplus`."""
+    import numpy as np
 
-    def __init__(self, drawn: Drawn, draw: Draw) -> None:
-        self._kept = drawn.kept
-        self._fields = draw.fields
-
-    def __call__(self, batch: Batch) -> Decision:
-        """The decision on a batch."""
-        import numpy as np
-
-        first = np.uint64(batch.first_row)
-        ends = np.searchsorted(self._kept, [first, first + np.uint64(batch.rows)])
-        keep = np.zeros(batch.rows, dtype=bool)
-        keep[(self._kept[ends[0] : ends[1]] - first).astype(np.int64)] = True
-        strata = zip(*(batch.objects(name) for name in self._fields), strict=True)
-        told = [
-            (None, None) if kept else ("surplus", " / ".join(map(_word, stratum)))
-            for kept, stratum in zip(keep.tolist(), strata, strict=True)
-        ]
-        reasons, details = zip(*told, strict=True)
-        return Decision.of(pl.Series(reasons, dtype=pl.String), pl.Series(details, dtype=pl.String))
+    ends = np.array([batch.first_row, batch.first_row + batch.rows], dtype=np.uint64)
+    kept = set(drawn[slice(*np.searchsorted(drawn, ends))].tolist())
+    strata = zip(*(batch.objects(name) for name in fields), strict=True)
+    told = [
+        None if row in kept else " / ".join(map(_word, stratum))
+        for row, stratum in enumerate(strata, batch.first_row)
+    ]
+    return Decision.because("surplus", pl.Series(told, dtype=pl.String))
 
 
 def _word(label: object) -> str:
@@ -118,8 +99,8 @@ def _named(quotas: Mapping[str, Quota]) -> list[tuple[str | None, int, int | Non
     ]
 
 
-def read_quotas(path: Path) -> dict[str, Any]:
-    """`total`, `categories` and `clauses` of a quota file, as far as it has them.
+def read_quotas(path: Path) -> tuple[int | None, dict[str, dict[str, Quota]]]:
+    """The total of a quota file, if it has one, and its quotas of `categories` and `clauses`.
 
     The file: {"total": 5000, "categories": {"*": {"max": 800}, "violence": {"min": 300, "weight": 2}}, "clauses": {…}}.
     """
@@ -129,88 +110,86 @@ def read_quotas(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: {error.strerror}; name a JSON file with quotas") from error
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})") from error
-    known = ("total", "categories", "clauses")
+    known = ("total", *_PARTS)
     if not isinstance(value, dict):
         raise InputError(f"{path}: must be a JSON object with {', '.join(known)}")
-    for key in value:
-        if key not in known:
-            raise InputError(f"{path}: unknown key {key!r}; {did_you_mean(key, known)}")
-    found: dict[str, Any] = {}
-    for part in known[1:]:
+    _only_keys(value, known, path, "")
+    found: dict[str, dict[str, Quota]] = {}
+    for part in _PARTS:
         quotas = value.get(part, {})
         if not isinstance(quotas, dict):
             raise InputError(f'{path}: {part} must be an object such as {{"name": {{"max": 100}}}}')
-        found[part] = {name: _quota(path, part, name, quota) for name, quota in quotas.items()}
-    total = value.get("total")
-    if total is not None:
-        found["total"] = _whole(path, "total", total)
-    return found
+        found[part] = {name: _quota(path, f"{part}.{name}", each) for name, each in quotas.items()}
+    return _whole(path, "total", value.get("total")), found
 
 
-def _quota(path: Path, part: str, name: str, value: object) -> Quota:
-    where = f"{part}.{name}"
+def _only_keys(value: Mapping[str, Any], known: Sequence[str], path: Path, where: str) -> None:
+    for key in value:
+        if key not in known:
+            raise InputError(f"{path}: unknown key {key!r}{where}; {did_you_mean(key, known)}")
+
+
+def _quota(path: Path, where: str, value: object) -> Quota:
     if not isinstance(value, dict):
         raise InputError(f'{path}: {where} must be an object such as {{"max": 100}}')
-    for key in value:
-        if key not in _KEYS:
-            raise InputError(f"{path}: unknown key {key!r} in {where}; {did_you_mean(key, _KEYS)}")
+    _only_keys(value, ("min", "max", "weight"), path, f" in {where}")
     weight = value.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise InputError(f"{path}: {where}.weight is {weight!r}, not a number")
-    minimum = _whole(path, f"{where}.min", value.get("min", 0))
-    maximum = None if "max" not in value else _whole(path, f"{where}.max", value["max"])
-    return Quota(minimum, maximum, weight)
+    minimum, maximum = (_whole(path, f"{where}.{key}", value.get(key)) for key in ("min", "max"))
+    return Quota(minimum or 0, maximum, weight)
 
 
-def _whole(path: Path, where: str, value: object) -> int:
+def _whole(path: Path, where: str, value: object) -> int | None:
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InputError(f"{path}: {where} is {value!r}, not a whole number from 0 on")
     return value
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How many rows are wanted: of each stratum that has no quota of its own, in all, and by a file of quotas."""
-
-    each: Quota = Quota()
-    total: int | None = None
-    quotas: Path | None = None
-
-
 def wanted_draw(
-    by: Sequence[str], fields: Mapping[str, str], limits: Limits, *, rarest: bool, seed: int
+    by: Sequence[str] | None,
+    fields: Mapping[str, str],
+    each: Quota,
+    total: int | None,
+    quota_file: Path | None,
+    *,
+    rarest: bool,
+    seed: int,
 ) -> Draw:
-    """The draw by `category`, `clause` or both. fields: what rows call these. Raises InputError where nothing limits it."""
+    """The draw by `category`, `clause` or, unless given, both. Raises InputError where nothing limits it.
+
+    fields: what rows call these. each: of each stratum that has no quota of its own. total: goes before the file's.
+    """
+    by = by or list(fields)
     for name in by:
         if name not in fields:
             raise InputError(f"--by {name}: {did_you_mean(name, fields)}")
-    total = limits.total
-    quotas: dict[str, dict[str, Quota]] = {"categories": {}, "clauses": {}}
-    if limits.quotas is not None:
-        found = read_quotas(limits.quotas)
-        total = found.pop("total", None) if total is None else total
-        quotas |= found
-    if limits.each != Quota():
-        finest = "clauses" if "clause" in by else "categories"
-        quotas[finest].setdefault(OTHERS, limits.each)
+    quotas: dict[str, dict[str, Quota]] = {part: {} for part in _PARTS}
+    if quota_file is not None:
+        in_all, quotas = read_quotas(quota_file)
+        total = in_all if total is None else total
+    if each != Quota():
+        quotas["clauses" if "clause" in by else "categories"].setdefault(OTHERS, each)
     if total is None and not any(quotas.values()):
         raise InputError("nothing to balance by: give --max, --total or --quota")
-    category, clause = (fields[name] if name in by else None for name in ("category", "clause"))
+    category, clause = (fields[name] if name in by else None for name in fields)
     return Draw(category, clause, total, quotas["categories"], quotas["clauses"], rarest, seed)
 
 
 def balance_file(job: FileJob, draw: Draw) -> tuple[Counts, list[dict[str, Any]]]:
-    """Keeps the rows that are drawn; with the strata, as `Drawn` has them, and a warning of each that is short."""
+    """Keeps the rows that are drawn; with the strata, as `draw_rows` has them, and a warning of each that is short."""
     source = job.open()
-    texts = [name for name in (draw.category_field,) if name is not None]
-    others = [name for name in (draw.clause_field,) if name is not None]
-    drawn = draw_rows(look_through(source, texts, others, job.progress, "count"), draw)
-    counts = job.sift(source, texts, KeepDrawn(drawn, draw))
-    strata = drawn.strata.to_dicts()
+    texts, others = (
+        [] if name is None else [name] for name in (draw.category_field, draw.clause_field)
+    )
+    drawn, counted = draw_rows(look_through(source, texts, others, job.progress, "count"), draw)
+    counts = job.sift(source, texts, partial(keep_drawn, drawn, [*texts, *others]))
+    strata = counted.to_dicts()
     for stratum in strata:
         if stratum["short"]:
             name = " / ".join(s for s in (stratum["category"], stratum["clause"]) if s is not None)
-            job.progress.say(
-                f"warning: {name} has {stratum['kept']} of at least {stratum['minimum']} rows"
-            )
+            told = f"{name} has {stratum['kept']} of at least {stratum['minimum']} rows"
+            job.progress.say(f"warning: {told}")
     return counts, strata

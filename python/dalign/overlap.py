@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 
 import polars as pl
@@ -41,46 +42,30 @@ class SharedWords:
         )
 
 
-class ContaminationCheck:
-    """Drops rows of which a text shares words in a row with an evaluation text.
-
-    places: where each evaluation text stands.
-    """
-
-    def __init__(
-        self, evaluation: SharedWords, places: Sequence[str], text_fields: Sequence[str]
-    ) -> None:
-        self._evaluation = evaluation
-        self._places = pl.Series(places, dtype=pl.String)
-        self._text_fields = text_fields
-
-    def __call__(self, batch: Batch) -> Decision:
-        """The decision on a batch: `contaminated`, with the words shared and the evaluation row."""
-        decision = Decision.keep_all(batch.rows)
-        for name in self._text_fields:
-            decision = decision.then(self._field(batch.texts(name)))
-        return decision
-
-    def _field(self, texts: pl.Series) -> Decision:
-        found = self._evaluation.of(texts)
-        places = self._places.gather(found["reference"].fill_null(0))
-        told = found.with_columns(place=places).select(
-            pl.when(pl.col("reference").is_not_null()).then(pl.format("{}: {}", "place", "run"))
-        )
-        return Decision.because("contaminated", told.to_series())
-
-
 def decontaminate_file(
     job: FileJob, against: Sequence[Path], text_fields: Sequence[str], eval_field: str, ngram: int
 ) -> tuple[Counts, int]:
     """Drops the rows that share `ngram` words in a row with an evaluation file; with the number of evaluation rows."""
     source = job.open()
-    texts, places = [], []
+    texts, places = list[pl.Series](), list[str]()
     for path in against:
         rows = open_rows(path, job.memory_mib)
         for batch in look_through(rows, [eval_field], [], job.progress, path.name):
             texts.append(batch.texts(eval_field))
-            where = batch.places()
-            places += [where(row) for row in range(batch.rows)]
-    check = ContaminationCheck(SharedWords(pl.concat(texts), ngram), places, text_fields)
+            places += map(batch.place, range(batch.rows))
+    evaluation = SharedWords(pl.concat(texts), ngram)
+    place = pl.Series("place", places, dtype=pl.String)
+
+    def contaminated(texts: pl.Series) -> Decision:
+        found = evaluation.of(texts)
+        told = found.with_columns(place.gather(found["reference"].fill_null(0)))
+        detail = pl.when(pl.col("reference").is_not_null()).then(
+            pl.format("{}: {}", "place", "run")
+        )
+        return Decision.because("contaminated", told.select(detail).to_series())
+
+    def check(batch: Batch) -> Decision:
+        fields = (contaminated(batch.texts(name)) for name in text_fields)
+        return reduce(Decision.then, fields)
+
     return job.sift(source, text_fields, check), len(places)

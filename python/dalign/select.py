@@ -247,9 +247,8 @@ def _beyond(per_prompt: int) -> pl.Expr:
 def _even_draw(rows: pl.DataFrame, limit: int, seed: int, drops: _Drops) -> pl.DataFrame:
     """So many of the rows, spread evenly over the categories, by lot within each."""
     rows = rows.sort("row").cast({"category": pl.String})
-    kept = draw_rows(
-        [FrameBatch(rows, 0, "")], Draw("category", None, limit, seed=seed % 2**64)
-    ).kept
+    draw = Draw("category", None, limit, seed=seed % 2**64)
+    kept, _ = draw_rows([FrameBatch(rows, 0, "")], draw)
     is_drawn = pl.int_range(pl.len()).is_in(pl.Series(kept).implode())
     surplus = pl.when(~is_drawn).then(pl.lit(f"more than {limit} examples"))
     return drops.take(rows, surplus, "surplus")

@@ -42,11 +42,11 @@ def well_formed(completion: str) -> bool:
 def dalign(inputs: Path, out: Path, _seed: int) -> Work:
     """What `dalign data filter` runs: rows read, looked at and written batch by batch."""
     from dalign.files.sift import FileJob
-    from dalign.filter.file import Fields, Form, Wanted, filter_file
+    from dalign.pipeline.filter_file import Wanted, filter_file
 
     job = FileJob("filter", inputs / FILE, out / KEPT, MEMORY_MIB, force=True)
-    form = Form((OPEN, CLOSE), min_chars=SHORTEST, max_chars=LONGEST)
-    return Work(lambda: filter_file(job, Fields(), form, Wanted(), dedup=True), lambda _: None)
+    wanted = Wanted(tags=(OPEN, CLOSE), min_chars=SHORTEST, max_chars=LONGEST)
+    return Work(lambda: filter_file(job, wanted), lambda _: None)
 
 
 def by_lines(inputs: Path, out: Path, completion_of: Callable[[bytes], str]) -> Work:

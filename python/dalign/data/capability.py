@@ -6,17 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dalign import _core
-from dalign.data.jsonl import (
-    RowError,
-    messages_field,
-    only_keys,
-    rows_of,
-    text_field,
-    turns,
-)
+from dalign.data.jsonl import RowError, messages_field, only_keys, rows_of, text_field, turns
 from dalign.rows import CapabilityRow, messages_json
-
-_KEYS = ("id", "messages", "category")
 
 
 def capability_rows(path: Path) -> Iterator[CapabilityRow]:
@@ -28,24 +19,21 @@ def capability_rows(path: Path) -> Iterator[CapabilityRow]:
 
 
 def _row(row: Mapping[str, object]) -> CapabilityRow:
-    only_keys(row, _KEYS, "the row")
+    only_keys(row, ("id", "messages", "category"), "the row")
     given_id = text_field(row, "id", "id")
     text_field(row, "category", "category")
     messages = messages_field(row)
     for number, message in enumerate(messages[:-1]):
         if "reasoning" in message:
-            raise RowError(
-                f"messages[{number}] has reasoning; only the last turn, which is trained on, can have it"
-            )
+            way_out = "only the last turn, which is trained on, can have it"
+            raise RowError(f"messages[{number}] has reasoning; {way_out}")
     last = messages[-1]
     if last["role"] != "assistant":
-        raise RowError(
-            f"the last message is of the role {last['role']!r}; a capability row ends on the assistant's turn"
-        )
+        way_out = "a capability row ends on the assistant's turn"
+        raise RowError(f"the last message is of the role {last['role']!r}; {way_out}")
     if len(messages) < 2 or messages[-2]["role"] not in ("user", "tool"):
-        raise RowError(
-            "no user turn stands before the last message; write what the assistant's turn answers"
-        )
+        way_out = "write what the assistant's turn answers"
+        raise RowError(f"no user turn stands before the last message; {way_out}")
     reasoning = text_field(last, "reasoning", f"messages[{len(messages) - 1}].reasoning")
     conversation = turns(messages[:-1])
     answer = str(last["content"])

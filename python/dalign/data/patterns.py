@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dalign.data.adapters.prompts import PATTERN_MARK
-from dalign.errors import InputError, did_you_mean
+from dalign.data.jsonl import RowError
+from dalign.errors import did_you_mean
 from dalign.spec.types import RULINGS
 
 # A clause id as the default generation template asks for it: category.KEY, its key with a digit.
 _CITATION = r"\b(?P<category>[a-z0-9][a-z0-9_-]*)\.(?P<clause>[A-Za-z]*[0-9][A-Za-z0-9_-]*)"
-_GROUPS = ("category", "clause")
 
 
 @dataclass(frozen=True)
@@ -69,93 +69,72 @@ def read_patterns(path: Path) -> Patterns:
 
     Raises InputError, which names the entry, its value and the way out.
     """
-    values = _toml(path)
-    _only_keys(path, "", values, ("answer", "retrieval"))
+    try:
+        return _patterns(_toml(path))
+    except RowError as error:
+        raise error.at(path) from error
+
+
+def _patterns(values: Mapping[str, object]) -> Patterns:
+    _only_keys("", values, ("answer", "retrieval"))
     entries = values.get("answer")
     if not isinstance(entries, list) or not entries:
-        raise InputError.in_file(
-            path, "has no [[answer]] entry; each needs a ruling and a pattern", kind="missing_key"
-        )
-    answers = tuple(_answer(path, f"answer {n}", entry) for n, entry in enumerate(entries, 1))
+        raise RowError("has no [[answer]] entry; each needs a ruling and a pattern", "missing_key")
+    answers = tuple(_answer(f"answer {n}", entry) for n, entry in enumerate(entries, 1))
     if "retrieval" not in values:
         return Patterns(answers)
     retrieval = values["retrieval"]
     if not isinstance(retrieval, dict):
-        raise InputError.in_file(
-            path, f"retrieval is not a table ({retrieval!r}); write [retrieval]", kind="wrong_type"
-        )
-    _only_keys(path, "retrieval: ", retrieval, ("pattern",))
-    pattern = _pattern(path, "retrieval", retrieval)
-    missing = [name for name in _GROUPS if name not in pattern.groupindex]
-    if missing:
-        raise InputError.in_file(
-            path,
-            f"retrieval: pattern {pattern.pattern!r} has no group {missing[0]!r}; write (?P<{missing[0]}>…) in it",
-            kind="pattern",
-        )
+        what = f"retrieval is not a table ({retrieval!r}); write [retrieval]"
+        raise RowError(what, "wrong_type")
+    _only_keys("retrieval: ", retrieval, ("pattern",))
+    pattern = _pattern("retrieval", retrieval)
+    for name in ("category", "clause"):
+        if name not in pattern.groupindex:
+            way_out = f"write (?P<{name}>…) in it"
+            what = f"retrieval: pattern {pattern.pattern!r} has no group {name!r}; {way_out}"
+            raise RowError(what, "pattern")
     return Patterns(answers, pattern)
 
 
 def _toml(path: Path) -> dict[str, object]:
     if not path.is_file():
-        raise InputError.in_file(
-            path, "no such file; give a TOML file with [[answer]] entries", kind="missing_file"
-        )
+        raise RowError("no such file; give a TOML file with [[answer]] entries", "missing_file")
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise InputError.in_file(
-            path, f"not UTF-8 (at byte {error.start}); save it as UTF-8", kind="encoding"
-        ) from error
+        what = f"not UTF-8 (at byte {error.start}); save it as UTF-8"
+        raise RowError(what, "encoding") from error
     except tomllib.TOMLDecodeError as error:
-        raise InputError.in_file(
-            path,
-            f"not TOML: {error}; patterns are easiest between single quotes, as in pattern = '^sorry'",
-            kind="syntax",
-        ) from error
+        way_out = "patterns are easiest between single quotes, as in pattern = '^sorry'"
+        raise RowError(f"not TOML: {error}; {way_out}", "syntax") from error
 
 
-def _only_keys(
-    path: Path, where: str, values: Mapping[str, object], known: tuple[str, ...]
-) -> None:
+def _only_keys(where: str, values: Mapping[str, object], known: Sequence[str]) -> None:
     for key in values:
         if key not in known:
-            raise InputError.in_file(
-                path, f"{where}unknown key {key!r}; {did_you_mean(key, known)}", kind="unknown_key"
-            )
+            raise RowError(f"{where}unknown key {key!r}; {did_you_mean(key, known)}", "unknown_key")
 
 
-def _answer(path: Path, where: str, entry: object) -> AnswerPattern:
+def _answer(where: str, entry: object) -> AnswerPattern:
     if not isinstance(entry, dict):
-        raise InputError.in_file(
-            path, f"{where} is not a table ({entry!r}); write [[answer]]", kind="wrong_type"
-        )
-    _only_keys(path, f"{where}: ", entry, ("ruling", "pattern", "adheres"))
+        raise RowError(f"{where} is not a table ({entry!r}); write [[answer]]", "wrong_type")
+    _only_keys(f"{where}: ", entry, ("ruling", "pattern", "adheres"))
     ruling, adheres = entry.get("ruling"), entry.get("adheres", True)
     if ruling not in RULINGS:
-        raise InputError.in_file(
-            path,
-            f"{where}: unknown ruling {ruling!r}; {did_you_mean(str(ruling), RULINGS)}",
-            kind="unknown_choice",
-        )
+        what = f"{where}: unknown ruling {ruling!r}; {did_you_mean(str(ruling), RULINGS)}"
+        raise RowError(what, "unknown_choice")
     if not isinstance(adheres, bool):
-        raise InputError.in_file(
-            path, f"{where}: adheres is {adheres!r}; write true or false", kind="wrong_type"
-        )
-    return AnswerPattern(str(ruling), _pattern(path, where, entry), adheres)
+        raise RowError(f"{where}: adheres is {adheres!r}; write true or false", "wrong_type")
+    return AnswerPattern(str(ruling), _pattern(where, entry), adheres)
 
 
-def _pattern(path: Path, where: str, entry: Mapping[str, object]) -> re.Pattern[str]:
+def _pattern(where: str, entry: Mapping[str, object]) -> re.Pattern[str]:
     text = entry.get("pattern")
     if not isinstance(text, str) or not text:
-        raise InputError.in_file(
-            path, f"{where}: pattern is {text!r}; write a regular expression", kind="pattern"
-        )
+        raise RowError(f"{where}: pattern is {text!r}; write a regular expression", "pattern")
     try:
         return re.compile(text)
     except re.error as error:
-        raise InputError.in_file(
-            path,
-            f"{where}: pattern {text!r} is not a regular expression: {error}; correct it",
-            kind="pattern",
-        ) from error
+        what = f"{where}: pattern {text!r} is not a regular expression: {error}; correct it"
+        raise RowError(what, "pattern") from error

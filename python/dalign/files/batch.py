@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,23 +21,33 @@ if TYPE_CHECKING:
 
 
 class Batch(ABC):
-    """Rows in input order. `first_row`: how many rows stand before them; `rows`: how many they are; `path`: whose."""
+    """Rows in input order. `first_row`: how many rows stand before them; `rows`: how many they are.
 
-    path: Path | None
+    source: their file, or what to call it in errors. has_lines: whether they are lines, which errors name;
+    lines: the number of each row, counted from 1.
+    """
+
+    source: Path | str
     first_row: int
     rows: int
+    lines: NDArray[np.uint64]
+    has_lines = False
 
     def place(self, row: int) -> str:
-        """Where a row of the batch stands: `file.jsonl:12`, counted from 1, or `table: row 12`, counted from 0."""
-        return self.places()(row)
+        """Where a row of the batch stands."""
+        return self.place_of(int(self.lines[row]))
+
+    def place_of(self, number: int) -> str:
+        """Where a row with that number stands: `file.jsonl:12`, counted from 1, or `table: row 12`, from 0."""
+        return f"{self.source}:{number}" if self.has_lines else f"{self.source}: row {number - 1}"
 
     @abstractmethod
-    def places(self) -> Callable[[int], str]:
-        """`place`, without the rows: to be kept when the batch has passed."""
+    def fields(self, row: int) -> Sequence[str]:
+        """The fields that a row has."""
 
     @abstractmethod
-    def line_numbers(self) -> NDArray[np.uint64]:
-        """The number of each row, counted from 1: its line, or its row in a table."""
+    def objects(self, field: str) -> Sequence[object]:
+        """The values of a field as Python objects; None where it is missing."""
 
     @abstractmethod
     def texts(self, field: str) -> pl.Series:
@@ -46,22 +57,22 @@ class Batch(ABC):
     def numbers(self, field: str) -> pl.Series:
         """The numbers of a field as floats. Raises InputError as `texts`."""
 
-    @abstractmethod
     def label_lists(self, field: str) -> tuple[pl.Series, NDArray[np.uint64]]:
         """The labels of each row, flat, and where each row's start: a text is one, null none, a list any number."""
+        import numpy as np
 
-    @abstractmethod
-    def has(self, field: str) -> bool:
-        """Whether the first row has the field."""
-
-    @abstractmethod
-    def objects(self, field: str) -> Sequence[object]:
-        """The values of a field as Python objects; None where it is missing."""
-
-    def line(self, row: int) -> int | None:
-        """The line that a row stands in, counted from 1; None where rows have none."""
-        del row
-        return None
+        # A line may lack the field, a table may not.
+        if not self.has_lines and field not in self.fields(0):
+            raise self.missing(0, field)
+        flat: list[str] = []
+        starts = [0]
+        for row, value in enumerate(self.objects(field)):
+            labels = value if isinstance(value, list) else [] if value is None else [value]
+            if not all(type(label) is str for label in labels):
+                raise self.wrong(row, field, value, "a text or a list of texts")
+            flat += map(str, labels)
+            starts.append(len(flat))
+        return pl.Series(field, flat, dtype=pl.String), np.array(starts, dtype=np.uint64)
 
     def refuse(
         self,
@@ -74,12 +85,18 @@ class Batch(ABC):
     ) -> InputError:
         """The error that a row is at fault for."""
         return InputError(
-            f"{self.place(row)}: {problem}", kind=kind, path=self.path, line=self.line(row),
-            row=self.first_row + row, key=field, value=value,
-        )  # fmt: skip
+            f"{self.place(row)}: {problem}",
+            kind=kind,
+            path=self.source if isinstance(self.source, Path) else None,
+            line=int(self.lines[row]) if self.has_lines else None,
+            row=self.first_row + row,
+            key=field,
+            value=value,
+        )
 
-    def missing(self, row: int, field: str, known: Sequence[str]) -> InputError:
+    def missing(self, row: int, field: str) -> InputError:
         """The error that a row lacks a field."""
+        known = self.fields(row)
         way_out = f"; {did_you_mean(field, known)}" if known else ""
         problem = f"has no field {field!r}{way_out}"
         return self.refuse(row, problem, kind="missing_field", field=field)
@@ -92,123 +109,83 @@ class Batch(ABC):
 
 
 class FrameBatch(Batch):
-    """Rows of a table. `source`: its file, or what to call it in errors."""
+    """Rows of a table."""
 
     def __init__(self, frame: pl.DataFrame, first_row: int, source: Path | str) -> None:
-        self.frame = frame
-        self.first_row = first_row
-        self.rows = frame.height
-        self.path = source if isinstance(source, Path) else None
-        self._source = source
-
-    def places(self) -> Callable[[int], str]:
-        """`place`, without the table."""
-        source, first = self._source, self.first_row
-        return lambda row: f"{source}: row {first + row}"
-
-    def line_numbers(self) -> NDArray[np.uint64]:
-        """The rows, counted from 1."""
         import numpy as np
 
-        first = self.first_row + 1
-        return np.arange(first, first + self.rows, dtype=np.uint64)
+        self.frame, self.first_row, self.rows, self.source = frame, first_row, frame.height, source
+        self.lines = np.arange(first_row + 1, first_row + 1 + frame.height, dtype=np.uint64)
 
-    def has(self, field: str) -> bool:
-        """Whether the table has the column."""
-        return field in self.frame.columns
+    def fields(self, row: int) -> Sequence[str]:
+        return self.frame.columns
 
     def objects(self, field: str) -> Sequence[object]:
-        """The values of a column as Python objects."""
-        if field not in self.frame.columns:
-            return [None] * self.rows
-        return self.frame[field].to_list()
+        return self.frame[field].to_list() if field in self.frame.columns else [None] * self.rows
 
     def texts(self, field: str) -> pl.Series:
-        """The texts of a column."""
-        column = self._column(field)
-        if column.dtype in (pl.Categorical, pl.Enum):
-            column = column.cast(pl.String)
-        if column.dtype != pl.String and column.dtype != pl.Null:
-            raise self.wrong(0, field, column[0] if self.rows else None, "a text")
-        return self._without_nulls(column.cast(pl.String), field, "a text")
+        kinds = (pl.String, pl.Categorical, pl.Enum)
+        return self._column(field, "a text", lambda kind: kind in kinds).cast(pl.String)
 
     def numbers(self, field: str) -> pl.Series:
-        """The numbers of a column."""
-        column = self._column(field)
-        if not column.dtype.is_numeric() and column.dtype != pl.Null:
-            raise self.wrong(0, field, column[0] if self.rows else None, "a number")
-        return self._without_nulls(column.cast(pl.Float64), field, "a number")
+        return self._column(field, "a number", lambda kind: kind.is_numeric()).cast(pl.Float64)
 
-    def label_lists(self, field: str) -> tuple[pl.Series, NDArray[np.uint64]]:
-        """The labels of a column of texts or of lists of texts."""
-        column = self._column(field)
-        if column.dtype == pl.Null:
-            column = column.cast(pl.String)
-        if column.dtype == pl.String:
-            return column.drop_nulls(), label_starts(column.is_not_null())
-        if column.dtype == pl.List(pl.String):
-            lists = column.fill_null([])
-            flat = lists.explode(empty_as_null=False)
-            if flat.null_count():
-                row = int(lists.list.eval(pl.element().is_null().any()).list.any().arg_max() or 0)
-                raise self.wrong(row, field, column[row].to_list(), "a list of texts")
-            return flat, label_starts(lists.list.len())
-        raise self.wrong(0, field, self.objects(field)[0], "a text or a list of texts")
-
-    def _column(self, field: str) -> pl.Series:
+    def _column(
+        self, field: str, wanted: str, is_wanted: Callable[[pl.DataType], bool]
+    ) -> pl.Series:
         if field not in self.frame.columns:
-            raise self.missing(0, field, self.frame.columns)
-        return self.frame[field]
-
-    def _without_nulls(self, column: pl.Series, field: str, wanted: str) -> pl.Series:
+            raise self.missing(0, field)
+        column = self.frame[field]
+        if column.dtype != pl.Null and not is_wanted(column.dtype):
+            raise self.wrong(0, field, column[0] if self.rows else None, wanted)
         if column.null_count():
             raise self.wrong(int(column.is_null().arg_max() or 0), field, None, wanted)
         return column
 
 
-def label_starts(counts: pl.Series) -> NDArray[np.uint64]:
-    """0 and the running sums: where each row's labels start and end."""
-    import numpy as np
-
-    starts = np.zeros(len(counts) + 1, dtype=np.uint64)
-    np.cumsum(counts.cast(pl.UInt64).to_numpy(), out=starts[1:])
-    return starts
-
-
 @dataclass(frozen=True)
 class Decision:
-    """Which rows of a batch are kept. `reasons`, `details`: texts, null for rows that are kept."""
+    """Which rows of a batch are dropped: those with a reason. `details` say more; both are texts."""
 
-    keep: pl.Series
     reasons: pl.Series
     details: pl.Series
 
+    @cached_property
+    def keep(self) -> pl.Series:
+        """Which rows stay."""
+        return self.reasons.is_null()
+
     @classmethod
-    def of(cls, reasons: pl.Series, details: pl.Series) -> Decision:
-        """The decision to drop the rows that have a reason."""
-        keep = reasons.is_null()
-        return cls(keep, reasons, pl.select(pl.when(~keep).then(details)).to_series())
+    def of(cls, table: pl.DataFrame, reason: pl.Expr, detail: pl.Expr) -> Decision:
+        """The decision on the rows of a table."""
+        told = table.select(reason=reason, detail=detail)
+        return cls(told["reason"], told["detail"])
 
     @classmethod
     def because(cls, reason: str, details: pl.Series) -> Decision:
         """The decision to drop, for this reason, the rows that have a detail."""
-        reasons = pl.select(pl.when(details.is_not_null()).then(pl.lit(reason))).to_series()
-        return cls.of(reasons, details)
+        told = details.alias("detail").to_frame()
+        reasons = pl.when(pl.col("detail").is_not_null()).then(pl.lit(reason))
+        return cls.of(told, reasons, pl.col("detail"))
 
     @classmethod
     def told(cls, keep: Any, reasons: Any, details: Any) -> Decision:
         """The decision as the core tells it, in columns."""
-        return cls(pl.Series(keep), pl.Series(reasons), pl.Series(details))
+        del keep
+        return cls(pl.Series(reasons), pl.Series(details))
 
     @classmethod
     def keep_all(cls, rows: int) -> Decision:
         """The decision to drop nothing."""
         none = pl.Series([None], dtype=pl.String).new_from_index(0, rows)
-        return cls.of(none, none)
+        return cls(none, none)
 
     def then(self, later: Decision) -> Decision:
         """Both decisions: the earlier reason is told."""
-        first = self.reasons.is_not_null()
-        details = pl.select(pl.when(first).then(self.details).otherwise(later.details)).to_series()
-        reasons = pl.select(pl.when(first).then(self.reasons).otherwise(later.reasons)).to_series()
-        return Decision.of(reasons, details)
+        reasons = self.reasons.zip_with(~self.keep, later.reasons)
+        return Decision(reasons, self.details.zip_with(~self.keep, later.details))
+
+    def dropped(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that are dropped, by id and category, with what is told of them. Columns: `Dropped`."""
+        told = rows.select("id", "category", reason=self.reasons, detail=self.details)
+        return told.filter(~self.keep)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from dalign import _core
-from dalign.files.batch import Batch, Decision, label_starts
+from dalign.files.batch import Batch, Decision
 from dalign.files.refusals import refusals
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 class JsonlRows:
@@ -51,35 +46,16 @@ class JsonlRows:
 class LineBatch(Batch):
     """Lines of a JSONL file."""
 
+    has_lines = True
+
     def __init__(self, batch: _core.JsonlBatch, first_row: int, path: Path) -> None:
-        self.batch = batch
-        self.first_row = first_row
-        self.rows = batch.rows
-        self.path = path
-        self._lines = batch.lines
+        self.batch, self.first_row, self.rows, self.source = batch, first_row, batch.rows, path
+        self.lines = batch.lines
 
-    def places(self) -> Callable[[int], str]:
-        """`place`, without the rows."""
-        source, lines = self.path, self._lines
-        first = int(lines[0])
-        if int(lines[-1]) - first + 1 == len(lines):
-            return lambda row: f"{source}:{first + row}"
-        return lambda row: f"{source}:{lines[row]}"
-
-    def line(self, row: int) -> int:
-        """The line, counted from 1."""
-        return int(self._lines[row])
-
-    def line_numbers(self) -> NDArray[np.uint64]:
-        """The lines, counted from 1."""
-        return self._lines
-
-    def has(self, field: str) -> bool:
-        """Whether the first row has the key."""
-        return field in json.loads(pl.Series(self.batch.raw())[0])
+    def fields(self, row: int) -> Sequence[str]:
+        return list(json.loads(pl.Series(self.batch.raw())[row]))
 
     def objects(self, field: str) -> Sequence[object]:
-        """The values under a key."""
         return [value.get(field) for value in self._values]
 
     def texts(self, field: str) -> pl.Series:
@@ -87,25 +63,12 @@ class LineBatch(Batch):
         return pl.Series(self.batch.column(field)).alias(field)
 
     def numbers(self, field: str) -> pl.Series:
-        """The numbers under a key."""
         for row, value in enumerate(self._values):
             if field not in value:
-                raise self.missing(row, field, list(value))
+                raise self.missing(row, field)
             if type(value[field]) not in (int, float):
                 raise self.wrong(row, field, value[field], "a number")
         return pl.Series(field, self.objects(field), dtype=pl.Float64, strict=False)
-
-    def label_lists(self, field: str) -> tuple[pl.Series, NDArray[np.uint64]]:
-        """The labels under a key: a text, a list of texts, or nothing."""
-        flat: list[str] = []
-        counts: list[int] = []
-        for row, value in enumerate(self.objects(field)):
-            labels = value if isinstance(value, list) else [] if value is None else [value]
-            if not all(type(label) is str for label in labels):
-                raise self.wrong(row, field, value, "a text or a list of texts")
-            flat += map(str, labels)
-            counts.append(len(labels))
-        return pl.Series(field, flat, dtype=pl.String), label_starts(pl.Series(counts))
 
     @cached_property
     def _values(self) -> list[dict[str, object]]:
@@ -132,6 +95,6 @@ class JsonlSink:
         if self._kept is not None:
             self._kept.finish()
 
-    def abort(self) -> None:
-        """Leaves nothing behind: a writer takes its file away when it goes."""
+    def close(self) -> None:
+        """Leaves nothing behind but files in their places: a writer takes its file away when it goes."""
         del self._dropped, self._kept

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import queue
-import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -79,20 +79,24 @@ class ParquetSink:
         self, schema: dict[str, pl.DataType], out: Path | None, dropped: Path, batch_bytes: int
     ) -> None:
         self._dropped = ParquetWriter(dropped, {**schema, **DROPPED_COLUMNS}, batch_bytes)
-        try:
-            self._kept = None if out is None else ParquetWriter(out, dict(schema), batch_bytes)
-        except OSError:
-            self._dropped.abort()
-            raise
-        self._writers = [self._dropped] if self._kept is None else [self._dropped, self._kept]
+        self._writers = [self._dropped]
+        if out is not None:
+            try:
+                self._writers.append(ParquetWriter(out, dict(schema), batch_bytes))
+            except OSError:
+                self.close()
+                raise
 
     def write(self, batch: Batch, decision: Decision) -> None:
         """Writes a batch's rows, each where its decision says."""
         assert isinstance(batch, FrameBatch)
-        if self._kept is not None:
-            self._kept.write(_own(batch.frame.filter(decision.keep), batch.rows))
+        for writer in self._writers[1:]:
+            writer.write(_own(batch.frame.filter(decision.keep), batch.rows))
         if not decision.keep.all():
-            self._dropped.write(_own(dropped_rows(batch, decision), batch.rows))
+            numbers = pl.Series(batch.lines) - 1
+            told = zip(DROPPED_COLUMNS, (numbers, decision.reasons, decision.details), strict=True)
+            dropped = batch.frame.with_columns(**dict(told)).filter(~decision.keep)
+            self._dropped.write(_own(dropped, batch.rows))
 
     def finish(self) -> None:
         """Puts both files in their places, the rows last: where they are, all is."""
@@ -101,19 +105,10 @@ class ParquetSink:
         for writer in self._writers:
             writer.place()
 
-    def abort(self) -> None:
-        """Leaves nothing behind."""
+    def close(self) -> None:
+        """Leaves nothing behind but files in their places."""
         for writer in self._writers:
-            writer.abort()
-
-
-def dropped_rows(batch: FrameBatch, decision: Decision) -> pl.DataFrame:
-    """The dropped rows of a batch with their numbers, reasons and details."""
-    numbers = pl.int_range(
-        batch.first_row, batch.first_row + batch.rows, dtype=pl.UInt64, eager=True
-    )
-    told = zip(DROPPED_COLUMNS, (numbers, decision.reasons, decision.details), strict=True)
-    return batch.frame.with_columns(**dict(told)).filter(~decision.keep)
+            writer.close()
 
 
 def _own(table: pl.DataFrame, rows: int) -> pl.DataFrame:
@@ -137,9 +132,8 @@ class ParquetWriter:
         self._waiting: list[pl.DataFrame] = []
         self._waiting_bytes = 0
         self._queue: queue.Queue[pl.DataFrame | None] = queue.Queue(1)
-        self._error: BaseException | None = None
-        self._is_aborted = False
-        self._thread: threading.Thread | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None
 
     def write(self, table: pl.DataFrame) -> None:
         """Adds rows. Raises InputError where they cannot be written."""
@@ -151,71 +145,54 @@ class ParquetWriter:
     def end(self) -> None:
         """Waits until all rows are written."""
         self._flush()
-        thread = self._started(1)
         self._put(None)
-        thread.join()
+        self._thread.shutdown()
         self._check()
 
     def place(self) -> None:
         """Puts the file in its place."""
         os.replace(self._temporary, self._path)
 
-    def abort(self) -> None:
-        """Ends the thread, and leaves no file."""
-        self._is_aborted = True
-        while self._thread is not None and self._thread.is_alive():
+    def close(self) -> None:
+        """Ends the thread, and leaves no file that is not in its place."""
+        while self._written is not None and not self._written.done():
             try:
                 self._queue.put(None, timeout=0.1)
             except queue.Full:
                 pass  # the thread is still at work on the table before it
-            self._thread.join(0.1)
+        self._thread.shutdown()
         self._temporary.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         if self._waiting:
-            table = pl.concat(self._waiting, rechunk=True)
-            self._started(table.height)
-            self._put(table)
+            self._put(pl.concat(self._waiting, rechunk=True))
         self._waiting, self._waiting_bytes = [], 0
 
-    def _started(self, group_rows: int) -> threading.Thread:
-        """The thread that writes; groups of so many rows, as many as it holds in memory."""
-        if self._thread is None:
-            from polars.io.plugins import register_io_source
-
-            source = register_io_source(lambda *_: self._tables(), schema=self._schema)
-            arguments = (source, max(1, group_rows))
-            self._thread = threading.Thread(target=self._sink, args=arguments, daemon=True)
-            self._thread.start()
-        return self._thread
-
     def _put(self, table: pl.DataFrame | None) -> None:
+        """Hands a table to the thread, None at the end; groups have as many rows as the first table."""
+        if self._written is None:
+            group_rows = max(1, 0 if table is None else table.height)
+            self._written = self._thread.submit(self._sink, group_rows)
         while True:
             self._check()
             try:
-                self._queue.put(table, timeout=1.0)
+                return self._queue.put(table, timeout=1.0)
             except queue.Full:
                 continue
-            return
 
     def _check(self) -> None:
-        if self._error is not None:
-            reason = str(self._error).strip().split("\n")[0]
+        if self._written is not None and self._written.done() and self._written.exception():
+            reason = str(self._written.exception()).strip().split("\n")[0]
             what = f"cannot be written ({reason}); free space or name another place"
             raise InputError.in_file(self._path, what, kind="unwritable_file")
+
+    def _sink(self, group_rows: int) -> None:
+        from polars.io.plugins import register_io_source
+
+        source = register_io_source(lambda *_: self._tables(), schema=self._schema)
+        source.sink_parquet(self._temporary, row_group_size=group_rows, statistics=False)
 
     def _tables(self) -> Iterator[pl.DataFrame]:
         yield pl.DataFrame(schema=self._schema)
         while (table := self._queue.get()) is not None:
-            if self._is_aborted:
-                return
             yield table
-
-    def _sink(self, source: pl.LazyFrame, group_rows: int) -> None:
-        try:
-            source.sink_parquet(self._temporary, row_group_size=group_rows, statistics=False)
-        except BaseException as error:  # noqa: BLE001 - told by the thread that writes
-            self._error = error
-            # Nobody takes tables any more.
-            while not self._queue.empty():
-                self._queue.get_nowait()

@@ -11,22 +11,18 @@ from dalign.errors import InputError, from_core
 
 
 @contextmanager
-def refusals(
-    place: Path | str | None = None, way_out: str | None = None, *, by_line: bool = False
-) -> Iterator[None]:
+def refusals(place: Path | str | None = None, *, by_line: bool = False) -> Iterator[None]:
     """Raises what the core refuses inside as an InputError with the core's kind, row, value and limit.
 
     place: a text stands before the core's sentence; a path is the file that was worked on, which the core names
-    itself, and for which the file system's refusals are told too. way_out: what to do, after the sentence.
-    by_line: the core's rows are lines, counted from 1.
+    itself, and for which the file system's refusals are told too. by_line: the core's rows are lines, counted from 1.
     """
     path = place if isinstance(place, Path) else None
     try:
         yield
     except _core.CoreError as error:
         before = f"{place}: " if isinstance(place, str) else ""
-        after = f"; {way_out}" if way_out else ""
-        refused = from_core(error, f"{before}{error}{after}", path=path)
+        refused = from_core(error, f"{before}{error}", path=path)
         if by_line:
             refused.line, refused.row = refused.row, None
         raise refused from error

@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ Decide = Callable[[Batch], Decision]
 
 BATCH_SHARE = 16
 LEAST_MEMORY_MIB = 16
-_SUFFIXES: dict[str, type[JsonlRows | ParquetRows]] = {
+_KINDS: dict[str, type[RowFile]] = {
     ".jsonl": JsonlRows,
     ".ndjson": JsonlRows,
     ".parquet": ParquetRows,
@@ -83,18 +83,47 @@ class FileJob:
         """What a table of hashes may take of the memory; beyond it they go to temporary files."""
         return max(1, self.memory_mib // 2)
 
-    def open(self) -> RowFile:
-        """The input, once the output is known to be writable."""
-        rows = open_rows(self.source, self.memory_mib)
-        check_out(self.source, self.out, force=self.force)
+    @property
+    def dropped(self) -> Path:
+        """Where the dropped rows go, which are of the input's kind."""
+        return dropped_path(self.out, _kind(self.source).suffix)
+
+    def open(self, share: int = BATCH_SHARE, suffix: str | None = None) -> RowFile:
+        """The input, once the output is known to be writable. share: as in `open_rows`.
+
+        suffix: what the output's name must end in; unless given, it is of the input's kind.
+        """
+        rows = open_rows(self.source, self.memory_mib, share)
+        self._check_out(suffix)
         return rows
+
+    def _check_out(self, suffix: str | None) -> None:
+        """Raises InputError where the result cannot be written: no such folder, another kind, or something there already."""
+        source, out, kind, what = self.source, self.out, "unknown_choice", ""
+        if suffix is None and _kind(out) is not _kind(source):
+            what = f"must be of the kind of {source}; end its name in {source.suffix}"
+        elif suffix is not None and out.suffix.lower() != suffix:
+            what = f"its name must end in {suffix}: that is what is written"
+        elif not out.parent.is_dir():
+            kind, what = "missing_folder", f"there is no folder {out.parent}; make it first"
+        if what:
+            raise InputError.in_file(out, what, kind=kind)
+        results = (out, self.dropped)
+        # Files are written beside their places first.
+        for path in (*results, *(path.with_name(f"{path.name}.tmp") for path in results)):
+            if path.exists() and path.samefile(source):
+                what = "is the input; name another file, rows are never edited"
+                raise InputError.in_file(path, what, kind="is_input")
+            if path.is_dir() or (path.exists() and not self.force):
+                what = "is there already; name another file, or overwrite it with --force"
+                raise InputError.in_file(path, what, kind="exists")
 
     def sift(self, source: RowFile, texts: Sequence[str], decide: Decide) -> Counts:
         """Writes the rows that `decide` keeps, the others with their reasons beside. texts: fields of texts that it looks at."""
         began = time.monotonic()
         rows = kept = 0
         dropped: Counter[str] = Counter()
-        with open_sink(source, self.out, dropped_path(self.out, source.suffix)) as sink:
+        with open_sink(source, self.out, self.dropped) as sink:
             batches = source.batches(texts, whole=True)
             for batch in watched(source, batches, self.progress, self.name):
                 decision = decide(batch)
@@ -103,7 +132,6 @@ class FileJob:
                 kept += int(decision.keep.sum())
                 for reason, count in decision.reasons.drop_nulls().value_counts().iter_rows():
                     dropped[reason] += count
-            check_any(source, rows)
             sink.finish()
         self.progress.finish(self.name, f"kept {kept} of {rows} rows")
         return Counts(rows, kept, dict(sorted(dropped.items())), time.monotonic() - began)
@@ -133,47 +161,16 @@ def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
         raise InputError.in_file(path, what, kind="unreadable_file") from error
 
 
-def _kind(path: Path) -> type[JsonlRows | ParquetRows]:
-    kind = _SUFFIXES.get(path.suffix.lower())
-    if kind is None:
-        what = f"its name must end in {', '.join(_SUFFIXES)}, which says what it is"
+def _kind(path: Path) -> type[RowFile]:
+    if path.suffix.lower() not in _KINDS:
+        what = f"its name must end in {', '.join(_KINDS)}, which says what it is"
         raise InputError.in_file(path, what, kind="unknown_choice", value=path.suffix)
-    return kind
+    return _KINDS[path.suffix.lower()]
 
 
 def dropped_path(out: Path, suffix: str) -> Path:
     """Where the dropped rows go: `kept.dropped.jsonl` beside `kept.jsonl`."""
     return out.with_name(f"{out.stem}.dropped{suffix}")
-
-
-def dropped_beside(source: Path, out: Path) -> Path:
-    """Where the dropped rows of this input go, which are of its kind."""
-    return dropped_path(out, _kind(source).suffix)
-
-
-def check_out(source: Path, out: Path, *, force: bool, suffix: str | None = None) -> None:
-    """Raises InputError where the result cannot be written: no such folder, another kind, or something there already.
-
-    suffix: what `out` must end in; unless given, it is of the input's kind.
-    """
-    kind, what = "unknown_choice", ""
-    if suffix is None and _kind(out) is not _kind(source):
-        what = f"must be of the kind of {source}; end its name in {source.suffix}"
-    elif suffix is not None and out.suffix.lower() != suffix:
-        what = f"its name must end in {suffix}: that is what is written"
-    elif not out.parent.is_dir():
-        kind, what = "missing_folder", f"there is no folder {out.parent}; make it first"
-    if what:
-        raise InputError.in_file(out, what, kind=kind)
-    results = (out, dropped_beside(source, out))
-    # Files are written beside their places first.
-    for path in (*results, *(path.with_name(f"{path.name}.tmp") for path in results)):
-        if path.exists() and source.exists() and path.samefile(source):
-            what = "is the input; name another file, rows are never edited"
-            raise InputError.in_file(path, what, kind="is_input")
-        if path.is_dir() or (path.exists() and not force):
-            what = "is there already; name another file, or overwrite it with --force"
-            raise InputError.in_file(path, what, kind="exists")
 
 
 @contextmanager
@@ -182,24 +179,22 @@ def open_sink(
 ) -> Iterator[JsonlSink | ParquetSink]:
     """Where kept and dropped rows go. Leaves nothing half written, whatever goes wrong inside."""
     with refusals(dropped):
-        sink = source.sink(out, dropped)
-    try:
-        with refusals(dropped):
+        with closing(source.sink(out, dropped)) as sink:
             yield sink
-    except BaseException:
-        sink.abort()
-        raise
 
 
 def watched(
     source: RowFile, batches: Iterable[tuple[Batch, int]], progress: Progress, name: str
 ) -> Iterator[Batch]:
-    """The batches of a file, each one shown as progress."""
-    total = max(1, source.size_bytes // _MIB)
+    """The batches of a file, each one shown as progress. Raises InputError where there is no row."""
+    rows, total = 0, max(1, source.size_bytes // _MIB)
     progress.start(name, total)
     for batch, done in batches:
+        rows += batch.rows
         yield batch
-        progress.advance(name, min(total, done // _MIB), f"MB, {batch.first_row + batch.rows} rows")
+        progress.advance(name, min(total, done // _MIB), f"MB, {rows} rows")
+    if rows == 0:
+        raise InputError.in_file(source.path, "has no row; it needs at least one", kind="empty")
 
 
 def look_through(
@@ -210,11 +205,4 @@ def look_through(
     for batch in watched(source, source.batches(texts, others, whole=False), progress, name):
         rows += batch.rows
         yield batch
-    check_any(source, rows)
     progress.finish(name, f"{rows} rows")
-
-
-def check_any(source: RowFile, rows: int) -> None:
-    """Raises InputError where a file has no row."""
-    if rows == 0:
-        raise InputError.in_file(source.path, "has no row; it needs at least one", kind="empty")

@@ -1,4 +1,4 @@
-"""The form of completions: a reply that came, its reasoning between the tags, an answer, its length."""
+"""The form of completions: a reply that came, its reasoning between the tags, an answer, its length; then what checks say."""
 
 from __future__ import annotations
 
@@ -13,25 +13,20 @@ from dalign.config import Reasoning
 from dalign.files.batch import Decision
 from dalign.files.refusals import refusals
 from dalign.models.tokenizer import Tokenizer
-
-# How a reply that never came has ended.
-NO_REPLY = ("error", "timeout")
+from dalign.rows import NEVER_CAME, Parsed
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a completion must look like. Tags None: the whole text is the answer. Lengths in characters."""
+    """What a completion must look like. Tags None: the whole text is the answer. Lengths in characters.
+
+    prefilled: the chat template has already written the opening tag.
+    """
 
     tags: tuple[str, str] | None = ("<think>", "</think>")
     prefilled: bool = False
     min_chars: int = 0
     max_chars: int | None = None
-
-    @classmethod
-    def of(cls, reasoning: Reasoning, *, opened: bool) -> Form:
-        """The form that a model's completions have. opened: the chat template has already written the opening tag."""
-        tags = (reasoning.open, reasoning.close) if reasoning.kind == "tags" else None
-        return cls(tags, opened)
 
     def row_filter(self, *, dedup: bool, memory_mib: int) -> _core.RowFilter:
         """The core's filter of this form. Raises InputError for tags or lengths that nothing can have."""
@@ -51,16 +46,11 @@ class Completions:
     finish: pl.Series | None = None
     asked: pl.Series | None = None
 
-    @property
-    def rows(self) -> int:
-        """How many there are."""
-        return len(self.texts)
-
     @cached_property
     def truncated(self) -> pl.Series:
         """Of each whether it stopped at the token limit."""
         if self.finish is None:
-            return pl.repeat(False, self.rows, dtype=pl.Boolean, eager=True)
+            return pl.repeat(False, len(self.texts), dtype=pl.Boolean, eager=True)
         return (self.finish == "length").fill_null(False)
 
     @cached_property
@@ -84,41 +74,41 @@ class Filter:
 
     def __call__(self, completions: Completions) -> Decision:
         """The decision: `error` or `timeout`; a status other than `ok`; `too_short`, `too_long`; what a check says."""
-        decision = _unanswered(completions)
         with refusals():
             told = self._form.check(completions.texts, completions.truncated, None)
-        decision = decision.then(Decision.told(*told))
+        decision = Decision.told(*told)
+        if completions.finish is not None:
+            failed = pl.when(pl.col("finish").is_in(NEVER_CAME)).then("finish")
+            ended = completions.finish.alias("finish").to_frame()
+            decision = Decision.of(ended, failed, pl.lit("no reply came")).then(decision)
         for check in self._checks:
             decision = decision.then(check(completions))
         return decision
 
 
-def _unanswered(completions: Completions) -> Decision:
-    """The decision on replies that never came."""
-    if completions.finish is None:
-        return Decision.keep_all(completions.rows)
-    failed = pl.when(completions.finish.is_in(NO_REPLY))
-    told = pl.select(reason=failed.then(completions.finish), detail=pl.lit("no reply came"))
-    return Decision.of(told["reason"], told["detail"])
+def filter_completions(
+    completions: pl.DataFrame, asked: pl.Series, tags: Reasoning, check: Check, *, opened: bool
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(kept rows, dropped rows with reason) of any of the generate stage's rows, both in their order.
+
+    asked: the words of each completion's prompt, null where they are not known; the scripts that they use are
+    expected in the completion. opened: the chat template has already written the opening tag.
+    """
+    form = Form((tags.open, tags.close) if tags.kind == "tags" else None, opened)
+    found = Completions(form, completions["text"], completions["finish"], asked)
+    decision = Filter(form, [check])(found)
+    rows = pl.concat([completions, found.parts], how="horizontal").filter(decision.keep)
+    return rows.select(list(Parsed.COLUMNS)), decision.dropped(completions)
 
 
-class TokenCheck:
-    """Drops texts of too few or too many tokens."""
+def token_check(tokenizer: Tokenizer, least: int, most: int | None) -> Check:
+    """Drops texts of too few or too many tokens: `too_few_tokens`, `too_many_tokens`."""
+    tokens = pl.col("tokens")
+    few = pl.when(tokens < least).then(pl.lit("too_few_tokens"))
+    reason = few.when(tokens > pl.lit(most, pl.UInt64)).then(pl.lit("too_many_tokens"))
 
-    def __init__(self, tokenizer: Tokenizer, least: int, most: int | None) -> None:
-        self._tokenizer = tokenizer
-        self._least, self._most = least, most
+    def check(completions: Completions) -> Decision:
+        counts = tokenizer.count(completions.texts).alias("tokens").to_frame()
+        return Decision.of(counts, reason, pl.format("{} tokens", tokens))
 
-    def __call__(self, completions: Completions) -> Decision:
-        """The decision: `too_few_tokens` or `too_many_tokens`."""
-        _, offsets = self._tokenizer.encode(completions.texts)
-        tokens = pl.Series("tokens", offsets[1:] - offsets[:-1])
-        most = 2**63 if self._most is None else self._most
-        told = tokens.to_frame().select(
-            reason=pl.when(pl.col("tokens") < self._least)
-            .then(pl.lit("too_few_tokens"))
-            .when(pl.col("tokens") > most)
-            .then(pl.lit("too_many_tokens")),
-            detail=pl.format("{} tokens", "tokens"),
-        )
-        return Decision.of(told["reason"], told["detail"])
+    return check

@@ -82,7 +82,7 @@ class Quality:
         """
         parts, asked = completions.parts, completions.asked
         if asked is None:
-            asked = completions.texts.clear(completions.rows)
+            asked = completions.texts.clear(parts.height)
         asked = asked.fill_null("")
         measures = self._measures(asked, parts["reasoning"], parts["answer"])
         measures = self._without_answered(measures, asked)
@@ -90,9 +90,8 @@ class Quality:
         for name, (low, high) in self._limits.items():
             reasons = pl.Series(_core.quality_reasons([(name, measures[name], low, high)]))
             if reasons.null_count() < parts.height:
-                decision = decision.then(
-                    Decision.of(reasons, _details(name, low, high, measures, parts))
-                )
+                details = _details(name, low, high, measures, parts)
+                decision = decision.then(Decision(reasons, details))
         return decision
 
     def _without_answered(self, measures: pl.DataFrame, prompts: pl.Series) -> pl.DataFrame:

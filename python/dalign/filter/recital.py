@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -22,39 +21,27 @@ def policy_words(folder: Path) -> SharedWords:
     return SharedWords(pl.Series(texts, dtype=pl.String), RECITED_WORDS)
 
 
-@dataclass
-class Recited:
-    """Shares of the n-grams of reasoning and answers that stand in the policy: sums over the rows looked at."""
-
-    rows: int = 0
-    reasoning: float = 0.0
-    answer: float = 0.0
-
-    def as_json(self) -> dict[str, float]:
-        """The mean shares."""
-        rows = max(1, self.rows)
-        return {"reasoning": self.reasoning / rows, "answer": self.answer / rows}
-
-
-@dataclass
 class RecitalCheck:
     """Drops completions whose answer recites the policy: a larger share of its n-grams than `most` stands there.
 
     The user's words may be repeated. Reasoning may recite: its share is only counted.
     """
 
-    policy: SharedWords
-    most: float
-    recited: Recited = field(default_factory=Recited)
+    def __init__(self, policy: SharedWords, most: float) -> None:
+        self._policy, self._most = policy, most
+        self._rows, self._sums = 0, {"reasoning": 0.0, "answer": 0.0}
 
     def __call__(self, completions: Completions) -> Decision:
         """The decision: `policy_in_answer`, with the share and the longest run."""
         asked = None if completions.asked is None else completions.asked.fill_null("")
-        reasoning = self.policy.of(completions.parts["reasoning"], asked)
-        answer = self.policy.of(completions.parts["answer"], asked)
-        self.recited.rows += completions.rows
-        self.recited.reasoning += float(reasoning["share"].sum())
-        self.recited.answer += float(answer["share"].sum())
+        found = {part: self._policy.of(completions.parts[part], asked) for part in self._sums}
+        self._rows += len(completions.texts)
+        for part, shared in found.items():
+            self._sums[part] += float(shared["share"].sum())
         told = pl.format("{} of the answer: {}", pl.col("share").round(3), "run")
-        details = answer.select(pl.when(pl.col("share") > self.most).then(told)).to_series()
-        return Decision.because("policy_in_answer", details)
+        details = found["answer"].select(pl.when(pl.col("share") > self._most).then(told))
+        return Decision.because("policy_in_answer", details.to_series())
+
+    def shares(self) -> dict[str, float]:
+        """The mean shares of the n-grams of reasoning and answers that stand in the policy, over the rows looked at."""
+        return {part: total / max(1, self._rows) for part, total in self._sums.items()}

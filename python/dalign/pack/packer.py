@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 OverLong = Literal["error", "drop", "mask"]
 # Texts in; token ids of all of them in one buffer, and where each text's begin (one more than texts).
 Tokenize = Callable[[pl.Series], "tuple[NDArray[np.uint32], NDArray[np.uint64]]"]
+
+# Makes the error that a row, counted from 0 in its part, is at fault for: (row, problem, *, kind, value), with its place
+# or its name.
+Refuse = Callable[..., InputError]
 
 # A bin this full is written at once; the rows of others wait for better company.
 FULL = 0.98
@@ -35,16 +39,6 @@ def bin_schema(names: pl.DataType) -> dict[str, pl.DataType]:
     }
 
 
-class Refuse(Protocol):
-    """Makes the error that a row, counted from 0 in its part, is at fault for: with its place or its name."""
-
-    def __call__(
-        self, row: int, problem: str, *, kind: str = "bad_row", value: object = None
-    ) -> InputError:
-        """The error."""
-        ...
-
-
 @dataclass(frozen=True)
 class Segments:
     """The texts of some rows, flat. `rows`: the row of each, rising; `trained`: whether it carries loss.
@@ -57,6 +51,18 @@ class Segments:
     trained: NDArray[np.bool_]
     names: pl.Series
     refuse: Refuse
+
+    @classmethod
+    def of_rows(
+        cls, segments: Sequence[Sequence[tuple[str, bool]]], names: pl.Series, refuse: Refuse
+    ) -> Segments:
+        """The texts of each row, each with whether it is trained on."""
+        import numpy as np
+
+        rows = np.repeat(np.arange(len(segments), dtype=np.uint32), [*map(len, segments)])
+        texts = pl.Series([text for row in segments for text, _ in row], dtype=pl.String)
+        trained = np.array([train for row in segments for _, train in row], dtype=bool)
+        return cls(texts, rows, trained, names, refuse)
 
     @classmethod
     def of_pairs(
@@ -87,48 +93,33 @@ class Capacity:
 
 @dataclass
 class Tally:
-    """What has been packed so far. `masked`: rows that were too long and carry no loss."""
+    """What has been packed so far."""
 
     bins: int = 0
     tokens: int = 0
     trained_tokens: int = 0
-    masked: int = 0
 
 
-@dataclass(frozen=True)
-class Added:
-    """What became of some rows. `bins`: those that they fill, to be gone through; `masked`: names of rows without loss."""
-
-    decision: Decision
-    masked: pl.Series
-    bins: Iterator[pl.DataFrame]
-
-
-@dataclass
 class Packer:
     """Packs rows that come part by part, holding about `buffer_tokens` tokens of them, at 96 bytes each.
 
     A bin is written once it is full, or when the input ends: rows whose bin has room wait for later ones. Bins depend
     on the rows and the settings alone, not on parts; where the buffer holds all rows, they are those of one plan, longest
-    rows first.
+    rows first. `masked`: the names of rows that were too long and carry no loss.
     """
 
-    tokenize: Tokenize
-    capacity: Capacity
-    buffer_tokens: int
-    tally: Tally = field(default_factory=Tally)
-    _waiting: list[pl.DataFrame] = field(default_factory=list)
-    _waiting_tokens: int = 0
-    _packer: _core.TablePacker = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, tokenize: Tokenize, capacity: Capacity, buffer_tokens: int) -> None:
+        self.tally, self.masked = Tally(), list[Any]()
+        self._tokenize, self._capacity = tokenize, capacity
+        self._buffer_tokens = max(buffer_tokens, capacity.tokens)
+        self._waiting: list[pl.DataFrame] = []
+        self._waiting_tokens = 0
         # Rows that are dropped never come to it.
-        rule = "mask" if self.capacity.over_long == "mask" else "error"
-        self._packer = _core.TablePacker(self.capacity.tokens, rule)
-        self.buffer_tokens = max(self.buffer_tokens, self.capacity.tokens)
+        rule = "mask" if capacity.over_long == "mask" else "error"
+        self._packer = _core.TablePacker(capacity.tokens, rule)
 
-    def add(self, segments: Segments) -> Added:
-        """Which rows are packed, and the bins (columns `bin_schema`) that this fills.
+    def add(self, segments: Segments) -> tuple[Decision, Iterator[pl.DataFrame]]:
+        """Which rows are packed, and the bins (columns `bin_schema`) that this fills, to be gone through.
 
         Raises InputError for a row without a token, one that trains on nothing, and one longer than the capacity unless
         the settings say otherwise: rows are never cut silently.
@@ -136,7 +127,7 @@ class Packer:
         import numpy as np
 
         try:
-            ids, offsets = self.tokenize(segments.texts)
+            ids, offsets = self._tokenize(segments.texts)
         except _core.CoreError as error:
             raise segments.refuse(0, f"or a row after it: {error}", kind=error.kind) from error
         lengths = np.diff(offsets).astype(np.int64)
@@ -147,68 +138,43 @@ class Packer:
                 "train_mask": np.repeat(segments.trained, lengths),
             }
         )
-        row_lengths = np.bincount(segments.rows, lengths, minlength=len(segments.names))
-        row_lengths = row_lengths.astype(np.int64)
-        self._check(segments, row_lengths, table)
         # Rows rise, so that groups are slices.
         rows = (
             table.with_columns(pl.col("row").set_sorted(), pl.col("input_ids").cast(pl.Int32))
             .group_by("row", maintain_order=True)
             .agg("input_ids", "train_mask")
-            .with_columns(segments.names.alias("row"))
         )
-        decision, masked = self._fit(segments, row_lengths)
-        return Added(decision, masked, self._take(rows.filter(decision.keep)))
+        _check(segments, rows)
+        rows = rows.with_columns(segments.names.alias("row"))
+        decision = self._fit(segments, rows["input_ids"].list.len())
+        return decision, self._take(rows.filter(decision.keep))
 
     @property
     def padding(self) -> float:
         """The share of the bins so far that holds no token."""
-        return 1 - self.tally.tokens / max(1, self.tally.bins * self.capacity.tokens)
+        return 1 - self.tally.tokens / max(1, self.tally.bins * self._capacity.tokens)
 
     def end(self) -> Iterator[pl.DataFrame]:
         """The bins of all rows that still wait."""
         if self._waiting:
             yield self._pack(is_last=True)
 
-    def _check(self, segments: Segments, lengths: NDArray[np.int64], table: pl.DataFrame) -> None:
-        """Raises InputError for a row that nothing can be learnt from."""
-        import numpy as np
-
-        if (lengths == 0).any():
-            raise segments.refuse(int(np.argmin(lengths)), "has no token; leave the row out")
-        # Nothing predicts a row's first token, so it never carries loss.
-        follows = np.ones(table.height, dtype=bool)
-        follows[np.cumsum(lengths) - lengths] = False
-        rows, mask = table["row"].to_numpy(), table["train_mask"].to_numpy()
-        trained = np.bincount(rows[mask & follows], minlength=len(lengths))
-        if (trained == 0).any():
-            row = int(np.argmax(trained == 0))
-            problem = "trains on no token; give it a completion or leave it out"
-            raise segments.refuse(row, problem)
-
-    def _fit(self, segments: Segments, lengths: NDArray[np.int64]) -> tuple[Decision, pl.Series]:
+    def _fit(self, segments: Segments, lengths: pl.Series) -> Decision:
         """The rows longer than a bin: refused, dropped or masked."""
-        import numpy as np
-
-        capacity, kept = self.capacity, Decision.keep_all(len(lengths))
+        capacity = self._capacity
         too_long = lengths > capacity.tokens
-        if capacity.over_long == "mask":
-            self.tally.masked += int(too_long.sum())
-            return kept, segments.names.filter(pl.Series(too_long))
-        if not too_long.any():
-            return kept, segments.names.clear()
-        if capacity.over_long == "error":
-            row = int(np.argmax(too_long))
-            tokens = int(lengths[row])
-            problem = f"{tokens} tokens, more than {capacity.setting}; {capacity.way_out}"
-            error = segments.refuse(row, problem, kind="row_too_long", value=tokens)
+        if capacity.over_long == "error" and too_long.any():
+            row = int(too_long.arg_max() or 0)
+            problem = f"{lengths[row]} tokens, more than {capacity.setting}; {capacity.way_out}"
+            error = segments.refuse(row, problem, kind="row_too_long", value=lengths[row])
             error.limit = capacity.tokens
             raise error
-        told = pl.DataFrame({"tokens": lengths, "long": too_long}).select(
-            reason=pl.when("long").then(pl.lit("over_long")),
-            detail=pl.format(f"{{}} tokens > {capacity.tokens}", "tokens"),
-        )
-        return Decision.of(told["reason"], told["detail"]), segments.names.clear()
+        if capacity.over_long == "mask":
+            self.masked.extend(segments.names.filter(too_long))
+            return Decision.keep_all(len(lengths))
+        told = pl.DataFrame({"tokens": lengths, "long": too_long})
+        detail = pl.format(f"{{}} tokens > {capacity.tokens}", "tokens")
+        return Decision.of(told, pl.when("long").then(pl.lit("over_long")), detail)
 
     def _take(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Adds rows one after the other, packing whenever the buffer is full: where parts end makes no difference."""
@@ -216,7 +182,7 @@ class Packer:
         start = 0
         while start < rows.height:
             before = int(ends[start - 1]) if start else 0
-            fits = int((ends <= before + self.buffer_tokens - self._waiting_tokens).sum()) - start
+            fits = int((ends <= before + self._buffer_tokens - self._waiting_tokens).sum()) - start
             if fits <= 0 and self._waiting:
                 yield self._pack(is_last=False)
                 continue
@@ -240,7 +206,7 @@ class Packer:
         if is_last:
             return tokens >= 0
         # The fuller half at least: what waits must leave room for new rows.
-        return (tokens >= FULL * self.capacity.tokens) | (tokens >= tokens.median())
+        return (tokens >= FULL * self._capacity.tokens) | (tokens >= tokens.median())
 
     def _finish(self, bins: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
         self.tally.bins += bins.height
@@ -248,13 +214,27 @@ class Packer:
         self.tally.trained_tokens += int(
             bins["labels"].list.eval(pl.element() >= 0).list.sum().sum()
         )
-        rows = bins.select(pl.int_range(pl.len()).alias("bin"), "rows").explode("rows")
-        rows = rows.select("bin", names.gather(rows["rows"]).alias("rows"))
-        rows = rows.group_by("bin", maintain_order=True).agg("rows")
+        # Positions of rows to their names.
+        rows = bins.select(bin=pl.int_range(pl.len()), rows="rows").explode("rows")
+        rows = rows.with_columns(names.gather(rows["rows"]).alias("rows"))
         return bins.select(
             "input_ids",
             "labels",
             pl.Series(_core.position_ids(bins["seq_lengths"])).alias("position_ids"),
             "sequence_starts",
-            rows["rows"],
+            rows.group_by("bin", maintain_order=True).agg("rows")["rows"],
         ).cast(bin_schema(names.dtype))  # type: ignore[arg-type]
+
+
+def _check(segments: Segments, rows: pl.DataFrame) -> None:
+    """Raises InputError for a row that nothing can be learnt from. rows: those that have tokens."""
+    if rows.height < len(segments.names):
+        has_tokens = pl.int_range(len(segments.names), eager=True).is_in(rows["row"].implode())
+        row = int(has_tokens.arg_min() or 0)
+        raise segments.refuse(row, "has no token; leave the row out")
+    # Nothing predicts a row's first token, so it never carries loss.
+    is_trained = rows["train_mask"].list.slice(1).list.any()
+    if not is_trained.all():
+        row = int(is_trained.arg_min() or 0)
+        problem = "trains on no token; give it a completion or leave it out"
+        raise segments.refuse(row, problem)

@@ -15,7 +15,7 @@ import polars as pl
 from dalign import _core
 from dalign.errors import InputError
 from dalign.models.render import Renderer
-from dalign.pack.packer import Capacity, OverLong, Packer, Segments, Tally, Tokenize, bin_schema
+from dalign.pack.packer import Capacity, OverLong, Packer, Segments, Tokenize, bin_schema
 from dalign.rows import Dropped, messages_from_json, own_words, table
 
 if TYPE_CHECKING:
@@ -24,13 +24,7 @@ if TYPE_CHECKING:
 
 # prompt: as the chat template renders it, not trained on; own_words: all that the user's conversation says; completion: as
 # the model writes it, trained on.
-TEXTS_SCHEMA = {
-    "id": pl.String,
-    "category": pl.String,
-    "prompt": pl.String,
-    "own_words": pl.String,
-    "completion": pl.String,
-}
+TEXTS_SCHEMA = dict.fromkeys(("id", "category", "prompt", "own_words", "completion"), pl.String)
 # One row a bin; `rows`: ids of the training rows.
 SCHEMA = bin_schema(pl.String())
 # As many tokens of the policy in a row, in a prompt that must not hold it, count as a leak.
@@ -159,7 +153,7 @@ def check_no_spec(
         del part
 
 
-class Packing:
+class Packing(Packer):
     """Packs training texts that come in parts, and keeps what became of the rows that are longer than a bin.
 
     `rows`: how many rows came; `masked`: ids of those that were cut to a bin and carry no loss.
@@ -179,11 +173,9 @@ class Packing:
         way_out = (
             "raise it, or set pack.over_long = 'drop' or 'mask' (no row is cut to train on a part)"
         )
-        rule = Capacity(capacity, over_long, setting, way_out)
-        self._packer = Packer(tokenize, rule, buffer_tokens)
-        self._end = end
+        super().__init__(tokenize, Capacity(capacity, over_long, setting, way_out), buffer_tokens)
+        self.end_text = end
         self._dropped = [table(Dropped.COLUMNS)]
-        self.masked: list[str] = []
         self.rows = 0
 
     def bins(self, texts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -191,19 +183,13 @@ class Packing:
         for part in texts:
             if part.height == 0:
                 continue
-            added = self._packer.add(self._segments(part))
-            decision = added.decision
-            self._dropped.append(
-                part.select(
-                    "id", "category", reason=decision.reasons, detail=decision.details
-                ).filter(~decision.keep)
-            )
-            self.masked += added.masked.to_list()
+            decision, bins = self.add(self._segments(part))
+            self._dropped.append(decision.dropped(part))
             self.rows += part.height
             # Else it would live until the next part is made.
             del part
-            yield from added.bins
-        yield from self._packer.end()
+            yield from bins
+        yield from self.end()
 
     def _segments(self, part: pl.DataFrame) -> Segments:
         ids = part["id"]
@@ -213,14 +199,9 @@ class Packing:
         ) -> InputError:
             return InputError(f"training row {ids[row]}: {problem}", kind=kind, value=value)
 
-        return Segments.of_pairs(part["prompt"], part["completion"] + self._end, ids, refuse)
+        return Segments.of_pairs(part["prompt"], part["completion"] + self.end_text, ids, refuse)
 
     @property
     def dropped(self) -> pl.DataFrame:
         """The rows that were left out so far. Columns: `Dropped`."""
         return pl.concat(self._dropped)
-
-    @property
-    def tally(self) -> Tally:
-        """What has been packed so far."""
-        return self._packer.tally

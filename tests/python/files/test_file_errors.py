@@ -12,15 +12,14 @@ from dalign.duplicates import Near, dedup_file
 from dalign.errors import InputError
 from dalign.files.refusals import refusals
 from dalign.files.sift import FileJob
-from dalign.filter.file import Fields, Wanted, filter_file
-from dalign.filter.form import Form
 from dalign.overlap import decontaminate_file
+from dalign.pipeline.filter_file import Wanted, filter_file
 
 GOOD = '{"completion": "<think>a</think>b", "score": 1}\n'
 
 
 def filtered(job: FileJob, **wanted: Any) -> None:
-    filter_file(job, Fields(), Form(**wanted), Wanted(), dedup=True)
+    filter_file(job, Wanted(**wanted))
 
 
 def scored(job: FileJob) -> None:

@@ -10,11 +10,10 @@ import pytest
 from dalign.config import Reasoning
 from dalign.errors import InputError
 from dalign.files.sift import FileJob
-from dalign.filter.completions import filter_completions
-from dalign.filter.file import Fields, Wanted, filter_file
-from dalign.filter.form import Form
+from dalign.filter.form import filter_completions
 from dalign.filter.quality import USUAL_LIMITS, Bounds, Measuring, Quality
 from dalign.pipeline.engines import Engines
+from dalign.pipeline.filter_file import Wanted, filter_file
 from dalign.pipeline.stages.filter import quality_of
 from dalign.rows import Prompt
 from dalign.sandbox.project import write_project
@@ -161,9 +160,8 @@ def test_a_file_is_filtered_as_a_run_is(kind: str, tmp_path: Path) -> None:
     rows = frame().with_columns(prompt=asked(frame()))
     source, out = tmp_path / f"in.{kind}", tmp_path / f"out.{kind}"
     rows.write_ndjson(source) if kind == "jsonl" else rows.write_parquet(source)
-    fields = Fields(text="text", finish="finish", asked="prompt")
-    job = FileJob("filter", source, out)
-    counts, _ = filter_file(job, fields, Form(), Wanted(limits=USUAL_LIMITS), dedup=False)
+    wanted = Wanted("text", "finish", "prompt", quality=True, dedup=False)
+    counts, _ = filter_file(FileJob("filter", source, out), wanted)
     kept, dropped = filtered(frame(), Reasoning(), Quality(Measuring(), USUAL_LIMITS, None))
     beside = tmp_path / f"out.dropped.{kind}"
     if kind == "jsonl":

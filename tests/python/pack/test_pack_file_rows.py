@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from dalign import _core
 from dalign.files.batch import FrameBatch
-from dalign.pack.file_rows import read_segments
 from dalign.pack.packer import Capacity, Packer
+from dalign.pipeline.pack_file import read_segments
 from dalign.sandbox.checkpoint import MODEL
 
 TOKENIZER = _core.Tokenizer.from_file(MODEL / "tokenizer.json")
@@ -110,7 +110,7 @@ def test_where_batches_end_changes_no_bin() -> None:
         packer, written = Packer(TOKENIZER.encode, Capacity(300, "error", "", ""), 900), []
         for start in range(0, rows.height, batch_rows):
             batch = FrameBatch(rows.slice(start, batch_rows), start, "table")
-            written += packer.add(read_segments(batch, None, "")).bins
+            written += packer.add(read_segments(batch, "prompt", None, ""))[1]
         return pl.concat([*written, *packer.end()])
 
     assert bins(200).equals(bins(1)) and bins(200).equals(bins(37))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from dalign.cli.data.balance import balance
-from dalign.cli.data.decontaminate import decontaminate
-from dalign.cli.data.dedup import dedup
+from dalign.cli.data.commands import balance, decontaminate, dedup, pack
 from dalign.cli.data.filter import filter_
-from dalign.cli.data.pack import pack
 from dalign.cli.data.synth import synth
 
 # Each command's name, the command, and an example of it.

@@ -16,7 +16,9 @@ from dalign.cli.data.options import (
     Memory,
     Out,
     TextField,
-    TokenizerPath,
+    given,
+    job,
+    tell,
 )
 
 OpenTag = Annotated[str, Option("--open-tag", help="Opens the reasoning.")]
@@ -24,6 +26,10 @@ CloseTag = Annotated[str, Option("--close-tag", help="Closes it.")]
 NoTags = Annotated[bool, Option("--no-tags", help="The whole text is the answer.")]
 Prefilled = Annotated[
     bool, Option("--prefilled", help="The opening tag stands in the prompt already.")
+]
+TokenizerPath = Annotated[
+    Path | None,
+    Option("--tokenizer", help="A tokenizer.json, or the checkpoint folder that has one."),
 ]
 PolicyFolder = Annotated[
     Path | None,
@@ -106,20 +112,18 @@ def filter_(
     json: AsJson = False,
 ) -> None:
     """Keep well-formed completions of the right length and quality, the first of equal ones."""
-    from dalign.cli.data.told import given, job, tell
     from dalign.cli.terminal import warn
-    from dalign.pipeline.file_filter import FilterOptions, filter_rows
+    from dalign.pipeline.filter_file import Wanted, filter_file
 
-    asked = FilterOptions(
-        text_field, finish_field, prompt_field,
-        None if no_tags else (open_tag, close_tag), prefilled, min_chars, max_chars,
-        tokenizer, min_tokens, max_tokens, quality, tuple(limit or ()),
-        scripts=tuple(script or ()), phrases=tuple(phrase or ()),
-        policy=spec, max_answer_overlap=max_answer_overlap, dedup=not no_dedup, **given(ngram=ngram),
+    tags = None if no_tags else (open_tag, close_tag)
+    wanted = Wanted(
+        text_field, finish_field, prompt_field, tags, prefilled, min_chars, max_chars,
+        tokenizer, min_tokens, max_tokens, quality, limit or (), script or (), phrase or (),
+        spec=spec, max_answer_overlap=max_answer_overlap, dedup=not no_dedup, **given(ngram=ngram),
     )  # fmt: skip
     work = job("filter", source, out, memory_mib, force=force, as_json=json)
-    counts, shares = filter_rows(work, asked)
-    tell(work, counts, as_json=json, **({"policy_share": shares} if shares else {}))
+    counts, shares = filter_file(work, wanted)
+    tell(work, counts, as_json=json, **given(policy_share=shares))
     if shares and not json:
         told = ", ".join(f"{100 * share:.2f} % of {part}" for part, share in shares.items())
         warn(f"stands in the policy: {told}")

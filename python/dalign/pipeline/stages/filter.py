@@ -8,7 +8,7 @@ import polars as pl
 
 from dalign.config import Config
 from dalign.errors import InputError
-from dalign.filter.completions import filter_completions
+from dalign.filter.form import filter_completions
 from dalign.filter.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
 from dalign.pipeline.engines import Engines, counting_tokenizer
 from dalign.pipeline.project import Project

@@ -72,7 +72,7 @@ def drive(
             f"warning: pack masked {len(packing.masked)} rows longer than pack.capacity = {config.pack.capacity}: they train on nothing (first: {packing.masked[0]})"
         )
     counts = {
-        "rows_in": packing.rows, "rows_out": bins.written, "masked": tally.masked,
+        "rows_in": packing.rows, "rows_out": bins.written, "masked": len(packing.masked),
         "tokens": tally.tokens, "trained_tokens": tally.trained_tokens,
     }  # fmt: skip
     facts = {

@@ -1,0 +1,156 @@
+"""`dalign data pack`: the rows of a JSONL or Parquet file as texts to be packed, and as a Parquet file of bins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, get_args
+
+import polars as pl
+
+from dalign.errors import InputError
+from dalign.files.batch import Batch
+from dalign.files.parquet import ParquetWriter
+from dalign.files.sift import Counts, FileJob, open_sink, watched
+from dalign.models.checkpoint import load_tokenizer
+from dalign.models.render import Renderer
+from dalign.models.tokenizer import open_tokenizer
+from dalign.pack.packer import Capacity, OverLong, Packer, Segments, bin_schema
+
+# A conversation that ends on the assistant, as the prompt and what is trained on.
+Render = Callable[[Sequence[Mapping[str, Any]]], tuple[str, str]]
+
+# Bytes that a buffered token takes on its way to a bin: ids, mask, row, and their packed copies.
+TOKEN_BYTES = 96
+# Text becomes up to one token a byte, of which each takes some forty bytes until it is buffered.
+BATCH_SHARE = 256
+
+
+def pack_file(
+    job: FileJob,
+    tokenizer: Path,
+    *,
+    capacity: int,
+    over_long: str,
+    end: str,
+    buffer_tokens: int | None,
+) -> tuple[Counts, dict[str, Any]]:
+    """Packs a file's rows into a Parquet file of bins, which name rows by number; dropped rows stand beside it.
+
+    end: a text after each completion, trained on. buffer_tokens: half of the memory unless given. Returns what was
+    packed beside the counts.
+    """
+    rule = _capacity(capacity, over_long)
+    source = job.open(BATCH_SHARE, ".parquet")
+    buffer = buffer_tokens or job.memory_bytes // 2 // TOKEN_BYTES
+    packer = Packer(open_tokenizer(tokenizer).encode, rule, buffer)
+    form = next((row_form(batch) for batch, _ in source.batches([], whole=True)), "prompt")
+    fields = ["prompt", "completion"] if form == "prompt" else []
+    render = _template(tokenizer) if form == "messages" else None
+    began, rows, dropped = time.monotonic(), 0, 0
+    writer = ParquetWriter(job.out, bin_schema(pl.UInt64()), job.memory_bytes // 16)
+    with open_sink(source, None, job.dropped) as sink, closing(writer):
+        for batch in watched(source, source.batches(fields, whole=True), job.progress, job.name):
+            decision, filled = packer.add(read_segments(batch, form, render, end))
+            for bins in filled:
+                writer.write(bins)
+            sink.write(batch, decision)
+            rows += batch.rows
+            dropped += int((~decision.keep).sum())
+        for bins in packer.end():
+            writer.write(bins)
+        writer.end()
+        sink.finish()
+        writer.place()
+    job.progress.finish(job.name, f"{packer.tally.bins} bins, {100 * packer.padding:.2f} % padding")
+    reasons = {"over_long": dropped} if dropped else {}
+    more = {"masked": len(packer.masked), "padding": round(packer.padding, 6)}
+    counts = Counts(rows, rows - dropped, reasons, time.monotonic() - began)
+    return counts, vars(packer.tally) | more
+
+
+def _capacity(tokens: int, over_long: str) -> Capacity:
+    rule: OverLong | None = next((rule for rule in get_args(OverLong) if rule == over_long), None)
+    if rule is None:
+        raise InputError(
+            f"--over-long {over_long}: choose {', '.join(get_args(OverLong))}",
+            kind="unknown_choice",
+            key="over_long",
+            value=over_long,
+        )
+    way_out = "raise it, or give --over-long drop or mask"
+    return Capacity(tokens, rule, f"--capacity {tokens}", way_out)
+
+
+def _template(folder: Path) -> Render:
+    """The chat template of a checkpoint: the conversation up to the last turn, then that turn."""
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: rows with messages need a chat template; give the checkpoint's folder as --tokenizer"
+        )
+    return Renderer(load_tokenizer(folder, False)).turn
+
+
+def row_form(batch: Batch) -> str:
+    """What rows have, as the first one tells: `segments`, `messages`, or `prompt` and completion."""
+    fields = batch.fields(0)
+    for form, names in (
+        ("segments", ("segments",)),
+        ("messages", ("messages",)),
+        ("prompt", ("prompt", "completion")),
+    ):
+        if any(name in fields for name in names):
+            return form
+    raise batch.refuse(
+        0, "has neither prompt and completion, nor messages, nor segments; give one of these"
+    )
+
+
+def read_segments(batch: Batch, form: str, render: Render | None, end: str) -> Segments:
+    """The segments of a batch of rows of this form. Raises InputError for a row that has another.
+
+    render: needed for messages.
+    """
+    first = batch.first_row
+    numbers = pl.int_range(first, first + batch.rows, dtype=pl.UInt64, eager=True)
+    if form == "prompt":
+        prompts, completions = batch.texts("prompt"), batch.texts("completion") + end
+        return Segments.of_pairs(prompts, completions, numbers, batch.refuse)
+    rows = [
+        _segments(batch, row, value) if render is None else _turns(batch, row, value, render)
+        for row, value in enumerate(batch.objects(form))
+    ]
+    return Segments.of_rows(rows, numbers, batch.refuse)
+
+
+def _segments(batch: Batch, row: int, value: Any) -> list[tuple[str, bool]]:
+    if not isinstance(value, list) or not all(
+        isinstance(one, dict)
+        and isinstance(one.get("text"), str)
+        and isinstance(one.get("train"), bool)
+        for one in value
+    ):
+        wanted = 'a list of {"text": …, "train": true or false}'
+        raise batch.wrong(row, "segments", value, wanted)
+    return [(one["text"], one["train"]) for one in value]
+
+
+def _turns(batch: Batch, row: int, value: Any, render: Render) -> list[tuple[str, bool]]:
+    wanted = 'a list of {"role": …, "content": …} that ends on the assistant'
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(
+            isinstance(turn, dict) and isinstance(turn.get("content"), str) for turn in value
+        )
+    ):
+        raise batch.wrong(row, "messages", value, wanted)
+    if value[-1].get("role") != "assistant":
+        raise batch.wrong(row, "messages", value[-1], wanted)
+    try:
+        prompt, turn = render(value)
+    except InputError as error:
+        raise batch.refuse(row, str(error)) from error
+    return [(prompt, False), (turn, True)]
