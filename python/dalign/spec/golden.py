@@ -10,7 +10,7 @@ from typing import Literal, cast
 
 from dalign.errors import did_you_mean
 from dalign.rows import Message
-from dalign.spec.findings import Finding, Reports, SourceError, Strict
+from dalign.spec.findings import Finding, Reports, SourceError, raised
 from dalign.spec.outline import Source, read_source
 from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
 from dalign.text import short
@@ -50,7 +50,7 @@ def load_golden(spec: Spec) -> list[GoldenCase]:
 
     Raises InputError for the first line that is no case of this policy.
     """
-    return read_golden(spec, Strict())
+    return read_golden(spec, raised)
 
 
 def read_golden(spec: Spec, reports: Reports) -> list[GoldenCase]:
@@ -61,16 +61,13 @@ def read_golden(spec: Spec, reports: Reports) -> list[GoldenCase]:
         try:
             source = read_source(spec.folder, path, reports)
         except SourceError as error:
-            reports.report(error.finding)
+            reports(error.finding)
             continue
         for case in _cases(spec, source):
             if case.id in taken:
                 first = taken[case.id]
-                source.report(
-                    case.line,
-                    _KIND,
-                    f"id {case.id!r} is taken by {first.path.name}:{first.line}; give one of the two another id",
-                )
+                what = f"id {case.id!r} is taken by {first.path.name}:{first.line}; give one of the two another id"
+                source.report(case.line, _KIND, what)
                 continue
             taken[case.id] = case
             cases.append(case)
