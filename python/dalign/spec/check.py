@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dalign.errors import InputError
 from dalign.spec.findings import Finding, finding_at
-from dalign.spec.golden import GoldenCase, read_golden
+from dalign.spec.golden import GoldenCase, load_golden
 from dalign.spec.lints.categories import (
     incomplete_clauses,
     missing_guides,
@@ -48,7 +48,7 @@ def check_spec(folder: Path, count: Callable[[str], int], max_tokens: int = MAX_
     """
     found: list[Finding] = []
     spec = compile_spec(folder, found.append)
-    golden = read_golden(spec, found.append)
+    golden = load_golden(spec, found.append)
     found += examples(spec, golden)
     for lint in (terms, circles, incomplete_clauses, missing_guides, similar_summaries, versions):
         found += lint(spec)
