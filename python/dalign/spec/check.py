@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dalign.errors import InputError
-from dalign.spec.findings import Finding, Gathered
-from dalign.spec.golden import GoldenCase, read_golden
-from dalign.spec.lints import LINTS
+from dalign.spec.findings import Finding, finding_at
+from dalign.spec.golden import GoldenCase, load_golden
+from dalign.spec.lints import linted
 from dalign.spec.parse import compile_spec
 from dalign.spec.render import detail_text
 from dalign.spec.types import Category, Spec
@@ -38,20 +38,19 @@ def check_spec(folder: Path, count: Callable[[str], int], max_tokens: int = MAX_
     count: tokens of a text. max_tokens: of a category's definitions, clauses and style guides. Raises InputError where
     there is no policy at all.
     """
-    gathered = Gathered()
-    spec = compile_spec(folder, gathered)
-    golden = read_golden(spec, gathered)
-    for lint in LINTS:
-        gathered.findings += lint(spec, golden)
-    _check_templates(folder, gathered)
+    found: list[Finding] = []
+    spec = compile_spec(folder, found.append)
+    golden = load_golden(spec, found.append)
+    found += linted(spec, golden)
+    found += _templates(folder)
     tokens = {category.name: count(detail_text(category)) for category in spec.categories}
-    gathered.findings += _over_long(spec, tokens, max_tokens)
-    findings = sorted(set(gathered.findings), key=lambda f: (str(f.file), f.line, f.kind, f.text))
+    found += _over_long(spec, tokens, max_tokens)
+    findings = sorted(set(found), key=lambda f: (str(f.file), f.line, f.kind, f.text))
     return Checked(spec, golden, tokens, findings)
 
 
-def _check_templates(folder: Path, gathered: Gathered) -> None:
-    """Reports a template of the folder's own that cannot be used; the shipped ones have tests."""
+def _templates(folder: Path) -> Iterator[Finding]:
+    """A template of the folder's own that cannot be used; the shipped ones have tests."""
     if not (folder / "templates").is_dir():
         return
     from dalign.spec.templates import load_templates
@@ -59,11 +58,11 @@ def _check_templates(folder: Path, gathered: Gathered) -> None:
     try:
         load_templates(folder).compose((), "", None)
     except InputError as error:
-        gathered.report(Finding(folder / "templates", 1, "template", str(error)))
+        yield Finding(folder / "templates", 1, "template", str(error))
 
 
 def _over_long(spec: Spec, tokens: dict[str, int], most: int) -> Iterator[Finding]:
     for category in spec.categories:
         if tokens.get(category.name, 0) > most:
             text = f"category '{category.name}' has {tokens[category.name]:,} tokens, more than {most:,}; shorten or split it"
-            yield Finding(spec.folder / category.place.file, 1, "over-long", text)
+            yield finding_at(spec, category.place, "over-long", text)

@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from dalign.spec.types import Clause, Spec
-from dalign.spec.units import units
+from dalign.spec.types import Place, Spec
+
+_OTHERS = ("definitions", "style", "summaries", "principles")
+
+
+class Unit(NamedTuple):
+    """Anything of a policy that has an address and a hash of its own. `kind` is "clauses" or a field of Diff."""
+
+    kind: str
+    sha256: str
+    place: Place
+
+
+def units(spec: Spec) -> dict[str, Unit]:
+    """The units of a policy by id.
+
+    Ids: `self-harm.S3` (a clause), `self-harm.definitions.method-information`, `self-harm.style.refuse`,
+    `self-harm.summary`; `principles.helpfulness` and `principles.definitions.minor` of the principles.
+    """
+    return dict(_units(spec))
+
+
+def _units(spec: Spec) -> Iterator[tuple[str, Unit]]:
+    owners = [(category.name, category.definitions) for category in spec.categories]
+    for owner, definitions in (*owners, ("principles", spec.principle.definitions)):
+        for each in definitions:
+            unit = Unit("definitions", each.sha256, each.place)
+            yield f"{owner}.definitions.{_slug(each.term)}", unit
+    for category in spec.categories:
+        place = category.front.get("summary", category.place)
+        yield f"{category.name}.summary", Unit("summaries", category.summary_sha256, place)
+        for clause in category.clauses:
+            yield clause.id, Unit("clauses", clause.sha256, clause.place)
+        for guide in category.style:
+            unit = Unit("style", guide.sha256, guide.place)
+            yield f"{category.name}.style.{guide.ruling}", unit
+    for section in spec.principle.sections:
+        unit = Unit("principles", section.sha256, section.place)
+        yield f"principles.{_slug(section.title) or 'text'}", unit
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w]+", "-", text.casefold()).strip("-")
 
 
 @dataclass(frozen=True)
@@ -28,12 +72,8 @@ class Diff:
     @property
     def is_empty(self) -> bool:
         """Whether the two say the same, versions aside."""
-        return not (self.clauses or self.others)
-
-    @property
-    def clauses(self) -> list[str]:
-        """All clauses that changed in some way."""
-        return sorted([*self.added, *self.removed, *self.reworded, *self.ruling_changed])
+        clauses = (self.added, self.removed, self.reworded, self.ruling_changed)
+        return not (any(clauses) or self.others)
 
     @property
     def others(self) -> list[str]:
@@ -49,33 +89,27 @@ def diff_specs(old: Spec, new: Spec) -> Diff:
         key for key in before.keys() & after.keys() if before[key].sha256 != after[key].sha256
     ]
     ruled = [key for key in changed if before[key].ruling != after[key].ruling]
-    others = _other_units(old, new)
-    versions = {
-        name: (old.versions.get(name, ""), new.versions.get(name, ""))
-        for name in sorted(old.versions.keys() | new.versions.keys())
-        if old.versions.get(name) != new.versions.get(name)
-    }
+    names = sorted(old.versions.keys() | new.versions.keys())
+    versions = {name: (old.versions.get(name, ""), new.versions.get(name, "")) for name in names}
     return Diff(
         added=sorted(after.keys() - before.keys()),
         removed=sorted(before.keys() - after.keys()),
         reworded=sorted(set(changed) - set(ruled)),
         ruling_changed=sorted(ruled),
-        definitions=others["definition"],
-        style=others["style"],
-        summaries=others["summary"],
-        principles=others["principle"],
-        versions=versions,
+        **_other_units(old, new),
+        versions={name: pair for name, pair in versions.items() if pair[0] != pair[1]},
     )
 
 
 def _other_units(old: Spec, new: Spec) -> dict[str, list[str]]:
-    before, after = units(old), units(new)
-    found: dict[str, list[str]] = {"definition": [], "style": [], "summary": [], "principle": []}
-    for key in sorted(before.keys() | after.keys()):
-        unit = after.get(key) or before[key]
-        same = key in before and key in after and before[key].sha256 == after[key].sha256
-        if unit.kind != "clause" and not same:
-            found[unit.kind].append(key)
+    """The units that changed and are no clauses, by their kind."""
+    before, after = (
+        {key: (unit.kind, unit.sha256) for key, unit in _units(spec) if unit.kind != "clauses"}
+        for spec in (old, new)
+    )
+    found: dict[str, list[str]] = {kind: [] for kind in _OTHERS}
+    for key in sorted({key for key, _ in before.items() ^ after.items()}):
+        found[(after.get(key) or before[key])[0]].append(key)
     return found
 
 
@@ -89,8 +123,3 @@ def suggested_step(diff: Diff) -> str:
     if diff.added:
         return "minor"
     return "" if diff.is_empty else "patch"
-
-
-def clause_pairs(old: Spec, new: Spec, ids: list[str]) -> list[tuple[Clause, Clause]]:
-    """The two forms of clauses that both have."""
-    return [(old.clause(key), new.clause(key)) for key in ids]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from dalign.errors import InputError
+from dalign.spec.types import Place, Spec
 
 # Every kind of finding, by what it looks for.
 KINDS = {
@@ -69,23 +71,16 @@ class SourceError(InputError):
         return type(self), (self.finding,)
 
 
-class Strict:
-    """Takes findings by raising the first as an InputError: what a run needs."""
-
-    def report(self, finding: Finding) -> None:
-        """Raises SourceError."""
-        raise SourceError(finding)
+# Takes a finding: `raised` for what a run needs; for a check, which gathers, the `append` of a list. The parser
+# then mends what it can and goes on.
+Reports = Callable[[Finding], None]
 
 
-@dataclass
-class Gathered:
-    """Takes findings by keeping them: what `dalign spec check` needs. The parser mends what it can and goes on."""
-
-    findings: list[Finding] = field(default_factory=list)
-
-    def report(self, finding: Finding) -> None:
-        """Keeps it."""
-        self.findings.append(finding)
+def raised(finding: Finding) -> None:
+    """Raises the finding as a SourceError."""
+    raise SourceError(finding)
 
 
-Reports = Strict | Gathered
+def finding_at(spec: Spec, place: Place, kind: str, text: str, clause: str = "") -> Finding:
+    """A finding at a place of the policy."""
+    return Finding(spec.folder / place.file, place.line, kind, text, clause)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 from dalign.errors import did_you_mean
 from dalign.rows import Message
-from dalign.spec.findings import Finding, Reports, SourceError, Strict
-from dalign.spec.outline import Source, read_source
+from dalign.spec.findings import Finding, Reports, SourceError, raised
+from dalign.spec.outline import Line, Source, read_source
 from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
 from dalign.text import short
 
 FOLDER = "golden"
 Verdict = Literal["pass", "fail"]
-_VERDICTS = ("pass", "fail")
 _KEYS = ("id", "category", "prompt", "messages", "answer", "ruling", "clause", "verdict", "note")
 _KIND = "golden"
 
@@ -45,36 +44,24 @@ class GoldenCase:
         return self.messages[-1]["content"]
 
 
-def load_golden(spec: Spec) -> list[GoldenCase]:
+def load_golden(spec: Spec, reports: Reports = raised) -> list[GoldenCase]:
     """The golden cases of a policy, from `golden/*.jsonl` in its folder; none where there is no such folder.
 
-    Raises InputError for the first line that is no case of this policy.
+    What is wrong with a line goes to `reports`, and the line is left out; by default it is raised as an InputError.
     """
-    return read_golden(spec, Strict())
-
-
-def read_golden(spec: Spec, reports: Reports) -> list[GoldenCase]:
-    """The same; what is wrong with a line goes to `reports`, and the line is left out."""
-    cases: list[GoldenCase] = []
-    taken: dict[str, GoldenCase] = {}
+    cases: dict[str, GoldenCase] = {}
     for path in sorted((spec.folder / FOLDER).glob("*.jsonl")):
         try:
             source = read_source(spec.folder, path, reports)
         except SourceError as error:
-            reports.report(error.finding)
+            reports(error.finding)
             continue
         for case in _cases(spec, source):
-            if case.id in taken:
-                first = taken[case.id]
-                source.report(
-                    case.line,
-                    _KIND,
-                    f"id {case.id!r} is taken by {first.path.name}:{first.line}; give one of the two another id",
-                )
-                continue
-            taken[case.id] = case
-            cases.append(case)
-    return cases
+            first = cases.setdefault(case.id, case)
+            if first is not case:
+                what = f"id {case.id!r} is taken by {first.path.name}:{first.line}; give one of the two another id"
+                source.report(case.line, _KIND, what)
+    return list(cases.values())
 
 
 class _CaseError(ValueError):
@@ -84,23 +71,20 @@ class _CaseError(ValueError):
 def _cases(spec: Spec, source: Source) -> Iterator[GoldenCase]:
     clauses = {clause.id: clause.ruling for clause in spec.clauses()}
     for line in source.lines:
-        if not line.text.strip():
-            continue
-        try:
-            yield _case(spec, clauses, source, line.number, line.text)
-        except _CaseError as error:
-            source.report(line.number, _KIND, str(error))
+        if line.text.strip():
+            try:
+                yield _case(spec, clauses, source, line)
+            except _CaseError as error:
+                source.report(line.number, _KIND, str(error))
 
 
-def _case(
-    spec: Spec, clauses: Mapping[str, Ruling], source: Source, number: int, text: str
-) -> GoldenCase:
+def _case(spec: Spec, clauses: Mapping[str, Ruling], source: Source, line: Line) -> GoldenCase:
     try:
-        row = json.loads(text)
+        row = json.loads(line.text)
     except ValueError as error:
         raise _CaseError(f"not JSON ({error}); write one object a line") from error
     if not isinstance(row, dict):
-        raise _CaseError(f"not an object ({short(text)!r}); write one object a line")
+        raise _CaseError(f"not an object ({short(line.text)!r}); write one object a line")
     for key in row:
         if key not in _KEYS:
             raise _CaseError(f"unknown key ({key!r}); {did_you_mean(str(key), _KEYS)}")
@@ -108,15 +92,15 @@ def _case(
     ruling = cast(Ruling, _one_of(row, "ruling", RULINGS))
     clause = _clause(row, category, ruling, clauses)
     return GoldenCase(
-        id=_text(row, "id") if "id" in row else f"{source.path.stem}-line-{number}",
+        id=_text(row, "id") if "id" in row else f"{source.path.stem}-line-{line.number}",
         category=category,
         messages=_messages(row),
         answer=_text(row, "answer"),
         ruling=ruling,
         clause=clause,
-        verdict=cast(Verdict, _one_of(row, "verdict", _VERDICTS)),
+        verdict=cast(Verdict, _one_of(row, "verdict", ("pass", "fail"))),
         path=source.path,
-        line=number,
+        line=line.number,
     )
 
 
@@ -124,22 +108,17 @@ def _clause(
     row: Mapping[str, object], category: str, ruling: Ruling, clauses: Mapping[str, Ruling]
 ) -> str | None:
     if row.get("clause") is None:
-        if ruling != "comply":
-            raise _CaseError(
-                f"clause is missing, and the ruling is {ruling!r}; name the clause that says so"
-            )
-        return None
-    clause = _text(row, "clause")
-    if clause not in clauses:
-        raise _CaseError(f"unknown clause ({clause!r}); {did_you_mean(clause, clauses)}")
+        if ruling == "comply":
+            return None
+        what = f"clause is missing, and the ruling is {ruling!r}"
+        raise _CaseError(f"{what}; name the clause that says so")
+    clause = _one_of(row, "clause", clauses)
     if clause.split(".", 1)[0] != category:
-        raise _CaseError(
-            f"clause {clause!r} is of another category than the case ({category!r}); make the two agree"
-        )
+        what = f"clause {clause!r} is of another category than the case ({category!r})"
+        raise _CaseError(f"{what}; make the two agree")
     if clauses[clause] != ruling:
-        raise _CaseError(
-            f"the ruling is {ruling!r}, and clause {clause} says {clauses[clause]!r}; make the two agree"
-        )
+        what = f"the ruling is {ruling!r}, and clause {clause} says {clauses[clause]!r}"
+        raise _CaseError(f"{what}; make the two agree")
     return clause
 
 
@@ -157,13 +136,12 @@ def _messages(row: Mapping[str, object]) -> tuple[Message, ...]:
             raise _CaseError("a message has exactly 'role' and 'content'")
         turns.append(Message(role=_text(message, "role"), content=_text(message, "content")))
     if turns[-1]["role"] != "user":
-        raise _CaseError(
-            f"the last message is of the role {turns[-1]['role']!r}; a prompt ends on a user turn"
-        )
+        what = f"the last message is of the role {turns[-1]['role']!r}"
+        raise _CaseError(f"{what}; a prompt ends on a user turn")
     return tuple(turns)
 
 
-def _one_of(row: Mapping[str, object], key: str, known: tuple[str, ...]) -> str:
+def _one_of(row: Mapping[str, object], key: str, known: Collection[str]) -> str:
     value = _text(row, key)
     if value not in known:
         raise _CaseError(f"unknown {key} ({value!r}); {did_you_mean(value, known)}")

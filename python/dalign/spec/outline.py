@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
-from dalign.spec.findings import Finding, Reports, SourceError, Strict
+from dalign.spec.findings import Finding, Reports, SourceError, raised
 from dalign.spec.types import Place
 from dalign.text import short
 
@@ -52,6 +53,11 @@ class Item:
         """The number of its first line."""
         return self.first.number
 
+    @property
+    def prose(self) -> str:
+        """Its text, a bullet with its mark."""
+        return f"- {self.text}" if self.bullet else self.text
+
 
 @dataclass(frozen=True)
 class Source:
@@ -64,21 +70,18 @@ class Source:
 
     def report(self, line: int, kind: str, sentence: str, clause: str = "") -> None:
         """Tells of something to mend at that line; raises InputError where findings are not gathered."""
-        self.reports.report(Finding(self.path, line, kind, sentence, clause))
+        self.reports(Finding(self.path, line, kind, sentence, clause))
 
-    def place(self, section: Section) -> Place:
-        """From the section's heading to its last line that is not blank."""
-        ends = [line.end for line in section.lines if line.text.strip()]
-        return Place(
-            self.name,
-            section.heading.number,
-            section.heading.start,
-            (ends or [section.heading.end])[-1],
-        )
+    def unowned(self, lines: Iterable[Line], where: str) -> None:
+        """Reports text that belongs to no unit; where: what is wrong with its place, and the way out."""
+        for line in lines:
+            if text := line.text.strip():
+                self.report(line.number, "unowned-line", f"text ({short(text)!r}) stands {where}")
 
-    def item_place(self, item: Item) -> Place:
-        """From the item's first line to its last."""
-        return Place(self.name, item.first.number, item.first.start, item.last.end)
+    def place(self, first: Line, lines: Sequence[Line]) -> Place:
+        """From a line to the last of those that follow it and are not blank."""
+        ends = [line.end for line in lines if line.text.strip()]
+        return Place(self.name, first.number, first.start, ends[-1] if ends else first.end)
 
     @property
     def text(self) -> str:
@@ -86,24 +89,22 @@ class Source:
         return "\n".join(line.text for line in self.lines).strip()
 
 
-def read_source(folder: Path, path: Path, reports: Reports | None = None) -> Source:
+def read_source(folder: Path, path: Path, reports: Reports = raised) -> Source:
     """The file's lines. Raises SourceError when it lies outside the folder, is too large, empty or not UTF-8."""
+
+    def unreadable(what: str, line: int = 1) -> SourceError:
+        return SourceError(Finding(path, line, "unreadable", what))
+
     # A policy folder may come from others: a link in it must not pull in a file of this machine.
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise _unreadable(
-            path,
-            1,
-            f"leads out of the policy folder (to {str(path.resolve())!r}); copy the file into the folder",
-        )
+        where = f"leads out of the policy folder (to {str(path.resolve())!r})"
+        raise unreadable(f"{where}; copy the file into the folder")
     if not path.is_file():
-        raise _unreadable(path, 1, "is a link to a file that is not there, or no file; copy the file into the folder")  # fmt: skip
+        raise unreadable("is a link to a file that is not there, or no file; copy the file into the folder")  # fmt: skip
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise _unreadable(
-            path,
-            1,
-            f"has {size:,} bytes, more than {MAX_BYTES:,}; a policy file is a few pages, so split it",
-        )
+        what = f"has {size:,} bytes, more than {MAX_BYTES:,}"
+        raise unreadable(f"{what}; a policy file is a few pages, so split it")
     data = path.read_bytes()
     start = len(_BOM) if data.startswith(_BOM) else 0
     lines = []
@@ -112,25 +113,21 @@ def read_source(folder: Path, path: Path, reports: Reports | None = None) -> Sou
             text = raw.decode("utf-8").rstrip("\r")
         except UnicodeDecodeError as error:
             bad = raw[error.start : error.start + 1]
-            raise _unreadable(
-                path, number, f"not UTF-8 ({bad!r} at byte {start + error.start}); save it as UTF-8"
-            ) from error
+            what = f"not UTF-8 ({bad!r} at byte {start + error.start}); save it as UTF-8"
+            raise unreadable(what, number) from error
         lines.append(Line(number, start, start + len(text.encode()), text))
         start += len(raw) + 1
-    return Source(path, path.relative_to(folder).as_posix(), tuple(lines), reports or Strict())
-
-
-def _unreadable(path: Path, line: int, sentence: str) -> SourceError:
-    return SourceError(Finding(path, line, "unreadable", sentence))
+    return Source(path, path.relative_to(folder).as_posix(), tuple(lines), reports)
 
 
 def sections(lines: Sequence[Line], level: int) -> tuple[tuple[Line, ...], list[Section]]:
     """What stands before the first heading of that level, and the sections of that level."""
     mark = "#" * level + " "
     starts = [i for i, line in enumerate(lines) if line.text.startswith(mark)]
-    found = []
-    for i, end in zip(starts, [*starts, len(lines)][1:], strict=True):
-        found.append(Section(lines[i], lines[i].text[level:].strip(), tuple(lines[i + 1 : end])))
+    found = [
+        Section(lines[i], lines[i].text[level:].strip(), tuple(lines[i + 1 : end]))
+        for i, end in pairwise([*starts, len(lines)])
+    ]
     return tuple(lines[: starts[0]] if starts else lines), found
 
 
@@ -147,11 +144,8 @@ def items(source: Source, lines: Sequence[Line], owner: str) -> list[Item]:
             blank = True
             continue
         if _HEADING.match(text):
-            source.report(
-                line.number,
-                "unowned-line",
-                f"a heading ({short(text)!r}) inside {owner} owns nothing; make it a sentence, or a bullet",
-            )
+            what = f"a heading ({short(text)!r}) inside {owner} owns nothing"
+            source.report(line.number, "unowned-line", f"{what}; make it a sentence, or a bullet")
             continue
         after_bullet = bool(found) and found[-1].bullet
         indented = line.text[:1].isspace()

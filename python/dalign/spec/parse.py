@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dalign.errors import InputError
 from dalign.spec.category import read_category
-from dalign.spec.findings import Finding, Reports, SourceError, Strict
+from dalign.spec.findings import Finding, Reports, SourceError, raised
 from dalign.spec.hashes import hashed, spec_hash, with_hashes
 from dalign.spec.outline import Source, read_source
 from dalign.spec.principles import FILE as PRINCIPLES
@@ -21,17 +21,14 @@ def load_spec(folder: Path) -> Spec:
 
     Raises InputError, which names file, line, value and way out, where the folder is not a policy.
     """
-    return compile_spec(folder, Strict())
+    return compile_spec(folder, raised)
 
 
 def compile_spec(folder: Path, reports: Reports) -> Spec:
     """The same; what is wrong in a file goes to `reports`. Raises InputError where there is no policy at all."""
     if not folder.is_dir():
-        raise InputError.in_file(
-            folder,
-            f"no such policy folder; it holds {PRINCIPLES} and one Markdown file a category",
-            kind="missing_folder",
-        )
+        what = f"no such policy folder; it holds {PRINCIPLES} and one Markdown file a category"
+        raise InputError.in_file(folder, what, kind="missing_folder")
     principles = _principles(folder, reports)
     sources = [source for path in _category_files(folder) if (source := _source(folder, path, reports))]  # fmt: skip
     parsed = _unique((read_category(source), source) for source in sources)
@@ -45,7 +42,7 @@ def _principles(folder: Path, reports: Reports) -> Principles:
     path = folder / PRINCIPLES
     if not path.exists() and not path.is_symlink():
         sentence = "is missing; write the principles of style and helpfulness there, in any form"
-        reports.report(Finding(path, 1, "no-principles", sentence))
+        reports(Finding(path, 1, "no-principles", sentence))
         return Principles("")
     source = _source(folder, path, reports)
     return read_principles(source) if source else Principles("")
@@ -55,7 +52,7 @@ def _source(folder: Path, path: Path, reports: Reports) -> Source | None:
     try:
         source = read_source(folder, path, reports)
     except SourceError as error:
-        reports.report(error.finding)
+        reports(error.finding)
         return None
     if not source.text and path.name != PRINCIPLES:
         source.report(1, "empty-file", "is empty; a category's file has front matter and '## Clauses'")  # fmt: skip
@@ -64,19 +61,11 @@ def _source(folder: Path, path: Path, reports: Reports) -> Source | None:
 
 
 def _category_files(folder: Path) -> list[Path]:
-    paths = sorted(
-        path
-        for path in folder.glob("*.md")
-        if path.name not in (PRINCIPLES, "README.md")
-        and not path.name.startswith(".")
-        and not path.is_dir()
-    )
+    paths = sorted(path for path in folder.glob("[!.]*.md") if not path.is_dir())
+    paths = [path for path in paths if path.name not in (PRINCIPLES, "README.md")]
     if not paths:
-        raise InputError.in_file(
-            folder,
-            "has no category; add one Markdown file a category, with front matter and '## Clauses'",
-            kind="empty",
-        )
+        what = "has no category; add one Markdown file a category, with front matter and '## Clauses'"  # fmt: skip
+        raise InputError.in_file(folder, what, kind="empty")
     return paths
 
 
@@ -86,11 +75,8 @@ def _unique(parsed: Iterable[tuple[Category, Source]]) -> list[tuple[Category, S
     for category, source in parsed:
         if category.name in first:
             other = first[category.name][1].path.name
-            source.report(
-                1,
-                "duplicate-category",
-                f"category {category.name!r} is defined in {other} too; keep one of the two",
-            )
+            what = f"category {category.name!r} is defined in {other} too; keep one of the two"
+            source.report(1, "duplicate-category", what)
             continue
         first[category.name] = (category, source)
     return list(first.values())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dalign.spec.category import changelog, definitions
 from dalign.spec.front_matter import places, principles_front
 from dalign.spec.outline import Line, Source, sections
-from dalign.spec.types import Place, Principles, Section
+from dalign.spec.types import Principles, Section
 
 FILE = "principles.md"
 
@@ -14,28 +16,24 @@ def read_principles(source: Source) -> Principles:
     """The principles, in any form. Of sections, `## Definitions` holds terms, and `## Changelog` stays out of prompts."""
     front, body = principles_front(source)
     before, found = sections(body, 2)
-    shown = [
-        line
-        for part in [before, *((s.heading, *s.lines) for s in found if s.title != "Changelog")]
-        for line in part
-    ]
-    text = "\n".join(line.text for line in shown).strip()
+    kept = [section for section in found if section.title != "Changelog"]
+    shown = [before, *((section.heading, *section.lines) for section in kept)]
+    text = _text(line for lines in shown for line in lines)
     if not text:
-        source.report(
-            1,
-            "empty-file",
-            "is empty; write the principles of style and helpfulness there, in any form",
-        )
-    parts = [_section(source, "", before)] if _text(before) else []
+        what = "is empty; write the principles of style and helpfulness there, in any form"
+        source.report(1, "empty-file", what)
+    parts = []
+    if filled := [line for line in before if line.text.strip()]:
+        parts.append(Section("", _text(before), place=source.place(filled[0], filled)))
     parts += [
-        _section(source, section.title, section.lines, source.place(section))
-        for section in found
-        if section.title not in ("Changelog", "Definitions")
+        Section(s.title, _text(s.lines), place=source.place(s.heading, s.lines))
+        for s in kept
+        if s.title != "Definitions"
     ]
     return Principles(
         text,
         tuple(parts),
-        definitions(source, [s for s in found if s.title == "Definitions"]),
+        definitions(source, [s for s in kept if s.title == "Definitions"]),
         changelog(source, [s for s in found if s.title == "Changelog"]),
         front["name"],
         front["version"],
@@ -43,14 +41,5 @@ def read_principles(source: Source) -> Principles:
     )
 
 
-def _section(
-    source: Source, title: str, lines: tuple[Line, ...], place: Place | None = None
-) -> Section:
-    if place is None:
-        filled = [line for line in lines if line.text.strip()]
-        place = Place(source.name, filled[0].number, filled[0].start, filled[-1].end)
-    return Section(title, _text(lines), place=place)
-
-
-def _text(lines: tuple[Line, ...]) -> str:
+def _text(lines: Iterable[Line]) -> str:
     return "\n".join(line.text for line in lines).strip()

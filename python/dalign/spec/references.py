@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container
 from dataclasses import replace
 
 from dalign.errors import did_you_mean
@@ -22,11 +22,10 @@ _AND = {"and", "or"}
 
 
 class _References:
-    """Resolves the names that stand in one clause."""
+    """Resolves the names that stand in one clause; `known` are the ids of all clauses."""
 
-    def __init__(self, known: Iterable[str], clause: Clause, source: Source) -> None:
-        self.known = list(known)
-        self.categories = {name.split(".", 1)[0] for name in self.known}
+    def __init__(self, known: Collection[str], clause: Clause, source: Source) -> None:
+        self.known = known
         self.clause = clause
         self.source = source
 
@@ -39,38 +38,28 @@ class _References:
         return _DOTTED.sub(lambda match: self._one(match[0], sure=False), text)
 
     def _see(self, match: re.Match[str]) -> str:
-        names = match["names"]
         # "(see S4)" can only be a reference; "see a doctor" is prose.
-        return match[0].replace(
-            names, self._replace(names, sure=bool(match["open"] and match["close"])), 1
-        )
+        names = self._replace(match["names"], sure=bool(match["open"] and match["close"]))
+        return match[0].replace(match["names"], names, 1)
 
     def _replace(self, names: str, *, sure: bool) -> str:
-        return re.sub(
-            _NAME,
-            lambda match: match[0] if match[0] in _AND else self._one(match[0], sure=sure),
-            names,
-        )
+        return re.sub(_NAME, lambda match: self._one(match[0], sure=sure), names)
 
     def _is_name(self, name: str) -> bool:
-        return self._full(name) in self.known or bool(_ID_SHAPED.fullmatch(name.rsplit(".", 1)[-1]))
+        return self._full(name) in self.known or _is_id_shaped(name)
 
     def _full(self, name: str) -> str:
         return name if "." in name else f"{self.clause.category}.{name}"
 
     def _one(self, name: str, *, sure: bool) -> str:
         full = self._full(name)
-        if full in self.known:
-            return full
-        shaped = _ID_SHAPED.fullmatch(name.rsplit(".", 1)[-1])
-        if sure or shaped or ("." in name and name.split(".", 1)[0] in self.categories):
-            what = f"clause {self.clause.key} refers to a clause that is not there ({name!r})"
-            self.source.report(
-                self._line(name),
-                "dangling-reference",
-                f"{what}; {did_you_mean(full, self.known)}",
-                self.clause.id,
-            )
+        if name in _AND or full in self.known:
+            return name if name in _AND else full
+        category, dot, _ = name.partition(".")
+        named = bool(dot) and any(each.startswith(f"{category}.") for each in self.known)
+        if sure or named or _is_id_shaped(name):
+            what = f"clause {self.clause.key} refers to a clause that is not there ({name!r}); {did_you_mean(full, self.known)}"
+            self.source.report(self._line(name), "dangling-reference", what, self.clause.id)
         return name
 
     def _line(self, name: str) -> int:
@@ -79,19 +68,22 @@ class _References:
         return next(named, self.clause.place.line)
 
 
+def _is_id_shaped(name: str) -> bool:
+    return bool(_ID_SHAPED.fullmatch(name.rsplit(".", 1)[-1]))
+
+
 def resolve_references(categories: list[tuple[Category, Source]]) -> list[Category]:
-    """The categories with each reference as a full clause id. Raises InputError for one that leads nowhere."""
-    known = [clause.id for category, _ in categories for clause in category.clauses]
+    """The categories with each reference as a full clause id; one that leads nowhere is reported."""
+    known = {clause.id: None for category, _ in categories for clause in category.clauses}
     resolved = []
     for category, source in categories:
         clauses = []
         for clause in category.clauses:
             references = _References(known, clause, source)
-            includes = tuple(references.resolve(text) for text in clause.includes)
-            excludes = tuple(references.resolve(text) for text in clause.excludes)
-            before, after = (*clause.includes, *clause.excludes), (*includes, *excludes)
-            lines = {new: clause.lines[old] for old, new in zip(before, after, strict=True)}
-            lines = {**clause.lines, **lines}
+            texts = {old: references.resolve(old) for old in (*clause.includes, *clause.excludes)}
+            includes = tuple(texts[text] for text in clause.includes)
+            excludes = tuple(texts[text] for text in clause.excludes)
+            lines = {**clause.lines, **{new: clause.lines[old] for old, new in texts.items()}}
             clauses.append(replace(clause, includes=includes, excludes=excludes, lines=lines))
         resolved.append(replace(category, clauses=tuple(clauses)))
     return resolved

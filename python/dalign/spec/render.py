@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from dalign.spec.principles import FILE
-from dalign.spec.types import Category, Change, Clause, Definition, Principles, Spec
+from dalign.spec.types import Category, Change, Clause, Principles, Spec
 
 _WIDTH = 120
 
@@ -23,9 +23,11 @@ def write_spec(spec: Spec, folder: Path) -> None:
 
 def render_category(category: Category) -> str:
     """A category's file."""
-    front = [f"category: {category.name}", f"version: {json.dumps(category.version)}"]
-    front = ["---", *front, *_summary(category.summary), "---", ""]
-    whole = [*front, detail_text(category), *_changelog(category.changelog)]
+    summary = [f"summary: {json.dumps(category.summary)}"]
+    if category.summary.isprintable():
+        summary = ["summary: >-", *(f"  {line}" for line in _wrapped(category.summary))]
+    front = [f"category: {category.name}", f"version: {json.dumps(category.version)}", *summary]
+    whole = ["---", *front, "---", "", detail_text(category), *_changelog(category.changelog)]
     return "\n".join(whole) + "\n"
 
 
@@ -33,7 +35,8 @@ def detail_text(category: Category) -> str:
     """A category in detail: its definitions, clauses and style guides."""
     parts = []
     if category.definitions:
-        parts += ["## Definitions", "", *_definitions(category.definitions), ""]
+        terms = [_bullet(f"**{each.term}**: {each.text}") for each in category.definitions]
+        parts += ["## Definitions", "", *terms, ""]
     parts += ["## Clauses"]
     for clause in category.clauses:
         parts += ["", *clause_lines(clause)]
@@ -53,28 +56,17 @@ def render_principles(principles: Principles) -> str:
     return "\n".join([*front, principles.text, *_changelog(principles.changelog)]) + "\n"
 
 
-def _summary(text: str) -> list[str]:
-    if not text.isprintable():
-        return [f"summary: {json.dumps(text)}"]
-    return ["summary: >-", *(f"  {line}" for line in _wrapped(text))]
-
-
-def _definitions(definitions: Iterable[Definition]) -> list[str]:
-    return [_bullet(f"**{each.term}**: {each.text}") for each in definitions]
-
-
 def clause_lines(clause: Clause) -> list[str]:
     """A clause's heading, prose and bullets."""
     lines = [f"### {clause.key} {clause.ruling}: {clause.title}", ""]
     if clause.text:
         lines += [*_prose(clause.text), ""]
-    if clause.severity:
-        lines.append(f"- severity: {clause.severity}")
-    lines += [_bullet(f"includes: {text}") for text in clause.includes]
-    lines += [_bullet(f"excludes: {text}") for text in clause.excludes]
-    lines += [_bullet(f'allowed: "{text}"') for text in clause.allowed]
-    lines += [_bullet(f'disallowed: "{text}"') for text in clause.disallowed]
-    return lines if lines[-1] else lines[:-1]
+    bullets = [f"severity: {clause.severity}"] if clause.severity else []
+    bullets += [f"includes: {text}" for text in clause.includes]
+    bullets += [f"excludes: {text}" for text in clause.excludes]
+    bullets += [f'allowed: "{text}"' for text in clause.allowed]
+    bullets += [f'disallowed: "{text}"' for text in clause.disallowed]
+    return [*lines, *map(_bullet, bullets)] if bullets else lines[:-1]
 
 
 def _prose(text: str) -> list[str]:
@@ -95,9 +87,8 @@ def _bullet(text: str) -> str:
 def _wrapped(text: str) -> list[str]:
     """The text on lines of at most 120 characters, none of which reads as a bullet or a heading by chance."""
     lines = textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
-    marks = ("-", "*", "+", "#")
     # A later line that starts with a mark would begin a new unit.
-    return lines if not any(line.startswith(marks) for line in lines[1:]) else [text]
+    return [text] if any(line.startswith(("-", "*", "+", "#")) for line in lines[1:]) else lines
 
 
 def _changelog(changes: Sequence[Change]) -> list[str]:

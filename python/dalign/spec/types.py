@@ -106,10 +106,6 @@ class Category:
     place: Place = field(default=NOWHERE, compare=False)
     front: Mapping[str, Place] = field(default_factory=dict, compare=False)
 
-    def guide(self, ruling: Ruling) -> StyleGuide | None:
-        """The style guide of a ruling, where the category has one."""
-        return next((guide for guide in self.style if guide.ruling == ruling), None)
-
 
 @dataclass(frozen=True)
 class Section:
@@ -135,20 +131,6 @@ class Principles:
     name: str = ""
     version: str = ""
     front: Mapping[str, Place] = field(default_factory=dict, compare=False)
-
-
-UnitKind = Literal["clause", "definition", "style", "summary", "principle"]
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Anything of a policy that has an address and a hash of its own. `category` is empty for principles."""
-
-    id: str
-    kind: UnitKind
-    category: str
-    sha256: str
-    place: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -180,10 +162,7 @@ class Spec:
         """The category of that name; None for `general`. Raises KeyError for an unknown one."""
         if name == GENERAL:
             return None
-        for category in self.categories:
-            if category.name == name:
-                return category
-        raise KeyError(name)
+        return {category.name: category for category in self.categories}[name]
 
     def clauses(self) -> Iterator[Clause]:
         """All clauses, category by category."""
@@ -192,7 +171,4 @@ class Spec:
 
     def clause(self, clause_id: str) -> Clause:
         """The clause addressed as `category.key`. Raises KeyError for an unknown one."""
-        for clause in self.clauses():
-            if clause.id == clause_id:
-                return clause
-        raise KeyError(clause_id)
+        return {clause.id: clause for clause in self.clauses()}[clause_id]

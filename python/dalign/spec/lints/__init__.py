@@ -1,16 +1,21 @@
-"""One file a kind of defect: the function that is called like its file, from a policy and its golden cases to findings."""
+"""Kinds of defects of a policy as a whole: every public function of the files here, from a policy to findings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
+from inspect import isfunction, signature
 from pkgutil import iter_modules
 
 from dalign.spec.findings import Finding
 from dalign.spec.golden import GoldenCase
 from dalign.spec.types import Spec
 
-_NAMES = sorted(module.name for module in iter_modules(__path__))
-LINTS: tuple[Callable[[Spec, Sequence[GoldenCase]], Iterable[Finding]], ...] = tuple(
-    getattr(import_module(f"{__name__}.{name}"), name) for name in _NAMES
-)
+
+def linted(spec: Spec, golden: Sequence[GoldenCase]) -> Iterator[Finding]:
+    """What all of them find; one that names golden cases beside the policy gets them too."""
+    for found in iter_modules(__path__):
+        module = import_module(f"{__name__}.{found.name}")
+        for name, lint in vars(module).items():
+            if isfunction(lint) and lint.__module__ == module.__name__ and name[0] != "_":
+                yield from lint(*(spec, golden)[: len(signature(lint).parameters)])

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dalign.spec.findings import Finding
 from dalign.spec.golden import GoldenCase
 from dalign.spec.types import Clause, Ruling, Spec
 
+_COMPLY: frozenset[Ruling] = frozenset(("comply",))
 _NOT_COMPLY: frozenset[Ruling] = frozenset(("refuse", "safe-complete"))
 
 
-@dataclass(frozen=True)
-class _Example:
+class _Example(NamedTuple):
     """A prompt, the rulings that its place leaves open, and that place."""
 
     text: str
@@ -44,27 +44,23 @@ def _of_clause(spec: Spec, clause: Clause) -> Iterator[_Example]:
     file = spec.folder / clause.place.file
     # What a clause of compliance gives as its limit may be refused or safe-completed elsewhere.
     refused = _NOT_COMPLY if clause.ruling == "comply" else frozenset((clause.ruling,))
-    complied: frozenset[Ruling] = frozenset(("comply",))
-    for texts, rulings in ((clause.allowed, complied), (clause.disallowed, refused)):
+    for texts, rulings in ((clause.allowed, _COMPLY), (clause.disallowed, refused)):
         for text in texts:
-            yield _Example(
-                text, rulings, clause.id, file, clause.lines.get(text, clause.place.line)
-            )
+            line = clause.lines.get(text, clause.place.line)
+            yield _Example(text, rulings, clause.id, file, line)
 
 
 def _twice(example: _Example, other: _Example) -> Finding:
-    where = f"{other.file.name}:{other.line}"
     if example.rulings & other.rulings:
         kind, what = "repeated-example", "stands in"
         way_out = "write another one: each example is to teach something of its own"
     else:
-        kind, what = (
-            "conflicting-examples",
-            f"is ruled {_words(example)} here and {_words(other)} in",
-        )
+        kind, what = "conflicting-examples", f"is ruled {_words(example)} here and {_words(other)} in"  # fmt: skip
         way_out = "decide which one holds, or say in one of them what differs"
-    named = f" (clause {other.clause})" if other.clause else ""
-    text = f"the example {example.text!r} {what} {where}{named} too; {way_out}"
+    where = f"{other.file.name}:{other.line}" + (
+        f" (clause {other.clause})" if other.clause else ""
+    )
+    text = f"the example {example.text!r} {what} {where} too; {way_out}"
     return Finding(example.file, example.line, kind, text, example.clause)
 
 

@@ -4,58 +4,64 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from dalign.errors import did_you_mean
-from dalign.spec.findings import Finding
-from dalign.spec.golden import GoldenCase
-from dalign.spec.types import Category, Definition, Place, Spec
+from dalign.spec.findings import Finding, finding_at
+from dalign.spec.types import Category, Definition, Place, Section, Spec, StyleGuide
 
 # *term* or **term** in prose; a lone asterisk, as in 3 * 4, marks nothing.
 _MARK = re.compile(r"(?<![*\w])(\*{1,2})(?![\s*])([^*\n]+?)(?<!\s)\1(?![*\w])")
 
 
-def terms(spec: Spec, _golden: Sequence[GoldenCase]) -> Iterator[Finding]:
+def terms(spec: Spec) -> Iterator[Finding]:
     """Kinds `undefined-term` and `unused-term`."""
     shared = spec.principle.definitions
     used: set[str] = set()
     for category in spec.categories:
         marked = list(_marked(category))
-        defined = (*category.definitions, *shared)
-        yield from _undefined(spec, marked, defined)
-        used |= (forms := _all_forms(term for term, _, _ in marked))
+        yield from _undefined(spec, marked, (*category.definitions, *shared))
+        used |= (forms := _all_forms(mark.term for mark in marked))
         yield from _unused(spec, category.definitions, forms, f"'{category.name}'")
-    principles = [(t, s.place, "") for s in spec.principle.sections for t in _marks(s.text)]
-    principles += [(t, d.place, "") for d in shared for t in _marks(d.text)]
+    units: list[Section | Definition] = [*spec.principle.sections, *shared]
+    principles = [_Mark(term, each.place) for each in units for term in _marks(each.text)]
     yield from _undefined(spec, principles, shared)
-    used |= _all_forms(term for term, _, _ in principles)
+    used |= _all_forms(mark.term for mark in principles)
     yield from _unused(spec, shared, used, "the policy")
 
 
-def _marked(category: Category) -> Iterator[tuple[str, Place, str]]:
-    """Marked terms with the place of their unit, and the clause's id."""
+class _Mark(NamedTuple):
+    """A marked term with the place of its unit, and the clause's id."""
+
+    term: str
+    place: Place
+    clause: str = ""
+
+
+def _marked(category: Category) -> Iterator[_Mark]:
     for clause in category.clauses:
         texts = (clause.title, clause.text, *clause.includes, *clause.excludes)
-        yield from ((term, clause.place, clause.id) for text in texts for term in _marks(text))
-    for definition in category.definitions:
-        yield from ((term, definition.place, "") for term in _marks(definition.text))
-    for guide in category.style:
-        yield from ((term, guide.place, "") for term in _marks(guide.text))
+        yield from (_Mark(term, clause.place, clause.id) for t in texts for term in _marks(t))
+    units: list[Definition | StyleGuide] = [*category.definitions, *category.style]
+    for unit in units:
+        yield from (_Mark(term, unit.place) for term in _marks(unit.text))
     place = category.front.get("summary", category.place)
-    yield from ((term, place, "") for term in _marks(category.summary))
+    yield from (_Mark(term, place) for term in _marks(category.summary))
 
 
 def _undefined(
-    spec: Spec, marked: Iterable[tuple[str, Place, str]], defined: Sequence[Definition]
+    spec: Spec, marked: Iterable[_Mark], defined: Sequence[Definition]
 ) -> Iterator[Finding]:
-    known = _all_forms(each.term for each in defined)
+    names = [each.term for each in defined]
+    known = _all_forms(names)
     for term, place, clause in marked:
         if not _forms(term) & known:
-            names = [each.term for each in defined]
             way_out = did_you_mean(term.casefold(), names) if names else "nothing is defined here"
             text = f"term {term!r} is marked and not defined; add '- **{term}**: …' to '## Definitions', or {way_out}"
-            file = spec.folder / place.file
-            yield Finding(file, _line_of(file, place, term), "undefined-term", text, clause)
+            line = _line_of(spec.folder / place.file, place, term)
+            yield finding_at(spec, replace(place, line=line), "undefined-term", text, clause)
 
 
 def _unused(
@@ -63,9 +69,8 @@ def _unused(
 ) -> Iterator[Finding]:
     for definition in defined:
         if not _forms(definition.term) & used:
-            place = definition.place
             text = f"term {definition.term!r} is defined, and nothing in {owner} marks it; mark it as *{definition.term}* where it is relied on, or remove it"
-            yield Finding(spec.folder / place.file, place.line, "unused-term", text)
+            yield finding_at(spec, definition.place, "unused-term", text)
 
 
 def _line_of(file: Path, place: Place, term: str) -> int:
