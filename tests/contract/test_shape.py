@@ -56,7 +56,6 @@ def python_edges() -> dict[str, set[str]]:
     return edges
 
 
-@pytest.mark.xfail(strict=True, reason="train's two trainers and cli/data stand in circles")
 def test_no_python_files_import_each_other_by_any_way_round() -> None:
     faces = {module_name(path) for path in python_files() if path.name == "__init__.py"}
     # A folder's face and one of its parts are one room.
