@@ -19,14 +19,6 @@ class DalignError(Exception):
     value: what was refused. limit: what the value had to keep.
     """
 
-    kind: str | None
-    path: Path | None
-    line: int | None
-    row: int | None
-    key: str | None
-    value: object
-    limit: object
-
     def __init__(
         self,
         message: str,

@@ -8,7 +8,7 @@ from pathlib import Path
 from dalign.config import Config
 from dalign.figures import Results
 from dalign.pipeline.run import Call, resolve_config, run_stages
-from dalign.progress import Progress, Silent
+from dalign.progress import Progress
 from dalign.records.blast_radius import BlastRadius, blast_radius
 from dalign.records.coverage import Coverage, coverage
 from dalign.records.journey import Journey, journeys_of
@@ -69,6 +69,6 @@ def run(
     place = Path(folder)
     given = Path(config) if isinstance(config, str) else config
     settings = resolve_config(given, place, overrides, redo=redo)
-    run_stages(settings, place, Call(progress or Silent(), redo))
+    run_stages(settings, place, Call(progress or Progress(), redo))
     write_results(open_record(place))
     return Run(place)

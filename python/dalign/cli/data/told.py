@@ -19,7 +19,7 @@ def job(
     name: str, source: Path, out: Path, memory_mib: int, *, force: bool, as_json: bool
 ) -> FileJob:
     """The pass over a file; silent where stdout is for a program."""
-    shown = progress.Silent() if as_json else progress.for_terminal()
+    shown = progress.Progress() if as_json else progress.for_terminal()
     return FileJob(name, source, out, memory_mib, force, shown)
 
 
