@@ -57,7 +57,7 @@ def run_stage(work: Path, run: Path, stage: str, engines: dict[str, InstantEngin
     from dalign.pipeline.plan import make_plan
     from dalign.pipeline.project import bring_in
     from dalign.pipeline.runner import Opened, run_plan
-    from dalign.progress import Silent
+    from dalign.progress import Progress
     from dalign.settings import load_config
     from dalign.store.run import RunFolder
 
@@ -67,7 +67,7 @@ def run_stage(work: Path, run: Path, stage: str, engines: dict[str, InstantEngin
 
     config, folder = load_config(work / "dalign.toml", []), RunFolder(run)
     project = bring_in(config, folder.inputs, None)
-    opened = Opened(project, InstantEngines(config), folder, Silent())
+    opened = Opened(project, InstantEngines(config), folder, Progress())
     wanted = "evaluate/none" if stage == "evaluate" else f"{stage}/main"
     ran = run_plan(opened, [each for each in make_plan(config) if each.name == wanted])
     assert ran == [wanted]

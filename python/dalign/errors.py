@@ -19,14 +19,6 @@ class DalignError(Exception):
     value: what was refused. limit: what the value had to keep.
     """
 
-    kind: str | None
-    path: Path | None
-    line: int | None
-    row: int | None
-    key: str | None
-    value: object
-    limit: object
-
     def __init__(
         self,
         message: str,
@@ -96,25 +88,10 @@ class WorkerError(DalignError, RuntimeError):
     """A process that worked for a run is gone."""
 
 
-def from_core(
-    error: _core.CoreError,
-    message: str | None = None,
-    *,
-    path: Path | None = None,
-    line: int | None = None,
-) -> InputError:
-    """What the core refuses, as an error of dalign with the core's kind, row, value and limit.
-
-    message: a sentence that says more than the core's own.
-    """
+def from_core(error: _core.CoreError, message: str, *, path: Path | None) -> InputError:
+    """What the core refuses, as an error of dalign with the core's kind, row, value and limit."""
     return InputError(
-        str(error) if message is None else message,
-        kind=error.kind,
-        path=path,
-        line=line,
-        row=error.row,
-        value=error.value,
-        limit=error.limit,
+        message, kind=error.kind, path=path, row=error.row, value=error.value, limit=error.limit
     )
 
 

@@ -4,74 +4,59 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from dalign.text import visible
 
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
-class Progress(Protocol):
-    """Where a stage says how far it is."""
+# Between two lines on the same work, and before it gets a bar.
+LINE_EVERY_S, BAR_AFTER_S = 15.0, 2.0
+
+
+class Progress:
+    """Where a stage says how far it is. This one tells nobody; those that do extend it."""
 
     def start(self, name: str, total: int) -> None:
         """`name` begins and will take `total` steps."""
-        ...
 
     def advance(self, name: str, done: int, note: str = "") -> None:
         """`name` has done that many steps in all."""
-        ...
 
     def finish(self, name: str, note: str = "") -> None:
         """`name` has ended."""
-        ...
 
     def say(self, text: str) -> None:
         """A sentence for the user."""
-        ...
 
 
-class Silent:
-    """Says nothing."""
+class Lines(Progress):
+    """Plain lines on stderr: one when a stage ends, and one every few seconds of a long one."""
 
-    def start(self, name: str, total: int) -> None:
-        """Nothing."""
-
-    def advance(self, name: str, done: int, note: str = "") -> None:
-        """Nothing."""
-
-    def finish(self, name: str, note: str = "") -> None:
-        """Nothing."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-
-class Lines:
-    """Plain lines on stderr: one when a stage ends, and one every `interval_s` of a long one."""
-
-    def __init__(self, interval_s: float = 15.0) -> None:
-        self.interval_s = interval_s
-        self._totals: dict[str, tuple[int, float]] = {}
-        self._last: dict[str, float] = {}
+    def __init__(self) -> None:
+        self._totals: dict[str, int] = {}
+        self._began: dict[str, float] = {}
+        self._told: dict[str, float] = {}
 
     def start(self, name: str, total: int) -> None:
         """Remembers when `name` began."""
-        now = time.monotonic()
-        self._totals[name] = (total, now)
-        self._last[name] = now
+        self._totals[name] = total
+        self._began[name] = self._told[name] = time.monotonic()
 
     def advance(self, name: str, done: int, note: str = "") -> None:
         """A line, if the last one is long ago."""
         now = time.monotonic()
-        if now - self._last.get(name, now) < self.interval_s:
-            return
-        self._last[name] = now
-        total, began = self._totals[name]
-        self.say(f"{name}: {done}/{total} after {now - began:.0f} s{'; ' + note if note else ''}")
+        if now - self._told.get(name, now) >= LINE_EVERY_S:
+            self._told[name] = now
+            after = f"{done}/{self._totals[name]} after {now - self._began[name]:.0f} s"
+            self.say(f"{name}: {after}{'; ' + note if note else ''}")
 
     def finish(self, name: str, note: str = "") -> None:
         """The stage's last line."""
-        _, began = self._totals.pop(name, (0, time.monotonic()))
-        self.say(f"{name}: done in {time.monotonic() - began:.1f} s{'; ' + note if note else ''}")
+        now = time.monotonic()
+        took = now - self._began.pop(name, now)
+        self.say(f"{name}: done in {took:.1f} s{'; ' + note if note else ''}")
 
     def say(self, text: str) -> None:
         """The sentence as a line."""
@@ -79,68 +64,47 @@ class Lines:
         sys.stderr.flush()
 
 
-class Bars:
-    """Bars in a terminal, by rich; a stage's bar shows after two seconds."""
+class Bars(Lines):
+    """Bars in a terminal, by rich, for what takes more than two seconds; a line at the end of each stage."""
 
     def __init__(self) -> None:
+        from rich import progress as rich
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import Progress as RichProgress
 
-        self._console = Console(stderr=True)
-        self._progress = RichProgress(
-            TextColumn("{task.description:<18}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-            console=self._console,
+        super().__init__()
+        self._shown = rich.Progress(
+            rich.TextColumn("{task.description:<18}", markup=False),
+            rich.BarColumn(),
+            rich.MofNCompleteColumn(),
+            rich.TimeElapsedColumn(),
+            rich.TimeRemainingColumn(),
+            rich.TextColumn("{task.fields[note]}", markup=False),
+            console=Console(stderr=True),
             transient=True,
         )
-        self._tasks: dict[str, tuple[int, float]] = {}
-        self._waiting: dict[str, tuple[int, float]] = {}
-
-    def start(self, name: str, total: int) -> None:
-        """Notes the stage; the bar waits."""
-        self._waiting[name] = (total, time.monotonic())
+        self._tasks: dict[str, TaskID] = {}
 
     def advance(self, name: str, done: int, note: str = "") -> None:
         """Moves the bar, and shows it once the stage has taken two seconds."""
-        if name in self._waiting:
-            total, began = self._waiting[name]
-            if time.monotonic() - began < 2.0:
+        if name not in self._tasks:
+            if time.monotonic() - self._began[name] < BAR_AFTER_S:
                 return
-            del self._waiting[name]
-            self._progress.start()
-            self._tasks[name] = (
-                self._progress.add_task(visible(name), total=total, note=""),
-                began,
-            )
-        task, _ = self._tasks[name]
-        self._progress.update(task, completed=done, note=visible(note))  # type: ignore[arg-type]
+            self._shown.start()
+            total = self._totals[name]
+            self._tasks[name] = self._shown.add_task(visible(name), total=total, note="")
+        self._shown.update(self._tasks[name], completed=done, note=visible(note))
 
     def finish(self, name: str, note: str = "") -> None:
         """Takes the bar away and leaves a line."""
-        began = time.monotonic()
         if name in self._tasks:
-            task, began = self._tasks.pop(name)
-            self._progress.remove_task(task)  # type: ignore[arg-type]
-        elif name in self._waiting:
-            _, began = self._waiting.pop(name)
+            self._shown.remove_task(self._tasks.pop(name))
         if not self._tasks:
-            self._progress.stop()
-        self.say(f"{name}: done in {time.monotonic() - began:.1f} s{'; ' + note if note else ''}")
+            self._shown.stop()
+        super().finish(name, note)
 
     def say(self, text: str) -> None:
         """The sentence above the bars."""
-        self._progress.console.print(visible(text), highlight=False, markup=False)
+        self._shown.console.print(visible(text), highlight=False, markup=False)
 
 
 def for_terminal() -> Progress:

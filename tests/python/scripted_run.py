@@ -13,7 +13,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.plan import make_plan
 from dalign.pipeline.project import bring_in
 from dalign.pipeline.runner import Opened, run_plan
-from dalign.progress import Silent
+from dalign.progress import Progress
 from dalign.settings import dump_toml, load_config
 from dalign.store.folder import StageFolder
 from dalign.store.run import RunFolder
@@ -103,7 +103,7 @@ def opened(project: Path, run: Path, scripted: ScriptedEngine) -> Opened:
     config, folder = load_config(project / "dalign.toml", []), RunFolder(run)
     brought = bring_in(config, folder.inputs, None)
     folder.config.write_text(dump_toml(config))
-    return Opened(brought, ScriptedEngines(config, scripted), folder, Silent())
+    return Opened(brought, ScriptedEngines(config, scripted), folder, Progress())
 
 
 def go(project: Path, run: Path, *names: str, answer: Script = reply) -> ScriptedRun:

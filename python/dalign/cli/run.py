@@ -35,7 +35,7 @@ def run_command(
 
     Exits with 1 where more is missing than the config allows, unless `allow_missing`.
     """
-    call = Call(progress.Silent() if as_json else progress.for_terminal(), redo)
+    call = Call(progress.Progress() if as_json else progress.for_terminal(), redo)
     ran: list[str] = []
     # A report of a run is of what its folder holds: no file of the user's is read.
     if stage != REPORT_ALONE or config is not None or overrides or dry_run:

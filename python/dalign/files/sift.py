@@ -19,7 +19,7 @@ from dalign.files.batch import Batch, Decision
 from dalign.files.jsonl import JsonlRows, JsonlSink
 from dalign.files.parquet import ParquetRows, ParquetSink
 from dalign.files.refusals import refusals
-from dalign.progress import Progress, Silent
+from dalign.progress import Progress
 
 RowFile = JsonlRows | ParquetRows
 Decide = Callable[[Batch], Decision]
@@ -71,7 +71,7 @@ class FileJob:
     out: Path
     memory_mib: int = 256
     force: bool = False
-    progress: Progress = field(default_factory=Silent)
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def memory_bytes(self) -> int:

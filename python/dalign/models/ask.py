@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from dalign.models.protocol import Engine, Reply, Request, Sampling
-from dalign.progress import Progress, Silent
+from dalign.progress import Progress
 from dalign.store.memory import Kept, Memory
 
 KEY_CHARACTERS = 32
@@ -33,7 +33,7 @@ class Ask:
         """name: of the progress; without one nothing is shown. total: requests of all calls; None: those of the first."""
         self.engine = engine
         self._memory, self._name, self._total = memory, name, total
-        self._progress = progress if progress and name else Silent()
+        self._progress = progress if progress and name else Progress()
         self._done, self._begun = 0, False
 
     def __call__(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:

@@ -17,7 +17,7 @@ from dalign.pipeline.plan import PlannedWork, choose, is_done, make_plan, planne
 from dalign.pipeline.project import Project, bring_in, left_out
 from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.stages.filter import quality_of
-from dalign.progress import Progress, Silent
+from dalign.progress import Progress
 from dalign.settings import changed_keys, check_paths, dump_toml, load_config
 from dalign.store.lock import LOCK, only_one
 from dalign.store.run import INPUTS, RunFolder
@@ -37,7 +37,7 @@ _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
 class Call:
     """A call of the program. redo: accept a changed config: what it touches is run again."""
 
-    progress: Progress = field(default_factory=Silent)
+    progress: Progress = field(default_factory=Progress)
     redo: bool = False
 
 

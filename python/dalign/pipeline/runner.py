@@ -90,7 +90,7 @@ def _peak_mib() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
-class _Relay:
+class _Relay(Progress):
     """A worker's progress: handed to the parent, which shows it."""
 
     def __init__(self, messages: Any) -> None:

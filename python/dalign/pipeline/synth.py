@@ -15,7 +15,7 @@ from dalign.models.ask import Ask
 from dalign.models.protocol import Request
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import court_of, sampling_of
-from dalign.progress import Progress, Silent
+from dalign.progress import Progress
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
 from dalign.store.lock import only_one
@@ -40,7 +40,7 @@ class Job:
     against: Sequence[Path] = ()
     seed: int | None = None
     force: bool = False
-    progress: Progress = field(default_factory=Silent)
+    progress: Progress = field(default_factory=Progress)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,12 @@ from dalign.vocabulary import ARMS, lineage
 
 # What is told of, in the order of the pipeline.
 KINDS = ("prompts", "completions", "verdicts", "examples", "checkpoints", "evaluation_rows")
+# The stage that makes rows of a kind, and their columns that cite clauses.
+_TEXTS = {
+    "completions": ("generate/main", ["text"]),
+    "verdicts": ("judge/main", ["reply"]),
+    "examples": ("select/main", ["reasoning", "answer"]),
+}
 
 
 @dataclass(frozen=True)
@@ -38,40 +44,21 @@ def blast_radius(run: Path, old: Spec, new: Spec) -> BlastRadius:
     """What of the run depends on the difference between two policies. Raises InputError if it is no run."""
     record = open_record(run)
     categories = _changed(shown_hashes(old), shown_hashes(new))
-    clauses = _changed(_clause_hashes(old), _clause_hashes(new))
-    of_category = pl.col("category").is_in(categories)
-    ids = {
-        "completions": _ids(record, "generate/main", of_category),
-        "verdicts": _ids(record, "judge/main", of_category),
-        "examples": _ids(record, "select/main", of_category),
-    }
+    before, after = ({c.id: c.sha256 for c in spec.clauses()} for spec in (old, new))
+    clauses = _changed(before, after)
+    prompts = record.project.prompts.table.scan().filter(pl.col("category").is_in(categories))
+    rows: dict[str, list[str]] = {"prompts": prompts.select("id").collect()["id"].to_list()}
+    for kind, (stage, _) in _TEXTS.items():
+        found = rows_in(record, stage, ROWS, ["id", "category"])
+        rows[kind] = [row for row, category in found if category in categories]
     rewarded = bool(set(categories) & record.project.rl_prompts.categories.keys())
-    checkpoints = _checkpoints(record, examples=bool(ids["examples"]), rewarded=rewarded)
-    prompts = record.project.prompts.table.scan().filter(of_category).select("id").collect()
-    rows = {
-        "prompts": prompts["id"].to_list(),
-        **ids,
-        "checkpoints": checkpoints,
-        "evaluation_rows": _evaluated(record, categories, checkpoints),
-    }
+    rows["checkpoints"] = _checkpoints(record, examples=bool(rows["examples"]), rewarded=rewarded)
+    rows["evaluation_rows"] = _evaluated(record, categories, rows["checkpoints"])
     return BlastRadius(categories, clauses, rows, _cites(record, (old, new), set(clauses)))
-
-
-def _clause_hashes(spec: Spec) -> dict[str, str]:
-    return {clause.id: clause.sha256 for clause in spec.clauses()}
 
 
 def _changed(old: dict[str, str], new: dict[str, str]) -> tuple[str, ...]:
     return tuple(sorted(n for n in old.keys() | new.keys() if old.get(n) != new.get(n)))
-
-
-def _ids(record: Record, stage: str, where: pl.Expr) -> list[str]:
-    """The ids of a stage's rows; none where it has not finished."""
-    if not record.has(stage):
-        return []
-    rows = record.stage(stage).table().scan().filter(where).select("id").collect()
-    found: list[str] = rows["id"].to_list()
-    return found
 
 
 def _checkpoints(record: Record, *, examples: bool, rewarded: bool) -> list[str]:
@@ -84,39 +71,34 @@ def _checkpoints(record: Record, *, examples: bool, rewarded: bool) -> list[str]
     return [name for name in depends if record.has(name)]
 
 
-def _evaluated(record: Record, categories: Iterable[str], checkpoints: list[str]) -> list[str]:
+def _evaluated(record: Record, categories: Sequence[str], checkpoints: list[str]) -> list[str]:
     """Rows whose completion or verdict depends on it, `arm/suite/id` each."""
-    judged = [suite.name for suite in record.config.evaluate.suites if suite.judge]
+    judged = {suite.name for suite in record.config.evaluate.suites if suite.judge}
     found = []
     for name in record.config.evaluate.arms:
         arm = ARMS[name]
-        if not record.has(f"evaluate/{name}"):
-            continue
-        rows = record.stage(f"evaluate/{name}").table().scan().select("suite", "id", "category")
-        if arm.checkpoint is None or "/".join(arm.checkpoint) not in checkpoints:
-            # The category `general` is affected where a summary or a principle is.
-            in_sight = arm.in_sight == "category" or (
-                arm.in_sight == "summaries" and GENERAL in categories
-            )
-            seen = pl.lit(True) if in_sight else pl.col("suite").is_in(judged)
-            rows = rows.filter(seen & pl.col("category").is_in(list(categories)))
-        found += [f"{name}/{suite}/{row}" for suite, row, _ in rows.collect().iter_rows()]
+        trained = arm.checkpoint is not None and "/".join(arm.checkpoint) in checkpoints
+        # The category `general` is affected where a summary or a principle is.
+        in_sight = arm.in_sight == "category" or (
+            arm.in_sight == "summaries" and GENERAL in categories
+        )
+        rows = rows_in(record, f"evaluate/{name}", ROWS, ["suite", "id", "category"])
+        found += [
+            f"{name}/{suite}/{row}"
+            for suite, row, category in rows
+            if trained or (category in categories and (in_sight or suite in judged))
+        ]
     return found
 
 
 def _cites(record: Record, specs: tuple[Spec, Spec], changed: set[str]) -> dict[str, list[str]]:
     """The rows that name one of the changed clauses; an example does where its completion's reasoning or answer does."""
     citations = Citations(specs, record.project.patterns.values())
-    columns = {
-        "completions": ("generate/main", ["text"]),
-        "verdicts": ("judge/main", ["reply"]),
-        "examples": ("select/main", ["reasoning", "answer"]),
-    }
     return {
         kind: [
-            str(row)
+            row
             for row, category, *said in rows_in(record, stage, ROWS, ["id", "category", *texts])
-            if citations.of("\n".join(map(str, said)), str(category)) & changed
+            if citations.of("\n".join(said), category) & changed
         ]
-        for kind, (stage, texts) in columns.items()
+        for kind, (stage, texts) in _TEXTS.items()
     }

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from dalign.pipeline.stages.judge import SCORES
 from dalign.records.citations import Citations
 from dalign.records.record import Record, open_record, rows_in
@@ -57,10 +55,13 @@ def coverage(run: Path, least: int | None = None) -> Coverage:
     least: survivors that each clause needs; None: select.clause_quota, at least 1. Raises InputError if it is no run.
     """
     record = open_record(run)
+    project = record.project
     needed = max(1, record.config.select.clause_quota) if least is None else least
-    prompts = Counter(record.project.prompts.clauses)
-    owners, citing = _owners(record)
-    invoking = _citing(record, "judge/main", "reply")
+    prompts = Counter(project.prompts.clauses)
+    citations = Citations([project.spec], project.patterns.values())
+    owners, citing = _owners(record, citations)
+    replies = rows_in(record, "judge/main", ROWS, ["reply", "category"])
+    invoking = Counter(clause for row in replies for clause in citations.of(*row))
     left = {name: _count(owners, ids) for name, ids in _survivors(record).items()}
     reached = [left[name] for name, stage in STATIONS.items() if record.has(stage)]
     last = [prompts, *([_count(owners, owners)] if owners else []), *reached][-1]
@@ -70,41 +71,27 @@ def coverage(run: Path, least: int | None = None) -> Coverage:
             **{name: left[name][clause.id] for name in STATIONS},
             short=last[clause.id] < needed,
         )
-        for clause in record.project.spec.clauses()
+        for clause in project.spec.clauses()
     ]  # fmt: skip
     return Coverage(rows, needed)
 
 
-def _citations(record: Record) -> Citations:
-    return Citations([record.project.spec], record.project.patterns.values())
-
-
-def _citing(record: Record, stage: str, text: str) -> Counter[str]:
-    """How many rows of a stage cite each clause."""
-    citations = _citations(record)
-    return Counter(
-        clause
-        for said, category in rows_in(record, stage, ROWS, [text, "category"])
-        for clause in citations.of(str(said), str(category))
-    )
-
-
-def _owners(record: Record) -> tuple[dict[str, set[str]], Counter[str]]:
+def _owners(record: Record, citations: Citations) -> tuple[dict[str, set[str]], Counter[str]]:
     """The clauses that each completion counts for, by id, and how many completions cite each clause."""
     labels = record.project.prompts.table.frame(["id", "clause"]).drop_nulls("clause")
     expected: dict[str, str] = dict(labels.iter_rows())
     exercised = set(expected.values())
-    citations = _citations(record)
     owners: dict[str, set[str]] = {}
     citing = Counter[str]()
     columns = ["id", "prompt_id", "text", "category"]
     for row, prompt, text, category in rows_in(record, "generate/main", ROWS, columns):
-        cited = citations.of(str(text), str(category))
+        cited = citations.of(text, category)
         citing.update(cited)
-        clause = expected.get(str(prompt))
-        found = ({clause} if clause else set()) | (cited - exercised)
+        found = cited - exercised
+        if prompt in expected:
+            found.add(expected[prompt])
         if found:
-            owners[str(row)] = found
+            owners[row] = found
     return owners, citing
 
 
@@ -115,20 +102,13 @@ def _count(owners: dict[str, set[str]], ids: Iterable[str]) -> Counter[str]:
 
 def _survivors(record: Record) -> dict[str, list[str]]:
     """The ids of the completions that each stage leaves; none for a stage that has not finished."""
-
-    def ids(stage: str, table: str, column: str, where: pl.Expr | None = None) -> list[str]:
-        if not record.has(stage):
-            return []
-        rows = record.stage(stage).table(table).scan()
-        return (rows if where is None else rows.filter(where)).select(column).collect()[column].to_list()  # fmt: skip
-
-    examples = ids("select", ROWS, "id")
-    completion_of = dict(zip(examples, ids("select", ROWS, "completion_id"), strict=True))
+    scores = rows_in(record, "judge", SCORES, ["completion_id", "score"])
+    completion_of = dict(rows_in(record, "select", ROWS, ["id", "completion_id"]))
     masked = set(record.stage("pack").recorded("facts").get("masked", ()))
-    packed = [row for rows in ids("pack", ROWS, "rows") for row in rows]
+    packed = [row for (rows,) in rows_in(record, "pack", ROWS, ["rows"]) for row in rows]
     return {
-        "well_formed": ids("filter", ROWS, "id"),
-        "judged": ids("judge", SCORES, "completion_id", pl.col("score").is_not_null()),
+        "well_formed": [row for (row,) in rows_in(record, "filter", ROWS, ["id"])],
+        "judged": [row for row, score in scores if score is not None],
         "selected": list(completion_of.values()),
         "packed": [completion_of[r] for r in packed if r in completion_of and r not in masked],
     }

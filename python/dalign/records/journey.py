@@ -15,7 +15,7 @@ from dalign.pipeline.stages.judge import SCORES
 from dalign.records.record import Record
 from dalign.rows import OK, Prompt, messages_json
 from dalign.store.parts import DROPPED, ROWS
-from dalign.vocabulary import ARMS
+from dalign.vocabulary import trained_by
 
 # Rollouts of a prompt that are shown, the last ones.
 _ROLLOUTS = 2
@@ -63,48 +63,26 @@ def journeys_of(record: Record, row_id: str) -> list[Journey]:
 
 def _owners(record: Record, start: str) -> Iterator[tuple[str, str]]:
     """The prompts, as (source, id), of the rows whose id starts so."""
+    mine = pl.col("id").str.starts_with(start)
     for source, held in record.sources.items():
-        rows = held.table.scan().filter(pl.col("id").str.starts_with(start)).select("id").collect()
-        yield from ((source, name) for name in rows["id"])
-    of_completions = _prompts_of(record, "generate/main", pl.col("id").str.starts_with(start))
-    verdicts = _found(record, "judge/main", ROWS, pl.col("id").str.starts_with(start))
-    if verdicts is not None:
-        mine = verdicts["completion_id"].unique().to_list()
-        of_completions += _prompts_of(record, "generate/main", pl.col("id").is_in(mine))
-    of_completions += _prompts_of(record, "select/main", pl.col("id").str.starts_with(start))
-    yield from (("prompts", name) for name in of_completions)
+        ids = held.table.scan().filter(mine).select("id").collect()["id"]
+        yield from ((source, name) for name in ids)
+    judged = [row["completion_id"] for row in _rows(record, "judge/main", mine)]
+    completions = _rows(record, "generate/main", mine | pl.col("id").is_in(judged))
+    for row in (*completions, *_rows(record, "select/main", mine)):
+        yield "prompts", row["prompt_id"]
     rl_source = "rl_prompts" if "rl_prompts" in record.sources else "prompts"
-    for arm in _trained_by_rl():
-        of_rollouts = _prompts_of(record, f"rl/{arm}", pl.col("id").str.starts_with(start))
-        yield from ((rl_source, name) for name in of_rollouts)
+    for arm in trained_by("rl"):
+        yield from ((rl_source, r["prompt_id"]) for r in _rows(record, f"rl/{arm}", mine))
     for arm in record.config.evaluate.arms:
-        rows_of = _found(record, f"evaluate/{arm}", ROWS, pl.col("id").str.starts_with(start))
-        if rows_of is not None:
-            for suite, name in rows_of.select("suite", "prompt_id").iter_rows():
-                yield f"suites/{suite}", name
+        for row in _rows(record, f"evaluate/{arm}", mine):
+            yield f"suites/{row['suite']}", row["prompt_id"]
 
 
-def _trained_by_rl() -> list[str]:
-    return [arm.name for arm in ARMS.values() if arm.trained_by == "rl"]
-
-
-def _found(record: Record, stage: str, table: str, where: pl.Expr) -> pl.DataFrame | None:
-    """The rows of a stage's table; None where it has none yet."""
+def _rows(record: Record, stage: str, where: pl.Expr, table: str = ROWS) -> list[dict[str, Any]]:
+    """The rows of a stage's table; none where it has no table yet."""
     held = record.stage(stage).table(table)
-    return held.scan().filter(where).collect() if held.paths() else None
-
-
-def _prompts_of(record: Record, stage: str, where: pl.Expr) -> list[str]:
-    rows = _found(record, stage, ROWS, where)
-    return [] if rows is None else rows["prompt_id"].unique(maintain_order=True).to_list()
-
-
-def _rows(
-    record: Record, stage: str, table: str, column: str, values: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    rows = _found(record, stage, table, pl.col(column).is_in(values)) if values else None
-    if rows is not None:
-        yield from rows.iter_rows(named=True)
+    return held.scan().filter(where).collect().to_dicts() if held.paths() else []
 
 
 def _steps(record: Record, prompt: Prompt, sources: Sequence[str]) -> Iterator[JourneyStep]:
@@ -118,26 +96,27 @@ def _steps(record: Record, prompt: Prompt, sources: Sequence[str]) -> Iterator[J
 
 
 def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
-    mine = []
-    for row in _rows(record, "generate/main", ROWS, "prompt_id", [prompt.id]):
-        mine.append(row["id"])
+    completions = _rows(record, "generate/main", pl.col("prompt_id") == prompt.id)
+    for row in completions:
         facts = {"completion": row["index"], "finish": row["finish"], "tokens": row["tokens"]}
         yield JourneyStep("generate", row["id"], row["text"], facts)
-    for row in _rows(record, "filter/main", DROPPED, "id", mine):
+    ids = [row["id"] for row in completions]
+    mine, of_mine = pl.col("id").is_in(ids), pl.col("completion_id").is_in(ids)
+    for row in _rows(record, "filter/main", mine, DROPPED):
         yield JourneyStep("filter", row["id"], row["detail"], {"dropped": row["reason"]})
-    for row in _rows(record, "filter/main", ROWS, "id", mine):
+    for row in _rows(record, "filter/main", mine):
         parts = f"reasoning: {row['reasoning']}\nanswer: {row['answer']}"
         yield JourneyStep("filter", row["id"], parts, {"status": OK})
-    for row in _rows(record, "judge/main", ROWS, "completion_id", mine):
-        facts = {"sample": row["sample"], "state": row["state"], "score": row["score"]}
+    for row in _rows(record, "judge/main", of_mine):
+        facts = {name: row[name] for name in ("sample", "state", "score")}
         yield JourneyStep("judge", row["id"], row["reply"], facts)
-    for row in _rows(record, "judge/main", SCORES, "completion_id", mine):
+    for row in _rows(record, "judge/main", of_mine, SCORES):
         how = {"aggregate": record.config.judge.aggregate, "valid": row["n_valid"]}
         yield JourneyStep("judge", row["completion_id"], "", how | {"score": row["score"]})
-    for row in _rows(record, "select/main", DROPPED, "id", mine):
+    for row in _rows(record, "select/main", mine, DROPPED):
         facts = {"dropped": row["reason"], "detail": row["detail"]}
         yield JourneyStep("select", row["id"], "", facts)
-    for row in _rows(record, "select/main", ROWS, "prompt_id", [prompt.id]):
+    for row in _rows(record, "select/main", pl.col("prompt_id") == prompt.id):
         parts = f"{row['reasoning']}\n{row['answer']}"
         yield JourneyStep("select", row["id"], parts, {"score": row["score"]})
         yield from _packed(record, row["id"])
@@ -145,17 +124,18 @@ def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
 
 def _packed(record: Record, example: str) -> Iterator[JourneyStep]:
     held = record.stage("pack/main").table()
-    if not held.paths():
-        return
-    bins = held.scan().select("rows", "input_ids").with_row_index("bin")
-    for row in bins.filter(pl.col("rows").list.contains(example)).collect().iter_rows(named=True):
-        facts = {"bin": row["bin"], "rows": len(row["rows"]), "tokens": len(row["input_ids"])}
-        yield JourneyStep("pack", example, "", facts)
+    if held.paths():
+        bins = held.scan().with_row_index("bin").filter(pl.col("rows").list.contains(example))
+        sizes = bins.select(
+            "bin", rows=pl.col("rows").list.len(), tokens=pl.col("input_ids").list.len()
+        )
+        for facts in sizes.collect().to_dicts():
+            yield JourneyStep("pack", example, "", facts)
 
 
 def _rollout_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
-    for arm in _trained_by_rl():
-        rows = list(_rows(record, f"rl/{arm}", ROWS, "prompt_id", [prompt.id]))
+    for arm in trained_by("rl"):
+        rows = _rows(record, f"rl/{arm}", pl.col("prompt_id") == prompt.id)
         for row in rows[-_ROLLOUTS:]:
             facts = {"arm": arm, "step": row["step"], "reward": row["reward"]}
             yield JourneyStep("rl", row["id"], row["text"], facts | {"rollouts": len(rows)})
@@ -164,13 +144,13 @@ def _rollout_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
 def _evaluation_steps(
     record: Record, prompt: Prompt, suites: Sequence[str]
 ) -> Iterator[JourneyStep]:
+    mine = pl.col("prompt_id") == prompt.id
     for arm in record.config.evaluate.arms:
-        stage, grades = f"evaluate/{arm}", dict[str, dict[str, Scalar]]()
-        for row in _rows(record, stage, GRADES, "prompt_id", [prompt.id]):
+        grades: dict[str, dict[str, Scalar]] = {}
+        for row in _rows(record, f"evaluate/{arm}", mine, GRADES):
             metric = f"{row['metric']} by {row['grader']}"
             grades.setdefault(row["id"], {})[metric] = row["grade"]
-        for row in _rows(record, stage, ROWS, "prompt_id", [prompt.id]):
-            if row["suite"] in suites:
-                facts = {"arm": arm, "suite": row["suite"], "status": row["status"]}
-                facts |= grades.get(row["id"], {})
-                yield JourneyStep("evaluate", row["id"], row["text"], facts)
+        for row in _rows(record, f"evaluate/{arm}", mine & pl.col("suite").is_in(suites)):
+            facts = {"arm": arm, "suite": row["suite"], "status": row["status"]}
+            facts |= grades.get(row["id"], {})
+            yield JourneyStep("evaluate", row["id"], row["text"], facts)

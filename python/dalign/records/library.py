@@ -8,11 +8,11 @@ from pathlib import Path
 from dalign.config import Config
 from dalign.figures import Results
 from dalign.pipeline.run import Call, resolve_config, run_stages
-from dalign.progress import Progress, Silent
+from dalign.progress import Progress
 from dalign.records.blast_radius import BlastRadius, blast_radius
 from dalign.records.coverage import Coverage, coverage
 from dalign.records.journey import Journey, journeys_of
-from dalign.records.record import Record, open_record
+from dalign.records.record import open_record
 from dalign.records.results import results_of, write_results
 from dalign.spec.types import Spec
 
@@ -23,24 +23,21 @@ class Run:
     def __init__(self, folder: Path | str) -> None:
         """Raises InputError if no run has been started in the folder."""
         self.folder = Path(folder)
-        self._record()
+        open_record(self.folder)
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
-
-    def _record(self) -> Record:
-        return open_record(self.folder)
 
     def results(self) -> Results:
         """Metrics, differences of arms, costs. `alarms` has a sentence for each metric of which too many grades are missing.
 
         Raises UnfinishedError naming the first stage that has not finished.
         """
-        return results_of(self._record())
+        return results_of(open_record(self.folder))
 
     def journeys(self, row_id: str) -> list[Journey]:
         """What became of the row with that id, or whose id starts so. Raises InputError if there is none."""
-        return journeys_of(self._record(), row_id)
+        return journeys_of(open_record(self.folder), row_id)
 
     def coverage(self, least: int | None = None) -> Coverage:
         """What the run holds of each clause. least: rows that each needs; None: select.clause_quota, at least 1."""
@@ -69,6 +66,6 @@ def run(
     place = Path(folder)
     given = Path(config) if isinstance(config, str) else config
     settings = resolve_config(given, place, overrides, redo=redo)
-    run_stages(settings, place, Call(progress or Silent(), redo))
+    run_stages(settings, place, Call(progress or Progress(), redo))
     write_results(open_record(place))
     return Run(place)

@@ -62,9 +62,7 @@ def open_record(folder: Path) -> Record:
     return Record(run, read_project(config, run.inputs))
 
 
-def rows_in(
-    record: Record, name: str, table: str, columns: list[str]
-) -> Iterator[tuple[object, ...]]:
+def rows_in(record: Record, name: str, table: str, columns: list[str]) -> Iterator[tuple[Any, ...]]:
     """The values of some columns of a finished stage's table, row by row; none where it has not finished."""
     if record.has(name):
         for chunk in record.stage(name).table(table).chunks(record.config.run.part_rows, columns):

@@ -20,7 +20,7 @@ class Markup(str):
 def tag(name: str, /, *children: str, **attributes: str | float | None) -> Markup:
     """One element. `class_` is written as class, an underscore as a hyphen; None leaves it out."""
     written = "".join(
-        f' {_attribute_name(key)}="{escape(visible(_plain(value)))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escape(visible(_plain(value)))}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -31,7 +31,9 @@ def tag(name: str, /, *children: str, **attributes: str | float | None) -> Marku
 
 def join(*children: str) -> Markup:
     """The children one after another; those that are not markup are escaped."""
-    return Markup("".join(_child(child) for child in children))
+    return Markup(
+        "".join(c if isinstance(c, Markup) else escape(visible(c), quote=False) for c in children)
+    )
 
 
 def untrusted(text: str) -> Markup:
@@ -42,14 +44,6 @@ def untrusted(text: str) -> Markup:
 def link_to(path: str, *children: str, **attributes: str | float | None) -> Markup:
     """A link to a file below the report's own folder, whatever the path looks like."""
     return tag("a", *children, href="./" + quote(visible(path)), **attributes)
-
-
-def _child(child: str) -> str:
-    return child if isinstance(child, Markup) else escape(visible(child), quote=False)
-
-
-def _attribute_name(key: str) -> str:
-    return key.rstrip("_").replace("_", "-")
 
 
 def _plain(value: str | float) -> str:

@@ -130,33 +130,34 @@ def funnel(rows: Sequence[FunnelRow]) -> Markup:
     return svg(right, middle + 16, "Rows left after each stage", f"All: {words}", *marks)
 
 
-def bars(title: str, amounts: Mapping[str, int]) -> Markup:
+def bars(title: str, items: Sequence[tuple[str, int]]) -> Markup:
     """Counts as horizontal bars, each with its number and share of all."""
-    everything, most = sum(amounts.values()), max(1, *amounts.values())
+    amounts = [amount for _, amount in items]
+    everything, most = sum(amounts), max(1, *amounts)
     left, room, height = 130, 240, 28
     marks = []
-    for nth, (name, amount) in enumerate(amounts.items()):
+    for nth, (name, amount) in enumerate(items):
         middle = 6 + height * (nth + 0.5)
         width = room * amount / most
         share = percent(amount / everything if everything else None)
         marks.append(label(left - 10, middle, fitting(name), anchor="end"))
         marks.append(tag("rect", x=left, y=middle - 9, width=width, height=18, class_="bar"))
         marks.append(label(left + width + 6, middle, f"{count(amount)} ({share})"))
-    words = ", ".join(f"{name}: {amount}" for name, amount in amounts.items())
-    return svg(500, 12 + height * len(amounts), title, words, *marks)
+    words = ", ".join(f"{name}: {amount}" for name, amount in items)
+    return svg(500, 12 + height * len(items), title, words, *marks)
 
 
 SCORE_BARS = 12
 
 
-def score_bars(scores: Mapping[float, int]) -> dict[str, int]:
-    """Completions by their score, or by range of scores where a bar each would be too many."""
+def score_bars(scores: Mapping[float, int]) -> list[tuple[str, int]]:
+    """(score or range of scores, completions): ranges where a bar each would be too many."""
     if len(scores) <= SCORE_BARS:
-        return {f"{score:g}": amount for score, amount in sorted(scores.items())}
+        return [(f"{score:g}", amount) for score, amount in sorted(scores.items())]
     lowest = min(scores)
     width = (max(scores) - lowest) / SCORE_BARS
     counts = [0] * SCORE_BARS
     for score, amount in scores.items():
         counts[min(SCORE_BARS - 1, int((score - lowest) / width))] += amount
     edges = [lowest + width * nth for nth in range(SCORE_BARS + 1)]
-    return {f"{edges[n]:.2f} to {edges[n + 1]:.2f}": counts[n] for n in range(SCORE_BARS)}
+    return [(f"{edges[n]:.2f} to {edges[n + 1]:.2f}", counts[n]) for n in range(SCORE_BARS)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from dalign.figures import JourneyRow, ModelUsed, ReportContent, RlStep
 from dalign.report import plots, tables
@@ -107,10 +107,10 @@ def judgements(content: ReportContent) -> Markup:
     """Scores of completions, and apart from them the states of single judgements."""
     if not content.scores and not content.states:
         return tag("p", "No completion was judged for training data in this run.")
-    states = {
-        "gave a score" if state == "ok" else state.replace("_", " "): amount
+    states = [
+        ("gave a score" if state == "ok" else state.replace("_", " "), amount)
         for state, amount in content.states.items()
-    }
+    ]
     scores = plots.score_bars(content.scores)
     failed = ": a failed one is no score"
     return tag(
@@ -121,8 +121,8 @@ def judgements(content: ReportContent) -> Markup:
     )
 
 
-def _bars(title: str, amounts: Mapping[str, int], without: str, hint: str = "") -> Markup:
-    body = plots.bars(title, amounts) if amounts else tag("p", without)
+def _bars(title: str, items: Sequence[tuple[str, int]], without: str, hint: str = "") -> Markup:
+    body = plots.bars(title, items) if items else tag("p", without)
     return tag("figure", tag("figcaption", tag("b", title), hint), body)
 
 

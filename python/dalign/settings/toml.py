@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from dalign.config import Config
 from dalign.settings.schema import choices, is_list, section_of
@@ -25,23 +24,19 @@ def dump_toml(config: Config) -> str:
 
 def _table(values: Mapping[str, Any], name: str) -> Iterator[str]:
     """A table's plain values, then its tables: TOML has them in this order."""
-    nested = {key: value for key, value in values.items() if _is_nested(value)}
+    nested = {}
     for key, value in values.items():
-        if key not in nested:
+        tables = value if isinstance(value, list) else [value]
+        if tables and isinstance(tables[0], dict):
+            nested[key] = tables
+        else:
             yield f"{key} = {_literal(value)}"
-    for key, value in nested.items():
+    for key, tables in nested.items():
         dotted = f"{name}.{key}" if name else key
-        many = isinstance(value, list)
-        for table in value if many else [value]:
+        for table in tables:
             yield ""
-            yield f"[[{dotted}]]" if many else f"[{dotted}]"
+            yield f"[[{dotted}]]" if tables is values[key] else f"[{dotted}]"
             yield from _table(table, dotted)
-
-
-def _is_nested(value: Any) -> bool:
-    return isinstance(value, dict) or (
-        isinstance(value, list) and value != [] and isinstance(value[0], dict)
-    )
 
 
 def _literal(value: Any) -> str:
@@ -63,42 +58,33 @@ def _section(
     section: type[BaseModel], values: Mapping[str, Any], name: str, *, active: bool
 ) -> Iterator[str]:
     """A section's lines: its plain settings, then its sections."""
-    nested = {
-        key: field for key, field in section.model_fields.items() if section_of(field.annotation)
-    }
+    inner = {key: section_of(field.annotation) for key, field in section.model_fields.items()}
     for key, field in section.model_fields.items():
-        if key not in nested:
-            yield from _setting(key, field, values, active=active)
-    for key, field in nested.items():
-        yield from _nested(field, values.get(key), f"{name}.{key}" if name else key, active=active)
+        if inner[key] is None:
+            yield from _comment(_explained(field))
+            value = values.get(key)
+            default = None if field.is_required() else field.default
+            shown = default if value is None else value
+            line = f"{key} = {'' if shown is None else _literal(shown)}".rstrip()
+            yield line if active and value is not None else f"# {line}"
+    for key, field in section.model_fields.items():
+        if nested := inner[key]:
+            dotted = f"{name}.{key}" if name else key
+            yield from _nested(nested, field, values.get(key), dotted, active=active)
 
 
-def _nested(field: FieldInfo, value: Any, dotted: str, *, active: bool) -> Iterator[str]:
-    section = section_of(field.annotation)
-    if section is None:
-        raise ValueError(f"{dotted} is not a section")
+def _nested(
+    section: type[BaseModel], field: FieldInfo, value: Any, dotted: str, *, active: bool
+) -> Iterator[str]:
     many = is_list(field.annotation)
     # A section that is unset by default stays a comment, header included, until values are given.
-    unset = value is None and (many or field.default is None)
+    active = active and (value is not None or not (many or field.default is None))
     header = f"[[{dotted}]]" if many else f"[{dotted}]"
-    items: Sequence[Mapping[str, Any]] = value if many and value else [value or {}]
-    for item in items:
+    for item in value if many and value else [value or {}]:
         yield ""
         yield from _comment(field.description or section.__doc__ or "")
-        yield header if active and not unset else f"# {header}"
-        yield from _section(section, item, dotted, active=active and not unset)
-
-
-def _setting(
-    key: str, field: FieldInfo, values: Mapping[str, Any], *, active: bool
-) -> Iterator[str]:
-    yield from _comment(_explained(field))
-    if values.get(key) is not None:
-        yield f"{key} = {_literal(values[key])}" if active else f"# {key} = {_literal(values[key])}"
-    elif field.default is PydanticUndefined or field.default is None:
-        yield f"# {key} ="
-    else:
-        yield f"# {key} = {_literal(field.default)}"
+        yield header if active else f"# {header}"
+        yield from _section(section, item, dotted, active=active)
 
 
 def _explained(field: FieldInfo) -> str:
@@ -109,5 +95,5 @@ def _explained(field: FieldInfo) -> str:
 
 
 def _comment(text: str) -> Iterator[str]:
-    for line in textwrap.wrap(" ".join(text.split()), _WIDTH - 2):
-        yield f"# {line}"
+    whole = " ".join(text.split())
+    yield from textwrap.wrap(whole, _WIDTH, initial_indent="# ", subsequent_indent="# ")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dalign.files.batch import Batch
 from dalign.files.sift import look_through, open_rows
-from dalign.progress import Progress, Silent
+from dalign.progress import Progress
 from dalign.spec.types import Spec
 from dalign.synth.checks import Known
 
@@ -42,7 +42,7 @@ def there(files: Sequence[Path], what: str, progress: Progress) -> list[Path]:
 def _read(known: Known, paths: Sequence[Path]) -> None:
     for path in dict.fromkeys(paths):
         rows = open_rows(path, _MEMORY_MIB)
-        for batch in look_through(rows, [], ["messages", "prompt"], Silent(), path.name):
+        for batch in look_through(rows, [], ["messages", "prompt"], Progress(), path.name):
             prompts, conversations = batch.objects("prompt"), batch.objects("messages")
             for row in range(batch.rows):
                 for text in _user_turns(batch, row, prompts[row], conversations[row]):

@@ -75,8 +75,13 @@ def test_many_different_scores_are_counted_in_ranges() -> None:
     # 25 scores from 0 to 2.4, one each: 12 ranges of 0.2 hold two each, the last three with its upper end.
     scores = score_bars({n / 10: 1 for n in range(25)})
     assert len(scores) == 12
-    assert sum(scores.values()) == 25
-    assert score_bars({1.5: 4}) == {"1.5": 4}
+    assert sum(amount for _, amount in scores) == 25
+    assert score_bars({1.5: 4}) == [("1.5", 4)]
+
+
+def test_scores_that_are_written_alike_are_all_counted() -> None:
+    # A mean may differ in its last digit only.
+    assert score_bars({10 / 3: 2, 10 / 3 + 1e-9: 3}) == [("3.33333", 2), ("3.33333", 3)]
 
 
 @pytest.mark.parametrize(

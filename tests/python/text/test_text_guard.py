@@ -86,7 +86,7 @@ def test_json_has_it_as_an_escape_and_reads_back_as_it_was(character, _, written
 def test_progress_reads_no_markup_in_names_and_notes(capsys) -> None:
     shown = progress.Bars()
     shown.start("[/red]", 2)
-    shown._waiting["[/red]"] = (2, -10.0)  # a bar shows after two seconds
+    shown._began["[/red]"] = -10.0  # a bar shows after two seconds
     shown.advance("[/red]", 1, "[/x]")
     shown.finish("[/red]", "[/x]")
     assert "[/red]: done" in capsys.readouterr().err

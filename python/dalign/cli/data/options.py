@@ -40,7 +40,7 @@ def job(
     from dalign import progress
     from dalign.files.sift import FileJob
 
-    shown = progress.Silent() if as_json else progress.for_terminal()
+    shown = progress.Progress() if as_json else progress.for_terminal()
     return FileJob(name, source, out, memory_mib, force, shown)
 
 

@@ -92,7 +92,7 @@ def synth(
 
     clauses, whence = _named(missing, clause)
     wanted = Wanted(clauses, whence, kind or (), language or ("en",), per_clause)
-    shown = progress.Silent() if json else progress.for_terminal()
+    shown = progress.Progress() if json else progress.for_terminal()
     job = Job(out, wanted, existing or (), against or (), seed, force, shown)
     prepared = prepare(load_config(config, []), job)
     if dry_run or not prepared.orders:

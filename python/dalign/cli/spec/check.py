@@ -36,7 +36,7 @@ def print_check(
         from dalign.pipeline.review import review_spec
         from dalign.settings import load_config
 
-        shown = progress.Silent() if as_json else progress.for_terminal()
+        shown = progress.Progress() if as_json else progress.for_terminal()
         review = review_spec(checked, load_config(model, []), shown)
         found += [each for each in review.findings if each.kind not in ignore]
         facts, unread = {"judge": review.facts}, review.unread
