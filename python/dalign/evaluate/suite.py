@@ -9,11 +9,10 @@ import polars as pl
 
 from dalign.data.patterns import Patterns
 from dalign.evaluate.grades import Graded, judge_grades, truth_grades
-from dalign.judge.forms.score import Question
-from dalign.rows import OK, Grade, Prompt, messages_from_json
+from dalign.rows import OK, Grade, Prompt
 
-# (verdicts, scores) of questions; see `judge.completions.judge`.
-Judge = Callable[[Sequence[Question]], tuple[pl.DataFrame, pl.DataFrame]]
+# (verdicts, scores) of answers: columns id, category, messages (JSON), answer.
+Judge = Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]
 # Grades of retrieval; see `evaluate.retrieval`.
 Retrieval = Callable[[Sequence[Graded]], Sequence[Grade]]
 
@@ -40,16 +39,8 @@ def judged_answers(
     asked = rows.filter(pl.col("status") == OK)
     firsts = asked.unique(same, keep="first", maintain_order=True)
     conversations = prompts.select(prompt_id="id", messages="messages")
-    columns = ("id", "category", "messages", "answer")
-    questions = [
-        Question(row, category, messages_from_json(messages), answer, reasoning=None)
-        for row, category, messages, answer in firsts.join(
-            conversations, on="prompt_id", how="left", maintain_order="left"
-        )
-        .select(columns)
-        .iter_rows()
-    ]
-    verdicts, scores = judge(questions)
+    answers = firsts.join(conversations, on="prompt_id", how="left", maintain_order="left")
+    verdicts, scores = judge(answers.select("id", "category", "messages", "answer"))
     keyed = firsts.select(*same, "id").join(
         scores.select(id="completion_id", judge_score="score"), on="id"
     )

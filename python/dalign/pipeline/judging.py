@@ -15,6 +15,7 @@ from dalign.models.protocol import Sampling
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, shown_of
 from dalign.pipeline.stage import Inputs
+from dalign.rows import messages_from_json
 from dalign.spec.templates import Templates
 from dalign.spec.types import Spec
 
@@ -33,6 +34,15 @@ class Judging:
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """(verdicts, scores) of questions."""
         return judge(questions, self.court, self.form, self.scale, ask, self.sampling)
+
+    def answers(self, rows: pl.DataFrame, ask: Asked) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """(verdicts, scores) of answers alone, as RL's judge sees them. Columns: id, category, messages (JSON), answer."""
+        columns = rows.select("id", "category", "messages", "answer").iter_rows()
+        questions = [
+            Question(row, category, messages_from_json(messages), answer, reasoning=None)
+            for row, category, messages, answer in columns
+        ]
+        return self(questions, ask)
 
 
 def court_of(config: Config, engines: Engines) -> Court:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -10,13 +11,12 @@ import pytest
 from dalign.data.patterns import read_patterns
 from dalign.evaluate.grades import Graded, judge_grades, truth_grades
 from dalign.evaluate.metrics import metric_rows, paired_rows
-from dalign.evaluate.retrieval import retrieval_grades
-from dalign.judge.court import Court, Heard
-from dalign.judge.forms.category import CategoryForm, Excerpts, sentences_on_policy
+from dalign.evaluate.retrieval import retrieval_grades, sentences_on_policy
+from dalign.judge.court import Court
+from dalign.judge.forms.category import CategoryForm, classified
 from dalign.models.ask import Ask
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply, Sampling
-from dalign.models.reasoning import after_reasoning
 from dalign.rows import Expected, Grade, Message, Prompt, table
 from dalign.spec.templates import load_templates
 from dalign.vocabulary import compared
@@ -169,8 +169,14 @@ def test_excerpts_are_the_sentences_that_speak_of_the_policy() -> None:
     assert sentences_on_policy(text) == ["The soup policy says no"]
 
 
-def classifier() -> CategoryForm:
-    return CategoryForm(["soup", "tea"], load_templates(ENGLISH))
+NAMES = ["soup", "tea"]
+
+
+def classifier(engine: ScriptedEngine):
+    """The classifier whose model this is."""
+    form = CategoryForm(NAMES, load_templates(ENGLISH))
+    court, sampling = Court((), 1), Sampling(0.0, 8)
+    return partial(classified, form, court=court, ask=Ask(engine), sampling=sampling)
 
 
 @pytest.mark.parametrize(
@@ -186,10 +192,8 @@ def classifier() -> CategoryForm:
     ],
 )
 def test_the_classifier_names_a_category_or_none(reply, named) -> None:
-    asked = Excerpts("r", ["The soup policy says no"])
-    said = after_reasoning(reply)
-    read = None if said is None else classifier().read(asked, Heard(reply, said))
-    assert read == named
+    classify = classifier(ScriptedEngine({"": reply}))
+    assert classify({"r": ["The soup policy says no"]}) == {"r": named}
 
 
 @pytest.mark.parametrize(
@@ -206,24 +210,16 @@ def test_the_classifier_names_a_category_or_none(reply, named) -> None:
     ],
 )
 def test_a_classifier_that_says_nothing_leaves_the_grade_missing(reply, grade) -> None:
-    ask = Ask(ScriptedEngine(lambda request: replace(reply, id=request.id)))
+    classify = classifier(ScriptedEngine(lambda request: replace(reply, id=request.id)))
     asked = row(REFUSE, "sorry", "the soup policy applies")
-    [found] = retrieval_grades(
-        [asked],
-        court=Court((), 1),
-        form=classifier(),
-        ask=ask,
-        sampling=Sampling(0.0, 8),
-    )
+    [found] = retrieval_grades([asked], categories=NAMES, classify=classify)
     assert (found.metric, found.grader, found.grade) == ("policy_retrieval", "judge", grade)
 
 
 def test_reasoning_without_a_word_on_a_policy_retrieves_none_and_asks_nobody() -> None:
     engine = ScriptedEngine({})
     kinds = [row(REFUSE, "sorry", "because"), row(REFUSE, "sorry", None, category="general")]
-    found = retrieval_grades(
-        kinds, court=Court((), 1), form=classifier(), ask=Ask(engine), sampling=Sampling(0.0, 8)
-    )
+    found = retrieval_grades(kinds, categories=NAMES, classify=classifier(engine))
     assert [grade.grade for grade in found] == [0.0]
     assert engine.requests == []
 

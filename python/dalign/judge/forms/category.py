@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dalign.judge.court import Clean, Heard
+from dalign.judge.court import Asked, Clean, Court, Heard
+from dalign.models.protocol import Sampling
 from dalign.rows import Message
 from dalign.spec.templates import Templates
 
-# Words that mark an excerpt of the reasoning as speaking of the policy.
-EXCERPT_WORDS = ("policy", "policies", "guideline", "allowed")
 # What the classifier says of excerpts that are of no policy.
 NONE = "none"
 
@@ -21,16 +20,6 @@ class Excerpts:
 
     id: str
     sentences: Sequence[str]
-
-
-def sentences_on_policy(reasoning: str) -> list[str]:
-    """The sentences of the reasoning that speak of the policy."""
-    sentences = [
-        part.strip()
-        for line in reasoning.splitlines()
-        for part in line.replace("? ", ". ").split(". ")
-    ]
-    return [s for s in sentences if any(word in s.lower() for word in EXCERPT_WORDS)]
 
 
 class CategoryForm:
@@ -59,3 +48,20 @@ class CategoryForm:
         found = {name: text.rfind(name.lower()) for name in (*self.names, NONE)}
         best = max(found, key=lambda name: found[name])
         return best if found[best] >= 0 else None
+
+
+def classified(
+    form: CategoryForm,
+    found: Mapping[str, Sequence[str]],
+    *,
+    court: Court,
+    ask: Asked,
+    sampling: Sampling,
+) -> dict[str, str | None]:
+    """What the classifier says of each completion's sentences; None where it failed, was cut or cannot be read."""
+    questions = [Excerpts(row, sentences) for row, sentences in found.items()]
+    said = court.ask(form, questions, 1, ask, sampling)
+    return {
+        question.id: values[0] if values else None
+        for question, values in zip(questions, said.values, strict=True)
+    }

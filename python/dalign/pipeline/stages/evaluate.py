@@ -17,7 +17,7 @@ from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.evaluate.retrieval import retrieval_grades
 from dalign.evaluate.suite import Suite, grades_of, judged_answers
 from dalign.generate import Asked
-from dalign.judge.forms.category import CategoryForm
+from dalign.judge.forms.category import CategoryForm, classified
 from dalign.models.ask import Ask, words_of
 from dalign.models.protocol import Engine, Sampling
 from dalign.models.reasoning import parse
@@ -225,7 +225,9 @@ class SuiteWork:
         )
         verdicts = table(arm.verdict_columns)
         if arm.judging is not None and self._ask_judge is not None:
-            rows, verdicts = judged_answers(rows, prompts, partial(arm.judging, ask=asks[1]))
+            rows, verdicts = judged_answers(
+                rows, prompts, partial(arm.judging.answers, ask=asks[1])
+            )
         retrieval = self._retrieval(asks[2]) if self._ask_category is not None else None
         grades = grades_of(rows, prompts, suite, retrieval)
         rows = table(COLUMNS).pipe(lambda none: pl.concat([none, rows], how="diagonal"))
@@ -244,13 +246,11 @@ class SuiteWork:
     def _retrieval(self, ask: Asked) -> Callable[[Sequence[Graded]], list[Grade]]:
         arm = self._arm
         assert arm.judging is not None and arm.classifier is not None
-        return partial(
-            retrieval_grades,
-            court=arm.judging.court,
-            form=arm.classifier,
-            ask=ask,
-            sampling=Sampling(0.0, arm.judging.sampling.max_new_tokens),
+        sampling = Sampling(0.0, arm.judging.sampling.max_new_tokens)
+        classify = partial(
+            classified, arm.classifier, court=arm.judging.court, ask=ask, sampling=sampling
         )
+        return partial(retrieval_grades, categories=arm.classifier.names, classify=classify)
 
     def skip(self, prompts: int, counts: Mapping[str, int]) -> None:
         """Notes prompts that an earlier call of the program has done."""
