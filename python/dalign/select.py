@@ -89,7 +89,8 @@ def select(
             kind="unjudged",
             value=len(unjudged),
         )
-    chosen = _ranked(candidates)
+    # The best judged first; of equals the one whose example's id is the least, which is as good as by lot.
+    chosen = candidates.sort("score", "example", descending=[True, False]).drop("example")
     del candidates
     chosen = drops.take(chosen, _of_equal_texts(chosen), "duplicate")
     if settings.near is not None:
@@ -112,18 +113,15 @@ class _Drops:
     def __init__(self) -> None:
         self._found: list[pl.DataFrame] = []
 
-    def add(self, rows: pl.DataFrame, reason: str, detail: pl.Expr) -> None:
-        """Notes rows that have the columns row, id and category."""
-        if rows.height:
-            names = {"category": pl.col("category"), "reason": pl.lit(reason)}
-            labels = [name.cast(pl.Categorical).alias(of) for of, name in names.items()]
-            self._found.append(rows.select("row", "id", *labels, detail=detail))
-
     def take(self, rows: pl.DataFrame, detail: pl.Expr | pl.Series, reason: str) -> pl.DataFrame:
-        """The rows without a detail; those that have one are noted."""
+        """The rows without a detail; those that have one are noted by their row, id and category."""
         told = rows.with_columns(detail=detail)
-        self.add(told.filter(pl.col("detail").is_not_null()), reason, pl.col("detail"))
-        return told.filter(pl.col("detail").is_null()).drop("detail")
+        is_dropped = pl.col("detail").is_not_null()
+        dropped = told.filter(is_dropped)
+        if dropped.height:
+            category, why = pl.col("category").cast(pl.Categorical), pl.lit(reason, pl.Categorical)
+            self._found.append(dropped.select("row", "id", category, why.alias("reason"), "detail"))
+        return told.filter(~is_dropped).drop("detail")
 
     def ids(self, reason: str) -> list[str]:
         """The rows noted for this reason so far."""
@@ -149,32 +147,24 @@ def _look_through(
     for part in parts():
         numbered = part.with_row_index("row", rows)
         rows += part.height
-        without = numbered.filter(pl.col("score").is_null())
-        drops.add(
-            without, "unjudged", pl.format("{} valid verdicts", pl.col("n_valid").fill_null(0))
-        )
-        below = pl.format(f"score {{}} < {settings.threshold}", "score")
-        is_low = pl.col("score") < settings.threshold
-        drops.add(numbered.filter(is_low), "below_threshold", below)
-        judged = numbered.filter(~is_low)
-        found.append(
-            _candidates(drops.take(judged, _recited(judged, policies), "policy_in_answer"))
-        )
+        valid = pl.format("{} valid verdicts", pl.col("n_valid").fill_null(0))
+        without = pl.when(pl.col("score").is_null()).then(valid)
+        judged = drops.take(numbered, without, "unjudged")
+        low = pl.when(pl.col("score") < settings.threshold)
+        below = low.then(pl.format(f"score {{}} < {settings.threshold}", "score"))
+        judged = drops.take(judged, below, "below_threshold")
+        judged = drops.take(judged, _recited(judged, policies), "policy_in_answer")
+        found.append(_candidates(judged))
         # Else it would live until the next part is made.
-        del part, numbered, without, judged
+        del part, numbered, judged
     return rows, pl.concat(found), drops
 
 
 _NO_ROWS = {
+    **dict.fromkeys(("id", "prompt_id", "category", "clause"), pl.String),
+    **dict.fromkeys(("messages", "reasoning", "answer"), pl.String),
     "row": pl.UInt32,
-    "id": pl.String,
-    "prompt_id": pl.String,
-    "category": pl.String,
-    "clause": pl.String,
     "score": pl.Float64,
-    "messages": pl.String,
-    "reasoning": pl.String,
-    "answer": pl.String,
 }
 
 
@@ -209,11 +199,6 @@ def _recited(rows: pl.DataFrame, policies: Mapping[str, SharedWords]) -> pl.Seri
     # A policy of fewer words than that is recited by no answer.
     runs = pl.concat(told).filter(pl.col("share") > 0)
     return rows.select("row").join(runs, on="row", how="left", maintain_order="left")["run"]
-
-
-def _ranked(candidates: pl.DataFrame) -> pl.DataFrame:
-    """The best judged first; of equals the one whose example's id is the least, which is as good as by lot."""
-    return candidates.sort("score", "example", descending=[True, False]).drop("example")
 
 
 def _of_equal_texts(ranked: pl.DataFrame) -> pl.Series:

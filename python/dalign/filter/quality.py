@@ -56,18 +56,12 @@ class Quality:
     """
 
     def __init__(
-        self,
-        measuring: Measuring,
-        limits: Mapping[str, Bounds],
-        tokenizer: Tokenizer | None,
+        self, measuring: Measuring, limits: Mapping[str, Bounds], tokenizer: Tokenizer | None
     ) -> None:
         self._measuring, self._limits, self._tokenizer = measuring, limits, tokenizer
         if tokenizer is None and (named := [name for name in TOKEN_MEASURES if name in limits]):
-            raise InputError(
-                f"{named[0]} is limited, which needs a tokenizer: name one",
-                kind="missing_tokenizer",
-                key=named[0],
-            )
+            what = f"{named[0]} is limited, which needs a tokenizer: name one"
+            raise InputError(what, kind="missing_tokenizer", key=named[0])
         with refusals():
             none = pl.Series([], dtype=pl.String)
             measures = self._measures(none, none, none)
@@ -109,12 +103,8 @@ class Quality:
     def _measures(
         self, prompts: pl.Series, reasoning: pl.Series, answers: pl.Series
     ) -> pl.DataFrame:
-        how = self._measuring
-        measures = pl.DataFrame(
-            _core.quality(
-                prompts, reasoning, answers, how.ngram, list(how.scripts), list(how.phrases)
-            )
-        )
+        how = (self._measuring.ngram, list(self._measuring.scripts), list(self._measuring.phrases))
+        measures = pl.DataFrame(_core.quality(prompts, reasoning, answers, *how))
         if self._tokenizer is None:
             return measures
         counts = (self._tokenizer.count(texts) for texts in (reasoning, answers))
@@ -126,11 +116,9 @@ def _details(
 ) -> pl.Series:
     """What each row's value is and where it shows: the phrase, the foreign letters, how the answer ends."""
     part = name.split("_")[0]
-    bounds = " and ".join(
-        f"{word} {bound:g}"
-        for word, bound in (("at least", low), ("at most", high))
-        if bound is not None
-    )
+    least = [] if low is None else [f"at least {low:g}"]
+    most = [] if high is None else [f"at most {high:g}"]
+    bounds = " and ".join(least + most)
     told = pl.format(f"{name} {{}}, {bounds}", pl.col(name).cast(pl.Float64).round(3))
     if name.endswith("_dangling"):
         told = pl.format("{}: {}", told, f"{part}_dangling_phrase")
@@ -164,17 +152,11 @@ def read_limit(text: str, where: str) -> tuple[str, Bounds]:
     except ValueError:
         limits = (None, None)
     if not equals or not colon or limits == (None, None):
-        raise InputError(
-            f"{where} {text}: write MEASURE=LEAST:MOST, such as answer_words=20:800 or answer_echo=:0.5",
-            kind="syntax",
-            value=text,
-        )
+        way_out = "write MEASURE=LEAST:MOST, such as answer_words=20:800 or answer_echo=:0.5"
+        raise InputError(f"{where} {text}: {way_out}", kind="syntax", value=text)
     if name not in measure_names():
-        raise InputError(
-            f"{where} {text}: unknown measure; {did_you_mean(name, measure_names())}",
-            kind="unknown_choice",
-            value=name,
-        )
+        what = f"{where} {text}: unknown measure; {did_you_mean(name, measure_names())}"
+        raise InputError(what, kind="unknown_choice", value=name)
     return name, limits
 
 

@@ -195,18 +195,14 @@ class Packer:
         rows = pl.concat(self._waiting, rechunk=True)
         packed, _ = self._packer.pack(rows.select("input_ids", "train_mask"))
         bins = pl.DataFrame(packed)
-        written = self._is_written(bins, is_last=is_last)
+        tokens = bins["input_ids"].list.len()
+        # The fuller half at least: what waits must leave room for new rows.
+        is_full = (tokens >= FULL * self._capacity.tokens) | (tokens >= tokens.median())
+        written = is_full | is_last
         waiting = bins["rows"].filter(~written).explode().sort()
         self._waiting = [rows[waiting]] if len(waiting) else []
         self._waiting_tokens = int(rows["input_ids"].list.len().gather(waiting).sum())
         return self._finish(bins.filter(written), rows["row"])
-
-    def _is_written(self, bins: pl.DataFrame, *, is_last: bool) -> pl.Series:
-        tokens = bins["input_ids"].list.len()
-        if is_last:
-            return tokens >= 0
-        # The fuller half at least: what waits must leave room for new rows.
-        return (tokens >= FULL * self._capacity.tokens) | (tokens >= tokens.median())
 
     def _finish(self, bins: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
         self.tally.bins += bins.height

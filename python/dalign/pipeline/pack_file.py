@@ -95,14 +95,9 @@ def _template(folder: Path) -> Render:
 
 def row_form(batch: Batch) -> str:
     """What rows have, as the first one tells: `segments`, `messages`, or `prompt` and completion."""
-    fields = batch.fields(0)
-    for form, names in (
-        ("segments", ("segments",)),
-        ("messages", ("messages",)),
-        ("prompt", ("prompt", "completion")),
-    ):
-        if any(name in fields for name in names):
-            return form
+    for name in ("segments", "messages", "prompt", "completion"):
+        if name in batch.fields(0):
+            return "prompt" if name == "completion" else name
     raise batch.refuse(
         0, "has neither prompt and completion, nor messages, nor segments; give one of these"
     )
