@@ -9,14 +9,16 @@ from typer import Option
 
 from dalign.cli.data.options import AsJson, Force, In, Limit, Many, Memory, Out
 
+By = Annotated[
+    Many,
+    Option("--by", help="category, clause, or, unless given, both: clauses within categories."),
+]
+
 
 def balance(
     source: In,
     out: Out,
-    by: Annotated[
-        Many,
-        Option("--by", help="category, clause, or, unless given, both: clauses within categories."),
-    ] = None,
+    by: By = None,
     category_field: Annotated[str, Option("--category-field")] = "category",
     clause_field: Annotated[
         str, Option("--clause-field", help="A text, a list of texts, or nothing.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -18,6 +19,9 @@ from dalign.cli.data.options import (
     TextField,
     TokenizerPath,
 )
+
+if TYPE_CHECKING:
+    from dalign.files.sift import Counts, FileJob
 
 OpenTag = Annotated[str, Option("--open-tag", help="Opens the reasoning.")]
 CloseTag = Annotated[str, Option("--close-tag", help="Closes it.")]
@@ -106,8 +110,7 @@ def filter_(
     json: AsJson = False,
 ) -> None:
     """Keep well-formed completions of the right length and quality, the first of equal ones."""
-    from dalign.cli.data.told import given, job, tell
-    from dalign.cli.terminal import warn
+    from dalign.cli.data.told import given, job
     from dalign.pipeline.file_filter import FilterOptions, filter_rows
 
     asked = FilterOptions(
@@ -118,8 +121,17 @@ def filter_(
         policy=spec, max_answer_overlap=max_answer_overlap, dedup=not no_dedup, **given(ngram=ngram),
     )  # fmt: skip
     work = job("filter", source, out, memory_mib, force=force, as_json=json)
-    counts, shares = filter_rows(work, asked)
-    tell(work, counts, as_json=json, **({"policy_share": shares} if shares else {}))
-    if shares and not json:
+    _tell(work, *filter_rows(work, asked), as_json=json)
+
+
+def _tell(
+    work: FileJob, counts: Counts, shares: Mapping[str, float] | None, *, as_json: bool
+) -> None:
+    """Prints what was done, and how much of the policy was recited."""
+    from dalign.cli.data.told import tell
+    from dalign.cli.terminal import warn
+
+    tell(work, counts, as_json=as_json, **({"policy_share": shares} if shares else {}))
+    if shares and not as_json:
         told = ", ".join(f"{100 * share:.2f} % of {part}" for part, share in shares.items())
         warn(f"stands in the policy: {told}")
