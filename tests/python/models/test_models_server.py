@@ -10,9 +10,9 @@ from email.utils import format_datetime
 import pytest
 from dalign import config
 from dalign.errors import ServerError
-from dalign.models.engines.open import open_engine
 from dalign.models.engines.server import ServerEngine, retry_after_s
 from dalign.models.protocol import Reply, Request, Sampling
+from dalign.pipeline.engines import open_engine
 from dalign.rows import Message
 from fake_server import Answer, FakeServer, chat, refusal
 
