@@ -13,8 +13,8 @@ from dalign.config import Model
 from dalign.data.adapters.prompts import prompt_rows
 from dalign.data.patterns import answer_is, read_patterns
 from dalign.models.engines.local import LocalEngine
-from dalign.models.engines.open import open_engine
 from dalign.models.protocol import Request, Sampling
+from dalign.pipeline.engines import open_engine
 from dalign.sandbox import language as lang
 from dalign.sandbox.checkpoint import MODEL
 from dalign.sandbox.policy_folder import fixed_policies, truth_of

@@ -9,7 +9,6 @@ from dalign.config import Config, Model
 from dalign.errors import InputError
 from dalign.models.checkpoint import load_tokenizer
 from dalign.models.engines.open import checkpoint_of, kind_of, resolved
-from dalign.models.engines.open import open_engine as open_named
 from dalign.models.protocol import Engine
 from dalign.models.render import Renderer
 from dalign.models.tokenizer import Tokenizer, open_tokenizer
@@ -104,7 +103,7 @@ def open_engine(model: Model, *, threads: int = 1) -> Engine:
 
     Raises InputError for a model that cannot be used and MissingExtraError without torch.
     """
-    return open_named(model, threads=threads, checkpoints=checkpoints())
+    return kind_of(model).open(_resolved(model), threads)
 
 
 def counting_tokenizer(engines: Engines, model: Model, measure: str) -> Tokenizer:

@@ -69,16 +69,14 @@ def sft_trainer(job: SftJob, bins: Bins) -> PackedTrainer:
 
 
 def collate(bins: Bins, rows: Sequence[dict[str, int]]) -> dict[str, torch.Tensor]:
-    """Packed rows as one row (1, N).
+    """A packed row (1, N).
 
     There is no attention mask on purpose: without one, and without a cache, attention keeps to the
     sequences that restarting positions tell apart.
     """
-    spans = [slice(bins.offsets[row["row"]], bins.offsets[row["row"] + 1]) for row in rows]
-    return {
-        name: torch.cat([torch.from_numpy(getattr(bins, name)[span]) for span in spans])[None]
-        for name in COLUMNS
-    }
+    [row] = rows
+    span = slice(bins.offsets[row["row"]], bins.offsets[row["row"] + 1])
+    return {name: torch.from_numpy(getattr(bins, name)[span])[None] for name in COLUMNS}
 
 
 def step_count(rows: int, settings: config.Sft) -> int:
@@ -92,15 +90,13 @@ def step_count(rows: int, settings: config.Sft) -> int:
 
 def lora_config(lora: config.Lora) -> LoraConfig:
     """The settings as peft takes them."""
-    is_list = lora.target != "all-linear"
+    names = [name.strip() for name in lora.target.split(",")]
     return LoraConfig(
         r=lora.r,
         # peft scales by alpha / r and takes fractions too.
         lora_alpha=cast("int", lora.alpha),
         lora_dropout=lora.dropout,
-        target_modules=[name.strip() for name in lora.target.split(",")]
-        if is_list
-        else lora.target,
+        target_modules="all-linear" if names == ["all-linear"] else names,
         task_type="CAUSAL_LM",
     )
 
@@ -115,18 +111,12 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
         super().__init__(**arguments)
 
     def compute_loss(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Any = None,
-    ) -> Any:
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any, **_: Any
+    ) -> torch.Tensor:
         """Cross-entropy, summed, over the trained tokens of the whole step."""
         outputs = model(**inputs, use_cache=False, fused_lm_head=True)
-        trained = outputs.label_mask.sum() if num_items_in_batch is None else num_items_in_batch
-        loss = -outputs.log_probs.sum() / torch.as_tensor(trained).clamp(min=1)
         self.state.num_input_tokens_seen += inputs["input_ids"].numel()
-        return (loss, outputs) if return_outputs else loss
+        return -outputs.log_probs.sum() / torch.as_tensor(num_items_in_batch).clamp(min=1)
 
     def trained(self) -> PreTrainedModel:
         """The trained model; an adapter is written to `out/adapter` and merged into it."""

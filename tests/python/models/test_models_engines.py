@@ -12,7 +12,8 @@ import pytest
 from dalign import config
 from dalign.errors import InputError
 from dalign.models.checkpoint import fingerprint
-from dalign.models.engines.open import ENGINES, checkpoint_of, kind_of, open_engine, resolved
+from dalign.models.engines.open import ENGINES, checkpoint_of, kind_of, resolved
+from dalign.pipeline.engines import open_engine
 
 SERVED = config.Model(path="m", engine="openai", base_url="http://127.0.0.1:1/v1")
 

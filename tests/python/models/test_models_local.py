@@ -15,8 +15,8 @@ import safetensors.torch
 from dalign import config
 from dalign.models.decoding import Decoded, Draws, decode, draw_tokens
 from dalign.models.engines.local import LocalEngine
-from dalign.models.engines.open import open_engine
 from dalign.models.protocol import Reply, Request, Sampling
+from dalign.pipeline.engines import open_engine
 from dalign.rows import Message
 from sandbox_model.tokenizer import build_tokenizer
 from transformers import (

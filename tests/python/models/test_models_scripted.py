@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from dalign import config
 from dalign.errors import InputError
-from dalign.models.engines.open import open_engine
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply, Request, Sampling
+from dalign.pipeline.engines import open_engine
 from dalign.rows import Message
 
 SAMPLING = Sampling(temperature=1.0, max_new_tokens=8)

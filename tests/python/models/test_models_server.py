@@ -10,9 +10,9 @@ from email.utils import format_datetime
 import pytest
 from dalign import config
 from dalign.errors import ServerError
-from dalign.models.engines.open import open_engine
-from dalign.models.engines.server import ServerEngine, retry_after_s
+from dalign.models.engines.server import ServerEngine, _Setback, retry_after_s
 from dalign.models.protocol import Reply, Request, Sampling
+from dalign.pipeline.engines import open_engine
 from dalign.rows import Message
 from fake_server import Answer, FakeServer, chat, refusal
 
@@ -271,6 +271,14 @@ def test_retry_after_in_seconds(header: str | None, seconds: float | None) -> No
 def test_retry_after_as_a_date() -> None:
     now = datetime.now(UTC)
     assert retry_after_s(format_datetime(now - timedelta(hours=1), usegmt=True)) == 0.0
-    ahead = retry_after_s(format_datetime(now + timedelta(hours=1), usegmt=True))
-    assert ahead is not None
-    assert 3000 < ahead <= 3600
+    hence = now + timedelta(hours=1)
+    for date in (format_datetime(hence, usegmt=True), format_datetime(hence.replace(tzinfo=None))):
+        ahead = retry_after_s(date)
+        assert ahead is not None
+        assert 3000 < ahead <= 3600
+
+
+def test_a_limit_is_waited_out_however_often_it_comes() -> None:
+    engine = ServerEngine(served("http://127.0.0.1:1/v1"), backoff_s=0.001)
+    waits = [engine._wait_s(n, _Setback("limited", ""), requests_of("a")[0]) for n in (1, 2, 5000)]
+    assert waits == [0.001, 0.002, 60.0]

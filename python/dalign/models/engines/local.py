@@ -85,29 +85,21 @@ class LocalEngine:
         partly done runs whole and yields what is missing.
         Raises InputError for a prompt that leaves no room for `max_new_tokens`, before anything is generated.
         """
-        prompts = self.prompt_ids([request.messages for request in requests])
-        self._check_room(requests, prompts, sampling.max_new_tokens)
-        return self._batches(requests, prompts, sampling, done)
-
-    def _batches(
-        self,
-        requests: Sequence[Request],
-        prompts: list[list[int]],
-        sampling: Sampling,
-        done: AbstractSet[str],
-    ) -> Iterator[list[Reply]]:
         # Here, as it loads torch, which what asks for an engine's KIND alone does not need.
         from dalign.models.decoding import decode
 
+        prompts = self.prompt_ids([request.messages for request in requests])
+        self._check_room(requests, prompts, sampling.max_new_tokens)
         order = sorted(range(len(requests)), key=lambda i: len(prompts[i]))
-        for start in range(0, len(order), self.batch_size):
-            rows = order[start : start + self.batch_size]
-            if all(requests[i].id in done for i in rows):
-                continue
+        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+
+        def made(rows: list[int]) -> list[Reply]:
             seeds = [requests[i].seed for i in rows]
             decoded = decode(self.model, [prompts[i] for i in rows], seeds, sampling, self.end_ids)
             replies = self.replies([requests[i].id for i in rows], decoded)
-            yield [reply for reply in replies if reply.id not in done]
+            return [reply for reply in replies if reply.id not in done]
+
+        return (made(rows) for rows in batches if any(requests[i].id not in done for i in rows))
 
     def replies(self, rows: Sequence[str], decoded: Sequence[Decoded]) -> list[Reply]:
         """What was written for each row: text without special tokens, the reasoning's tags aside.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dalign.config import Model
 from dalign.errors import InputError
-from dalign.models.protocol import Engine, EngineKind
+from dalign.models.protocol import EngineKind
 
 # Engines whose files are called by what they are.
 _FILES: Mapping[str, str] = {"transformers": "local", "openai": "server"}
@@ -37,13 +37,3 @@ def checkpoint_of(model: Model) -> Path:
             "set model.checkpoint to its folder to train it or to evaluate what was trained"
         )
     return folder
-
-
-def open_engine(
-    model: Model, *, threads: int, checkpoints: Mapping[str, Path] | None = None
-) -> Engine:
-    """The engine, loaded. threads: what this process computes with; checkpoints: see `resolved`.
-
-    Raises InputError for a model that cannot be used and MissingExtraError without torch.
-    """
-    return kind_of(model).open(resolved(model, checkpoints or {}), threads)

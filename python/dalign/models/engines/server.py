@@ -182,7 +182,7 @@ class ServerEngine:
         if setback.wait_s is not None:
             return setback.wait_s
         spread = 1 + request.seed % 1000 / 1000
-        return min(LONGEST_WAIT_S, self.backoff_s * 2.0 ** (times - 1) * spread)
+        return min(LONGEST_WAIT_S, self.backoff_s * 2.0 ** min(times - 1, 64) * spread)
 
     def _given_up(self, request: Request, setback: _Setback, has_answered: bool) -> Reply:
         met = f"({setback.problem}; {self.attempts} attempts)"
@@ -224,7 +224,8 @@ def retry_after_s(header: str | None) -> float | None:
         until = parsedate_to_datetime(header or "")
     except ValueError:
         return None
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    # A date of the zone -0000 has none here.
+    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 # A server gives reasoning and answer apart; what it serves cannot be seen from here.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,7 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from dalign.errors import InputError
 from dalign.models.checkpoint import load_model, load_tokenizer
-from dalign.rows import Prompt, messages_json
+from dalign.rows import messages_json
 from dalign.store.whole_files import digest
 from dalign.train import session
 from dalign.train.job import OnStep, RlJob, TrainResult
@@ -24,7 +23,10 @@ from dalign.train.rl.trainer import RolloutTrainer
 def run(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResult:
     """See `dalign.train.run.train_rl`."""
     check_job(job)
-    prompts = [[_prompt_identity(prompt) for prompt in of_step] for of_step in job.prompts]
+    prompts = [
+        [(p.id, p.category, messages_json(p.messages), p.required_sections) for p in of_step]
+        for of_step in job.prompts
+    ]
     identity = {
         "kind": "rl",
         "prompts": digest(prompts),
@@ -53,10 +55,6 @@ def check_job(job: RlJob) -> None:
             f"{settings.steps}; draw them by its settings"
         )
     check_replayed(job.replayed)
-
-
-def _prompt_identity(prompt: Prompt) -> Sequence[Any]:
-    return prompt.id, prompt.category, messages_json(prompt.messages), prompt.required_sections
 
 
 def rl_trainer(job: RlJob, reward: CompositeReward) -> RolloutTrainer:

@@ -72,17 +72,17 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         """A step's completions, paid and ready for the update."""
         self.sources = [self.prompts[row["position"]] for row in inputs]
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        size = self.job.settings.group_size
         # Equal rewards have no advantage; their mean may be off by a rounding, which scaling grows.
-        batch["advantages"][equal_groups(self.rewards, self.job.settings.group_size)] = 0.0
-        self._report(batch["advantages"].tolist())
+        batch["advantages"][equal_groups(self.rewards, size)] = 0.0
+        made = zip(self.replies, self.rewards, batch["advantages"].tolist(), strict=True)
+        rollouts = [Rollout(r.id, r.text, r.tokens, reward, paid) for r, reward, paid in made]
+        self.figures = step_figures(rollouts, size)
+        on_first(lambda: self.job.keeper.rollouts(self.step, rollouts))
         return batch
 
     def _calculate_rewards(
-        self,
-        inputs: list[dict[str, Any]],
-        prompts: list[str],
-        completions: list[str],
-        completion_ids_list: list[list[int]],
+        self, inputs: Any, prompts: Any, completions: list[str], completion_ids_list: Any
     ) -> Tensor:
         """One column of rewards, NaN where there is none.
 
@@ -92,13 +92,6 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         self.rewards = self.reward(self.sources, completions, truncated)
         values = [float("nan") if reward.value is None else reward.value for reward in self.rewards]
         return torch.tensor(values, dtype=torch.float32, device=self.accelerator.device)[:, None]
-
-    def _report(self, advantages: Sequence[float]) -> None:
-        """Takes down the step's figures and hands its rollouts on."""
-        made = zip(self.replies, self.rewards, advantages, strict=True)
-        rollouts = [Rollout(r.id, r.text, r.tokens, reward, paid) for r, reward, paid in made]
-        self.figures = step_figures(rollouts, self.job.settings.group_size)
-        on_first(lambda: self.job.keeper.rollouts(self.step, rollouts))
 
     def _get_per_token_logps_and_entropies(
         self,
