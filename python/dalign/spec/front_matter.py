@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import yaml
@@ -33,43 +33,30 @@ def category_front(source: Source) -> tuple[dict[str, str], tuple[Line, ...]]:
 
     Reports where one is missing, empty or not a text, and an unknown key.
     """
-    lines = source.lines
-    end = _end_of_block(lines)
-    if end is None:
-        source.report(
-            1,
-            _KIND,
-            "has no front matter; start the file with a block between two lines '---' with "
-            + ", ".join(CATEGORY_KEYS),
-        )
-        front, rest = {}, lines
-    else:
-        front, rest = _front(source, lines[1:end], CATEGORY_KEYS), lines[end + 1 :]
-    front = {"category": source.path.stem, **_STAND_INS, **front}
-    return {**front, "category": _name(source, front["category"])}, rest
+    stem, end = source.path.stem, _end_of_block(source)
+    if not end:
+        keys = ", ".join(CATEGORY_KEYS)
+        what = f"has no front matter; start the file with a block between two lines '---' with {keys}"  # fmt: skip
+        source.report(1, _KIND, what)
+        return {"category": _name(source, stem), **_STAND_INS}, source.lines
+    front = {"category": stem, **_STAND_INS, **_front(source, source.lines[1:end], CATEGORY_KEYS)}
+    return front | {"category": _name(source, front["category"])}, source.lines[end + 1 :]
 
 
 def principles_front(source: Source) -> tuple[dict[str, str], tuple[Line, ...]]:
     """Name and version of the policy as a whole, empty without a block, and the lines that follow it."""
-    end = _end_of_block(source.lines)
-    if end is None:
+    end = _end_of_block(source)
+    if not end:
         return {"name": "", "version": ""}, source.lines
     front = _front(source, source.lines[1:end], PRINCIPLES_KEYS)
-    return {**_STAND_INS, **front}, source.lines[end + 1 :]
-
-
-def line_of(source: Source, key: str) -> int:
-    """The line on which the front matter has that key; 1 where it has it not."""
-    found = (line.number for line in source.lines if line.text.split(":")[0].strip() == key)
-    return next(found, 1)
+    return _STAND_INS | front, source.lines[end + 1 :]
 
 
 def places(source: Source) -> dict[str, Place]:
     """Where the front matter's values stand, by their keys."""
-    end = _end_of_block(source.lines)
     found: dict[str, Place] = {}
     key = ""
-    for line in source.lines[1 : end or 1]:
+    for line in source.lines[1 : _end_of_block(source) or 1]:
         if not line.text[:1].isspace() and ":" in line.text:
             key = line.text.split(":")[0].strip()
             found[key] = Place(source.name, line.number, line.start, line.end)
@@ -78,70 +65,54 @@ def places(source: Source) -> dict[str, Place]:
     return found
 
 
-def _end_of_block(lines: Sequence[Line]) -> int | None:
-    fences = [i for i, line in enumerate(lines) if line.text.rstrip() == "---"]
-    return fences[1] if len(fences) > 1 and fences[0] == 0 else None
+def _end_of_block(source: Source) -> int:
+    """The index of the line that ends the block; 0 where the file has none."""
+    fences = [i for i, line in enumerate(source.lines) if line.text.rstrip() == "---"]
+    return fences[1] if len(fences) > 1 and fences[0] == 0 else 0
 
 
 def _front(source: Source, lines: Sequence[Line], keys: Sequence[str]) -> dict[str, str]:
-    """The block's values, those that are texts."""
+    """The block's values, those that are texts, on one line each."""
     try:
         values = yaml.load("\n".join(line.text for line in lines), Loader=_LOADER)  # noqa: S506 - it makes texts, lists and dicts alone
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or "not readable"
-        source.report(
-            mark.line + 2 if mark else 1,
-            _KIND,
-            f"the front matter is not YAML: {what}; write 'key: value'",
-        )
+        what = f"the front matter is not YAML: {getattr(error, 'problem', None) or 'not readable'}"
+        source.report(mark.line + 2 if mark else 1, _KIND, f"{what}; write 'key: value'")
         return {}
     if not isinstance(values, dict):
-        source.report(
-            1, _KIND, "the front matter is not a list of 'key: value'; it needs " + ", ".join(keys)
-        )
+        what = "the front matter is not a list of 'key: value'"
+        source.report(1, _KIND, f"{what}; it needs {', '.join(keys)}")
         return {}
-    return _checked(source, values, keys)
-
-
-def _checked(
-    source: Source, values: Mapping[object, object], keys: Sequence[str]
-) -> dict[str, str]:
-    """The values that are texts, on one line each."""
     for key in values:
         if key not in keys:
-            source.report(
-                line_of(source, str(key)),
-                _KIND,
-                f"unknown key in the front matter ({key!r}); {did_you_mean(str(key), keys)}",
-            )
+            what = f"unknown key in the front matter ({key!r}); {did_you_mean(str(key), keys)}"
+            _report(source, str(key), what)
     front = {}
     for key in keys:
         value = values.get(key)
         if key not in values:
             source.report(1, _KIND, f"the front matter has no {key!r}; add the line '{key}: …'")
         elif not isinstance(value, str):
-            source.report(
-                line_of(source, key),
-                _KIND,
-                f"{key!r} is not a text ({value!r}); put it between quotes",
-            )
+            _report(source, key, f"{key!r} is not a text ({value!r}); put it between quotes")
         elif not value.strip():
-            source.report(line_of(source, key), _KIND, f"{key!r} is empty; {_WHY[key]}")
+            _report(source, key, f"{key!r} is empty; {_WHY[key]}")
         else:
             front[key] = " ".join(value.split())
     return front
 
 
+def _report(source: Source, key: str, what: str) -> None:
+    """Reports it at the line on which the front matter has that key; at the first where it has it not."""
+    found = (line.number for line in source.lines if line.text.split(":")[0].strip() == key)
+    source.report(next(found, 1), _KIND, what)
+
+
 def _name(source: Source, name: str) -> str:
     if _SLUG.fullmatch(name) and name != GENERAL:
         return name
-    rule = (
-        "use a-z, 0-9, '-' and '_'"
-        if name != GENERAL
-        else "'general' is the category that no policy governs"
-    )
-    source.report(
-        line_of(source, "category"), _KIND, f"not a name for a category ({name!r}); {rule}"
-    )
+    rule = "use a-z, 0-9, '-' and '_'"
+    if name == GENERAL:
+        rule = "'general' is the category that no policy governs"
+    _report(source, "category", f"not a name for a category ({name!r}); {rule}")
     return source.path.stem

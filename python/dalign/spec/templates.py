@@ -32,6 +32,9 @@ BESIDE_RUNS = tuple(
 )
 
 _ZERO_WIDTH = "\u200b"
+_ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(
+    undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+)
 
 
 def escape_control(text: str, control_tokens: Iterable[str]) -> str:
@@ -55,12 +58,9 @@ def _stands_alone(path: Path, template: nodes.Template) -> None:
     """Raises InputError for a template that reads other files: a policy folder may come from others."""
     reads = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
     for node in template.find_all(reads):
-        raise InputError.in_file(
-            path,
-            f"a template reads no other file; write its text here in place of the {type(node).__name__.lower()}",
-            kind="template",
-            line=node.lineno,
-        )
+        statement = type(node).__name__.lower()
+        what = f"a template reads no other file; write its text here in place of the {statement}"
+        raise InputError.in_file(path, what, kind="template", line=node.lineno)
 
 
 def _is_whole(template: nodes.Template, value: str) -> bool:
@@ -83,52 +83,40 @@ class Templates:
     def __init__(self, folder: Path, budget: Budget | None = None) -> None:
         self.folder = folder
         self.budget = budget
-        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-            undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
-        )
         self._templates: dict[str, jinja2.Template] = {}
-        self._whole: dict[tuple[str, str], bool] = {}
+        self._parsed: dict[str, nodes.Template] = {}
         digest = hashlib.sha256()
         for name in (*REQUIRED, *OPTIONAL, *BESIDE_RUNS):
             path = folder / name
-            if not path.is_file():
-                if name in REQUIRED:
-                    raise InputError.in_file(
-                        path,
-                        f"this template is missing; a template folder needs {', '.join(REQUIRED)}",
-                        kind="missing_file",
-                    )
-                continue
-            source = path.read_text("utf-8")
-            if name not in BESIDE_RUNS:
-                digest.update(f"{name}\0{source}\0".encode())
-            try:
-                parsed = environment.parse(source)
-                _stands_alone(path, parsed)
-                self._whole[name, "nonce"] = _is_whole(parsed, "nonce")
-                self._templates[name] = environment.from_string(source)
-            except jinja2.TemplateSyntaxError as error:
-                raise InputError.in_file(
-                    path,
-                    f"not a valid template: {error.message}",
-                    kind="template",
-                    line=error.lineno,
-                ) from error
+            if path.is_file():
+                source = path.read_text("utf-8")
+                if name not in BESIDE_RUNS:
+                    digest.update(f"{name}\0{source}\0".encode())
+                self._parse(path, source)
+            elif name in REQUIRED:
+                what = f"this template is missing; a template folder needs {', '.join(REQUIRED)}"
+                raise InputError.in_file(path, what, kind="missing_file")
         if budget is not None:
             digest.update(f"{budget.tokens}\0{budget.note}\0".encode())
         self.sha256 = digest.hexdigest()
 
+    def _parse(self, path: Path, source: str) -> None:
+        try:
+            parsed = _ENVIRONMENT.parse(source)
+            _stands_alone(path, parsed)
+            self._parsed[path.name] = parsed
+            self._templates[path.name] = _ENVIRONMENT.from_string(source)
+        except jinja2.TemplateSyntaxError as error:
+            what = f"not a valid template: {error.message}"
+            raise InputError.in_file(path, what, kind="template", line=error.lineno) from error
+
     def shows_whole(self, name: str, value: str) -> bool:
         """Whether a template writes that value as it is wherever it uses it, and neither a part of it nor a test."""
-        return self._whole[name, value]
-
-    def has(self, name: str) -> bool:
-        """Whether the folder has this optional template."""
-        return name in self._templates
+        return _is_whole(self._parsed[name], value)
 
     def has_pair(self, name: str) -> bool:
         """Whether the folder has the optional templates `<name>_system.j2` and `<name>_user.j2`."""
-        return self.has(f"{name}_system.j2") and self.has(f"{name}_user.j2")
+        return {f"{name}_system.j2", f"{name}_user.j2"} <= self._templates.keys()
 
     def pair(self, name: str, values: Mapping[str, object]) -> list[Message]:
         """The conversation of the optional templates `<name>_system.j2` and `<name>_user.j2`."""
@@ -140,18 +128,11 @@ class Templates:
     def _render(self, name: str, values: Mapping[str, object]) -> str:
         try:
             return self._templates[name].render(**values).strip()
-        except jinja2.UndefinedError as error:
-            raise InputError.in_file(
-                self.folder / name,
-                f"{error.message}; see the shipped templates for the names",
-                kind="template",
-            ) from error
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            raise InputError.in_file(
-                self.folder / name,
-                f"cannot be filled in ({error}); see the shipped templates",
-                kind="template",
-            ) from error
+            what = f"cannot be filled in ({error}); see the shipped templates"
+            if isinstance(error, jinja2.UndefinedError):
+                what = f"{error.message}; see the shipped templates for the names"
+            raise InputError.in_file(self.folder / name, what, kind="template") from error
 
     def spec(self, spec: Spec, category: str) -> str:
         """spec(category): all summaries, the principles, and the one category in detail (paper 2.2)."""
@@ -160,14 +141,13 @@ class Templates:
     def fitted(self, spec: Spec, category: str) -> Fitted:
         """The same with its size and what the budget left out; the size is 0 where nothing counts it."""
         detail = spec.category(category)
+
+        def compose(shown: Category | None) -> str:
+            return self.compose(spec.categories, spec.principles, shown)
+
         if self.budget is None:
-            return Fitted(self.compose(spec.categories, spec.principles, detail), 0, {})
-        return fit(
-            detail,
-            lambda shown: self.compose(spec.categories, spec.principles, shown),
-            self.budget.count,
-            self.budget.tokens,
-        )
+            return Fitted(compose(detail), 0, {})
+        return fit(detail, compose, self.budget.count, self.budget.tokens)
 
     def compose(
         self, categories: Sequence[Category], principles: str, category: Category | None
@@ -199,14 +179,8 @@ class Templates:
         hint: str | None = None,
     ) -> Message:
         """What is to be judged. `reasoning` is None where the judge must not see it."""
-        values = {
-            "messages": messages,
-            "answer": answer,
-            "reasoning": reasoning,
-            "nonce": nonce,
-            "hint": hint,
-        }
-        return Message(role="user", content=self._render("judge_user.j2", values))
+        values = {"messages": messages, "answer": answer, "reasoning": reasoning, "nonce": nonce}
+        return Message(role="user", content=self._render("judge_user.j2", values | {"hint": hint}))
 
     def judgement(
         self,
@@ -223,9 +197,7 @@ class Templates:
 
     def retrieval(self, names: Sequence[str], excerpts: Sequence[str], nonce: str) -> list[Message]:
         """The conversation that asks from which category's policy the excerpts were taken (paper 4.2)."""
-        system = self._render("retrieval_system.j2", {"names": names})
-        user = self._render("retrieval_user.j2", {"excerpts": excerpts, "nonce": nonce})
-        return [Message(role="system", content=system), Message(role="user", content=user)]
+        return self.pair("retrieval", {"names": names, "excerpts": excerpts, "nonce": nonce})
 
 
 def with_system(system: str, messages: Sequence[Message]) -> tuple[Message, ...]:
