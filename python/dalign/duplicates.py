@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # A part of a column of texts, and of the scores beside it.
 TextsAndScores = tuple[pl.Series, pl.Series | None]
+Part = TypeVar("Part", pl.Series, pl.DataFrame)
 # A text that stands for all blank ones.
 BLANK = "\0blank"
 
@@ -186,24 +187,25 @@ def near_rows(
         candidates = index.candidates()
         most = max(2, memory_bytes * rows // max(1, text_bytes))
         while (wanted := candidates.wanted(most)) is not None:
-            candidates.verify(_texts_of(wanted, (texts for texts, _ in parts())))
+            found = picked((texts for texts, _ in parts()), wanted)
+            # In memory of its own: a text that was picked out would keep its whole part.
+            copied = [pl.Series(texts.to_list(), dtype=pl.String) for texts in found]
+            candidates.verify(pl.concat(copied, rechunk=True))
         representatives, _ = candidates.finish(pl.concat(scores) if scores else None)
     return representatives
 
 
-def _texts_of(rows: NDArray[np.uint32], parts: Iterable[pl.Series]) -> pl.Series:
-    """The texts of these rows, which rise."""
+def picked(parts: Iterable[Part], numbers: NDArray[np.uint32]) -> Iterator[Part]:
+    """Of each part of some rows that has some, those with these numbers, which rise."""
     import numpy as np
 
-    found = []
     first = 0
     for part in parts:
-        ends = np.searchsorted(rows, [first, first + len(part)])
-        if ends[0] < ends[1]:
-            # In memory of its own: a text that was picked out would keep its whole part.
-            texts = part.gather(rows[ends[0] : ends[1]] - np.uint32(first)).to_list()
-            found.append(pl.Series(texts, dtype=pl.String))
-        if ends[1] == len(rows):
-            break
+        start, end = np.searchsorted(numbers, [first, first + len(part)])
+        if start < end:
+            yield part[numbers[start:end] - np.uint32(first)]
         first += len(part)
-    return pl.concat(found, rechunk=True)
+        if end == len(numbers):
+            return
+        # Else it would live until the next part is made.
+        del part

@@ -16,7 +16,7 @@ import polars as pl
 from dalign import _core
 from dalign.balance import Draw, draw_rows
 from dalign.config import Select
-from dalign.duplicates import Near, near_rows, text_hashes
+from dalign.duplicates import Near, near_rows, picked, text_hashes
 from dalign.errors import QuotaError, UnjudgedError
 from dalign.files.batch import FrameBatch
 from dalign.overlap import RECITED_WORDS, SharedWords
@@ -54,7 +54,7 @@ class Selection:
 
     def examples(self) -> Iterator[pl.DataFrame]:
         """The examples in the order of the rows, part by part. Columns: `Example`."""
-        for part in _picked(self._parts, self._chosen):
+        for part in picked(self._parts(), self._chosen):
             yield part.rename({"id": "completion_id"}).select(
                 pl.Series("id", _example_ids(part["id"])), *list(Example.COLUMNS)[1:]
             )
@@ -214,7 +214,7 @@ def _of_near_texts(ranked: pl.DataFrame, parts: Parts, threshold: float) -> pl.S
     numbers = rows["row"].to_numpy()
 
     def texts() -> Iterator[tuple[pl.Series, pl.Series]]:
-        for part in _picked(parts, numbers):
+        for part in picked(parts(), numbers):
             yield part.select(_text()).to_series(), part["score"]
 
     best = near_rows(texts, Near(threshold), NEAR_BYTES)
@@ -243,20 +243,6 @@ def _short(chosen: pl.Series, wanted: Collection[str], quota: int) -> dict[str, 
     """How many examples each name has, of those that have fewer than the quota."""
     counts: Counter[str] = Counter(dict(chosen.cast(pl.String).value_counts().iter_rows()))
     return {name: counts[name] for name in sorted(wanted) if counts[name] < quota}
-
-
-def _picked(parts: Parts, numbers: NDArray[np.uint32]) -> Iterator[pl.DataFrame]:
-    """Of each part that has some, the rows with these numbers, which rise."""
-    import numpy as np
-
-    first = 0
-    for part in parts():
-        ends = np.searchsorted(numbers, [first, first + part.height])
-        first, start = first + part.height, first
-        if ends[0] < ends[1]:
-            yield part[numbers[ends[0] : ends[1]] - np.uint32(start)]
-        # Else it would live until the next part is made.
-        del part
 
 
 def _too_few(short: Mapping[str, int], clauses: Mapping[str, int], settings: Select) -> str:
