@@ -17,6 +17,7 @@ import polars as pl
 from dalign import _core
 
 Columns = dict[str, pl.DataType | type[pl.DataType]]
+TEXT, COUNT, NUMBER = pl.String, pl.UInt32, pl.Float64
 # The label of a token that carries no loss.
 IGNORED = -100
 
@@ -77,15 +78,9 @@ class Prompt:
     """A conversation that ends on a user turn, with its category."""
 
     COLUMNS: ClassVar[Columns] = {
-        "id": pl.String,
-        "category": pl.String,
-        "messages": pl.String,
-        "split": pl.String,
-        "ruling": pl.String,
-        "clause": pl.String,
-        "expected_answer": pl.String,
-        "required_sections": pl.List(pl.String),
-    }
+        "id": TEXT, "category": TEXT, "messages": TEXT, "split": TEXT, "ruling": TEXT,
+        "clause": TEXT, "expected_answer": TEXT, "required_sections": pl.List(pl.String),
+    }  # fmt: skip
 
     id: str
     category: str
@@ -123,11 +118,8 @@ class CapabilityRow:
     """A conversation up to its last user turn, and the assistant's turn that follows."""
 
     COLUMNS: ClassVar[Columns] = {
-        "id": pl.String,
-        "messages": pl.String,
-        "reasoning": pl.String,
-        "answer": pl.String,
-    }
+        "id": TEXT, "messages": TEXT, "reasoning": TEXT, "answer": TEXT,
+    }  # fmt: skip
 
     id: str
     messages: tuple[Message, ...]
@@ -144,98 +136,61 @@ class Completion:
     """What a model wrote for a prompt: raw text, and how it ended. `Parsed` are those of a good form."""
 
     COLUMNS: ClassVar[Columns] = {
-        "id": pl.String,
-        "prompt_id": pl.String,
-        "category": pl.String,
-        "index": pl.UInt32,
-        "text": pl.String,
-        "finish": pl.String,
-        "tokens": pl.UInt32,
-    }
+        "id": TEXT, "prompt_id": TEXT, "category": TEXT, "index": COUNT, "text": TEXT,
+        "finish": TEXT, "tokens": COUNT,
+    }  # fmt: skip
 
 
 class Parsed:
     """A completion that is split into reasoning and answer."""
 
     COLUMNS: ClassVar[Columns] = {
-        "id": pl.String,
-        "prompt_id": pl.String,
-        "category": pl.String,
-        "reasoning": pl.String,
-        "answer": pl.String,
-    }
+        "id": TEXT, "prompt_id": TEXT, "category": TEXT, "reasoning": TEXT, "answer": TEXT,
+    }  # fmt: skip
 
 
 class Dropped:
     """A row that goes no further, and why."""
 
     COLUMNS: ClassVar[Columns] = {
-        "id": pl.String,
-        "category": pl.String,
-        "reason": pl.String,
-        "detail": pl.String,
-    }
+        "id": TEXT, "category": TEXT, "reason": TEXT, "detail": TEXT,
+    }  # fmt: skip
 
 
 class Verdict:
     """One judgement of a completion: a state, and a score where that is `ok`."""
 
     COLUMNS: ClassVar[Columns] = {
-        "id": pl.String,
-        "completion_id": pl.String,
-        "category": pl.String,
-        "sample": pl.UInt32,
-        "state": pl.String,
-        "score": pl.Float64,
-        "stance": pl.String,
-        "reply": pl.String,
-    }
+        "id": TEXT, "completion_id": TEXT, "category": TEXT, "sample": COUNT, "state": TEXT,
+        "score": NUMBER, "stance": TEXT, "reply": TEXT,
+    }  # fmt: skip
 
 
 class Score:
     """A completion's verdicts as one number; null: unjudged."""
 
     COLUMNS: ClassVar[Columns] = {
-        "completion_id": pl.String,
-        "category": pl.String,
-        "score": pl.Float64,
-        "n_valid": pl.UInt32,
-    }
+        "completion_id": TEXT, "category": TEXT, "score": NUMBER, "n_valid": COUNT,
+    }  # fmt: skip
 
 
 class Example:
     """A training example. It has no column for the policy: the trained model never sees it."""
 
     COLUMNS: ClassVar[Columns] = {
-        "id": pl.String,
-        "completion_id": pl.String,
-        "prompt_id": pl.String,
-        "category": pl.String,
-        "messages": pl.String,
-        "reasoning": pl.String,
-        "answer": pl.String,
-        "score": pl.Float64,
-    }
+        "id": TEXT, "completion_id": TEXT, "prompt_id": TEXT, "category": TEXT,
+        "messages": TEXT, "reasoning": TEXT, "answer": TEXT, "score": NUMBER,
+    }  # fmt: skip
 
 
 class RolloutRow:
     """A completion made in training, with what it was paid. Truth is logged beside and decides nothing."""
 
     COLUMNS: ClassVar[Columns] = {
-        "id": pl.String,
-        "step": pl.UInt32,
-        "prompt_id": pl.String,
-        "category": pl.String,
-        "text": pl.String,
-        "status": pl.String,
-        "answer": pl.String,
-        "tokens": pl.UInt32,
-        "judge": pl.Float64,
-        "reward": pl.Float64,
-        "advantage": pl.Float64,
-        "truth": pl.Float64,
-        "retrieved": pl.Float64,
-    }
+        "id": TEXT, "step": COUNT, "prompt_id": TEXT, "category": TEXT, "text": TEXT,
+        "status": TEXT, "answer": TEXT, "tokens": COUNT, "judge": NUMBER, "reward": NUMBER,
+        "advantage": NUMBER, "truth": NUMBER, "retrieved": NUMBER,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -243,13 +198,9 @@ class Grade:
     """What a completion is worth under a metric: 1, 0, or missing (None), which counts nowhere."""
 
     COLUMNS: ClassVar[Columns] = {
-        "id": pl.String,
-        "suite": pl.String,
-        "prompt_id": pl.String,
-        "metric": pl.String,
-        "grader": pl.String,
-        "grade": pl.Float64,
-    }
+        "id": TEXT, "suite": TEXT, "prompt_id": TEXT, "metric": TEXT, "grader": TEXT,
+        "grade": NUMBER,
+    }  # fmt: skip
 
     id: str
     suite: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from dalign import progress
 from dalign.cli.terminal import tell, tell_json, tell_results, warn
 from dalign.figures import Results
-from dalign.pipeline.run import Call, Plan, check_all_done, plan_of, resolve_config, run_stages
+from dalign.pipeline.run import Call, check_all_done, plan_of, resolve_config, run_stages
 from dalign.records.record import open_record
 from dalign.records.results import REPORT, RESULTS, write_results
 
@@ -41,7 +40,7 @@ def run_command(
     if stage != REPORT_ALONE or config is not None or overrides or dry_run:
         settings = resolve_config(config, run, overrides, redo=redo)
         if dry_run:
-            _print_plan(plan_of(settings, run, call), as_json=as_json)
+            _print_plan(*plan_of(settings, run, call), as_json=as_json)
             return
         if stage == REPORT_ALONE:
             check_all_done(settings, run, call)
@@ -53,19 +52,19 @@ def run_command(
         raise typer.Exit(1)
 
 
-def _print_plan(plan: Plan, *, as_json: bool) -> None:
+def _print_plan(
+    stages: Sequence[dict[str, object]], work: dict[str, object], *, as_json: bool
+) -> None:
     """Prints what would run, what is done, and how much work the input means."""
-    work = asdict(plan.work)
     if as_json:
-        tell_json({"plan": list(plan.stages), "work": work}, indent=1)
+        tell_json({"plan": stages, "work": work}, indent=1)
         return
-    for row in plan.stages:
+    for row in stages:
         needs = row["needs"]
         after = f"  after {', '.join(needs)}" if isinstance(needs, list) and needs else ""
         tell(f"{row['node']:<16} {row['state']:<7}{after}")
     for name, value in work.items():
-        shown = ", ".join(value) if isinstance(value, tuple) else value
-        tell(f"{name.replace('_', ' ')}: {shown}")
+        tell(f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
 
 
 def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bool) -> None:

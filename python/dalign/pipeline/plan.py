@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib import import_module
 
 from dalign.config import Config
@@ -45,35 +44,26 @@ def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]
     return chosen
 
 
-@dataclass(frozen=True)
-class PlannedWork:
-    """How much work the input means, in rows."""
-
-    prompts: int
-    completions: int
-    judgements_at_most: int
-    rl_completions_an_arm: int
-    evaluated_completions_an_arm: int
-    categories: tuple[str, ...]
-
-
-def planned_work(project: Project) -> PlannedWork:
-    """What a whole run of the project makes."""
+def planned_work(project: Project) -> dict[str, object]:
+    """How much a whole run of the project makes, in rows."""
     config = project.config
     completions = project.prompts.rows * config.generate.n
-    return PlannedWork(
-        project.prompts.rows,
-        completions,
-        completions * config.judge.k,
-        config.rl.steps * config.rl.prompts_per_step * config.rl.group_size,
-        sum(suite.rows for suite in project.suites.values()) * config.evaluate.samples,
-        project.spec.names,
-    )
+    evaluated = sum(suite.rows for suite in project.suites.values())
+    return {
+        "prompts": project.prompts.rows,
+        "completions": completions,
+        "judgements_at_most": completions * config.judge.k,
+        "rl_completions_an_arm": config.rl.steps
+        * config.rl.prompts_per_step
+        * config.rl.group_size,
+        "evaluated_completions_an_arm": evaluated * config.evaluate.samples,
+        "categories": list(project.spec.names),
+    }
 
 
 def states(
     plan: Sequence[Stage], project: Project, engines: Engines, run: RunFolder
-) -> list[Mapping[str, object]]:
+) -> list[dict[str, object]]:
     """Each stage of a plan: its name, whether it is done, and what it waits for."""
     return [
         {

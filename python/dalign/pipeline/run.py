@@ -6,14 +6,14 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dalign.config import Config
 from dalign.errors import ChangedConfigError, InputError, UnfinishedError
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.plan import PlannedWork, choose, is_done, make_plan, planned_work, states
+from dalign.pipeline.plan import choose, is_done, make_plan, planned_work, states
 from dalign.pipeline.project import Project, bring_in, left_out
 from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.stages.filter import quality_of
@@ -39,14 +39,6 @@ class Call:
 
     progress: Progress = field(default_factory=Progress)
     redo: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do: the stages with their states, and how much work the input means."""
-
-    stages: Sequence[Mapping[str, object]]
-    work: PlannedWork
 
 
 def run_stages(
@@ -91,13 +83,14 @@ def check_all_done(config: Config, folder: Path, call: Call) -> None:
             )
 
 
-def plan_of(config: Config, folder: Path, call: Call) -> Plan:
-    """What a run would do; all input is read and checked, and nothing is written."""
+def plan_of(
+    config: Config, folder: Path, call: Call
+) -> tuple[list[dict[str, object]], dict[str, object]]:
+    """The stages of a run with their states, and how much work the input means; nothing is written."""
     run, engines = RunFolder(folder), Engines(config)
     with tempfile.TemporaryDirectory() as place:
         project = _checked(config, engines, Path(place), call.progress)
-        plan = make_plan(config)
-        return Plan(states(plan, project, engines, run), planned_work(project))
+        return states(make_plan(config), project, engines, run), planned_work(project)
 
 
 def _brought_in(config: Config, engines: Engines, run: RunFolder, progress: Progress) -> Project:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
@@ -18,23 +18,10 @@ from dalign.vocabulary import lineage
 Inputs = dict[str, Any]
 
 
-class InputsOf(Protocol):
-    """What determines a stage's rows; known once what it needs has finished."""
-
-    def __call__(self, project: Project, engines: Engines, run: RunFolder) -> Inputs: ...
-
-
-class Drive(Protocol):
-    """Drives a stage's work: hands rows, settings and tools to the stage's own module, and its rows to the folder."""
-
-    def __call__(
-        self,
-        project: Project,
-        engines: Engines,
-        run: RunFolder,
-        folder: StageFolder,
-        progress: Progress,
-    ) -> Finished: ...
+# What determines a stage's rows; known once what it needs has finished.
+InputsOf = Callable[[Project, Engines, RunFolder], Inputs]
+# Drives a stage's work: hands rows, settings and tools to the stage's own module, and its rows to the folder.
+Drive = Callable[[Project, Engines, RunFolder, StageFolder, Progress], Finished]
 
 
 @dataclass(frozen=True)

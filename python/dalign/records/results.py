@@ -16,6 +16,7 @@ from dalign.pipeline.stages.evaluate import GRADES
 from dalign.records.record import Record
 from dalign.records.report_content import report_content
 from dalign.report.page import write_report
+from dalign.store.lock import only_one
 from dalign.store.whole_files import digest, write_json
 from dalign.vocabulary import compared
 
@@ -92,9 +93,10 @@ def _stage_row(record: Record, name: str) -> StageRow:
 
 
 def write_results(record: Record) -> Results:
-    """Writes `results.json` and `report.html`."""
-    results = results_of(record)
-    write_json(record.run.path / RESULTS, results.as_json())
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    write_report(report_content(record, results, created=created), record.run.path / REPORT)
+    """Writes `results.json` and `report.html`. Raises BusyError while another process works in the folder."""
+    with only_one(record.run.path):
+        results = results_of(record)
+        write_json(record.run.path / RESULTS, results.as_json())
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        write_report(report_content(record, results, created=created), record.run.path / REPORT)
     return results
