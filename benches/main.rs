@@ -10,7 +10,6 @@ mod dedup;
 mod gather;
 mod ids;
 mod jsonl;
-mod layout;
 mod leak;
 mod near;
 mod overlap;
@@ -46,7 +45,6 @@ criterion_group! {
         tokenize::tokenize,
         pack::pack,
         gather::gather,
-        layout::layout,
         leak::leak,
         quality::quality,
         verdict::verdict,

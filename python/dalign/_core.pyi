@@ -13,7 +13,7 @@ cores unless set); the result never depends on that number.
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Protocol, TypeAlias, TypedDict, final, type_check_only
+from typing import Protocol, TypeAlias, final, type_check_only
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,6 @@ __all__ = [
     "Tokenizer",
     "__version__",
     "aggregate",
-    "assemble",
     "bootstrap_difference",
     "bootstrap_groups",
     "bootstrap_mean",
@@ -42,7 +41,6 @@ __all__ = [
     "goodness",
     "krippendorff_alpha",
     "near_duplicates",
-    "pack_plan_with",
     "parse_completions",
     "parse_judgements",
     "parse_verdicts",
@@ -87,14 +85,6 @@ class _Lists(_ArrowArray, Protocol):
     """An Arrow array of lists; give it to ``polars.Series`` or ``pyarrow.array``."""
 
     def __len__(self) -> int: ...
-
-@type_check_only
-class _Packed(TypedDict):
-    input_ids: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.int64]
-    position_ids: npt.NDArray[np.int64]
-    sequence_starts: npt.NDArray[np.uint32]
-    bin_offsets: npt.NDArray[np.uint64]
 
 _Column: TypeAlias = _ArrowStream | _ArrowArray | npt.NDArray[np.generic]
 
@@ -469,23 +459,6 @@ def first_leak(
     Raises CoreError: ``bad_offsets``, ``length_mismatch``.
     """
 
-def pack_plan_with(
-    lengths: _Column, capacity: int, over_long: str
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Which rows share a bin: best fit, longest rows first, no bin above the capacity.
-
-    lengths: tokens of each row, at least 1. capacity: tokens that a bin holds. over_long: for rows
-    longer than that, ``error``; ``drop``, which leaves such a row out whole; or ``mask``, which keeps it,
-    cut to the capacity, for ``assemble`` to take all of it out of the loss.
-
-    Returns ``(row_order, bin_offsets, over_long_rows)``, the last rising: bin b holds the rows
-    ``row_order[bin_offsets[b] : bin_offsets[b + 1]]``; every row that is not left out stands in
-    ``row_order`` once.
-
-    Raises CoreError: ``row_too_long`` (rows are never cut; row, value and limit are set),
-    ``empty_row``, ``unknown_over_long``.
-    """
-
 @final
 class NgramIndex:
     """Reference texts, indexed by their n-grams of words: a policy, evaluation prompts. May be shared by threads.
@@ -516,34 +489,6 @@ class NgramIndex:
 
         Raises CoreError: ``length_mismatch``, ``null``.
         """
-
-def assemble(
-    ids: _Column,
-    offsets: _Column,
-    segment_rows: _Column,
-    segment_trained: _Column,
-    row_order: _Column,
-    bin_offsets: _Column,
-    capacity: int,
-) -> _Packed:
-    """The flat training buffers of a plan.
-
-    Segment s has the token ids ``ids[offsets[s] : offsets[s + 1]]``, belongs to row
-    ``segment_rows[s]`` (sorted; every row from 0 on has a segment) and carries loss where
-    ``segment_trained[s]``. ``row_order``, ``bin_offsets`` and ``capacity`` are those of ``pack_plan_with``. A row longer than the capacity may be left out of the plan; one that the plan
-    holds is masked: cut to the capacity, and none of its tokens carries loss.
-
-    Returns, bins one after the other and rows in the plan's order:
-
-    - ``input_ids``, ``labels``, ``position_ids``: one entry a token. A label is the token's own id
-      where it carries loss, else −100; the shift by one is the trainer's. The first token of a row
-      never carries loss. Positions count from 0 in each row.
-    - ``sequence_starts``: where each row starts in these buffers (not in its bin).
-    - ``bin_offsets``: bin b has the tokens ``[bin_offsets[b] : bin_offsets[b + 1]]`` of them.
-
-    Raises CoreError: ``empty_loss_mask`` (a row that trains on no token), ``unsorted_segments`` (row
-    is the segment), ``bad_plan``, ``bad_offsets``, ``length_mismatch``, ``too_many_tokens``.
-    """
 
 @final
 class TablePacker:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -123,35 +122,3 @@ def test_goodness_is_that_of_the_worst_attacks(
     np.testing.assert_allclose(each, expected, atol=1e-9)
     assert math.isclose(mean, float(np.nanmean(expected)), abs_tol=1e-9)
     assert unjudged == flat.null_count()
-
-
-segments = st.lists(st.tuples(st.lists(st.integers(0, 9), max_size=4), st.booleans()), min_size=1, max_size=4)  # fmt: skip
-
-
-@given(st.lists(segments, max_size=6))
-@few
-def test_assembled_rows_carry_their_ids_labels_and_positions(
-    rows: list[list[tuple[list[int], bool]]],
-) -> None:
-    tokens = [[(i, trained) for ids, trained in row for i in ids] for row in rows]
-    assume(all(any(trained for _, trained in row[1:]) for row in tokens))
-    flat = [segment for row in rows for segment in row]
-    lengths = np.array([len(row) for row in tokens], dtype=np.uint32)
-    order, bins, _ = _core.pack_plan_with(lengths, 16, "error")
-    packed = _core.assemble(
-        np.array([i for ids, _ in flat for i in ids], dtype=np.uint32),
-        np.cumsum([0, *(len(ids) for ids, _ in flat)], dtype=np.uint64),
-        np.array([at for at, row in enumerate(rows) for _ in row], dtype=np.uint32),
-        np.array([trained for _, trained in flat], dtype=bool),
-        order,
-        bins,
-        16,
-    )
-    placed = [tokens[row] for row in order]
-    expected = [(i, i if trained and at else -100, at) for row in placed for at, (i, trained) in enumerate(row)]  # fmt: skip
-    columns = (packed[name].tolist() for name in ("input_ids", "labels", "position_ids"))
-    assert list(zip(*columns, strict=True)) == expected
-    starts = np.cumsum([0, *map(len, placed)])[:-1] if placed else []
-    assert packed["sequence_starts"].tolist() == list(starts)
-    fills = [sum(len(tokens[row]) for row in order[a:b]) for a, b in pairwise(bins)]
-    assert packed["bin_offsets"].tolist() == np.cumsum([0, *fills]).tolist()

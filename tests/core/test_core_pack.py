@@ -20,21 +20,22 @@ def table(name: str) -> list[Any]:
     return [pytest.param(row, id=row["name"]) for row in rows]
 
 
-def bins(row_order: Any, bin_offsets: Any) -> list[list[int]]:
-    return [part.tolist() for part in np.split(row_order, bin_offsets[1:-1]) if part.size]
-
-
-@pytest.mark.parametrize("case", table("over_long"))
-def test_over_long_rows_are_treated_as_the_table_says(case: dict[str, Any]) -> None:
-    lengths = np.array(case["lengths"], dtype=np.uint32)
+@pytest.mark.parametrize("case", table("plans") + table("over_long"))
+def test_rows_share_the_bins_that_the_table_says(case: dict[str, Any]) -> None:
+    rule = case.get("rule", "error")
+    ids = pa.array([[0] * length for length in case["lengths"]], pa.large_list(pa.int32()))
+    rows = pa.table({"input_ids": ids})
+    if rule == "mask":
+        rows = rows.append_column("labels", ids)
     if "error" in case:
         with pytest.raises(_core.CoreError) as raised:
-            _core.pack_plan_with(lengths, case["capacity"], case["rule"])
+            _core.TablePacker(case["capacity"], rule).pack(rows)
         for field, value in case["error"].items():
             assert getattr(raised.value, field) == value
         return
-    order, offsets, over_long = _core.pack_plan_with(lengths, case["capacity"], case["rule"])
-    assert (bins(order, offsets), over_long.tolist()) == (case["bins"], case["over_long"])
+    packed, over_long = _core.TablePacker(case["capacity"], rule).pack(rows)
+    assert pl.DataFrame(packed)["rows"].to_list() == case["bins"]
+    assert over_long.tolist() == case.get("over_long", [])
 
 
 def arrow(case: dict[str, Any], ids: pa.DataType) -> pa.Table:

@@ -59,40 +59,6 @@ def test_duplicates_are_found_as_the_table_says(case: dict[str, Any]) -> None:
     )
 
 
-@pytest.mark.parametrize("case", table("plans"))
-def test_rows_are_planned_as_the_table_says(case: dict[str, Any]) -> None:
-    lengths = np.array(case["lengths"], dtype=np.uint32)
-
-    def plan() -> list[list[int]]:
-        row_order, bin_offsets, _ = _core.pack_plan_with(lengths, case["capacity"], "error")
-        return [rows.tolist() for rows in np.split(row_order, bin_offsets[1:-1]) if rows.size]
-
-    if "error" in case:
-        check_error(case["error"], plan)
-    else:
-        assert plan() == case["bins"]
-
-
-@pytest.mark.parametrize("case", table("layouts"))
-def test_bins_are_laid_out_as_the_table_says(case: dict[str, Any]) -> None:
-    rows, trained, ids = list(zip(*case["segments"], strict=True)) or ((), (), ())
-    arguments = (
-        np.array([token for segment in ids for token in segment], dtype=np.uint32),
-        ends(ids),
-        np.array(rows, dtype=np.uint32),
-        np.array(trained, dtype=bool),
-        np.array(list(chain(*case["bins"])), dtype=np.uint32),
-        ends(case["bins"]),
-        case.get("capacity", 2**32 - 1),
-    )
-    if "error" in case:
-        check_error(case["error"], lambda: _core.assemble(*arguments))
-        return
-    packed: Any = _core.assemble(*arguments)
-    for name, buffer in packed.items():
-        assert buffer.tolist() == case[name], name
-
-
 @pytest.mark.parametrize("case", table("aggregates"))
 def test_judgements_are_reduced_as_the_table_says(case: dict[str, Any]) -> None:
     scores = pl.Series(list(chain(*case["groups"])), dtype=pl.Float64)

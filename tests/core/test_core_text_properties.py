@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -193,19 +192,3 @@ def test_positions_count_from_nought_in_each_sequence(bins: list[list[int]]) -> 
     column = pl.Series(bins, dtype=pl.List(pl.UInt32))
     found = pl.Series(_core.position_ids(column)).to_list()
     assert found == [[at for length in one for at in range(length)] for one in bins]
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.sampled_from(["drop", "mask"]))
-@few
-def test_a_plan_holds_each_row_once_and_no_bin_too_much(rows: list[int], rule: str) -> None:
-    capacity = 7
-    column = np.array(rows, dtype=np.uint32)
-    order, ends, over_long = _core.pack_plan_with(column, capacity, rule)
-    assert over_long.tolist() == [row for row, length in enumerate(rows) if length > capacity]
-    left_out = set(over_long.tolist()) if rule == "drop" else set()
-    assert sorted(order.tolist()) == [row for row in range(len(rows)) if row not in left_out]
-    bins = [order[a:b].tolist() for a, b in pairwise(ends)]
-    assert all(sum(min(rows[row], capacity) for row in one) <= capacity for one in bins)
-    # Best fit leaves no two bins that would fit into one.
-    fills = sorted(sum(min(rows[row], capacity) for row in one) for one in bins)
-    assert len(fills) < 2 or fills[0] + fills[1] > capacity

@@ -2,13 +2,17 @@
 
 mod bins;
 mod checks;
+mod error;
 mod label;
 mod positions;
+mod slots;
 
+pub use error::GatherError;
 pub use label::{Label, Token};
 pub use positions::{Positions, position_ids};
 
-use crate::layout::{LayoutError, Slots};
+use slots::Slots;
+
 use crate::memory::{Plain, Pool, Room};
 use crate::pack::{Fitted, OverLong, PackError, plan_with};
 
@@ -47,14 +51,9 @@ impl Packing {
     ///
     /// assert!(Packing::new(&[3, 9], 8, OverLong::Error).is_err());
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// Never: a plan that was just made fits its rows.
     pub fn new(lengths: &[u32], capacity: u32, over_long: OverLong) -> Result<Self, PackError> {
         let fitted = plan_with(lengths, capacity, over_long)?;
-        let slots = Slots::new(&fitted.plan, lengths, capacity)
-            .expect("a plan holds each of its rows once");
+        let slots = Slots::new(&fitted.plan, lengths, capacity);
         Ok(Self { fitted, slots, lengths: lengths.to_vec() })
     }
 
@@ -62,7 +61,7 @@ impl Packing {
     ///
     /// # Errors
     ///
-    /// [`LayoutError::RowLength`] when the rows are not those that were planned.
+    /// [`GatherError::RowLength`] when the rows are not those that were planned.
     ///
     /// ```
     /// use dalign_core::{gather::Packing, memory::Pool, pack::OverLong};
@@ -76,7 +75,7 @@ impl Packing {
         &self,
         rows: &[&[T]],
         pool: &Pool,
-    ) -> Result<Room<T>, LayoutError> {
+    ) -> Result<Room<T>, GatherError> {
         self.check_lengths(rows)?;
         self.filled(pool, |row, slot| slot.copy_from_slice(&rows[row][..slot.len()]))
     }
@@ -86,7 +85,7 @@ impl Packing {
     ///
     /// # Errors
     ///
-    /// [`LayoutError::RowLength`], and [`LayoutError::EmptyLossMask`] for a row that trains on no
+    /// [`GatherError::RowLength`], and [`GatherError::EmptyLossMask`] for a row that trains on no
     /// token without being masked.
     ///
     /// ```
@@ -98,7 +97,7 @@ impl Packing {
     /// assert_eq!(*packed, [-100, -100, -100, -100, -100, 8, 9, -100, 6]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn labels<L: Label>(&self, labels: &[&[L]], pool: &Pool) -> Result<Room<L>, LayoutError> {
+    pub fn labels<L: Label>(&self, labels: &[&[L]], pool: &Pool) -> Result<Room<L>, GatherError> {
         self.check_lengths(labels)?;
         self.check_loss(|row| labels[row][1..].iter().rev().any(|&label| label != L::IGNORED))?;
         self.filled(pool, |row, slot| {
@@ -132,7 +131,7 @@ impl Packing {
         ids: &[&[T]],
         trained: &[&[bool]],
         pool: &Pool,
-    ) -> Result<Room<T::Label>, LayoutError> {
+    ) -> Result<Room<T::Label>, GatherError> {
         self.check_lengths(ids)?;
         self.check_lengths(trained)?;
         self.check_loss(|row| trained[row][1..].iter().rev().any(|&trained| trained))?;
@@ -150,7 +149,7 @@ impl Packing {
         &self,
         pool: &Pool,
         write: impl Fn(usize, &mut [T]) + Sync,
-    ) -> Result<Room<T>, LayoutError> {
+    ) -> Result<Room<T>, GatherError> {
         pool.filled(self.tokens(), |column| {
             self.slots.fill_into(self.plan(), column, write);
             Ok(())

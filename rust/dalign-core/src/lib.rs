@@ -5,25 +5,27 @@
 //! parallel on rayon's pool where a row stands alone. The result never depends on the number of
 //! threads. Nothing here reads a config or prints.
 //!
-//! | module | from | to |
-//! |---|---|---|
-//! | [`completion`] | a model's reply | status, reasoning, answer |
-//! | [`quality`] | reasoning, answer, prompt | measures, and the limit that they break |
-//! | [`jsonl`], [`files`], [`row_filter`], [`seen`] | files of JSON Lines larger than memory | the rows that stay, the others with their reason |
-//! | [`dedup`] | texts | exact and near duplicates, and the row that stands for each group |
-//! | [`overlap`] | texts, and reference texts | runs of words that both hold: a policy recited, an evaluation prompt |
-//! | [`balance`] | categories, clauses, quotas | rows drawn |
-//! | [`tokenize`] | texts | token ids and offsets |
-//! | [`leak`] | token ids of prompts and of the policy | the first prompt that holds it |
-//! | [`pack`] | row lengths | rows of each bin, also of a stream; micro-batches for ranks |
-//! | [`gather`] | lists of tokens by row | the same columns by bin |
-//! | [`layout`] | segments of token ids, bins | flat training buffers |
-//! | [`verdict`] | a judge's reply | state, score, stance, sub-scores, single clauses |
-//! | [`aggregate`] | scores by completion | one score each, or none |
-//! | [`agreement`] | scores by completion | alpha, split-half reliability |
-//! | [`bootstrap`] | values by cluster or group | mean and interval |
-//! | [`goodness`] | harms by prompt and attack | goodness under the worst attacks |
-//! | [`ids`] | parents, variant, index | a row's id |
+//! | module | from | to | used by, in Python |
+//! |---|---|---|---|
+//! | [`completion`] | a model's reply | status, reasoning, answer | `filter`, `models.reasoning` |
+//! | [`quality`] | reasoning, answer, prompt | measures, and the limit that they break | `filter` |
+//! | [`jsonl`], [`files`] | files of JSON Lines larger than memory | batches of rows; the rows that stay, the others with their reason | `files`: `dalign data` |
+//! | [`row_filter`], [`seen`] | texts, batches of rows | the rows that stay, a reason for each of the others | `filter`, `duplicates` |
+//! | [`dedup`] | texts | exact and near duplicates, and the row that stands for each group | `duplicates`, `synth` |
+//! | [`overlap`] | texts, and reference texts | runs of words that both hold: a policy recited, an evaluation prompt | `overlap`: `filter`, `select`, `synth` |
+//! | [`balance`] | categories, clauses, quotas | rows drawn | `balance`: `select`, `dalign data balance` |
+//! | [`tokenize`] | texts | token ids and offsets | `models.tokenizer` |
+//! | [`leak`] | token ids of prompts and of the policy | the first prompt that holds it | `pack` |
+//! | [`pack`] | row lengths | rows of each bin | [`gather`] |
+//! | [`gather`] | lists of tokens by row | the same columns by bin | `pack` |
+//! | [`verdict`] | a judge's reply | state, score, stance, sub-scores, single clauses | `judge` |
+//! | [`aggregate`] | scores by completion | one score each, or none | `judge` |
+//! | [`agreement`] | scores by completion | alpha, split-half reliability | `judge.reliability` |
+//! | [`bootstrap`] | values by cluster or group | mean and interval | `evaluate` |
+//! | [`goodness`] | harms by prompt and attack | goodness under the worst attacks | `evaluate` |
+//! | [`ids`] | parents, variant, index | a row's id | `rows`, `judge`, `select`, `train` |
+//!
+//! [`text`] and [`error`] serve all of them, [`memory`] those whose columns are large.
 //!
 //! The Python package `dalign` uses this crate through `dalign._core`; from Rust, start at the
 //! module that names your stage.
@@ -42,7 +44,6 @@ pub mod gather;
 pub mod goodness;
 pub mod ids;
 pub mod jsonl;
-pub mod layout;
 pub mod leak;
 pub mod memory;
 pub mod overlap;

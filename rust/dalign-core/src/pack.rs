@@ -1,4 +1,4 @@
-//! Which rows share a bin of a fixed number of tokens; [`crate::layout`] then lays the bins out.
+//! Which rows share a bin of a fixed number of tokens; [`crate::gather`] then fills the bins.
 
 mod best_fit;
 mod error;

@@ -17,7 +17,6 @@ mod lists;
 mod memory;
 mod offsets;
 mod overlap;
-mod pack;
 mod pack_table;
 mod quality;
 mod row_filter;
@@ -55,8 +54,6 @@ mod _core {
     use crate::leak::first_leak;
     #[pymodule_export]
     use crate::overlap::NgramIndex;
-    #[pymodule_export]
-    use crate::pack::{assemble, pack_plan_with};
     #[pymodule_export]
     use crate::pack_table::{TablePacker, position_ids};
     #[pymodule_export]

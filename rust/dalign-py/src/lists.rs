@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, GenericListArray, LargeListArray, ListArray, 
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_cast::{CastOptions, cast, cast_with_options};
 use arrow_schema::{DataType, Field};
-use dalign_core::layout::LayoutError;
+use dalign_core::gather::GatherError;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -146,7 +146,7 @@ pub(crate) fn lists<T: ArrowPrimitiveType>(
         return Ok(Arc::new(LargeListArray::new(field, OffsetBuffer::new(offsets), values, None)));
     }
     if i32::try_from(tokens).is_err() {
-        return Err(to_python(LayoutError::TooManyTokens { tokens, limit: i32::MAX as usize }));
+        return Err(to_python(GatherError::TooManyTokens { tokens, limit: i32::MAX as usize }));
     }
     let offsets: ScalarBuffer<i32> = offsets.iter().map(|&offset| offset as i32).collect();
     Ok(Arc::new(ListArray::new(field, OffsetBuffer::new(offsets), values, None)))

@@ -19,7 +19,7 @@ impl Label for i32 {
 }
 
 impl Label for i64 {
-    const IGNORED: Self = crate::layout::IGNORED;
+    const IGNORED: Self = -100;
 }
 
 /// A token id, and how it reads as a label.

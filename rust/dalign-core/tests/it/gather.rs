@@ -1,6 +1,5 @@
 use dalign_core::CoreError;
 use dalign_core::gather::{Packing, Token, position_ids};
-use dalign_core::layout::{Segments, assemble};
 use dalign_core::memory::Pool;
 use dalign_core::pack::OverLong;
 use proptest::prelude::*;
@@ -85,6 +84,28 @@ fn every_case_of_the_table_holds() {
 }
 
 #[test]
+fn a_row_that_trains_on_nothing_is_refused_unless_it_is_masked() {
+    let pool = Pool::default();
+    let ids: [&[i32]; 2] = [&[7, 8], &[1, 2, 3, 4, 5]];
+    // A first token never carries loss, so that one alone is none.
+    let first_alone: [&[bool]; 2] = [&[true, false], &[true, false, false, false, false]];
+    let packing = Packing::new(&[2, 5], 4, OverLong::Mask).unwrap();
+    let error = packing.labels_where(&ids, &first_alone, &pool).unwrap_err();
+    assert_eq!((error.kind(), error.row()), ("empty_loss_mask", Some(0)));
+    let trained: [&[bool]; 2] = [&[false, true], &[false; 5]];
+    let labels = packing.labels_where(&ids, &trained, &pool).unwrap();
+    assert_eq!(*labels, [-100, -100, -100, -100, -100, 8]);
+}
+
+#[test]
+fn a_column_whose_rows_have_other_lengths_is_refused() {
+    let packing = Packing::new(&[1, 2], 8, OverLong::Error).unwrap();
+    let error = packing.gather::<i32>(&[&[1], &[1]], &Pool::default()).unwrap_err();
+    let told = (error.kind(), error.row(), error.value(), error.limit());
+    assert_eq!(told, ("row_length", Some(1), Some(1.0), Some(2.0)));
+}
+
+#[test]
 fn a_column_with_fewer_rows_is_refused() {
     let packing = Packing::new(&[1, 1], 8, OverLong::Error).unwrap();
     assert_eq!(
@@ -105,9 +126,8 @@ fn rows() -> impl Strategy<Value = Vec<(Vec<u32>, Vec<u32>)>> {
 }
 
 proptest! {
-    // Two ways to the same bins: lists with a mask, and segments with a flag.
     #[test]
-    fn lists_with_a_mask_and_segments_with_a_flag_are_laid_out_alike(
+    fn a_mask_and_labels_that_say_the_same_give_the_same(
         rows in rows(),
         rule in prop::sample::select(vec![OverLong::Drop, OverLong::Mask]),
     ) {
@@ -117,36 +137,23 @@ proptest! {
             .map(|row| [vec![false; row.0.len()], vec![true; row.1.len()]].concat())
             .collect();
         let lengths: Vec<u32> = ids.iter().map(|row| row.len() as u32).collect();
-        let packing = Packing::new(&lengths, 12, rule).unwrap();
-
-        let mut offsets = vec![0_u64];
-        for part in rows.iter().flat_map(|row| [&row.0, &row.1]) {
-            offsets.push(offsets[offsets.len() - 1] + part.len() as u64);
-        }
-        let segments = Segments {
-            ids: &ids.concat(),
-            offsets: &offsets,
-            rows: &(0..rows.len() as u32).flat_map(|row| [row, row]).collect::<Vec<_>>(),
-            trained: &[false, true].repeat(rows.len()),
-        };
-        let packed = assemble(&segments, packing.plan(), 12).unwrap();
-
-        let gathered = packing.gather(&slices(&ids), &Pool::default()).unwrap();
-        let widened: Vec<i64> = gathered.iter().copied().map(i64::from).collect();
-        prop_assert_eq!(widened, packed.input_ids);
-        let labels = packing.labels_where(&slices(&ids), &slices(&mask), &Pool::default()).unwrap();
-        prop_assert_eq!(&*labels, &packed.labels[..]);
-        let positions = position_ids(&[packing.sequence_lengths()]).values;
-        let widened: Vec<i64> = positions.iter().copied().map(i64::from).collect();
-        prop_assert_eq!(widened, packed.position_ids);
-        prop_assert_eq!(packing.bin_offsets(), &packed.bin_offsets[..]);
-
-        // The labels as a column give the same.
+        let (packing, pool) = (Packing::new(&lengths, 12, rule).unwrap(), Pool::default());
+        let from_mask = packing.labels_where(&slices(&ids), &slices(&mask), &pool).unwrap();
         let given: Vec<Vec<i64>> = ids.iter().zip(&mask)
             .map(|(ids, mask)| ids.iter().zip(mask)
                 .map(|(&id, &trained)| if trained { i64::from(id) } else { -100 }).collect())
             .collect();
-        prop_assert_eq!(&*packing.labels(&slices(&given), &Pool::default()).unwrap(), &*labels);
+        prop_assert_eq!(&*packing.labels(&slices(&given), &pool).unwrap(), &*from_mask);
+        // Positions count from 0 where a row starts.
+        let positions = position_ids(&[packing.sequence_lengths()]).values;
+        let starts = packing.sequence_lengths().iter().scan(0, |at, &length| {
+            let start = *at;
+            *at += length as usize;
+            Some(start)
+        });
+        for (start, &length) in starts.zip(packing.sequence_lengths()) {
+            prop_assert!(positions[start..start + length as usize].iter().copied().eq((0..).take(length as usize)));
+        }
     }
 
     #[test]

@@ -20,7 +20,6 @@ mod goodness;
 mod ids;
 mod jsonl;
 mod judgement;
-mod layout;
 mod leak;
 mod near;
 mod overlap;

@@ -1,24 +1,21 @@
-//! Where the rows of a plan lie in its flat buffers, and how a buffer is filled.
+//! Where the rows of a plan lie in its columns, and how a column is filled.
 
 use rayon::prelude::*;
 
-use super::LayoutError;
-use crate::error::offsets_delimit;
 use crate::pack::Plan;
 
 /// A slot for each row of a plan, bin by bin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Slots {
+pub(super) struct Slots {
     /// The tokens of each row in the plan's order, none more than the capacity.
-    pub(crate) sequence_lengths: Vec<u32>,
+    pub(super) sequence_lengths: Vec<u32>,
     /// Bin `b` has the tokens `bin_offsets[b]..bin_offsets[b + 1]`; from 0 to the number of tokens.
-    pub(crate) bin_offsets: Vec<u64>,
+    pub(super) bin_offsets: Vec<u64>,
 }
 
 impl Slots {
-    /// The slots of rows of these lengths, those longer than `capacity` cut to it. O(rows).
-    pub(crate) fn new(plan: &Plan, lengths: &[u32], capacity: u32) -> Result<Self, LayoutError> {
-        check_plan(plan, lengths, capacity)?;
+    /// The slots of a plan of rows of these lengths, those longer than `capacity` cut to it. O(rows).
+    pub(super) fn new(plan: &Plan, lengths: &[u32], capacity: u32) -> Self {
         let mut slots = Self {
             sequence_lengths: Vec::with_capacity(plan.row_order.len()),
             bin_offsets: Vec::with_capacity(plan.bin_offsets.len()),
@@ -33,29 +30,17 @@ impl Slots {
             }
             slots.bin_offsets.push(tokens);
         }
-        Ok(slots)
+        slots
     }
 
     /// How many tokens there are.
-    pub(crate) fn tokens(&self) -> usize {
+    pub(super) fn tokens(&self) -> usize {
         self.bin_offsets.last().map_or(0, |&tokens| tokens as usize)
-    }
-
-    /// A buffer of which `write` fills each row's slot, in parallel over bins. Slots come zeroed.
-    pub(crate) fn fill<T: Copy + Default + Send>(
-        &self,
-        plan: &Plan,
-        write: impl Fn(usize, &mut [T]) + Sync,
-    ) -> Vec<T> {
-        // Zeroed by the system when first touched: nothing is written twice.
-        let mut buffer = vec![T::default(); self.tokens()];
-        self.fill_into(plan, &mut buffer, write);
-        buffer
     }
 
     /// Lets `write` fill each row's slot of a buffer of as many values as there are tokens, in parallel
     /// over bins.
-    pub(crate) fn fill_into<T: Send>(
+    pub(super) fn fill_into<T: Send>(
         &self,
         plan: &Plan,
         buffer: &mut [T],
@@ -75,23 +60,5 @@ impl Slots {
                 write(row as usize, slot);
             }
         });
-    }
-}
-
-/// Checks that the plan holds each row exactly once; one longer than `capacity` may be left out.
-fn check_plan(plan: &Plan, lengths: &[u32], capacity: u32) -> Result<(), LayoutError> {
-    offsets_delimit("bin_offsets", plan.bin_offsets.iter().copied(), plan.row_order.len())?;
-    let rows = lengths.len();
-    let mut planned = vec![false; rows];
-    for &row in &plan.row_order {
-        match planned.get_mut(row as usize) {
-            Some(seen) if !*seen => *seen = true,
-            _ => return Err(LayoutError::BadPlan { row: row as usize, rows }),
-        }
-    }
-    let left_out = |(&seen, &length): (&bool, &u32)| !seen && length <= capacity;
-    match planned.iter().zip(lengths).position(left_out) {
-        None => Ok(()),
-        Some(row) => Err(LayoutError::BadPlan { row, rows }),
     }
 }
