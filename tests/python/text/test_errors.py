@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dalign import _core, errors
-from dalign.data.adapters.prompts import prompt_rows
 from dalign.data.patterns import read_patterns
+from dalign.data.prompts import prompt_rows
 from dalign.errors import DalignError, InputError, MissingExtraError, from_core
 from dalign.models.checkpoint import check_checkpoint
 from dalign.settings import check_paths, load_config
@@ -111,9 +111,10 @@ def test_a_problem_of_a_policy_has_its_kind_and_line(tmp_path: Path) -> None:
 def test_what_the_core_refuses_keeps_row_value_and_limit() -> None:
     with pytest.raises(_core.CoreError) as refused:
         _core.TablePacker(4, "error").pack(pl.DataFrame({"input_ids": [[1, 2], [0] * 9]}))
-    error = from_core(refused.value, "a row is too long", path=Path("a.jsonl"))
+    error = from_core(refused.value, "a row is too long", path=Path("a.jsonl"), line=2)
     assert (error.kind, error.row, error.value, error.limit) == ("row_too_long", 1, 9.0, 4.0)
-    assert (str(error), error.path) == ("a row is too long", Path("a.jsonl"))
+    assert (str(error), error.path, error.line) == ("a row is too long", Path("a.jsonl"), 2)
+    assert str(from_core(refused.value)) == str(refused.value)
 
 
 def test_a_pattern_and_a_checkpoint_name_their_file(tmp_path: Path) -> None:
