@@ -45,13 +45,11 @@ def dedup_file(job: FileJob, text_field: str, score_field: str | None, near: Nea
     def compared() -> Iterator[Batch]:
         return look_through(source, [text_field], scores, job.progress, "compare")
 
-    decide: Decide
+    decide: Decide = FirstCopies(text_field, job.table_mib)
     if near is not None:
         decide = near_copies(compared, text_field, near, score_field, job.memory_bytes // 4)
     elif score_field is not None:
         decide = best_copies(compared(), text_field, score_field)
-    else:
-        decide = FirstCopies(text_field, job.table_mib)
     return job.sift(source, [text_field], decide)
 
 
@@ -72,8 +70,7 @@ class FirstCopies:
         passed = earlier.keep.arg_true()
         texts = batch.texts(self._text_field).gather(passed)
         # The core has no use for a blank text: here they are copies of one another.
-        blank = texts.str.strip_chars() == ""
-        texts = texts.set(blank, BLANK)
+        texts = texts.set(~texts.str.contains(r"\S"), BLANK)
         whole = pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
         with refusals():
             found = Decision.told(
@@ -95,32 +92,26 @@ def _by_place(batch: Batch, details: pl.Series) -> pl.Series:
     return told.select(pl.format("the same text as row {}", line - 1)).to_series()
 
 
-class KeepRepresentatives:
-    """Keeps the rows that stand for themselves; the others are duplicates of another, whose number `lines` has."""
+def keep_best(
+    best: NDArray[np.integer[Any]], lines: Sequence[NDArray[np.uint64]], reason: str, detail: str
+) -> Decide:
+    """Keeps the rows that are their own `best`; the others are told by its place. lines: the rows' numbers."""
+    import numpy as np
 
-    def __init__(
-        self,
-        representatives: NDArray[np.integer[Any]],
-        lines: Sequence[NDArray[np.uint64]],
-        reason: str,
-        detail: str,
-    ) -> None:
-        import numpy as np
+    numbers = np.concatenate(lines)
 
-        self._representatives, self._lines = representatives, np.concatenate(lines)
-        self._reason, self._detail = reason, detail
-
-    def __call__(self, batch: Batch) -> Decision:
-        """The decision on a batch."""
-        rows = self._representatives[batch.first_row : batch.first_row + batch.rows].tolist()
+    def decide(batch: Batch) -> Decision:
+        rows = best[batch.first_row : batch.first_row + batch.rows].tolist()
         details = [
-            None if row == own else f"{self._detail} {batch.place_of(int(self._lines[row]))}"
+            None if row == own else f"{detail} {batch.place_of(int(numbers[row]))}"
             for own, row in enumerate(rows, batch.first_row)
         ]
-        return Decision.because(self._reason, pl.Series(details, dtype=pl.String))
+        return Decision.because(reason, pl.Series(details, dtype=pl.String))
+
+    return decide
 
 
-def best_copies(batches: Iterable[Batch], text_field: str, score_field: str) -> KeepRepresentatives:
+def best_copies(batches: Iterable[Batch], text_field: str, score_field: str) -> Decide:
     """Of rows with the same text up to white space the highest judged, the first of equals; about 72 bytes a row."""
     lines, parts = [], []
     for batch in batches:
@@ -134,7 +125,7 @@ def best_copies(batches: Iterable[Batch], text_field: str, score_field: str) -> 
         .sort(pl.col("score").fill_nan(None), descending=True, nulls_last=True, maintain_order=True)
     )
     best = ranked.select("row", best=pl.col("row").first().over("a", "b")).sort("row")
-    return KeepRepresentatives(best["best"].to_numpy(), lines, "duplicate", "the same text as")
+    return keep_best(best["best"].to_numpy(), lines, "duplicate", "the same text as")
 
 
 def text_hashes(texts: pl.Series) -> pl.DataFrame:
@@ -149,7 +140,7 @@ def near_copies(
     near: Near,
     score_field: str | None,
     memory_bytes: int,
-) -> KeepRepresentatives:
+) -> Decide:
     """Of rows with nearly the same text the highest judged, or else the first: `near_rows` of their fields."""
     lines: dict[int, NDArray[np.uint64]] = {}
 
@@ -160,9 +151,7 @@ def near_copies(
             yield batch.texts(text_field), scores
 
     found = near_rows(columns, near, memory_bytes)
-    return KeepRepresentatives(
-        found, list(lines.values()), "near_duplicate", "nearly the same text as"
-    )
+    return keep_best(found, list(lines.values()), "near_duplicate", "nearly the same text as")
 
 
 def near_rows(

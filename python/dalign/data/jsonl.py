@@ -64,8 +64,10 @@ def rows_of(
     for number, data in _lines(path) if again else ():
         if number in again:
             row_id = id_of(parse(_object(data)))
-            if taken.setdefault(row_id, number) != number:
-                problems[number] = _taken(row_id, taken[row_id])
+            if (line := taken.setdefault(row_id, number)) != number:
+                way_out = "give one of the two another id, or remove it if they are the same"
+                what = f"id {row_id!r} is taken by line {line}; {way_out}"
+                problems[number] = RowError(what, "repeated", value=row_id)
     if problems:
         number, more = min(problems), len(problems) - 1
         rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
@@ -92,11 +94,6 @@ def _of_equal(hashes: array[int], lines: array[int]) -> set[int]:
 
     found = pl.Series(np.frombuffer(hashes, np.int64)).is_duplicated().arg_true()
     return {lines[row] for row in found}
-
-
-def _taken(row_id: str, line: int) -> RowError:
-    way_out = "give one of the two another id, or remove it if they are the same"
-    return RowError(f"id {row_id!r} is taken by line {line}; {way_out}", "repeated", value=row_id)
 
 
 def _object(data: bytes) -> Mapping[str, object]:

@@ -47,19 +47,19 @@ class Counts:
         """The counts with the most memory that the process has had."""
         return {
             "rows": self.rows, "kept": self.kept, "dropped": self.dropped,
-            "seconds": round(self.seconds, 3), "peak_mib": peak_mib(),
+            "seconds": round(self.seconds, 3), "peak_mib": int(peak_mib()),
         }  # fmt: skip
 
 
-def peak_mib() -> int:
+def peak_mib() -> float:
     """The most memory that this process has had, in MiB."""
     status = Path("/proc/self/status")
     if status.exists():
         # What getrusage tells there counts the process that started this one too.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) // 1024
+        return int(line.split()[1]) / 1024
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // _MIB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MIB
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,11 @@ class Mix:
         import numpy as np
 
         rng = random.Random(self.seed)
-        drawn = self._draw(rng)
+        # The capability rows that are taken, in a random order.
+        shuffled = list(range(self.capability_rows))
+        rng.shuffle(shuffled)
+        wanted = round(self.ratio * self.safety_rows) if self.safety_rows else len(shuffled)
+        drawn = np.array(shuffled[:wanted], dtype=np.int64)
         # The places in the draw, in the order in which the rows are read.
         places = np.argsort(drawn)
         ours, others = _Reader(safety), _Reader(capability)
@@ -91,15 +95,6 @@ class Mix:
                 order = list(range(mixed.height))
                 rng.shuffle(order)
                 yield from mixed[order].iter_slices(PART_ROWS)
-
-    def _draw(self, rng: random.Random) -> NDArray[np.int64]:
-        """The capability rows that are taken, in a random order."""
-        import numpy as np
-
-        drawn = list(range(self.capability_rows))
-        rng.shuffle(drawn)
-        wanted = round(self.ratio * self.safety_rows) if self.safety_rows else len(drawn)
-        return np.array(drawn[:wanted], dtype=np.int64)
 
 
 def _share(rows: int, window: int, windows: int) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from dalign.config import Config
 from dalign.errors import WorkerError
+from dalign.files.sift import peak_mib
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.plan import make_plan
 from dalign.pipeline.project import Project, read_project
@@ -57,7 +58,7 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
     cost = {
         "wall_s": round(time.perf_counter() - wall, 3),
         "cpu_s": round(_cpu_s() - cpu, 3),
-        "peak_rss_mib": _peak_mib(),
+        "peak_rss_mib": round(peak_mib(), 1),
     }
     folder.record_cost(cost)
     return True
@@ -77,17 +78,6 @@ def _reset_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return
-
-
-def _peak_mib() -> float:
-    """Peak resident memory of this process since `_reset_peak`, in MiB."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return round(int(line.split()[1]) / 1024, 1)
-    except OSError:
-        pass
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
 class _Relay(Progress):

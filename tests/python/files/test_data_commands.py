@@ -163,6 +163,9 @@ def test_blank_texts_are_copies_of_one_another(kind: str, tmp_path: Path, call: 
     assert call("dedup", source, out)[0] == 0
     assert [row["id"] for row in read(out)] == [0, 1]
     assert dropped(out) == [(2, "duplicate"), (3, "duplicate")]
+    first, _ = read(tmp_path / f"out.dropped.{kind}")
+    of = "line 1" if kind == "jsonl" else "row 0"
+    assert f"the same text as {of}" in (first.get("detail"), first.get("dropped_detail"))
 
 
 def test_rows_that_hold_an_evaluation_text_are_dropped_with_the_words_and_the_place(
