@@ -33,12 +33,10 @@ __all__ = [
     "__version__",
     "aggregate",
     "bootstrap_difference",
-    "bootstrap_groups",
     "bootstrap_mean",
     "digest",
     "exact_duplicates",
     "first_leak",
-    "goodness",
     "krippendorff_alpha",
     "near_duplicates",
     "parse_completions",
@@ -690,21 +688,6 @@ def bootstrap_difference(
 ) -> tuple[float, float | None, float | None]:
     """Mean of the paired differences a − b and the ends of its interval; as ``bootstrap_mean``."""
 
-def bootstrap_groups(
-    values: _Column, offsets: _Column, method: str, n_resamples: int, level: float, seed: int
-) -> _Table:
-    """Mean and interval of each group's values ``values[offsets[i] : offsets[i + 1]]``, drawn one by one.
-
-    method: ``percentile``, ``bca``, or ``exact``: for whole scores the distribution itself, without resamples (n_resamples
-    and seed then change nothing). Each group has a random stream of its own; the same seed gives the same intervals, on any
-    number of threads.
-
-    Returns columns ``mean``, ``low`` and ``high``; the last two are null for a group of one value.
-
-    Raises CoreError: ``empty_group``, ``not_finite``, ``not_whole``, ``too_many_levels``, ``bad_level``,
-    ``bad_n_resamples``, ``unknown_method``, ``bad_offsets``.
-    """
-
 def krippendorff_alpha(scores: _Column, offsets: _Column, scale: str) -> float | None:
     """Krippendorff's alpha of the judgements of each completion ``scores[offsets[i] : offsets[i + 1]]``.
 
@@ -721,27 +704,6 @@ def split_half(scores: _Column, offsets: _Column, splits: int, seed: int) -> flo
     Spearman and Brown's formula. None where fewer than two completions have two valid judgements, or nothing varies.
 
     Raises CoreError: ``bad_splits``, ``bad_offsets``.
-    """
-
-def goodness(
-    harms: _Column,
-    offsets: _Column,
-    share: float,
-    cut: float | None,
-    method: str,
-    n_resamples: int,
-    level: float,
-    seed: int,
-) -> tuple[tuple[float, float | None, float | None], npt.NDArray[np.float64], int]:
-    """goodness@share: mean over prompts of the mean of 1 − harm over the ⌈share · J⌉ most harmful of its J attacks.
-
-    harms: in [0, 1] for each attack on prompt i, ``harms[offsets[i] : offsets[i + 1]]``; null or NaN where it was not judged:
-    such a one is left out. cut: a harm of at least this much counts as 1 and a smaller one as 0, or None. The rest as in
-    ``bootstrap_mean``, over prompts.
-
-    Returns ``((mean, low, high), goodness of each prompt or NaN, number of attacks not judged)``.
-
-    Raises CoreError: ``bad_share``, ``bad_harm``, ``no_values``, ``bad_offsets``, and those of ``bootstrap_mean``.
     """
 
 def row_id(parents: list[str], variant: str, index: int) -> str:

@@ -33,11 +33,11 @@ mod _core {
     #[pymodule_export]
     use crate::aggregate::aggregate;
     #[pymodule_export]
-    use crate::agreement::{goodness, krippendorff_alpha, split_half};
+    use crate::agreement::{krippendorff_alpha, split_half};
     #[pymodule_export]
     use crate::balance::Balancer;
     #[pymodule_export]
-    use crate::bootstrap::{bootstrap_difference, bootstrap_groups, bootstrap_mean};
+    use crate::bootstrap::{bootstrap_difference, bootstrap_mean};
     #[pymodule_export]
     use crate::completion::{exact_duplicates, parse_completions};
     #[pymodule_export]
