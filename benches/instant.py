@@ -93,6 +93,7 @@ class InstantEngine:
     """
 
     control_tokens = ("<|end|>", "<|user|>", "<|assistant|>", "<think>", "</think>")
+    opens_reasoning = False
 
     def __init__(self, *, judge: bool, kill_after: int | None = None) -> None:
         """kill_after: the process is killed when so many requests were answered, the batch that they end not handed on."""

@@ -65,16 +65,13 @@ class ScoreForm:
 
     def __init__(self, spec: Spec, templates: Templates) -> None:
         self._templates = templates
+        # Found once: the template's syntax is gone through for it.
+        self.whole_nonce = templates.shows_whole("judge_user.j2", "nonce")
         # Rendered once: many requests share the text.
         self._system = {
             name: templates.judge_system(templates.spec(spec, name))
             for name in (*spec.names, GENERAL)
         }
-
-    @property
-    def whole_nonce(self) -> bool:
-        """As the template has it."""
-        return self._templates.shows_whole("judge_user.j2", "nonce")
 
     def id_of(self, question: Question) -> str:
         """The completion's id."""
