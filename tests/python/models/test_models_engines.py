@@ -12,7 +12,7 @@ import pytest
 from dalign import config
 from dalign.errors import InputError
 from dalign.models.checkpoint import fingerprint
-from dalign.models.engines.open import ENGINES, checkpoint_of, kind_of, resolved
+from dalign.models.engines.open import checkpoint_of, kind_of, resolved
 from dalign.pipeline.engines import open_engine
 
 SERVED = config.Model(path="m", engine="openai", base_url="http://127.0.0.1:1/v1")
@@ -22,9 +22,8 @@ def model_of(engine: config.EngineName, path: str = "m") -> config.Model:
     return config.Model(path=path, engine=engine, base_url="http://127.0.0.1:1/v1")
 
 
-def test_the_table_has_the_engines_that_a_config_may_name() -> None:
-    assert set(ENGINES) == set(get_args(config.EngineName))
-    for name in ENGINES:
+def test_every_engine_that_a_config_may_name_has_its_kind() -> None:
+    for name in get_args(config.EngineName):
         assert kind_of(model_of(name)).name == name
 
 
