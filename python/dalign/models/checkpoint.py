@@ -177,19 +177,22 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
     return model
 
 
+def require(package: str, user: object) -> Any:
+    """A package of the extra `train`. Raises MissingExtraError, for what needs it, where it is not installed."""
+    try:
+        return import_module(package)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{user} needs the package {package}; install it with: pip install 'dalign[train]'"
+        ) from error
+
+
 def import_transformers() -> Any:
     """The transformers module. Raises MissingExtraError where it or torch is not installed."""
-    for package in ("torch", "transformers"):
-        try:
-            import_module(package)
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                f"a local model needs the package {package}; install it with: pip install 'dalign[train]'"
-            ) from error
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    return import_module("transformers")
+    require("torch", "a local model")
+    transformers = require("transformers", "a local model")
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
 
 
 def _not_loaded(path: Path, what: str, error: Exception) -> InputError:

@@ -16,7 +16,7 @@ import polars as pl
 
 from dalign import _core
 from dalign.errors import InputError, MissingExtraError
-from dalign.models.checkpoint import has_tokenizer, own_tokenizer
+from dalign.models.checkpoint import has_tokenizer, own_tokenizer, require
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,14 +117,9 @@ class _Package:
     @cached_property
     def loaded(self) -> Any:
         """Raises InputError where the package cannot read the file, MissingExtraError without it."""
+        package = require("tokenizers", self._file)
         try:
-            from tokenizers import Tokenizer as Package
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                f"{self._file} needs the package tokenizers; install it with: pip install 'dalign[train]'"
-            ) from error
-        try:
-            loaded = Package.from_file(str(self._file))
+            loaded = package.Tokenizer.from_file(str(self._file))
         except Exception as error:
             raise InputError(f"{self._file}: not a tokenizer ({error}); {WAY_OUT}") from error
         loaded.no_truncation()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from dalign.errors import MissingExtraError
+from dalign.models.checkpoint import require
 from dalign.train.job import OnStep, RlJob, SftJob, TrainResult
 from dalign.train.rl.rewards import CompositeReward
 
@@ -21,7 +19,8 @@ def train_sft(job: SftJob, on_step: OnStep) -> TrainResult:
     Raises InputError for rows that cannot be trained on, for a folder that holds another job, and
     where several processes train.
     """
-    _require_packages()
+    for package in PACKAGES:
+        require(package, "training")
     from dalign.train.sft import run
 
     return run(job, on_step)
@@ -45,15 +44,8 @@ def train_rl(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResul
     Raises InputError for prompts or replay rows that cannot be used, for a loss that is not known,
     for a folder that holds another job, and where several processes train.
     """
-    _require_packages()
+    for package in PACKAGES:
+        require(package, "training")
     from dalign.train.rl.run import run
 
     return run(job, reward, on_step)
-
-
-def _require_packages() -> None:
-    for package in PACKAGES:
-        if find_spec(package) is None:
-            raise MissingExtraError(
-                f"training needs the package {package}; install it with: pip install 'dalign[train]'"
-            )

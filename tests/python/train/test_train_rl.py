@@ -74,7 +74,7 @@ class Paid:
         self.values = values
 
     def __call__(self, prompts, texts, truncated):
-        return [Reward("ok", "", "", value, None, value) for value in self.values]
+        return [Reward("ok", "", "", value, value) for value in self.values]
 
 
 def composite(judge=None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from dataclasses import replace
 
 import polars as pl
@@ -207,6 +208,18 @@ def test_a_row_that_was_masked_for_its_length_changes_no_loss(random_model, tmp_
     assert losses("with", pl.concat([rows, masked])) == losses("without", rows)
     with pytest.raises(InputError, match="no packed row carries loss"):
         train_sft(sft_job(random_model, masked, tmp_path / "alone", settings(), seed=0), quietly)
+
+
+def test_a_sequence_may_end_as_the_chat_template_ends_a_turn(random_model, tmp_path):
+    # The tokenizer names another end; generation takes both.
+    start = tmp_path / "start"
+    shutil.copytree(random_model, start)
+    for name in ("tokenizer_config.json", "generation_config.json", "config.json"):
+        given = json.loads((start / name).read_text())
+        ends = {"eos_token": "<|pad|>", "eos_token_id": build_tokenizer().pad_token_id}
+        (start / name).write_text(json.dumps(given | {k: v for k, v in ends.items() if k in given}))
+    job = sft_job(start, packed(sequences(3)), tmp_path / "out", settings(max_steps=1))
+    assert len(train_sft(job, quietly).curve) == 1
 
 
 def test_rows_without_a_column_or_without_a_row_are_refused(random_model, tmp_path):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import polars as pl
@@ -29,8 +28,7 @@ class RewardWeights(NamedTuple):
     format: float = 0.0
 
 
-@dataclass(frozen=True)
-class Reward:
+class Reward(NamedTuple):
     """A completion's reward and what it comes from.
 
     `status` is its form; `reasoning` and `answer` are empty unless that is `ok`. `value` is None
@@ -42,7 +40,6 @@ class Reward:
     reasoning: str
     answer: str
     judge: float | None
-    completeness: float | None
     value: float | None
 
 
@@ -113,7 +110,7 @@ class CompositeReward:
     def _reward(self, prompt: Prompt, form: tuple[str, str, str], score: float | None) -> Reward:
         status, reasoning, answer = form
         if status != "ok":
-            return Reward(status, "", "", None, None, 0.0)
+            return Reward(status, "", "", None, 0.0)
         complete = completeness(answer, prompt.required_sections)
         parts = [(self.weights.judge, score), (self.weights.format, 1.0)]
         if complete is not None:
@@ -122,4 +119,4 @@ class CompositeReward:
         known = [weight * part for weight, part in used if part is not None]
         is_whole = used and len(known) == len(used)
         value = sum(known) / sum(weight for weight, _ in used) if is_whole else None
-        return Reward(status, reasoning, answer, score, complete, value)
+        return Reward(status, reasoning, answer, score, value)
