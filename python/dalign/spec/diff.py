@@ -20,16 +20,12 @@ class Unit(NamedTuple):
     place: Place
 
 
-def units(spec: Spec) -> dict[str, Unit]:
-    """The units of a policy by id.
+def units(spec: Spec) -> Iterator[tuple[str, Unit]]:
+    """The units of a policy with their ids.
 
     Ids: `self-harm.S3` (a clause), `self-harm.definitions.method-information`, `self-harm.style.refuse`,
     `self-harm.summary`; `principles.helpfulness` and `principles.definitions.minor` of the principles.
     """
-    return dict(_units(spec))
-
-
-def _units(spec: Spec) -> Iterator[tuple[str, Unit]]:
     owners = [(category.name, category.definitions) for category in spec.categories]
     for owner, definitions in (*owners, ("principles", spec.principle.definitions)):
         for each in definitions:
@@ -104,7 +100,7 @@ def diff_specs(old: Spec, new: Spec) -> Diff:
 def _other_units(old: Spec, new: Spec) -> dict[str, list[str]]:
     """The units that changed and are no clauses, by their kind."""
     before, after = (
-        {key: (unit.kind, unit.sha256) for key, unit in _units(spec) if unit.kind != "clauses"}
+        {key: (unit.kind, unit.sha256) for key, unit in units(spec) if unit.kind != "clauses"}
         for spec in (old, new)
     )
     found: dict[str, list[str]] = {kind: [] for kind in _OTHERS}

@@ -73,10 +73,8 @@ def _unique(parsed: Iterable[tuple[Category, Source]]) -> list[tuple[Category, S
     """The first category of each name; a second one is reported."""
     first: dict[str, tuple[Category, Source]] = {}
     for category, source in parsed:
-        if category.name in first:
-            other = first[category.name][1].path.name
-            what = f"category {category.name!r} is defined in {other} too; keep one of the two"
+        taken = first.setdefault(category.name, (category, source))[1]
+        if taken is not source:
+            what = f"category {category.name!r} is defined in {taken.path.name} too; keep one of the two"
             source.report(1, "duplicate-category", what)
-            continue
-        first[category.name] = (category, source)
     return list(first.values())

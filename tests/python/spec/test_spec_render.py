@@ -85,7 +85,7 @@ def test_a_shipped_policy_survives_the_round_trip(tmp_path: Path, folder: Path) 
 
 
 def hashes(spec: Spec) -> dict[str, str]:
-    return {key: unit.sha256 for key, unit in units(spec).items()}
+    return {key: unit.sha256 for key, unit in units(spec)}
 
 
 def rewrapped(text: str, width: int) -> str:
@@ -153,7 +153,7 @@ def test_one_word_changes_the_hash_of_its_unit_alone(
 def test_a_units_place_is_its_span_in_the_file(tmp_path: Path) -> None:
     spec = load_spec(write_policy(tmp_path, garden=GARDEN.replace("soil", "sød")))
     data = {name: (tmp_path / f"{name}.md").read_bytes() for name in ("garden", "principles")}
-    found = units(spec)
+    found = dict(units(spec))
 
     def text(unit: str, file: str) -> str:
         place = found[unit].place

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 _ATX = re.compile(r"(?P<marks>#{1,6})\s+(?P<title>.+?)\s*#*\s*$")
 # What may follow a heading in braces: an anchor, as in #name, and attributes.
@@ -15,6 +16,7 @@ _ALONE = re.compile(r"\*\*(?P<title>[^*]{2,80}?):?\*\*:?\s*$")
 _BULLET = re.compile(r"(?P<indent>\s*)(?:[-*+•]|\d+[.)])\s+(?P<text>.+)")
 _TERM = re.compile(r"\*{0,2}(?P<term>[^*:–—]{2,60}?)\*{0,2}\s*(?::|–|—|\s-\s)\s*(?P<text>.+)")
 _SYMBOLS = re.compile("[\U0001f300-\U0001faff\u2190-\u2bff\ufe0f]+")
+_EXAMPLE = re.compile(r"[*_ ]*(?:[\"“]|(?:positive |negative )?(?:e\.g\.|example|for example))", re.IGNORECASE)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,35 +34,86 @@ class Part:
         """The body in one piece."""
         return "\n".join(self.lines).strip()
 
+    @cached_property
+    def paragraphs(self) -> list[str]:
+        """Paragraphs and bullets, a plain line each; bullets begin with '- '. Fenced blocks are left out."""
+        found: list[str] = []
+        blank, fenced = True, False
+        for line in self.lines:
+            fence = bool(_FENCE.match(line))
+            fenced ^= fence
+            if fence or fenced or not line.strip() or _RULER.match(line):
+                blank = True
+                continue
+            if bullet := _BULLET.match(line):
+                found.append(f"- {bullet['text']}")
+            elif found and not blank:
+                found[-1] = f"{found[-1]} {line.strip()}"
+            else:
+                found.append(line.strip())
+            blank = False
+        return found
+
+    @property
+    def rules(self) -> list[str]:
+        """The paragraphs and bullets that are no examples."""
+        return [p for p in self.paragraphs if not is_example(p)]
+
+    @property
+    def bullets(self) -> list[str]:
+        """The bullets that are no examples, without their marks."""
+        return [plain(p[2:]) for p in self.rules if p.startswith("- ")]
+
+    @property
+    def prose(self) -> str:
+        """The paragraphs and bullets that are no examples; a label of dalign's own is not read as one."""
+        lines = [f"- {plain(p[2:])}" if p.startswith("- ") else plain(p) for p in self.rules]
+        shown = [re.sub(r"^- (\w+):", r"- \1 –", line).lstrip("#").strip() for line in lines]
+        return "\n".join(line for line in shown if line)
+
+    @property
+    def examples(self) -> list[str]:
+        """The prompts that its examples quote."""
+        return [prompt for p in self.paragraphs if is_example(p) for prompt in quoted(p)]
+
+    @property
+    def blocks(self) -> Iterator[str]:
+        """The fenced blocks."""
+        body: list[str] | None = None
+        for line in self.lines:
+            if _FENCE.match(line):
+                if body is not None:
+                    yield "\n".join(body)
+                body = [] if body is None else None
+            elif body is not None:
+                body.append(line)
+
 
 def parts_of(text: str) -> list[Part]:
     """The parts of a document, in its order. What stands before any heading has level 0 and no title."""
-    found: list[Part] = []
-    title, level, anchor, start = "", 0, "", 1
-    body: list[str] = []
+    heads: list[tuple[int, str, str, int]] = [(0, "", "", 1)]
+    bodies: list[list[str]] = [[]]
     fenced, ruled = False, False
     lines = text.splitlines()
     for number, line in enumerate(lines, 1):
         if ruled:
             ruled = False
             continue
-        if _FENCE.match(line):
-            fenced = not fenced
+        fenced ^= bool(_FENCE.match(line))
         below = lines[number] if number < len(lines) else ""
         heading = None if fenced else _heading(line, below)
-        ruled = heading is not None and bool(_RULER.match(below))
         if heading is None:
-            body.append(line)
+            bodies[-1].append(line)
             continue
-        if title or any(each.strip() for each in body):
-            found.append(Part(level, title, anchor, start, tuple(body)))
-        (level, title, anchor), start, body = heading, number, []
-    if title or any(each.strip() for each in body):
-        found.append(Part(level, title, anchor, start, tuple(body)))
-    return found
+        ruled = bool(_RULER.match(below))
+        heads.append((*heading, number))
+        bodies.append([])
+    parts = [Part(*head, tuple(body)) for head, body in zip(heads, bodies, strict=True)]
+    return [part for part in parts if part.title or part.text]
 
 
 def _heading(line: str, below: str) -> tuple[int, str, str] | None:
+    """Level, title and anchor."""
     match = _ATX.match(line)
     if match:
         title, level = match["title"], len(match["marks"])
@@ -73,12 +126,10 @@ def _heading(line: str, below: str) -> tuple[int, str, str] | None:
     else:
         return None
     attributes = _ATTRIBUTES.search(title)
-    anchor = ""
-    if attributes:
-        title = title[: attributes.start()]
-        named = re.search(r"#([\w-]+)", attributes["body"])
-        anchor = named[1] if named else ""
-    return level, plain(title), anchor
+    if attributes is None:
+        return level, plain(title), ""
+    named = re.search(r"#([\w-]+)", attributes["body"])
+    return level, plain(title[: attributes.start()]), named[1] if named else ""
 
 
 def plain(text: str) -> str:
@@ -88,38 +139,9 @@ def plain(text: str) -> str:
     return " ".join(text.replace("**", "").split())
 
 
-def paragraphs(lines: Sequence[str]) -> list[str]:
-    """Paragraphs and bullets, a plain line each; bullets begin with '- '. Fenced blocks are left out."""
-    found: list[str] = []
-    blank, fenced = True, False
-    for line in lines:
-        if _FENCE.match(line):
-            fenced, blank = not fenced, True
-            continue
-        bullet = _BULLET.match(line)
-        if fenced or not line.strip() or _RULER.match(line):
-            blank = True
-        elif bullet:
-            found.append(f"- {bullet['text']}")
-            blank = False
-        elif found and not blank:
-            found[-1] = f"{found[-1]} {line.strip()}"
-        else:
-            found.append(line.strip())
-            blank = False
-    return found
-
-
-def blocks(lines: Sequence[str]) -> Iterator[str]:
-    """The fenced blocks."""
-    body: list[str] | None = None
-    for line in lines:
-        if _FENCE.match(line):
-            if body is not None:
-                yield "\n".join(body)
-            body = [] if body is None else None
-        elif body is not None:
-            body.append(line)
+def is_example(paragraph: str) -> bool:
+    """Whether a paragraph or bullet starts as an example does: with a quotation, or by saying so."""
+    return bool(_EXAMPLE.match(paragraph.removeprefix("- ")))
 
 
 def term_of(paragraph: str) -> tuple[str, str] | None:

@@ -24,38 +24,36 @@ _SIGNS: tuple[tuple[Ruling, str], ...] = (
 
 @dataclass
 class Draft:
-    """What was read. `guesses` says in sentences what the source did not say itself."""
+    """What was read: clauses by their keys, and `guesses`, which say in sentences what the source did not say itself."""
 
     title: str = ""
     summary: str = ""
     definitions: dict[str, str] = field(default_factory=dict)
-    clauses: list[Clause] = field(default_factory=list)
+    clauses: dict[str, Clause] = field(default_factory=dict)
     guesses: list[str] = field(default_factory=list)
 
-    def add(self, key: str, ruling: Ruling, title: str, text: str, line: int) -> Clause:
-        """A new clause; a key that is taken gets a number."""
-        taken = {clause.key for clause in self.clauses}
-        base = re.sub(r"[^A-Za-z0-9_-]+", "-", key).strip("-_") or f"C{len(self.clauses) + 1}"
+    def add(self, key: str, ruling: Ruling, title: str, text: str, line: int) -> str:
+        """The key of a new clause: `key`, with a number where it is taken; C and a number where it is empty."""
+        wanted = key or f"C{len(self.clauses) + 1}"
+        base = re.sub(r"[^A-Za-z0-9_-]+", "-", wanted).strip("-_") or f"C{len(self.clauses) + 1}"
         free, nth = base, 2
-        while free in taken:
+        while free in self.clauses:
             free, nth = f"{base}-{nth}", nth + 1
-        clause = Clause("", free, ruling, title or free, text)
-        self.clauses.append(clause)
-        if free != key:
-            self.guesses.append(f"line {line}: clause {key!r} has the id {free}")
-        return clause
+        self.clauses[free] = Clause("", free, ruling, title or free, text)
+        if free != wanted:
+            self.guesses.append(f"line {line}: clause {wanted!r} has the id {free}")
+        return free
 
-    def give_example(self, clause: Clause, prompt: str, *, allowed: bool | None = None) -> None:
-        """An example of a clause: on the side of the clause's ruling where `allowed` is None."""
-        place = next(i for i, each in enumerate(self.clauses) if each.key == clause.key)
-        found = self.clauses[place]
-        side = found.ruling == "comply" if allowed is None else allowed
-        if prompt in (*found.allowed, *found.disallowed):
-            return
-        if side:
-            self.clauses[place] = replace(found, allowed=(*found.allowed, prompt))
-        else:
-            self.clauses[place] = replace(found, disallowed=(*found.disallowed, prompt))
+    def give_examples(self, key: str, prompts: Iterable[str]) -> None:
+        """Examples of a clause, on the side of its ruling."""
+        for prompt in prompts:
+            clause = self.clauses[key]
+            if prompt in (*clause.allowed, *clause.disallowed):
+                continue
+            if clause.ruling == "comply":
+                self.clauses[key] = replace(clause, allowed=(*clause.allowed, prompt))
+            else:
+                self.clauses[key] = replace(clause, disallowed=(*clause.disallowed, prompt))
 
 
 def guess_ruling(*texts: str) -> tuple[Ruling, str]:
@@ -73,28 +71,16 @@ def guess_ruling(*texts: str) -> tuple[Ruling, str]:
     return "refuse", ""
 
 
-def spec_of(draft: Draft, category: str, source: Path) -> Spec:
+def spec_of(draft: Draft, name: str, source: Path) -> Spec:
     """The draft as a policy of one category."""
-
     clauses = tuple(
-        replace(clause, category=category, text=_marked(clause.text, draft.definitions))
-        for clause in draft.clauses
+        replace(clause, category=name, text=_marked(clause.text, draft.definitions))
+        for clause in draft.clauses.values()
     )
+    terms = tuple(Definition(term, text) for term, text in draft.definitions.items())
     changes = (Change(VERSION, f"Imported from {source.name}."),)
-    return Spec(
-        Path(),
-        Principles(PRINCIPLES),
-        (
-            Category(
-                category,
-                VERSION,
-                draft.summary,
-                tuple(Definition(term, text) for term, text in draft.definitions.items()),
-                clauses,
-                changelog=changes,
-            ),
-        ),
-    )
+    category = Category(name, VERSION, draft.summary, terms, clauses, changelog=changes)
+    return Spec(Path(), Principles(PRINCIPLES), (category,))
 
 
 def _marked(text: str, terms: Iterable[str]) -> str:

@@ -6,17 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
-from dalign.spec.imports.document import (
-    Part,
-    blocks,
-    paragraphs,
-    parts_of,
-    plain,
-    quoted,
-    term_of,
-)
+from dalign.spec.imports.document import Part, is_example, parts_of, plain, quoted, term_of
 from dalign.spec.imports.draft import Draft, guess_ruling
-from dalign.spec.types import Clause, Ruling
+from dalign.spec.types import Ruling
 
 Form = Literal["safeguard", "model-spec", "markdown"]
 
@@ -37,12 +29,10 @@ def form_of(text: str) -> Form:
     parts = parts_of(text)
     if any(part.anchor for part in parts):
         return "model-spec"
-    titles = [part.title for part in parts]
-    coded = sum(bool(_IN_TITLE.search(title)) for title in titles)
-    tiers = sum(bool(re.match(r"(violates|safe|allowed content)\b", t, re.IGNORECASE)) for t in titles)  # fmt: skip
-    if coded or tiers or any(_CODED.match(p.removeprefix("- ")) for q in parts for p in paragraphs(q.lines)):  # fmt: skip
+    tiers = re.compile(r"(violates|safe|allowed content)\b", re.IGNORECASE)
+    if any(_IN_TITLE.search(part.title) or tiers.match(part.title) for part in parts):
         return "safeguard"
-    return "markdown"
+    return "safeguard" if any(_coded(p) for part in parts for p in part.paragraphs) else "markdown"
 
 
 def read_form(text: str, form: Form) -> Draft:
@@ -51,41 +41,45 @@ def read_form(text: str, form: Form) -> Draft:
     parts = parts_of(text)
     titles = [part.title for part in parts if part.level == 1]
     draft.title = next((title for title in titles if not _PREFACE.search(title)), "policy")
-    reader: Callable[[Draft, list[Part]], None] = {
+    readers: dict[Form, Callable[[Draft, list[Part]], None]] = {
         "safeguard": _safeguard,
         "model-spec": _model_spec,
         "markdown": _markdown,
-    }[form]
-    reader(draft, parts)
+    }
+    readers[form](draft, parts)
     if not draft.summary:
         draft.summary = draft.title
         draft.guesses.append(f"the summary is the title: {draft.title!r}")
     return draft
 
 
+def _coded(paragraph: str) -> re.Match[str] | None:
+    return _CODED.match(paragraph.removeprefix("- "))
+
+
 def _common(draft: Draft, part: Part) -> bool:
     """Takes in what every form has: definitions, and a goal or an introduction as the summary."""
     if _DEFINING.search(part.title):
-        for paragraph in paragraphs(part.lines):
+        for paragraph in part.paragraphs:
             if (found := term_of(paragraph)) is not None:
                 draft.definitions.setdefault(*found)
         return True
-    if not draft.summary:
-        goal = next((m for p in paragraphs(part.lines) if (m := _GOAL.match(p))), None)
-        intro = [p for p in paragraphs(part.lines) if not p.startswith("- ")]
-        if goal:
-            draft.summary = _shortened(plain(goal["text"]))
-        elif (part.level <= 1 and intro) or re.fullmatch(r"goal", part.title, re.IGNORECASE):
-            draft.summary = _shortened(plain(intro[0] if intro else part.text))
-        if draft.summary:
-            return part.level <= 1 or bool(re.fullmatch(r"goal", part.title, re.IGNORECASE))
-    return False
+    if draft.summary:
+        return False
+    titled = part.title.casefold() == "goal"
+    goal = next((m for p in part.paragraphs if (m := _GOAL.match(p))), None)
+    intro = [p for p in part.paragraphs if not p.startswith("- ")]
+    if goal:
+        draft.summary = _shortened(plain(goal["text"]))
+    elif (part.level <= 1 and intro) or titled:
+        draft.summary = _shortened(plain(intro[0] if intro else part.text))
+    return bool(draft.summary) and (part.level <= 1 or titled)
 
 
 def _safeguard(draft: Draft, parts: list[Part]) -> None:
     """Tiers with a code each; in them coded rules, or bullets; examples below a rule or in a section of their own."""
     tier: Part | None = None
-    latest: Clause | None = None
+    latest = ""
     for part in parts:
         if _common(draft, part):
             continue
@@ -101,75 +95,80 @@ def _safeguard(draft: Draft, parts: list[Part]) -> None:
         latest = _rules(draft, part, above) or latest
 
 
-def _rules(draft: Draft, part: Part, above: str) -> Clause | None:
-    """The rules of one part: coded ones, else each bullet, else the part as a whole. Returns the last."""
+def _rules(draft: Draft, part: Part, above: str) -> str:
+    """The rules of one part: coded ones, else each bullet, else the part as a whole. Returns the last one's key."""
     ruling = _ruling(draft, part, part.title, above, part.text)
     code = _IN_TITLE.search(part.title)
-    found = paragraphs(part.lines)
-    coded = [match for p in found if (match := _CODED.match(p.removeprefix("- ")))]
-    bullets = [plain(p[2:]) for p in found if p.startswith("- ") and not _is_example(p)]
-    last: Clause | None = None
-    if coded:
-        for p in found:
-            if match := _CODED.match(p.removeprefix("- ")):
+    last = ""
+    if any(_coded(p) for p in part.paragraphs):
+        for p in part.paragraphs:
+            if match := _coded(p):
                 last = draft.add(match["code"], ruling, plain(match["title"]), plain(match["text"]), part.line)  # fmt: skip
-            if last is not None and (match or _is_example(p)):
-                for prompt in quoted(p):
-                    draft.give_example(last, prompt)
+            if last and (match or is_example(p)):
+                draft.give_examples(last, quoted(p))
         return last
-    if bullets and not code:
-        _tell_left_out(draft, part)
-        for bullet in bullets:
-            key = f"{part.title[:1].upper() or 'C'}{len(draft.clauses) + 1}"
-            last = draft.add(key, ruling, _title(bullet), bullet, part.line)
-        return last
-    key = code["code"] if code else f"C{len(draft.clauses) + 1}"
+    if part.bullets and not code:
+        return _bullets(draft, part, ruling, part.title[:1].upper() or "C")
     title = plain(_IN_TITLE.sub("", part.title)).strip("()#–—:- ") or part.title
-    last = draft.add(key, ruling, title, _prose(part), part.line)
-    for p in found:
-        for prompt in quoted(p) if _is_example(p) else ():
-            draft.give_example(last, prompt)
+    return _whole(draft, part, ruling, code["code"] if code else "", title)
+
+
+def _bullets(draft: Draft, part: Part, ruling: Ruling, letter: str) -> str:
+    """A clause for each bullet, and what of the part became none. Returns the last one's key."""
+    for p in part.rules:
+        if not p.startswith("- "):
+            draft.guesses.append(f"line {part.line}: left out below {part.title!r}, as it is no bullet: {plain(p)!r}")  # fmt: skip
+    last = ""
+    for bullet in part.bullets:
+        key = f"{letter}{len(draft.clauses) + 1}"
+        last = draft.add(key, ruling, _title(bullet), bullet, part.line)
     return last
 
 
-def _labelled_examples(draft: Draft, part: Part, latest: Clause | None) -> None:
+def _whole(draft: Draft, part: Part, ruling: Ruling, key: str, title: str) -> str:
+    """The part as one clause with its examples. Returns its key."""
+    key = draft.add(key, ruling, title, part.prose, part.line)
+    draft.give_examples(key, part.examples)
+    return key
+
+
+def _labelled_examples(draft: Draft, part: Part, latest: str) -> None:
     """Examples: of the clause that their label names, else of the clause above them."""
     prompt = ""
-    for paragraph in paragraphs(part.lines):
+    for paragraph in part.paragraphs:
         label = _LABELLED.search(paragraph)
         found = quoted(paragraph)
         prompt = found[0] if found else prompt
-        clause = _clause_of(draft, label["label"]) if label else None
-        if clause is None and label is None:
-            for each in found if latest is not None else ():
-                assert latest is not None
-                draft.give_example(latest, each)
-        elif clause is not None and prompt:
-            draft.give_example(clause, prompt)
+        key = _key_of(draft, label["label"]) if label else None
+        if label is None and latest:
+            draft.give_examples(latest, found)
+        elif key is not None and prompt:
+            draft.give_examples(key, [prompt])
             prompt = ""
 
 
-def _clause_of(draft: Draft, label: str) -> Clause | None:
+def _key_of(draft: Draft, label: str) -> str | None:
+    """The key of the clause that a label names, by its key or by the side that it is on."""
     key = re.sub(r"[^A-Za-z0-9_-]+", "-", label)
-    by_key = next((clause for clause in draft.clauses if clause.key == key), None)
-    if by_key is not None or not re.fullmatch(r"0|1|valid|invalid|safe|unsafe", label, re.IGNORECASE):  # fmt: skip
-        return by_key
-    complies = label.lower() in ("0", "valid", "safe")
-    return next((c for c in draft.clauses if (c.ruling == "comply") == complies), None)
+    if key in draft.clauses:
+        return key
+    side = label.lower()
+    if side not in ("0", "1", "valid", "invalid", "safe", "unsafe"):
+        return None
+    complies = side in ("0", "valid", "safe")
+    return next((c.key for c in draft.clauses.values() if (c.ruling == "comply") == complies), None)
 
 
 def _model_spec(draft: Draft, parts: list[Part]) -> None:
     """Headings with anchors: each part with text of its own is a clause, by its anchor."""
     for part in parts:
-        if _common(draft, part) or not (part.title and _prose(part)):
+        if _common(draft, part) or not (part.title and part.prose):
             continue
-        if not part.anchor and _PREFACE.search(part.title):
-            continue
-        ruling = _ruling(draft, part, part.title, _prose(part))
-        clause = draft.add(part.anchor or f"C{len(draft.clauses) + 1}", ruling, part.title, _prose(part), part.line)  # fmt: skip
-        for block in blocks(part.lines):
-            for user in _USER.finditer(block):
-                draft.give_example(clause, plain(user["text"]))
+        if part.anchor or not _PREFACE.search(part.title):
+            ruling = _ruling(draft, part, part.title, part.prose)
+            key = draft.add(part.anchor, ruling, part.title, part.prose, part.line)
+            users = [user["text"] for block in part.blocks for user in _USER.finditer(block)]
+            draft.give_examples(key, map(plain, users))
 
 
 def _markdown(draft: Draft, parts: list[Part]) -> None:
@@ -178,19 +177,11 @@ def _markdown(draft: Draft, parts: list[Part]) -> None:
         if _common(draft, part) or _PREFACE.search(part.title) or not part.text:
             continue
         _, sign = guess_ruling(part.title)
-        found = paragraphs(part.lines)
-        bullets = [plain(p[2:]) for p in found if p.startswith("- ") and not _is_example(p)]
-        if sign and bullets:
-            ruling = _ruling(draft, part, part.title)
-            _tell_left_out(draft, part)
-            for bullet in bullets:
-                draft.add(f"C{len(draft.clauses) + 1}", ruling, _title(bullet), bullet, part.line)
+        if sign and part.bullets:
+            _bullets(draft, part, _ruling(draft, part, part.title), "C")
         elif part.title:
-            ruling = _ruling(draft, part, part.title, _prose(part))
-            clause = draft.add(f"C{len(draft.clauses) + 1}", ruling, part.title, _prose(part), part.line)  # fmt: skip
-            for p in found:
-                for prompt in quoted(p) if _is_example(p) else ():
-                    draft.give_example(clause, prompt)
+            ruling = _ruling(draft, part, part.title, part.prose)
+            _whole(draft, part, ruling, "", part.title)
 
 
 def _ruling(draft: Draft, part: Part, *texts: str) -> Ruling:
@@ -198,26 +189,6 @@ def _ruling(draft: Draft, part: Part, *texts: str) -> Ruling:
     why = f"for its word {word!r}" if word else "for want of a telling word"
     draft.guesses.append(f"line {part.line}: {part.title!r} rules {ruling}, {why}")
     return ruling
-
-
-def _tell_left_out(draft: Draft, part: Part) -> None:
-    """Says which text beside the bullets of a part became no clause."""
-    for p in paragraphs(part.lines):
-        if not p.startswith("- ") and not _is_example(p):
-            draft.guesses.append(f"line {part.line}: left out below {part.title!r}, as it is no bullet: {plain(p)!r}")  # fmt: skip
-
-
-def _is_example(paragraph: str) -> bool:
-    text = paragraph.removeprefix("- ").lstrip("*_ ")
-    return text[:1] in ('"', "“") or bool(re.match(r"(positive |negative )?(e\.g\.|example|for example)", text, re.IGNORECASE))  # fmt: skip
-
-
-def _prose(part: Part) -> str:
-    """The part's paragraphs and bullets, examples aside; a label of dalign's own is not read as one."""
-    kept = [p for p in paragraphs(part.lines) if not _is_example(p)]
-    lines = [f"- {plain(p[2:])}" if p.startswith("- ") else plain(p) for p in kept]
-    shown = [re.sub(r"^- (\w+):", r"- \1 –", line).lstrip("#").strip() for line in lines]
-    return "\n".join(line for line in shown if line)
 
 
 def _title(text: str) -> str:
