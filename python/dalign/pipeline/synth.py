@@ -92,16 +92,13 @@ class Prepared:
     def _rule(self, candidates: Sequence[Candidate]) -> list[Rulings]:
         """The judge's valid rulings on each text, whatever orders it was written for."""
         config = self.config
-        cases = {each.id: Case(each.id, each.category, each.messages) for each in candidates}
+        cases = {each.id: Case(each.category, each.messages) for each in candidates}
         engine = self.engines.open(config.judge_of_record)
         ask = Ask(engine, Memory(self.work, RULE), progress=self.job.progress, name=RULE)
         court = court_of(config, self.engines)
-        said = court.ask(
-            self.form, list(cases.values()), config.judge.k, ask, sampling_of(config.judge)
-        )
-        ask.finish(f"{said.states.total()} rulings, {said.failed} not understood")
-        found = dict(zip(cases, said.values, strict=True))
-        return [[(each.ruling, each.clause) for each in found[c.id]] for c in candidates]
+        said, states = court.ask(self.form, cases, config.judge.k, ask, sampling_of(config.judge))
+        ask.finish(f"{states.total()} rulings, {states.total() - states['ok']} not understood")
+        return [said[each.id] for each in candidates]
 
 
 def prepare(config: Config, job: Job) -> Prepared:
