@@ -19,7 +19,6 @@ class AnswerJudge:
     def __init__(self, judging: Judging, ask: Asked) -> None:
         self._judging, self._ask = judging, ask
         self.states: dict[str, int] = {}
-        self.asked = 0
         self._scores: dict[str, float | None] = {}
 
     def __call__(self, answers: Sequence[AnswerToJudge]) -> list[float | None]:
@@ -38,7 +37,6 @@ class AnswerJudge:
         verdicts, scores = self._judging(new, self._ask)
         for state, count in verdicts["state"].value_counts(sort=True).iter_rows():
             self.states[state] = self.states.get(state, 0) + count
-        self.asked += verdicts.height
         scale = self._judging.scale
         for key, score in scores.select("completion_id", "score").iter_rows():
             self._scores[key] = (
@@ -47,11 +45,10 @@ class AnswerJudge:
 
     def save(self, path: Path) -> None:
         """Writes what it remembers."""
-        saved = {"scores": self._scores, "states": self.states, "asked": self.asked}
-        write_text(path, json.dumps(saved))
+        write_text(path, json.dumps({"scores": self._scores, "states": self.states}))
 
     def load(self, path: Path) -> None:
         """Remembers what was saved; nothing if there is no such file."""
         if path.is_file():
             saved = json.loads(path.read_text("utf-8"))
-            self._scores, self.states, self.asked = saved["scores"], saved["states"], saved["asked"]
+            self._scores, self.states = saved["scores"], saved["states"]
