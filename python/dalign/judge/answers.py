@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dalign import _core
-from dalign.judge.court import Asked
 from dalign.judge.forms.score import Judging, Question
+from dalign.models.protocol import Asked
 from dalign.rows import AnswerToJudge
 from dalign.store.whole_files import write_text
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from dalign import _core
 from dalign.config import Reasoning
-from dalign.models.protocol import Engine, Reply, Request, Sampling
+from dalign.models.protocol import Asked, Engine, Reply, Request, Sampling
 from dalign.models.reasoning import after_reasoning
 from dalign.rows import Message, row_seeds
 from dalign.spec.templates import escape_control
@@ -21,8 +21,6 @@ _V = TypeVar("_V", covariant=True)
 Q = TypeVar("Q")
 V = TypeVar("V")
 
-# Gives the reply to each request, in order; see `models.ask.Ask`.
-Asked = Callable[[Sequence[Request], Sampling], Sequence[Reply]]
 Clean = Callable[[str], str]
 
 

@@ -123,10 +123,7 @@ def coverage(
 
 
 @spec.command(epilog="Example: dalign spec copy safety my-project/spec")
-def copy(
-    folder: Folder,
-    out: NewFolder,
-) -> None:
+def copy(folder: Folder, out: NewFolder) -> None:
     """Copy a policy, such as a shipped one, as a start for your own."""
     from dalign.cli.spec.write import copy_policy
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dalign.judge.court import Asked, Clean, Court
-from dalign.models.protocol import Sampling
+from dalign.judge.court import Clean, Court
+from dalign.models.protocol import Asked, Sampling
 from dalign.rows import Message
 from dalign.spec.templates import Templates
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from dalign import _core
-from dalign.judge.court import Asked, Clean, Court
-from dalign.models.protocol import Sampling
+from dalign.judge.court import Clean, Court
+from dalign.models.protocol import Asked, Sampling
 from dalign.rows import Columns, Message, Score, Verdict, messages_from_json
 from dalign.spec.templates import Templates
 from dalign.spec.types import GENERAL, Spec
