@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
-from dalign.models.protocol import Reply, Request, Sampling
+from dalign.models.protocol import Asked, Request, Sampling
 from dalign.rows import Completion, Message, completion_id, messages_from_json, row_seed, table
 from dalign.spec.templates import Templates, with_system
 from dalign.spec.types import GENERAL, Spec
 
-# Gives the reply to each request, in order; see `models.ask.Ask`.
-Asked = Callable[[Sequence[Request], Sampling], Sequence[Reply]]
 # A prompt's category and conversation to the conversation that the model reads.
 Sight = Callable[[str, tuple[Message, ...]], tuple[Message, ...]]
 
@@ -28,14 +26,12 @@ class Draws:
     variant: str
 
 
-def nothing_in_sight(_spec: Spec, _templates: Templates) -> Sight:
-    """Conversations as the user gave them."""
-    return lambda _category, messages: messages
-
-
 def category_in_sight(spec: Spec, templates: Templates) -> Sight:
     """Conversations with spec(category) in their system prompt."""
-    texts = {name: templates.generation_system(templates.spec(spec, name)) for name in _names(spec)}
+    texts = {
+        name: templates.generation_system(templates.spec(spec, name))
+        for name in (*spec.names, GENERAL)
+    }
     return lambda category, messages: with_system(texts[category], messages)
 
 
@@ -47,14 +43,10 @@ def summaries_in_sight(spec: Spec, templates: Templates) -> Sight:
 
 # By what of the policy an arm has in sight.
 SIGHTS: Mapping[str, Callable[[Spec, Templates], Sight]] = {
-    "none": nothing_in_sight,
+    "none": lambda _spec, _templates: lambda _category, messages: messages,
     "category": category_in_sight,
     "summaries": summaries_in_sight,
 }
-
-
-def _names(spec: Spec) -> tuple[str, ...]:
-    return (*spec.names, GENERAL)
 
 
 def complete(prompts: pl.DataFrame, sight: Sight, draws: Draws, ask: Asked) -> pl.DataFrame:
@@ -70,10 +62,5 @@ def complete(prompts: pl.DataFrame, sight: Sight, draws: Draws, ask: Asked) -> p
             requests.append(Request(row, conversation, row_seed(draws.seed, draws.variant, row)))
             sources.append((row, prompt, category, index))
     replies = ask(requests, draws.sampling)
-    return table(
-        Completion.COLUMNS,
-        [
-            (*source, reply.text, reply.finish, reply.tokens)
-            for source, reply in zip(sources, replies, strict=True)
-        ],
-    )
+    rows = [(*s, r.text, r.finish, r.tokens) for s, r in zip(sources, replies, strict=True)]
+    return table(Completion.COLUMNS, rows)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from dalign.cli.data.app import data
-from dalign.cli.spec.app import spec
+from dalign.cli.spec.app import AsJson, spec
 from dalign.vocabulary import STAGES
 
 app = typer.Typer(
@@ -22,14 +23,14 @@ app = typer.Typer(
 
 ConfigPath = Annotated[
     Path | None,
-    typer.Argument(
+    Argument(
         metavar="CONFIG",
         help="The config file; without it, the one that the run folder was started with.",
     ),
 ]
 RunFolder = Annotated[
     Path,
-    typer.Option(
+    Option(
         "--run",
         metavar="FOLDER",
         help="The run's folder: made if it is not there, gone on with if it is.",
@@ -37,29 +38,26 @@ RunFolder = Annotated[
 ]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="A.B=C", help="A setting over the config's; may be given again."),
+    Option("--set", metavar="A.B=C", help="A setting over the config's; may be given again."),
 ]
 Redo = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--redo",
         help="Accept a changed config: stages that it touches run again, the rest is kept.",
     ),
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check all input, print the plan, and stop.")
-]
+DryRun = Annotated[bool, Option("--dry-run", help="Check all input, print the plan, and stop.")]
 AllowMissing = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--allow-missing",
         help="Exit with 0 although more of a metric's grades are missing than evaluate.max_missing allows.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Variant = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--variant",
         help="One variant of the stage alone: an arm for rl and evaluate, main or sft for the others.",
     ),
@@ -77,42 +75,46 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Options of the command itself."""
 
 
-@app.command(epilog="Example: dalign run dalign.toml --run runs/first --set judge.k=8")
-def run(
-    run: RunFolder,
-    config: ConfigPath = None,
-    set_: Sets = None,
-    redo: Redo = False,
-    dry_run: DryRun = False,
-    allow_missing: AllowMissing = False,
-    json: AsJson = False,
-) -> None:
-    """Run all stages of a config: generate, filter, judge, select, pack, sft, rl, evaluate, report."""
-    from dalign.cli.run import run_command
+def _whole_command(name: str, what: str, stage: str | None, example: str = "") -> None:
+    """Registers a command that ends in a report. stage: None for all of them."""
 
-    run_command(
-        config,
-        run,
-        set_ or [],
-        redo=redo,
-        dry_run=dry_run,
-        as_json=json,
-        allow_missing=allow_missing,
+    @app.command(
+        name=name, help=what, epilog=f"Example: dalign {name} dalign.toml --run runs/first{example}"
     )
+    def _run_whole(
+        run: RunFolder,
+        config: ConfigPath = None,
+        set_: Sets = None,
+        redo: Redo = False,
+        dry_run: DryRun = False,
+        allow_missing: AllowMissing = False,
+        json: AsJson = False,
+    ) -> None:
+        from dalign.cli.run import run_command
+
+        how = {"redo": redo, "dry_run": dry_run, "as_json": json, "allow_missing": allow_missing}
+        run_command(config, run, set_ or [], stage, None, **how)
+
+
+_whole_command(
+    "run",
+    "Run all stages of a config: generate, filter, judge, select, pack, sft, rl, evaluate, report.",
+    None,
+    " --set judge.k=8",
+)
 
 
 @app.command(epilog="Example: dalign demo runs/demo")
 def demo(
-    folder: Annotated[Path, typer.Argument(help="The run's folder.")] = Path("runs/demo"),
+    folder: Annotated[Path, Argument(help="The run's folder.")] = Path("runs/demo"),
     smoke: Annotated[
-        bool,
-        typer.Option("--smoke", help="The same stages on very little data: does everything run?"),
+        bool, Option("--smoke", help="The same stages on very little data: does everything run?")
     ] = False,
     set_: Sets = None,
     redo: Redo = False,
@@ -124,15 +126,8 @@ def demo(
     from dalign.cli.project import demo_config
     from dalign.cli.run import run_command
 
-    run_command(
-        demo_config(folder, smoke=smoke),
-        folder,
-        set_ or [],
-        redo=redo,
-        dry_run=dry_run,
-        as_json=json,
-        allow_missing=allow_missing,
-    )
+    how = {"redo": redo, "dry_run": dry_run, "as_json": json, "allow_missing": allow_missing}
+    run_command(demo_config(folder, smoke=smoke), folder, set_ or [], None, None, **how)
 
 
 @app.command(
@@ -140,7 +135,7 @@ def demo(
 )
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder that is not there yet, or is empty.")
+        Path, Argument(metavar="DIR", help="A folder that is not there yet, or is empty.")
     ],
 ) -> None:
     """Write a project to start from: a commented dalign.toml, a policy and prompts, ready to run on the sandbox."""
@@ -152,7 +147,7 @@ def init(
 @app.command(epilog="Example: dalign show 3f2a9c --run runs/first")
 def show(
     row_id: Annotated[
-        str, typer.Argument(metavar="ROW_ID", help="The id of any row, or its first characters.")
+        str, Argument(metavar="ROW_ID", help="The id of any row, or its first characters.")
     ],
     run: RunFolder,
     json: AsJson = False,
@@ -183,14 +178,7 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
         from dalign.cli.run import run_command
 
         run_command(
-            config,
-            run,
-            set_ or [],
-            redo=redo,
-            dry_run=dry_run,
-            as_json=json,
-            stage=stage,
-            variant=variant,
+            config, run, set_ or [], stage, variant, redo=redo, dry_run=dry_run, as_json=json
         )
 
 
@@ -198,30 +186,6 @@ for _stage in STAGES.values():
     _stage_command(_stage.name, _stage.does, _stage.example)
 
 
-@app.command(epilog="Example: dalign report dalign.toml --run runs/first")
-def report(
-    run: RunFolder,
-    config: ConfigPath = None,
-    set_: Sets = None,
-    redo: Redo = False,
-    dry_run: DryRun = False,
-    allow_missing: AllowMissing = False,
-    json: AsJson = False,
-) -> None:
-    """Write report.html and results.json from what the stages left."""
-    from dalign.cli.run import REPORT_ALONE, run_command
-
-    run_command(
-        config,
-        run,
-        set_ or [],
-        redo=redo,
-        dry_run=dry_run,
-        as_json=json,
-        allow_missing=allow_missing,
-        stage=REPORT_ALONE,
-    )
-
-
+_whole_command("report", "Write report.html and results.json from what the stages left.", "report")
 app.add_typer(spec)
 app.add_typer(data)

@@ -16,23 +16,18 @@ def demo_config(folder: Path, *, smoke: bool) -> Path | None:
     """The demo's config, its project written into the run folder; None once the run has been started."""
     if (folder / CONFIG).is_file():
         return None
-    values, sizes = (
-        (settings.smoke_values(), settings.SMOKE_SIZES)
-        if smoke
-        else (settings.demo_values(), settings.DEMO_SIZES)
-    )
+    values = settings.smoke_values() if smoke else settings.demo_values()
+    sizes = settings.SMOKE_SIZES if smoke else settings.DEMO_SIZES
     return write_project(folder / "project", config=commented_toml(values), sizes=sizes)
 
 
 def init_project(folder: Path) -> None:
     """Writes a project to start from. Raises InputError if the folder holds anything."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"{folder}: is there already and not empty; name a new folder, so that nothing is overwritten"
-        )
-    path = write_project(
-        folder, config=commented_toml(settings.project_values()), sizes=settings.PROJECT_SIZES
-    )
+        way_out = "name a new folder, so that nothing is overwritten"
+        raise InputError(f"{folder}: is there already and not empty; {way_out}")
+    config = commented_toml(settings.project_values())
+    path = write_project(folder, config=config, sizes=settings.PROJECT_SIZES)
     tell(
         f"wrote {path}, {folder / 'spec'}, {folder / 'prompts.jsonl'}, {folder / 'capability.jsonl'} and {folder / 'suites'}\n"
         f"It runs as it stands, on the sandbox's model:\n"

@@ -22,13 +22,13 @@ def run_command(
     config: Path | None,
     run: Path,
     overrides: Sequence[str],
+    stage: str | None,
+    variant: str | None,
     *,
     redo: bool,
     dry_run: bool,
     as_json: bool,
     allow_missing: bool = False,
-    stage: str | None = None,
-    variant: str | None = None,
 ) -> None:
     """Runs all stages, or one (`stage`, `variant`); the report comes last. `dry_run`: only checks and prints the plan.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -36,7 +36,7 @@ def metric_rows(
     rows_paths: of each suite, where its rows begin.
     """
     rows = []
-    for cell in cells(grades):
+    for cell in _cells(grades):
         every = cell.of(grades)
         part = every.drop_nulls("grade")
         value = low = high = None
@@ -59,7 +59,10 @@ def paired_rows(
     """Differences arm_b - arm_a on the same prompts and samples, by truth where it is known, else by the judge."""
     rows = []
     for arm_a, arm_b in pairs:
-        for cell in _best_graded(cells(grades[arm_b])):
+        found = _cells(grades[arm_b])
+        for cell in found:
+            if cell.grader != BY_TRUTH and cell._replace(grader=BY_TRUTH) in found:
+                continue
             left, right = (_numbered(cell.of(grades[arm])) for arm in (arm_a, arm_b))
             both = left.join(right, on=["prompt_id", "nth"], suffix="_b").sort("prompt_id", "nth")
             if both.is_empty():
@@ -72,25 +75,14 @@ def paired_rows(
     return rows
 
 
-def cells(grades: pl.LazyFrame) -> list[Cell]:
+def _cells(grades: pl.LazyFrame) -> list[Cell]:
     """The cells that occur: suites as they come, metrics and graders in a fixed order."""
     names = list(Cell._fields)
     found = grades.select(names).unique(maintain_order=True).collect()
     suites = found["suite"].unique(maintain_order=True).to_list()
     there = set(found.iter_rows())
-    return [cell for cell in _all_cells(suites) if cell in there]
-
-
-def _all_cells(suites: Sequence[str]) -> Iterator[Cell]:
-    return (Cell(s, m, g) for s in suites for m in METRICS for g in GRADERS)
-
-
-def _best_graded(cells: Sequence[Cell]) -> list[Cell]:
-    return [
-        cell
-        for cell in cells
-        if cell.grader == BY_TRUTH or cell._replace(grader=BY_TRUTH) not in cells
-    ]
+    every = (Cell(s, m, g) for s in suites for m in METRICS for g in GRADERS)
+    return [cell for cell in every if cell in there]
 
 
 def _numbered(part: pl.DataFrame) -> pl.DataFrame:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from math import sqrt
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 
 from dalign.spec.golden import GoldenCase
 
@@ -54,51 +54,39 @@ class Admission:
     sensitivity: float | None
     specificity: float | None
     categories: dict[str, Agreement]
-    states: Counter[str] = field(default_factory=Counter)
+    states: dict[str, int]
 
     def as_json(self) -> dict[str, object]:
         """The same as a JSON value."""
-        return {
-            "cases": self.cases,
-            "unjudged": self.unjudged,
-            "agreement": _as_json(self.agreement),
-            "sensitivity": self.sensitivity,
-            "specificity": self.specificity,
-            "categories": {name: _as_json(each) for name, each in self.categories.items()},
-            "states": dict(sorted(self.states.items())),
-        }
+        return asdict(self)
 
 
 def admission(cases: Sequence[Judged], states: Counter[str]) -> Admission:
     """The judge's agreement with the cases, in all and by category. Cases count alike."""
     judged = [each for each in cases if each.score is not None]
-    names = sorted({each.case.category for each in judged})
-    groups = {name: [each for each in judged if each.case.category == name] for name in names}
+    shares = {
+        verdict: fmean(each.agrees for each in judged if each.case.verdict == verdict)
+        for verdict in {each.case.verdict for each in judged}
+    }
+    categories = {
+        name: _agreement([each for each in judged if each.case.category == name])
+        for name in sorted({each.case.category for each in judged})
+    }
     return Admission(
         len(cases),
         len(cases) - len(judged),
-        _agreement(judged),
-        _share([each for each in judged if each.case.verdict == "fail"]),
-        _share([each for each in judged if each.case.verdict == "pass"]),
-        {name: found for name, group in groups.items() if (found := _agreement(group))},
-        states,
+        _agreement(judged) if judged else None,
+        shares.get("fail"),
+        shares.get("pass"),
+        categories,
+        dict(sorted(states.items())),
     )
 
 
-def _agreement(cases: Sequence[Judged]) -> Agreement | None:
+def _agreement(cases: Sequence[Judged]) -> Agreement:
     """The share with Wilson's score interval (1927): a bootstrap of equal values would claim certainty."""
-    if not cases:
-        return None
-    n, share = len(cases), sum(each.agrees for each in cases) / len(cases)
+    n, share = len(cases), fmean(each.agrees for each in cases)
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return Agreement(n, share, max(0.0, centre - half), min(1.0, centre + half))
-
-
-def _share(cases: Sequence[Judged]) -> float | None:
-    return sum(each.agrees for each in cases) / len(cases) if cases else None
-
-
-def _as_json(agreement: Agreement | None) -> dict[str, object] | None:
-    return None if agreement is None else dict(vars(agreement))

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dalign import _core
-from dalign.judge.completions import judge
-from dalign.judge.court import Asked, Court
-from dalign.judge.forms.score import Question, Scale, ScoreForm
-from dalign.models.protocol import Sampling
+from dalign.judge.forms.score import Judging, Question
+from dalign.models.protocol import Asked
 from dalign.rows import AnswerToJudge
 from dalign.store.whole_files import write_text
 
@@ -18,46 +16,39 @@ from dalign.store.whole_files import write_text
 class AnswerJudge:
     """Scores answers from 0 to 1; None: unjudged. Its memory is saved and loaded with the trainer's checkpoints."""
 
-    def __init__(
-        self, court: Court, form: ScoreForm, ask: Asked, scale: Scale, sampling: Sampling
-    ) -> None:
-        self._court, self._form, self._ask = court, form, ask
-        self._scale, self._sampling = scale, sampling
+    def __init__(self, judging: Judging, ask: Asked) -> None:
+        self._judging, self._ask = judging, ask
         self.states: dict[str, int] = {}
-        self.asked = 0
         self._scores: dict[str, float | None] = {}
 
     def __call__(self, answers: Sequence[AnswerToJudge]) -> list[float | None]:
         """The score of each answer, in order."""
         keys = [_core.row_id([a.prompt_id, a.answer], "answer", 0) for a in answers]
-        new = {key: a for key, a in zip(keys, answers, strict=True) if key not in self._scores}
+        new = {
+            key: Question(a.category, a.messages, a.answer, reasoning=None)
+            for key, a in zip(keys, answers, strict=True)
+            if key not in self._scores
+        }
         if new:
             self._judge(new)
         return [self._scores[key] for key in keys]
 
-    def _judge(self, new: dict[str, AnswerToJudge]) -> None:
-        questions = [
-            Question(key, a.category, a.messages, a.answer, reasoning=None)
-            for key, a in new.items()
-        ]
-        verdicts, scores = judge(
-            questions, self._court, self._form, self._scale, self._ask, self._sampling
-        )
+    def _judge(self, new: dict[str, Question]) -> None:
+        verdicts, scores = self._judging(new, self._ask)
         for state, count in verdicts["state"].value_counts(sort=True).iter_rows():
             self.states[state] = self.states.get(state, 0) + count
-        self.asked += verdicts.height
-        low, span = self._scale.low, self._scale.high - self._scale.low
+        scale = self._judging.scale
         for key, score in scores.select("completion_id", "score").iter_rows():
-            self._scores[key] = None if score is None else (score - low) / span
+            self._scores[key] = (
+                None if score is None else (score - scale.low) / (scale.high - scale.low)
+            )
 
     def save(self, path: Path) -> None:
         """Writes what it remembers."""
-        write_text(
-            path, json.dumps({"scores": self._scores, "states": self.states, "asked": self.asked})
-        )
+        write_text(path, json.dumps({"scores": self._scores, "states": self.states}))
 
     def load(self, path: Path) -> None:
         """Remembers what was saved; nothing if there is no such file."""
         if path.is_file():
             saved = json.loads(path.read_text("utf-8"))
-            self._scores, self.states, self.asked = saved["scores"], saved["states"], saved["asked"]
+            self._scores, self.states = saved["scores"], saved["states"]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import polars as pl
 
 from dalign import _core
 from dalign.config import Reasoning
-from dalign.models.protocol import Engine, Reply, Request, Sampling
+from dalign.models.protocol import Asked, Engine, Reply, Request, Sampling
 from dalign.models.reasoning import after_reasoning
 from dalign.rows import Message, row_seeds
 from dalign.spec.templates import escape_control
@@ -22,27 +21,18 @@ _V = TypeVar("_V", covariant=True)
 Q = TypeVar("Q")
 V = TypeVar("V")
 
-# Gives the reply to each request, in order; see `models.ask.Ask`.
-Asked = Callable[[Sequence[Request], Sampling], Sequence[Reply]]
 Clean = Callable[[str], str]
 
 
 class Put(Protocol[_Q]):
-    """A kind of question to a judge: how it is put."""
+    """A kind of question to a judge: how it is put.
 
-    @property
-    def name(self) -> str:
-        """Tells the ids of its requests from those of other kinds."""
-        ...
+    name: tells the ids of its requests from those of other kinds. whole_nonce: whether the conversation shows its
+    nonce as a whole or not at all, and in its last message alone.
+    """
 
-    def id_of(self, question: _Q) -> str:
-        """The id of the row that is asked about."""
-        ...
-
-    @property
-    def whole_nonce(self) -> bool:
-        """Whether the conversation shows its nonce as a whole or not at all, and in its last message alone."""
-        ...
+    name: str
+    whole_nonce: bool
 
     def messages(self, question: _Q, nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The conversation. nonce: fences untrusted text; clean: breaks up control tokens in it."""
@@ -52,33 +42,9 @@ class Put(Protocol[_Q]):
 class Form(Put[_Q], Protocol[_Q, _V]):
     """A kind of question, and how a reply to it is read."""
 
-    def read(self, question: _Q, heard: Heard) -> _V | None:
-        """What a reply says; None where it does not say it."""
+    def read(self, question: _Q, reply: str, said: str) -> _V | None:
+        """What a reply says; None where it does not say it. said: what stands after its reasoning, which is closed."""
         ...
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A reply whose reasoning is closed. said: what stands after the reasoning."""
-
-    whole: str
-    said: str
-
-
-@dataclass
-class Said(Generic[V]):
-    """What the replies to each question say, those that say nothing left out, and how many are in each state.
-
-    States: ok; missing (it does not say it), truncated, timed_out, error.
-    """
-
-    values: list[list[V]]
-    states: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def failed(self) -> int:
-        """How many replies say nothing."""
-        return self.states.total() - self.states["ok"]
 
 
 class Court:
@@ -105,16 +71,16 @@ class Court:
         opened = engine.opens_reasoning
         return cls(engine.control_tokens, seed, partial(after_reasoning, tags=tags, opened=opened))
 
-    def requests(self, form: Put[Q], questions: Sequence[Q], k: int) -> list[Request]:
-        """k requests a question, sample by sample."""
-        parents = pl.Series([form.id_of(q) for q in questions for _ in range(k)], dtype=pl.String)
+    def requests(self, form: Put[Q], questions: Mapping[str, Q], k: int) -> list[Request]:
+        """k requests a question, sample by sample. questions: by the ids of the rows that are asked about."""
+        parents = pl.Series([row for row in questions for _ in range(k)], dtype=pl.String)
         samples = pl.Series(list(range(k)) * len(questions), dtype=pl.UInt32)
         rows = pl.Series(_core.row_ids([parents], form.name, samples))
         nonces = _core.row_ids([str(self._seed), rows], "nonce", samples)
         names, fences = rows.to_list(), pl.Series(nonces).to_list()
         seeds = row_seeds(self._seed, rows)
         made: list[Request] = []
-        for number, question in enumerate(questions):
+        for number, question in enumerate(questions.values()):
             here = slice(number * k, number * k + k)
             shown = self._shown(form, question, fences[here])
             made += map(Request, names[here], shown, seeds[here])
@@ -140,27 +106,31 @@ class Court:
         return escape_control(text, self._control)
 
     def ask(
-        self, form: Form[Q, V], questions: Sequence[Q], k: int, ask: Asked, sampling: Sampling
-    ) -> Said[V]:
-        """What the k replies to each question say."""
-        replies = ask(self.requests(form, questions, k), sampling)
-        said: Said[V] = Said([[] for _ in questions])
-        for number, reply in enumerate(replies):
-            after = self.said(reply.text)
-            heard = None if after is None else Heard(reply.text, after)
-            value = None if heard is None else form.read(questions[number // k], heard)
-            state = state_of(reply, understood=value is not None)
-            said.states[state] += 1
+        self, form: Form[Q, V], questions: Mapping[str, Q], k: int, ask: Asked, sampling: Sampling
+    ) -> tuple[dict[str, list[V]], Counter[str]]:
+        """What the k replies to each question say, those that say nothing left out, and how many are in each state.
+
+        States: ok; missing (it does not say it), truncated, timed_out, error.
+        """
+        found: dict[str, list[V]] = {row: [] for row in questions}
+        asked = list(questions.items())
+        states = Counter[str]()
+        for number, reply in enumerate(ask(self.requests(form, questions, k), sampling)):
+            row, question = asked[number // k]
+            said = self.said(reply.text)
+            value = None if said is None else form.read(question, reply.text, said)
+            state = _state(reply, understood=value is not None)
+            states[state] += 1
             if value is not None and state == "ok":
-                said.values[number // k].append(value)
-        return said
+                found[row].append(value)
+        return found, states
 
 
 def _with_nonce(message: Message, old: str, new: str) -> Message:
     return Message(role=message["role"], content=message["content"].replace(old, new))
 
 
-def state_of(reply: Reply, *, understood: bool) -> str:
+def _state(reply: Reply, *, understood: bool) -> str:
     """ok, or why a reply says nothing: a failed request is a state too, whatever text it has."""
     if reply.finish == "timeout":
         return "timed_out"

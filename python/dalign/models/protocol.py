@@ -48,6 +48,10 @@ class Reply:
         object.__setattr__(self, "text", storable(self.text))
 
 
+# Gives the reply to each request, in order; see `models.ask.Ask`.
+Asked = Callable[[Sequence[Request], Sampling], Sequence[Reply]]
+
+
 class Engine(Protocol):
     """A model that completes conversations.
 

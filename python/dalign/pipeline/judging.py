@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import polars as pl
-
 from dalign.config import Config, Judge
-from dalign.judge.completions import judge
-from dalign.judge.court import Asked, Court
-from dalign.judge.forms.score import Question, Scale, ScoreForm
+from dalign.judge.court import Court
+from dalign.judge.forms.score import Judging, Scale, ScoreForm
 from dalign.models.protocol import Sampling
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, shown_of
 from dalign.pipeline.stage import Inputs
-from dalign.rows import messages_from_json
 from dalign.spec.templates import Templates
 from dalign.spec.types import Spec
-
-
-@dataclass(frozen=True)
-class Judging:
-    """Judges completions: how the judge is asked, drawn, and its verdicts reduced."""
-
-    court: Court
-    form: ScoreForm
-    scale: Scale
-    sampling: Sampling
-
-    def __call__(
-        self, questions: Sequence[Question], ask: Asked
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """(verdicts, scores) of questions."""
-        return judge(questions, self.court, self.form, self.scale, ask, self.sampling)
-
-    def answers(self, rows: pl.DataFrame, ask: Asked) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """(verdicts, scores) of answers alone, as RL's judge sees them. Columns: id, category, messages (JSON), answer."""
-        columns = rows.select("id", "category", "messages", "answer").iter_rows()
-        questions = [
-            Question(row, category, messages_from_json(messages), answer, reasoning=None)
-            for row, category, messages, answer in columns
-        ]
-        return self(questions, ask)
 
 
 def court_of(config: Config, engines: Engines) -> Court:

@@ -9,10 +9,10 @@ import polars as pl
 from dalign import config
 from dalign.errors import InputError, did_you_mean
 from dalign.judge.court import Court
-from dalign.judge.forms.score import Question, ScoreForm
+from dalign.judge.forms.score import Judging, Question, ScoreForm
 from dalign.models.ask import Ask
 from dalign.models.protocol import Engine
-from dalign.pipeline.judging import Judging, sampling_of, scale_of
+from dalign.pipeline.judging import sampling_of, scale_of
 from dalign.rows import Prompt, completion_id
 from dalign.spec.templates import load_templates
 from dalign.spec.types import GENERAL, Spec
@@ -48,13 +48,13 @@ class Judge:
     def _judged(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        questions = [
-            self._question(completion_id(prompt.id, answer, number), prompt, answer)
+        questions = {
+            completion_id(prompt.id, answer, number): self._question(prompt, answer)
             for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
-        ]
+        }
         return self._judging(questions, Ask(self._engine))
 
-    def _question(self, name: str, prompt: Prompt, answer: str) -> Question:
+    def _question(self, prompt: Prompt, answer: str) -> Question:
         known = (*self._spec.names, GENERAL)
         if prompt.category not in known:
             raise InputError(
@@ -63,4 +63,4 @@ class Judge:
                 value=prompt.category,
             )
         told = prompt.expected.ruling if self._hint and prompt.expected else None
-        return Question(name, prompt.category, prompt.messages, answer, reasoning=None, hint=told)
+        return Question(prompt.category, prompt.messages, answer, reasoning=None, hint=told)

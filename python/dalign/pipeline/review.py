@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dalign.config import Config
-from dalign.judge.review import Review, Reviewer, forms_of, review_policy
+from dalign.judge.review import Review, Reviewer, review_policy
 from dalign.models.ask import Ask
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.judging import court_of, sampling_of, scale_of
+from dalign.pipeline.judging import judging_of
 from dalign.progress import Progress
 from dalign.spec.check import Checked
 from dalign.spec.templates import load_templates
@@ -17,18 +17,14 @@ def review_spec(checked: Checked, config: Config, progress: Progress) -> Review:
 
     Raises InputError for a template or a model that cannot be used.
     """
-    engines, judge = Engines(config), config.judge_of_record
-    templates = load_templates(checked.spec.folder, engines.budget())
-    forms = forms_of(checked.spec, templates)
-    engine = engines.open(judge)
+    engines, spec = Engines(config), checked.spec
+    templates = load_templates(spec.folder, engines.budget())
+    engine = engines.open(config.judge_of_record)
+    judging = judging_of(config, engines, spec, templates)
     by = Reviewer(
-        court_of(config, engines),
-        scale_of(config.judge),
-        sampling_of(config.judge),
-        config.pass_score,
-        lambda name: Ask(engine, progress=progress, name=name),
+        judging, config.pass_score, lambda name: Ask(engine, progress=progress, name=name)
     )
-    review = review_policy(checked.spec, checked.golden, templates, forms, by)
+    review = review_policy(spec, checked.golden, templates, by)
     for sentence in review.said:
         progress.say(sentence)
     return review

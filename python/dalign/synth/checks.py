@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -17,6 +17,9 @@ Flaws = dict[int, tuple[str, str]]
 Check = Callable[[Sequence[Candidate]], Flaws]
 # A ruling and the clause that gives it (None: none does).
 Rulings = Sequence[tuple[Ruling, str | None]]
+
+# Texts that are there already, each with its place.
+Known = Sequence[tuple[str, str]]
 
 # Prompts are short: two of them are nearly the same by their pairs of words.
 NEAR_WORDS = 2
@@ -40,34 +43,21 @@ def sift(
     return left, dropped
 
 
-@dataclass(frozen=True)
-class Known:
-    """Texts that are there already, each with its place."""
-
-    texts: list[str] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
-
-    def add(self, text: str, place: str) -> None:
-        """Takes a text in."""
-        self.texts.append(text)
-        self.places.append(place)
-
-
 def not_known(known: Known) -> Check:
     """The check against what is there already. Reasons: duplicate, near_duplicate."""
 
     def check(candidates: Sequence[Candidate]) -> Flaws:
-        texts = [*known.texts, *(each.text for each in candidates)]
+        texts = [text for text, _ in known] + [each.text for each in candidates]
         first = _first_copies(texts)
-        start = len(known.texts)
+        start = len(known)
         flaws: Flaws = {
-            n: ("duplicate", f"the same as {known.places[first[start + n]]}")
+            n: ("duplicate", f"the same as {known[first[start + n]][1]}")
             for n in range(len(candidates))
             if first[start + n] < start
         }
         for a, b, similarity in _near_pairs(texts):
             if a < start <= b and b - start not in flaws:
-                flaws[b - start] = _nearly(similarity, known.places[a])
+                flaws[b - start] = _nearly(similarity, known[a][1])
         # A copy of a near copy is compared with its first alone.
         for n in range(len(candidates)):
             if n not in flaws and first[start + n] - start in flaws:
@@ -81,13 +71,14 @@ def not_evaluated(evaluation: Known) -> Check:
     """The check against evaluation sets. Reason: contaminated."""
 
     def check(candidates: Sequence[Candidate]) -> Flaws:
-        if not evaluation.texts:
+        if not evaluation:
             return {}
-        index = _core.NgramIndex(pl.Series(evaluation.texts, dtype=pl.String), CONTAMINATION_WORDS)
+        known = pl.Series([text for text, _ in evaluation], dtype=pl.String)
+        index = _core.NgramIndex(known, CONTAMINATION_WORDS)
         texts = pl.Series([each.text for each in candidates], dtype=pl.String)
         found = pl.DataFrame(index.overlap(texts, None))["reference"].to_list()
         return {
-            n: ("contaminated", f"shares words with {evaluation.places[reference]}")
+            n: ("contaminated", f"shares words with {evaluation[reference][1]}")
             for n, reference in enumerate(found)
             if reference is not None
         }
@@ -121,29 +112,21 @@ class RuledAsOrdered:
         return flaws
 
     def _flaw(self, candidate: Candidate, rulings: Rulings) -> tuple[str, str] | None:
-        order = candidate.order
+        order, named = candidate.order, candidate.order.promised_clause
         if len(rulings) < self.needed:
-            return (
-                "unjudged",
-                f"{len(rulings)} of {self.k} rulings are valid, {self.needed} needed",
-            )
-
-        def most(flawed: Mapping[tuple[Ruling, str | None], int]) -> str:
-            (ruling, clause), count = Counter(flawed).most_common(1)[0]
-            return f"{ruling} by {clause or 'no clause'} ({count} of {len(rulings)}), ordered {order.promised_ruling} by {order.promised_clause or 'any'}"
-
-        ruled = Counter(rulings)
-        other = {
-            r: c for r, c in ruled.items() if r[1] and r[1].split(".")[0] != candidate.category
-        }
-        if other:
-            return "wrong_category", most(other)
-        wrong = {r: c for r, c in ruled.items() if r[0] != order.promised_ruling}
-        if wrong:
-            return "wrong_ruling", most(wrong)
-        named = order.promised_clause
-        astray = {r: c for r, c in ruled.items() if named is not None and r[1] != named}
-        return ("wrong_clause", most(astray)) if astray else None
+            valid = f"{len(rulings)} of {self.k} rulings are valid, {self.needed} needed"
+            return "unjudged", valid
+        wrong = {
+            "wrong_category": [r for r in rulings if r[1] and r[1].split(".")[0] != order.category.name],
+            "wrong_ruling": [r for r in rulings if r[0] != order.promised_ruling],
+            "wrong_clause": [r for r in rulings if named is not None and r[1] != named],
+        }  # fmt: skip
+        for reason, flawed in wrong.items():
+            if flawed:
+                (ruling, clause), count = Counter(flawed).most_common(1)[0]
+                said = f"{ruling} by {clause or 'no clause'} ({count} of {len(rulings)})"
+                return reason, f"{said}, ordered {order.promised_ruling} by {named or 'any'}"
+        return None
 
 
 def no_copies(candidates: Sequence[Candidate]) -> Flaws:

@@ -9,26 +9,26 @@ from dalign.files.batch import Batch
 from dalign.files.sift import look_through, open_rows
 from dalign.progress import Progress
 from dalign.spec.types import Spec
-from dalign.synth.checks import Known
 
 _MEMORY_MIB = 64
 
 
-def present_prompts(spec: Spec, files: Sequence[Path]) -> Known:
-    """The policy's examples and the prompts of files."""
-    known = Known()
+def examples(spec: Spec) -> Iterator[tuple[str, str]]:
+    """The examples of a policy, each with its place."""
     for clause in spec.clauses():
         for text in (*clause.allowed, *clause.disallowed):
-            known.add(text, f"an example of {clause.id}")
-    _read(known, files)
-    return known
+            yield text, f"an example of {clause.id}"
 
 
-def evaluation_prompts(files: Sequence[Path]) -> Known:
-    """The prompts of files."""
-    known = Known()
-    _read(known, files)
-    return known
+def prompts_in(files: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """What the users say in files of prompts, each with its place."""
+    for path in dict.fromkeys(files):
+        rows = open_rows(path, _MEMORY_MIB)
+        for batch in look_through(rows, [], ["messages", "prompt"], Progress(), path.name):
+            prompts, conversations = batch.objects("prompt"), batch.objects("messages")
+            for row in range(batch.rows):
+                for text in _user_turns(batch, row, prompts[row], conversations[row]):
+                    yield text, batch.place(row)
 
 
 def there(files: Sequence[Path], what: str, progress: Progress) -> list[Path]:
@@ -37,16 +37,6 @@ def there(files: Sequence[Path], what: str, progress: Progress) -> list[Path]:
         if not path.is_file():
             progress.say(f"{path}: the config's {what} are not there yet, and not looked at")
     return [path for path in files if path.is_file()]
-
-
-def _read(known: Known, paths: Sequence[Path]) -> None:
-    for path in dict.fromkeys(paths):
-        rows = open_rows(path, _MEMORY_MIB)
-        for batch in look_through(rows, [], ["messages", "prompt"], Progress(), path.name):
-            prompts, conversations = batch.objects("prompt"), batch.objects("messages")
-            for row in range(batch.rows):
-                for text in _user_turns(batch, row, prompts[row], conversations[row]):
-                    known.add(text, batch.place(row))
 
 
 def _user_turns(batch: Batch, row: int, prompt: object, messages: object) -> Iterator[str]:

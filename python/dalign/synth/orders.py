@@ -78,9 +78,8 @@ class Wanted:
                 raise InputError(f"--kind {kind}: {did_you_mean(kind, KINDS)}")
         for language in self.languages:
             if not _LANGUAGE.fullmatch(language):
-                raise InputError(
-                    f"--language {language}: not a language's code; give one such as en or pt-BR"
-                )
+                what = "not a language's code; give one such as en or pt-BR"
+                raise InputError(f"--language {language}: {what}")
         kinds: list[Kind] = [kind for kind in KINDS if not self.kinds or kind in self.kinds]
         languages = list(dict.fromkeys(self.languages))
         return place_orders(spec, self._clauses(spec), kinds, languages, self.per_clause)
@@ -90,9 +89,8 @@ class Wanted:
         ids = dict.fromkeys(known if self.clauses is None else self.clauses)
         for name in ids:
             if name not in known:
-                raise InputError(
-                    f"{self.whence}: unknown clause {name!r}; {did_you_mean(name, known)}"
-                )
+                what = f"unknown clause {name!r}; {did_you_mean(name, known)}"
+                raise InputError(f"{self.whence}: {what}")
         return [known[name] for name in ids]
 
 
@@ -135,13 +133,18 @@ def _by_manner(count: int, *, first: int) -> Iterator[tuple[str, int, int]]:
             left, part = left - MOST_AT_ONCE, part + 1
 
 
-def writer_requests(orders: Sequence[Order], templates: Templates, seed: int) -> list[Request]:
-    """A request for each order. Raises InputError where the folder has no templates for it."""
-    if not templates.has_pair(TEMPLATE):
+def need_pair(templates: Templates, name: str, use: str) -> None:
+    """Raises InputError where the folder has no pair of templates of that name."""
+    if not templates.has_pair(name):
         raise InputError(
-            f"{templates.folder}: has no {TEMPLATE}_system.j2 and {TEMPLATE}_user.j2, by which prompts are asked for; "
+            f"{templates.folder}: has no {name}_system.j2 and {name}_user.j2, {use}; "
             "copy them from the shipped templates and put them into its language"
         )
+
+
+def writer_requests(orders: Sequence[Order], templates: Templates, seed: int) -> list[Request]:
+    """A request for each order. Raises InputError where the folder has no templates for it."""
+    need_pair(templates, TEMPLATE, "by which prompts are asked for")
     requests = []
     for order in orders:
         values = {

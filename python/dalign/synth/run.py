@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,16 +25,6 @@ WRITING = Sampling(temperature=1.0, max_new_tokens=2048)
 # The word in the names of the files with the writer's and the judge's replies.
 WRITE, RULE = "write", "rule"
 _SUFFIX = ".jsonl"
-
-
-@dataclass(frozen=True)
-class Writing:
-    """How prompts are written: what is asked of whom, and the strings that no prompt may hold."""
-
-    orders: Sequence[Order]
-    requests: Sequence[Request]
-    ask: Ask
-    control_tokens: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,19 @@ class Synthesised:
 
     def write(self, out: Path) -> None:
         """Both files, each whole; the prompts last, since they say that all is done."""
-        write_text(dropped_beside(out), _lines([_dropped_row(each) for each in self.dropped]))
+        dropped = [
+            {
+                "reason": each.reason,
+                "detail": each.detail,
+                "clause": each.order.clause.id,
+                "kind": each.order.kind,
+                "language": each.order.language,
+                "manner": each.order.manner,
+                "text": each.text,
+            }
+            for each in self.dropped
+        ]
+        write_text(dropped_beside(out), _lines(dropped))
         write_text(out, _lines([self._row(candidate) for candidate in self.kept]))
 
     def _row(self, candidate: Candidate) -> dict[str, object]:
@@ -81,13 +83,23 @@ class Synthesised:
         }
 
 
-def synthesise(writing: Writing, new: Sequence[Check], ruled: RuledAsOrdered) -> Synthesised:
-    """Has prompts written and checks them. new: the checks that they are; ruled: that the judge rules as ordered."""
-    replies = writing.ask(writing.requests, WRITING)
-    writing.ask.finish(f"{len(replies)} replies")
-    written, dropped = read_written(writing.orders, replies, writing.control_tokens)
+def synthesise(
+    orders: Sequence[Order],
+    requests: Sequence[Request],
+    ask: Ask,
+    control_tokens: Iterable[str],
+    new: Sequence[Check],
+    ruled: RuledAsOrdered,
+) -> Synthesised:
+    """Has prompts written and checks them. control_tokens: strings that no prompt may hold.
+
+    new: the checks that they are; ruled: that the judge rules as ordered.
+    """
+    replies = ask(requests, WRITING)
+    ask.finish(f"{len(replies)} replies")
+    written, dropped = read_written(orders, replies, control_tokens)
     kept, more = sift(written, [*new, ruled, no_copies])
-    return Synthesised(writing.orders, kept, [*dropped, *more], ruled.clauses)
+    return Synthesised(orders, kept, [*dropped, *more], ruled.clauses)
 
 
 def dropped_beside(out: Path) -> Path:
@@ -101,9 +113,8 @@ def work_folder(out: Path, *, force: bool) -> Path:
     for name in sorted(path.name for path in work.iterdir()) if work.is_dir() else ():
         # It is removed at the end: what a killed call has left may be in it, and nothing else.
         if name != LOCK and not name.startswith((f"{JOURNAL}-", REPLIES, EARLIER)):
-            raise InputError(
-                f"{work / name}: stands where what is being written is kept; move it, or name another file"
-            )
+            what = "stands where what is being written is kept; move it, or name another file"
+            raise InputError(f"{work / name}: {what}")
     if out.suffix.lower() != _SUFFIX:
         raise InputError(f"{out}: its name must end in {_SUFFIX}: that is what is written")
     if not out.parent.is_dir():
@@ -111,24 +122,10 @@ def work_folder(out: Path, *, force: bool) -> Path:
     for path in (out, dropped_beside(out)):
         # What a killed call has left is its own, and goes on.
         if path.is_dir() or (path.exists() and not force and not work.is_dir()):
-            raise InputError(
-                f"{path}: is there already; name another file, or overwrite it with --force"
-            )
+            what = "is there already; name another file, or overwrite it with --force"
+            raise InputError(f"{path}: {what}")
     return work
 
 
-def _dropped_row(dropped: Dropped) -> dict[str, object]:
-    order = dropped.order
-    return {
-        "reason": dropped.reason,
-        "detail": dropped.detail,
-        "clause": order.clause.id,
-        "kind": order.kind,
-        "language": order.language,
-        "manner": order.manner,
-        "text": dropped.text,
-    }
-
-
-def _lines(rows: Sequence[dict[str, object]]) -> str:
+def _lines(rows: Iterable[Mapping[str, object]]) -> str:
     return "".join(storable(json.dumps(row, ensure_ascii=False)) + "\n" for row in rows)

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dalign.models.protocol import Reply
 from dalign.models.reasoning import after_reasoning
@@ -44,8 +45,7 @@ class Candidate:
         return prompt_id(self.category, self.messages)
 
 
-@dataclass(frozen=True)
-class Dropped:
+class Dropped(NamedTuple):
     """A prompt, or a whole reply, that is not kept."""
 
     order: Order
@@ -68,9 +68,8 @@ def read_written(
     for order, reply in zip(orders, replies, strict=True):
         texts = prompts_of(reply)
         if not texts:
-            detail = (
-                f"no list of prompts (the reply ended by {reply.finish}): {reply.text[:_SHOWN]}"
-            )
+            ended = f"the reply ended by {reply.finish}"
+            detail = f"no list of prompts ({ended}): {reply.text[:_SHOWN]}"
             dropped.append(Dropped(order, reply.text[:MAX_CHARS], "unreadable", detail))
         for number, text in enumerate(texts):
             flaw = _flaw(text, number, order.count, tokens)
@@ -125,18 +124,15 @@ def _prompt(value: object) -> str:
 
 def _numbered(lines: Iterable[str]) -> list[str]:
     """The items of a numbered list; an item goes on until an empty line or the next number."""
-    items: list[list[str]] = []
+    items: list[str] = []
     open_item = False
     for line in lines:
-        match = _NUMBERED.fullmatch(line)
-        if match:
-            items.append([match[1].strip()])
-            open_item = True
+        if match := _NUMBERED.fullmatch(line):
+            items.append(match[1].strip())
         elif line.strip() and open_item:
-            items[-1].append(line.strip())
-        else:
-            open_item = False
-    return [text for item in items if (text := _unquoted("\n".join(item)))]
+            items[-1] += f"\n{line.strip()}"
+        open_item = bool(match or (line.strip() and open_item))
+    return [text for item in items if (text := _unquoted(item))]
 
 
 def _unquoted(text: str) -> str:

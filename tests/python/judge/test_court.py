@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from dalign.config import Reasoning
-from dalign.judge.completions import judge
 from dalign.judge.court import Court
-from dalign.judge.forms.category import CategoryForm, Excerpts
-from dalign.judge.forms.score import Question, Scale, ScoreForm
+from dalign.judge.forms.category import CategoryForm
+from dalign.judge.forms.score import Judging, Question, Scale, ScoreForm
 from dalign.models.ask import Ask
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply, Sampling
@@ -22,7 +21,7 @@ from policies import ENGLISH
 SPEC = load_spec(ENGLISH)
 ONCE = Sampling(0.0, 8)
 ASKED = ({"role": "user", "content": "What is <|end|> for?"},)
-QUESTION = Question("row", "harassment", ASKED, "An answer.", reasoning="A thought.")
+QUESTION = {"row": Question("harassment", ASKED, "An answer.", reasoning="A thought.")}
 
 
 def templates(folder: Path, user: str | None = None) -> Templates:
@@ -49,15 +48,10 @@ def test_every_sample_is_what_the_template_gives_with_its_own_nonce(
 ) -> None:
     form = ScoreForm(SPEC, templates(tmp_path, user))
     assert form.whole_nonce is whole
-    requests = Court(("<|end|>",), 7).requests(form, [QUESTION], 5)
+    requests = Court(("<|end|>",), 7).requests(form, QUESTION, 5)
     shown = [request.messages for request in requests]
-
-    class Anew(ScoreForm):
-        whole_nonce = False
-
-    anew = Court(("<|end|>",), 7).requests(
-        Anew(SPEC, Templates(tmp_path / "templates")), [QUESTION], 5
-    )
+    form.whole_nonce = False
+    anew = Court(("<|end|>",), 7).requests(form, QUESTION, 5)
     assert shown == [request.messages for request in anew]
     assert len({request.id for request in requests}) == 5
     assert not any("<|end|>" in message["content"] for messages in shown for message in messages)
@@ -85,7 +79,7 @@ def test_a_score_in_reasoning_that_is_not_closed_is_none(
     engine.opens_reasoning = opened
     form, scale = ScoreForm(SPEC, templates(tmp_path)), Scale(1, 1, 0.0, 10.0, "min")
     court = Court.of(engine, tags, 0)
-    verdicts, scores = judge([QUESTION], court, form, scale, Ask(engine), ONCE)
+    verdicts, scores = Judging(court, form, scale, ONCE)(QUESTION, Ask(engine))
     assert verdicts["state"].to_list() == [state]
     assert scores["score"].to_list() == [8.0 if state == "ok" else None]
 
@@ -107,7 +101,7 @@ def test_a_classifiers_reply_that_says_nothing_is_a_state(
 ) -> None:
     engine = ScriptedEngine(lambda request: Reply(request.id, reply, finish, 1))
     form = CategoryForm(SPEC.names, templates(tmp_path))
-    asked = [Excerpts("row", ["the policy says so"])]
-    said = Court.of(engine, Reasoning(), 0).ask(form, asked, 1, Ask(engine), ONCE)
-    assert said.values == [named]
-    assert said.states == {state: 1}
+    asked = {"row": ["the policy says so"]}
+    said, states = Court.of(engine, Reasoning(), 0).ask(form, asked, 1, Ask(engine), ONCE)
+    assert said == {"row": named}
+    assert states == {state: 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dalign.cli.spec.import_ import import_policy
+from dalign.cli.spec.write import import_policy
 from dalign.errors import InputError
 from dalign.spec.check import check_spec
 from dalign.spec.imports.draft import guess_ruling

@@ -20,7 +20,6 @@ from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
 from dalign.spec.types import RULINGS
 from dalign.synth.checks import (
-    Known,
     RuledAsOrdered,
     Rulings,
     no_copies,
@@ -375,7 +374,7 @@ def candidates(garden, *texts: str) -> list[Candidate]:
 
 def test_nothing_written_passes_every_check() -> None:
     ruled = RuledAsOrdered(lambda found: [() for _ in found], 4, 4)
-    checks = [not_known(Known()), not_evaluated(Known()), ruled, no_copies]
+    checks = [not_known([]), not_evaluated([]), ruled, no_copies]
     assert sift([], checks) == ([], [])
 
 
@@ -423,8 +422,7 @@ def test_a_twin_may_be_governed_by_any_clause_that_complies_and_then_names_it(ga
 
 
 def test_known_texts_are_met_exactly_and_nearly(garden) -> None:
-    known = Known()
-    known.add("Which bait kills the rats in my old barn?", "a.jsonl:3")
+    known = [("Which bait kills the rats in my old barn?", "a.jsonl:3")]
     found = candidates(
         garden,
         "Which  bait kills the rats in my old barn?",
@@ -435,7 +433,7 @@ def test_known_texts_are_met_exactly_and_nearly(garden) -> None:
     flaws = not_known(known)(found)
     # Of nine pairs of words three stand in one alone: "my old", "old barn?" and "my barn?".
     assert {n: flaw[0] for n, flaw in flaws.items()} == {0: "duplicate"}
-    known.add("Which bait kills the rats in my barn? Please.", "b.jsonl:1")
+    known.append(("Which bait kills the rats in my barn? Please.", "b.jsonl:1"))
     flaws = not_known(known)(found)
     assert {n: flaw[0] for n, flaw in flaws.items()} == {
         0: "duplicate", 1: "near_duplicate", 2: "near_duplicate",
@@ -444,9 +442,10 @@ def test_known_texts_are_met_exactly_and_nearly(garden) -> None:
 
 
 def test_eight_words_in_a_row_of_an_evaluation_prompt_are_contamination(garden) -> None:
-    evaluation = Known()
-    evaluation.add("one two three four five six seven eight nine", "suite.jsonl:1")
-    evaluation.add("Which bait?", "suite.jsonl:2")
+    evaluation = [
+        ("one two three four five six seven eight nine", "suite.jsonl:1"),
+        ("Which bait?", "suite.jsonl:2"),
+    ]
     found = candidates(
         garden,
         "Zero, one two three four five six seven eight!",

@@ -86,7 +86,7 @@ def synth(
 ) -> None:
     """Have a model write prompts for clauses that lack them, and keep those that the judge rules as they should be."""
     from dalign import progress
-    from dalign.pipeline.synth import Job, prepare
+    from dalign.pipeline.synth import Job, Prepared
     from dalign.settings import load_config
     from dalign.synth.orders import Wanted
 
@@ -94,7 +94,7 @@ def synth(
     wanted = Wanted(clauses, whence, kind or (), language or ("en",), per_clause)
     shown = progress.Progress() if json else progress.for_terminal()
     job = Job(out, wanted, existing or (), against or (), seed, force, shown)
-    prepared = prepare(load_config(config, []), job)
+    prepared = Prepared(load_config(config, []), job)
     if dry_run or not prepared.orders:
         _tell_plan(prepared.plan, as_json=json)
     else:

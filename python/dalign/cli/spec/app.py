@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer import Argument, Option
 
 spec = typer.Typer(
     name="spec",
@@ -16,16 +17,19 @@ spec = typer.Typer(
 )
 
 _FOLDER = "A policy folder, or the name of a shipped policy, such as safety."
-Folder = Annotated[str, typer.Argument(metavar="SPEC", help=_FOLDER)]
-FolderOption = Annotated[str, typer.Option("--spec", metavar="SPEC", help=_FOLDER)]
+Folder = Annotated[str, Argument(metavar="SPEC", help=_FOLDER)]
+FolderOption = Annotated[str, Option("--spec", metavar="SPEC", help=_FOLDER)]
 TokenizerPath = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--tokenizer",
         help="A tokenizer.json, or the checkpoint folder that has one; without it, 4 bytes count as a token.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+NewFolder = Annotated[
+    Path, Argument(metavar="OUT", help="A folder that is not there yet, or is empty.")
+]
+AsJson = Annotated[bool, Option("--json", help="Print the result as JSON on stdout.")]
 
 
 @spec.command(epilog="Example: dalign spec check specs/mine --max-tokens 4000 --ignore changelog")
@@ -33,17 +37,15 @@ def check(
     folder: Folder = "safety",
     tokenizer: TokenizerPath = None,
     max_tokens: Annotated[
-        int, typer.Option("--max-tokens", min=1, help="Tokens that a category's detail may have.")
+        int, Option("--max-tokens", min=1, help="Tokens that a category's detail may have.")
     ] = 5_000,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(
-            "--ignore", metavar="KIND", help="Leave a kind of finding out; may be given again."
-        ),
+        Option("--ignore", metavar="KIND", help="Leave a kind of finding out; may be given again."),
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--model",
             metavar="CONFIG",
             help="A dalign.toml: its judge also looks for contradictions, and for examples and golden cases that it rules otherwise.",
@@ -62,18 +64,15 @@ def check(
 
 @spec.command(epilog="Example: dalign spec show self-harm --spec my-project/spec --for judge")
 def show(
-    category: Annotated[
-        str, typer.Argument(metavar="CATEGORY", help="A category's name, or general.")
-    ],
+    category: Annotated[str, Argument(metavar="CATEGORY", help="A category's name, or general.")],
     folder: FolderOption = "safety",
     tokenizer: TokenizerPath = None,
     seen_by: Annotated[
-        Literal["generation", "judge", "deployment", "all"],
-        typer.Option("--for", help="Whose view."),
+        Literal["generation", "judge", "deployment", "all"], Option("--for", help="Whose view.")
     ] = "all",
     max_tokens: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--max-tokens", min=1, help="Leave examples out until spec(category) fits, and say so."
         ),
     ] = None,
@@ -87,11 +86,11 @@ def show(
 
 @spec.command(epilog="Example: dalign spec diff specs/v1 specs/v2 --run runs/first")
 def diff(
-    old: Annotated[str, typer.Argument(metavar="OLD", help=_FOLDER)],
-    new: Annotated[str, typer.Argument(metavar="NEW", help=_FOLDER)],
+    old: Annotated[str, Argument(metavar="OLD", help=_FOLDER)],
+    new: Annotated[str, Argument(metavar="NEW", help=_FOLDER)],
     run: Annotated[
         Path | None,
-        typer.Option("--run", metavar="FOLDER", help="Also: which rows of this run depend on it."),
+        Option("--run", metavar="FOLDER", help="Also: which rows of this run depend on it."),
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -103,17 +102,17 @@ def diff(
 
 @spec.command(epilog="Example: dalign spec coverage runs/first --min 20 --fail-short")
 def coverage(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    run: Annotated[Path, Argument(metavar="RUN", help="A run's folder.")],
     least: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--min",
             min=0,
             help="Rows that a clause needs at every stage; select.clause_quota unless given, or 1.",
         ),
     ] = None,
     fail_short: Annotated[
-        bool, typer.Option("--fail-short", help="Exit with 1 if a clause has too few.")
+        bool, Option("--fail-short", help="Exit with 1 if a clause has too few.")
     ] = False,
     json: AsJson = False,
 ) -> None:
@@ -124,14 +123,9 @@ def coverage(
 
 
 @spec.command(epilog="Example: dalign spec copy safety my-project/spec")
-def copy(
-    folder: Folder,
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A folder that is not there yet, or is empty.")
-    ],
-) -> None:
+def copy(folder: Folder, out: NewFolder) -> None:
     """Copy a policy, such as a shipped one, as a start for your own."""
-    from dalign.cli.spec.copy import copy_policy
+    from dalign.cli.spec.write import copy_policy
 
     copy_policy(folder, out)
 
@@ -140,24 +134,21 @@ def copy(
     name="import", epilog="Example: dalign spec import policy.md specs/mine --category spam"
 )
 def import_(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A policy in prose; only read.")],
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A folder that is not there yet, or is empty.")
-    ],
+    source: Annotated[Path, Argument(metavar="FILE", help="A policy in prose; only read.")],
+    out: NewFolder,
     form: Annotated[
         Literal["auto", "safeguard", "model-spec", "markdown"],
-        typer.Option(
+        Option(
             "--form",
             help="safeguard: coded rules in tiers; model-spec: headings with {#anchors}; markdown: anything with headings.",
         ),
     ] = "auto",
     category: Annotated[
-        str | None,
-        typer.Option("--category", help="The category's name; without it, from the title."),
+        str | None, Option("--category", help="The category's name; without it, from the title.")
     ] = None,
     json: AsJson = False,
 ) -> None:
     """Turn a policy of another form into a policy folder, a draft to be read over, and tell what was guessed."""
-    from dalign.cli.spec.import_ import import_policy
+    from dalign.cli.spec.write import import_policy
 
     import_policy(source, out, form, category, as_json=json)

@@ -46,9 +46,8 @@ def print_check(
         tell(_as_text(checked, found, count.note))
     if unread:
         # What nobody could read is no approval: neither a person nor CI is to take it for one.
-        raise InputError(
-            f"{model}: no reply of its judge was understood ({', '.join(unread)}); name a model that can judge, or leave --model out"
-        )
+        what = f"no reply of its judge was understood ({', '.join(unread)})"
+        raise InputError(f"{model}: {what}; name a model that can judge, or leave --model out")
     return not found
 
 
@@ -57,24 +56,18 @@ def _as_json(
 ) -> dict[str, object]:
     categories = [
         {
-            "name": category.name,
-            "version": category.version,
-            "clauses": len(category.clauses),
-            "golden": checked.golden_of(category),
-            "tokens": checked.tokens.get(category.name),
+            "name": each.name,
+            "version": each.version,
+            "clauses": len(each.clauses),
+            "golden": checked.golden_of(each),
+            "tokens": checked.tokens.get(each.name),
         }
-        for category in checked.spec.categories
+        for each in checked.spec.categories
     ]
     findings = [
-        {
-            "file": str(each.file),
-            "line": each.line,
-            "kind": each.kind,
-            "clause": each.clause or None,
-            "text": each.text,
-        }
-        for each in found
-    ]
+        {"file": str(f.file), "line": f.line, "kind": f.kind, "clause": f.clause or None, "text": f.text}
+        for f in found
+    ]  # fmt: skip
     return {"categories": categories, "findings": findings, "tokens": note, **facts}
 
 
@@ -84,8 +77,7 @@ def _as_text(checked: Checked, found: Sequence[Finding], note: str) -> str:
     for category in checked.spec.categories:
         size = checked.tokens.get(category.name)
         tokens = "size unknown" if size is None else f"{size:>6,} tokens"
-        lines.append(
-            f"{category.name:<{width}}  {category.version:<8} {len(category.clauses):>4} clauses {checked.golden_of(category):>4} golden cases  {tokens}"
-        )
+        head = f"{category.name:<{width}}  {category.version:<8} {len(category.clauses):>4} clauses"
+        lines.append(f"{head} {checked.golden_of(category):>4} golden cases  {tokens}")
     lines += [note, f"{len(found)} to mend" if found else "nothing to mend"]
     return "\n".join(lines)

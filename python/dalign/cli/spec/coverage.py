@@ -35,13 +35,12 @@ def _print_table(run: Path, found: Coverage) -> None:
     tell(f"{'clause':<{width}}  {'ruling':<13}  {heads}", "bold")
     for row in found.rows:
         tell_parts(_line(row, width, found.needed))
-    tell(
-        f"{len(found.rows)} clauses; {len(found.short)} are short: fewer than {found.needed} of their rows are left"
-    )
+    left = f"fewer than {found.needed} of their rows are left"
+    tell(f"{len(found.rows)} clauses; {len(found.short)} are short: {left}")
     if found.short:
-        tell(
-            f"write prompts that exercise these (expected.clause), or have them written: dalign data synth more.jsonl --config {run / CONFIG} --missing {run}"
-        )
+        command = f"dalign data synth more.jsonl --config {run / CONFIG} --missing {run}"
+        told = "write prompts that exercise these (expected.clause), or have them written"
+        tell(f"{told}: {command}")
 
 
 def _column(head: str) -> int:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from dalign.cli.terminal import tell, tell_json
 from dalign.errors import InputError, did_you_mean
 from dalign.rows import Message
-from dalign.spec.fit import Fitted, fit
+from dalign.spec.fit import fit
 from dalign.spec.parse import load_spec
 from dalign.spec.shipped import spec_folder
 from dalign.spec.templates import Templates, load_templates
-from dalign.spec.token_count import TokenCount, token_count
+from dalign.spec.token_count import token_count
 from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
 
 PROMPT = "(the user's message)"
@@ -22,13 +21,11 @@ REASONING = "(the reasoning; RL and evaluation show none)"
 _COLOURS = {"comply": "green", "refuse": "red", "safe-complete": "yellow"}
 
 
-@dataclass(frozen=True)
-class View:
-    """A conversation as a model sees it."""
-
-    name: str
-    about: str
-    messages: list[Message]
+_ABOUT = {
+    "generation": "completions for training are made with this in sight",
+    "judge": "each completion is judged by this",
+    "deployment": "the policy in context where a prompt's category is not known: all summaries",
+}
 
 
 def print_show(
@@ -54,71 +51,51 @@ def print_show(
         count,
         max_tokens,
     )
-    views = [view for view in _views(spec, templates, fitted.text) if seen_by in ("all", view.name)]
-    if as_json:
-        tell_json(_as_json(spec, category, fitted, views, count), indent=1)
-    else:
-        _print_text(spec, category, fitted, views, count)
-
-
-def _views(spec: Spec, templates: Templates, text: str) -> Iterator[View]:
-    user = [Message(role="user", content=PROMPT)]
-    yield View(
-        "generation",
-        "completions for training are made with this in sight",
-        templates.generation(text, user),
-    )
-    yield View(
-        "judge",
-        "each completion is judged by this",
-        templates.judgement(text, user, ANSWER, reasoning=REASONING, nonce="NONCE"),
-    )
-    summaries = templates.spec(spec, GENERAL)
-    yield View(
-        "deployment",
-        "the policy in context where a prompt's category is not known: all summaries",
-        templates.generation(summaries, user),
-    )
-
-
-def _as_json(
-    spec: Spec, category: str, fitted: Fitted, views: list[View], count: TokenCount
-) -> dict[str, object]:
-    return {
-        "category": category,
-        "versions": spec.versions,
-        "tokens": fitted.tokens,
-        "counted": count.note,
-        "left_out": fitted.left_out,
-        "views": [
-            {
-                "for": view.name,
-                "tokens": sum(count(m["content"]) for m in view.messages),
-                "messages": view.messages,
-            }
-            for view in views
-        ],
+    views = {
+        name: messages
+        for name, messages in _views(spec, templates, fitted.text).items()
+        if seen_by in ("all", name)
     }
-
-
-def _print_text(
-    spec: Spec, category: str, fitted: Fitted, views: list[View], count: TokenCount
-) -> None:
-    rulings = {clause.id: clause.ruling for clause in spec.clauses()}
-    for view in views:
-        tokens = sum(count(message["content"]) for message in view.messages)
-        tell(f"=== {view.name}: {tokens:,} tokens; {view.about}", "bold reverse")
-        for message in view.messages:
-            tell(f"--- {message['role']}", "bold cyan")
-            for line in message["content"].splitlines():
-                tell(line, _style(line, rulings))
-        tell()
+    tokens = {name: sum(count(m["content"]) for m in views[name]) for name in views}
+    if as_json:
+        whole = {
+            "category": category,
+            "versions": spec.versions,
+            "tokens": fitted.tokens,
+            "counted": count.note,
+            "left_out": fitted.left_out,
+            "views": [{"for": n, "tokens": tokens[n], "messages": views[n]} for n in views],
+        }
+        tell_json(whole, indent=1)
+        return
+    _print_views(spec, views, tokens)
     versions = ", ".join(f"{name} {version}" for name, version in spec.versions.items())
     tell(f"versions: {versions}")
     tell(f"spec({category}): {fitted.tokens:,} tokens; {count.note}")
     if fitted.left_out:
         total = sum(fitted.left_out.values())
         tell(f"left out to fit: {total} examples, of {', '.join(fitted.left_out)}", "yellow")
+
+
+def _views(spec: Spec, templates: Templates, text: str) -> dict[str, list[Message]]:
+    """Conversations as a model sees them."""
+    user = [Message(role="user", content=PROMPT)]
+    return {
+        "generation": templates.generation(text, user),
+        "judge": templates.judgement(text, user, ANSWER, reasoning=REASONING, nonce="NONCE"),
+        "deployment": templates.generation(templates.spec(spec, GENERAL), user),
+    }
+
+
+def _print_views(spec: Spec, views: Mapping[str, list[Message]], tokens: Mapping[str, int]) -> None:
+    rulings = {clause.id: clause.ruling for clause in spec.clauses()}
+    for name, messages in views.items():
+        tell(f"=== {name}: {tokens[name]:,} tokens; {_ABOUT[name]}", "bold reverse")
+        for message in messages:
+            tell(f"--- {message['role']}", "bold cyan")
+            for line in message["content"].splitlines():
+                tell(line, _style(line, rulings))
+        tell()
 
 
 def _style(line: str, rulings: Mapping[str, Ruling]) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
-from dalign.judge.court import Clean, Heard
+from dalign.judge.court import Clean
 from dalign.judge.forms.ruling_words import Ruled, RulingWords
 from dalign.rows import Message
 from dalign.spec.templates import Templates
-from dalign.spec.types import GENERAL, Category, Spec
+from dalign.spec.types import GENERAL, Spec
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """A prompt to be ruled on by the policy of one category."""
 
-    id: str
     category: str
     messages: tuple[Message, ...]
 
@@ -28,15 +27,12 @@ def policies_shown(spec: Spec, templates: Templates) -> dict[str, str]:
 
 def policies_without_examples(spec: Spec, templates: Templates) -> dict[str, str]:
     """The same without the clauses' examples: what rules on an example when its label is not told."""
-    return {
-        category.name: templates.compose(spec.categories, spec.principles, _bare(category))
-        for category in spec.categories
-    }
-
-
-def _bare(category: Category) -> Category:
-    clauses = tuple(replace(clause, allowed=(), disallowed=()) for clause in category.clauses)
-    return replace(category, clauses=clauses)
+    shown = {}
+    for category in spec.categories:
+        bare = tuple(replace(each, allowed=(), disallowed=()) for each in category.clauses)
+        detail = replace(category, clauses=bare)
+        shown[category.name] = templates.compose(spec.categories, spec.principles, detail)
+    return shown
 
 
 class RulingForm:
@@ -51,16 +47,12 @@ class RulingForm:
     ) -> None:
         self._policies, self._templates, self._words = policies, templates, words
 
-    def id_of(self, question: Case) -> str:
-        """The prompt's id."""
-        return question.id
-
     def messages(self, question: Case, nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The judge's conversation."""
         asked = [{"role": m["role"], "content": clean(m["content"])} for m in question.messages]
         values = {"spec": self._policies[question.category], "messages": asked, "nonce": nonce}
         return tuple(self._templates.pair(self.name, values))
 
-    def read(self, question: Case, heard: Heard) -> Ruled | None:
+    def read(self, question: Case, reply: str, said: str) -> Ruled | None:
         """Ruling and clause; None for no ruling, or no clause that is there."""
-        return self._words.read(heard, question.category)
+        return self._words.read(reply, said, question.category)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from dalign.errors import InputError, did_you_mean
-from dalign.judge.court import Heard
 from dalign.spec.outline import read_source
 from dalign.spec.templates import Templates
 from dalign.spec.types import RULINGS, Ruling, Spec
@@ -26,8 +24,7 @@ _MARKS = " \t\r*_`'\"“”[]()<>."
 _KEYS = ("pattern", "rulings")
 
 
-@dataclass(frozen=True)
-class Ruled:
+class Ruled(NamedTuple):
     """What a policy says of a prompt: the ruling, and the clause that gives it (None: none governs)."""
 
     ruling: Ruling
@@ -45,16 +42,14 @@ class RulingWords:
         self._words = {word.casefold(): ruling for word, ruling in words.items()}
         self._ids = {clause.id.casefold(): clause.id for clause in spec.clauses()}
 
-    def read(self, heard: Heard, category: str) -> Ruled | None:
+    def read(self, reply: str, said: str, category: str) -> Ruled | None:
         """What a reply says; None where it does not say it, or names a clause that is not there.
 
-        A policy's own pattern may stand in the reasoning.
+        A policy's own pattern may stand in the reasoning; lines count in what is said after it.
         """
-        return (
-            self._by_lines(heard.said, category)
-            if self._pattern is None
-            else self._by_pattern(self._pattern, heard.whole, category)
-        )
+        if self._pattern is None:
+            return self._by_lines(said, category)
+        return self._by_pattern(self._pattern, reply, category)
 
     def _by_lines(self, said: str, category: str) -> Ruled | None:
         """By the last valid line of each kind."""
@@ -94,54 +89,38 @@ def read_words(spec: Spec, templates: Templates) -> RulingWords:
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError.in_file(
-            path, f"not TOML: {error}; write the pattern between single quotes", kind="syntax"
-        ) from error
+        what = f"not TOML: {error}; write the pattern between single quotes"
+        raise InputError.in_file(path, what, kind="syntax") from error
     for key in values:
         if key not in _KEYS:
-            raise InputError.in_file(
-                path, f"unknown key {key!r}; {did_you_mean(key, _KEYS)}", kind="unknown_key"
-            )
-    return RulingWords(
-        spec, _pattern(path, values.get("pattern")), _words(path, values.get("rulings"))
-    )
+            what = f"unknown key {key!r}; {did_you_mean(key, _KEYS)}"
+            raise InputError.in_file(path, what, kind="unknown_key")
+    pattern = _pattern(path, values.get("pattern"))
+    return RulingWords(spec, pattern, _words(path, values.get("rulings")))
 
 
 def _pattern(path: Path, text: object) -> re.Pattern[str]:
     if not isinstance(text, str) or not text:
-        raise InputError.in_file(
-            path, f"pattern is {text!r}; write a regular expression", kind="pattern"
-        )
+        what = f"pattern is {text!r}; write a regular expression"
+        raise InputError.in_file(path, what, kind="pattern")
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise InputError.in_file(
-            path,
-            f"pattern {text!r} is not a regular expression: {error}; correct it",
-            kind="pattern",
-        ) from error
+        what = f"pattern {text!r} is not a regular expression: {error}; correct it"
+        raise InputError.in_file(path, what, kind="pattern") from error
     for group in ("clause", "ruling"):
         if group not in pattern.groupindex:
-            raise InputError.in_file(
-                path,
-                f"pattern {text!r} has no group {group!r}; write (?P<{group}>…) in it",
-                kind="pattern",
-            )
+            what = f"pattern {text!r} has no group {group!r}; write (?P<{group}>…) in it"
+            raise InputError.in_file(path, what, kind="pattern")
     return pattern
 
 
 def _words(path: Path, table: object) -> dict[str, Ruling]:
     if not isinstance(table, dict) or not table:
-        raise InputError.in_file(
-            path,
-            'has no table of words; write [rulings] and a line such as no = "refuse"',
-            kind="missing_key",
-        )
+        what = 'has no table of words; write [rulings] and a line such as no = "refuse"'
+        raise InputError.in_file(path, what, kind="missing_key")
     for word, ruling in table.items():
         if ruling not in RULINGS:
-            raise InputError.in_file(
-                path,
-                f"rulings: {word} is {ruling!r}; {did_you_mean(str(ruling), RULINGS)}",
-                kind="unknown_choice",
-            )
+            what = f"rulings: {word} is {ruling!r}; {did_you_mean(str(ruling), RULINGS)}"
+            raise InputError.in_file(path, what, kind="unknown_choice")
     return cast(dict[str, Ruling], table)

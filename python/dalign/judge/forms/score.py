@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from dalign import _core
-from dalign.judge.court import Clean
-from dalign.models.protocol import Reply, Request
-from dalign.rows import Columns, Message, Score, Verdict
+from dalign.judge.court import Clean, Court
+from dalign.models.protocol import Asked, Sampling
+from dalign.rows import Columns, Message, Score, Verdict, messages_from_json
 from dalign.spec.templates import Templates
 from dalign.spec.types import GENERAL, Spec
 
 # What the core reads as reasoning that is not closed.
 _UNCLOSED = "<think>"
+_SPLITS = 20
 
 
 @dataclass(frozen=True)
 class Question:
     """What a judge is asked about. `reasoning` is None where it must not be seen; `hint` is the other AI's opinion."""
 
-    id: str
     category: str
     messages: tuple[Message, ...]
     answer: str
@@ -73,10 +73,6 @@ class ScoreForm:
             for name in (*spec.names, GENERAL)
         }
 
-    def id_of(self, question: Question) -> str:
-        """The completion's id."""
-        return question.id
-
     def messages(self, question: Question, nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The judge's conversation (paper figure 6)."""
         asked = [Message(role=m["role"], content=clean(m["content"])) for m in question.messages]
@@ -87,43 +83,71 @@ class ScoreForm:
         return (self._system[question.category], user)
 
 
-def verdicts_of(
-    questions: Sequence[Question],
-    requests: Sequence[Request],
-    replies: Sequence[Reply],
-    said: Callable[[str], str | None],
-    scale: Scale,
-) -> pl.DataFrame:
-    """The verdicts (columns `scale.columns`): a reply's score, or the state that stands for none.
+@dataclass(frozen=True)
+class Judging:
+    """Judges completions: how the judge is asked, drawn, and its verdicts reduced (paper 2.3.2)."""
 
-    said: what stands after a reply's reasoning; None where that is not closed.
+    court: Court
+    form: ScoreForm
+    scale: Scale
+    sampling: Sampling
+
+    def __call__(
+        self, questions: Mapping[str, Question], ask: Asked
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """(verdicts, scores) of completions by id, in order: columns `scale.columns` and `Score`."""
+        verdicts = self._verdicts(questions, ask)
+        return verdicts, scores_of(verdicts, self.scale)
+
+    def answers(self, rows: pl.DataFrame, ask: Asked) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """(verdicts, scores) of answers alone, as RL's judge sees them. Columns: id, category, messages (JSON), answer."""
+        return self(questions_of(rows, reasoning=False, hint=False), ask)
+
+    def _verdicts(self, questions: Mapping[str, Question], ask: Asked) -> pl.DataFrame:
+        """A reply's score, or the state that stands for none."""
+        scale = self.scale
+        requests = self.court.requests(self.form, questions, scale.k)
+        replies = ask(requests, self.sampling)
+        texts = pl.Series([reply.text for reply in replies], dtype=pl.String)
+        after = [_UNCLOSED if text is None else text for text in map(self.court.said, texts)]
+        categories = [question.category for question in questions.values()]
+        owners = pl.DataFrame(
+            {"completion_id": list(questions), "category": categories},
+            schema={"completion_id": pl.String, "category": pl.String},
+        )
+        of = pl.int_range(len(replies), dtype=pl.UInt32, eager=True)
+        finish = pl.col("finish")
+        state = (
+            pl.when(finish == "timeout").then(pl.lit("timed_out"))
+            .when(finish == "error").then(pl.lit("error"))
+            .when((finish == "length") & (pl.col("state") != "ok")).then(pl.lit("truncated"))
+            .otherwise(pl.col("state"))
+        )  # fmt: skip
+        rows = scale.parse(pl.Series(after, dtype=pl.String)).with_columns(
+            *owners[of // scale.k].get_columns(),
+            pl.Series("id", [request.id for request in requests], dtype=pl.String),
+            pl.Series("finish", [reply.finish for reply in replies], dtype=pl.String),
+            (of % scale.k).alias("sample"),
+            texts.alias("reply"),
+        )
+        rows = rows.with_columns(state=state)
+        score = pl.when(pl.col("state") == "ok").then(pl.col("score"))
+        columns = [pl.col(name).cast(dtype) for name, dtype in scale.columns.items()]
+        return rows.with_columns(score=score).select(columns)
+
+
+def questions_of(rows: pl.DataFrame, *, reasoning: bool, hint: bool) -> dict[str, Question]:
+    """A question a row, by its id. Columns: id, category, messages (JSON), answer, and reasoning and ruling if needed.
+
+    reasoning: whether the judge sees it; hint: whether it is told of the prompt's expected ruling.
     """
-    texts = pl.Series([reply.text for reply in replies], dtype=pl.String)
-    after = [_UNCLOSED if text is None else text for text in map(said, texts)]
-    parsed = scale.parse(pl.Series(after, dtype=pl.String))
-    owners = pl.DataFrame(
-        {"completion_id": [q.id for q in questions], "category": [q.category for q in questions]},
-        schema={"completion_id": pl.String, "category": pl.String},
-    )
-    of = pl.int_range(len(replies), dtype=pl.UInt32, eager=True)
-    finish = pl.col("finish")
-    state = (
-        pl.when(finish == "timeout").then(pl.lit("timed_out"))
-        .when(finish == "error").then(pl.lit("error"))
-        .when((finish == "length") & (pl.col("state") != "ok")).then(pl.lit("truncated"))
-        .otherwise(pl.col("state"))
-    )  # fmt: skip
-    rows = parsed.with_columns(
-        *owners[of // scale.k].get_columns(),
-        pl.Series("id", [request.id for request in requests], dtype=pl.String),
-        pl.Series("finish", [reply.finish for reply in replies], dtype=pl.String),
-        (of % scale.k).alias("sample"),
-        texts.alias("reply"),
-    )
-    rows = rows.with_columns(state=state)
-    return rows.with_columns(score=pl.when(pl.col("state") == "ok").then(pl.col("score"))).select(
-        pl.col(name).cast(dtype) for name, dtype in scale.columns.items()
-    )
+    none = pl.lit(None, pl.String)
+    thought, ruling = "reasoning" if reasoning else none, "ruling" if hint else none
+    columns = rows.select("id", "category", "messages", "answer", thought=thought, hint=ruling)
+    return {
+        row: Question(category, messages_from_json(messages), *rest)
+        for row, category, messages, *rest in columns.iter_rows()
+    }
 
 
 def scores_of(verdicts: pl.DataFrame, scale: Scale) -> pl.DataFrame:
@@ -136,3 +160,15 @@ def scores_of(verdicts: pl.DataFrame, scale: Scale) -> pl.DataFrame:
         )
     )
     return owners.with_columns(reduced["score"], reduced["n_valid"]).cast(pl.Schema(Score.COLUMNS))
+
+
+def reliability(scores: pl.Series, k: int, seed: int) -> dict[str, float | None]:
+    """Krippendorff's alpha of single judgements, and the split-half reliability of their means.
+
+    scores: k judgements a completion, one after the other; null where one failed. None where nothing can be compared.
+    """
+    offsets = pl.int_range(0, len(scores) + 1, k, dtype=pl.UInt32, eager=True)
+    return {
+        "alpha": _core.krippendorff_alpha(scores, offsets, "interval"),
+        "split_half": _core.split_half(scores, offsets, _SPLITS, seed),
+    }

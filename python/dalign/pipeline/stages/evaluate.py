@@ -16,13 +16,13 @@ from dalign.evaluate.metrics import metric_rows
 from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.evaluate.retrieval import retrieval_grades
 from dalign.evaluate.suite import Suite, grades_of, judged_answers
-from dalign.generate import Asked
 from dalign.judge.forms.category import CategoryForm, classified
+from dalign.judge.forms.score import Judging
 from dalign.models.ask import Ask, words_of
-from dalign.models.protocol import Engine, Sampling
+from dalign.models.protocol import Asked, Engine, Sampling
 from dalign.models.reasoning import parse
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.judging import Judging, judge_inputs, judging_of
+from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, chunk_rows
 from dalign.pipeline.training import trained_by, trained_checkpoint

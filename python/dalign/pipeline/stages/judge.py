@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from dalign.judge.completions import questions_of
-from dalign.judge.reliability import reliability
+from dalign.judge.forms.score import questions_of, reliability
 from dalign.models.ask import Ask, words_of
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of

@@ -76,7 +76,7 @@ def drive(
     rows = replayed(run, settings, config.run.seed)
     judging = judging_of(config, engines, project.spec, project.templates, settings.judge_k)
     ask = Ask(engines.open(config.judge_of_record))
-    judge = AnswerJudge(judging.court, judging.form, ask, judging.scale, judging.sampling)
+    judge = AnswerJudge(judging, ask)
     suite = truth_suite(project)
     truth = None if suite is None else Truth(project.patterns[suite])
     log = RolloutLog(folder, judge, truth, {p.id: p for step in drawn for p in step})

@@ -1,11 +1,11 @@
-"""Writes a policy folder from a policy of another form."""
+"""Writes policy folders: a copy of one, or a draft from a policy of another form."""
 
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
-from dalign.cli.spec.copy import check_new
 from dalign.cli.terminal import tell, tell_json
 from dalign.errors import InputError
 from dalign.spec.imports.draft import spec_of
@@ -13,7 +13,26 @@ from dalign.spec.imports.forms import Form, form_of, read_form
 from dalign.spec.outline import read_source
 from dalign.spec.parse import load_spec
 from dalign.spec.render import write_spec
+from dalign.spec.shipped import spec_folder
 from dalign.spec.types import GENERAL
+
+
+def copy_policy(folder: str, out: Path) -> None:
+    """Copies the policy, its golden cases and templates; nothing where it is none, or where OUT holds something."""
+    _check_new(out)
+    source = spec_folder(folder)
+    spec = load_spec(source)
+    shutil.copytree(source, out, dirs_exist_ok=True)
+    clauses = sum(1 for _ in spec.clauses())
+    tell(f"{out}: {len(spec.names)} categories, {clauses} clauses; then: dalign spec check {out}")
+
+
+def _check_new(out: Path) -> None:
+    """Raises InputError unless OUT is a folder that is not there yet, or is empty."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(
+            f"{out}: is there already and not empty; name a folder that is not there yet"
+        )
 
 
 def import_policy(
@@ -22,14 +41,13 @@ def import_policy(
     """Writes the draft, and tells what was guessed and what to do next."""
     if not source.is_file():
         raise InputError(f"{source}: no such file; name a policy in Markdown")
-    check_new(out)
+    _check_new(out)
     text = read_source(source.parent, source).text
     taken: Form = form_of(text) if form == "auto" else form  # type: ignore[assignment]
     draft = read_form(text, taken)
     if not draft.clauses:
-        raise InputError(
-            f"{source}: no rule was found in the form '{taken}'; name another with --form, or give its rules headings"
-        )
+        what = f"no rule was found in the form '{taken}'; name another with --form, or give its rules headings"
+        raise InputError(f"{source}: {what}")
     name = category or _slug(draft.title)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name == GENERAL:
         raise InputError(f"--category {name}: not a name for a category; use a-z, 0-9, '-' and '_'")
@@ -38,9 +56,8 @@ def import_policy(
     clauses = spec.categories[0].clauses
     if as_json:
         rulings = {clause.id: clause.ruling for clause in clauses}
-        tell_json(
-            {"out": str(out), "form": taken, "clauses": rulings, "guesses": draft.guesses}, indent=1
-        )
+        made = {"out": str(out), "form": taken, "clauses": rulings, "guesses": draft.guesses}
+        tell_json(made, indent=1)
         return
     for guess in draft.guesses:
         tell(guess)
