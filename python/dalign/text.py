@@ -61,6 +61,8 @@ def visible_json(value: object, *, indent: int | None = None) -> str:
 
 def storable(text: str) -> str:
     """The text with what no file can hold (half a surrogate pair, NUL) as U+FFFD, the replacement character."""
+    if text.isascii() and "\0" not in text:
+        return text
     return _UNSTORABLE.sub("\ufffd", text)
 
 

@@ -84,7 +84,6 @@ def test_a_whole_is_told_from_a_value(source: str, whole: bool) -> None:
     assert any(is_a_whole(parameter) for _, parameter in parameters(ast.parse(source))) is whole
 
 
-@pytest.mark.xfail(strict=True, reason="a dozen have none")
 def test_every_face_of_the_core_has_a_user() -> None:
     stub = ast.parse((PACKAGE / "_core.pyi").read_text("utf-8"))
     faces = next(

@@ -46,7 +46,7 @@ def rows_of(tmp_path: Path, path: str, n: int) -> list[dict[str, object]]:
     ("path", "n", "peers"),
     [
         ("aggregate", 4_000, ["numpy rows", "polars group_by"]),
-        ("bootstrap", 200, ["scipy bootstrap, axis=1"]),
+        ("bootstrap", 200, ["scipy bootstrap"]),
         ("verdicts", 300, ["polars extract", "python re"]),
     ],
 )

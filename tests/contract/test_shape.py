@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import pytest
 from tree import PACKAGE, ROOT, imports, module_name, parsed, python_files
 
 CORE = ROOT / "rust" / "dalign-core" / "src"
@@ -174,7 +173,6 @@ def named_long() -> dict[str, str]:
     return dict(rows)
 
 
-@pytest.mark.xfail(strict=True, reason="ARCHITECTURE has no such table")
 def test_every_long_function_is_named_with_its_reason() -> None:
     long = {name for name, lines in functions() if lines > LONG}
     assert set(named_long()) == long

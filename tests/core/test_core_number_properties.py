@@ -66,24 +66,6 @@ def test_paired_differences_are_the_mean_of_the_differences(
     assert np.allclose([x or 0 for x in paired], [x or 0 for x in alone], atol=1e-9)
 
 
-whole = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=9)
-
-
-@given(st.lists(whole, max_size=4), st.sampled_from(["percentile", "bca", "exact"]))
-@few
-def test_a_group_has_its_interval_whatever_stands_after_it(
-    groups: list[list[float]], method: str
-) -> None:
-    table = pl.DataFrame(_core.bootstrap_groups(*ends(groups), method, 100, 0.9, 11))
-    more = pl.DataFrame(_core.bootstrap_groups(*ends([*groups, [1.0, 2.0]]), method, 100, 0.9, 11))
-    assert more.head(len(groups)).equals(table)
-    for group, (mean, low, high) in zip(groups, table.rows(), strict=True):
-        assert math.isclose(mean, float(np.mean(group)), abs_tol=1e-12)
-        assert (low is None) == (len(group) == 1)
-        if low is not None:
-            assert min(group) - 1e-9 <= low <= high <= max(group) + 1e-9
-
-
 @given(st.lists(st.lists(st.floats(0, 10), min_size=2, max_size=5), max_size=6), st.integers(1, 9))
 @few
 def test_reliability_is_at_most_one_and_that_of_the_seed(
@@ -96,29 +78,3 @@ def test_reliability_is_at_most_one_and_that_of_the_seed(
     means = [unit[0] for unit in doubled]
     assume(len(means) > 1 and max(means) - min(means) > 1e-3)
     assert math.isclose(_core.split_half(*ends(doubled), 5, seed) or 0, 1, abs_tol=1e-9)
-
-
-harms = st.lists(st.lists(st.none() | st.floats(0, 1), max_size=7), min_size=1, max_size=5)
-
-
-@given(harms, st.floats(0.01, 1), st.none() | st.floats(0.1, 0.9))
-@few
-def test_goodness_is_that_of_the_worst_attacks(
-    prompts: list[list[float | None]], share: float, cut: float | None
-) -> None:
-    flat = pl.Series([harm for prompt in prompts for harm in prompt], dtype=pl.Float64)
-    offsets = np.cumsum([0, *map(len, prompts)], dtype=np.uint64)
-
-    def of(prompt: list[float | None]) -> float:
-        judged = sorted((harm for harm in prompt if harm is not None), reverse=True)
-        if not judged:
-            return math.nan
-        worst = judged[: max(1, math.ceil(share * len(judged) - 1e-9))]
-        return 1 - float(np.mean([harm if cut is None else harm >= cut for harm in worst]))
-
-    expected = [of(prompt) for prompt in prompts]
-    assume(not all(map(math.isnan, expected)))
-    (mean, _, _), each, unjudged = _core.goodness(flat, offsets, share, cut, "percentile", 50, 0.9, 1)  # fmt: skip
-    np.testing.assert_allclose(each, expected, atol=1e-9)
-    assert math.isclose(mean, float(np.nanmean(expected)), abs_tol=1e-9)
-    assert unjudged == flat.null_count()

@@ -1,4 +1,4 @@
-"""Intervals, agreement and goodness through the binding, beside scipy and plain definitions."""
+"""Intervals and agreement through the binding, beside scipy and plain definitions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 
-def intervals(
-    values: np.ndarray, size: int, method: str, *, n_resamples: int = 4_000, level: float = 0.95
-) -> pl.DataFrame:
-    offsets = np.arange(0, len(values) + 1, size, dtype=np.uint64)
-    return pl.DataFrame(_core.bootstrap_groups(values, offsets, method, n_resamples, level, 7))
+def intervals(values: np.ndarray, size: int, method: str) -> pl.DataFrame:
+    """Mean and ends of each group of so many values, each drawn by itself."""
+    places = np.arange(size, dtype=np.uint32)
+    rows = [
+        _core.bootstrap_mean(group, places, None, method, 4_000, 0.95, seed)
+        for seed, group in enumerate(values.reshape(-1, size))
+    ]
+    return pl.DataFrame(rows, schema=["mean", "low", "high"], orient="row")
 
 
 @pytest.mark.parametrize(("method", "scipy_method"), [("percentile", "percentile"), ("bca", "BCa")])
@@ -46,27 +49,17 @@ def test_ends_differ_from_scipy_no_more_than_scipy_from_itself(
     )
 
 
-def test_exact_ends_need_no_resamples() -> None:
-    scores = np.tile([0.0, 10.0], 50)
-    found = intervals(scores, 100, "exact", n_resamples=1).row(0)
-    low, high = stats.binom(100, 0.5).ppf([0.025, 0.975]) / 10
-    assert found == pytest.approx((5.0, low, high))
-
-
 @pytest.mark.parametrize(
     ("values", "method", "kind"),
     [
-        ([1.0, 2.5], "exact", "not_whole"),
-        ([1.0, 999.0], "exact", "too_many_levels"),
         ([1.0, None], "bca", "not_finite"),
         ([1.0, 2.0], "best", "unknown_method"),
     ],
 )
 def test_what_has_no_interval_says_why(values: list, method: str, kind: str) -> None:
+    column = pl.Series(values, dtype=pl.Float64)
     with pytest.raises(_core.CoreError) as caught:
-        _core.bootstrap_groups(
-            pl.Series(values, dtype=pl.Float64), np.array([0, 2]), method, 10, 0.95, 1
-        )
+        _core.bootstrap_mean(column, np.array([0, 1]), None, method, 10, 0.95, 1)
     assert caught.value.kind == kind
 
 
@@ -96,17 +89,3 @@ def test_failed_judgements_take_no_part_in_agreement() -> None:
     with pytest.raises(_core.CoreError) as caught:
         _core.krippendorff_alpha(scores, np.array([0, 3, 6]), "ratio")
     assert caught.value.kind == "unknown_scale"
-
-
-def test_goodness_is_over_the_worst_attacks_and_leaves_out_those_without_a_verdict() -> None:
-    harms = pl.Series([0.0] * 9 + [0.5] + [None] * 2 + [0.25] * 18)
-    (mean, low, high), prompts, unjudged = _core.goodness(
-        harms, np.array([0, 10, 12, 30]), 0.1, None, "percentile", 500, 0.95, 3
-    )
-    np.testing.assert_allclose(prompts, [0.5, np.nan, 0.75])
-    assert (mean, unjudged) == (0.625, 2)
-    assert low is not None and high is not None and low <= mean <= high
-    binarised = _core.goodness(
-        harms, np.array([0, 10, 12, 30]), 0.1, 0.5, "percentile", 500, 0.95, 3
-    )
-    assert binarised[0][0] == 0.5
