@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dalign.config import Config
-from dalign.judge.forms.ruling import Case, RulingForm, policies_shown
-from dalign.judge.forms.ruling_words import read_words
+from dalign.judge.forms.ruling import Case, RulingForm
 from dalign.models.ask import Ask
 from dalign.models.protocol import Engine
 from dalign.pipeline.engines import Engines
@@ -57,8 +56,7 @@ class Prepared:
         self.orders = job.wanted.orders(spec)
         self._requests = writer_requests(self.orders, templates, config.run.seed)
         need_pair(templates, RulingForm.name, "by which the judge rules on each prompt")
-        words = read_words(spec, templates)
-        self._form = RulingForm(policies_shown(spec, templates), templates, words)
+        self._form = RulingForm(spec, templates, templates.specs(spec))
         self._engines.check(config.writer, config.judge_of_record)
         own = [path for path in (config.data.prompts, config.data.rl_prompts) if path is not None]
         suites = [suite.path for suite in config.evaluate.suites]

@@ -68,19 +68,19 @@ class Synthesised:
             }
             for each in self.dropped
         ]
+        kept = [
+            {
+                "id": each.id,
+                "category": each.category,
+                "messages": list(each.messages),
+                "split": "train",
+                "expected": {"ruling": each.order.promised_ruling}
+                | ({"clause": clause} if (clause := self.clauses[each.id]) else {}),
+            }
+            for each in self.kept
+        ]
         write_text(dropped_beside(out), _lines(dropped))
-        write_text(out, _lines([self._row(candidate) for candidate in self.kept]))
-
-    def _row(self, candidate: Candidate) -> dict[str, object]:
-        expected = {"ruling": candidate.order.promised_ruling}
-        clause = self.clauses[candidate.id]
-        return {
-            "id": candidate.id,
-            "category": candidate.category,
-            "messages": list(candidate.messages),
-            "split": "train",
-            "expected": expected | ({"clause": clause} if clause else {}),
-        }
+        write_text(out, _lines(kept))
 
 
 def synthesise(
