@@ -12,6 +12,7 @@ from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging, Question, ScoreForm
 from dalign.models.ask import Ask
 from dalign.models.protocol import Engine
+from dalign.models.reasoning import THINK
 from dalign.pipeline.judging import sampling_of, scale_of
 from dalign.pipeline.project import categories_of
 from dalign.rows import Prompt, completion_id
@@ -29,7 +30,7 @@ class Judge:
         settings = settings or config.Judge()
         self._engine, self._spec, self._hint = engine, spec, settings.hint
         self._judging = Judging(
-            Court(engine.control_tokens, seed),
+            Court.of(engine, THINK, seed),
             ScoreForm(spec, load_templates(spec.folder)),
             scale_of(settings),
             sampling_of(settings),
