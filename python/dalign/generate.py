@@ -28,10 +28,8 @@ class Draws:
 
 def category_in_sight(spec: Spec, templates: Templates) -> Sight:
     """Conversations with spec(category) in their system prompt."""
-    texts = {
-        name: templates.generation_system(templates.spec(spec, name))
-        for name in (*spec.names, GENERAL)
-    }
+    shown = templates.specs(spec).items()
+    texts = {name: templates.generation_system(text) for name, text in shown}
     return lambda category, messages: with_system(texts[category], messages)
 
 

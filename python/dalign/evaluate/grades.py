@@ -31,15 +31,8 @@ class Graded:
     answer: str | None
 
     @classmethod
-    def of(
-        cls,
-        row: str,
-        suite: str,
-        prompt: Prompt,
-        outcome: str,
-        parts: tuple[str | None, str | None],
-    ) -> Graded:
-        """The completion with its parts, which count in the outcome `ok` alone."""
+    def of(cls, row: str, suite: str, prompt: Prompt, outcome: str, *parts: str | None) -> Graded:
+        """The completion with its reasoning and answer, which count in the outcome `ok` alone."""
         became = Outcome(outcome)
         return cls(row, suite, prompt, became, *(parts if became is OK else (None, None)))
 

@@ -41,12 +41,11 @@ def judged_answers(
     conversations = prompts.select(prompt_id="id", messages="messages")
     answers = firsts.join(conversations, on="prompt_id", how="left", maintain_order="left")
     verdicts, scores = judge(answers.select("id", "category", "messages", "answer"))
-    keyed = firsts.select(*same, "id").join(
-        scores.select(id="completion_id", judge_score="score"), on="id"
-    )
-    joined = rows.join(keyed.drop("id"), on=same, how="left", maintain_order="left")
-    is_ok = pl.col("status") == OK
-    return joined.with_columns(judge_score=pl.when(is_ok).then(pl.col("judge_score"))), verdicts
+    given = scores.select(id="completion_id", judge_score="score")
+    keyed = firsts.select(*same, "id").join(given, on="id").drop("id")
+    joined = rows.join(keyed, on=same, how="left", maintain_order="left")
+    score = pl.when(pl.col("status") == OK).then(pl.col("judge_score"))
+    return joined.with_columns(judge_score=score), verdicts
 
 
 def grades_of(
@@ -59,10 +58,7 @@ def grades_of(
     by_id = {prompt.id: prompt for prompt in Prompt.read(prompts)}
     scores = rows["judge_score"] if suite.judged else [None] * rows.height
     columns = rows.select("id", "prompt_id", "status", "reasoning", "answer").iter_rows()
-    graded = [
-        Graded.of(row, suite.name, by_id[prompt], status, (reasoning, answer))
-        for row, prompt, status, reasoning, answer in columns
-    ]
+    graded = [Graded.of(row, suite.name, by_id[prompt], *rest) for row, prompt, *rest in columns]
     retrieved = {grade.id: grade for grade in retrieval(graded)} if retrieval is not None else {}
     grades: list[Grade] = []
     for row, score in zip(graded, scores, strict=True):

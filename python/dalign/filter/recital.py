@@ -11,13 +11,12 @@ from dalign.filter.form import Completions
 from dalign.overlap import RECITED_WORDS, SharedWords
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
-from dalign.spec.types import GENERAL
 
 
 def policy_words(folder: Path) -> SharedWords:
     """The runs of words of a policy, as any category's prompt shows it."""
     spec, templates = load_spec(folder), load_templates(folder)
-    texts = [templates.spec(spec, name) for name in (*spec.names, GENERAL)]
+    texts = list(templates.specs(spec).values())
     return SharedWords(pl.Series(texts, dtype=pl.String), RECITED_WORDS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist, fmean
 
@@ -55,10 +55,6 @@ class Admission:
     specificity: float | None
     categories: dict[str, Agreement]
     states: dict[str, int]
-
-    def as_json(self) -> dict[str, object]:
-        """The same as a JSON value."""
-        return asdict(self)
 
 
 def admission(cases: Sequence[Judged], states: Counter[str]) -> Admission:

@@ -93,7 +93,9 @@ class Court:
         messages, old = tuple[Message, ...](), ""
         for nonce in nonces:
             if old and form.whole_nonce:
-                messages = (*messages[:-1], _with_nonce(messages[-1], old, nonce))
+                role, content = messages[-1]["role"], messages[-1]["content"]
+                last = Message(role=role, content=content.replace(old, nonce))
+                messages = (*messages[:-1], last)
             else:
                 messages = form.messages(question, nonce, self.clean)
             old = nonce
@@ -124,10 +126,6 @@ class Court:
             if value is not None and state == "ok":
                 found[row].append(value)
         return found, states
-
-
-def _with_nonce(message: Message, old: str, new: str) -> Message:
-    return Message(role=message["role"], content=message["content"].replace(old, new))
 
 
 def _state(reply: Reply, *, understood: bool) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 from dalign import _core
 from dalign.judge.admission import Judged, admission
 from dalign.judge.forms.contradictions import ContradictionForm
 from dalign.judge.forms.ruling import Case, RulingForm, policies_without_examples
-from dalign.judge.forms.ruling_words import Ruled, read_words
+from dalign.judge.forms.ruling_words import Ruled
 from dalign.judge.forms.score import Judging, Question
 from dalign.models.ask import Ask
 from dalign.rows import Message
@@ -69,8 +69,7 @@ def review_policy(
     Raises InputError for templates that cannot be used.
     """
     # An example is ruled on by a policy that does not tell its label.
-    shown = policies_without_examples(spec, templates)
-    ruling = RulingForm(shown, templates, read_words(spec, templates))
+    ruling = RulingForm(spec, templates, policies_without_examples(spec, templates))
     review = Review()
     if golden:
         _review_golden(review, golden, by)
@@ -106,7 +105,7 @@ def _review_golden(review: Review, cases: Sequence[GoldenCase], by: Reviewer) ->
             review.findings.append(_of_golden(each, by))
     states = Counter(verdicts["state"].to_list())
     shown = admission(judged, states)
-    review.facts["golden_cases"] = shown.as_json()
+    review.facts["golden_cases"] = asdict(shown)
     lines = [f"golden cases: agreement {shown.agreement or 'unknown'} of {shown.cases}"]
     if shown.sensitivity is not None:
         lines.append(f"sensitivity {shown.sensitivity:.3f} (failing answers told as such)")

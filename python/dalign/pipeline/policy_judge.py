@@ -12,10 +12,12 @@ from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging, Question, ScoreForm
 from dalign.models.ask import Ask
 from dalign.models.protocol import Engine
+from dalign.models.reasoning import THINK
 from dalign.pipeline.judging import sampling_of, scale_of
+from dalign.pipeline.project import categories_of
 from dalign.rows import Prompt, completion_id
 from dalign.spec.templates import load_templates
-from dalign.spec.types import GENERAL, Spec
+from dalign.spec.types import Spec
 
 
 class Judge:
@@ -28,7 +30,7 @@ class Judge:
         settings = settings or config.Judge()
         self._engine, self._spec, self._hint = engine, spec, settings.hint
         self._judging = Judging(
-            Court(engine.control_tokens, seed),
+            Court.of(engine, THINK, seed),
             ScoreForm(spec, load_templates(spec.folder)),
             scale_of(settings),
             sampling_of(settings),
@@ -55,12 +57,10 @@ class Judge:
         return self._judging(questions, Ask(self._engine))
 
     def _question(self, prompt: Prompt, answer: str) -> Question:
-        known = (*self._spec.names, GENERAL)
+        known = categories_of(self._spec)
         if prompt.category not in known:
-            raise InputError(
-                f"prompt '{prompt.id}': no category {prompt.category!r} in {self._spec.folder}; {did_you_mean(prompt.category, known)}",
-                kind="unknown_category",
-                value=prompt.category,
-            )
+            what = f"no category {prompt.category!r} in {self._spec.folder}"
+            said = f"prompt '{prompt.id}': {what}; {did_you_mean(prompt.category, known)}"
+            raise InputError(said, kind="unknown_category", value=prompt.category)
         told = prompt.expected.ruling if self._hint and prompt.expected else None
         return Question(prompt.category, prompt.messages, answer, reasoning=None, hint=told)

@@ -29,7 +29,7 @@ class Truth:
 
     def of(self, prompt: Prompt, reward: Reward) -> tuple[float | None, float | None]:
         """(whether its behaviour is right, whether it cites the right clause); None where that is not known."""
-        row = Graded.of("", "", prompt, reward.status, (reward.reasoning, reward.answer))
+        row = Graded.of("", "", prompt, reward.status, reward.reasoning, reward.answer)
         grades = {g.metric: g.grade for g in truth_grades(row, self.patterns, LOGGED)}
         behaviour = grades.get("not_unsafe", grades.get("not_overrefuse"))
         return behaviour, grades.get("policy_retrieval")

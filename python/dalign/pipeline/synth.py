@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from dalign.config import Config
-from dalign.judge.forms.ruling import Case, RulingForm, policies_shown
-from dalign.judge.forms.ruling_words import read_words
+from dalign.judge.forms.ruling import Case, RulingForm
 from dalign.models.ask import Ask
 from dalign.models.protocol import Engine
+from dalign.models.reasoning import after_reasoning
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import court_of, sampling_of
 from dalign.progress import Progress
@@ -19,11 +20,11 @@ from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
 from dalign.store.lock import only_one
 from dalign.store.memory import Memory
-from dalign.synth.checks import RuledAsOrdered, Rulings, not_evaluated, not_known
+from dalign.synth.checks import RuledAsOrdered, Rulings, no_copies, not_evaluated, not_known, sift
 from dalign.synth.known import examples, prompts_in, there
 from dalign.synth.orders import Wanted, need_pair, writer_requests
-from dalign.synth.run import RULE, WRITE, Synthesised, synthesise, work_folder
-from dalign.synth.written import Candidate
+from dalign.synth.run import RULE, WRITE, WRITING, Synthesised, work_folder
+from dalign.synth.written import Candidate, read_written
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,7 @@ class Prepared:
         self.orders = job.wanted.orders(spec)
         self._requests = writer_requests(self.orders, templates, config.run.seed)
         need_pair(templates, RulingForm.name, "by which the judge rules on each prompt")
-        words = read_words(spec, templates)
-        self._form = RulingForm(policies_shown(spec, templates), templates, words)
+        self._form = RulingForm(spec, templates, templates.specs(spec))
         self._engines.check(config.writer, config.judge_of_record)
         own = [path for path in (config.data.prompts, config.data.rl_prompts) if path is not None]
         suites = [suite.path for suite in config.evaluate.suites]
@@ -86,9 +86,15 @@ class Prepared:
             writer = self._engines.open(config.writer)
             judge = self._engines.open(config.judge_of_record)
             tokens = (*writer.control_tokens, *judge.control_tokens)
-            ruled = RuledAsOrdered(self._rule, config.judge.k, config.judge.needed)
+            tags, opened = config.writer.reasoning, writer.opens_reasoning
+            said = partial(after_reasoning, tags=tags, opened=opened)
             ask = self._ask(writer, WRITE)
-            result = synthesise(self.orders, self._requests, ask, tokens, self._new, ruled)
+            replies = ask(self._requests, WRITING)
+            ask.finish(f"{len(replies)} replies")
+            written, dropped = read_written(self.orders, replies, tokens, said)
+            ruled = RuledAsOrdered(self._rule, config.judge.k, config.judge.needed)
+            kept, more = sift(written, [*self._new, ruled, no_copies])
+            result = Synthesised(self.orders, kept, [*dropped, *more], ruled.clauses)
             result.write(self._job.out)
             shutil.rmtree(self._work)
         return result

@@ -20,7 +20,7 @@ from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
 from dalign.spec.outline import read_source
 from dalign.spec.shipped import shipped
-from dalign.spec.types import Category, Spec
+from dalign.spec.types import GENERAL, Category, Spec
 
 REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
 OPTIONAL = ("retrieval_system.j2", "retrieval_user.j2")
@@ -137,6 +137,10 @@ class Templates:
     def spec(self, spec: Spec, category: str) -> str:
         """spec(category): all summaries, the principles, and the one category in detail (paper 2.2)."""
         return self.fitted(spec, category).text
+
+    def specs(self, spec: Spec) -> dict[str, str]:
+        """spec(category) of each category, `general` too."""
+        return {name: self.spec(spec, name) for name in (*spec.names, GENERAL)}
 
     def fitted(self, spec: Spec, category: str) -> Fitted:
         """The same with its size and what the budget left out; the size is 0 where nothing counts it."""

@@ -137,13 +137,10 @@ def no_copies(candidates: Sequence[Candidate]) -> Flaws:
         for n, first in enumerate(_first_copies(texts))
         if first != n
     }
-    pairs: dict[int, list[tuple[int, float]]] = {}
-    for a, b, similarity in _near_pairs(texts):
-        pairs.setdefault(b, []).append((a, similarity))
-    for n in sorted(pairs):
-        near = next((pair for pair in sorted(pairs[n]) if pair[0] not in flaws), None)
-        if n not in flaws and near is not None:
-            flaws[n] = _nearly(near[1], candidates[near[0]].id)
+    # By the later one: whether the earlier ones are kept is then known.
+    for a, b, similarity in sorted(_near_pairs(texts), key=lambda pair: (pair[1], pair[0])):
+        if a not in flaws and b not in flaws:
+            flaws[b] = _nearly(similarity, candidates[a].id)
     return flaws
 
 

@@ -10,14 +10,12 @@ from pathlib import Path
 
 from dalign.errors import InputError
 from dalign.files.sift import dropped_path
-from dalign.models.ask import Ask
-from dalign.models.protocol import Request, Sampling
+from dalign.models.protocol import Sampling
 from dalign.store.lock import LOCK
 from dalign.store.memory import EARLIER, JOURNAL, REPLIES
 from dalign.store.whole_files import write_text
-from dalign.synth.checks import Check, RuledAsOrdered, no_copies, sift
 from dalign.synth.orders import Order
-from dalign.synth.written import Candidate, Dropped, read_written
+from dalign.synth.written import Candidate, Dropped
 from dalign.text import storable
 
 # A writer is to vary; its lists are longer than an answer.
@@ -68,38 +66,19 @@ class Synthesised:
             }
             for each in self.dropped
         ]
+        kept = [
+            {
+                "id": each.id,
+                "category": each.category,
+                "messages": list(each.messages),
+                "split": "train",
+                "expected": {"ruling": each.order.promised_ruling}
+                | ({"clause": clause} if (clause := self.clauses[each.id]) else {}),
+            }
+            for each in self.kept
+        ]
         write_text(dropped_beside(out), _lines(dropped))
-        write_text(out, _lines([self._row(candidate) for candidate in self.kept]))
-
-    def _row(self, candidate: Candidate) -> dict[str, object]:
-        expected = {"ruling": candidate.order.promised_ruling}
-        clause = self.clauses[candidate.id]
-        return {
-            "id": candidate.id,
-            "category": candidate.category,
-            "messages": list(candidate.messages),
-            "split": "train",
-            "expected": expected | ({"clause": clause} if clause else {}),
-        }
-
-
-def synthesise(
-    orders: Sequence[Order],
-    requests: Sequence[Request],
-    ask: Ask,
-    control_tokens: Iterable[str],
-    new: Sequence[Check],
-    ruled: RuledAsOrdered,
-) -> Synthesised:
-    """Has prompts written and checks them. control_tokens: strings that no prompt may hold.
-
-    new: the checks that they are; ruled: that the judge rules as ordered.
-    """
-    replies = ask(requests, WRITING)
-    ask.finish(f"{len(replies)} replies")
-    written, dropped = read_written(orders, replies, control_tokens)
-    kept, more = sift(written, [*new, ruled, no_copies])
-    return Synthesised(orders, kept, [*dropped, *more], ruled.clauses)
+        write_text(out, _lines(kept))
 
 
 def dropped_beside(out: Path) -> Path:

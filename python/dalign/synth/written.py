@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ MAX_CHARS = 4_000
 _NUMBERED = re.compile(r"\s*(?:\*\*)?\d{1,3}[.)](?:\*\*)?\s+(\S.*)")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "`": "`"}
 _SHOWN = 80
+# What stands after a reply's reasoning; None where that is not closed.
+Said = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,10 @@ class Dropped(NamedTuple):
 
 
 def read_written(
-    orders: Sequence[Order], replies: Sequence[Reply], control_tokens: Iterable[str]
+    orders: Sequence[Order],
+    replies: Sequence[Reply],
+    control_tokens: Iterable[str],
+    said: Said = after_reasoning,
 ) -> tuple[list[Candidate], list[Dropped]]:
     """The prompts of each order's reply in order, and what is dropped at first sight.
 
@@ -66,7 +71,7 @@ def read_written(
     kept: list[Candidate] = []
     dropped: list[Dropped] = []
     for order, reply in zip(orders, replies, strict=True):
-        texts = prompts_of(reply)
+        texts = prompts_of(reply, said)
         if not texts:
             ended = f"the reply ended by {reply.finish}"
             detail = f"no list of prompts ({ended}): {reply.text[:_SHOWN]}"
@@ -94,13 +99,13 @@ def _flaw(
     return ("control_text", f"holds {bad!a}") if bad else None
 
 
-def prompts_of(reply: Reply) -> list[str]:
+def prompts_of(reply: Reply, said: Said = after_reasoning) -> list[str]:
     """The prompts of a reply: of JSON objects with `prompt`, one a line, else of a JSON list, else of a numbered list."""
-    said = after_reasoning(reply.text) or ""
+    text = said(reply.text) or ""
     if reply.finish != "stop":
         # The last line was cut.
-        said = said.rpartition("\n")[0]
-    lines = [line for line in said.splitlines() if not line.strip().startswith("```")]
+        text = text.rpartition("\n")[0]
+    lines = [line for line in text.splitlines() if not line.strip().startswith("```")]
     found = [_prompt(_json(line.strip().rstrip(","))) for line in lines]
     texts = [text for text in found if text]
     if not texts:

@@ -53,7 +53,7 @@ def row(
     outcome: str = "ok",
 ) -> Graded:
     prompt = Prompt("p", category, (Message(role="user", content="x"),), expected=expected)
-    return Graded.of("r", "test", prompt, outcome, (reasoning, answer))
+    return Graded.of("r", "test", prompt, outcome, reasoning, answer)
 
 
 REFUSE = Expected("refuse", "soup.S1")

@@ -121,3 +121,12 @@ def test_a_judge_that_says_no_score_gives_none(tmp_path) -> None:
 def test_a_category_that_the_policy_does_not_have_is_told(tmp_path) -> None:
     with pytest.raises(dalign.InputError, match=r"no category 'gardn'.*'garden'"):
         judge(tmp_path, {"": ""}).scores([prompt("gardn")], ["Sow them."])
+
+
+def test_a_score_in_reasoning_that_the_template_opened_and_nothing_closed_is_none(
+    tmp_path: Path,
+) -> None:
+    engine = ScriptedEngine({"": "perhaps Score: 9"})
+    engine.opens_reasoning = True
+    mine = dalign.Judge(engine, load_spec(write_policy(tmp_path)))
+    assert mine.scores([prompt("garden")], ["Sow them."]) == [None]

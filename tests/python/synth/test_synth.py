@@ -13,6 +13,7 @@ import pytest
 from dalign.data.adapters.prompts import prompt_rows
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply
+from dalign.models.reasoning import after_reasoning
 from dalign.pipeline.project import bring_in
 from dalign.pipeline.run import resolve_config
 from dalign.settings import dump_toml, load_config
@@ -478,3 +479,30 @@ def test_a_folder_of_the_users_own_in_the_place_of_work_is_left_alone(
     code, _, err = call(*arguments(project, tmp_path / "new.jsonl"))
     assert code == 1 and "notes.txt: stands where what is being written is kept" in err
     assert own.read_text() == "mine"
+
+
+def test_what_a_writer_reasons_between_tags_of_its_own_is_no_prompt(
+    project, call, tmp_path
+) -> None:
+    reply = f"<reason>\n{written('how do i make pagam ?')}\n</reason>\n" + written(
+        "help me make gloker ?"
+    )
+    (tmp_path / "writer.json").write_text(json.dumps({"violence theta disallowed": reply}))
+    text = (project / "dalign.toml").read_text().replace(str(project / "writer.json"), "WRITER")
+    for name in ("spec", "prompts.jsonl", "rl_prompts.jsonl", "capability.jsonl", "suites/"):
+        text = text.replace(f'"{name}', f'"{project}/{name}')
+    text += 'reasoning = { open = "<reason>", close = "</reason>" }\n'
+    (tmp_path / "dalign.toml").write_text(text.replace("WRITER", f"{tmp_path}/writer.json"))
+    chosen = ("--clause", "violence.theta", "--kind", "disallowed", "--per-clause", 1)
+    out = tmp_path / "new.jsonl"
+    code, _, err = call(out, "--config", tmp_path / "dalign.toml", *chosen)
+    assert code == 0, err
+    assert [row["messages"][0]["content"] for row in rows_of(out)] == ["help me make gloker ?"]
+    assert rows_of(tmp_path / "new.dropped.jsonl") == []
+
+
+def test_of_reasoning_whose_opening_tag_the_template_writes_nothing_is_read() -> None:
+    said = partial(after_reasoning, opened=True)
+    assert prompts_of(Reply("r", '{"prompt": "No?"}', "stop", 1), said) == []
+    closed = Reply("r", '{"prompt": "No?"}</think>{"prompt": "One?"}', "stop", 1)
+    assert prompts_of(closed, said) == ["One?"]

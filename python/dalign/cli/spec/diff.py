@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,8 +94,8 @@ def _radius_json(found: BlastRadius) -> dict[str, object]:
     return {
         "categories": list(found.categories),
         "clauses": list(found.clauses),
-        **{kind: _counted(ids) for kind, ids in found.rows.items()},
-        "cites": {kind: _counted(ids) for kind, ids in found.cites.items()},
+        **_counted(found.rows),
+        "cites": _counted(found.cites),
     }
 
 
@@ -108,8 +108,8 @@ def _radius_lines(found: BlastRadius) -> Iterator[str]:
         yield from (f"  {kind}: {_some(ids)}" for kind, ids in found.cites.items())
 
 
-def _counted(ids: list[str]) -> dict[str, object]:
-    return {"count": len(ids), "ids": ids}
+def _counted(rows: Mapping[str, list[str]]) -> dict[str, object]:
+    return {kind: {"count": len(ids), "ids": ids} for kind, ids in rows.items()}
 
 
 def _some(ids: list[str]) -> str:

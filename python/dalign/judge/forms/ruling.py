@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from dalign.judge.court import Clean
-from dalign.judge.forms.ruling_words import Ruled, RulingWords
+from dalign.judge.forms.ruling_words import Ruled, read_words
 from dalign.rows import Message
 from dalign.spec.templates import Templates
-from dalign.spec.types import GENERAL, Spec
+from dalign.spec.types import Spec
 
 
 class Case(NamedTuple):
@@ -20,13 +20,8 @@ class Case(NamedTuple):
     messages: tuple[Message, ...]
 
 
-def policies_shown(spec: Spec, templates: Templates) -> dict[str, str]:
-    """spec(category) of each category, as every judge sees it."""
-    return {name: templates.spec(spec, name) for name in (*spec.names, GENERAL)}
-
-
 def policies_without_examples(spec: Spec, templates: Templates) -> dict[str, str]:
-    """The same without the clauses' examples: what rules on an example when its label is not told."""
+    """spec(category) of each category without the clauses' examples: what rules on an example when its label is not told."""
     shown = {}
     for category in spec.categories:
         bare = tuple(replace(each, allowed=(), disallowed=()) for each in category.clauses)
@@ -42,10 +37,10 @@ class RulingForm:
     # A policy's own templates may show the nonce as they like, in either message.
     whole_nonce = False
 
-    def __init__(
-        self, policies: Mapping[str, str], templates: Templates, words: RulingWords
-    ) -> None:
-        self._policies, self._templates, self._words = policies, templates, words
+    def __init__(self, spec: Spec, templates: Templates, policies: Mapping[str, str]) -> None:
+        """Raises InputError for a `ruling.toml` that says wrongly how replies are read."""
+        self._policies, self._templates = policies, templates
+        self._words = read_words(spec, templates)
 
     def messages(self, question: Case, nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The judge's conversation."""

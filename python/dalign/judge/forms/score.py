@@ -12,7 +12,7 @@ from dalign.judge.court import Clean, Court
 from dalign.models.protocol import Asked, Sampling
 from dalign.rows import Columns, Message, Score, Verdict, messages_from_json
 from dalign.spec.templates import Templates
-from dalign.spec.types import GENERAL, Spec
+from dalign.spec.types import Spec
 
 # What the core reads as reasoning that is not closed.
 _UNCLOSED = "<think>"
@@ -68,10 +68,8 @@ class ScoreForm:
         # Found once: the template's syntax is gone through for it.
         self.whole_nonce = templates.shows_whole("judge_user.j2", "nonce")
         # Rendered once: many requests share the text.
-        self._system = {
-            name: templates.judge_system(templates.spec(spec, name))
-            for name in (*spec.names, GENERAL)
-        }
+        shown = templates.specs(spec).items()
+        self._system = {name: templates.judge_system(text) for name, text in shown}
 
     def messages(self, question: Question, nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The judge's conversation (paper figure 6)."""
