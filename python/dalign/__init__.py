@@ -20,7 +20,20 @@ _PLACES = {
     "InputError": "dalign.errors",
     "__version__": "dalign._core",
 }
-__all__ = list(_PLACES)
+__all__ = [
+    "Engine",
+    "InputError",
+    "Judge",
+    "Prompt",
+    "Run",
+    "Verdict",
+    "__version__",
+    "check_spec",
+    "load_config",
+    "load_spec",
+    "open_engine",
+    "run",
+]
 
 
 def __getattr__(name: str) -> object:
