@@ -8,7 +8,7 @@ from pathlib import Path
 from dalign.config import Config, Model
 from dalign.errors import InputError
 from dalign.models.checkpoint import load_tokenizer
-from dalign.models.engines.open import checkpoint_of, kind_of, resolved
+from dalign.models.engines.open import checkpoint_of, kind_of, opened, resolved
 from dalign.models.protocol import Engine
 from dalign.models.render import Renderer
 from dalign.models.tokenizer import Tokenizer, open_tokenizer
@@ -34,7 +34,7 @@ class Engines:
         """The engine of a model of the config."""
         key = model.model_dump_json()
         if key not in self._opened:
-            self._opened[key] = open_engine(model, threads=self._config.run.threads)
+            self._opened[key] = opened(model, checkpoints(), self._config.run.threads)
         return self._opened[key]
 
     def trained(self, checkpoint: Path) -> Engine:
@@ -103,7 +103,7 @@ def open_engine(model: Model, *, threads: int = 1) -> Engine:
 
     Raises InputError for a model that cannot be used and MissingExtraError without torch.
     """
-    return kind_of(model).open(_resolved(model), threads)
+    return opened(model, checkpoints(), threads)
 
 
 def counting_tokenizer(engines: Engines, model: Model, measure: str) -> Tokenizer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dalign.config import Config, Judge
 from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging, Scale, ScoreForm
-from dalign.models.protocol import Sampling
+from dalign.models.protocol import Engine, Sampling
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, shown_of
 from dalign.pipeline.stage import Inputs
@@ -13,18 +13,17 @@ from dalign.spec.templates import Templates
 from dalign.spec.types import Spec
 
 
-def court_of(config: Config, engines: Engines) -> Court:
-    """The asker of the config's judge."""
-    model = config.judge_of_record
-    return Court.of(engines.open(model), model.reasoning, config.run.seed)
+def court_of(config: Config, engine: Engine) -> Court:
+    """The asker of the config's judge, which is this engine."""
+    return Court.of(engine, config.judge_of_record.reasoning, config.run.seed)
 
 
 def judging_of(
-    config: Config, engines: Engines, spec: Spec, templates: Templates, k: int | None = None
+    config: Config, engine: Engine, spec: Spec, templates: Templates, k: int | None = None
 ) -> Judging:
-    """The judge of a config on a policy; `k` judgements instead of judge.k."""
+    """The judge of a config, which is this engine, on a policy; `k` judgements instead of judge.k."""
     scale, sampling = scale_of(config.judge, k), sampling_of(config.judge)
-    return Judging(court_of(config, engines), ScoreForm(spec, templates), scale, sampling)
+    return Judging(court_of(config, engine), ScoreForm(spec, templates), scale, sampling)
 
 
 def sampling_of(settings: Judge) -> Sampling:

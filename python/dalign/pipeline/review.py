@@ -20,7 +20,7 @@ def review_spec(checked: Checked, config: Config, progress: Progress) -> Review:
     engines, spec = Engines(config), checked.spec
     templates = load_templates(spec.folder, engines.budget())
     engine = engines.open(config.judge_of_record)
-    judging = judging_of(config, engines, spec, templates)
+    judging = judging_of(config, engine, spec, templates)
     by = Reviewer(
         judging, config.pass_score, lambda name: Ask(engine, progress=progress, name=name)
     )

@@ -92,7 +92,7 @@ class Prepared:
             replies = ask(self._requests, WRITING)
             ask.finish(f"{len(replies)} replies")
             written, dropped = read_written(self.orders, replies, tokens, said)
-            ruled = RuledAsOrdered(self._rule, config.judge.k, config.judge.needed)
+            ruled = RuledAsOrdered(partial(self._rule, judge), config.judge.k, config.judge.needed)
             kept, more = sift(written, [*self._new, ruled, no_copies])
             result = Synthesised(self.orders, kept, [*dropped, *more], ruled.clauses)
             result.write(self._job.out)
@@ -102,11 +102,11 @@ class Prepared:
     def _ask(self, engine: Engine, name: str) -> Ask:
         return Ask(engine, Memory(self._work, name), progress=self._job.progress, name=name)
 
-    def _rule(self, candidates: Sequence[Candidate]) -> list[Rulings]:
+    def _rule(self, engine: Engine, candidates: Sequence[Candidate]) -> list[Rulings]:
         """The judge's valid rulings on each text, whatever orders it was written for."""
-        judge, court = self._config.judge, court_of(self._config, self._engines)
+        judge, court = self._config.judge, court_of(self._config, engine)
         cases = {each.id: Case(each.category, each.messages) for each in candidates}
-        ask = self._ask(self._engines.open(self._config.judge_of_record), RULE)
+        ask = self._ask(engine, RULE)
         said, states = court.ask(self._form, cases, judge.k, ask, sampling_of(judge))
         ask.finish(f"{states.total()} rulings, {states.total() - states['ok']} not understood")
         return [said[each.id] for each in candidates]

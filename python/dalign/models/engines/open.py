@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dalign.config import Model
 from dalign.errors import InputError
-from dalign.models.protocol import EngineKind
+from dalign.models.protocol import Engine, EngineKind
 
 # Engines whose files are called by what they are.
 _FILES: Mapping[str, str] = {"transformers": "local", "openai": "server"}
@@ -26,6 +26,14 @@ def resolved(model: Model, checkpoints: Mapping[str, Path]) -> Model:
     """The model with the folder that its path's name stands for, such as that of 'sandbox'; itself without one."""
     folder = checkpoints.get(model.path) if kind_of(model).path_is_checkpoint else None
     return model if folder is None else model.model_copy(update={"path": str(folder)})
+
+
+def opened(model: Model, checkpoints: Mapping[str, Path], threads: int) -> Engine:
+    """The engine of this model, loaded; names of checkpoints stand for their folders.
+
+    Raises InputError for a model that cannot be used and MissingExtraError without torch.
+    """
+    return kind_of(model).open(resolved(model, checkpoints), threads)
 
 
 def checkpoint_of(model: Model) -> Path:

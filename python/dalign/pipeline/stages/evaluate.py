@@ -157,6 +157,7 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm
     checkpoint = trained_checkpoint(run, name)
     judged = any(suite.judge for suite in suites)
     asks = tags.kind == "tags" and templates.has_pair(CategoryForm.name)
+    judge = engines.open(config.judge_of_record) if judged else None
     k = config.evaluate.judge_k
     return Arm(
         name,
@@ -164,8 +165,8 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm
         generate.SIGHTS[ARMS[name].in_sight](spec, templates),
         tags,
         engines.opened(by_the_engine=checkpoint is None),
-        engines.open(config.judge_of_record) if judged else None,
-        judging_of(config, engines, spec, templates, k) if judged else None,
+        judge,
+        None if judge is None else judging_of(config, judge, spec, templates, k),
         CategoryForm(spec.names, templates) if asks else None,
     )
 

@@ -33,9 +33,9 @@ def drive(
 ) -> Finished:
     """Verdicts and scores, chunk by chunk of completions."""
     config, parsed = project.config, run.stage("filter").made()
-    judging = judging_of(config, engines, project.spec, project.templates)
-    k, rows_in = judging.scale.k, parsed.height()
     engine = engines.open(config.judge_of_record)
+    judging = judging_of(config, engine, project.spec, project.templates)
+    k, rows_in = judging.scale.k, parsed.height()
     ask = Ask(engine, folder.memory(), progress=progress, name="judge", total=rows_in * k)
     sees, told = config.model.reasoning.kind == "tags", config.judge.hint
 
