@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dalign import _core, errors
+from dalign.data.adapters.prompts import prompt_rows
 from dalign.data.patterns import read_patterns
-from dalign.data.prompts import prompt_rows
 from dalign.errors import DalignError, InputError, MissingExtraError, from_core
 from dalign.models.checkpoint import check_checkpoint
 from dalign.settings import check_paths, load_config
