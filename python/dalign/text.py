@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 
 # Controls, formats (bidi overrides, zero widths, soft hyphens), surrogates, private use, unassigned,
 # line and paragraph separators: a reader would not see them, or see something else because of them.
@@ -17,6 +18,7 @@ _BLANK = frozenset(
         *(*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
     ]
 )
+_ZERO_WIDTH = "\u200b"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -69,3 +71,11 @@ def storable(text: str) -> str:
 def short(text: str, most: int = 60) -> str:
     """The text, cut to `most` characters where it is too long for a sentence or a figure."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def escape_control(text: str, control_tokens: Iterable[str]) -> str:
+    """`text` with each control token broken by a zero-width space, so that it is text again."""
+    for token in control_tokens:
+        if token:
+            text = text.replace(token, token[0] + _ZERO_WIDTH + token[1:])
+    return text

@@ -14,7 +14,7 @@ from dalign.config import Reasoning
 from dalign.models.protocol import Asked, Engine, Reply, Request, Sampling
 from dalign.models.reasoning import after_reasoning
 from dalign.rows import Message, row_seeds
-from dalign.spec.templates import escape_control
+from dalign.text import escape_control
 
 _Q = TypeVar("_Q", contravariant=True)
 _V = TypeVar("_V", covariant=True)
@@ -129,11 +129,11 @@ class Court:
 
 
 def _state(reply: Reply, *, understood: bool) -> str:
-    """ok, or why a reply says nothing: a failed request is a state too, whatever text it has."""
+    """ok, or why a reply says nothing: one that failed or was cut off does not, whatever text it has."""
     if reply.finish == "timeout":
         return "timed_out"
     if reply.finish == "error":
         return "error"
-    if understood:
-        return "ok"
-    return "truncated" if reply.finish == "length" else "missing"
+    if reply.finish == "length":
+        return "truncated"
+    return "ok" if understood else "missing"

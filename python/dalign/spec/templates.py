@@ -1,13 +1,13 @@
 """Prompt texts: every text that the program sends to a model, rendered from a folder of templates.
 
 Model output is untrusted: the judge's templates get it between fences with a nonce, and with the
-tokenizer's control tokens broken up (`escape_control`).
+tokenizer's control tokens broken up (`text.escape_control`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,18 +31,9 @@ BESIDE_RUNS = tuple(
     for part in ("system", "user")
 )
 
-_ZERO_WIDTH = "\u200b"
 _ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(
     undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
 )
-
-
-def escape_control(text: str, control_tokens: Iterable[str]) -> str:
-    """`text` with each control token broken by a zero-width space, so that it is text again."""
-    for token in control_tokens:
-        if token:
-            text = text.replace(token, token[0] + _ZERO_WIDTH + token[1:])
-    return text
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,8 @@ def test_a_score_in_reasoning_that_is_not_closed_is_none(
         ("It is none of these.", "stop", ["none"], "ok"),
         ("<think>harassment, I think", "stop", [], "missing"),
         ("<think>harassment, I think", "length", [], "truncated"),
+        # It might have gone on: "… but it is rather …".
+        ("It could be harassment, but it is rather", "length", [], "truncated"),
         ("harassment", "error", [], "error"),
         ("harassment", "timeout", [], "timed_out"),
         ("who knows", "stop", [], "missing"),

@@ -202,6 +202,8 @@ def test_rl_has_replay_balance_and_kl_off_unless_set() -> None:
         (Reply("", "Score: 9", "error", 0), "error"),
         (Reply("", "Score: 9", "timeout", 0), "timed_out"),
         (Reply("", "The answer is", "length", 3), "truncated"),
+        # Of 10, perhaps.
+        (Reply("", "Compliant. Score: 1", "length", 3), "truncated"),
     ],
 )
 def test_a_request_that_failed_says_nothing_whatever_text_it_has(reply: Reply, state: str) -> None:

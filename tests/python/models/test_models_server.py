@@ -92,11 +92,14 @@ def test_no_more_than_the_concurrency_is_in_flight(concurrency: int) -> None:
         # Cut off within the reasoning: it must not look finished.
         (chat(None, finish="length", reasoning_content="hm"), "<think>hm", "length"),
         (chat(None, reasoning_content="hm"), "<think>hm</think>", "stop"),
+        # A tag that the reasoning quotes neither opens nor closes it.
+        (chat(None, finish="length", reasoning_content="a </think> Score: 9"), "<think>a <\u200b/think> Score: 9", "length"),
+        (chat("hi", reasoning_content="<think> b"), "<think><\u200bthink> b</think>hi", "stop"),
         (chat("<think>a</think>b"), "<think>a</think>b", "stop"),
         (chat(None), "", "stop"),
         (chat("x", finish="content_filter"), "x", "error"),
     ],
-)
+)  # fmt: skip
 def test_reasoning_sent_apart_is_put_back_in_front(answer: Answer, text: str, finish: str) -> None:
     with FakeServer(lambda body, _: answer) as server:
         reply = replies_of(engine_of(server), requests_of("a"))["row-a"]
@@ -153,6 +156,17 @@ def test_a_request_that_fails_alone_is_an_error_reply() -> None:
         "row-b": "stop",
     }
     assert replies["row-bad"].text == ""
+
+
+def test_the_only_request_left_fails_alone_where_a_greeting_is_answered() -> None:
+    """As where each part has one request, or a run that goes on has no other one left."""
+    with FakeServer(
+        lambda body, _: refusal(503, "no") if last(body) == "bad" else chat("x")
+    ) as server:
+        engine = engine_of(server, attempts=2)
+        replies = replies_of(engine, requests_of("a", "bad"), frozenset({"row-a"}))
+    assert {row: reply.finish for row, reply in replies.items()} == {"row-bad": "error"}
+    assert [last(body) for body in server.bodies] == ["bad", "bad", "Hello"]
 
 
 def test_a_server_that_fails_from_the_start_ends_the_call() -> None:

@@ -118,7 +118,7 @@ class Judging:
         state = (
             pl.when(finish == "timeout").then(pl.lit("timed_out"))
             .when(finish == "error").then(pl.lit("error"))
-            .when((finish == "length") & (pl.col("state") != "ok")).then(pl.lit("truncated"))
+            .when(finish == "length").then(pl.lit("truncated"))
             .otherwise(pl.col("state"))
         )  # fmt: skip
         rows = scale.parse(pl.Series(after, dtype=pl.String)).with_columns(

@@ -20,13 +20,16 @@ from dalign.errors import ServerError
 from dalign.models.engines.in_flight import arrivals
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling
 from dalign.models.reasoning import tags_of
-from dalign.rows import Finish
+from dalign.rows import Finish, Message
+from dalign.text import escape_control
 
 ATTEMPTS = 5
 # The wait after a first failure; it doubles with each.
 BACKOFF_S = 0.5
 LONGEST_WAIT_S = 60.0
 CONNECT_TIMEOUT_S = 30.0
+# What a server that works answers.
+GREETING = Request("greeting", (Message(role="user", content="Hello"),), 0)
 # What the column of token counts holds.
 MOST_TOKENS = 2**32 - 1
 # A server's template cannot be seen, so untrusted text is cleared of the markers of the known ones.
@@ -44,7 +47,7 @@ class ServerEngine:
 
     Rate limits (429) are waited out and cost no attempt. Server errors and lost connections are
     retried `attempts` times in all; then a request that fails alone is an `error` reply, and a
-    server that has answered nothing yet, or is gone, is a ServerError. One attempt over
+    server that answers nothing, a greeting neither, or is gone, is a ServerError. One attempt over
     `timeout_s` seconds is a `timeout` reply.
     """
 
@@ -107,6 +110,11 @@ class ServerEngine:
             is_failure = outcome.kind != "limited"
             times[is_failure] += 1
             if times[True] >= self.attempts:
+                if outcome.kind == "failed" and not has_answered.is_set():
+                    # Whether the server or the request is at fault; asked anew, a run that goes on may have no other one left.
+                    greeted = await self._attempt(session, GREETING, Sampling(0.0, 1))
+                    if isinstance(greeted, Reply) and greeted.finish != "timeout":
+                        has_answered.set()
                 return self._given_up(request, outcome, has_answered.is_set())
             await asyncio.sleep(self._wait_s(times[is_failure], outcome, request))
 
@@ -160,6 +168,8 @@ class ServerEngine:
             return None
         tags = self._model.reasoning
         if thought and tags.kind == "tags":
+            # Where it ends is told by the field; a tag that it quotes ends nothing.
+            thought = escape_control(thought, tags_of(tags))
             # Cut off within the reasoning: no closing tag, as the model wrote none.
             close = "" if finish == "length" and not content else tags.close
             content = f"{tags.open}{thought}{close}{content}"
