@@ -10,7 +10,14 @@ import typer
 from dalign import progress
 from dalign.cli.terminal import tell, tell_json, tell_results, warn
 from dalign.figures import Results
-from dalign.pipeline.run import Call, check_all_done, plan_of, resolve_config, run_stages
+from dalign.pipeline.run import (
+    Call,
+    check_all_done,
+    keep_config,
+    plan_of,
+    resolve_config,
+    run_stages,
+)
 from dalign.records.record import open_record
 from dalign.records.results import REPORT, RESULTS, write_results
 
@@ -37,18 +44,24 @@ def run_command(
     call = Call(progress.Progress() if as_json else progress.for_terminal(), redo)
     ran: list[str] = []
     # A report of a run is of what its folder holds: no file of the user's is read.
-    if stage != REPORT_ALONE or config is not None or overrides or dry_run:
-        settings = resolve_config(config, run, overrides, redo=redo)
-        if dry_run:
+    of_folder = stage == REPORT_ALONE and config is None and not dry_run
+    if not of_folder or overrides:
+        settings = resolve_config(config, run, overrides, redo=redo and not of_folder)
+        if of_folder:
+            keep_config(settings, run)
+        elif dry_run:
             _print_plan(*plan_of(settings, run, call), as_json=as_json)
             return
-        if stage == REPORT_ALONE:
+        elif stage == REPORT_ALONE:
             check_all_done(settings, run, call)
         else:
             ran = run_stages(settings, run, call, stage, variant)
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
     if results is not None and results.alarms and not allow_missing:
+        warn(
+            "this is an error unless --allow-missing is given; --set evaluate.max_missing=1 allows it for this run"
+        )
         raise typer.Exit(1)
 
 

@@ -83,6 +83,12 @@ def check_all_done(config: Config, folder: Path, call: Call) -> None:
             )
 
 
+def keep_config(config: Config, folder: Path) -> None:
+    """Makes this the config of a run, whose rows it does not touch: see `resolve_config`."""
+    with only_one(folder):
+        write_text(RunFolder(folder).config, dump_toml(config))
+
+
 def plan_of(
     config: Config, folder: Path, call: Call
 ) -> tuple[list[dict[str, object]], dict[str, object]]:

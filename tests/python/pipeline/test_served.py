@@ -163,6 +163,7 @@ def test_too_many_missing_grades_are_an_exit_code_unless_allowed(
     found, _, err = request.getfixturevalue("dalign")(*run)
     assert found == code
     assert ("MISSING: 2 of 2 grades are missing" in err) == ("--set" not in options)
+    assert ("--allow-missing" in err) == (code == 1)
     # The results are there all the same.
     written = json.loads((lost / "run" / "results.json").read_text())
     assert {row["missing"] for row in written["rows"]} == {0, 1, 2}

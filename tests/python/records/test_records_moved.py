@@ -66,3 +66,9 @@ def test_the_report_of_a_run_that_lies_elsewhere_is_the_same(tmp_path: Path, dal
     assert json.loads(out) == {"run": f"{tmp_path}/moved", "ran": [], "results": results}
     assert json.loads((tmp_path / "moved" / "results.json").read_text()) == results
     assert (tmp_path / "moved" / "report.html").is_file()
+    # What counts as too much missing may still be set; what rows depend on is the folder's.
+    limit = "evaluate.max_missing=0.5"
+    assert dalign("report", "--run", tmp_path / "moved", "--set", limit)[0] == 0
+    assert "max_missing = 0.5" in (tmp_path / "moved" / "config.toml").read_text()
+    code, _, err = dalign("report", "--run", tmp_path / "moved", "--set", "judge.k=9")
+    assert code == 1 and "judge.k" in err
