@@ -31,11 +31,14 @@ class Journey:
 
 
 def journeys_of(record: Record, row_id: str) -> list[Journey]:
-    """The journeys of the row with that id, or whose id starts so: several where different prompts have the same id.
+    """The journeys of the row with that id, or else whose id starts so: several where different prompts have the same id.
 
     Raises InputError if there is none, or if rows of prompts with other ids start so too.
     """
-    owners = dict.fromkeys(_owners(record, row_id))
+    owners = dict.fromkeys(
+        [*_owners(record, pl.col("id") == row_id)]
+        or _owners(record, pl.col("id").str.starts_with(row_id))
+    )
     names = sorted({name for _, name in owners})
     if not names:
         raise InputError(
@@ -61,9 +64,8 @@ def journeys_of(record: Record, row_id: str) -> list[Journey]:
     ]
 
 
-def _owners(record: Record, start: str) -> Iterator[tuple[str, str]]:
-    """The prompts, as (source, id), of the rows whose id starts so."""
-    mine = pl.col("id").str.starts_with(start)
+def _owners(record: Record, mine: pl.Expr) -> Iterator[tuple[str, str]]:
+    """The prompts, as (source, id), of these rows."""
     for source, held in record.sources.items():
         ids = held.table.scan().filter(mine).select("id").collect()["id"]
         yield from ((source, name) for name in ids)
