@@ -10,7 +10,7 @@ import polars as pl
 
 from dalign.errors import InputError
 from dalign.figures import JourneyStep, Scalar
-from dalign.pipeline.stages.evaluate import GRADES
+from dalign.pipeline.stages.evaluate import GRADES, VERDICTS
 from dalign.pipeline.stages.judge import SCORES
 from dalign.records.record import Record
 from dalign.rows import OK, Prompt, messages_json
@@ -19,6 +19,7 @@ from dalign.vocabulary import trained_by
 
 # Rollouts of a prompt that are shown, the last ones.
 _ROLLOUTS = 2
+_VERDICT = ("sample", "state", "score")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def _owners(record: Record, mine: pl.Expr) -> Iterator[tuple[str, str]]:
     for arm in trained_by("rl"):
         yield from ((rl_source, r["prompt_id"]) for r in _rows(record, f"rl/{arm}", mine))
     for arm in record.config.evaluate.arms:
-        for row in _rows(record, f"evaluate/{arm}", mine):
+        judged = [row["completion_id"] for row in _rows(record, f"evaluate/{arm}", mine, VERDICTS)]
+        for row in _rows(record, f"evaluate/{arm}", mine | pl.col("id").is_in(judged)):
             yield f"suites/{row['suite']}", row["prompt_id"]
 
 
@@ -110,8 +112,7 @@ def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
         parts = f"reasoning: {row['reasoning']}\nanswer: {row['answer']}"
         yield JourneyStep("filter", row["id"], parts, {"status": OK})
     for row in _rows(record, "judge/main", of_mine):
-        facts = {name: row[name] for name in ("sample", "state", "score")}
-        yield JourneyStep("judge", row["id"], row["reply"], facts)
+        yield JourneyStep("judge", row["id"], row["reply"], {name: row[name] for name in _VERDICT})
     for row in _rows(record, "judge/main", of_mine, SCORES):
         how = {"aggregate": record.config.judge.aggregate, "valid": row["n_valid"]}
         yield JourneyStep("judge", row["completion_id"], "", how | {"score": row["score"]})
@@ -156,3 +157,7 @@ def _evaluation_steps(
             facts = {"arm": arm, "suite": row["suite"], "status": row["status"]}
             facts |= grades.get(row["id"], {})
             yield JourneyStep("evaluate", row["id"], row["text"], facts)
+            of_row = pl.col("completion_id") == row["id"]
+            for each in _rows(record, f"evaluate/{arm}", of_row, VERDICTS):
+                facts = {"arm": arm} | {name: each[name] for name in _VERDICT}
+                yield JourneyStep("judge", each["id"], each["reply"], facts)
