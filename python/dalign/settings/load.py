@@ -24,12 +24,13 @@ _SYNTAX_LINE = re.compile(r"\s*\(at line (?P<line>\d+), column \d+\)$")
 _MODELS = ("model", "judge_model", "synth_model")
 
 
-def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
+def load_config(file: Path | str | None, overrides: Sequence[str]) -> Config:
     """The config of a TOML file with the overrides `a.b=c` on top.
 
     Relative paths are against the file's folder, those of overrides against the current one.
     Raises InputError, which names line, key, value and way out.
     """
+    path = None if file is None else Path(file)
     text = "" if path is None else _read(path)
     values = {} if path is None else _parse(path, text)
     overridden: dict[str, str] = {}

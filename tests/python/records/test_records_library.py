@@ -94,6 +94,12 @@ def test_a_run_is_its_folders_own(project, tmp_path) -> None:
     assert again.results().rows[0].arm == "none"
 
 
+def test_paths_may_be_texts(project) -> None:
+    assert dalign.load_config(str(project), []) == dalign.load_config(project, [])
+    folder = project.parent / "spec"
+    assert dalign.load_spec(str(folder)) == dalign.load_spec(folder)
+
+
 def test_what_has_not_finished_is_told(project, tmp_path) -> None:
     run = dalign.run(project, tmp_path / "run")
     (run.folder / "evaluate" / "spec" / "manifest.json").unlink()
