@@ -42,17 +42,11 @@ def journeys_of(record: Record, row_id: str) -> list[Journey]:
     )
     names = sorted({name for _, name in owners})
     if not names:
-        raise InputError(
-            f"{record.run.path}: no row's id starts with '{row_id}'; ids stand in the first column of the Parquet files and in the report",
-            kind="no_row",
-            value=row_id,
-        )
+        said = f"{record.run.path}: no row's id starts with '{row_id}'; ids stand in the first column of the Parquet files and in the report"
+        raise InputError(said, kind="no_row", value=row_id)
     if len(names) > 1:
-        raise InputError(
-            f"'{row_id}' is the start of {len(names)} prompts' rows (such as {', '.join(names[:3])}); give more characters",
-            kind="several_rows",
-            value=row_id,
-        )
+        said = f"'{row_id}' is the start of {len(names)} prompts' rows (such as {', '.join(names[:3])}); give more characters"
+        raise InputError(said, kind="several_rows", value=row_id)
     found: dict[tuple[str, str], tuple[Prompt, list[str]]] = {}
     for source, name in owners:
         rows = record.sources[source].table.scan().filter(pl.col("id") == name).collect()
