@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -175,12 +176,8 @@ class Judge(Section):
     @property
     def parameter(self) -> float | None:
         """What the aggregate needs beside the scores: its quantile, trim or level."""
-        parameters = {
-            "quantile": self.quantile,
-            "trimmed_mean": self.trim,
-            "lower_bound": self.level,
-        }
-        return parameters.get(self.aggregate)
+        known = {"quantile": self.quantile, "trimmed_mean": self.trim, "lower_bound": self.level}
+        return known.get(self.aggregate)
 
 
 class Select(Section):
@@ -332,17 +329,14 @@ class Evaluate(Section):
 
     @model_validator(mode="after")
     def _names_are_different(self) -> Evaluate:
-        for index, arm in enumerate(self.arms):
-            if arm in self.arms[:index]:
-                raise ValueError(
-                    f"arms.{index} = {arm!r}: is named before; leave one of the two out"
-                )
-        names = [suite.name for suite in self.suites]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise ValueError(
-                    f"suites.{index}.name = {name!r}: is the name of another suite too; change it"
-                )
+        suites = [suite.name for suite in self.suites]
+        for key, names in (("suites.{}.name", suites), ("arms.{}", list(self.arms))):
+            for index, name in enumerate(names):
+                if name in names[:index]:
+                    where = key.format(index)
+                    raise ValueError(
+                        f"{where} = {name!r}: is the name of another one too; change it"
+                    )
         return self
 
 
@@ -377,12 +371,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _a_bound_has_scores(self) -> Config:
         """A single score has no lower bound: every answer would be unjudged."""
-        counts = {
-            "judge.k": self.judge.k,
-            "rl.judge_k": self.rl.judge_k,
-            "evaluate.judge_k": self.evaluate.judge_k,
-        }
-        for key, count in counts.items():
+        for key in ("judge.k", "rl.judge_k", "evaluate.judge_k"):
+            count = attrgetter(key)(self)
             if self.judge.aggregate == "lower_bound" and count < 2:
                 raise ValueError(
                     f"{key} = {count}: judge.aggregate = 'lower_bound' needs at least 2 judgements"
@@ -402,6 +392,5 @@ class Config(Section):
     @property
     def pass_score(self) -> float:
         """The judge's score from which an evaluated answer passes."""
-        return (
-            self.select.threshold if self.evaluate.pass_score is None else self.evaluate.pass_score
-        )
+        own = self.evaluate.pass_score
+        return self.select.threshold if own is None else own

@@ -138,7 +138,7 @@ def test_overrides_alone_make_a_config_and_the_last_of_two_counts() -> None:
         ("[sft.lora]\nr = 4", "[evaluate]\nresamples = 4294967296", ("dalign.toml:14: evaluate.resamples = 4294967296: must be at most 1000000",)),
         ("[sft.lora]\nr = 4", "[rl]\nsteps = 10000000000", ("dalign.toml:14: rl.steps = 10000000000: must be at most 2147483647",)),
         ("[sft.lora]\nr = 4", "[sft]\nmax_steps = 10000000000", ("dalign.toml:14: sft.max_steps = 10000000000: must be at most",)),
-        ("[sft.lora]\nr = 4", "[evaluate]\narms = ['none', 'sft', 'none']", ("dalign.toml:14: evaluate.arms.2 = 'none': is named before",)),
+        ("[sft.lora]\nr = 4", "[evaluate]\narms = ['none', 'sft', 'none']", ("dalign.toml:14: evaluate.arms.2 = 'none': is the name of another",)),
         ("k = 3", "low = nan", ("dalign.toml:11: judge.low = nan: must be a finite number",)),
         ("k = 3", "high = inf", ("dalign.toml:11: judge.high = inf: must be a finite number",)),
         ("k = 3", "aggregate = 'men'", ("dalign.toml:11: judge.aggregate = 'men'", "did you mean 'mean'?")),
