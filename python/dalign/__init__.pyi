@@ -1,3 +1,4 @@
+from dalign import errors as errors
 from dalign.errors import InputError as InputError
 from dalign.models.protocol import Engine as Engine
 from dalign.pipeline.engines import open_engine as open_engine

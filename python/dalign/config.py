@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dalign.vocabulary import ARMS, METRICS, ArmName, MetricName
 
-Positive = Annotated[int, Field(ge=1)]
+# What the core, numpy and torch hold in 32 bits.
+MOST = 2**31 - 1
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Natural = Annotated[int, Field(ge=0, le=MOST)]
+Repeats = Annotated[int, Field(ge=1, le=10_000)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -27,11 +32,11 @@ class Section(BaseModel):
 class Run(Section):
     """The run as a whole."""
 
-    seed: int = 0
+    seed: int = Field(0, ge=0, le=2**32 - 1)
     """Every random draw of the run comes from this seed."""
-    threads: Positive = 1
+    threads: Repeats = 1
     """Threads of each worker; part of what makes a run repeatable."""
-    workers: Positive = 1
+    workers: Repeats = 1
     """Stages that do not wait for each other run side by side in this many processes."""
     part_rows: Positive = 4096
     """Rows that a stage reads, asks for and writes at a time; what a run holds in memory grows with it."""
@@ -105,7 +110,7 @@ class Data(Section):
 class Generate(Section):
     """Completions with the policy in sight."""
 
-    n: Positive = 2
+    n: Repeats = 2
     """Completions a prompt."""
     temperature: float = Field(1.0, ge=0.0)
     """0 is greedy."""
@@ -130,7 +135,7 @@ class Filter(Section):
 class Judge(Section):
     """k judgements of each completion; the minimum counts."""
 
-    k: Positive = 4
+    k: Repeats = 4
     """Judgements a completion."""
     min_valid: Positive | None = None
     """Fewer valid judgements than this: the completion is unjudged (k unless set)."""
@@ -171,12 +176,8 @@ class Judge(Section):
     @property
     def parameter(self) -> float | None:
         """What the aggregate needs beside the scores: its quantile, trim or level."""
-        parameters = {
-            "quantile": self.quantile,
-            "trimmed_mean": self.trim,
-            "lower_bound": self.level,
-        }
-        return parameters.get(self.aggregate)
+        known = {"quantile": self.quantile, "trimmed_mean": self.trim, "lower_bound": self.level}
+        return known.get(self.aggregate)
 
 
 class Select(Section):
@@ -190,9 +191,9 @@ class Select(Section):
     """At most this many examples of one prompt, the best first."""
     max_examples: Positive | None = None
     """At most this many examples in all, drawn evenly over the categories."""
-    quota: Annotated[int, Field(ge=0)] = 1
+    quota: Natural = 1
     """Each category of the prompts needs this many examples."""
-    clause_quota: Annotated[int, Field(ge=0)] = 0
+    clause_quota: Natural = 0
     """Each clause that prompts name as expected.clause needs this many examples."""
     on_short: Literal["error", "warn"] = "error"
     """What a category or clause below its quota does to the run."""
@@ -224,10 +225,10 @@ class Sft(Section):
 
     method: Literal["full", "lora"] = "full"
     epochs: float = Field(3.0, gt=0)
-    max_steps: int = Field(-1, ge=-1)
+    max_steps: int = Field(-1, ge=-1, le=MOST)
     """Ends training after this many steps; -1: the epochs decide."""
     learning_rate: float = Field(1e-5, gt=0)
-    warmup_steps: Annotated[int, Field(ge=0)] = 10
+    warmup_steps: Natural = 10
     rows_per_step: Positive = 8
     """Packed rows an optimiser step."""
     capability_ratio: float = Field(0.5, ge=0.0)
@@ -256,10 +257,10 @@ class Rl(Section):
 
     steps: Positive = 80
     prompts_per_step: Positive = 16
-    group_size: Annotated[int, Field(ge=2)] = 8
+    group_size: Annotated[int, Field(ge=2, le=10_000)] = 8
     """Completions of one prompt in a step."""
     learning_rate: float = Field(1e-6, gt=0)
-    warmup_steps: Annotated[int, Field(ge=0)] = 5
+    warmup_steps: Natural = 5
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: Positive = 1024
     beta: float = Field(0.0, ge=0)
@@ -268,7 +269,7 @@ class Rl(Section):
     """What advantages are divided by; 'none': r - mean(r)."""
     loss: str = "grpo"
     """The policy loss, by the name that train/rl/losses has."""
-    judge_k: Positive = 2
+    judge_k: Repeats = 2
     """Judgements an answer; the minimum counts."""
     judge_weight: float = Field(1.0, ge=0)
     """Weight of the judge's score, scaled to 0…1."""
@@ -314,26 +315,28 @@ class Evaluate(Section):
     )
     suites: tuple[Suite, ...] = ()
     """The sets of prompts."""
-    samples: Positive = 2
+    samples: Repeats = 2
     """Completions a prompt."""
     temperature: float = Field(1.0, ge=0.0)
     max_new_tokens: Positive = 1024
-    judge_k: Positive = 1
+    judge_k: Repeats = 1
     pass_score: float | None = None
     """The judge's score from which an answer passes; select.threshold unless set."""
-    resamples: Positive = 1000
+    resamples: int = Field(1000, ge=1, le=1_000_000)
     """Bootstrap resamples of the 95 % intervals."""
     max_missing: Share = 0.05
     """The share of a cell's completions that may be missing; with more, the run says so at the top of the report and ends with exit code 1."""
 
     @model_validator(mode="after")
     def _names_are_different(self) -> Evaluate:
-        names = [suite.name for suite in self.suites]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise ValueError(
-                    f"suites.{index}.name = {name!r}: is the name of another suite too; change it"
-                )
+        suites = [suite.name for suite in self.suites]
+        for key, names in (("suites.{}.name", suites), ("arms.{}", list(self.arms))):
+            for index, name in enumerate(names):
+                if name in names[:index]:
+                    where = key.format(index)
+                    raise ValueError(
+                        f"{where} = {name!r}: is the name of another one too; change it"
+                    )
         return self
 
 
@@ -368,12 +371,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _a_bound_has_scores(self) -> Config:
         """A single score has no lower bound: every answer would be unjudged."""
-        counts = {
-            "judge.k": self.judge.k,
-            "rl.judge_k": self.rl.judge_k,
-            "evaluate.judge_k": self.evaluate.judge_k,
-        }
-        for key, count in counts.items():
+        for key in ("judge.k", "rl.judge_k", "evaluate.judge_k"):
+            count = attrgetter(key)(self)
             if self.judge.aggregate == "lower_bound" and count < 2:
                 raise ValueError(
                     f"{key} = {count}: judge.aggregate = 'lower_bound' needs at least 2 judgements"
@@ -393,6 +392,5 @@ class Config(Section):
     @property
     def pass_score(self) -> float:
         """The judge's score from which an evaluated answer passes."""
-        return (
-            self.select.threshold if self.evaluate.pass_score is None else self.evaluate.pass_score
-        )
+        own = self.evaluate.pass_score
+        return self.select.threshold if own is None else own

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from dalign.errors import InputError
 from dalign.models.protocol import Engine, Reply, Request, Sampling
 from dalign.progress import Progress
 from dalign.store.memory import Kept, Memory
@@ -50,10 +51,9 @@ class Ask:
         """The reply to each request, in order, and how many were taken over. chunk: of which the requests are."""
         self._begin(len(requests))
         if self._memory is None:
-            found: dict[str, Reply] = {}
-            for replies in self.engine.stream(requests, sampling):
-                found.update((reply.id, reply) for reply in replies)
-                self.skip(len(replies))
+            found = {
+                r.id: r for replies in self._stream(requests, sampling, set()) for r in replies
+            }
             return [found[request.id] for request in requests], 0
         keys = Keys(self.engine.fingerprint, sampling)
         key_of = {request.id: keys.of(request) for request in requests}
@@ -62,17 +62,29 @@ class Ask:
         kept = {row.id: row for row in self._memory.in_work() if key_of.get(row.id) == row.key}
         taken_over = len(requests) - len(wanted)
         self.skip(taken_over + len(kept))
-        for replies in self.engine.stream(wanted, sampling, set(kept)):
+        for replies in self._stream(wanted, sampling, set(kept)):
             rows = [Kept(r.id, key_of[r.id], r.text, r.finish, r.tokens) for r in replies]
             self._memory.append(rows)
             kept.update((row.id, row) for row in rows)
-            self.skip(len(rows))
         ordered = [
             kept.get(request.id) or earlier[key_of[request.id]]._replace(id=request.id)
             for request in requests
         ]
         self._memory.keep(chunk, ordered)
         return [Reply(row.id, row.text, row.finish, row.tokens) for row in ordered], taken_over
+
+    def _stream(
+        self, requests: Sequence[Request], sampling: Sampling, done: set[str]
+    ) -> Iterator[list[Reply]]:
+        """The engine's replies, counted. Raises InputError at the end unless each request had one, and nothing else."""
+        left = {request.id for request in requests} - done
+        for replies in self.engine.stream(requests, sampling, done):
+            left ^= {reply.id for reply in replies}
+            yield [reply for reply in replies if reply.id not in left]
+            self.skip(len(replies))
+        if left:
+            said = f"an engine's stream gives each request one reply; {len(left)} have none, or more, or were never asked for, such as {min(left)!r}"
+            raise InputError(said, kind="wrong_replies", value=min(left))
 
     def skip(self, requests: int) -> None:
         """Notes requests that have been answered, such as by an earlier call of the program."""

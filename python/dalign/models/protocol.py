@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 from dalign.config import CHECKPOINT_ENGINES, EngineName, Model
+from dalign.errors import InputError
 from dalign.rows import Finish, Message
 from dalign.text import storable
 
@@ -45,6 +46,9 @@ class Reply:
 
     def __post_init__(self) -> None:
         # Here, so that no engine can forget it.
+        if self.finish not in get_args(Finish):
+            said = f"request {self.id}: an engine ends it by {self.finish!r}, which is none of {', '.join(get_args(Finish))}"
+            raise InputError(said, kind="unknown_choice", value=self.finish)
         object.__setattr__(self, "text", storable(self.text))
 
 

@@ -18,6 +18,7 @@ from dalign.pipeline.project import categories_of
 from dalign.rows import Prompt, completion_id
 from dalign.spec.templates import load_templates
 from dalign.spec.types import Spec
+from dalign.text import storable
 
 
 class Judge:
@@ -39,7 +40,7 @@ class Judge:
     def scores(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float | None]:
         """The score of each answer to the prompt beside it, between judge.low and judge.high; None: unjudged.
 
-        Raises InputError for a category that the policy does not have.
+        Raises InputError for a category that the policy does not have, and where the two are not equally many.
         """
         return self._judged(prompts, answers)[1]["score"].to_list()
 
@@ -50,9 +51,12 @@ class Judge:
     def _judged(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        if len(prompts) != len(answers):
+            said = f"prompts and answers go in pairs; there are {len(prompts)} and {len(answers)}"
+            raise InputError(said, kind="unequal_lengths")
         questions = {
-            completion_id(prompt.id, answer, number): self._question(prompt, answer)
-            for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
+            completion_id(prompt.id, answer, n): self._question(prompt, answer)
+            for n, (prompt, answer) in enumerate(zip(prompts, map(storable, answers), strict=True))
         }
         return self._judging(questions, Ask(self._engine))
 

@@ -133,17 +133,11 @@ def resolve_config(
     run = RunFolder(folder)
     if not run.config.is_file():
         if folder.is_dir() and any(path.name not in _BEFORE for path in folder.iterdir()):
-            raise InputError(
-                f"{folder}: this folder is not empty and is no run folder; name another one with --run",
-                kind="no_run",
-                path=folder,
-            )
+            said = f"{folder}: this folder is not empty and is no run folder; name another one with --run"
+            raise InputError(said, kind="no_run", path=folder)
         if config is None:
-            raise InputError(
-                f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {folder})",
-                kind="no_run",
-                path=folder,
-            )
+            said = f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {folder})"
+            raise InputError(said, kind="no_run", path=folder)
         return _loaded(config, overrides)
     wanted = _loaded(config or run.config, overrides)
     check_same(wanted, folder, redo=redo)

@@ -10,7 +10,7 @@ import polars as pl
 
 from dalign.errors import InputError
 from dalign.figures import JourneyStep, Scalar
-from dalign.pipeline.stages.evaluate import GRADES
+from dalign.pipeline.stages.evaluate import GRADES, VERDICTS
 from dalign.pipeline.stages.judge import SCORES
 from dalign.records.record import Record
 from dalign.rows import OK, Prompt, messages_json
@@ -19,6 +19,7 @@ from dalign.vocabulary import trained_by
 
 # Rollouts of a prompt that are shown, the last ones.
 _ROLLOUTS = 2
+_VERDICT = ("sample", "state", "score")
 
 
 @dataclass(frozen=True)
@@ -31,24 +32,21 @@ class Journey:
 
 
 def journeys_of(record: Record, row_id: str) -> list[Journey]:
-    """The journeys of the row with that id, or whose id starts so: several where different prompts have the same id.
+    """The journeys of the row with that id, or else whose id starts so: several where different prompts have the same id.
 
     Raises InputError if there is none, or if rows of prompts with other ids start so too.
     """
-    owners = dict.fromkeys(_owners(record, row_id))
+    owners = dict.fromkeys(
+        [*_owners(record, pl.col("id") == row_id)]
+        or _owners(record, pl.col("id").str.starts_with(row_id))
+    )
     names = sorted({name for _, name in owners})
     if not names:
-        raise InputError(
-            f"{record.run.path}: no row's id starts with '{row_id}'; ids stand in the first column of the Parquet files and in the report",
-            kind="no_row",
-            value=row_id,
-        )
+        said = f"{record.run.path}: no row's id starts with '{row_id}'; ids stand in the first column of the Parquet files and in the report"
+        raise InputError(said, kind="no_row", value=row_id)
     if len(names) > 1:
-        raise InputError(
-            f"'{row_id}' is the start of {len(names)} prompts' rows (such as {', '.join(names[:3])}); give more characters",
-            kind="several_rows",
-            value=row_id,
-        )
+        said = f"'{row_id}' is the start of {len(names)} prompts' rows (such as {', '.join(names[:3])}); give more characters"
+        raise InputError(said, kind="several_rows", value=row_id)
     found: dict[tuple[str, str], tuple[Prompt, list[str]]] = {}
     for source, name in owners:
         rows = record.sources[source].table.scan().filter(pl.col("id") == name).collect()
@@ -61,9 +59,8 @@ def journeys_of(record: Record, row_id: str) -> list[Journey]:
     ]
 
 
-def _owners(record: Record, start: str) -> Iterator[tuple[str, str]]:
-    """The prompts, as (source, id), of the rows whose id starts so."""
-    mine = pl.col("id").str.starts_with(start)
+def _owners(record: Record, mine: pl.Expr) -> Iterator[tuple[str, str]]:
+    """The prompts, as (source, id), of these rows."""
     for source, held in record.sources.items():
         ids = held.table.scan().filter(mine).select("id").collect()["id"]
         yield from ((source, name) for name in ids)
@@ -75,7 +72,8 @@ def _owners(record: Record, start: str) -> Iterator[tuple[str, str]]:
     for arm in trained_by("rl"):
         yield from ((rl_source, r["prompt_id"]) for r in _rows(record, f"rl/{arm}", mine))
     for arm in record.config.evaluate.arms:
-        for row in _rows(record, f"evaluate/{arm}", mine):
+        judged = [row["completion_id"] for row in _rows(record, f"evaluate/{arm}", mine, VERDICTS)]
+        for row in _rows(record, f"evaluate/{arm}", mine | pl.col("id").is_in(judged)):
             yield f"suites/{row['suite']}", row["prompt_id"]
 
 
@@ -108,8 +106,7 @@ def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
         parts = f"reasoning: {row['reasoning']}\nanswer: {row['answer']}"
         yield JourneyStep("filter", row["id"], parts, {"status": OK})
     for row in _rows(record, "judge/main", of_mine):
-        facts = {name: row[name] for name in ("sample", "state", "score")}
-        yield JourneyStep("judge", row["id"], row["reply"], facts)
+        yield JourneyStep("judge", row["id"], row["reply"], {name: row[name] for name in _VERDICT})
     for row in _rows(record, "judge/main", of_mine, SCORES):
         how = {"aggregate": record.config.judge.aggregate, "valid": row["n_valid"]}
         yield JourneyStep("judge", row["completion_id"], "", how | {"score": row["score"]})
@@ -154,3 +151,7 @@ def _evaluation_steps(
             facts = {"arm": arm, "suite": row["suite"], "status": row["status"]}
             facts |= grades.get(row["id"], {})
             yield JourneyStep("evaluate", row["id"], row["text"], facts)
+            of_row = pl.col("completion_id") == row["id"]
+            for each in _rows(record, f"evaluate/{arm}", of_row, VERDICTS):
+                facts = {"arm": arm} | {name: each[name] for name in _VERDICT}
+                yield JourneyStep("judge", each["id"], each["reply"], facts)

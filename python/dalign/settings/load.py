@@ -24,12 +24,13 @@ _SYNTAX_LINE = re.compile(r"\s*\(at line (?P<line>\d+), column \d+\)$")
 _MODELS = ("model", "judge_model", "synth_model")
 
 
-def load_config(path: Path | None, overrides: Sequence[str]) -> Config:
+def load_config(file: Path | str | None, overrides: Sequence[str]) -> Config:
     """The config of a TOML file with the overrides `a.b=c` on top.
 
     Relative paths are against the file's folder, those of overrides against the current one.
     Raises InputError, which names line, key, value and way out.
     """
+    path = None if file is None else Path(file)
     text = "" if path is None else _read(path)
     values = {} if path is None else _parse(path, text)
     overridden: dict[str, str] = {}
@@ -79,22 +80,15 @@ def _override(values: dict[str, Any], override: str, overridden: dict[str, str])
     dotted, text = dotted.strip(), text.strip()
     parts = dotted.split(".")
     if not equals or not all(parts):
-        raise InputError(
-            f"--set {override}: not a setting; write --set section.key=value",
-            kind="syntax",
-            value=override,
-        )
+        said = f"--set {override}: not a setting; write --set section.key=value"
+        raise InputError(said, kind="syntax", value=override)
     table = values
     for done, part in enumerate(parts[:-1], 1):
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             whole = ".".join(parts[:done])
-            raise InputError(
-                f"--set {override}: {whole} is no section; set {whole} as a whole",
-                kind="wrong_type",
-                key=whole,
-                value=override,
-            )
+            said = f"--set {override}: {whole} is no section; set {whole} as a whole"
+            raise InputError(said, kind="wrong_type", key=whole, value=override)
     for key in [key for key in overridden if key.startswith(f"{dotted}.")]:
         del overridden[key]
     overridden[dotted] = override

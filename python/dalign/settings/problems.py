@@ -146,7 +146,7 @@ def _must_be(problem: ErrorDetails, dotted: str) -> tuple[str, str, object]:
         return "wrong_type", _MUST_BE[type_], None
     if type_ in _LIMITS:
         name, words = _LIMITS[type_]
-        return "out_of_range", f"{words} {context[name]:g}", context[name]
+        return "out_of_range", f"{words} {context[name]:.15g}", context[name]
     if type_ == "literal_error":
         field = field_at(dotted)
         known = choices(field.annotation) if field else ()

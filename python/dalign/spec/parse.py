@@ -16,12 +16,12 @@ from dalign.spec.references import resolve_references
 from dalign.spec.types import Category, Principles, Spec
 
 
-def load_spec(folder: Path) -> Spec:
+def load_spec(folder: Path | str) -> Spec:
     """The policy of a folder: `principles.md` and one Markdown file a category.
 
     Raises InputError, which names file, line, value and way out, where the folder is not a policy.
     """
-    return compile_spec(folder, raised)
+    return compile_spec(Path(folder), raised)
 
 
 def compile_spec(folder: Path, reports: Reports) -> Spec:

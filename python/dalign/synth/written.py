@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dalign.models.protocol import Reply
 from dalign.models.reasoning import after_reasoning
-from dalign.rows import Message, prompt_id
+from dalign.rows import NEVER_CAME, Message, prompt_id
 from dalign.synth.orders import Order
 
 # A longer prompt is a writer that has lost its way.
@@ -101,7 +101,7 @@ def _flaw(
 
 def prompts_of(reply: Reply, said: Said = after_reasoning) -> list[str]:
     """The prompts of a reply: of JSON objects with `prompt`, one a line, else of a JSON list, else of a numbered list."""
-    text = said(reply.text) or ""
+    text = "" if reply.finish in NEVER_CAME else said(reply.text) or ""
     if reply.finish != "stop":
         # The last line was cut.
         text = text.rpartition("\n")[0]

@@ -10,10 +10,13 @@ from typing import Any
 import polars as pl
 import pytest
 from dalign.config import Model
+from dalign.errors import InputError
+from dalign.models.ask import Ask
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.engines.server import ServerEngine
 from dalign.models.protocol import Engine, Reply, Request, Sampling
 from dalign.rows import Message
+from dalign.store.memory import Memory
 from fake_server import FakeServer, chat
 
 SAMPLING = Sampling(temperature=0.0, max_new_tokens=4)
@@ -72,6 +75,33 @@ def test_an_engines_replies_can_be_stored(engines: Any, tmp_path: Path) -> None:
 def test_what_can_be_stored_stays_as_it_was() -> None:
     assert Reply("row", WHOLE, "stop", 1).text == WHOLE
     assert Reply("row", "", "stop", 0).text == ""
+
+
+def test_an_end_that_no_request_has_is_told() -> None:
+    with pytest.raises(InputError, match="ends it by 'eos', which is none of stop, length, error"):
+        Reply("row", "x", "eos", 1)  # type: ignore[arg-type]
+
+
+class Forgetful(ScriptedEngine):
+    """Leaves out the last reply of each batch, or answers what nobody asked."""
+
+    def __init__(self, *, invents: bool) -> None:
+        super().__init__({"": "hi"})
+        self.invents = invents
+
+    def stream(self, *args: Any) -> Iterator[list[Reply]]:
+        for replies in super().stream(*args):
+            yield [*replies, Reply("other", "hi", "stop", 1)] if self.invents else replies[:-1]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(("invents", "told"), [(False, "row"), (True, "other")])
+def test_an_engine_must_answer_what_it_is_asked(tmp_path: Path, kept, invents, told) -> None:
+    ask = Ask(Forgetful(invents=invents), Memory(tmp_path, "m") if kept else None)
+    with pytest.raises(
+        InputError, match=f"gives each request one reply; 1 have none.* such as '{told}'"
+    ):
+        ask([REQUEST], SAMPLING)
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import dalign
@@ -56,11 +58,19 @@ def test_the_example_of_the_readme_runs(project, capsys) -> None:
 
 def test_the_stub_has_the_names_of_the_face() -> None:
     stub = ast.parse((ROOT / "python/dalign/__init__.pyi").read_text())
-    told = [alias.asname for n in stub.body if isinstance(n, ast.ImportFrom) for alias in n.names]
+    imports = [n for n in stub.body if isinstance(n, ast.ImportFrom)]
+    # A module of the package, such as `errors`, is no name of the face.
+    told = [alias.asname for n in imports if n.module != "dalign" for alias in n.names]
     told += [ast.unparse(n.target) for n in stub.body if isinstance(n, ast.AnnAssign)]
     assert sorted(told) == sorted(dalign.__all__)
     (listed,) = (ast.literal_eval(n.value) for n in stub.body if isinstance(n, ast.Assign))
     assert sorted(listed) == sorted(dalign.__all__)
+
+
+def test_the_errors_are_there_after_a_bare_import() -> None:
+    code = "import sys, dalign; assert 'polars' not in sys.modules; print(dalign.errors.BusyError)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "<class 'dalign.errors.BusyError'>\n", done.stderr
 
 
 def test_a_name_that_is_not_there_is_told() -> None:
@@ -82,6 +92,12 @@ def test_a_run_is_its_folders_own(project, tmp_path) -> None:
         dalign.run(None, str(tmp_path / "run"))
     again = dalign.run(str(project), tmp_path / "run", ["run.seed=9"], redo=True)
     assert again.results().rows[0].arm == "none"
+
+
+def test_paths_may_be_texts(project) -> None:
+    assert dalign.load_config(str(project), []) == dalign.load_config(project, [])
+    folder = project.parent / "spec"
+    assert dalign.load_spec(str(folder)) == dalign.load_spec(folder)
 
 
 def test_what_has_not_finished_is_told(project, tmp_path) -> None:
@@ -121,6 +137,16 @@ def test_a_judge_that_says_no_score_gives_none(tmp_path) -> None:
 def test_a_category_that_the_policy_does_not_have_is_told(tmp_path) -> None:
     with pytest.raises(dalign.InputError, match=r"no category 'gardn'.*'garden'"):
         judge(tmp_path, {"": ""}).scores([prompt("gardn")], ["Sow them."])
+
+
+def test_answers_and_prompts_of_unequal_number_are_told(tmp_path) -> None:
+    with pytest.raises(dalign.InputError, match="go in pairs; there are 1 and 2"):
+        judge(tmp_path, {"": "Score: 1"}).scores([prompt("garden")], ["Sow.", "Reap."])
+
+
+def test_an_answer_that_no_file_can_hold_is_judged(tmp_path) -> None:
+    mine = judge(tmp_path, {"a\ufffdb": "Score: 4"}, k=1)
+    assert mine.scores([prompt("garden")], ["a\ud800b"]) == [4.0]
 
 
 def test_a_score_in_reasoning_that_the_template_opened_and_nothing_closed_is_none(

@@ -357,6 +357,11 @@ def test_of_a_reply_that_was_cut_the_last_line_is_left_out() -> None:
     assert prompts_of(Reply("r", '{"prompt": "One?"}', "length", 1)) == []
 
 
+@pytest.mark.parametrize("finish", ["error", "timeout"])
+def test_a_reply_that_never_came_says_nothing(finish) -> None:
+    assert prompts_of(Reply("r", "1. One?\n2. Two?\n3. Th", finish, 1)) == []
+
+
 def test_a_reply_that_failed_is_unreadable_and_half_a_character_is_dropped(garden) -> None:
     order = order_of(garden)
     kept, dropped = read_written(
