@@ -26,8 +26,9 @@ def make_plan(config: Config) -> list[Stage]:
 
 def is_done(stage: Stage, project: Project, engines: Engines, run: RunFolder) -> bool:
     """Whether a stage has finished with the inputs that config and earlier stages give it now."""
-    inputs = stage.inputs_now(project, engines, run)
-    return inputs is not None and run.stage(stage.name).is_done(inputs)
+    if any(run.stage(need).manifest() is None for need in stage.needs):
+        return False
+    return run.stage(stage.name).is_done(stage.inputs(project, engines, run))
 
 
 def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]:

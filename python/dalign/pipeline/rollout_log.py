@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 import polars as pl
@@ -15,24 +14,9 @@ from dalign.judge.answers import AnswerJudge
 from dalign.rows import Prompt, RolloutRow
 from dalign.store.folder import StageFolder
 from dalign.train.job import Keeper, Rollout
-from dalign.train.rl.rewards import Reward
 from dalign.vocabulary import METRICS
 
 LOGGED = [metric.name for metric in METRICS.values() if metric.in_training]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Says what a rollout is worth where labels and patterns know it: logged beside the judge's score, it decides nothing."""
-
-    patterns: Patterns
-
-    def of(self, prompt: Prompt, reward: Reward) -> tuple[float | None, float | None]:
-        """(whether its behaviour is right, whether it cites the right clause); None where that is not known."""
-        row = Graded.of("", "", prompt, reward.status, reward.reasoning, reward.answer)
-        grades = {g.metric: g.grade for g in truth_grades(row, self.patterns, LOGGED)}
-        behaviour = grades.get("not_unsafe", grades.get("not_overrefuse"))
-        return behaviour, grades.get("policy_retrieval")
 
 
 class RolloutLog(Keeper):
@@ -42,10 +26,11 @@ class RolloutLog(Keeper):
         self,
         folder: StageFolder,
         judge: AnswerJudge,
-        truth: Truth | None,
+        patterns: Patterns | None,
         prompts: Mapping[str, Prompt],
     ) -> None:
-        self._folder, self._judge, self._truth, self._prompts = folder, judge, truth, prompts
+        """patterns: with labels, they know the truth, which is logged beside the judge's score and decides nothing."""
+        self._folder, self._judge, self._patterns, self._prompts = folder, judge, patterns, prompts
         self._journal = folder.journal()
         self.last_reward = "no reward yet"
         self.rows_written = 0
@@ -82,7 +67,10 @@ class RolloutLog(Keeper):
 
     def _row(self, step: int, index: int, rollout: Rollout) -> dict[str, object]:
         prompt, reward = self._prompts[rollout.prompt_id], rollout.reward
-        truth = (None, None) if self._truth is None else self._truth.of(prompt, reward)
+        truth = {}
+        if self._patterns is not None:
+            row = Graded.of("", "", prompt, reward.status, reward.reasoning, reward.answer)
+            truth = {g.metric: g.grade for g in truth_grades(row, self._patterns, LOGGED)}
         return {
             "id": _core.row_id([prompt.id, str(step)], self._folder.variant, index),
             "step": step,
@@ -95,6 +83,6 @@ class RolloutLog(Keeper):
             "judge": reward.judge,
             "reward": reward.value,
             "advantage": rollout.advantage,
-            "truth": truth[0],
-            "retrieved": truth[1],
+            "truth": truth.get("not_unsafe", truth.get("not_overrefuse")),
+            "retrieved": truth.get("policy_retrieval"),
         }

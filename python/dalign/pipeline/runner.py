@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,32 +53,19 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
         opened.progress.say(f"{stage.name}: done before")
         return False
     folder.start(inputs, project.config.run.part_rows)
-    _reset_peak()
+    # The process's peak memory starts anew, where the system can do so (Linux).
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
     wall, cpu = time.perf_counter(), _cpu_s()
     folder.finish(inputs, stage.drive(project, engines, run, folder, opened.progress))
-    cost = {
-        "wall_s": round(time.perf_counter() - wall, 3),
-        "cpu_s": round(_cpu_s() - cpu, 3),
-        "peak_rss_mib": round(peak_mib(), 1),
-    }
-    folder.record_cost(cost)
+    wall, cpu = round(time.perf_counter() - wall, 3), round(_cpu_s() - cpu, 3)
+    folder.record_cost({"wall_s": wall, "cpu_s": cpu, "peak_rss_mib": round(peak_mib(), 1)})
     return True
 
 
 def _cpu_s() -> float:
-    own, children = (
-        resource.getrusage(resource.RUSAGE_SELF),
-        resource.getrusage(resource.RUSAGE_CHILDREN),
-    )
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
-def _reset_peak() -> None:
-    """Starts the process's peak memory anew, where the system can (Linux)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 class _Relay(Progress):
@@ -143,15 +131,11 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
     ended = threading.Event()
     shower = threading.Thread(target=_show, args=(messages, opened.progress, ended), daemon=True)
     shower.start()
-    state = (
-        opened.project.config.model_dump_json(),
-        opened.run.path,
-        messages,
-        os.getpid(),
-    )
+    config = opened.project.config.model_dump_json()
+    state = (config, opened.run.path, messages, os.getpid())
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker, initargs=state)
     try:
-        ran = _schedule(pool, stages, workers)
+        return _schedule(pool, stages, workers)
     except BrokenProcessPool as error:
         raise WorkerError(
             "a worker process was ended from outside, perhaps for want of memory; "
@@ -161,20 +145,16 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
         pool.shutdown(wait=True, cancel_futures=True)
         ended.set()
         shower.join()
-    return ran
 
 
 def _schedule(pool: ProcessPoolExecutor, stages: Sequence[Stage], workers: int) -> list[str]:
     """Submits a stage when a worker is free and its needs are met; the first error ends the run."""
-    waiting = list(stages)
-    named = {stage.name for stage in stages}
-    finished: set[str] = set()
+    waiting, unfinished = list(stages), {stage.name for stage in stages}
     running: dict[Future[bool], Stage] = {}
     ran: list[str] = []
     while waiting or running:
         for stage in list(waiting):
-            ready = all(need in finished or need not in named for need in stage.needs)
-            if ready and len(running) < workers:
+            if unfinished.isdisjoint(stage.needs) and len(running) < workers:
                 waiting.remove(stage)
                 running[pool.submit(_work, stage.name)] = stage
         done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -182,5 +162,5 @@ def _schedule(pool: ProcessPoolExecutor, stages: Sequence[Stage], workers: int) 
             stage = running.pop(future)
             if future.result():
                 ran.append(stage.name)
-            finished.add(stage.name)
+            unfinished.remove(stage.name)
     return ran

@@ -43,12 +43,6 @@ class Stage:
         """The name's second part."""
         return self.name.partition("/")[2]
 
-    def inputs_now(self, project: Project, engines: Engines, run: RunFolder) -> Inputs | None:
-        """Its inputs; None while something that it needs has not finished."""
-        if any(run.stage(need).manifest() is None for need in self.needs):
-            return None
-        return self.inputs(project, engines, run)
-
 
 def chunk_rows(part_rows: int, made_of_each: int) -> int:
     """Rows that are worked on at a time, so that a part of what is made of them has `part_rows` rows."""

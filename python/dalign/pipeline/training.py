@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 from dalign.progress import Progress
 from dalign.store.folder import StageFolder
-from dalign.store.run import RunFolder
 from dalign.store.whole_files import write_text
 from dalign.train.job import TrainResult
 from dalign.vocabulary import ARMS
 
 CURVE = "curve.json"
 FINAL = "final"
-
-
-def trained_checkpoint(run: RunFolder, arm: str) -> Path | None:
-    """The folder of the checkpoint that an arm was trained to; None for the base."""
-    stage = trained_by(arm)
-    return None if stage is None else run.stage(stage).path / FINAL
 
 
 def use_threads(threads: int) -> None:

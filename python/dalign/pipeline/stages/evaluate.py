@@ -9,8 +9,7 @@ from functools import partial
 import polars as pl
 
 from dalign import generate
-from dalign.config import Config, Reasoning
-from dalign.data.patterns import Patterns
+from dalign.config import Reasoning
 from dalign.evaluate.grades import Graded
 from dalign.evaluate.metrics import metric_rows
 from dalign.evaluate.retrieval import METRIC as RETRIEVAL
@@ -25,7 +24,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, chunk_rows
-from dalign.pipeline.training import trained_by, trained_checkpoint
+from dalign.pipeline.training import FINAL, trained_by
 from dalign.progress import Progress
 from dalign.rows import NEVER_CAME, OK, Columns, Completion, Grade, Outcome, Verdict, table
 from dalign.store.folder import Finished, Made, StageFolder
@@ -99,7 +98,10 @@ def drive(
 ) -> Finished:
     """Suite after suite, chunk by chunk of prompts."""
     config, settings = project.config, project.config.evaluate
-    suites = suites_of(config, project.patterns)
+    suites = [
+        Suite(s.name, s.metrics, project.patterns.get(s.name), s.judge, config.pass_score)
+        for s in settings.suites
+    ]
     arm = arm_of(project, engines, run, folder.variant)
     size = chunk_rows(config.run.part_rows, settings.samples)
 
@@ -154,29 +156,21 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm
     """The arm of that name, its models opened."""
     config, spec, templates = project.config, project.spec, project.templates
     suites, tags = config.evaluate.suites, config.model.reasoning
-    checkpoint = trained_checkpoint(run, name)
+    trained = trained_by(name)
     judged = any(suite.judge for suite in suites)
     asks = tags.kind == "tags" and templates.has_pair(CategoryForm.name)
     judge = engines.open(config.judge_of_record) if judged else None
     k = config.evaluate.judge_k
     return Arm(
         name,
-        engines.open(config.model) if checkpoint is None else engines.trained(checkpoint),
+        engines.trained(run.stage(trained).path / FINAL) if trained else engines.open(config.model),
         generate.SIGHTS[ARMS[name].in_sight](spec, templates),
         tags,
-        engines.opened(by_the_engine=checkpoint is None),
+        engines.opened(by_the_engine=trained is None),
         judge,
         None if judge is None else judging_of(config, judge, spec, templates, k),
         CategoryForm(spec.names, templates) if asks else None,
     )
-
-
-def suites_of(config: Config, patterns: Mapping[str, Patterns]) -> list[Suite]:
-    """How each suite is graded."""
-    return [
-        Suite(suite.name, suite.metrics, patterns.get(suite.name), suite.judge, config.pass_score)
-        for suite in config.evaluate.suites
-    ]
 
 
 class SuiteWork:
@@ -194,29 +188,23 @@ class SuiteWork:
         self._arm, self._suite, self._draws = arm, suite, draws
         self._left, self._taken_over, self._made = prompts, 0, 0
         name, total = f"evaluate/{arm.name} {suite.name}", prompts * draws.n
-        self._ask = Ask(
-            arm.engine, folder.memory("completions"), progress=progress, name=name, total=total
-        )
-        self._ask_judge = self._ask_category = None
+        self._asks: dict[str, Ask] = {}
+
+        def add(what: str, engine: Engine, name: str, total: int) -> None:
+            memory = folder.memory(what)
+            self._asks[what] = Ask(engine, memory, progress=progress, name=name, total=total)
+
+        add("completions", arm.engine, name, total)
         if suite.judged and arm.judge_engine is not None and arm.judging is not None:
-            most = total * arm.judging.scale.k
-            self._ask_judge = Ask(
-                arm.judge_engine, folder.memory("judge"),
-                progress=progress, name=f"{name} judge", total=most,
-            )  # fmt: skip
+            add("judge", arm.judge_engine, f"{name} judge", total * arm.judging.scale.k)
             if RETRIEVAL in suite.metrics and arm.classifier is not None:
-                self._ask_category = Ask(
-                    arm.judge_engine, folder.memory("retrieval"),
-                    progress=progress, name=f"{name} retrieval", total=total,
-                )  # fmt: skip
+                add("retrieval", arm.judge_engine, f"{name} retrieval", total)
 
     def make(self, number: int, prompts: pl.DataFrame) -> Made:
         """Completions, verdicts and grades of some prompts."""
         arm, suite = self._arm, self._suite
-        asks = [
-            each.chunk(number) for each in (self._ask, self._ask_judge, self._ask_category) if each
-        ]
-        completions = generate.complete(prompts, arm.sight, self._draws, asks[0])
+        asks = {what: ask.chunk(number) for what, ask in self._asks.items()}
+        completions = generate.complete(prompts, arm.sight, self._draws, asks["completions"])
         is_cut = completions["finish"] == "length"
         parsed = parse(completions["text"], is_cut, arm.reasoning, opened=arm.opened)
         rows = pl.concat([completions, parsed], how="horizontal").with_columns(
@@ -225,17 +213,16 @@ class SuiteWork:
             arm=pl.lit(arm.name),
         )
         verdicts = table(arm.verdict_columns)
-        if arm.judging is not None and self._ask_judge is not None:
-            rows, verdicts = judged_answers(
-                rows, prompts, partial(arm.judging.answers, ask=asks[1])
-            )
-        retrieval = self._retrieval(asks[2]) if self._ask_category is not None else None
+        if arm.judging is not None and "judge" in asks:
+            answers = partial(arm.judging.answers, ask=asks["judge"])
+            rows, verdicts = judged_answers(rows, prompts, answers)
+        retrieval = self._retrieval(asks["retrieval"]) if "retrieval" in asks else None
         grades = grades_of(rows, prompts, suite, retrieval)
         rows = table(COLUMNS).pipe(lambda none: pl.concat([none, rows], how="diagonal"))
         never_came = int(rows["status"].is_in(list(NEVER_CAME)).sum())
         counts = {
             "rows_out": rows.height,
-            "taken_over": sum(each.taken_over for each in asks),
+            "taken_over": sum(each.taken_over for each in asks.values()),
             "never_came": never_came,
             "malformed": int((rows["status"] != OK).sum()) - never_came,
             "missing": sum(grade.grade is None for grade in grades),
@@ -255,7 +242,7 @@ class SuiteWork:
 
     def skip(self, prompts: int, counts: Mapping[str, int]) -> None:
         """Notes prompts that an earlier call of the program has done."""
-        self._ask.skip(counts["rows_out"])
+        self._asks["completions"].skip(counts["rows_out"])
         self._advance(prompts, counts)
 
     def _advance(self, prompts: int, counts: Mapping[str, int]) -> None:
@@ -263,10 +250,9 @@ class SuiteWork:
         self._made += counts["rows_out"]
         self._taken_over += counts["taken_over"]
         if self._left == 0:
-            self._ask.finish(f"{self._made} completions{words_of(self._taken_over)}")
-            for each in (self._ask_judge, self._ask_category):
-                if each is not None:
-                    each.finish("")
+            told = f"{self._made} completions{words_of(self._taken_over)}"
+            for what, ask in self._asks.items():
+                ask.finish(told if what == "completions" else "")
 
 
 def stages(arms: Sequence[str]) -> list[Stage]:

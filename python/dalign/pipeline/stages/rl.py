@@ -14,7 +14,7 @@ from dalign.models.checkpoint import fingerprint
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
-from dalign.pipeline.rollout_log import RolloutLog, Truth
+from dalign.pipeline.rollout_log import RolloutLog
 from dalign.pipeline.stage import Inputs, Stage, trainings
 from dalign.pipeline.training import FINAL, Steps, use_threads, write_curve
 from dalign.progress import Progress
@@ -22,7 +22,7 @@ from dalign.rows import Prompt
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import Table
 from dalign.store.run import RunFolder
-from dalign.train.job import RlJob
+from dalign.train.job import ReplayRow, RlJob
 from dalign.train.rl.draw import draw_prompts
 from dalign.train.rl.replay import read_replayed
 from dalign.train.rl.rewards import CompositeReward, RewardWeights
@@ -41,7 +41,8 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         "start": run.stage("sft/sft").output_sha256() if after_sft else engines.fingerprint(model),
         "replay": run.stage("pack").output_sha256() if settings.replay > 0 else None,
         "prompts": project.rl_prompts.sha256,
-        "patterns": truth_suite(project),
+        # The suite whose patterns tell the truth of rollouts: the first that has some, in the config's order.
+        "patterns": next(iter(project.patterns), None),
         "settings": settings.model_dump(),
         "reasoning": model.reasoning.model_dump(),
         "device": model.device,
@@ -56,11 +57,6 @@ def settings_of(settings: Rl, arm: str) -> Rl:
     return settings if arm == AFTER_SFT else settings.model_copy(update={"replay": 0.0})
 
 
-def truth_suite(project: Project) -> str | None:
-    """The suite whose patterns tell the truth of rollouts: the first that has some, in the config's order."""
-    return next(iter(project.patterns), None)
-
-
 def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
@@ -73,17 +69,19 @@ def drive(
         else engines.checkpoint(model)
     )
     drawn = drawn_prompts(prompts.table, settings, config.run.seed)
-    rows = replayed(run, settings, config.run.seed)
+    replayed: Sequence[Sequence[ReplayRow]] = ()
+    if settings.replay > 0:
+        packed, each = run.stage("pack").made().paths(), settings.replay_rows
+        replayed = read_replayed(packed, steps=settings.steps, per_step=each, seed=config.run.seed)
     engine = engines.open(config.judge_of_record)
     judging = judging_of(config, engine, project.spec, project.templates, settings.judge_k)
     judge = AnswerJudge(judging, Ask(engine))
-    suite = truth_suite(project)
-    truth = None if suite is None else Truth(project.patterns[suite])
-    log = RolloutLog(folder, judge, truth, {p.id: p for step in drawn for p in step})
+    patterns = next(iter(project.patterns.values()), None)
+    log = RolloutLog(folder, judge, patterns, {p.id: p for step in drawn for p in step})
     job = RlJob(
         start=start, prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
         reasoning=model.reasoning,
-        replayed=rows,
+        replayed=replayed,
         device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log, loss=settings.loss,
     )  # fmt: skip
     use_threads(config.run.threads)
@@ -97,11 +95,7 @@ def drive(
     write_curve(folder, result)
     digest = folder.table().write(0, log.rows())
     log.done()
-    counts = {
-        "rows_in": prompts.rows,
-        "rows_out": log.rows_written,
-        "steps": len(result.curve),
-    }
+    counts = {"rows_in": prompts.rows, "rows_out": log.rows_written, "steps": len(result.curve)}
     facts = {
         "checkpoint": fingerprint(result.final),
         "judge_states": dict(sorted(judge.states.items())),
@@ -122,16 +116,6 @@ def drawn_prompts(prompts: Table, settings: Rl, seed: int) -> list[list[Prompt]]
     rows = prompts.scan().with_row_index("position").filter(pl.col("position").is_in(wanted))
     read = dict(zip(wanted, Prompt.read(rows.collect()), strict=True))
     return [[read[position] for position in step] for step in drawn]
-
-
-def replayed(
-    run: RunFolder, settings: Rl, seed: int
-) -> Sequence[Sequence[tuple[Sequence[int], Sequence[int]]]]:
-    """The SFT rows of each step; none where none are replayed."""
-    if settings.replay == 0:
-        return ()
-    paths = run.stage("pack").made().paths()
-    return read_replayed(paths, steps=settings.steps, per_step=settings.replay_rows, seed=seed)
 
 
 def stages(arms: Sequence[str]) -> list[Stage]:
