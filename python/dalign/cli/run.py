@@ -13,6 +13,7 @@ from dalign.figures import Results
 from dalign.pipeline.run import Call, check_all_done, plan_of, resolve_config, run_stages
 from dalign.records.record import open_record
 from dalign.records.results import REPORT, RESULTS, write_results
+from dalign.store.damage import in_run
 
 # The command that runs no stage.
 REPORT_ALONE = "report"
@@ -36,17 +37,18 @@ def run_command(
     """
     call = Call(progress.Progress() if as_json else progress.for_terminal(), redo)
     ran: list[str] = []
-    # A report of a run is of what its folder holds: no file of the user's is read.
-    if stage != REPORT_ALONE or config is not None or overrides or dry_run:
-        settings = resolve_config(config, run, overrides, redo=redo)
-        if dry_run:
-            _print_plan(*plan_of(settings, run, call), as_json=as_json)
-            return
-        if stage == REPORT_ALONE:
-            check_all_done(settings, run, call)
-        else:
-            ran = run_stages(settings, run, call, stage, variant)
-    results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
+    with in_run(run):
+        # A report of a run is of what its folder holds: no file of the user's is read.
+        if stage != REPORT_ALONE or config is not None or overrides or dry_run:
+            settings = resolve_config(config, run, overrides, redo=redo)
+            if dry_run:
+                _print_plan(*plan_of(settings, run, call), as_json=as_json)
+                return
+            if stage == REPORT_ALONE:
+                check_all_done(settings, run, call)
+            else:
+                ran = run_stages(settings, run, call, stage, variant)
+        results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
     if results is not None and results.alarms and not allow_missing:
         raise typer.Exit(1)

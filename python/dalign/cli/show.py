@@ -7,11 +7,13 @@ from pathlib import Path
 from dalign.cli.terminal import tell, tell_json
 from dalign.records.journey import Journey, journeys_of
 from dalign.records.record import open_record
+from dalign.store.damage import in_run
 
 
 def show_row(row_id: str, run: Path, *, as_json: bool) -> None:
     """Prints the journey of a row of a run; several where different prompts of it have the same id."""
-    journeys = journeys_of(open_record(run), row_id)
+    with in_run(run):
+        journeys = journeys_of(open_record(run), row_id)
     if as_json:
         told = [_as_json(journey) for journey in journeys]
         tell_json(told[0] if len(told) == 1 else {"journeys": told}, indent=1)

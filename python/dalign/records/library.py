@@ -15,6 +15,7 @@ from dalign.records.journey import Journey, journeys_of
 from dalign.records.record import open_record
 from dalign.records.results import results_of, write_results
 from dalign.spec.types import Spec
+from dalign.store.damage import in_run
 
 
 class Run:
@@ -33,19 +34,23 @@ class Run:
 
         Raises UnfinishedError naming the first stage that has not finished.
         """
-        return results_of(open_record(self.folder))
+        with in_run(self.folder):
+            return results_of(open_record(self.folder))
 
     def journeys(self, row_id: str) -> list[Journey]:
         """What became of the row with that id, or whose id starts so. Raises InputError if there is none."""
-        return journeys_of(open_record(self.folder), row_id)
+        with in_run(self.folder):
+            return journeys_of(open_record(self.folder), row_id)
 
     def coverage(self, least: int | None = None) -> Coverage:
         """What the run holds of each clause. least: rows that each needs; None: select.clause_quota, at least 1."""
-        return coverage(self.folder, least)
+        with in_run(self.folder):
+            return coverage(self.folder, least)
 
     def blast_radius(self, old: Spec, new: Spec) -> BlastRadius:
         """Which of the run's rows depend on the difference between two policies."""
-        return blast_radius(self.folder, old, new)
+        with in_run(self.folder):
+            return blast_radius(self.folder, old, new)
 
 
 def run(
@@ -65,7 +70,8 @@ def run(
     """
     place = Path(folder)
     given = Path(config) if isinstance(config, str) else config
-    settings = resolve_config(given, place, overrides, redo=redo)
-    run_stages(settings, place, Call(progress or Progress(), redo))
-    write_results(open_record(place))
+    with in_run(place):
+        settings = resolve_config(given, place, overrides, redo=redo)
+        run_stages(settings, place, Call(progress or Progress(), redo))
+        write_results(open_record(place))
     return Run(place)

@@ -10,6 +10,7 @@ import typer
 
 from dalign.cli.terminal import Styled, tell, tell_json, tell_parts
 from dalign.records.coverage import STATIONS, ClauseCoverage, Coverage, coverage
+from dalign.store.damage import in_run
 from dalign.store.run import CONFIG
 
 COUNTS = ("prompts", "completions_citing", "verdicts_invoking", *STATIONS)
@@ -18,7 +19,8 @@ HEADS = ("prompts", "cited", "invoked", "well formed", "judged", "selected", "pa
 
 def print_coverage(run: Path, least: int | None, *, as_json: bool, fail_short: bool) -> None:
     """Prints the coverage of each clause; with `fail_short`, exits with 1 if one has too few survivors."""
-    found = coverage(run, least)
+    with in_run(run):
+        found = coverage(run, least)
     if as_json:
         rows = [asdict(row) for row in found.rows]
         whole = {"run": str(run), "clauses": rows, "quota": found.needed}

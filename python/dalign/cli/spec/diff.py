@@ -31,8 +31,10 @@ def print_diff(old_folder: str, new_folder: str, run: Path | None, *, as_json: b
     radius = None
     if run is not None:
         from dalign.records.blast_radius import blast_radius
+        from dalign.store.damage import in_run
 
-        radius = blast_radius(run, old, new)
+        with in_run(run):
+            radius = blast_radius(run, old, new)
     if as_json:
         whole = asdict(diff) | {"suggested": suggested_step(diff)}
         if radius is not None:
