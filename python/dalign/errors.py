@@ -95,6 +95,13 @@ def from_core(error: _core.CoreError, message: str, *, path: Path | None) -> Inp
     )
 
 
+def from_system(error: OSError) -> InputError:
+    """What the system refuses of a file or folder, as an error of dalign."""
+    path = Path(str(error.filename))
+    what = f"{error.strerror}; see to its place and its permissions, or name another one"
+    return InputError.in_file(path, what, kind="system")
+
+
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """The way out for a word that is none of `known`: the nearest one, or else all of them."""
     import difflib

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Budget, Templates, load_templates
 from dalign.spec.types import GENERAL, Spec
+from dalign.store.damage import damaged, read_object, reading
 from dalign.store.parts import PartWriter, Table
 from dalign.store.whole_files import digest, file_digest, write_json
 
@@ -102,18 +102,18 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
             f"{place}: the run's prompts and policy are not here; run it first (dalign run --run {place.parent})",
             path=place,
         )
-    told = json.loads(path.read_text("utf-8"))
-    sources = {
-        name: Source(Table(place / name), **values) for name, values in told["sources"].items()
-    }
-    suites = {suite.name: sources[f"suites/{suite.name}"] for suite in config.evaluate.suites}
+    with reading(path):
+        told = read_object(path)["sources"]
+        sources = {name: Source(Table(place / name), **values) for name, values in told.items()}
+        suites = {suite.name: sources[f"suites/{suite.name}"] for suite in config.evaluate.suites}
+        prompts = sources["prompts"]
     with_patterns = [suite.name for suite in config.evaluate.suites if suite.patterns is not None]
     return Project(
         config,
         load_spec(place / SPEC),
         load_templates(place / SPEC, budget),
-        sources["prompts"],
-        sources.get("rl_prompts", sources["prompts"]),
+        prompts,
+        sources.get("rl_prompts", prompts),
         sources.get("capability"),
         suites,
         {name: read_patterns(place / _patterns_name(name)) for name in with_patterns},
@@ -127,8 +127,10 @@ class _Kept:
     def __init__(self, place: Path, part_rows: int) -> None:
         self._place, self._part_rows = place, part_rows
         path = place / SOURCES
-        self._before = json.loads(path.read_text("utf-8"))["keys"] if path.is_file() else {}
-        self._told = json.loads(path.read_text("utf-8"))["sources"] if path.is_file() else {}
+        held = read_object(path) if path.is_file() else {}
+        self._before, self._told = held.get("keys", {}), held.get("sources", {})
+        if not (isinstance(self._before, dict) and isinstance(self._told, dict)):
+            raise damaged(path, "not what a run writes there")
         self._keys: dict[str, str] = {}
         self._sources: dict[str, dict[str, object]] = {}
         self._files: set[str] = set()

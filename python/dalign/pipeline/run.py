@@ -19,6 +19,7 @@ from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.stages.filter import quality_of
 from dalign.progress import Progress
 from dalign.settings import changed_keys, check_paths, dump_toml, load_config
+from dalign.store.damage import reading
 from dalign.store.lock import LOCK, only_one
 from dalign.store.run import INPUTS, RunFolder
 from dalign.store.whole_files import write_text
@@ -176,4 +177,5 @@ def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
 def elapsed_s(run: RunFolder) -> float:
     """Seconds that the calls which made this run's rows took in all."""
     path = run.path / ELAPSED
-    return float(json.loads(path.read_text("utf-8"))) if path.is_file() else 0.0
+    with reading(path):
+        return float(json.loads(path.read_text("utf-8"))) if path.is_file() else 0.0

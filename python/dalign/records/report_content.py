@@ -13,6 +13,7 @@ from dalign.pipeline.training import CURVE
 from dalign.records.journey import journeys_of
 from dalign.records.record import Record
 from dalign.settings import dump_toml
+from dalign.store.damage import reading
 from dalign.store.folder import StageFolder
 from dalign.store.parts import DROPPED, ROWS
 from dalign.vocabulary import trained_by
@@ -41,7 +42,9 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         scores=_scores(record) if made_data else {},
         states=record.stage("judge").recorded("counts").get("states", {}),
         curves=[row for arm in trained_by("rl") for row in _rl_curve(record, arm)],
-        losses=[(row["step"], row["loss"]) for row in _curve(record.stage("sft/sft"))],
+        losses=[
+            (row["step"], row["loss"]) for row in _curve(record.stage("sft/sft"), "step", "loss")
+        ],
         journeys=_journeys(record) if made_data else [],
         warnings=_warnings(record),
     )
@@ -85,10 +88,12 @@ def _scores(record: Record) -> dict[float, int]:
     return dict(scores.group_by("score").len().collect().iter_rows())
 
 
-def _curve(folder: StageFolder) -> list[dict[str, Any]]:
-    """The log of a training, a row a step; empty where there was none."""
+def _curve(folder: StageFolder, *names: str) -> list[dict[str, Any]]:
+    """These columns of a training's log, a row a step; empty where there was none."""
     path = folder.path / CURVE
-    return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+    with reading(path):
+        rows = json.loads(path.read_text("utf-8")) if path.is_file() else []
+        return [{name: row[name] for name in names} for row in rows]
 
 
 def _rl_curve(record: Record, arm: str) -> list[RlStep]:
@@ -96,10 +101,10 @@ def _rl_curve(record: Record, arm: str) -> list[RlStep]:
     folder = record.stage(f"rl/{arm}")
     if folder.manifest() is None:
         return []
-    logged = {row["step"]: row for row in _curve(folder)}
     steps = folder.table().scan().group_by("step")
     means = steps.agg(pl.col("reward", "truth", "retrieved", "tokens").mean()).sort("step")
     names = ("judged", "malformed", "advantage_groups")
+    logged = {row["step"]: row for row in _curve(folder, "step", *names)}
     return [
         RlStep(arm, step, *values, *(logged[step][name] for name in names))
         for step, *values in means.collect().iter_rows()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from dalign import _core
 from dalign.errors import UnfinishedError
@@ -16,6 +17,8 @@ from dalign.pipeline.stages.evaluate import GRADES
 from dalign.records.record import Record
 from dalign.records.report_content import report_content
 from dalign.report.page import write_report
+from dalign.store.damage import reading
+from dalign.store.folder import COST, MANIFEST
 from dalign.store.lock import only_one
 from dalign.store.whole_files import digest, write_json
 from dalign.vocabulary import compared
@@ -29,11 +32,11 @@ def results_of(record: Record) -> Results:
     plan = make_plan(config)
     for stage in plan:
         _check_finished(record, stage.name, stage.needs)
-    rows = [
-        MetricRow(**row)
-        for arm in arms
-        for row in record.stage(f"evaluate/{arm}").recorded("facts")["metrics"]
-    ]
+    rows = []
+    for arm in arms:
+        folder = record.stage(f"evaluate/{arm}")
+        with reading(folder.path / MANIFEST):
+            rows += [MetricRow(**row) for row in folder.recorded("facts")["metrics"]]
     pairs = paired_rows(
         {arm: record.stage(f"evaluate/{arm}").table(GRADES).scan() for arm in arms},
         compared(arms),
@@ -85,11 +88,11 @@ def alarms_of(rows: Sequence[MetricRow], max_missing: float) -> list[str]:
 
 def _stage_row(record: Record, name: str) -> StageRow:
     folder = record.stage(name)
-    cost = {"wall_s": None, "cpu_s": None, "peak_rss_mib": None} | folder.cost()
+    cost: dict[str, Any] = {"wall_s": None, "cpu_s": None, "peak_rss_mib": None} | folder.cost()
     counts = folder.recorded("counts")
-    return StageRow(
-        folder.stage, folder.variant, **cost, rows_in=counts["rows_in"], rows_out=counts["rows_out"]
-    )
+    rows = {name: counts[name] for name in ("rows_in", "rows_out")}
+    with reading(folder.path / COST):
+        return StageRow(folder.stage, folder.variant, **cost, **rows)
 
 
 def write_results(record: Record) -> Results:

@@ -14,6 +14,7 @@ import polars as pl
 
 from dalign.errors import InputError
 from dalign.rows import Columns, Dropped
+from dalign.store.damage import damaged, read_object
 from dalign.store.memory import EARLIER, Journal, Memory, journals, set_aside
 from dalign.store.parts import DROPPED, ROWS, PartWriter, Table
 from dalign.store.whole_files import Json, digest, write_json, write_text
@@ -23,6 +24,16 @@ Chunk = TypeVar("Chunk")
 MANIFEST = "manifest.json"
 MARKER = "inputs.json"
 CHUNKS = "chunks.jsonl"
+COST = "cost.json"
+# What a manifest has in any case.
+_MANIFEST = {
+    "inputs_sha256": str,
+    "output_sha256": str,
+    "inputs": dict,
+    "counts": dict,
+    "facts": dict,
+    "parts": list,
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,10 @@ class StageFolder:
         return f"{self.stage}/{self.variant}"
 
     def table(self, name: str = ROWS) -> Table:
-        """One of its tables."""
+        """One of its tables. Raises InputError where the finished stage has lost a part of it."""
+        for file in (self.manifest() or {}).get("files", ()):
+            if file.rpartition("-")[0] == name and not (self.path / file).is_file():
+                raise damaged(self.path / file, "no such file")
         return Table(self.path, name)
 
     def made(self, name: str = ROWS) -> Table:
@@ -84,13 +98,11 @@ class StageFolder:
         path = self.path / MANIFEST
         if not path.is_file():
             return None
-        try:
-            return dict(json.loads(path.read_text("utf-8")))
-        except ValueError as error:
-            raise InputError(
-                f"{path}: not a manifest ({error}); delete the folder {self.path} to run the stage again",
-                path=path,
-            ) from error
+        found = read_object(path)
+        for key, kind in _MANIFEST.items():
+            if not isinstance(found.get(key), kind):
+                raise damaged(path, f"no {key} in it")
+        return found
 
     def recorded(self, what: str) -> dict[str, Json]:
         """`counts` or `facts` of the manifest; empty while the stage has not finished."""
@@ -115,7 +127,7 @@ class StageFolder:
         """
         marker = self.path / MARKER
         wanted = digest([inputs, part_rows])
-        same = marker.is_file() and json.loads(marker.read_text("utf-8"))["sha256"] == wanted
+        same = marker.is_file() and read_object(marker).get("sha256") == wanted
         (self.path / MANIFEST).unlink(missing_ok=True)
         if same:
             return
@@ -149,16 +161,17 @@ class StageFolder:
         an earlier call of the program has done.
         """
         log = Journal(self.path / CHUNKS)
-        done = {row["chunk"]: row for row in log.read()}
+        done = {row["chunk"]: row for row in log.read() if self._holds(row)}
         for number, chunk in enumerate(chunks):
             if number in done:
-                skipped(chunk, done[number]["counts"])
+                skipped(chunk, Counter(done[number]["counts"]))
                 continue
             made = work(number, chunk)
             digests = {
                 name: self.table(name).write(number, frame) for name, frame in made.tables.items()
             }
-            done[number] = {"chunk": number, "rows": digests[ROWS], "counts": dict(made.counts)}
+            counts, names = dict(made.counts), list(digests)
+            done[number] = {"chunk": number, "rows": digests[ROWS], "counts": counts, "tables": names}  # fmt: skip
             log.append([done[number]])
             for path in journals(self.path):
                 path.unlink()
@@ -169,6 +182,13 @@ class StageFolder:
             if not self.table(name).paths():
                 self.table(name).write(0, pl.DataFrame(schema=pl.Schema(schema)))
         return totals, [row["rows"] for _, row in sorted(done.items())]
+
+    def _holds(self, row: Mapping[str, Json]) -> bool:
+        """Whether a line of the log says that a chunk is done, and the parts of that chunk are there."""
+        number, counts = row.get("chunk"), row.get("counts")
+        if type(number) is not int or not isinstance(counts, dict) or "rows" not in row:
+            return False
+        return all(self.table(name).path(number).is_file() for name in row.get("tables", [ROWS]))
 
     def writer(self, rows: int, name: str = ROWS) -> PartWriter:
         """Writes one of its tables anew, in parts of so many rows."""
@@ -189,6 +209,7 @@ class StageFolder:
             "output_sha256": digest({"parts": list(said.parts), "facts": dict(said.facts)}),
             "counts": dict(said.counts),
             "facts": dict(said.facts),
+            "files": sorted(path.name for path in self.path.glob("*.parquet")),
         }
         if said.spec_versions is not None:
             manifest["spec_versions"] = dict(said.spec_versions)
@@ -199,9 +220,9 @@ class StageFolder:
 
     def record_cost(self, cost: Mapping[str, Json]) -> None:
         """Records times and memory beside the manifest: they are no part of the result."""
-        write_text(self.path / "cost.json", json.dumps(dict(cost)) + "\n")
+        write_text(self.path / COST, json.dumps(dict(cost)) + "\n")
 
     def cost(self) -> dict[str, Json]:
         """What `record_cost` recorded; empty before."""
-        path = self.path / "cost.json"
-        return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+        path = self.path / COST
+        return read_object(path) if path.is_file() else {}

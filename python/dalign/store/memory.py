@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from dalign.rows import NEVER_CAME, Columns, Finish, table
-from dalign.store.parts import Table
+from dalign.store.parts import Table, read_part
 from dalign.store.whole_files import Json, write_parquet
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Journal:
                     row = json.loads(line) if line.endswith(b"\n") else None
                 except ValueError:
                     row = None
-                if row is None:
+                if not isinstance(row, dict):
                     break
                 good += len(line)
                 yield row
@@ -104,7 +104,7 @@ class Memory:
 
     def in_work(self) -> Iterator[Kept]:
         """The journalled replies."""
-        return (Kept(**row) for row in self._journal.read() if "key" in row)
+        return _kept(self._journal)
 
     def append(self, replies: Sequence[Kept]) -> None:
         """Journals replies as they come."""
@@ -113,6 +113,14 @@ class Memory:
     def keep(self, chunk: int, replies: Sequence[Kept]) -> None:
         """Keeps the replies of a chunk for runs to come."""
         Table(self.folder, self._named(REPLIES)).write(chunk, table(COLUMNS, replies))
+
+
+def _kept(journal: Journal) -> Iterator[Kept]:
+    """The replies of a journal; a line that is none is ignored."""
+    for row in journal.read():
+        texts = [row.get(name) for name in COLUMNS if name != "tokens"]
+        if all(isinstance(text, str) for text in texts) and type(row.get("tokens")) is int:
+            yield Kept(**{name: row[name] for name in Kept._fields})
 
 
 def journals(folder: Path) -> list[Path]:
@@ -129,9 +137,9 @@ def set_aside(folder: Path) -> None:
         os.replace(path, place / f"{number:06}.parquet")
         number += 1
     for path in journals(folder):
-        rows = [row for row in Journal(path).read() if "key" in row]
+        rows = list(_kept(Journal(path)))
         if rows:
-            frame = pl.DataFrame(rows, schema=pl.Schema(COLUMNS), orient="row")
+            frame = table(COLUMNS, rows)
             write_parquet(frame, place / f"{number:06}.parquet")
             number += 1
         path.unlink()
@@ -161,7 +169,7 @@ class Earlier:
         found: dict[str, Kept] = {}
         named = pl.DataFrame({"key": keys}, schema={"key": pl.String}).unique()
         for number in sorted(among):
-            frame = pl.read_parquet(self._files[number]).join(named, on="key", how="semi")
+            frame = read_part(self._files[number], list(COLUMNS)).join(named, on="key", how="semi")
             for row in frame.select(list(COLUMNS)).iter_rows():
                 if row[3] not in NEVER_CAME:
                     found.setdefault(row[1], Kept(*row))
@@ -174,7 +182,7 @@ class Earlier:
 
         starts, files = [], []
         for number, path in enumerate(self._files):
-            found = _starts(pl.read_parquet(path, columns=["key"])["key"])
+            found = _starts(read_part(path, ["key"])["key"])
             starts.append(found)
             files.append(np.full(len(found), number, np.uint32))
         all_starts = np.concatenate(starts)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from dalign.store.damage import damaged, reading
 from dalign.store.whole_files import frame_digest, write_parquet
 
 # A stage's rows.
@@ -32,22 +33,31 @@ class Table:
 
     def scan(self) -> pl.LazyFrame:
         """All of its rows, to be read as far as they are needed. It must have a part."""
-        return pl.scan_parquet(self.paths())
+        paths = self.paths()
+        if not paths:
+            raise damaged(self.path(0), "no such file")
+        for path in paths:
+            with reading(path):
+                pl.read_parquet_schema(path)
+        return pl.scan_parquet(paths)
 
     def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All of its rows at once: for what is small, or for few columns."""
-        return pl.read_parquet(self.paths(), columns=list(columns) if columns else None)
+        frames = [read_part(path, columns) for path in self.paths()]
+        if not frames:
+            raise damaged(self.path(0), "no such file")
+        with reading(self.path(0)):
+            return pl.concat(frames)
 
     def height(self) -> int:
         """How many rows it has."""
-        paths = self.paths()
-        return int(pl.scan_parquet(paths).select(pl.len()).collect().item()) if paths else 0
+        return int(self.scan().select(pl.len()).collect().item()) if self.paths() else 0
 
     def chunks(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Its rows in order, so many at a time, the last time fewer; whatever its parts hold."""
         waiting = Buffer()
         for path in self.paths():
-            waiting.add(pl.read_parquet(path, columns=list(columns) if columns else None))
+            waiting.add(read_part(path, columns))
             while waiting.rows >= rows:
                 yield waiting.take(rows)
         if waiting.rows:
@@ -62,6 +72,12 @@ class Table:
         """Removes its parts."""
         for path in self.paths():
             path.unlink()
+
+
+def read_part(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """A part's rows, or some columns of them."""
+    with reading(path):
+        return pl.read_parquet(path, columns=list(columns) if columns else None)
 
 
 @dataclass

@@ -13,6 +13,7 @@ import polars as pl
 from dalign import _core
 from dalign.errors import InputError
 from dalign.rows import IGNORED
+from dalign.store.parts import read_part
 
 COLUMNS = ("input_ids", "labels", "position_ids")
 
@@ -53,7 +54,7 @@ def load_bins(parts: Sequence[Path]) -> Bins:
 
 
 def _load_part(part: Path) -> pl.DataFrame:
-    frame = pl.read_parquet(part)
+    frame = read_part(part)
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise InputError(f"{part}: has no column {missing[0]}; pack the examples again")

@@ -21,8 +21,9 @@ ROWS_OUT = pl.DataFrame({"id": ["a", "b"]})
 
 def finish(stage: StageFolder, inputs: dict[str, int], *parts: pl.DataFrame) -> None:
     """Ends a stage that made these parts."""
-    stage.table().clear()
-    digests = [stage.table().write(number, part) for number, part in enumerate(parts)]
+    table = stage.table()
+    table.clear()
+    digests = [table.write(number, part) for number, part in enumerate(parts)]
     stage.finish(inputs, Finished({"rows_in": 2, "rows_out": 2}, digests))
 
 
@@ -82,7 +83,7 @@ def test_a_broken_manifest_names_the_way_out(tmp_path: Path) -> None:
     stage = folder(tmp_path)
     stage.path.mkdir(parents=True)
     (stage.path / "manifest.json").write_text("{")
-    with pytest.raises(InputError, match="delete the folder"):
+    with pytest.raises(InputError, match=r"delete manifest\.json"):
         stage.manifest()
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from dalign.errors import InputError
 from dalign.rows import IGNORED
+from dalign.store.parts import read_part
 from dalign.train.bins import Ints
 from dalign.train.job import ReplayRow
 from dalign.train.rl.draw import draw_replay
@@ -50,7 +50,7 @@ def read_replayed(
 
 def _sequence_spans(part: Path) -> Ints:
     """(packed row, first token, end) of each sequence of a file, in order: shape (sequences, 3)."""
-    positions = pl.read_parquet(part, columns=["position_ids"])["position_ids"]
+    positions = read_part(part, ["position_ids"])["position_ids"]
     lengths = positions.list.len().to_numpy().astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     starts = np.flatnonzero(positions.explode().to_numpy() == 0)
@@ -63,7 +63,7 @@ def _sequences(part: Path, spans: Ints) -> Iterable[ReplayRow]:
     """The tokens and labels of these sequences of a file; it is not read for none."""
     if not len(spans):
         return
-    frame = pl.read_parquet(part, columns=["input_ids", "labels"])
+    frame = read_part(part, ["input_ids", "labels"])
     for row, start, end in spans.tolist():
         ids, labels = (
             frame[name][row].slice(start, end - start).to_list() for name in frame.columns
