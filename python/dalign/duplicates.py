@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,7 @@ import polars as pl
 from dalign import _core
 from dalign.files.batch import Batch, Decision
 from dalign.files.refusals import refusals
-from dalign.files.sift import Counts, Decide, FileJob, look_through
+from dalign.files.sift import Counts, FileJob, look_through
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,17 +39,35 @@ class Near:
 
 def dedup_file(job: FileJob, text_field: str, score_field: str | None, near: Near | None) -> Counts:
     """Keeps one of a file's rows with the same text up to white space, or nearly the same."""
+    import numpy as np
+
     source = job.open()
-    scores = [] if score_field is None else [score_field]
+    if near is None and score_field is None:
+        return job.sift(source, [text_field], FirstCopies(text_field, job.table_mib))
+    others = [] if score_field is None else [score_field]
+    lines: dict[int, NDArray[np.uint64]] = {}
 
-    def compared() -> Iterator[Batch]:
-        return look_through(source, [text_field], scores, job.progress, "compare")
+    def compared() -> Iterator[TextsAndScores]:
+        for batch in look_through(source, [text_field], others, job.progress, "compare"):
+            lines[batch.first_row] = batch.lines
+            scores = None if score_field is None else batch.numbers(score_field)
+            yield batch.texts(text_field), scores
 
-    decide: Decide = FirstCopies(text_field, job.table_mib)
-    if near is not None:
-        decide = near_copies(compared, text_field, near, score_field, job.memory_bytes // 4)
-    elif score_field is not None:
-        decide = best_copies(compared(), text_field, score_field)
+    if near is None:
+        best, reason, told = best_rows(compared()), "duplicate", "the same text as"
+    else:
+        best = near_rows(compared, near, job.memory_bytes // 4)
+        reason, told = "near_duplicate", "nearly the same text as"
+    numbers = np.concatenate(list(lines.values()))
+
+    def decide(batch: Batch) -> Decision:
+        rows = best[batch.first_row : batch.first_row + batch.rows].tolist()
+        details = [
+            None if row == own else f"{told} {batch.place_of(int(numbers[row]))}"
+            for own, row in enumerate(rows, batch.first_row)
+        ]
+        return Decision.because(reason, pl.Series(details, dtype=pl.String))
+
     return job.sift(source, [text_field], decide)
 
 
@@ -61,12 +79,9 @@ class FirstCopies:
         with refusals():
             self._filter = _core.RowFilter(None, None, False, 0, None, True, memory_mib)
 
-    def __call__(self, batch: Batch) -> Decision:
-        """The decision on a batch: `duplicate`."""
-        return self.after(batch, Decision.keep_all(batch.rows))
-
-    def after(self, batch: Batch, earlier: Decision) -> Decision:
+    def __call__(self, batch: Batch, earlier: Decision | None = None) -> Decision:
         """The decision on those rows of a batch that `earlier` keeps, beside it: a row that it drops is no first copy."""
+        earlier = earlier or Decision.keep_all(batch.rows)
         passed = earlier.keep.arg_true()
         texts = batch.texts(self._text_field).gather(passed)
         # The core has no use for a blank text: here they are copies of one another.
@@ -92,66 +107,23 @@ def _by_place(batch: Batch, details: pl.Series) -> pl.Series:
     return told.select(pl.format("the same text as row {}", line - 1)).to_series()
 
 
-def keep_best(
-    best: NDArray[np.integer[Any]], lines: Sequence[NDArray[np.uint64]], reason: str, detail: str
-) -> Decide:
-    """Keeps the rows that are their own `best`; the others are told by its place. lines: the rows' numbers."""
-    import numpy as np
-
-    numbers = np.concatenate(lines)
-
-    def decide(batch: Batch) -> Decision:
-        rows = best[batch.first_row : batch.first_row + batch.rows].tolist()
-        details = [
-            None if row == own else f"{detail} {batch.place_of(int(numbers[row]))}"
-            for own, row in enumerate(rows, batch.first_row)
-        ]
-        return Decision.because(reason, pl.Series(details, dtype=pl.String))
-
-    return decide
-
-
-def best_copies(batches: Iterable[Batch], text_field: str, score_field: str) -> Decide:
-    """Of rows with the same text up to white space the highest judged, the first of equals; about 72 bytes a row."""
-    lines, parts = [], []
-    for batch in batches:
-        lines.append(batch.lines)
-        score = batch.numbers(score_field).alias("score")
-        parts.append(text_hashes(batch.texts(text_field)).with_columns(score))
+def best_rows(parts: Iterable[TextsAndScores]) -> NDArray[np.integer[Any]]:
+    """Of each row the highest judged with the same text up to white space, the first of equals; about 72 bytes a row."""
+    hashes = [text_hashes(texts).with_columns(score=scores) for texts, scores in parts]
     # Stable: of equal scores the first row stays first. What is no number comes last.
     ranked = (
-        pl.concat(parts)
+        pl.concat(hashes)
         .with_row_index("row")
         .sort(pl.col("score").fill_nan(None), descending=True, nulls_last=True, maintain_order=True)
     )
     best = ranked.select("row", best=pl.col("row").first().over("a", "b")).sort("row")
-    return keep_best(best["best"].to_numpy(), lines, "duplicate", "the same text as")
+    return best["best"].to_numpy()
 
 
 def text_hashes(texts: pl.Series) -> pl.DataFrame:
     """128 bits of each text up to white space, in two columns; equal in this process alone."""
     words = texts.str.strip_chars().str.replace_all(r"\s+", " ")
     return pl.DataFrame({"a": words.hash(1), "b": words.hash(2)})
-
-
-def near_copies(
-    batches: Callable[[], Iterator[Batch]],
-    text_field: str,
-    near: Near,
-    score_field: str | None,
-    memory_bytes: int,
-) -> Decide:
-    """Of rows with nearly the same text the highest judged, or else the first: `near_rows` of their fields."""
-    lines: dict[int, NDArray[np.uint64]] = {}
-
-    def columns() -> Iterator[TextsAndScores]:
-        for batch in batches():
-            lines[batch.first_row] = batch.lines
-            scores = None if score_field is None else batch.numbers(score_field)
-            yield batch.texts(text_field), scores
-
-    found = near_rows(columns, near, memory_bytes)
-    return keep_best(found, list(lines.values()), "near_duplicate", "nearly the same text as")
 
 
 def near_rows(

@@ -95,7 +95,9 @@ def select(
     chosen = drops.take(chosen, _of_equal_texts(chosen), "duplicate")
     if settings.near is not None:
         chosen = drops.take(chosen, _of_near_texts(chosen, parts, settings.near), "near_duplicate")
-    chosen = drops.take(chosen, _beyond(settings.per_prompt), "surplus")
+    better = pl.int_range(pl.len()).over("prompt_id")
+    beyond = pl.lit(f"more than {settings.per_prompt} of one prompt")
+    chosen = drops.take(chosen, pl.when(better >= settings.per_prompt).then(beyond), "surplus")
     if settings.max_examples is not None and chosen.height > settings.max_examples:
         chosen = _even_draw(chosen, settings.max_examples, seed, drops)
     short = _short(chosen["category"], categories, settings.quota)
@@ -221,12 +223,6 @@ def _of_near_texts(ranked: pl.DataFrame, parts: Parts, threshold: float) -> pl.S
     of = pl.format("of {}", rows["id"].gather(best))
     told = rows.select("row", detail=pl.when(pl.Series(best) != pl.int_range(pl.len())).then(of))
     return ranked.select("row").join(told, on="row", how="left", maintain_order="left")["detail"]
-
-
-def _beyond(per_prompt: int) -> pl.Expr:
-    """Where a row's prompt has so many better ones."""
-    better = pl.int_range(pl.len()).over("prompt_id")
-    return pl.when(better >= per_prompt).then(pl.lit(f"more than {per_prompt} of one prompt"))
 
 
 def _even_draw(rows: pl.DataFrame, limit: int, seed: int, drops: _Drops) -> pl.DataFrame:

@@ -164,9 +164,8 @@ class Decision:
     @classmethod
     def because(cls, reason: str, details: pl.Series) -> Decision:
         """The decision to drop, for this reason, the rows that have a detail."""
-        told = details.alias("detail").to_frame()
-        reasons = pl.when(pl.col("detail").is_not_null()).then(pl.lit(reason))
-        return cls.of(told, reasons, pl.col("detail"))
+        reasons = pl.when(details.is_not_null()).then(pl.lit(reason))
+        return cls(pl.select(reasons).to_series(), details)
 
     @classmethod
     def told(cls, keep: Any, reasons: Any, details: Any) -> Decision:

@@ -130,8 +130,7 @@ class FileJob:
                 sink.write(batch, decision)
                 rows += batch.rows
                 kept += int(decision.keep.sum())
-                for reason, count in decision.reasons.drop_nulls().value_counts().iter_rows():
-                    dropped[reason] += count
+                dropped.update(dict(decision.reasons.drop_nulls().value_counts().iter_rows()))
             sink.finish()
         self.progress.finish(self.name, f"kept {kept} of {rows} rows")
         return Counts(rows, kept, dict(sorted(dropped.items())), time.monotonic() - began)
@@ -178,9 +177,8 @@ def open_sink(
     source: RowFile, out: Path | None, dropped: Path
 ) -> Iterator[JsonlSink | ParquetSink]:
     """Where kept and dropped rows go. Leaves nothing half written, whatever goes wrong inside."""
-    with refusals(dropped):
-        with closing(source.sink(out, dropped)) as sink:
-            yield sink
+    with refusals(dropped), closing(source.sink(out, dropped)) as sink:
+        yield sink
 
 
 def watched(

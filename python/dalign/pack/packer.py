@@ -207,9 +207,7 @@ class Packer:
     def _finish(self, bins: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
         self.tally.bins += bins.height
         self.tally.tokens += int(bins["input_ids"].list.len().sum())
-        self.tally.trained_tokens += int(
-            bins["labels"].list.eval(pl.element() >= 0).list.sum().sum()
-        )
+        self.tally.trained_tokens += int((bins["labels"].explode() >= 0).sum())
         # Positions of rows to their names.
         rows = bins.select(bin=pl.int_range(pl.len()), rows="rows").explode("rows")
         rows = rows.with_columns(names.gather(rows["rows"]).alias("rows"))

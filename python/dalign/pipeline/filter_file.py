@@ -88,7 +88,7 @@ def filter_file(job: FileJob, wanted: Wanted) -> tuple[Counts, dict[str, float] 
         texts, finish, asked = (None if name is None else batch.texts(name) for name in fields)
         assert texts is not None
         decision = whole(Completions(form, texts, finish, asked))
-        return decision if copies is None else copies.after(batch, decision)
+        return decision if copies is None else copies(batch, decision)
 
     counts = job.sift(source, [name for name in fields if name is not None], decide)
     recital = next((check for check in checks if isinstance(check, RecitalCheck)), None)

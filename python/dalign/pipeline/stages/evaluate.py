@@ -122,24 +122,18 @@ def drive(
         {ROWS: COLUMNS, GRADES: Grade.COLUMNS, VERDICTS: arm.verdict_columns},
         lambda chunk, done: chunk[0].skip(chunk[1].height, done),
     )
+    prompts = {name: each.rows for name, each in project.suites.items()}
     metrics = metric_rows(
         arm.name,
         folder.table(GRADES).scan(),
         resamples=settings.resamples,
         seed=config.run.seed,
-        rows_paths=first_parts(
-            folder, {name: each.rows for name, each in project.suites.items()}, size
-        ),
+        rows_paths=first_parts(folder, prompts, size),
     )
-    facts = {
-        "metrics": [asdict(row) for row in metrics],
-        **{name: counts[name] for name in ("never_came", "malformed", "missing")},
-    }
-    said = {
-        "rows_in": sum(source.rows for source in project.suites.values()),
-        "rows_out": counts["rows_out"],
-        "taken_over": counts["taken_over"],
-    }
+    lost = {name: counts[name] for name in ("never_came", "malformed", "missing")}
+    facts = {"metrics": [asdict(row) for row in metrics], **lost}
+    made = {name: counts[name] for name in ("rows_out", "taken_over")}
+    said = {"rows_in": sum(prompts.values()), **made}
     return Finished(said, parts, facts, project.spec.versions)
 
 

@@ -16,8 +16,6 @@ from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
 
-COUNTS = {"rows_out": 0, "tokens": 0, "taken_over": 0}
-
 
 def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     """What determines the completions."""
@@ -59,9 +57,8 @@ def drive(
         lambda _, done: ask.skip(done["rows_out"]),
     )
     ask.finish(f"{counts['rows_out']} completions{words_of(counts['taken_over'])}")
-    return Finished(
-        {"rows_in": prompts.rows, **COUNTS, **counts}, parts, spec_versions=project.spec.versions
-    )
+    sums = {name: counts[name] for name in ("rows_out", "tokens", "taken_over")}
+    return Finished({"rows_in": prompts.rows, **sums}, parts, spec_versions=project.spec.versions)
 
 
 stages = variants(Stage("generate/main", (), inputs, drive))

@@ -36,7 +36,7 @@ def drive(
 ) -> Finished:
     """Bins, as the rows fill them."""
     config, examples, capability = project.config, run.stage("select").made(), project.capability
-    size = config.run.part_rows
+    size, wanted, renderer = config.run.part_rows, config.pack, engines.renderer
     more = [] if capability is None else capability.table.chunks(size)
     mix = Mix(
         examples.height(), capability.rows if capability else 0, config.sft.capability_ratio, config.run.seed
@@ -44,24 +44,22 @@ def drive(
     progress.say(f"pack: {engines.tokenizer.note}")
     tokenize = engines.tokenizer.encode
     packing = Packing(
-        tokenize,
-        capacity=config.pack.capacity,
-        over_long=config.pack.over_long,
-        end=engines.renderer.end_text,
+        tokenize, capacity=wanted.capacity, over_long=wanted.over_long, end=renderer.end_text
     )
     policy = [project.templates.spec(project.spec, name) for name in categories_of(project.spec)]
     general = pl.lit(GENERAL)
     bins, gone = folder.writer(size), folder.writer(size, DROPPED)
     texts = mix.parts(
-        (training_texts(rows, engines.renderer) for rows in examples.chunks(size)),
-        (training_texts(rows.with_columns(category=general), engines.renderer) for rows in more),
+        (training_texts(rows, renderer) for rows in examples.chunks(size)),
+        (training_texts(rows.with_columns(category=general), renderer) for rows in more),
     )
     for made in packing.bins(check_no_spec(texts, policy, tokenize)):
         bins.add(made)
     gone.add(packing.dropped)
     bins.end(table(dict(SCHEMA)))
     gone.end(table(Dropped.COLUMNS))
-    for sentence in engines.renderer.probe.warnings():
+    warnings = list(renderer.probe.warnings())
+    for sentence in warnings:
         progress.say(f"warning: {sentence}")
     tally = packing.tally
     progress.say(
@@ -69,16 +67,13 @@ def drive(
     )
     if packing.masked:
         progress.say(
-            f"warning: pack masked {len(packing.masked)} rows longer than pack.capacity = {config.pack.capacity}: they train on nothing (first: {packing.masked[0]})"
+            f"warning: pack masked {len(packing.masked)} rows longer than pack.capacity = {wanted.capacity}: they train on nothing (first: {packing.masked[0]})"
         )
     counts = {
         "rows_in": packing.rows, "rows_out": bins.written, "masked": len(packing.masked),
         "tokens": tally.tokens, "trained_tokens": tally.trained_tokens,
     }  # fmt: skip
-    facts = {
-        "template_probe": list(engines.renderer.probe.warnings()),
-        "masked": list(packing.masked),
-    }
+    facts = {"template_probe": warnings, "masked": list(packing.masked)}
     return Finished(counts, bins.digests, facts, project.spec.versions)
 
 
