@@ -54,9 +54,12 @@ class RolloutLog(Keeper):
             self._journal.append(kept)
 
     def rows(self) -> pl.DataFrame:
-        """All rollouts. Columns: `RolloutRow`."""
-        schema = pl.Schema(RolloutRow.COLUMNS)
-        frame = pl.DataFrame(list(self._journal.read()), schema=schema, orient="row")
+        """All rollouts. Columns: `RolloutRow`. Of a training that had ended before, those that it left."""
+        held, schema = self._folder.table(), pl.Schema(RolloutRow.COLUMNS)
+        if held.paths() and not self._journal.path.is_file():
+            frame = held.frame(list(schema))
+        else:
+            frame = pl.DataFrame(list(self._journal.read()), schema=schema, orient="row")
         self.rows_written = frame.height
         return frame
 

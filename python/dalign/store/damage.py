@@ -20,11 +20,12 @@ _SPARE = ("cost.json", "curve.json", "elapsed.json", "inputs.json")
 def damaged(path: Path, why: object) -> InputError:
     """The error of a file of a run that cannot be read."""
     inputs = [up for up in list(path.parents)[:3] if (up / "sources.json").is_file()]
-    trained = path.name == "manifest.json" and (path.parent / "curve.json").is_file()
-    if trained or path.name in _SPARE or path.parent.name == "earlier":
+    if path.name in _SPARE or path.parent.name == "earlier":
         way_out = "delete it"
     elif inputs:
         way_out = f"delete the folder {inputs[0]}, and `dalign run` reads your files again"
+    elif (path.parent / "job.json").is_file():
+        way_out = f"delete the folder {path.parent}, and `dalign run` trains again"
     else:
         way_out = _AGAIN
     reason = str(why).strip().partition("\n")[0]

@@ -19,6 +19,7 @@ from typing import Any
 
 from dalign.errors import InputError
 from dalign.models.checkpoint import TOKENIZER_FILES
+from dalign.store.damage import reading
 from dalign.store.memory import Journal
 from dalign.store.whole_files import write_text
 from dalign.train.job import TrainResult
@@ -82,7 +83,8 @@ def take_up(out: Path, identity: Mapping[str, Any]) -> TrainResult | None:
     wanted = json.loads(json.dumps(identity))
     if not path.is_file():
         write_text(path, json.dumps(wanted, indent=1, sort_keys=True) + "\n")
-    found = json.loads(path.read_text(encoding="utf-8"))
+    with reading(path):
+        found = json.loads(path.read_text(encoding="utf-8"))
     keys = sorted(wanted.keys() | found.keys())
     if changed := [key for key in keys if wanted.get(key) != found.get(key)]:
         raise InputError(

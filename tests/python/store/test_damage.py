@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pytest
 from dalign.cli import main
 from dalign.errors import InputError
+from dalign.pipeline.rollout_log import AnswerJudge, RolloutLog, RolloutRow
 from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.memory import Kept
 from dalign.store.parts import Table
+from dalign.train.checkpoints import take_up
 
 COLUMNS = {"part": {"id": pl.String}, "grades": {"grade": pl.Float64}}
 
@@ -153,3 +156,32 @@ def test_the_command_names_what_the_system_refuses_and_what_a_table_lacks(
         with pytest.raises(SystemExit, match="1"):
             main()
         assert said in capsys.readouterr().err
+
+
+def test_a_training_that_had_ended_keeps_its_rollouts(tmp_path: Path) -> None:
+    stage = StageFolder(tmp_path, "rl", "rl")
+    stage.start({})
+    rows = pl.DataFrame({name: [None] for name in RolloutRow.COLUMNS}, schema=RolloutRow.COLUMNS)
+    stage.table().write(0, rows)
+    log = RolloutLog(stage, cast(AnswerJudge, None), None, {})
+    assert log.rows().equals(rows)
+    assert log.rows_written == 1
+
+
+def test_the_way_out_of_a_damaged_training_is_to_train_again(tmp_path: Path) -> None:
+    stage = finished(tmp_path)
+    (stage.path / "job.json").write_text("hi")
+    with pytest.raises(InputError, match=r"delete the folder .*none, and .* trains again"):
+        take_up(stage.path, {})
+
+
+def test_the_command_says_in_one_sentence_what_the_system_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("sys.argv", ["dalign", "init", f"{tmp_path}/file/project"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {tmp_path}/file/project") and said.count("\n") == 1
