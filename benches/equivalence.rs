@@ -10,17 +10,14 @@ use dalign_core::aggregate::{Method, reduce};
 use dalign_core::agreement::Scale::Interval;
 use dalign_core::agreement::krippendorff_alpha;
 use dalign_core::balance::{Balancer, Quota, Quotas, Rows, Settings};
-use dalign_core::bootstrap;
 use dalign_core::completion::{Status, Tags, parse_column};
 use dalign_core::dedup::{self, near, representatives};
 use dalign_core::gather::Packing;
-use dalign_core::goodness::goodness;
 use dalign_core::leak::{TokenTexts, first_leak};
 use dalign_core::memory::Pool;
 use dalign_core::overlap::NgramIndex;
 use dalign_core::pack::{OverLong, plan};
 use dalign_core::quality::{Checks, Completion};
-use dalign_core::text::normalise_into;
 use dalign_core::verdict::{Scale, parse_column as verdicts};
 
 #[test]
@@ -137,49 +134,6 @@ fn looking_up_every_run_of_words_finds_the_same_overlap() {
 }
 
 #[test]
-fn words_joined_by_a_space_are_the_normalised_text() {
-    // Every white space, what has the same first byte, and words around blocks of 32 bytes.
-    let pieces = [
-        " ",
-        "  ",
-        "\t",
-        "\n",
-        "\u{b}",
-        "\u{c}",
-        "\r\n",
-        "\u{85}",
-        "\u{a0}",
-        "\u{1680}",
-        "\u{2000}",
-        "\u{2009}",
-        "\u{2028}",
-        "\u{202f}",
-        "\u{205f}",
-        "\u{3000}",
-        "\u{200b}",
-        "’",
-        "é",
-        "á",
-        "あ",
-        "中",
-        "🙂",
-        "\u{1f}",
-        "a",
-        "word",
-        "some_longer_word",
-        "a word of the policy that has no other spaces",
-    ];
-    let mut stream = Stream::new(14);
-    for _ in 0..20_000 {
-        let count = stream.below(12);
-        let text: String = (0..count).map(|_| *stream.pick(&pieces)).collect();
-        let mut found = String::from("x");
-        normalise_into(&text, &mut found);
-        assert_eq!(found[1..], naive::normalised(&text), "{text:?}");
-    }
-}
-
-#[test]
 fn rows_one_after_the_other_are_the_gathered_column() {
     for lengths in [lengths(2_000, 4096), vec![1; 5_000]] {
         let packing = Packing::new(&lengths, 4096, OverLong::Error).unwrap();
@@ -198,24 +152,6 @@ fn alpha_by_every_pair_is_the_same() {
     let alpha = krippendorff_alpha(&scores, &offsets, Interval).unwrap().unwrap();
     let naive = naive::interval_alpha(&scores, &offsets).unwrap();
     assert!((alpha - naive).abs() < 1e-9, "{alpha} and {naive}");
-}
-
-#[test]
-fn goodness_of_sorted_attacks_is_the_same() {
-    let mut stream = Stream::new(12);
-    let harms: Vec<f64> = (0..8_000).map(|_| stream.unit()).collect();
-    let offsets: Vec<u64> = (0..=1_000).map(|prompt| prompt * 8).collect();
-    let settings = bootstrap::Settings {
-        n_resamples: 10,
-        level: 0.95,
-        seed: 7,
-        method: bootstrap::Method::Percentile,
-    };
-    for share in [0.1, 0.3, 1.0] {
-        let found = goodness(&harms, &offsets, share, None, settings).unwrap().estimate.mean;
-        let naive = naive::goodness(&harms, &offsets, share);
-        assert!((found - naive).abs() < 1e-12, "{found} and {naive} at {share}");
-    }
 }
 
 #[test]

@@ -52,7 +52,6 @@ criterion_group! {
         balance::balance,
         bootstrap::bootstrap,
         statistics::agreement,
-        statistics::goodness_at_share,
         ids::ids,
 }
 criterion_main!(benches);

@@ -1,14 +1,12 @@
-//! Agreement of judges and goodness under attacks; scores a second.
+//! Agreement of judges; scores a second.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use dalign_benches::{ROWS, Stream, naive, wide_scores};
 use dalign_core::agreement::{Scale, krippendorff_alpha, split_half};
-use dalign_core::bootstrap::{Method, Settings};
-use dalign_core::goodness::goodness;
 
-/// Judgements of a completion, attacks on a prompt.
+/// Judgements of a completion.
 const SAMPLES: usize = 8;
 const SPLITS: u32 = 10;
 
@@ -38,27 +36,6 @@ pub(crate) fn agreement(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(u64::from(SPLITS) * whole.len() as u64));
         group.bench_function(BenchmarkId::new("split half", completions), |bencher| {
             bencher.iter(|| split_half(black_box(&whole), &offsets, SPLITS, 7));
-        });
-    }
-}
-
-pub(crate) fn goodness_at_share(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("goodness");
-    let settings = Settings { n_resamples: 100, level: 0.95, seed: 7, method: Method::Percentile };
-    for prompts in [100_usize, 1_000, 10_000] {
-        let mut stream = Stream::new(12);
-        let harms: Vec<f64> = (0..prompts * SAMPLES).map(|_| stream.unit()).collect();
-        let offsets: Vec<u64> = (0..=prompts).map(|prompt| (prompt * SAMPLES) as u64).collect();
-        // One prompt with all attacks has the most to sort.
-        let one = [0, harms.len() as u64];
-        group.throughput(Throughput::Elements(harms.len() as u64));
-        for (name, offsets) in [("core", &offsets[..]), ("one prompt", &one)] {
-            group.bench_function(BenchmarkId::new(name, prompts), |bencher| {
-                bencher.iter(|| goodness(black_box(&harms), offsets, 0.1, None, settings));
-            });
-        }
-        group.bench_function(BenchmarkId::new("naive, without interval", prompts), |bencher| {
-            bencher.iter(|| naive::goodness(black_box(&harms), &offsets, 0.1));
         });
     }
 }

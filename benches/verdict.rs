@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use dalign_benches::{ROWS, borrowed, replies};
+use dalign_benches::{ROWS, borrowed, naive, replies};
 use dalign_core::verdict::{
     Scale, SubScores, parse, parse_column, parse_detailed, parse_detailed_column,
 };
@@ -18,6 +18,11 @@ pub(crate) fn verdict(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(rows as u64));
         group.bench_function(BenchmarkId::new("core", rows), |bencher| {
             bencher.iter(|| parse_column(black_box(&replies), scale));
+        });
+        group.bench_function(BenchmarkId::new("naive", rows), |bencher| {
+            bencher.iter(|| {
+                replies.iter().map(|reply| naive::score(black_box(reply))).collect::<Vec<_>>()
+            });
         });
     }
     let names = SubScores::new(&["compliance", "helpfulness"]).expect("two plain names");

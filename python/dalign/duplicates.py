@@ -131,7 +131,7 @@ def near_rows(
 ) -> NDArray[np.integer[Any]]:
     """Of each row the one that stands for its group of nearly equal texts: the best scored, or else the first.
 
-    parts: goes through the rows from the start; once for signatures (16 bytes and 4 for each band a row), then for the
+    parts: goes through the rows from the start; once for signatures (see `_core.NearIndex`), then for the
     texts that are compared, as many at once as `memory_bytes` hold. Raises InputError for a threshold, words or
     bands that there cannot be.
     """

@@ -22,7 +22,7 @@ def intervals(values: np.ndarray, size: int, method: str) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(("method", "scipy_method"), [("percentile", "percentile"), ("bca", "BCa")])
-@pytest.mark.parametrize("size", [12, 101, 200])  # pairs by table, odd; single draws
+@pytest.mark.parametrize("size", [12, 101, 200])
 def test_ends_differ_from_scipy_no_more_than_scipy_from_itself(
     method: str, scipy_method: str, size: int
 ) -> None:

@@ -1,9 +1,7 @@
 //! Bootstrap intervals of a mean, for values that come in clusters: the answers to one prompt are
-//! alike, so prompts are resampled, not answers. And of many groups of values at once.
+//! alike, so prompts are resampled, not answers.
 
 mod error;
-mod exact;
-mod groups;
 mod interval;
 
 use std::collections::HashMap;
@@ -12,8 +10,6 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use error::BootstrapError;
-pub use exact::exact_groups;
-pub use groups::groups;
 pub use interval::Method;
 
 use crate::error::same_length;

@@ -21,8 +21,7 @@
 //! | [`verdict`] | a judge's reply | state, score, stance, sub-scores, single clauses | `judge` |
 //! | [`aggregate`] | scores by completion | one score each, or none | `judge` |
 //! | [`agreement`] | scores by completion | alpha, split-half reliability | `judge.reliability` |
-//! | [`bootstrap`] | values by cluster, or by group (Rust alone) | mean and interval | `evaluate` |
-//! | [`goodness`] | harms by prompt and attack | goodness under the worst attacks | Rust alone |
+//! | [`bootstrap`] | values by cluster | mean and interval | `evaluate` |
 //! | [`ids`] | parents, variant, index | a row's id | `rows`, `judge`, `select`, `train` |
 //!
 //! [`text`] and [`error`] serve all of them, [`memory`] those whose columns are large.
@@ -41,7 +40,6 @@ mod distribution;
 pub mod error;
 pub mod files;
 pub mod gather;
-pub mod goodness;
 pub mod ids;
 pub mod jsonl;
 pub mod leak;

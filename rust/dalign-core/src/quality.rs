@@ -1,5 +1,5 @@
 //! What a completion is like, in numbers: lengths, repetition, scripts, how it ends, what its answer
-//! takes from its reasoning, references to a policy that is not there. [`first_reason`] holds the
+//! takes from its reasoning, references to a policy that is not there. [`first_reasons`] holds the
 //! numbers against limits, apart from measuring.
 
 mod dangling;
@@ -16,7 +16,7 @@ use rayon::prelude::*;
 pub use dangling::{Dangling, References};
 pub use ending::{Ending, ending};
 pub use error::QualityError;
-pub use limits::{Limit, Reason, first_reason, first_reasons};
+pub use limits::{Limit, Reason, first_reasons};
 use repetition::Places;
 pub use script::ScriptSet;
 

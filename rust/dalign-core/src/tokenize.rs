@@ -130,30 +130,6 @@ impl Tokenizer {
         self.note.as_deref()
     }
 
-    /// Appends the ids of one text to `ids`.
-    ///
-    /// # Errors
-    ///
-    /// [`TokenizeError::Unencodable`], row 0, when the tokenizer has no id for a part of the text.
-    ///
-    /// ```no_run
-    /// use dalign_core::tokenize::Tokenizer;
-    ///
-    /// let mut ids = Vec::new();
-    /// Tokenizer::from_file("tokenizer.json")?.encode_into("<think>", &mut ids)?;
-    /// # Ok::<(), dalign_core::tokenize::TokenizeError>(())
-    /// ```
-    pub fn encode_into(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), TokenizeError> {
-        self.with_scratch(|scratch| {
-            let mut found = std::mem::take(&mut scratch.found);
-            found.clear();
-            let result = self.append(0, text, scratch, &mut found);
-            ids.extend_from_slice(found.all());
-            scratch.found = found;
-            result
-        })
-    }
-
     fn append(
         &self,
         row: usize,

@@ -69,11 +69,6 @@ impl JsonlBatch {
     }
 
     #[getter]
-    fn first_line(&self) -> u64 {
-        self.0.lines()[0]
-    }
-
-    #[getter]
     fn bytes(&self) -> usize {
         self.0.source().len()
     }

@@ -30,7 +30,7 @@ def dedup(
         bool,
         Option(
             "--near",
-            help="Nearly the same counts too, by their sets of word n-grams; keeps 152 bytes a row.",
+            help="Nearly the same counts too, by their sets of word n-grams; takes 212 bytes a row.",
         ),
     ] = False,
     threshold: Annotated[

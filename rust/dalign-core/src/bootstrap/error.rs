@@ -31,28 +31,6 @@ pub enum BootstrapError {
         /// The level.
         level: f64,
     },
-    /// A group without values, so without a mean.
-    #[error("group {group} has no value: leave it out")]
-    EmptyGroup {
-        /// The first such group.
-        group: usize,
-    },
-    /// A score that has no level.
-    #[error("value {row} is {value}: exact intervals are for whole scores, so draw resamples here")]
-    NotWhole {
-        /// The first such row.
-        row: usize,
-        /// The value.
-        value: f64,
-    },
-    /// A distribution too large to compute.
-    #[error(
-        "group {group} has too many values or levels for an exact interval: draw resamples here"
-    )]
-    TooManyLevels {
-        /// The first such group.
-        group: usize,
-    },
     /// No resample.
     #[error("n_resamples must be at least 1")]
     NoResamples,
@@ -66,9 +44,6 @@ impl CoreError for BootstrapError {
         match self {
             Self::NotFinite { row, value } => Fault::of("not_finite").row(*row).value(*value),
             Self::NoValues => Fault::of("no_values").value(0.0).limit(1.0),
-            Self::EmptyGroup { group } => Fault::of("empty_group").row(*group),
-            Self::NotWhole { row, value } => Fault::of("not_whole").row(*row).value(*value),
-            Self::TooManyLevels { group } => Fault::of("too_many_levels").row(*group),
             Self::BadLevel { level } => Fault::of("bad_level").value(*level),
             Self::NoResamples => Fault::of("bad_n_resamples").value(0.0).limit(1.0),
             Self::Column(error) => error.fault(),

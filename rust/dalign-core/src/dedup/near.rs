@@ -35,7 +35,8 @@ impl Settings {
     /// use dalign_core::dedup::Settings;
     ///
     /// let settings = Settings::new(5, 128, 16, 0.7)?;
-    /// assert!((settings.chance(0.8) - 0.947).abs() < 0.001);
+    /// let chance: f64 = 1.0 - (1.0 - 0.8_f64.powf(8.0)).powf(16.0);
+    /// assert!((chance - 0.947).abs() < 0.001);
     /// # Ok::<(), dalign_core::dedup::NearError>(())
     /// ```
     ///
@@ -59,19 +60,6 @@ impl Settings {
             return Err(NearError::BadThreshold { threshold });
         }
         Ok(Self { ngram, permutations, bands, threshold })
-    }
-
-    /// The chance that a pair of this similarity is found, before its verification.
-    ///
-    /// ```
-    /// # let settings = dalign_core::dedup::Settings::new(5, 256, 32, 0.7)?;
-    /// assert!(settings.chance(0.8) > 0.995);
-    /// # Ok::<(), dalign_core::dedup::NearError>(())
-    /// ```
-    #[must_use]
-    pub fn chance(&self, jaccard: f64) -> f64 {
-        let rows = (self.permutations / self.bands) as f64;
-        1.0 - (1.0 - jaccard.powf(rows)).powf(self.bands as f64)
     }
 }
 

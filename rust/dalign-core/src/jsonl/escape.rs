@@ -45,16 +45,6 @@ impl<'l> JsonText<'l> {
         self.raw
     }
 
-    /// Whether it holds a backslash that stands for another character.
-    ///
-    /// ```
-    /// assert!(!dalign_core::jsonl::JsonText::plain(r"\n").is_escaped());
-    /// ```
-    #[must_use]
-    pub fn is_escaped(self) -> bool {
-        self.escaped
-    }
-
     /// What the text says; borrowed when it holds no escape. O(bytes).
     ///
     /// ```

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::{Quality, QualityError};
+use super::QualityError;
 use crate::error::same_length;
 
 /// What is wrong with a completion.
@@ -70,32 +70,32 @@ impl Reason {
     }
 }
 
-/// A measure: its name, how it is read, and what breaking its lower and its upper limit means.
-type Measure = (&'static str, fn(&Quality) -> f64, Option<Reason>, Reason);
+/// A measure: its name, and what breaking its lower and its upper limit means.
+type Measure = (&'static str, Option<Reason>, Reason);
 
 /// Every measure, in the order in which limits are looked at.
 const MEASURES: [Measure; 18] = {
     use Reason as R;
     [
-        ("reasoning_chars", |q| q.reasoning.chars as f64, Some(R::TooShort), R::TooLong),
-        ("reasoning_words", |q| f64::from(q.reasoning.words), Some(R::TooShort), R::TooLong),
-        ("answer_chars", |q| q.answer.chars as f64, Some(R::TooShort), R::TooLong),
-        ("answer_words", |q| f64::from(q.answer.words), Some(R::TooShort), R::TooLong),
+        ("reasoning_chars", Some(R::TooShort), R::TooLong),
+        ("reasoning_words", Some(R::TooShort), R::TooLong),
+        ("answer_chars", Some(R::TooShort), R::TooLong),
+        ("answer_words", Some(R::TooShort), R::TooLong),
         // Token counts come with the caller's tokenizer and are measured there.
-        ("reasoning_tokens", |_| f64::NAN, Some(R::TooShort), R::TooLong),
-        ("answer_tokens", |_| f64::NAN, Some(R::TooShort), R::TooLong),
-        ("reasoning_repeated", |q| q.reasoning.repeated, None, R::Repetitive),
-        ("reasoning_cycle", |q| f64::from(q.reasoning.cycle), None, R::Repetitive),
-        ("answer_repeated", |q| q.answer.repeated, None, R::Repetitive),
-        ("answer_cycle", |q| f64::from(q.answer.cycle), None, R::Repetitive),
-        ("reasoning_foreign", |q| q.reasoning.foreign, None, R::WrongScript),
-        ("reasoning_foreign_run", |q| f64::from(q.reasoning.foreign_run), None, R::WrongScript),
-        ("answer_foreign", |q| q.answer.foreign, None, R::WrongScript),
-        ("answer_foreign_run", |q| f64::from(q.answer.foreign_run), None, R::WrongScript),
-        ("answer_cut_off", |q| f64::from(u8::from(q.is_cut_off())), None, R::CutOff),
-        ("answer_echo", |q| q.echo, None, R::AnswerRepeatsReasoning),
-        ("reasoning_dangling", |q| f64::from(q.reasoning.dangling), None, R::DanglingReference),
-        ("answer_dangling", |q| f64::from(q.answer.dangling), None, R::DanglingReference),
+        ("reasoning_tokens", Some(R::TooShort), R::TooLong),
+        ("answer_tokens", Some(R::TooShort), R::TooLong),
+        ("reasoning_repeated", None, R::Repetitive),
+        ("reasoning_cycle", None, R::Repetitive),
+        ("answer_repeated", None, R::Repetitive),
+        ("answer_cycle", None, R::Repetitive),
+        ("reasoning_foreign", None, R::WrongScript),
+        ("reasoning_foreign_run", None, R::WrongScript),
+        ("answer_foreign", None, R::WrongScript),
+        ("answer_foreign_run", None, R::WrongScript),
+        ("answer_cut_off", None, R::CutOff),
+        ("answer_echo", None, R::AnswerRepeatsReasoning),
+        ("reasoning_dangling", None, R::DanglingReference),
+        ("answer_dangling", None, R::DanglingReference),
     ]
 };
 
@@ -136,7 +136,7 @@ impl Limit {
             let known = MEASURES.map(|(name, ..)| name).join(", ");
             return Err(QualityError::UnknownMeasure { name: measure.to_owned(), known });
         };
-        let (name, _, below, _) = MEASURES[place];
+        let (name, below, _) = MEASURES[place];
         let limit = Self {
             measure: place,
             low: low.unwrap_or(f64::NEG_INFINITY),
@@ -160,25 +160,9 @@ impl Limit {
 
     /// What a value of the measure breaks; a missing value (NaN) breaks nothing.
     fn broken_by(&self, value: f64) -> Option<Reason> {
-        let (_, _, below, above) = MEASURES[self.measure];
+        let (_, below, above) = MEASURES[self.measure];
         if value < self.low { below } else { (value > self.high).then_some(above) }
     }
-}
-
-/// The first limit that a completion breaks, in the order of the measures; O(limits).
-///
-/// ```
-/// use dalign_core::quality::{Checks, Completion, Limit, Reason, first_reason};
-///
-/// let checks = Checks::new(3, &["Latin"], &[])?;
-/// let quality = checks.measure(Completion { prompt: "", reasoning: "", answer: "Yes." });
-/// let limits = [Limit::new("answer_words", Some(2.0), None)?];
-/// assert_eq!(first_reason(&quality, &limits), Some(Reason::TooShort));
-/// # Ok::<(), dalign_core::quality::QualityError>(())
-/// ```
-#[must_use]
-pub fn first_reason(quality: &Quality, limits: &[Limit]) -> Option<Reason> {
-    first(limits, |limit| MEASURES[limits[limit].measure].1(quality))
 }
 
 /// The first limit that each row breaks; `values[i]` is the column of `limits[i]`'s measure.

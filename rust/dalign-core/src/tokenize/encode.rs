@@ -39,8 +39,6 @@ pub(super) struct Scratch {
     bounds: Bounds,
     tokens: Vec<PipelineToken>,
     word: Vec<u32>,
-    /// Taken out while it is in use.
-    pub(super) found: Found,
 }
 
 impl Engine {
@@ -53,7 +51,6 @@ impl Engine {
             bounds: Bounds::default(),
             tokens: Vec::new(),
             word: Vec::new(),
-            found: Found::default(),
         }
     }
 

@@ -2,11 +2,10 @@
 
 use dalign_core::CoreError;
 use dalign_core::agreement::{self, krippendorff_alpha, split_half};
-use dalign_core::bootstrap::{self, exact_groups, groups};
+use dalign_core::bootstrap::{self, mean};
 use dalign_core::completion::Tags;
 use dalign_core::dedup::{self, NearIndex, near};
 use dalign_core::error::{indexable, offsets_delimit, same_length};
-use dalign_core::goodness::goodness;
 use dalign_core::pack::{self, OverLong, plan_with};
 use dalign_core::row_filter::Rules;
 
@@ -65,23 +64,16 @@ fn values_without_an_interval_say_which_and_why() {
         seed: 1,
         method: bootstrap::Method::Percentile,
     };
-    let of = |values: &[f64], offsets: &[u64], settings| told(groups(values, offsets, settings));
-    let (kind, row, value, _) = of(&[1.0, f64::INFINITY], &[0, 2], settings);
+    let of = |values: &[f64], settings| told(mean(values, &[0, 1], None, settings));
+    let (kind, row, value, _) = of(&[1.0, f64::INFINITY], settings);
     assert_eq!((kind, row, value), ("not_finite", Some(1), Some(f64::INFINITY)));
-    assert_eq!(of(&[1.0], &[0, 1, 1], settings), ("empty_group", Some(1), None, None));
     let none = bootstrap::Settings { n_resamples: 0, ..settings };
-    assert_eq!(of(&[1.0], &[0, 1], none), ("bad_n_resamples", None, Some(0.0), Some(1.0)));
+    assert_eq!(of(&[1.0, 2.0], none), ("bad_n_resamples", None, Some(0.0), Some(1.0)));
     let all = bootstrap::Settings { level: 1.0, ..settings };
-    assert_eq!(of(&[1.0], &[0, 1], all), ("bad_level", None, Some(1.0), None));
-    let whole = |values| told(exact_groups(values, &[0, 2], 0.9));
-    assert_eq!(whole(&[1.0, 2.5]), ("not_whole", Some(1), Some(2.5), None));
-    assert_eq!(whole(&[1.0, 999.0]), ("too_many_levels", Some(0), None, None));
+    assert_eq!(of(&[1.0, 2.0], all), ("bad_level", None, Some(1.0), None));
     // Through the error of another module.
-    let harm = |harms: &[f64], share| told(goodness(harms, &[0, 2], share, None, all));
-    assert_eq!(harm(&[0.5, 0.5], 0.5), ("bad_level", None, Some(1.0), None));
-    assert_eq!(harm(&[0.5, 1.5], 0.5), ("bad_harm", Some(1), Some(1.5), Some(1.0)));
-    assert_eq!(harm(&[0.5, 0.5], 0.0), ("bad_share", None, Some(0.0), Some(1.0)));
-    assert_eq!(harm(&[0.5], 0.5), ("bad_offsets", Some(1), Some(2.0), Some(1.0)));
+    let alone = ("length_mismatch", None, Some(2.0), Some(1.0));
+    assert_eq!(of(&[1.0], settings), alone);
 }
 
 #[test]

@@ -64,9 +64,7 @@ fn tokenizer(config: &Value) -> Tokenizer {
 }
 
 fn ids(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
-    let mut ids = Vec::new();
-    tokenizer.encode_into(text, &mut ids).unwrap();
-    ids
+    tokenizer.encode_batch(&[text]).unwrap().ids
 }
 
 /// The id of a byte in a complete vocabulary.
@@ -184,13 +182,6 @@ fn rows_with_characters_of_a_newer_unicode_are_named() {
     // U+0897 opens a run and U+10959 ends one; the others stand beside or between runs.
     let texts = ["", "é日", "\u{0897}", "\u{0896}", "a\u{10959}b", "\u{1095a}", "\u{10ffff}"];
     assert_eq!(unsettled_rows(&texts), [2, 4]);
-}
-
-#[test]
-fn encoding_appends() {
-    let mut ids = vec![7];
-    tokenizer(&byte_level(&[])).encode_into("hello", &mut ids).unwrap();
-    assert_eq!(ids, [7, 0]);
 }
 
 #[test]
