@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from tree import PACKAGE, ROOT, imports, parsed, python_files
+from tree import PACKAGE, ROOT, STAGES, imports, parsed, python_files
 
-STAGES = ("generate", "filter", "judge", "select", "pack", "train", "evaluate")
 ENGINES = ("engines", "local", "server", "decoding")
 NOT_FOR_COMMANDS = re.compile(
-    rf"dalign\.(?:{'|'.join(STAGES)}|models\.(?:{'|'.join(ENGINES)}))(?:\.|$)"
+    rf"dalign\.(?:{'|'.join(sorted(STAGES))}|models\.(?:{'|'.join(ENGINES)}))(?:\.|$)"
 )
 # Things from which everything can be had, by type and by name.
-WHOLES = re.compile(r"\b(?:Project|RunContext|Run|RunFolder|Config)\b")
+WHOLES = ("Project", "Opened", "Engines", "Run", "RunFolder", "Config")
+WHOLE = re.compile(rf"\b(?:{'|'.join(WHOLES)})\b")
 NAMES_OF_WHOLES = {"ctx", "context"}
 # transformers' trainer imports it; no code of ours does.
 UNNAMED = {"accelerate"}
@@ -55,7 +55,7 @@ def parameters(tree: ast.AST) -> Iterator[tuple[int, ast.arg]]:
 
 def is_a_whole(parameter: ast.arg) -> bool:
     annotation = "" if parameter.annotation is None else ast.unparse(parameter.annotation)
-    return parameter.arg in NAMES_OF_WHOLES or WHOLES.search(annotation) is not None
+    return parameter.arg in NAMES_OF_WHOLES or WHOLE.search(annotation) is not None
 
 
 def test_no_stage_takes_the_project_or_the_run_as_a_whole() -> None:
@@ -69,11 +69,21 @@ def test_no_stage_takes_the_project_or_the_run_as_a_whole() -> None:
     assert wrong == []
 
 
+def test_every_whole_is_a_class_of_the_package() -> None:
+    classes = {
+        node.name
+        for path in python_files()
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ClassDef)
+    }
+    assert set(WHOLES) - classes == set()
+
+
 @pytest.mark.parametrize(
     ("source", "whole"),
     [
         ("def f(ctx): ...", True),
-        ("def f(run: RunContext): ...", True),
+        ("def f(run: Opened): ...", True),
         ("class A:\n    run: 'RunFolder'", True),
         ("def f(*, all: dict[str, Project]): ...", True),
         ("def f(settings: config.Judge, rows: pl.LazyFrame): ...", False),
@@ -99,6 +109,14 @@ def test_every_face_of_the_core_has_a_user() -> None:
         if isinstance(node, ast.FunctionDef) and node.returns
     }
     unused = {name for name in faces if not re.search(rf"\b_core\.{name}\b", text)}
+    members = {
+        f"{face.name}.{part.name}"
+        for face in stub.body
+        if isinstance(face, ast.ClassDef) and face.name in faces
+        for part in face.body
+        if isinstance(part, ast.FunctionDef) and not part.name.startswith("__")
+    }
+    unused |= {name for name in members if not re.search(rf"\.{name.partition('.')[2]}\b", text)}
     assert sorted(unused - returned) == []
 
 

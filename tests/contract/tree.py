@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "dalign"
 # Copies that an editable install makes of kernels/ and specs/.
 COPIES = ("kernels", "specs")
+# They import none of one another; what they are handed and may reach is held apart.
+STAGES = {"generate", "filter", "judge", "select", "pack", "train", "evaluate", "synth"}
 
 
 def python_files() -> list[Path]:

@@ -12,7 +12,7 @@ from dalign.cli.data.options import AsJson, Force, Limit, Many
 from dalign.cli.terminal import tell, tell_json, warn
 
 if TYPE_CHECKING:
-    from dalign.synth.run import Synthesised
+    from dalign.pipeline.synth import Synthesised
 
 OutPrompts = Annotated[
     Path,
@@ -86,9 +86,8 @@ def synth(
 ) -> None:
     """Have a model write prompts for clauses that lack them, and keep those that the judge rules as they should be."""
     from dalign import progress
-    from dalign.pipeline.synth import Job, Prepared
+    from dalign.pipeline.synth import Job, Prepared, Wanted
     from dalign.settings import load_config
-    from dalign.synth.orders import Wanted
 
     clauses, whence = _named(missing, clause)
     wanted = Wanted(clauses, whence, kind or (), language or ("en",), per_clause)
@@ -125,7 +124,7 @@ def _tell_plan(plan: Mapping[str, int], *, as_json: bool) -> None:
 
 def _tell_result(out: Path, made: Synthesised, *, as_json: bool) -> None:
     """Counts: JSON on stdout, or a few lines on stderr."""
-    from dalign.synth.run import dropped_beside
+    from dalign.pipeline.synth import dropped_beside
 
     beside, asked, kept = dropped_beside(out), made.asked, made.kept_of
     if as_json:
