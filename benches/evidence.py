@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,8 +22,12 @@ from dalign import _core
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
 from dalign.settings import commented_toml
+from dalign.store.parts import Table
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benches"))
+from peers.table import commit, hardware  # noqa: E402 -- after its folder is on the path
+
 ARMS = ("none", "spec", "rl", "sft", "sft+rl")
 MEASURES = (
     ("test", "not_unsafe"),
@@ -61,10 +65,14 @@ def grades_of(runs: Sequence[Path], arm: str, suite: str, metric: str) -> pl.Dat
     """Truth's grades of one arm over all seeds: seed, prompt, nth sample, grade."""
     parts = []
     for seed, run in enumerate(runs):
-        frame = pl.read_parquet(run / "evaluate" / arm / "grades.parquet").filter(
-            (pl.col("suite") == suite)
-            & (pl.col("metric") == metric)
-            & (pl.col("grader") == "truth")
+        frame = (
+            Table(run / "evaluate" / arm, "grades")
+            .frame()
+            .filter(
+                (pl.col("suite") == suite)
+                & (pl.col("metric") == metric)
+                & (pl.col("grader") == "truth")
+            )
         )
         parts.append(
             frame.with_columns(
@@ -122,23 +130,6 @@ def measure(runs: Sequence[Path]) -> tuple[list[dict[str, object]], list[dict[st
                 }
             )
     return means, pairs
-
-
-def hardware() -> str:
-    """The processor's name, as a word for a file name."""
-    for line in (
-        Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    ):
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.machine()
-
-
-def commit() -> str:
-    """The commit that the tree stands at, for the record."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 def page(
@@ -209,8 +200,8 @@ def main() -> None:
     begun_at = commit()
     runs = [run_seed(args.work, seed) for seed in range(args.seeds)]
     means, pairs = measure(runs)
-    machine = "-".join(hardware().lower().split())
-    name = f"{datetime.now(UTC):%Y-%m-%d}-{machine}-sandbox"
+    processor = re.sub(r"\((r|tm)\)| processor", "", hardware().partition(",")[0].lower())
+    name = f"{datetime.now(UTC):%Y-%m-%d}-{processor.replace(' ', '-')}-sandbox"
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / f"{name}.svg").write_text(figure(means))
     (args.out / f"{name}.md").write_text(page(means, pairs, runs, f"{name}.svg", begun_at))

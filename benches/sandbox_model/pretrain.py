@@ -120,7 +120,7 @@ class Encoder:
         return ids_BT, weights_BT
 
 
-def batches(teacher: Teacher, encoder: Encoder, phase: Phase, rng: random.Random):  # type: ignore[no-untyped-def]
+def batches(teacher: Teacher, encoder: Encoder, phase: Phase, rng: random.Random):
     """Endless batches of the phase's lessons, of similar lengths each."""
     while True:
         rows = encoder.rows([draw_lesson(teacher, phase, rng) for _ in range(BATCH * POOL)])

@@ -39,7 +39,7 @@ def rows_of(tmp_path: Path, path: str, n: int) -> list[dict[str, object]]:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert path in done.stdout
-    return json.loads(written.read_text())  # type: ignore[no-any-return]
+    return json.loads(written.read_text())
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_small_run_gives_whole_rows_of_equal_outputs(
         assert {key: row[key] for key, kind in KEYS.items() if not isinstance(row[key], kind)} == {}
         assert row["equal"] is True
         assert row["n"] == n
-        assert row["ratio"] == pytest.approx(row["peer_cpu_s"] / row["dalign_cpu_s"])  # type: ignore[operator]
+        assert row["ratio"] == pytest.approx(row["peer_cpu_s"] / row["dalign_cpu_s"])
 
 
 def test_near_duplicates_are_judged_by_their_words_and_not_by_a_peer(

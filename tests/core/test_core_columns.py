@@ -148,22 +148,26 @@ def test_one_tag_without_the_other_is_refused() -> None:
 
 def test_other_threads_run_during_a_call() -> None:
     texts = pl.Series(["a few words " * 50] * 20_000)
-    ticks = 0
-    done = threading.Event()
+    held, has_run = threading.Lock(), threading.Event()
 
-    def tick() -> None:
-        nonlocal ticks
-        while not done.is_set():
-            ticks += 1
+    def run() -> None:
+        with held:
+            has_run.set()
 
-    thread = threading.Thread(target=tick)
+    held.acquire()
+    thread = threading.Thread(target=run)
     thread.start()
-    before = ticks
-    _core.exact_duplicates(texts)
-    during = ticks - before
-    done.set()
-    thread.join()
-    assert during > 0
+    interval = sys.getswitchinterval()
+    # From here on no thread takes the interpreter from this one: it has to be given up.
+    sys.setswitchinterval(60)
+    try:
+        held.release()
+        _core.exact_duplicates(texts)
+        during = has_run.is_set()
+    finally:
+        sys.setswitchinterval(interval)
+        thread.join()
+    assert during
 
 
 WITHOUT_PYARROW = """

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from dalign import _core
-
-CASES = json.loads((Path(__file__).parents[1] / "cases/leaks.json").read_text("utf-8"))
-
-
-def flat(texts: list[list[int]]) -> Any:
-    """Ids and offsets, as a tokenizer gives them."""
-    offsets = np.cumsum([0, *map(len, texts)], dtype=np.uint64)
-    return np.array([i for text in texts for i in text], dtype=np.uint32), offsets
+from tables import cases, flat
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", cases("leaks"))
 def test_the_table_of_leaks_holds(case: dict[str, Any]) -> None:
     texts = [flat(case[name]) for name in ("prompts", "own", "policy")]
     assert _core.first_leak(*texts, case["run"]) == case["row"]

@@ -1,7 +1,5 @@
 """Packing through the binding: the shared tables, Arrow kinds of lists, and properties."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,16 +9,10 @@ import pytest
 from dalign import _core
 from hypothesis import given
 from hypothesis import strategies as st
-
-CASES = Path(__file__).parents[1] / "cases"
-
-
-def table(name: str) -> list[Any]:
-    rows = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
-    return [pytest.param(row, id=row["name"]) for row in rows]
+from tables import cases, check_error
 
 
-@pytest.mark.parametrize("case", table("plans") + table("over_long"))
+@pytest.mark.parametrize("case", cases("plans") + cases("over_long"))
 def test_rows_share_the_bins_that_the_table_says(case: dict[str, Any]) -> None:
     rule = case.get("rule", "error")
     ids = pa.array([[0] * length for length in case["lengths"]], pa.large_list(pa.int32()))
@@ -28,10 +20,7 @@ def test_rows_share_the_bins_that_the_table_says(case: dict[str, Any]) -> None:
     if rule == "mask":
         rows = rows.append_column("labels", ids)
     if "error" in case:
-        with pytest.raises(_core.CoreError) as raised:
-            _core.TablePacker(case["capacity"], rule).pack(rows)
-        for field, value in case["error"].items():
-            assert getattr(raised.value, field) == value
+        check_error(case["error"], lambda: _core.TablePacker(case["capacity"], rule).pack(rows))
         return
     packed, over_long = _core.TablePacker(case["capacity"], rule).pack(rows)
     assert pl.DataFrame(packed)["rows"].to_list() == case["bins"]
@@ -46,7 +35,7 @@ def arrow(case: dict[str, Any], ids: pa.DataType) -> pa.Table:
 
 
 @pytest.mark.parametrize("ids", [pa.int32(), pa.int64(), pa.uint32()], ids=str)
-@pytest.mark.parametrize("case", table("packed_tables"))
+@pytest.mark.parametrize("case", cases("packed_tables"))
 def test_a_table_is_packed_as_the_table_says(case: dict[str, Any], ids: pa.DataType) -> None:
     rows = arrow(case, ids)
     if "error" in case:

@@ -1,36 +1,15 @@
 """The tables in tests/cases, which the Rust tests read too, through the binding."""
 
-import json
-from collections.abc import Callable, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pytest
 from dalign import _core
-
-CASES = Path(__file__).parents[1] / "cases"
-
-
-def table(name: str) -> list[Any]:
-    rows = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
-    return [pytest.param(row, id=row["name"]) for row in rows]
+from tables import cases, check_error, ends
 
 
-def check_error(expected: dict[str, Any], call: Callable[[], object]) -> None:
-    with pytest.raises(_core.CoreError) as raised:
-        call()
-    assert {field: getattr(raised.value, field) for field in expected} == expected
-
-
-def ends(groups: Sequence[Any]) -> npt.NDArray[np.int64]:
-    return np.cumsum([0, *map(len, groups)])
-
-
-@pytest.mark.parametrize("case", table("completions"))
+@pytest.mark.parametrize("case", cases("completions"))
 def test_a_completion_is_parsed_as_the_table_says(case: dict[str, Any]) -> None:
     open_tag, close_tag = case.get("tags", ["<think>", "</think>"]) or (None, None)
     parsed = _core.parse_completions(
@@ -44,7 +23,7 @@ def test_a_completion_is_parsed_as_the_table_says(case: dict[str, Any]) -> None:
     assert pl.DataFrame(parsed).rows() == [expected]
 
 
-@pytest.mark.parametrize("case", table("verdicts"))
+@pytest.mark.parametrize("case", cases("verdicts"))
 def test_a_reply_is_read_as_the_table_says(case: dict[str, Any]) -> None:
     replies = pl.Series([case["reply"]])
     verdicts = _core.parse_verdicts(replies, case.get("low", 0), case.get("high", 10))
@@ -52,14 +31,14 @@ def test_a_reply_is_read_as_the_table_says(case: dict[str, Any]) -> None:
     assert pl.DataFrame(verdicts).rows() == [expected]
 
 
-@pytest.mark.parametrize("case", table("duplicates"))
+@pytest.mark.parametrize("case", cases("duplicates"))
 def test_duplicates_are_found_as_the_table_says(case: dict[str, Any]) -> None:
     assert (
         _core.exact_duplicates(pl.Series(case["texts"], dtype=pl.String)).tolist() == case["first"]
     )
 
 
-@pytest.mark.parametrize("case", table("aggregates"))
+@pytest.mark.parametrize("case", cases("aggregates"))
 def test_judgements_are_reduced_as_the_table_says(case: dict[str, Any]) -> None:
     scores = pl.Series(list(chain(*case["groups"])), dtype=pl.Float64)
 
@@ -76,7 +55,7 @@ def test_judgements_are_reduced_as_the_table_says(case: dict[str, Any]) -> None:
         assert reduce() == [tuple(row) for row in case["expected"]]
 
 
-@pytest.mark.parametrize("case", table("ids"))
+@pytest.mark.parametrize("case", cases("ids"))
 def test_a_row_has_the_id_that_the_table_says(case: dict[str, Any]) -> None:
     assert _core.row_id(case["parents"], case["variant"], case["index"]) == case["id"]
     if len(case["parents"]) == 1:

@@ -168,8 +168,11 @@ def test_a_large_column_is_its_rows(text: str, tmp_path: Path) -> None:
     assert row_ids[-1] == both[0].encode(rows[-1], add_special_tokens=False).ids
 
 
-@given(texts=st.lists(st.text(max_size=8), max_size=6))
-def test_a_column_is_its_rows(texts: list[str]) -> None:
+def test_a_space_is_written_as_byte_level_vocabularies_write_it() -> None:
     assert byte_symbols()[0x20] == "Ġ"
+
+
+@given(texts=st.lists(st.text(max_size=8), max_size=6))
+def test_the_unsettled_rows_of_a_column_are_those_that_are_so_alone(texts: list[str]) -> None:
     rows = [i for i, text in enumerate(texts) if len(_core.unsettled_rows(pl.Series([text])))]
     assert _core.unsettled_rows(pl.Series(texts, dtype=pl.String)).tolist() == rows

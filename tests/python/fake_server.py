@@ -13,13 +13,15 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends back. `delay_s`: after how long; `hang_up`: it closes the connection instead."""
+    """What the server sends back. `delay_s`: after how long; `hang_up`: it closes the connection
+    instead; `until_in_flight`: not before so many were in flight at once."""
 
     body: dict[str, Any] | str
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     hang_up: bool = False
+    until_in_flight: int = 0
 
 
 def chat(
@@ -98,6 +100,8 @@ class FakeServer:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
+            while self.most_in_flight < answer.until_in_flight:
+                await asyncio.sleep(0.001)
             await asyncio.sleep(answer.delay_s)
         finally:
             self.in_flight -= 1

@@ -56,6 +56,22 @@ def reply(request: Request) -> str:
     return f"<think>the policy says {word}</think>answer {word}"
 
 
+class KilledError(Exception):
+    """The process is gone."""
+
+
+def stops_after(count: int) -> Script:
+    """`reply` to that many requests; then the process is gone."""
+    asked = iter(range(count))
+
+    def answer(request: Request) -> str:
+        if next(asked, None) is None:
+            raise KilledError
+        return reply(request)
+
+    return answer
+
+
 class ScriptedEngines(Engines):
     """Every model is one scripted engine."""
 

@@ -48,6 +48,8 @@ WORDS = [
     "http://a.b/c?d=e",
 ]
 
+# Splitting patterns as published: GPT-2's (openai/gpt-2, Modified MIT), cl100k and o200k (openai/tiktoken, MIT), and
+# those in the tokenizer files of Qwen2 and of Mistral-Nemo, tekken (both Apache-2.0).
 LETTERS = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
 CAPITALS = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
 SHORT_FORMS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
@@ -63,7 +65,7 @@ PATTERNS = {
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     "tekken": rf"{LETTERS}|{CAPITALS}|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 }
-# DeepSeek's three patterns hold line breaks themselves, not their escapes.
+# The three of DeepSeek-R1's tokenizer file (MIT) hold line breaks themselves, not their escapes.
 DEEPSEEK = [
     r"\p{N}{1,3}",
     "[一-龥\u3040-ゟ゠-ヿ]+",
@@ -76,6 +78,7 @@ MENDED_PATTERN = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*"
     r"|\s*[\r\n]|\s+(?!\S)|\s+"
 )
+# Kimi: from o200k, as in Kimi-K2 (Modified MIT). Bloom: from the tokenizer file of bigscience/bloom (BigScience RAIL 1.0).
 REFUSED_PATTERNS = {
     "numbers whole": CL100K.replace("DIGITS", r"\p{N}+"),
     "numbers by twos": CL100K.replace("DIGITS", r"\p{N}{1,2}"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from dalign.store.parts import Table
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(2400)]
 
@@ -56,7 +57,7 @@ def test_every_stage_ran_and_left_its_rows(finished: tuple[Path, str]) -> None:
         "evaluate/none", "evaluate/sft", "evaluate/sft+rl",
     ]  # fmt: skip
     prompts = len((CONFIG.parent / "prompts.jsonl").read_text().splitlines())
-    assert pl.read_parquet(run / "generate/main/part-00000.parquet").height == 2 * prompts
+    assert Table(run / "generate/main").height() == 2 * prompts
     assert (run / "report.html").stat().st_size > 10_000
 
 
@@ -69,15 +70,13 @@ def test_the_probe_names_the_system_message_that_the_template_inserts(
 
 def test_a_reply_without_a_score_is_a_state_and_never_selected(finished: tuple[Path, str]) -> None:
     run, _ = finished
-    verdicts = pl.read_parquet(run / "judge/main/part-00000.parquet")
+    verdicts = Table(run / "judge/main").frame()
     assert verdicts.filter((pl.col("state") != "ok") & pl.col("score").is_not_null()).is_empty()
     assert verdicts.filter((pl.col("state") == "ok") & pl.col("score").is_null()).is_empty()
     scores = dict(
-        pl.read_parquet(run / "judge/main/scores.parquet")
-        .select("completion_id", "score")
-        .iter_rows()
+        Table(run / "judge/main", "scores").frame().select("completion_id", "score").iter_rows()
     )
-    chosen = pl.read_parquet(run / "select/main/part-00000.parquet")["completion_id"].to_list()
+    chosen = Table(run / "select/main").frame()["completion_id"].to_list()
     assert all(scores[row] is not None and scores[row] >= 7.0 for row in chosen)
 
 
@@ -100,7 +99,7 @@ def test_a_missing_grade_is_counted_and_not_scored(finished: tuple[Path, str]) -
     run, _ = finished
     results = json.loads((run / "results.json").read_text())
     for arm in ("none", "sft", "sft+rl"):
-        grades = pl.read_parquet(run / f"evaluate/{arm}/grades.parquet")
+        grades = Table(run / f"evaluate/{arm}", "grades").frame()
         for row in (r for r in results["rows"] if r["arm"] == arm):
             mine = grades.filter(
                 (pl.col("metric") == row["metric"]) & (pl.col("grader") == row["grader"])

@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dalign.cli import main
-
-
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command."""
-    monkeypatch.setattr(sys, "argv", ["dalign", *arguments])
-    code = 0
-    try:
-        main()
-    except SystemExit as end:
-        code = int(end.code or 0)
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +27,8 @@ def project(written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     return tmp_path / "mine"
 
 
-def test_a_new_project_passes_all_checks_as_it_stands(
-    project, monkeypatch, capsys, tmp_path
-) -> None:
-    code, out, err = call(
-        monkeypatch,
-        capsys,
+def test_a_new_project_passes_all_checks_as_it_stands(project, dalign, tmp_path) -> None:
+    code, out, err = dalign(
         "run",
         str(project / "dalign.toml"),
         "--run",
@@ -60,10 +40,8 @@ def test_a_new_project_passes_all_checks_as_it_stands(
     assert not (tmp_path / "r").exists()
 
 
-def test_the_plan_can_be_had_as_json(project, monkeypatch, capsys, tmp_path) -> None:
-    code, out, _ = call(
-        monkeypatch,
-        capsys,
+def test_the_plan_can_be_had_as_json(project, dalign, tmp_path) -> None:
+    code, out, _ = dalign(
         "run",
         str(project / "dalign.toml"),
         "--run",
@@ -83,8 +61,8 @@ def test_the_plan_can_be_had_as_json(project, monkeypatch, capsys, tmp_path) -> 
     assert plan["work"]["prompts"] == 200
 
 
-def test_init_overwrites_nothing(project, monkeypatch, capsys) -> None:
-    code, _, err = call(monkeypatch, capsys, "init", str(project))
+def test_init_overwrites_nothing(project, dalign) -> None:
+    code, _, err = dalign("init", str(project))
     assert code == 1 and "not empty" in err
 
 
@@ -140,11 +118,9 @@ BAD = [
 @pytest.mark.parametrize(
     ("breaks", "named"), [(b, n) for _, b, n in BAD], ids=[name for name, _, _ in BAD]
 )
-def test_bad_input_gets_one_sentence(breaks, named, project, monkeypatch, capsys, tmp_path) -> None:
+def test_bad_input_gets_one_sentence(breaks, named, project, dalign, tmp_path) -> None:
     breaks(project)
-    code, out, err = call(
-        monkeypatch, capsys, "run", str(project / "dalign.toml"), "--run", str(tmp_path / "r")
-    )
+    code, out, err = dalign("run", str(project / "dalign.toml"), "--run", str(tmp_path / "r"))
     assert code == 1 and out == ""
     assert err.startswith("error: ") and err.count("\n") == 1 and "Traceback" not in err
     for part in named:
@@ -153,15 +129,13 @@ def test_bad_input_gets_one_sentence(breaks, named, project, monkeypatch, capsys
 
 
 def test_a_checkpoint_without_a_chat_template_is_refused_before_anything_loads(
-    project, monkeypatch, capsys, tmp_path
+    project, dalign, tmp_path
 ) -> None:
     from dalign.sandbox.checkpoint import MODEL
 
     shutil.copytree(MODEL, tmp_path / "bare")
     (tmp_path / "bare" / "chat_template.jinja").unlink()
-    code, _, err = call(
-        monkeypatch,
-        capsys,
+    code, _, err = dalign(
         "run",
         str(project / "dalign.toml"),
         "--run",
@@ -173,7 +147,7 @@ def test_a_checkpoint_without_a_chat_template_is_refused_before_anything_loads(
 
 
 def test_a_run_folder_of_another_config_is_refused_and_left_as_it_is(
-    project, monkeypatch, capsys, tmp_path
+    project, dalign, tmp_path
 ) -> None:
     run = tmp_path / "r"
     run.mkdir()
@@ -182,9 +156,7 @@ def test_a_run_folder_of_another_config_is_refused_and_left_as_it_is(
     (run / "config.toml").write_text(dump_toml(load_config(project / "dalign.toml", [])))
     (run / "generate").mkdir()
     (run / "generate" / "precious").write_text("rows")
-    code, _, err = call(
-        monkeypatch,
-        capsys,
+    code, _, err = dalign(
         "run",
         str(project / "dalign.toml"),
         "--run",
@@ -197,24 +169,18 @@ def test_a_run_folder_of_another_config_is_refused_and_left_as_it_is(
     assert (run / "generate" / "precious").read_text() == "rows"
 
 
-def test_a_folder_that_is_no_run_is_refused(project, monkeypatch, capsys, tmp_path) -> None:
+def test_a_folder_that_is_no_run_is_refused(project, dalign, tmp_path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.jpg").write_text("x")
-    code, _, err = call(
-        monkeypatch, capsys, "run", str(project / "dalign.toml"), "--run", str(tmp_path / "photos")
-    )
+    code, _, err = dalign("run", str(project / "dalign.toml"), "--run", str(tmp_path / "photos"))
     assert code == 1 and "no run folder" in err
 
 
-def test_a_stage_before_its_turn_names_the_one_to_run_first(
-    project, monkeypatch, capsys, tmp_path
-) -> None:
-    code, _, err = call(
-        monkeypatch, capsys, "judge", str(project / "dalign.toml"), "--run", str(tmp_path / "r")
-    )
+def test_a_stage_before_its_turn_names_the_one_to_run_first(project, dalign, tmp_path) -> None:
+    code, _, err = dalign("judge", str(project / "dalign.toml"), "--run", str(tmp_path / "r"))
     assert code == 1 and err.count("\n") == 1 and "filter" in err
 
 
-def test_show_without_a_run_says_so(monkeypatch, capsys, tmp_path) -> None:
-    code, _, err = call(monkeypatch, capsys, "show", "abc", "--run", str(tmp_path))
+def test_show_without_a_run_says_so(dalign, tmp_path) -> None:
+    code, _, err = dalign("show", "abc", "--run", str(tmp_path))
     assert code == 1 and "no run has been started here" in err

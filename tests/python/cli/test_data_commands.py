@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from row_files import dropped, read, write
 
 ROWS: list[dict[str, Any]] = [
     {"id": 0, "completion": "<think>first</think>one answer", "category": "a", "clause": "S1", "score": 1.0},
@@ -28,27 +29,9 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    if path.suffix == ".parquet":
-        pl.DataFrame(rows).write_parquet(path)
-    else:
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    if path.suffix == ".parquet":
-        return pl.read_parquet(path).to_dicts()
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def dropped(path: Path) -> list[tuple[int, str]]:
+def reasons(path: Path) -> list[tuple[int, str]]:
     """(row, counted from 0, and reason) of each dropped row."""
-    rows = read(path.with_name(f"{path.stem}.dropped{path.suffix}"))
-    if path.suffix == ".parquet":
-        return [(row["dropped_row"], row["dropped_reason"]) for row in rows]
-    assert all(row["row"]["id"] == row["line"] - 1 for row in rows)
-    return [(row["line"] - 1, row["reason"]) for row in rows]
+    return [(row, reason) for row, reason, _ in dropped(path)]
 
 
 @pytest.fixture
@@ -89,7 +72,7 @@ def test_both_kinds_of_file_keep_and_drop_the_same_rows(
     code, stdout, stderr = call(command[0], source, out, *command[1:], "--json")
     assert (code, stderr) == (0, "")
     assert read(out) == [ROWS[row] for row in kept]
-    assert dropped(out) == left_out
+    assert reasons(out) == left_out
     counts = json.loads(stdout)
     assert (counts["rows"], counts["kept"]) == (6, len(kept))
     assert sum(counts["dropped"].values()) == len(left_out)
@@ -137,7 +120,7 @@ def test_near_duplicates_leave_the_best_judged_of_their_group(
         code, _, _ = call("dedup", source, out, *options, *more)
         assert code == 0 and [row["id"] for row in read(out)] == kept
         left_out = [row for row in range(4) if row not in kept]
-        assert dropped(out) == [(row, "near_duplicate") for row in left_out]
+        assert reasons(out) == [(row, "near_duplicate") for row in left_out]
     code, _, stderr = call("dedup", source, out, *options, "--threshold", 1.5)
     assert code == 1 and "1.5" in stderr and stderr.count("\n") == 1
 
@@ -154,7 +137,7 @@ def test_a_copy_of_a_row_that_another_check_drops_is_no_copy(
     tokens = ("--tokenizer", MODEL, "--min-tokens", 2, "--max-tokens", 24, "--no-tags")
     assert call("filter", source, out, *tokens)[0] == 0
     assert [row["id"] for row in read(out)] == [1]
-    assert dropped(out) == [(0, "too_many_tokens"), (2, "duplicate"), (3, "too_few_tokens")]
+    assert reasons(out) == [(0, "too_many_tokens"), (2, "duplicate"), (3, "too_few_tokens")]
 
 
 def test_blank_texts_are_copies_of_one_another(kind: str, tmp_path: Path, call: Any) -> None:
@@ -162,7 +145,7 @@ def test_blank_texts_are_copies_of_one_another(kind: str, tmp_path: Path, call: 
     source, out = write(tmp_path / f"in.{kind}", rows), tmp_path / f"out.{kind}"
     assert call("dedup", source, out)[0] == 0
     assert [row["id"] for row in read(out)] == [0, 1]
-    assert dropped(out) == [(2, "duplicate"), (3, "duplicate")]
+    assert reasons(out) == [(2, "duplicate"), (3, "duplicate")]
     first, _ = read(tmp_path / f"out.dropped.{kind}")
     of = "line 1" if kind == "jsonl" else "row 0"
     assert f"the same text as {of}" in (first.get("detail"), first.get("dropped_detail"))
@@ -186,7 +169,7 @@ def test_rows_that_hold_an_evaluation_text_are_dropped_with_the_words_and_the_pl
     code, stdout, _ = call("decontaminate", source, out, *options, "--ngram", 4)
     assert code == 0 and json.loads(stdout)["against"] == 3
     assert [row["id"] for row in read(out)] == [1, 3]
-    assert dropped(out) == [(0, "contaminated"), (2, "contaminated")]
+    assert reasons(out) == [(0, "contaminated"), (2, "contaminated")]
     details = [
         row.get("detail", row.get("dropped_detail"))
         for row in read(tmp_path / f"out.dropped.{kind}")
@@ -219,7 +202,7 @@ def test_an_answer_that_recites_the_policy_is_dropped_and_reasoning_may(
     options = ("--spec", ENGLISH, "--prompt-field", "prompt", "--force", "--json")
     code, stdout, _ = call("filter", source, out, *options)
     assert code == 0 and [row["id"] for row in read(out)] == [0, 2]
-    assert dropped(out) == [(1, "policy_in_answer")]
+    assert reasons(out) == [(1, "policy_in_answer")]
     share = json.loads(stdout)["policy_share"]
     assert share["reasoning"] == pytest.approx(1 / 3) and 0 < share["answer"] < 1 / 3
     assert call("filter", source, out, *options, "--max-answer-overlap", 0.9)[0] == 0

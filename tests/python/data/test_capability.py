@@ -26,7 +26,7 @@ def test_a_row_is_split_before_the_last_assistant_turn(tmp_path: Path) -> None:
     rows = list(
         capability_rows(write(tmp_path, {"id": "a", "category": "general", "messages": messages}))
     )
-    assert rows == [CapabilityRow("a", (USER, ANSWER, USER), "2 and 2.", "4")]  # type: ignore[arg-type]
+    assert rows == [CapabilityRow("a", (USER, ANSWER, USER), "2 and 2.", "4")]
 
 
 def test_reasoning_may_be_missing_or_null(tmp_path: Path) -> None:

@@ -16,9 +16,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.filter_file import Wanted, filter_file
 from dalign.pipeline.stages.filter import quality_of
 from dalign.rows import Prompt
-from dalign.sandbox.project import write_project
-from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
-from dalign.settings import commented_toml, load_config
+from dalign.settings import load_config
 
 PROMPTS = {
     "en": Prompt("en", "advice", ({"role": "user", "content": "How do I get to the market?"},)),
@@ -64,13 +62,6 @@ def reasons(limits: dict[str, Bounds]) -> dict[str, str]:
     found = dict(dropped.select("id", "reason").iter_rows())
     assert sorted([*kept["id"], *found]) == [str(i) for i in range(len(ROWS))]
     return found
-
-
-@pytest.fixture(scope="module")
-def config_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_project(
-        tmp_path_factory.mktemp("project"), config=commented_toml(smoke_values()), sizes=SMOKE_SIZES
-    )
 
 
 def quality_by(config_path: Path, *overrides: str) -> Quality:

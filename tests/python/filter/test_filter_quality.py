@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from dalign.filter.quality import USUAL_LIMITS, Measuring, Quality, measure_name
 from dalign.sandbox.checkpoint import MODEL
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from row_files import dropped, write
 
 GOOD = "Take the bus at nine. It stops by the market."
 LOOP = "and then we wait for it " * 12
@@ -43,22 +43,9 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    if path.suffix == ".parquet":
-        pl.DataFrame(rows).write_parquet(path)
-    else:
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def left_out(path: Path) -> dict[int, tuple[str, str]]:
+def left_out(path: Path) -> dict[int, tuple[str, str | None]]:
     """Reason and detail of each dropped row, by its place in the input."""
-    beside = path.with_name(f"{path.stem}.dropped{path.suffix}")
-    if path.suffix == ".parquet":
-        rows = pl.read_parquet(beside).select("dropped_row", "dropped_reason", "dropped_detail")
-        return {row: (reason, detail) for row, reason, detail in rows.rows()}
-    lines = map(json.loads, beside.read_text().splitlines())
-    return {line["line"] - 1: (line["reason"], line["detail"]) for line in lines}
+    return {row: (reason, detail) for row, reason, detail in dropped(path)}
 
 
 @pytest.fixture

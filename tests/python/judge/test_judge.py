@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from dalign.config import Judge, Reasoning, Rl
+from dalign.config import Judge, Reasoning
 from dalign.judge.answers import AnswerJudge
 from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging, Question, Scale, ScoreForm, scores_of
@@ -190,10 +190,6 @@ def test_each_sample_has_a_nonce_of_its_own_and_the_same_one_again() -> None:
 
     assert len(set(texts())) == 4
     assert texts() == texts()
-
-
-def test_rl_has_replay_balance_and_kl_off_unless_set() -> None:
-    assert (Rl().replay, Rl().balance, Rl().beta) == (0.0, None, 0.0)
 
 
 @pytest.mark.parametrize(

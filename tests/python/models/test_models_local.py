@@ -201,14 +201,14 @@ def test_the_end_token_stops_a_row_and_ended_rows_leave_the_batch() -> None:
 class FixedBefore524(Fixed):
     """The same, with its cache under the name that transformers had before 5.24."""
 
-    def forward(  # type: ignore[override]
+    def forward(
         self, input_ids: Any, attention_mask: Any, past_key_values: Any, use_cache: bool
     ) -> Any:
         return super().forward(input_ids, attention_mask, past_key_values, use_cache)
 
 
 class WithoutCache(Fixed):
-    def forward(self, input_ids: Any, attention_mask: Any) -> Any:  # type: ignore[override]
+    def forward(self, input_ids: Any, attention_mask: Any) -> Any:
         raise AssertionError("it is refused before it is called")
 
 

@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import PreTrainedTokenizerFast
 
 MARKERS = ("<|im_start|>", "<|im_end|>", "</s>", "<eot>", "<head>", "<tail>")
+# The chat template of HuggingFaceTB/SmolLM2-135M-Instruct (Apache-2.0).
 SMOLLM2 = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
     "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}"

@@ -49,7 +49,7 @@ def local() -> Iterator[Engine]:
     from sandbox_model.tokenizer import build_tokenizer
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    class Writes(type(build_tokenizer())):  # type: ignore[misc]
+    class Writes(type(build_tokenizer())):
         def batch_decode(self, ids: Any, **_: object) -> list[str]:
             return [RAW] * len(ids)
 
@@ -79,7 +79,7 @@ def test_what_can_be_stored_stays_as_it_was() -> None:
 
 def test_an_end_that_no_request_has_is_told() -> None:
     with pytest.raises(InputError, match="ends it by 'eos', which is none of stop, length, error"):
-        Reply("row", "x", "eos", 1)  # type: ignore[arg-type]
+        Reply("row", "x", "eos", 1)
 
 
 class Forgetful(ScriptedEngine):

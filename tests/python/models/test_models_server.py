@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -76,10 +77,11 @@ def test_nothing_to_do_asks_nothing() -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_no_more_than_the_concurrency_is_in_flight(concurrency: int) -> None:
-    with FakeServer(lambda body, _: chat("x", delay_s=0.01)) as server:
+def test_as_many_as_the_concurrency_are_in_flight(concurrency: int) -> None:
+    held = replace(chat("x", delay_s=0.01), until_in_flight=concurrency)
+    with FakeServer(lambda body, _: held) as server:
         replies_of(engine_of(server, batch_size=concurrency), requests_of(*map(str, range(10))))
-    assert server.most_in_flight <= concurrency
+    assert server.most_in_flight == concurrency
     assert len(server.bodies) == 10
 
 

@@ -15,6 +15,7 @@ from dalign.files.batch import FrameBatch
 from dalign.pack.packer import Capacity, Packer
 from dalign.pipeline.pack_file import read_segments
 from dalign.sandbox.checkpoint import MODEL
+from row_files import write
 
 TOKENIZER = _core.Tokenizer.from_file(MODEL / "tokenizer.json")
 
@@ -27,14 +28,6 @@ def ids(text: str) -> list[int]:
 def call(dalign):
     """Exit code, stdout and stderr of `dalign data pack`."""
     return partial(dalign, "data", "pack")
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    if path.suffix == ".parquet":
-        pl.DataFrame(rows).write_parquet(path)
-    else:
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 def expected_row(segments: list[tuple[str, bool]]) -> tuple[list[int], list[int]]:

@@ -12,18 +12,9 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.plan import choose, make_plan
 from dalign.pipeline.project import bring_in
 from dalign.pipeline.stage import Stage
-from dalign.sandbox.project import write_project
-from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
-from dalign.settings import commented_toml, load_config
+from dalign.settings import load_config
 from dalign.store.run import RunFolder
 from dalign.store.whole_files import digest
-
-
-@pytest.fixture(scope="module")
-def config_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_project(
-        tmp_path_factory.mktemp("project"), config=commented_toml(smoke_values()), sizes=SMOKE_SIZES
-    )
 
 
 class Finished:

@@ -11,7 +11,16 @@ from dalign.models.protocol import Reply, Request, Sampling
 from dalign.rows import Message
 from dalign.store.folder import MANIFEST, StageFolder
 from dalign.store.memory import EARLIER, Kept
-from scripted_run import EVALUATED, SCRIPTED, go, prompt, reply, write_project
+from scripted_run import (
+    EVALUATED,
+    SCRIPTED,
+    KilledError,
+    go,
+    prompt,
+    reply,
+    stops_after,
+    write_project,
+)
 
 
 def edit(project: Path, name: str = "soup") -> None:
@@ -86,22 +95,6 @@ def test_what_a_killed_run_had_made_outlives_an_edit_too(tmp_path: Path) -> None
     again = go(project, run, "generate/main")
     assert len(again.scripted.requests) == 18 - 6
     assert taken_over(run, "generate/main") == 6
-
-
-class KilledError(Exception):
-    pass
-
-
-def stops_after(count: int):
-    """The reply to that many requests; then the process is gone."""
-    asked = iter(range(count))
-
-    def answer(request: Request) -> str:
-        if next(asked, None) is None:
-            raise KilledError
-        return reply(request)
-
-    return answer
 
 
 def test_more_prompts_leave_the_rows_of_the_others_as_they_are(tmp_path: Path) -> None:

@@ -95,8 +95,7 @@ def test_scores_that_are_written_alike_are_all_counted() -> None:
 def test_ticks_are_round_and_hold_all_values(low: float, high: float, wanted: list[float]) -> None:
     ticks = nice_ticks(low, high)
     assert ticks[0] <= low and ticks[-1] >= high
-    if low != high:
-        assert ticks == wanted
+    assert ticks == wanted
 
 
 def test_the_moving_average_spans_a_tenth_of_the_points() -> None:

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from dalign.config import Config
+from dalign.config import Config, Rl
 from dalign.errors import InputError
 from dalign.settings import (
     changed_keys,
@@ -331,3 +331,7 @@ def test_uncommenting_every_default_changes_nothing(tmp_path: Path) -> None:
     head, judge_model = kept[0].split("# The judge; without it")
     text = head + judge_model[judge_model.index("# The policy.") :] + evaluate
     assert load(tmp_path, text) == load(tmp_path)
+
+
+def test_rl_has_replay_balance_and_kl_off_unless_set() -> None:
+    assert (Rl().replay, Rl().balance, Rl().beta) == (0.0, None, 0.0)

@@ -194,98 +194,30 @@ def test_an_edit_changes_the_hash_of_its_clause_only(
         ("version: 1.10", "versoin: 1.10", ("a.md:3:", "'versoin'", "did you mean 'version'?")),
         ("version: 1.10\n", "", ("a.md:1:", "'version'", "add the line")),
         ("summary: Care first,\n  always.\n", "", ("a.md:1:", "'summary'", "add the line")),
-        (
-            "summary: Care first,\n  always.\n",
-            "summary: ''\n",
-            ("a.md:4:", "'summary' is empty", "every category's prompt"),
-        ),
-        (
-            "summary: Care first,\n  always.\n",
-            "summary: [a]\n",
-            ("a.md:4:", "'summary' is not a text", "['a']", "quotes"),
-        ),
-        (
-            "# Self-harm\n",
-            "Some words.\n",
-            ("a.md:7:", "'Some words.'", "before the first section"),
-        ),
-        (
-            "## Definitions",
-            "## Definition",
-            ("a.md:9:", "'Definition'", "did you mean 'Definitions'?"),
-        ),
+        ("summary: Care first,\n  always.\n", "summary: ''\n", ("a.md:4:", "'summary' is empty", "every category's prompt")),
+        ("summary: Care first,\n  always.\n", "summary: [a]\n", ("a.md:4:", "'summary' is not a text", "['a']", "quotes")),
+        ("# Self-harm\n", "Some words.\n", ("a.md:7:", "'Some words.'", "before the first section")),
+        ("## Definitions", "## Definition", ("a.md:9:", "'Definition'", "did you mean 'Definitions'?")),
         ("## Style", "## Clauses", ("a.md:33:", "'Clauses'", "line 14 too", "join")),
-        (
-            "- **recovery**: getting",
-            "- recovery getting",
-            ("a.md:12:", "'recovery getting better'", "**term**"),
-        ),
-        (
-            "- **recovery**: getting",
-            "- **method**: getting",
-            ("a.md:12:", "'method'", "line 10 too"),
-        ),
-        (
-            "## Clauses\n",
-            "## Clauses\nWords.\n",
-            ("a.md:15:", "'Words.'", "before the first clause", "### KEY"),
-        ),
-        (
-            "### S1 comply: Recovery",
-            "### comply: Recovery",
-            ("a.md:16:", "no id", "'comply: Recovery'", "### KEY"),
-        ),
-        (
-            "### S1 comply: Recovery",
-            "### S1 Recovery",
-            ("a.md:16:", "'S1 Recovery'", "### KEY ruling"),
-        ),
-        (
-            "### S1 comply: Recovery",
-            "### S1 comply:",
-            ("a.md:16:", "clause S1 has no title", "### KEY"),
-        ),
-        (
-            "### S1 comply: Recovery",
-            "### S.1 comply: Recovery",
-            ("a.md:16:", "not a clause id ('S.1')", "letters"),
-        ),
-        (
-            "### S1 comply: Recovery",
-            "### S1 complies: Recovery",
-            ("a.md:16:", "unknown ruling ('complies')", "'comply'"),
-        ),
-        (
-            "### S4 safe-complete",
-            "### S1 safe-complete",
-            ("a.md:30:", "'S1'", "taken by line 16", "another id"),
-        ),
-        (
-            "- includes: doses",
-            "- incldues: doses",
-            ("a.md:26:", "'incldues'", "did you mean 'includes'?"),
-        ),
-        (
-            "- includes: doses (see S1) and what unrest.U-2 says",
-            "- includes:",
-            ("a.md:26:", "'includes'", "same line"),
-        ),
-        (
-            "doses (see S1)",
-            "doses (see S7)",
-            ("a.md:26:", "'S7'", "not there", "did you mean 'self-harm.S"),
-        ),
+        ("- **recovery**: getting", "- recovery getting", ("a.md:12:", "'recovery getting better'", "**term**")),
+        ("- **recovery**: getting", "- **method**: getting", ("a.md:12:", "'method'", "line 10 too")),
+        ("## Clauses\n", "## Clauses\nWords.\n", ("a.md:15:", "'Words.'", "before the first clause", "### KEY")),
+        ("### S1 comply: Recovery", "### comply: Recovery", ("a.md:16:", "no id", "'comply: Recovery'", "### KEY")),
+        ("### S1 comply: Recovery", "### S1 Recovery", ("a.md:16:", "'S1 Recovery'", "### KEY ruling")),
+        ("### S1 comply: Recovery", "### S1 comply:", ("a.md:16:", "clause S1 has no title", "### KEY")),
+        ("### S1 comply: Recovery", "### S.1 comply: Recovery", ("a.md:16:", "not a clause id ('S.1')", "letters")),
+        ("### S1 comply: Recovery", "### S1 complies: Recovery", ("a.md:16:", "unknown ruling ('complies')", "'comply'")),
+        ("### S4 safe-complete", "### S1 safe-complete", ("a.md:30:", "'S1'", "taken by line 16", "another id")),
+        ("- includes: doses", "- incldues: doses", ("a.md:26:", "'incldues'", "did you mean 'includes'?")),
+        ("- includes: doses (see S1) and what unrest.U-2 says", "- includes:", ("a.md:26:", "'includes'", "same line")),
+        ("doses (see S1)", "doses (see S7)", ("a.md:26:", "'S7'", "not there", "did you mean 'self-harm.S")),
         ("doses (see S1)", "doses (see below)", ("a.md:26:", "'below'", "not there")),
         ("S1, S4", "S1, S9", ("a.md:27:", "'S9'", "not there")),
         ("unrest.U-2", "unrest.U-9", ("a.md:26:", "'unrest.U-9'", "did you mean 'unrest.U-2'?")),
-        (
-            "### comply\nWarm",
-            "### answer\nWarm",
-            ("a.md:36:", "'answer'", "comply, refuse, safe-complete"),
-        ),
+        ("### comply\nWarm", "### answer\nWarm", ("a.md:36:", "'answer'", "comply, refuse, safe-complete")),
         ("## Style\n", "## Style\nWords.\n", ("a.md:34:", "'Words.'", "### refuse")),
     ],
-)
+)  # fmt: skip
 def test_a_mistake_in_a_category_is_named(
     tmp_path: Path, before: str, after: str, parts: tuple[str, ...]
 ) -> None:

@@ -23,7 +23,7 @@ def order_of(garden: Spec) -> Callable[..., Order]:
     """An order by clause, kind and count."""
 
     def order(clause: str = "garden.G2", kind: str = "disallowed", count: int = 9) -> Order:
-        [placed] = place_orders(garden, [garden.clause(clause)], [kind], ["en"], 1)  # type: ignore[list-item]
+        [placed] = place_orders(garden, [garden.clause(clause)], [kind], ["en"], 1)
         return replace(placed, count=count)
 
     return order

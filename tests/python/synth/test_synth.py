@@ -14,7 +14,6 @@ from dalign.pipeline.project import bring_in
 from dalign.pipeline.run import resolve_config
 from dalign.settings import dump_toml, load_config
 from dalign.spec.parse import load_spec
-from dalign.spec.types import RULINGS
 from dalign.synth.written import MAX_CHARS
 
 
@@ -247,10 +246,6 @@ def test_a_file_without_prompts_is_refused_at_its_line(project, tmp_path, call) 
     )
     assert code == 1
     assert "bad.jsonl:2: has neither 'messages', a list, nor 'prompt', a text" in err
-
-
-def test_the_rulings_of_this_file_are_the_three_of_a_policy() -> None:
-    assert {ruling for _, ruling, _ in KEPT} <= set(RULINGS)
 
 
 def test_a_writer_that_is_named_later_leaves_a_run_what_it_is(project, tmp_path) -> None:

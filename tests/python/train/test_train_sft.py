@@ -20,7 +20,16 @@ from dalign.train.run import train_sft
 from dalign.train.sft import step_count
 from safetensors.torch import load_file
 from sandbox_model.tokenizer import build_tokenizer
-from tiny import IGNORED, Killed, assert_same_weights, kill_at, packed, quietly, written
+from tiny import (
+    IGNORED,
+    Killed,
+    assert_same_weights,
+    kill_at,
+    packed,
+    quietly,
+    token_mean_loss,
+    written,
+)
 from transformers import AutoModelForCausalLM
 
 END = build_tokenizer().eos_token_id
@@ -62,16 +71,7 @@ def test_the_loss_of_packed_rows_is_the_token_mean_over_their_sequences_apart(
     rows = sequences(6)
     job = sft_job(random_model, packed(rows), tmp_path, settings(max_steps=1), seed=0)
     [first] = train_sft(job, quietly).curve
-    model = AutoModelForCausalLM.from_pretrained(random_model)
-    total, trained = 0.0, 0
-    for ids, labels in rows:
-        with torch.no_grad():
-            logits = model(torch.tensor([ids])).logits[0, :-1]
-        total += torch.nn.functional.cross_entropy(
-            logits, torch.tensor(labels[1:]), ignore_index=IGNORED, reduction="sum"
-        ).item()
-        trained += sum(label != IGNORED for label in labels)
-    assert first["loss"] == pytest.approx(total / trained, abs=1e-5)
+    assert first["loss"] == pytest.approx(token_mean_loss(random_model, rows), abs=1e-5)
     assert first["tokens"] == sum(len(ids) for ids, _ in rows)
 
 

@@ -104,3 +104,20 @@ def assert_same_weights(one: Path, other: Path) -> None:
     first, second = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def token_mean_loss(model_folder: Path, rows) -> float:
+    """The mean cross-entropy over all trained tokens of sequences (ids, labels), each read by itself."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
+    total, trained = 0.0, 0
+    for ids, labels in rows:
+        with torch.no_grad():
+            logits = model(torch.tensor([ids])).logits[0, :-1]
+        total += torch.nn.functional.cross_entropy(
+            logits, torch.tensor(labels[1:]), ignore_index=IGNORED, reduction="sum"
+        ).item()
+        trained += sum(label != IGNORED for label in labels)
+    return total / trained

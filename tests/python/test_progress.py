@@ -1,0 +1,90 @@
+"""Progress: lines at the end of a stage and on a long one, bars in a terminal, and nothing for what is quick."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from dalign import progress
+
+
+class Clock:
+    """A time that a test sets."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        ([1.0, 14.9], []),
+        ([15.0], ["judge: 1/9 after 15 s; soon"]),
+        # The time runs anew from the last line.
+        ([15.0, 29.9, 30.0], ["judge: 1/9 after 15 s; soon", "judge: 3/9 after 30 s; soon"]),
+    ],
+)
+def test_a_long_stage_has_a_line_every_fifteen_seconds(
+    seconds: list[float], told: list[str], clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = progress.Lines()
+    lines.start("judge", 9)
+    for done, after in enumerate(seconds, start=1):
+        clock.now = 100.0 + after
+        lines.advance("judge", done, "soon")
+    assert capsys.readouterr().err.splitlines() == told
+
+
+def test_a_stage_ends_with_its_time_and_two_stages_have_times_of_their_own(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = progress.Lines()
+    lines.start("one", 1)
+    clock.now = 102.0
+    lines.start("two", 1)
+    clock.now = 103.5
+    lines.finish("one", "9 rows")
+    lines.finish("two")
+    assert capsys.readouterr().err == "one: done in 3.5 s; 9 rows\ntwo: done in 1.5 s\n"
+
+
+def test_a_bar_comes_after_two_seconds_and_goes_with_its_stage(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bars = progress.Bars()
+    bars.start("judge", 9)
+    clock.now = 101.9
+    bars.advance("judge", 1)
+    assert not bars._tasks
+    clock.now = 102.0
+    bars.advance("judge", 2, "soon")
+    [task] = bars._shown.tasks
+    assert (task.description, task.completed, task.total, task.fields["note"]) == ("judge", 2, 9, "soon")  # fmt: skip
+    bars.finish("judge")
+    assert not bars._shown.tasks and "judge: done in 2.0 s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("terminal", "kind"), [(True, progress.Bars), (False, progress.Lines)])
+def test_bars_are_for_terminals(
+    terminal: bool, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert type(progress.for_terminal()) is kind
+
+
+def test_progress_that_tells_nobody_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    quiet = progress.Progress()
+    quiet.start("a", 1)
+    quiet.advance("a", 1)
+    quiet.finish("a")
+    quiet.say("b")
+    assert capsys.readouterr() == ("", "")
