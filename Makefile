@@ -86,6 +86,9 @@ lint: develop ## Formatting and lints of Python and Rust
 	$(BIN)/ruff format --check .
 	cargo fmt --all --check
 	cargo clippy --quiet $(LOCKED) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps $(LOCKED) -p dalign-core
+	cargo fmt --check --manifest-path rust/dalign-core/fuzz/Cargo.toml
+	CARGO_TARGET_DIR=$(CURDIR)/target/fuzz-check cargo check --quiet $(LOCKED) --manifest-path rust/dalign-core/fuzz/Cargo.toml
 
 typecheck: develop ## Types of python/dalign
 	$(BIN)/mypy
