@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dalign.vocabulary import ARMS, METRICS, ArmName, MetricName
+from dalign.vocabulary import ARMS, METRICS, THINK_TAGS, ArmName, MetricName
 
 # What the core, numpy and torch hold in 32 bits.
 MOST = 2**31 - 1
@@ -47,9 +47,9 @@ class Reasoning(Section):
 
     kind: Literal["tags", "none"] = "tags"
     """'tags': between two tags; 'none': the whole reply is the answer."""
-    open: str = Field("<think>", min_length=1)
+    open: str = Field(THINK_TAGS[0], min_length=1)
     """The tag that opens the reasoning."""
-    close: str = Field("</think>", min_length=1)
+    close: str = Field(THINK_TAGS[1], min_length=1)
     """The tag that closes the reasoning."""
 
 
@@ -133,7 +133,7 @@ class Filter(Section):
 
 
 class Judge(Section):
-    """k judgements of each completion; the minimum counts."""
+    """k judgements of each completion, made one score by judge.aggregate."""
 
     k: Repeats = 4
     """Judgements a completion."""
@@ -270,7 +270,7 @@ class Rl(Section):
     loss: str = "grpo"
     """The policy loss, by the name that train/rl/losses has."""
     judge_k: Repeats = 2
-    """Judgements an answer; the minimum counts."""
+    """Judgements an answer; judge.aggregate makes them one score."""
     judge_weight: float = Field(1.0, ge=0)
     """Weight of the judge's score, scaled to 0…1."""
     heuristic_weight: float = Field(0.0, ge=0)
@@ -325,7 +325,7 @@ class Evaluate(Section):
     resamples: int = Field(1000, ge=1, le=1_000_000)
     """Bootstrap resamples of the 95 % intervals."""
     max_missing: Share = 0.05
-    """The share of a cell's completions that may be missing; with more, the run says so at the top of the report and ends with exit code 1."""
+    """The share of a metric's grades that may be missing, in one arm and suite; with more, the run says so at the top of the report and ends with exit code 1."""
 
     @model_validator(mode="after")
     def _names_are_different(self) -> Evaluate:

@@ -16,6 +16,12 @@ MetricName = Literal[
 ]
 GraderName = Literal["truth", "judge"]
 
+# What holds unless the user says otherwise, to commands and programs alike.
+THINK_TAGS = ("<think>", "</think>")
+MEMORY_MIB = 256
+CATEGORY_TOKENS = 5_000
+PROMPTS_A_CLAUSE = 6
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -33,7 +39,7 @@ class Stage:
 STAGES: Mapping[str, Stage] = {row.name: row for row in (
     Stage("generate", "Write completions with the policy in sight, n a prompt."),
     Stage("filter", "Drop malformed completions and those that break a limit, each with its reason."),
-    Stage("judge", "Judge each well-formed completion k times by the policy; the minimum counts."),
+    Stage("judge", "Judge each well-formed completion k times by the policy; by default the minimum counts."),
     Stage("select", "Choose the training examples, and take the policy out."),
     Stage("pack", "Tokenise and pack the examples, mixed with capability rows."),
     Stage("sft", "Fine-tune the model on the packed rows."),

@@ -24,7 +24,7 @@ _SYNTAX_LINE = re.compile(r"\s*\(at line (?P<line>\d+), column \d+\)$")
 _MODELS = ("model", "judge_model", "synth_model")
 
 
-def load_config(file: Path | str | None, overrides: Sequence[str]) -> Config:
+def load_config(file: Path | str | None, overrides: Sequence[str] = ()) -> Config:
     """The config of a TOML file with the overrides `a.b=c` on top.
 
     Relative paths are against the file's folder, those of overrides against the current one.

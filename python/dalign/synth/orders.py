@@ -13,6 +13,7 @@ from dalign.models.protocol import Request
 from dalign.rows import row_seed
 from dalign.spec.templates import Templates
 from dalign.spec.types import Category, Clause, Ruling, Spec
+from dalign.vocabulary import PROMPTS_A_CLAUSE
 
 TEMPLATE = "synth"
 
@@ -69,7 +70,7 @@ class Wanted:
     whence: str = "--clause"
     kinds: Sequence[str] = ()
     languages: Sequence[str] = ("en",)
-    per_clause: int = 6
+    per_clause: int = PROMPTS_A_CLAUSE
 
     def orders(self, spec: Spec) -> list[Order]:
         """The orders to the writer. Raises InputError for a clause, kind or language that is none."""

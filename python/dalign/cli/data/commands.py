@@ -20,6 +20,7 @@ from dalign.cli.data.options import (
     job,
     tell,
 )
+from dalign.vocabulary import MEMORY_MIB
 
 
 def dedup(
@@ -47,7 +48,7 @@ def dedup(
         str | None,
         Option("--score-field", help="Keep the copy with the highest number here, not the first."),
     ] = None,
-    memory_mib: Memory = 256,
+    memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:
@@ -75,7 +76,7 @@ def decontaminate(
     ngram: Annotated[
         int, Option("--ngram", help="Words in a row that count as contamination.")
     ] = 13,
-    memory_mib: Memory = 256,
+    memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:
@@ -116,7 +117,7 @@ def balance(
         bool, Option("--rarest", help="Count a row under its rarest clause so far, not its first.")
     ] = False,
     seed: Annotated[int, Option("--seed", min=0)] = 0,
-    memory_mib: Memory = 256,
+    memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:
@@ -154,7 +155,7 @@ def pack(
             "--buffer-tokens", min=1, help="Tokens packed at once; from --memory-mib unless set."
         ),
     ] = None,
-    memory_mib: Memory = 256,
+    memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:

@@ -20,6 +20,7 @@ from dalign.cli.data.options import (
     job,
     tell,
 )
+from dalign.vocabulary import MEMORY_MIB, THINK_TAGS
 
 OpenTag = Annotated[str, Option("--open-tag", help="Opens the reasoning.")]
 CloseTag = Annotated[str, Option("--close-tag", help="Closes it.")]
@@ -88,8 +89,8 @@ def filter_(
     source: In,
     out: Out,
     text_field: TextField = "completion",
-    open_tag: OpenTag = "<think>",
-    close_tag: CloseTag = "</think>",
+    open_tag: OpenTag = THINK_TAGS[0],
+    close_tag: CloseTag = THINK_TAGS[1],
     no_tags: NoTags = False,
     prefilled: Prefilled = False,
     min_chars: Annotated[int, Option("--min-chars", min=0)] = 0,
@@ -107,7 +108,7 @@ def filter_(
     prompt_field: PromptField = None,
     finish_field: FinishField = None,
     no_dedup: NoDedup = False,
-    memory_mib: Memory = 256,
+    memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:

@@ -10,6 +10,7 @@ from typer import Argument, Option
 
 from dalign.cli.data.options import AsJson, Force, Limit, Many
 from dalign.cli.terminal import tell, tell_json, warn
+from dalign.vocabulary import PROMPTS_A_CLAUSE
 
 if TYPE_CHECKING:
     from dalign.synth.run import Synthesised
@@ -74,7 +75,7 @@ def synth(
     config: ConfigFile,
     missing: Missing = None,
     clause: Clauses = None,
-    per_clause: PerClause = 6,
+    per_clause: PerClause = PROMPTS_A_CLAUSE,
     kind: Kinds = None,
     language: Languages = None,
     against: Against = None,
@@ -91,7 +92,7 @@ def synth(
     from dalign.synth.orders import Wanted
 
     clauses, whence = _named(missing, clause)
-    wanted = Wanted(clauses, whence, kind or (), language or ("en",), per_clause)
+    wanted = Wanted(clauses, whence, kind or (), language or Wanted.languages, per_clause)
     shown = progress.Progress() if json else progress.for_terminal()
     job = Job(out, wanted, existing or (), against or (), seed, force, shown)
     prepared = Prepared(load_config(config, []), job)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Option
 
+from dalign.vocabulary import CATEGORY_TOKENS
+
 spec = typer.Typer(
     name="spec",
     help="Check, show, compare, measure, copy and import written policies.",
@@ -38,7 +40,7 @@ def check(
     tokenizer: TokenizerPath = None,
     max_tokens: Annotated[
         int, Option("--max-tokens", min=1, help="Tokens that a category's detail may have.")
-    ] = 5_000,
+    ] = CATEGORY_TOKENS,
     ignore: Annotated[
         list[str] | None,
         Option("--ignore", metavar="KIND", help="Leave a kind of finding out; may be given again."),
@@ -108,7 +110,7 @@ def coverage(
         Option(
             "--min",
             min=0,
-            help="Rows that a clause needs at every stage; select.clause_quota unless given, or 1.",
+            help="Rows that a clause needs at the last stage that has run; select.clause_quota unless given, or 1.",
         ),
     ] = None,
     fail_short: Annotated[

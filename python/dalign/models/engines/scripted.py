@@ -11,6 +11,7 @@ from pathlib import Path
 from dalign.errors import InputError
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling
 from dalign.store.whole_files import file_digest
+from dalign.vocabulary import THINK_TAGS
 
 Script = Callable[[Request], str | Reply] | Mapping[str, str]
 
@@ -32,7 +33,7 @@ class ScriptedEngine:
         *,
         batch_size: int = 8,
         fingerprint: str = "scripted",
-        control_tokens: tuple[str, ...] = ("<think>", "</think>"),
+        control_tokens: tuple[str, ...] = THINK_TAGS,
     ) -> None:
         """batch_size: replies a list, cut as an engine with batches cuts them."""
         self._reply, self.batch_size = reply, batch_size
