@@ -33,7 +33,7 @@ RunFolder = Annotated[
     Option(
         "--run",
         metavar="FOLDER",
-        help="The run's folder: made if it is not there, gone on with if it is.",
+        help="The run's folder: `run` and the stages make it, and go on with one that is there.",
     ),
 ]
 Sets = Annotated[

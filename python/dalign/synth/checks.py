@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from dalign import _core
+from dalign.overlap import SharedWords
 from dalign.spec.types import Ruling
 from dalign.synth.written import Candidate, Dropped
 
@@ -74,9 +75,8 @@ def not_evaluated(evaluation: Known) -> Check:
         if not evaluation:
             return {}
         known = pl.Series([text for text, _ in evaluation], dtype=pl.String)
-        index = _core.NgramIndex(known, CONTAMINATION_WORDS)
         texts = pl.Series([each.text for each in candidates], dtype=pl.String)
-        found = pl.DataFrame(index.overlap(texts, None))["reference"].to_list()
+        found = SharedWords(known, CONTAMINATION_WORDS).of(texts)["reference"]
         return {
             n: ("contaminated", f"shares words with {evaluation[reference][1]}")
             for n, reference in enumerate(found)
