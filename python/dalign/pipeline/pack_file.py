@@ -87,9 +87,10 @@ def _capacity(tokens: int, over_long: str) -> Capacity:
 def _template(folder: Path) -> Render:
     """The chat template of a checkpoint: the conversation up to the last turn, then that turn."""
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: rows with messages need a chat template; give the checkpoint's folder as --tokenizer"
+        said = (
+            "rows with messages need a chat template; give the checkpoint's folder as --tokenizer"
         )
+        raise InputError.in_file(folder, said, kind="template")
     return Renderer(load_tokenizer(folder, False)).turn
 
 

@@ -76,11 +76,12 @@ class Wanted:
         """The orders to the writer. Raises InputError for a clause, kind or language that is none."""
         for kind in self.kinds:
             if kind not in KINDS:
-                raise InputError(f"--kind {kind}: {did_you_mean(kind, KINDS)}")
+                said = f"--kind {kind}: {did_you_mean(kind, KINDS)}"
+                raise InputError(said, kind="unknown_choice")
         for language in self.languages:
             if not _LANGUAGE.fullmatch(language):
                 what = "not a language's code; give one such as en or pt-BR"
-                raise InputError(f"--language {language}: {what}")
+                raise InputError(f"--language {language}: {what}", kind="bad_value")
         kinds: list[Kind] = [kind for kind in KINDS if not self.kinds or kind in self.kinds]
         languages = list(dict.fromkeys(self.languages))
         return place_orders(spec, self._clauses(spec), kinds, languages, self.per_clause)
@@ -91,7 +92,7 @@ class Wanted:
         for name in ids:
             if name not in known:
                 what = f"unknown clause {name!r}; {did_you_mean(name, known)}"
-                raise InputError(f"{self.whence}: {what}")
+                raise InputError(f"{self.whence}: {what}", kind="unknown_choice")
         return [known[name] for name in ids]
 
 
@@ -137,10 +138,8 @@ def _by_manner(count: int, *, first: int) -> Iterator[tuple[str, int, int]]:
 def need_pair(templates: Templates, name: str, use: str) -> None:
     """Raises InputError where the folder has no pair of templates of that name."""
     if not templates.has_pair(name):
-        raise InputError(
-            f"{templates.folder}: has no {name}_system.j2 and {name}_user.j2, {use}; "
-            "copy them from the shipped templates and put them into its language"
-        )
+        said = f"has no {name}_system.j2 and {name}_user.j2, {use}; copy them from the shipped templates and put them into its language"
+        raise InputError.in_file(templates.folder, said, kind="template")
 
 
 def writer_requests(orders: Sequence[Order], templates: Templates, seed: int) -> list[Request]:

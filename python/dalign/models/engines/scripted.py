@@ -47,12 +47,11 @@ class ScriptedEngine:
             text = path.read_text(encoding="utf-8")
             table = json.loads(text)
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: engine 'scripted' reads its replies from a JSON file ({error}); "
-                'write one such as {"": "the reply to everything"}'
-            ) from error
+            said = f"""engine 'scripted' reads its replies from a JSON file ({error}); write one such as {{"": "the reply to everything"}}"""
+            raise InputError.in_file(path, said, kind="unreadable_file") from error
         if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
-            raise InputError(f'{path}: not a table of replies; write {{"": "the reply"}}')
+            said = 'not a table of replies; write {"": "the reply"}'
+            raise InputError.in_file(path, said, kind="wrong_type")
         return cls(table, fingerprint=hashlib.sha256(text.encode()).hexdigest())
 
     def stream(
@@ -77,10 +76,8 @@ def _look_up(table: Mapping[str, str], request: Request) -> str:
     for part, reply in table.items():
         if part in last:
             return reply
-    raise InputError(
-        f"request {request.id}: no entry of the script stands in its last message "
-        f'({last[:60]!r}); add one, or the entry "" for all others'
-    )
+    said = f'request {request.id}: no entry of the script stands in its last message ({last[:60]!r}); add one, or the entry "" for all others'
+    raise InputError(said, kind="wrong_replies")
 
 
 KIND = EngineKind(
