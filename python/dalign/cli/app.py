@@ -55,6 +55,13 @@ AllowMissing = Annotated[
         help="Exit with 0 although more of a metric's grades are missing than evaluate.max_missing allows.",
     ),
 ]
+RetryMissing = Annotated[
+    bool,
+    Option(
+        "--retry-missing",
+        help="Ask again for replies that never came, of finished stages too; what did come is not asked again.",
+    ),
+]
 Variant = Annotated[
     str | None,
     Option(
@@ -94,11 +101,18 @@ def _whole_command(name: str, what: str, stage: str | None, example: str = "") -
         redo: Redo = False,
         dry_run: DryRun = False,
         allow_missing: AllowMissing = False,
+        retry_missing: RetryMissing = False,
         json: AsJson = False,
     ) -> None:
         from dalign.cli.run import run_command
 
-        how = {"redo": redo, "dry_run": dry_run, "as_json": json, "allow_missing": allow_missing}
+        how = {
+            "redo": redo,
+            "dry_run": dry_run,
+            "as_json": json,
+            "allow_missing": allow_missing,
+            "retry_missing": retry_missing,
+        }
         run_command(config, run, set_ or [], stage, None, **how)
 
 
@@ -120,13 +134,20 @@ def demo(
     redo: Redo = False,
     dry_run: DryRun = False,
     allow_missing: AllowMissing = False,
+    retry_missing: RetryMissing = False,
     json: AsJson = False,
 ) -> None:
     """Run everything on the sandbox that dalign ships: a tiny model, a policy, and every arm, in minutes."""
     from dalign.cli.project import demo_config
     from dalign.cli.run import run_command
 
-    how = {"redo": redo, "dry_run": dry_run, "as_json": json, "allow_missing": allow_missing}
+    how = {
+        "redo": redo,
+        "dry_run": dry_run,
+        "as_json": json,
+        "allow_missing": allow_missing,
+        "retry_missing": retry_missing,
+    }
     run_command(demo_config(folder, smoke=smoke), folder, set_ or [], None, None, **how)
 
 
@@ -173,13 +194,13 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
         set_: Sets = None,
         redo: Redo = False,
         dry_run: DryRun = False,
+        retry_missing: RetryMissing = False,
         json: AsJson = False,
     ) -> None:
         from dalign.cli.run import run_command
 
-        run_command(
-            config, run, set_ or [], stage, variant, redo=redo, dry_run=dry_run, as_json=json
-        )
+        how = {"redo": redo, "dry_run": dry_run, "as_json": json, "retry_missing": retry_missing}
+        run_command(config, run, set_ or [], stage, variant, **how)
 
 
 for _stage in STAGES.values():

@@ -10,6 +10,7 @@ from dalign.errors import InputError
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Stage
+from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
 from dalign.vocabulary import STAGES
 
@@ -63,13 +64,18 @@ def planned_work(project: Project) -> dict[str, object]:
 
 
 def states(
-    plan: Sequence[Stage], project: Project, engines: Engines, run: RunFolder
+    plan: Sequence[Stage], project: Project, engines: Engines, run: RunFolder, retry_missing: bool
 ) -> list[dict[str, object]]:
     """Each stage of a plan: its name, whether it is done, and what it waits for."""
+
+    def done(stage: Stage) -> bool:
+        again = retry_missing and lacks_replies(run.stage(stage.name).path)
+        return is_done(stage, project, engines, run) and not again
+
     return [
         {
             "node": stage.name,
-            "state": "done" if is_done(stage, project, engines, run) else "to run",
+            "state": "done" if done(stage) else "to run",
             "needs": list(stage.needs),
         }
         for stage in plan

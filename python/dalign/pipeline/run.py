@@ -36,10 +36,11 @@ _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the program. redo: accept a changed config: what it touches is run again."""
+    """A call of the program. redo: accept a changed config: what it touches is run again. retry_missing: see `Opened`."""
 
     progress: Progress = field(default_factory=Progress)
     redo: bool = False
+    retry_missing: bool = False
 
 
 def run_stages(
@@ -55,9 +56,8 @@ def run_stages(
     if any(each.kind in TRAINING for each in chosen):
         require_one_process()
     with only_one(run.path):
-        opened = Opened(
-            _brought_in(config, engines, run, call.progress), engines, run, call.progress
-        )
+        project = _brought_in(config, engines, run, call.progress)
+        opened = Opened(project, engines, run, call.progress, call.retry_missing)
         write_text(run.config, dump_toml(config))
         began = time.monotonic()
         try:
@@ -97,7 +97,8 @@ def plan_of(
     run, engines = RunFolder(folder), Engines(config)
     with tempfile.TemporaryDirectory() as place:
         project = _checked(config, engines, Path(place), call.progress)
-        return states(make_plan(config), project, engines, run), planned_work(project)
+        plan = states(make_plan(config), project, engines, run, call.retry_missing)
+        return plan, planned_work(project)
 
 
 def _brought_in(config: Config, engines: Engines, run: RunFolder, progress: Progress) -> Project:

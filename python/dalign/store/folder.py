@@ -120,14 +120,14 @@ class StageFolder:
             raise InputError(f"{self.path}: {self._not_yet('has not finished')}", path=self.path)
         return str(manifest["output_sha256"])
 
-    def start(self, inputs: Mapping[str, Json], part_rows: int = 0) -> None:
+    def start(self, inputs: Mapping[str, Json], part_rows: int = 0, *, anew: bool = False) -> None:
         """Makes the folder ready: of what an earlier run with other inputs left, the replies are set aside.
 
-        part_rows: parts of another size are no parts of this run.
+        part_rows: parts of another size are no parts of this run. anew: nothing is, and the replies alone are taken over.
         """
         marker = self.path / MARKER
         wanted = digest([inputs, part_rows])
-        same = marker.is_file() and read_object(marker).get("sha256") == wanted
+        same = not anew and marker.is_file() and read_object(marker).get("sha256") == wanted
         (self.path / MANIFEST).unlink(missing_ok=True)
         if same:
             return
