@@ -180,7 +180,7 @@ def wanted_draw(
     if each != Quota():
         quotas["clauses" if "clause" in by else "categories"].setdefault(OTHERS, each)
     if total is None and not any(quotas.values()):
-        raise InputError("nothing to balance by: give --max, --total or --quota", kind="bad_value")
+        raise InputError("nothing to balance by: give --max, --total or --quota", kind="not_valid")
     category, clause = (fields[name] if name in by else None for name in fields)
     return Draw(category, clause, total, quotas["categories"], quotas["clauses"], rarest, seed)
 

@@ -45,7 +45,7 @@ def run_command(
     """
     if stage == REPORT_ALONE and retry_missing:
         said = "--retry-missing: a report asks no model; give it to dalign run, or to a stage"
-        raise InputError(said, kind="bad_value", key="retry_missing")
+        raise InputError(said, kind="not_valid", key="retry_missing")
     call = Call(progress.Progress() if as_json else progress.for_terminal(), redo, retry_missing)
     ran: list[str] = []
     # A report of a run is of what its folder holds: no file of the user's is read.
@@ -64,9 +64,8 @@ def run_command(
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
     if results is not None and results.alarms and not allow_missing:
-        warn(
-            f"this is an error unless --allow-missing is given; dalign run --run {run} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
-        )
+        told = f"this is an error unless --allow-missing is given; dalign run --run {run} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
+        warn(told)
         raise typer.Exit(1)
 
 

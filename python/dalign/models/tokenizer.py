@@ -90,7 +90,7 @@ def open_tokenizer(path: Path, trust_remote_code: bool = False) -> Tokenizer:
             raise
         return _by_own_code(path, trust_remote_code, str(refused))
     except MissingExtraError as missing:
-        raise MissingExtraError(f"{refused}; {missing}") from refused
+        raise missing.worded(f"{refused}; {missing}") from refused
     return Tokenizer(None, package, f"{file} is tokenised by the package tokenizers: {refused}")
 
 

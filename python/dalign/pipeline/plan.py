@@ -38,11 +38,8 @@ def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]
     chosen = [stage for stage in of_kind if variant in (None, stage.variant)]
     if not chosen:
         known = ", ".join(stage.variant for stage in of_kind) or "none"
-        raise InputError(
-            f"the config's arms need no {kind}/{variant or '…'} (variants of {kind}: {known}); see evaluate.arms",
-            kind="no_such_stage",
-            value=variant,
-        )
+        said = f"the config's arms need no {kind}/{variant or '…'} (variants of {kind}: {known}); see evaluate.arms"
+        raise InputError(said, kind="no_such_stage", value=variant)
     return chosen
 
 

@@ -13,7 +13,7 @@ from dalign.config import Config
 from dalign.data.adapters import adapter
 from dalign.data.capability import capability_rows
 from dalign.data.patterns import Patterns, read_patterns
-from dalign.errors import InputError
+from dalign.errors import InputError, UnfinishedError
 from dalign.rows import CapabilityRow, Columns, Prompt, table
 from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
@@ -60,10 +60,8 @@ def bring_in(config: Config, place: Path, budget: Budget | None) -> Project:
     Raises InputError, which names file, line, value and way out.
     """
     if not config.evaluate.suites:
-        raise InputError(
-            "evaluate.suites names no suite, so nothing could be shown of the arms; add one: [[evaluate.suites]] with name and path",
-            kind="no_suites",
-        )
+        said = "evaluate.suites names no suite, so nothing could be shown of the arms; add one: [[evaluate.suites]] with name and path"
+        raise InputError(said, kind="no_suites")
     spec = load_spec(config.spec.path)
     load_templates(config.spec.path, budget)
     for suite in config.evaluate.suites:
@@ -98,10 +96,8 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
     """What `bring_in` has kept; reads no file of the user's. budget: of the templates, where prompts are rendered."""
     path = place / SOURCES
     if not path.is_file():
-        raise InputError(
-            f"{place}: the run's prompts and policy are not here; run it first (dalign run --run {place.parent})",
-            path=place,
-        )
+        said = f"the run's prompts and policy are not here; run it first (dalign run --run {place.parent})"
+        raise UnfinishedError.in_file(place, said)
     with reading(path):
         told = read_object(path)["sources"]
         sources = {name: Source(Table(place / name), **values) for name, values in told.items()}

@@ -76,12 +76,8 @@ def check_all_done(config: Config, folder: Path, call: Call) -> None:
         write_text(run.config, dump_toml(config))
     for stage in make_plan(config):
         if not is_done(stage, project, engines, run):
-            raise UnfinishedError(
-                f"{run.path}: {stage.name} has not finished, or its inputs have changed; run it first (dalign run --run {run.path})",
-                kind="unfinished",
-                path=run.path,
-                value=stage.name,
-            )
+            said = f"{run.path}: {stage.name} has not finished, or its inputs have changed; run it first (dalign run --run {run.path})"
+            raise UnfinishedError(said, path=run.path, value=stage.name)
 
 
 def keep_config(config: Config, folder: Path) -> None:
@@ -150,11 +146,8 @@ def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
     if isinstance(config, Path):
         return load_config(config, overrides)
     if overrides:
-        raise InputError(
-            f"overrides {', '.join(overrides)}: they go over a config file; give its path, or change the config itself",
-            kind="overrides",
-            value=list(overrides),
-        )
+        said = f"overrides {', '.join(overrides)}: they go over a config file; give its path, or change the config itself"
+        raise InputError(said, kind="overrides", value=list(overrides))
     return config
 
 
@@ -166,13 +159,8 @@ def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
     changed = changed_keys(load_config(saved, []), wanted)
     changed = [text for text in changed if not text.startswith(FREE_KEYS)]
     if changed:
-        raise ChangedConfigError(
-            f"{folder}: this run was started with another config; changed: {'; '.join(changed)}; "
-            "use another --run folder, or --redo to run again what these settings touch",
-            kind="changed_config",
-            path=folder,
-            value=changed,
-        )
+        said = f"{folder}: this run was started with another config; changed: {'; '.join(changed)}; use another --run folder, or --redo to run again what these settings touch"
+        raise ChangedConfigError(said, path=folder, value=changed)
 
 
 def elapsed_s(run: RunFolder) -> float:

@@ -81,7 +81,7 @@ class Wanted:
         for language in self.languages:
             if not _LANGUAGE.fullmatch(language):
                 what = "not a language's code; give one such as en or pt-BR"
-                raise InputError(f"--language {language}: {what}", kind="bad_value")
+                raise InputError(f"--language {language}: {what}", kind="not_valid")
         kinds: list[Kind] = [kind for kind in KINDS if not self.kinds or kind in self.kinds]
         languages = list(dict.fromkeys(self.languages))
         return place_orders(spec, self._clauses(spec), kinds, languages, self.per_clause)

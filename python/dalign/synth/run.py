@@ -96,7 +96,7 @@ def work_folder(out: Path, *, force: bool) -> Path:
             raise InputError.in_file(work / name, what, kind="exists")
     if out.suffix.lower() != _SUFFIX:
         said = f"its name must end in {_SUFFIX}: that is what is written"
-        raise InputError.in_file(out, said, kind="bad_value")
+        raise InputError.in_file(out, said, kind="not_valid")
     if not out.parent.is_dir():
         said = f"there is no folder {out.parent}; make it first"
         raise InputError.in_file(out, said, kind="missing_folder")

@@ -110,7 +110,8 @@ def _named(missing: Path | None, clauses: list[str] | None) -> tuple[list[str] |
     if missing is None:
         return clauses or None, "--clause"
     if clauses:
-        raise InputError("--missing and --clause both name clauses; give one of the two")
+        said = "--missing and --clause both name clauses; give one of the two"
+        raise InputError(said, kind="not_valid")
     return [row.clause for row in coverage(missing).short], f"{missing}"
 
 

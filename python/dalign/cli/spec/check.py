@@ -48,8 +48,8 @@ def print_check(
     if unread:
         # What nobody could read is no approval: neither a person nor CI is to take it for one.
         what = f"no reply of its judge was understood ({', '.join(unread)})"
-        said = f"{what}; name a model that can judge, or leave --model out"
-        raise InputError.in_file(model, said, kind="wrong_replies")
+        said = f"{model}: {what}; name a model that can judge, or leave --model out"
+        raise InputError(said, kind="wrong_replies", path=model)
     return not found
 
 

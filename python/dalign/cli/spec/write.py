@@ -51,7 +51,7 @@ def import_policy(
     name = category or _slug(draft.title)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name == GENERAL:
         said = f"--category {name}: not a name for a category; use a-z, 0-9, '-' and '_'"
-        raise InputError(said, kind="bad_value")
+        raise InputError(said, kind="not_valid")
     write_spec(spec_of(draft, name, source), out)
     spec = load_spec(out)
     clauses = spec.categories[0].clauses

@@ -41,7 +41,7 @@ def quality_of(config: Config, engines: Engines) -> Quality:
     try:
         return Quality(measuring, limits, tokenizer)
     except InputError as error:
-        raise InputError(f"filter: {error}", kind=error.kind) from error
+        raise error.worded(f"filter: {error}") from error
 
 
 def drive(

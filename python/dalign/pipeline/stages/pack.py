@@ -62,13 +62,11 @@ def drive(
     for sentence in warnings:
         progress.say(f"warning: {sentence}")
     tally = packing.tally
-    progress.say(
-        f"pack: {packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {bins.written} bins"
-    )
+    said = f"pack: {packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {bins.written} bins"
+    progress.say(said)
     if packing.masked:
-        progress.say(
-            f"warning: pack masked {len(packing.masked)} rows longer than pack.capacity = {wanted.capacity}: they train on nothing (first: {packing.masked[0]})"
-        )
+        said = f"warning: pack masked {len(packing.masked)} rows longer than pack.capacity = {wanted.capacity}: they train on nothing (first: {packing.masked[0]})"
+        progress.say(said)
     counts = {
         "rows_in": packing.rows, "rows_out": bins.written, "masked": len(packing.masked),
         "tokens": tally.tokens, "trained_tokens": tally.trained_tokens,

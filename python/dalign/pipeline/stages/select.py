@@ -59,7 +59,8 @@ def drive(
             seed=config.run.seed,
         )
     except QuotaError as error:
-        raise QuotaError(f"{error} (reasons of the dropped rows: {_reasons(run)})") from error
+        told = f"{error} (reasons of the dropped rows: {_reasons(run)})"
+        raise error.worded(told) from error
     for sentence in _warnings(chosen, config.select.quota, config.select.clause_quota):
         progress.say(f"warning: {sentence}")
     kept, gone = folder.writer(size), folder.writer(size, DROPPED)

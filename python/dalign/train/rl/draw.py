@@ -95,10 +95,10 @@ def class_shares(balance: Balance, present: Mapping[str, object]) -> list[tuple[
     for name, weight in weights.items():
         if name not in present:
             said = f"no prompt is {name}, yet rl.balance.{name} = {weight}; set it to 0 or add such prompts"
-            raise InputError(said, kind="bad_value")
+            raise InputError(said, kind="not_valid")
     if not weights:
         said = "every weight of rl.balance is 0; set one above 0 or leave rl.balance out"
-        raise InputError(said, kind="bad_value")
+        raise InputError(said, kind="not_valid")
     total = sum(weights.values())
     return [(name, weight / total) for name, weight in weights.items()]
 

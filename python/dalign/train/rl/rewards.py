@@ -65,7 +65,7 @@ class CompositeReward:
         """judge: scores from 0 to 1, or None for what it could not judge. opened: see `parse`."""
         if not all(math.isfinite(part) and part >= 0 for part in weights) or sum(weights) == 0:
             said = f"the reward's weights {tuple(weights)} pay for nothing; set rl.judge_weight or another above 0"
-            raise InputError(said, kind="bad_value")
+            raise InputError(said, kind="not_valid")
         self.judge, self.weights, self.tags, self.opened = judge, weights, tags, opened
 
     def __call__(
@@ -97,7 +97,7 @@ class CompositeReward:
         for (prompt_id, _), score in scores.items():
             if score is not None and not 0.0 <= score <= 1.0:
                 said = f"the judge scored an answer to prompt {prompt_id} with {score}; scale its scores to 0…1"
-                raise InputError(said, kind="bad_value")
+                raise InputError(said, kind="not_valid")
         of_each = {i: scores[a.prompt_id, a.answer] for i, a in answers.items()}
         return [of_each.get(i) for i in range(len(forms))]
 
