@@ -107,11 +107,20 @@ def opened(project: Path, run: Path, scripted: ScriptedEngine) -> Opened:
 
 
 def go(
-    project: Path, run: Path, *names: str, answer: Script = reply, retry_missing: bool = False
+    project: Path,
+    run: Path,
+    *names: str,
+    answer: Script = reply,
+    retry_missing: bool = False,
+    progress: Progress | None = None,
 ) -> ScriptedRun:
     """Runs these stages as one more call of the command would. answer: what the engine says to a request."""
     scripted = ScriptedEngine(answer, batch_size=3, fingerprint="one")
-    made = replace(opened(project, run, scripted), retry_missing=retry_missing)
+    made = replace(
+        opened(project, run, scripted),
+        retry_missing=retry_missing,
+        progress=progress or Progress(),
+    )
     plan = make_plan(made.project.config)
     run_plan(made, [stage for stage in plan if stage.name in names])
     return ScriptedRun(scripted, made)

@@ -98,6 +98,10 @@ class Ask:
         self._done += requests
         self._progress.advance(self._name, self._done)
 
+    def reach(self, requests: int) -> None:
+        """Notes that so many of all requests are answered, or need not be asked."""
+        self.skip(requests - self._done)
+
     def finish(self, note: str) -> None:
         """Ends the progress with a word on the result."""
         self._begin(0)

@@ -113,7 +113,7 @@ def _brought_in(config: Config, engines: Engines, run: RunFolder, progress: Prog
 def _checked(config: Config, engines: Engines, place: Path, progress: Progress) -> Project:
     check_paths(config)
     engines.check(config.model, config.judge_of_record)
-    project = bring_in(config, place, engines.budget())
+    project = bring_in(config, place, engines.budget(), progress)
     quality_of(config, engines)
     loss_named(config.rl.loss)
     for sentence in left_out(project):
