@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     TRUNCATED = "truncated"
-    MISSING = "missing"
+    NO_TAGS = "no_tags"
     UNCLOSED = "unclosed"
     UNOPENED = "unopened"
     WRONG_ORDER = "wrong_order"

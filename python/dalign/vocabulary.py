@@ -24,8 +24,8 @@ PROMPTS_A_CLAUSE = 6
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A stage of a run: a command, a section of the config and a folder have its name.
+class StageKind:
+    """A kind of stage of a run: a command, a section of the config and a folder have its name.
 
     does: a sentence of what it does. example: what its command's example has beside config and folder.
     """
@@ -36,15 +36,15 @@ class Stage:
 
 
 # In the order in which they run.
-STAGES: Mapping[str, Stage] = {row.name: row for row in (
-    Stage("generate", "Write completions with the policy in sight, n a prompt."),
-    Stage("filter", "Drop malformed completions and those that break a limit, each with its reason."),
-    Stage("judge", "Judge each well-formed completion k times by the policy; by default the minimum counts."),
-    Stage("select", "Choose the training examples, and take the policy out."),
-    Stage("pack", "Tokenise and pack the examples, mixed with capability rows."),
-    Stage("sft", "Fine-tune the model on the packed rows."),
-    Stage("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl"),
-    Stage("evaluate", "Complete and grade every suite, arm by arm.", " --variant none"),
+STAGES: Mapping[str, StageKind] = {row.name: row for row in (
+    StageKind("generate", "Write completions with the policy in sight, n a prompt."),
+    StageKind("filter", "Drop malformed completions and those that break a limit, each with its reason."),
+    StageKind("judge", "Judge each well-formed completion k times by the policy; by default the minimum counts."),
+    StageKind("select", "Choose the training examples, and take the policy out."),
+    StageKind("pack", "Tokenise and pack the examples, mixed with capability rows."),
+    StageKind("sft", "Fine-tune the model on the packed rows."),
+    StageKind("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl"),
+    StageKind("evaluate", "Complete and grade every suite, arm by arm.", " --variant none"),
 )}  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from dalign import _core
 from dalign.overlap import SharedWords
 from dalign.spec.types import Ruling
-from dalign.synth.written import Candidate, Dropped
+from dalign.synth.written import Candidate, Rejected
 
 # Reason and detail by the candidate's place.
 Flaws = dict[int, tuple[str, str]]
@@ -33,13 +33,13 @@ CONTAMINATION_WORDS = 8
 
 def sift(
     candidates: Sequence[Candidate], checks: Sequence[Check]
-) -> tuple[list[Candidate], list[Dropped]]:
+) -> tuple[list[Candidate], list[Rejected]]:
     """The candidates that pass each check, and the others with the first one's reason. A later check sees the rest alone."""
     left = list(candidates)
     dropped = []
     for check in checks:
         flaws = check(left)
-        dropped += [Dropped(left[n].order, left[n].text, *flaws[n]) for n in sorted(flaws)]
+        dropped += [Rejected(left[n].order, left[n].text, *flaws[n]) for n in sorted(flaws)]
         left = [each for n, each in enumerate(left) if n not in flaws]
     return left, dropped
 

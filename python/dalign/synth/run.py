@@ -15,7 +15,7 @@ from dalign.store.lock import LOCK
 from dalign.store.memory import EARLIER, JOURNAL, REPLIES
 from dalign.store.whole_files import write_text
 from dalign.synth.orders import Order
-from dalign.synth.written import Candidate, Dropped
+from dalign.synth.written import Candidate, Rejected
 from dalign.text import storable
 
 # A writer is to vary; its lists are longer than an answer.
@@ -31,7 +31,7 @@ class Synthesised:
 
     orders: Sequence[Order]
     kept: Sequence[Candidate]
-    dropped: Sequence[Dropped]
+    dropped: Sequence[Rejected]
     clauses: Mapping[str, str | None]
 
     @property

@@ -72,7 +72,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
 
 
 @dataclass(frozen=True)
-class Arm:
+class OpenedArm:
     """An arm to be evaluated: how its completions are made and read, and who judges them.
 
     judging: None where no suite is judged; classifier: None where nobody asks for retrieval.
@@ -146,7 +146,7 @@ def first_parts(folder: StageFolder, suites: Mapping[str, int], size: int) -> di
     return paths
 
 
-def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm:
+def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> OpenedArm:
     """The arm of that name, its models opened."""
     config, spec, templates = project.config, project.spec, project.templates
     suites, tags = config.evaluate.suites, config.model.reasoning
@@ -155,7 +155,7 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm
     asks = tags.kind == "tags" and templates.has_pair(CategoryForm.name)
     judge = engines.open(config.judge_of_record) if judged else None
     k = config.evaluate.judge_k
-    return Arm(
+    return OpenedArm(
         name,
         engines.trained(run.stage(trained).path / FINAL) if trained else engines.open(config.model),
         generate.SIGHTS[ARMS[name].in_sight](spec, templates),
@@ -172,7 +172,7 @@ class SuiteWork:
 
     def __init__(
         self,
-        arm: Arm,
+        arm: OpenedArm,
         suite: Suite,
         draws: generate.Draws,
         folder: StageFolder,
