@@ -81,9 +81,8 @@ class Model(Section):
     @model_validator(mode="after")
     def _server_has_an_address(self) -> Model:
         if self.engine == "openai" and not self.base_url:
-            raise ValueError(
-                "base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1"
-            )
+            said = "base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1"
+            raise ValueError(said)
         return self
 
 
@@ -161,9 +160,8 @@ class Judge(Section):
     @model_validator(mode="after")
     def _ranges(self) -> Judge:
         if self.min_valid is not None and self.min_valid > self.k:
-            raise ValueError(
-                f"min_valid = {self.min_valid} is more than k = {self.k}; at most k judgements can be valid"
-            )
+            said = f"min_valid = {self.min_valid} is more than k = {self.k}; at most k judgements can be valid"
+            raise ValueError(said)
         if self.high <= self.low:
             raise ValueError(f"high = {self.high} is not above low = {self.low}")
         return self
@@ -334,9 +332,8 @@ class Evaluate(Section):
             for index, name in enumerate(names):
                 if name in names[:index]:
                     where = key.format(index)
-                    raise ValueError(
-                        f"{where} = {name!r}: is the name of another one too; change it"
-                    )
+                    said = f"{where} = {name!r}: is the name of another one too; change it"
+                    raise ValueError(said)
         return self
 
 
@@ -363,9 +360,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _threshold_is_on_the_scale(self) -> Config:
         if not self.judge.low <= self.select.threshold <= self.judge.high:
-            raise ValueError(
-                f"select.threshold = {self.select.threshold} is outside the judge's scale {self.judge.low}…{self.judge.high}"
-            )
+            said = f"select.threshold = {self.select.threshold} is outside the judge's scale {self.judge.low}…{self.judge.high}"
+            raise ValueError(said)
         return self
 
     @model_validator(mode="after")
@@ -374,9 +370,10 @@ class Config(Section):
         for key in ("judge.k", "rl.judge_k", "evaluate.judge_k"):
             count = attrgetter(key)(self)
             if self.judge.aggregate == "lower_bound" and count < 2:
-                raise ValueError(
+                said = (
                     f"{key} = {count}: judge.aggregate = 'lower_bound' needs at least 2 judgements"
                 )
+                raise ValueError(said)
         return self
 
     @property

@@ -37,6 +37,9 @@ class DalignError(Exception):
 
     KIND: ClassVar[str | None] = None
 
+    def __init_subclass__(cls, kind: str | None = None) -> None:
+        cls.KIND = kind or cls.KIND
+
     def __init__(
         self,
         message: str,
@@ -77,53 +80,37 @@ class InputError(DalignError, ValueError):
         return cls(f"{place}: {what}", kind=kind, path=path, line=line, key=key, value=value)
 
 
-class BusyError(InputError):
+class BusyError(InputError, kind="busy"):
     """Another process works in the run folder: it can be waited for."""
 
-    KIND = "busy"
 
-
-class ChangedConfigError(InputError):
+class ChangedConfigError(InputError, kind="changed_config"):
     """The run was started with another config: another folder or `--redo` goes on."""
 
-    KIND = "changed_config"
 
-
-class UnfinishedError(InputError):
+class UnfinishedError(InputError, kind="unfinished"):
     """Stages of the run have not finished: they can be run first."""
-
-    KIND = "unfinished"
 
 
 # ImportError has a `path` of its own, a text; nothing sets it here.
-class MissingExtraError(DalignError, ImportError):  # type: ignore[misc]
+class MissingExtraError(DalignError, ImportError, kind="missing_extra"):  # type: ignore[misc]
     """A package that an extra brings is not installed."""
 
-    KIND = "missing_extra"
 
-
-class UnjudgedError(DalignError, ValueError):
+class UnjudgedError(DalignError, ValueError, kind="unjudged"):
     """A judgement that did not happen was asked for its score."""
 
-    KIND = "unjudged"
 
-
-class QuotaError(DalignError, ValueError):
+class QuotaError(DalignError, ValueError, kind="too_few_examples"):
     """A category has too few examples left."""
 
-    KIND = "too_few_examples"
 
-
-class ServerError(DalignError, RuntimeError):
+class ServerError(DalignError, RuntimeError, kind="server"):
     """A model server could not be reached or refused."""
 
-    KIND = "server"
 
-
-class WorkerError(DalignError, RuntimeError):
+class WorkerError(DalignError, RuntimeError, kind="worker"):
     """A process that worked for a run is gone."""
-
-    KIND = "worker"
 
 
 def from_core(error: _core.CoreError, message: str, *, path: Path | None) -> InputError:

@@ -22,52 +22,27 @@ app = typer.Typer(
 )
 
 ConfigPath = Annotated[
-    Path | None,
-    Argument(
-        metavar="CONFIG",
-        help="The config file; without it, the one that the run folder was started with.",
-    ),
+    Path | None, Argument(metavar="CONFIG", help="The config file; unless given, the run's own.")
 ]
 RunFolder = Annotated[
-    Path,
-    Option(
-        "--run",
-        metavar="FOLDER",
-        help="The run's folder: `run` and the stages make it, and go on with one that is there.",
-    ),
+    Path, Option("--run", metavar="FOLDER", help="The run's folder: `run` and the stages make it.")
 ]
 Sets = Annotated[
     list[str] | None,
     Option("--set", metavar="A.B=C", help="A setting over the config's; may be given again."),
 ]
 Redo = Annotated[
-    bool,
-    Option(
-        "--redo",
-        help="Accept a changed config: stages that it touches run again, the rest is kept.",
-    ),
+    bool, Option("--redo", help="Accept a changed config: what it touches runs again.")
 ]
 DryRun = Annotated[bool, Option("--dry-run", help="Check all input, print the plan, and stop.")]
 AllowMissing = Annotated[
-    bool,
-    Option(
-        "--allow-missing",
-        help="Exit with 0 although more of a metric's grades are missing than evaluate.max_missing allows.",
-    ),
+    bool, Option("--allow-missing", help="Exit with 0 though evaluate.max_missing is exceeded.")
 ]
 RetryMissing = Annotated[
-    bool,
-    Option(
-        "--retry-missing",
-        help="Ask again for replies that never came, of finished stages too; what did come is not asked again.",
-    ),
+    bool, Option("--retry-missing", help="Ask again for replies that never came, and no other.")
 ]
 Variant = Annotated[
-    str | None,
-    Option(
-        "--variant",
-        help="One variant of the stage alone: an arm for rl and evaluate, main or sft for the others.",
-    ),
+    str | None, Option("--variant", help="An arm for rl and evaluate, else main or sft.")
 ]
 
 

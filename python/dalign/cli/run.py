@@ -44,8 +44,7 @@ def run_command(
     Exits with 1 where more is missing than the config allows, unless `allow_missing`.
     """
     if stage == REPORT_ALONE and retry_missing:
-        said = "--retry-missing: a report asks no model; give it to dalign run, or to a stage"
-        raise InputError(said, kind="not_valid", key="retry_missing")
+        raise InputError("--retry-missing: a report asks nothing; leave it out", kind="not_valid")
     call = Call(progress.Progress() if as_json else progress.for_terminal(), redo, retry_missing)
     ran: list[str] = []
     # A report of a run is of what its folder holds: no file of the user's is read.

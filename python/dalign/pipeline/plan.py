@@ -65,15 +65,8 @@ def states(
 ) -> list[dict[str, object]]:
     """Each stage of a plan: its name, whether it is done, and what it waits for."""
 
-    def done(stage: Stage) -> bool:
+    def state(stage: Stage) -> str:
         again = retry_missing and lacks_replies(run.stage(stage.name).path)
-        return is_done(stage, project, engines, run) and not again
+        return "done" if not again and is_done(stage, project, engines, run) else "to run"
 
-    return [
-        {
-            "node": stage.name,
-            "state": "done" if done(stage) else "to run",
-            "needs": list(stage.needs),
-        }
-        for stage in plan
-    ]
+    return [{"node": s.name, "state": state(s), "needs": list(s.needs)} for s in plan]

@@ -89,7 +89,7 @@ def test_after_an_outage_only_what_never_came_is_asked_again(project, tmp_path, 
 
 def test_a_report_asks_nobody(project, dalign) -> None:
     code, _, err = dalign("report", "--run", project / "run", "--retry-missing")
-    assert code == 1 and "--retry-missing: a report asks no model" in err
+    assert code == 1 and "--retry-missing: a report asks nothing" in err
 
 
 def test_a_plan_says_what_would_be_asked_again(project, tmp_path, dalign) -> None:

@@ -28,18 +28,11 @@ def dedup(
     out: Out,
     text_field: TextField = "completion",
     near: Annotated[
-        bool,
-        Option(
-            "--near",
-            help="Nearly the same counts too, by their sets of word n-grams; keeps 152 bytes a row.",
-        ),
+        bool, Option("--near", help="Nearly the same too, by sets of words; 152 bytes a row.")
     ] = False,
     threshold: Annotated[
         float | None,
-        Option(
-            "--threshold",
-            help="With --near: Jaccard similarity, above 0, up to 1; 0.7 unless given.",
-        ),
+        Option("--threshold", help="With --near: Jaccard similarity; 0.7 unless given."),
     ] = None,
     ngram: Annotated[
         Limit, Option("--ngram", min=1, help="With --near: words in a row; 5 unless given.")
@@ -135,11 +128,7 @@ def pack(
     source: In,
     out: Annotated[Path, Argument(metavar="OUT", help="A .parquet file: one row a bin of tokens.")],
     tokenizer: Annotated[
-        Path,
-        Option(
-            "--tokenizer",
-            help="A tokenizer.json, or a checkpoint folder, whose chat template then renders messages.",
-        ),
+        Path, Option("--tokenizer", help="A tokenizer.json; for messages, a checkpoint folder.")
     ],
     capacity: Annotated[int, Option("--capacity", min=1, help="Tokens that a bin holds.")],
     over_long: Annotated[
@@ -151,9 +140,7 @@ def pack(
     ] = "",
     buffer_tokens: Annotated[
         Limit,
-        Option(
-            "--buffer-tokens", min=1, help="Tokens packed at once; from --memory-mib unless set."
-        ),
+        Option("--buffer-tokens", min=1, help="Tokens at once; from --memory-mib unless set."),
     ] = None,
     memory_mib: Memory = MEMORY_MIB,
     force: Force = False,

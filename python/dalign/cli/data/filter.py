@@ -38,16 +38,10 @@ PolicyFolder = Annotated[
 ]
 Overlap = Annotated[
     float,
-    Option(
-        "--max-answer-overlap", min=0, max=1, help="With --spec: the share of an answer that may."
-    ),
+    Option("--max-answer-overlap", min=0, max=1, help="With --spec: that share of an answer."),
 ]
 Usual = Annotated[
-    bool,
-    Option(
-        "--quality",
-        help="Drop what repeats itself, breaks off, strays into another script or refers to a policy that is not there.",
-    ),
+    bool, Option("--quality", help="Drop loops, broken ends, stray scripts, dangling references.")
 ]
 Limits = Annotated[
     Many,
@@ -67,18 +61,10 @@ Phrases = Annotated[
     Many, Option("--phrase", help="A further reference to what the reader cannot see.")
 ]
 PromptField = Annotated[
-    str | None,
-    Option(
-        "--prompt-field",
-        help="The user's words: they may be repeated, name the script, and may speak of a policy.",
-    ),
+    str | None, Option("--prompt-field", help="The user's words, which limits take into account.")
 ]
 FinishField = Annotated[
-    str | None,
-    Option(
-        "--finish-field",
-        help="How generation ended: length, the token limit, is truncated; error and timeout are no reply.",
-    ),
+    str | None, Option("--finish-field", help="How it ended: length is truncated, error no reply.")
 ]
 NoDedup = Annotated[
     bool, Option("--no-dedup", help="Keep rows whose text stood in a kept row before.")

@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from dalign.synth.run import Synthesised
 
 OutPrompts = Annotated[
-    Path,
-    Argument(
-        metavar="OUT", help="A .jsonl file of prompts; the dropped ones go to OUT's name.dropped."
-    ),
+    Path, Argument(metavar="OUT", help="A .jsonl file; dropped prompts go to its name.dropped.")
 ]
 ConfigFile = Annotated[
     Path, Option("--config", metavar="CONFIG", help="A dalign.toml: its policy, writer and judge.")
@@ -29,18 +26,10 @@ Missing = Annotated[
     Option("--missing", metavar="RUN", help="For the clauses that this run has too few rows of."),
 ]
 Clauses = Annotated[
-    Many,
-    Option(
-        "--clause", metavar="ID", help="For this clause; may be given again. Without it, for all."
-    ),
+    Many, Option("--clause", metavar="ID", help="For this clause, not for all; may be given again.")
 ]
 PerClause = Annotated[
-    int,
-    Option(
-        "--per-clause",
-        min=1,
-        help="Prompts to ask for, for each clause, spread over kinds and languages.",
-    ),
+    int, Option("--per-clause", min=1, help="For each clause, spread over kinds and languages.")
 ]
 Kinds = Annotated[
     Many, Option("--kind", help="benign-twin, borderline or disallowed; all of them unless given.")
@@ -48,21 +37,12 @@ Kinds = Annotated[
 Languages = Annotated[
     Many, Option("--language", metavar="CODE", help="en unless given; may be given again.")
 ]
+Files = list[Path] | None
 Against = Annotated[
-    list[Path] | None,
-    Option(
-        "--against",
-        metavar="FILE",
-        help="An evaluation set, beside the config's suites: no prompt may share eight words in a row with it.",
-    ),
+    Files, Option("--against", metavar="FILE", help="Evaluation rows to share no eight words with.")
 ]
 Existing = Annotated[
-    list[Path] | None,
-    Option(
-        "--existing",
-        metavar="FILE",
-        help="Prompts, beside the config's own, that may not be repeated, nor nearly.",
-    ),
+    Files, Option("--existing", metavar="FILE", help="Prompts that no new one repeats, nor nearly.")
 ]
 Seed = Annotated[Limit, Option("--seed", min=0, help="Of every draw; run.seed unless given.")]
 DryRun = Annotated[

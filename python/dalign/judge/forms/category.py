@@ -17,13 +17,11 @@ _WORD = r"(?<![^\W_])(?<!\w[-_])(?P<name>%s)(?![-_]?[^\W_])"
 # What denies a name: before it in its clause, no farther than so many characters, or after it.
 _CLAUSE = 60
 _DENIED = re.compile(
-    r"(?:\b(?:not|nor|neither|cannot|without|unlike|(?:rather|other) than|instead of)|n['’]t)"
-    r"(?:[\s\"'*_`“‘]+(?!but\b|rather\b)\w+){0,3}[\s\"'*_`“‘]+$",
-    re.IGNORECASE,
+    r"(?i)(?:\b(?:not|nor|neither|cannot|without|unlike|(?:rather|other) than|instead of)|n['’]t)"
+    r"(?:[\s\"'*_`“‘]+(?!but\b|rather\b)\w+){0,3}[\s\"'*_`“‘]+$"
 )
 _DENIED_AFTER = re.compile(
-    r"[\s\"'*_`”’]+(?:policy\s+)?(?:(?:is|does|was|would|can|do|are)(?:\s+not|n['’]t)|cannot)\b",
-    re.IGNORECASE,
+    r"(?i)[\s\"'*_`”’]+(?:policy\s+)?(?:(?:is|does|was|would|can|do|are)(?:\s+not|n['’]t)|cannot)\b"
 )
 # A line of its own, or after a label.
 _BESIDE = r"(?:[^\w\n]|_){0,9}"

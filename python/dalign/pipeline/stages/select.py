@@ -44,11 +44,7 @@ def drive(
 
     def parts() -> Iterator[pl.DataFrame]:
         rows = beside_prompts(parsed.chunks(size), prompts.table.chunks(size))
-        for chunk, judged in zip(going.over(rows), scores.chunks(size), strict=True):
-            asked = [own_words(messages_from_json(text)) for text in chunk["messages"]]
-            yield chunk.with_columns(
-                judged["score"], judged["n_valid"], pl.Series("asked", asked, dtype=pl.String)
-            )
+        return _judged(going.over(rows), scores.chunks(size))
 
     try:
         chosen = select_stage.select(
@@ -76,6 +72,16 @@ def drive(
     going.finish(f"{kept.written} examples of {chosen.rows} well-formed completions")
     counts = {**chosen.counts, "short": chosen.short, "short_clauses": chosen.short_clauses}
     return Finished(counts, kept.digests, spec_versions=project.spec.versions)
+
+
+def _judged(
+    chunks: Iterator[pl.DataFrame], scores: Iterator[pl.DataFrame]
+) -> Iterator[pl.DataFrame]:
+    for chunk, judged in zip(chunks, scores, strict=True):
+        asked = [own_words(messages_from_json(text)) for text in chunk["messages"]]
+        yield chunk.with_columns(
+            judged["score"], judged["n_valid"], pl.Series("asked", asked, dtype=pl.String)
+        )
 
 
 def _warnings(chosen: select_stage.Selection, quota: int, clause_quota: int) -> Iterator[str]:
