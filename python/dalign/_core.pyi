@@ -115,7 +115,7 @@ def parse_completions(
     status is ``ok`` or the first defect met:
 
     - ``truncated``: the token limit, wherever that was; goes before every other status;
-    - ``missing``: no tag at all; the whole reply is the answer;
+    - ``no_tags``: no tag at all; the whole reply is the answer;
     - ``unclosed``: reasoning that no tag closes; the answer is empty;
     - ``unopened``: a close tag and no open tag; reasoning before it, answer after it;
     - ``wrong_order``: a close tag, or other text, before the open tag; both parts are empty;
@@ -381,7 +381,7 @@ class RowFilter:
     ) -> tuple[npt.NDArray[np.bool_], _Texts, _Texts]:
         """Whether each row is kept, and why not: ``(keep, reasons, details)``.
 
-        reasons: ``truncated``, ``missing`` and the other statuses of ``parse_completions``, then
+        reasons: ``truncated``, ``no_tags`` and the other statuses of ``parse_completions``, then
         ``too_short``, ``too_long``, ``duplicate``; null where the row is kept. The first that holds,
         in this order. details: a sentence; that of a duplicate names the line of the first copy.
 

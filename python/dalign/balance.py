@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # The name in a quota file for every category or clause that has no quota of its own.
 OTHERS = "*"
 _PARTS = ("categories", "clauses")
+# The error of a quota file, from what is wrong with it and the kind.
+Refuse = Callable[..., InputError]
 
 
 @dataclass(frozen=True)
@@ -104,47 +106,52 @@ def read_quotas(path: Path) -> tuple[int | None, dict[str, dict[str, Quota]]]:
 
     The file: {"total": 5000, "categories": {"*": {"max": 800}, "violence": {"min": 300, "weight": 2}}, "clauses": {…}}.
     """
+    refuse = partial(InputError.in_file, path, kind="wrong_type")
     try:
         value = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; name a JSON file with quotas") from error
+        said = f"{error.strerror}; name a JSON file with quotas"
+        raise refuse(said, kind="unreadable_file") from error
     except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
+        raise refuse(f"not JSON ({error})", kind="syntax") from error
     known = ("total", *_PARTS)
     if not isinstance(value, dict):
-        raise InputError(f"{path}: must be a JSON object with {', '.join(known)}")
-    _only_keys(value, known, path, "")
+        raise refuse(f"must be a JSON object with {', '.join(known)}")
+    _only_keys(value, known, refuse, "")
     found: dict[str, dict[str, Quota]] = {}
     for part in _PARTS:
         quotas = value.get(part, {})
         if not isinstance(quotas, dict):
-            raise InputError(f'{path}: {part} must be an object such as {{"name": {{"max": 100}}}}')
-        found[part] = {name: _quota(path, f"{part}.{name}", each) for name, each in quotas.items()}
-    return _whole(path, "total", value.get("total")), found
+            raise refuse(f'{part} must be an object such as {{"name": {{"max": 100}}}}')
+        found[part] = {
+            name: _quota(refuse, f"{part}.{name}", each) for name, each in quotas.items()
+        }
+    return _whole(refuse, "total", value.get("total")), found
 
 
-def _only_keys(value: Mapping[str, Any], known: Sequence[str], path: Path, where: str) -> None:
+def _only_keys(value: Mapping[str, Any], known: Sequence[str], refuse: Refuse, where: str) -> None:
     for key in value:
         if key not in known:
-            raise InputError(f"{path}: unknown key {key!r}{where}; {did_you_mean(key, known)}")
+            said = f"unknown key {key!r}{where}; {did_you_mean(key, known)}"
+            raise refuse(said, kind="unknown_key")
 
 
-def _quota(path: Path, where: str, value: object) -> Quota:
+def _quota(refuse: Refuse, where: str, value: object) -> Quota:
     if not isinstance(value, dict):
-        raise InputError(f'{path}: {where} must be an object such as {{"max": 100}}')
-    _only_keys(value, ("min", "max", "weight"), path, f" in {where}")
+        raise refuse(f'{where} must be an object such as {{"max": 100}}')
+    _only_keys(value, ("min", "max", "weight"), refuse, f" in {where}")
     weight = value.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float):
-        raise InputError(f"{path}: {where}.weight is {weight!r}, not a number")
-    minimum, maximum = (_whole(path, f"{where}.{key}", value.get(key)) for key in ("min", "max"))
+        raise refuse(f"{where}.weight is {weight!r}, not a number")
+    minimum, maximum = (_whole(refuse, f"{where}.{key}", value.get(key)) for key in ("min", "max"))
     return Quota(minimum or 0, maximum, weight)
 
 
-def _whole(path: Path, where: str, value: object) -> int | None:
+def _whole(refuse: Refuse, where: str, value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InputError(f"{path}: {where} is {value!r}, not a whole number from 0 on")
+        raise refuse(f"{where} is {value!r}, not a whole number from 0 on")
     return value
 
 
@@ -165,7 +172,7 @@ def wanted_draw(
     by = by or list(fields)
     for name in by:
         if name not in fields:
-            raise InputError(f"--by {name}: {did_you_mean(name, fields)}")
+            raise InputError(f"--by {name}: {did_you_mean(name, fields)}", kind="unknown_choice")
     quotas: dict[str, dict[str, Quota]] = {part: {} for part in _PARTS}
     if quota_file is not None:
         in_all, quotas = read_quotas(quota_file)
@@ -173,7 +180,7 @@ def wanted_draw(
     if each != Quota():
         quotas["clauses" if "clause" in by else "categories"].setdefault(OTHERS, each)
     if total is None and not any(quotas.values()):
-        raise InputError("nothing to balance by: give --max, --total or --quota")
+        raise InputError("nothing to balance by: give --max, --total or --quota", kind="not_valid")
     category, clause = (fields[name] if name in by else None for name in fields)
     return Draw(category, clause, total, quotas["categories"], quotas["clauses"], rarest, seed)
 

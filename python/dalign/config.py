@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dalign.vocabulary import ARMS, METRICS, ArmName, MetricName
+from dalign.vocabulary import ARMS, METRICS, THINK_TAGS, ArmName, MetricName
 
 # What the core, numpy and torch hold in 32 bits.
 MOST = 2**31 - 1
@@ -47,9 +47,9 @@ class Reasoning(Section):
 
     kind: Literal["tags", "none"] = "tags"
     """'tags': between two tags; 'none': the whole reply is the answer."""
-    open: str = Field("<think>", min_length=1)
+    open: str = Field(THINK_TAGS[0], min_length=1)
     """The tag that opens the reasoning."""
-    close: str = Field("</think>", min_length=1)
+    close: str = Field(THINK_TAGS[1], min_length=1)
     """The tag that closes the reasoning."""
 
 
@@ -81,9 +81,8 @@ class Model(Section):
     @model_validator(mode="after")
     def _server_has_an_address(self) -> Model:
         if self.engine == "openai" and not self.base_url:
-            raise ValueError(
-                "base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1"
-            )
+            said = "base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1"
+            raise ValueError(said)
         return self
 
 
@@ -133,7 +132,7 @@ class Filter(Section):
 
 
 class Judge(Section):
-    """k judgements of each completion; the minimum counts."""
+    """k judgements of each completion, made one score by judge.aggregate."""
 
     k: Repeats = 4
     """Judgements a completion."""
@@ -161,9 +160,8 @@ class Judge(Section):
     @model_validator(mode="after")
     def _ranges(self) -> Judge:
         if self.min_valid is not None and self.min_valid > self.k:
-            raise ValueError(
-                f"min_valid = {self.min_valid} is more than k = {self.k}; at most k judgements can be valid"
-            )
+            said = f"min_valid = {self.min_valid} is more than k = {self.k}; at most k judgements can be valid"
+            raise ValueError(said)
         if self.high <= self.low:
             raise ValueError(f"high = {self.high} is not above low = {self.low}")
         return self
@@ -270,7 +268,7 @@ class Rl(Section):
     loss: str = "grpo"
     """The policy loss, by the name that train/rl/losses has."""
     judge_k: Repeats = 2
-    """Judgements an answer; the minimum counts."""
+    """Judgements an answer; judge.aggregate makes them one score."""
     judge_weight: float = Field(1.0, ge=0)
     """Weight of the judge's score, scaled to 0…1."""
     heuristic_weight: float = Field(0.0, ge=0)
@@ -325,7 +323,7 @@ class Evaluate(Section):
     resamples: int = Field(1000, ge=1, le=1_000_000)
     """Bootstrap resamples of the 95 % intervals."""
     max_missing: Share = 0.05
-    """The share of a cell's completions that may be missing; with more, the run says so at the top of the report and ends with exit code 1."""
+    """The share of a metric's grades that may be missing, in one arm and suite; with more, the run says so at the top of the report and ends with exit code 1."""
 
     @model_validator(mode="after")
     def _names_are_different(self) -> Evaluate:
@@ -334,9 +332,8 @@ class Evaluate(Section):
             for index, name in enumerate(names):
                 if name in names[:index]:
                     where = key.format(index)
-                    raise ValueError(
-                        f"{where} = {name!r}: is the name of another one too; change it"
-                    )
+                    said = f"{where} = {name!r}: is the name of another one too; change it"
+                    raise ValueError(said)
         return self
 
 
@@ -363,9 +360,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _threshold_is_on_the_scale(self) -> Config:
         if not self.judge.low <= self.select.threshold <= self.judge.high:
-            raise ValueError(
-                f"select.threshold = {self.select.threshold} is outside the judge's scale {self.judge.low}…{self.judge.high}"
-            )
+            said = f"select.threshold = {self.select.threshold} is outside the judge's scale {self.judge.low}…{self.judge.high}"
+            raise ValueError(said)
         return self
 
     @model_validator(mode="after")
@@ -374,9 +370,10 @@ class Config(Section):
         for key in ("judge.k", "rl.judge_k", "evaluate.judge_k"):
             count = attrgetter(key)(self)
             if self.judge.aggregate == "lower_bound" and count < 2:
-                raise ValueError(
+                said = (
                     f"{key} = {count}: judge.aggregate = 'lower_bound' needs at least 2 judgements"
                 )
+                raise ValueError(said)
         return self
 
     @property

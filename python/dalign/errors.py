@@ -4,20 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from dalign import _core
+
+
+# What `kind` may be, beside the kinds that the core tells.
+KINDS = frozenset((
+    # Files and folders: absent, there already, refused by the system, not whole, of no use.
+    "missing_file", "missing_folder", "exists", "is_input", "system", "unreadable_file", "unwritable_file", "damaged_file", "empty",
+    # What stands in them: bytes, form, rows, keys, values.
+    "encoding", "syntax", "bad_row", "bad_field", "missing_field", "missing_key", "unknown_key", "repeated", "wrong_type",
+    "not_valid", "wrong_form", "out_of_range", "too_small", "not_finite", "broken_rule", "pattern", "template", "unknown_choice", "unknown_category",
+    "unequal_lengths", "over_long", "row_too_long", "policy_in_prompt",
+    # Models: their tokenizer, code, replies and servers.
+    "no_tokenizer", "missing_tokenizer", "missing_extra", "remote_code", "unfit_model", "wrong_replies", "server",
+    # Runs: their folder, config, stages and processes.
+    "no_run", "no_suites", "no_such_stage", "no_row", "several_rows", "overrides", "changed_config", "unfinished", "busy", "worker",
+    "several_processes", "unjudged", "too_few_examples",
+))  # fmt: skip
 
 
 class DalignError(Exception):
     """The base of dalign's errors: the command prints its message and exits with code 1.
 
     What is known of the cause stands in attributes too, for programs; None where it is not known.
-    kind: the cause, to be matched on, such as `unknown_key` or the core's `row_too_long`.
+    kind: the cause, to be matched on: one of `KINDS`, or the core's, such as `row_too_large`; a class of one kind has it by itself.
     path: the file or folder. line: counted from 1. row: counted from 0. key: the setting or field.
     value: what was refused. limit: what the value had to keep.
     """
+
+    KIND: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, kind: str | None = None) -> None:
+        cls.KIND = kind or cls.KIND
 
     def __init__(
         self,
@@ -32,8 +53,12 @@ class DalignError(Exception):
         limit: object = None,
     ) -> None:
         super().__init__(message)
-        self.kind, self.path, self.line, self.row = kind, path, line, row
+        self.kind, self.path, self.line, self.row = kind or self.KIND, path, line, row
         self.key, self.value, self.limit = key, value, limit
+
+    def worded(self, message: str) -> Self:
+        """The same error in other words."""
+        return type(self)(message, **vars(self))
 
 
 class InputError(DalignError, ValueError):
@@ -45,7 +70,7 @@ class InputError(DalignError, ValueError):
         path: Path,
         what: str,
         *,
-        kind: str,
+        kind: str | None = None,
         line: int | None = None,
         key: str | None = None,
         value: object = None,
@@ -55,36 +80,36 @@ class InputError(DalignError, ValueError):
         return cls(f"{place}: {what}", kind=kind, path=path, line=line, key=key, value=value)
 
 
-class BusyError(InputError):
+class BusyError(InputError, kind="busy"):
     """Another process works in the run folder: it can be waited for."""
 
 
-class ChangedConfigError(InputError):
+class ChangedConfigError(InputError, kind="changed_config"):
     """The run was started with another config: another folder or `--redo` goes on."""
 
 
-class UnfinishedError(InputError):
+class UnfinishedError(InputError, kind="unfinished"):
     """Stages of the run have not finished: they can be run first."""
 
 
 # ImportError has a `path` of its own, a text; nothing sets it here.
-class MissingExtraError(DalignError, ImportError):  # type: ignore[misc]
+class MissingExtraError(DalignError, ImportError, kind="missing_extra"):  # type: ignore[misc]
     """A package that an extra brings is not installed."""
 
 
-class UnjudgedError(DalignError, ValueError):
+class UnjudgedError(DalignError, ValueError, kind="unjudged"):
     """A judgement that did not happen was asked for its score."""
 
 
-class QuotaError(DalignError, ValueError):
+class QuotaError(DalignError, ValueError, kind="too_few_examples"):
     """A category has too few examples left."""
 
 
-class ServerError(DalignError, RuntimeError):
+class ServerError(DalignError, RuntimeError, kind="server"):
     """A model server could not be reached or refused."""
 
 
-class WorkerError(DalignError, RuntimeError):
+class WorkerError(DalignError, RuntimeError, kind="worker"):
     """A process that worked for a run is gone."""
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sized
+from typing import TYPE_CHECKING, TypeVar
 
 from dalign.text import visible
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+_Rows = TypeVar("_Rows", bound=Sized)
 # Between two lines on the same work, and before it gets a bar.
 LINE_EVERY_S, BAR_AFTER_S = 15.0, 2.0
 
@@ -29,6 +31,28 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A sentence for the user."""
+
+
+class Going:
+    """Goes through a stage's rows, once or several times, and shows how far that is."""
+
+    def __init__(self, progress: Progress, name: str, total: int) -> None:
+        """total: rows of all times together, or about so many."""
+        self._progress, self._name, self._total = progress, name, max(1, total)
+        self._done, self._began = 0, time.monotonic()
+        progress.start(name, self._total)
+
+    def over(self, chunks: Iterable[_Rows]) -> Iterator[_Rows]:
+        """The chunks, each counted when the next one is asked for."""
+        for chunk in chunks:
+            yield chunk
+            self._done = min(self._total, self._done + len(chunk))
+            self._progress.advance(self._name, self._done)
+
+    def finish(self, note: str) -> None:
+        """Ends it with a word on the result; without one, of what was quick nothing is said."""
+        if note or time.monotonic() - self._began >= BAR_AFTER_S:
+            self._progress.finish(self._name, note)
 
 
 class Lines(Progress):

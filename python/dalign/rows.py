@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     TRUNCATED = "truncated"
-    MISSING = "missing"
+    NO_TAGS = "no_tags"
     UNCLOSED = "unclosed"
     UNOPENED = "unopened"
     WRONG_ORDER = "wrong_order"
@@ -51,7 +51,7 @@ class Outcome(StrEnum):
 
     @property
     def came(self) -> bool:
-        """Whether there is a reply. One that never came is no answer: it is asked again, and counts nowhere."""
+        """Whether there is a reply. One that never came is no answer and counts nowhere: `--retry-missing` asks again."""
         return self not in NEVER_CAME
 
     @staticmethod

@@ -83,12 +83,8 @@ def select(
     """
     rows, candidates, drops = _look_through(parts, settings, spec_texts)
     if settings.unjudged == "error" and (unjudged := drops.ids("unjudged")):
-        raise UnjudgedError(
-            f"{len(unjudged)} of {rows} completions have no verdict (first: {unjudged[0]}); "
-            "lower judge.min_valid, or set select.unjudged = 'drop' to go on without them",
-            kind="unjudged",
-            value=len(unjudged),
-        )
+        said = f"{len(unjudged)} of {rows} completions have no verdict (first: {unjudged[0]}); lower judge.min_valid, or set select.unjudged = 'drop' to go on without them"
+        raise UnjudgedError(said, value=len(unjudged))
     # The best judged first; of equals the one whose example's id is the least, which is as good as by lot.
     chosen = candidates.sort("score", "example", descending=[True, False]).drop("example")
     del candidates
@@ -104,7 +100,7 @@ def select(
     short_clauses = _short(chosen["clause"], clauses, settings.clause_quota)
     if settings.on_short == "error" and (short or short_clauses):
         told = _too_few(short, short_clauses, settings)
-        raise QuotaError(told, kind="too_few_examples", value=short | short_clauses)
+        raise QuotaError(told, value=short | short_clauses)
     numbers = chosen["row"].sort().to_numpy()
     return Selection(short, short_clauses, rows, parts, numbers, drops.in_order())
 

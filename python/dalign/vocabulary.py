@@ -16,10 +16,16 @@ MetricName = Literal[
 ]
 GraderName = Literal["truth", "judge"]
 
+# What holds unless the user says otherwise, to commands and programs alike.
+THINK_TAGS = ("<think>", "</think>")
+MEMORY_MIB = 256
+CATEGORY_TOKENS = 5_000
+PROMPTS_A_CLAUSE = 6
+
 
 @dataclass(frozen=True)
-class Stage:
-    """A stage of a run: a command, a section of the config and a folder have its name.
+class StageKind:
+    """A kind of stage of a run: a command, a section of the config and a folder have its name.
 
     does: a sentence of what it does. example: what its command's example has beside config and folder.
     drops: whether it keeps what it drops, with reasons, beside its rows.
@@ -32,16 +38,16 @@ class Stage:
 
 
 # In the order in which they run.
-STAGES: Mapping[str, Stage] = {row.name: row for row in (
-    Stage("generate", "Write completions with the policy in sight, n a prompt."),
-    Stage("filter", "Drop malformed completions and those that break a limit, each with its reason.",
-          drops=True),
-    Stage("judge", "Judge each well-formed completion k times by the policy; the minimum counts."),
-    Stage("select", "Choose the training examples, and take the policy out.", drops=True),
-    Stage("pack", "Tokenise and pack the examples, mixed with capability rows.", drops=True),
-    Stage("sft", "Fine-tune the model on the packed rows."),
-    Stage("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl"),
-    Stage("evaluate", "Complete and grade every suite, arm by arm.", " --variant none"),
+STAGES: Mapping[str, StageKind] = {row.name: row for row in (
+    StageKind("generate", "Write completions with the policy in sight, n a prompt."),
+    StageKind("filter", "Drop malformed completions and those that break a limit, each with its reason.",
+              drops=True),
+    StageKind("judge", "Judge each well-formed completion k times by the policy; by default the minimum counts."),
+    StageKind("select", "Choose the training examples, and take the policy out.", drops=True),
+    StageKind("pack", "Tokenise and pack the examples, mixed with capability rows.", drops=True),
+    StageKind("sft", "Fine-tune the model on the packed rows."),
+    StageKind("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl"),
+    StageKind("evaluate", "Complete and grade every suite, arm by arm.", " --variant none"),
 )}  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dalign.models.engines.scripted import Script, ScriptedEngine
@@ -122,10 +122,21 @@ def opened(project: Path, run: Path, scripted: ScriptedEngine) -> Opened:
     return Opened(brought, ScriptedEngines(config, scripted), folder, Progress())
 
 
-def go(project: Path, run: Path, *names: str, answer: Script = reply) -> ScriptedRun:
+def go(
+    project: Path,
+    run: Path,
+    *names: str,
+    answer: Script = reply,
+    retry_missing: bool = False,
+    progress: Progress | None = None,
+) -> ScriptedRun:
     """Runs these stages as one more call of the command would. answer: what the engine says to a request."""
     scripted = ScriptedEngine(answer, batch_size=3, fingerprint="one")
-    made = opened(project, run, scripted)
+    made = replace(
+        opened(project, run, scripted),
+        retry_missing=retry_missing,
+        progress=progress or Progress(),
+    )
     plan = make_plan(made.project.config)
     run_plan(made, [stage for stage in plan if stage.name in names])
     return ScriptedRun(scripted, made)

@@ -22,45 +22,27 @@ app = typer.Typer(
 )
 
 ConfigPath = Annotated[
-    Path | None,
-    Argument(
-        metavar="CONFIG",
-        help="The config file; without it, the one that the run folder was started with.",
-    ),
+    Path | None, Argument(metavar="CONFIG", help="The config file; unless given, the run's own.")
 ]
 RunFolder = Annotated[
-    Path,
-    Option(
-        "--run",
-        metavar="FOLDER",
-        help="The run's folder: made if it is not there, gone on with if it is.",
-    ),
+    Path, Option("--run", metavar="FOLDER", help="The run's folder: `run` and the stages make it.")
 ]
 Sets = Annotated[
     list[str] | None,
     Option("--set", metavar="A.B=C", help="A setting over the config's; may be given again."),
 ]
 Redo = Annotated[
-    bool,
-    Option(
-        "--redo",
-        help="Accept a changed config: stages that it touches run again, the rest is kept.",
-    ),
+    bool, Option("--redo", help="Accept a changed config: what it touches runs again.")
 ]
 DryRun = Annotated[bool, Option("--dry-run", help="Check all input, print the plan, and stop.")]
 AllowMissing = Annotated[
-    bool,
-    Option(
-        "--allow-missing",
-        help="Exit with 0 although more of a metric's grades are missing than evaluate.max_missing allows.",
-    ),
+    bool, Option("--allow-missing", help="Exit with 0 though evaluate.max_missing is exceeded.")
+]
+RetryMissing = Annotated[
+    bool, Option("--retry-missing", help="Ask again for replies that never came, and no other.")
 ]
 Variant = Annotated[
-    str | None,
-    Option(
-        "--variant",
-        help="One variant of the stage alone: an arm for rl and evaluate, main or sft for the others.",
-    ),
+    str | None, Option("--variant", help="An arm for rl and evaluate, else main or sft.")
 ]
 
 
@@ -94,11 +76,18 @@ def _whole_command(name: str, what: str, stage: str | None, example: str = "") -
         redo: Redo = False,
         dry_run: DryRun = False,
         allow_missing: AllowMissing = False,
+        retry_missing: RetryMissing = False,
         json: AsJson = False,
     ) -> None:
         from dalign.cli.run import run_command
 
-        how = {"redo": redo, "dry_run": dry_run, "as_json": json, "allow_missing": allow_missing}
+        how = {
+            "redo": redo,
+            "dry_run": dry_run,
+            "as_json": json,
+            "allow_missing": allow_missing,
+            "retry_missing": retry_missing,
+        }
         run_command(config, run, set_ or [], stage, None, **how)
 
 
@@ -120,13 +109,20 @@ def demo(
     redo: Redo = False,
     dry_run: DryRun = False,
     allow_missing: AllowMissing = False,
+    retry_missing: RetryMissing = False,
     json: AsJson = False,
 ) -> None:
     """Run everything on the sandbox that dalign ships: a tiny model, a policy, and every arm, in minutes."""
     from dalign.cli.project import demo_config
     from dalign.cli.run import run_command
 
-    how = {"redo": redo, "dry_run": dry_run, "as_json": json, "allow_missing": allow_missing}
+    how = {
+        "redo": redo,
+        "dry_run": dry_run,
+        "as_json": json,
+        "allow_missing": allow_missing,
+        "retry_missing": retry_missing,
+    }
     run_command(demo_config(folder, smoke=smoke), folder, set_ or [], None, None, **how)
 
 
@@ -173,13 +169,13 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
         set_: Sets = None,
         redo: Redo = False,
         dry_run: DryRun = False,
+        retry_missing: RetryMissing = False,
         json: AsJson = False,
     ) -> None:
         from dalign.cli.run import run_command
 
-        run_command(
-            config, run, set_ or [], stage, variant, redo=redo, dry_run=dry_run, as_json=json
-        )
+        how = {"redo": redo, "dry_run": dry_run, "as_json": json, "retry_missing": retry_missing}
+        run_command(config, run, set_ or [], stage, variant, **how)
 
 
 for _stage in STAGES.values():

@@ -24,8 +24,8 @@ def demo_config(folder: Path, *, smoke: bool) -> Path | None:
 def init_project(folder: Path) -> None:
     """Writes a project to start from. Raises InputError if the folder holds anything."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        way_out = "name a new folder, so that nothing is overwritten"
-        raise InputError(f"{folder}: is there already and not empty; {way_out}")
+        said = "is there already and not empty; name a new folder, so that nothing is overwritten"
+        raise InputError.in_file(folder, said, kind="exists")
     config = commented_toml(settings.project_values())
     path = write_project(folder, config=config, sizes=settings.PROJECT_SIZES)
     tell(

@@ -9,6 +9,7 @@ import typer
 
 from dalign import progress
 from dalign.cli.terminal import tell, tell_json, tell_results, warn
+from dalign.errors import InputError
 from dalign.figures import Results
 from dalign.pipeline.run import (
     Call,
@@ -36,12 +37,15 @@ def run_command(
     dry_run: bool,
     as_json: bool,
     allow_missing: bool = False,
+    retry_missing: bool = False,
 ) -> None:
     """Runs all stages, or one (`stage`, `variant`); the report comes last. `dry_run`: only checks and prints the plan.
 
     Exits with 1 where more is missing than the config allows, unless `allow_missing`.
     """
-    call = Call(progress.Progress() if as_json else progress.for_terminal(), redo)
+    if stage == REPORT_ALONE and retry_missing:
+        raise InputError("--retry-missing: a report asks nothing; leave it out", kind="not_valid")
+    call = Call(progress.Progress() if as_json else progress.for_terminal(), redo, retry_missing)
     ran: list[str] = []
     # A report of a run is of what its folder holds: no file of the user's is read.
     of_folder = stage == REPORT_ALONE and config is None and not dry_run
@@ -59,9 +63,8 @@ def run_command(
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
     if results is not None and results.alarms and not allow_missing:
-        warn(
-            "this is an error unless --allow-missing is given; --set evaluate.max_missing=1 allows it for this run"
-        )
+        told = f"this is an error unless --allow-missing is given; dalign run --run {run} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
+        warn(told)
         raise typer.Exit(1)
 
 

@@ -50,7 +50,7 @@ def rows_of(
         what = f"{what}; give a JSONL file, one JSON object a line"
         raise InputError.in_file(path, what, kind="missing_file")
     problems: dict[int, RowError] = {}
-    hashes, lines = array("q"), array("L")
+    hashes, lines = array("q"), array("I")
     for number, data in _lines(path):
         try:
             row = parse(_object(data))

@@ -20,6 +20,7 @@ from dalign.files.jsonl import JsonlRows, JsonlSink
 from dalign.files.parquet import ParquetRows, ParquetSink
 from dalign.files.refusals import refusals
 from dalign.progress import Progress
+from dalign.vocabulary import MEMORY_MIB
 
 RowFile = JsonlRows | ParquetRows
 Decide = Callable[[Batch], Decision]
@@ -69,7 +70,7 @@ class FileJob:
     name: str
     source: Path
     out: Path
-    memory_mib: int = 256
+    memory_mib: int = MEMORY_MIB
     force: bool = False
     progress: Progress = field(default_factory=Progress)
 

@@ -14,6 +14,7 @@ from dalign.files.batch import Decision
 from dalign.files.refusals import refusals
 from dalign.models.tokenizer import Tokenizer
 from dalign.rows import NEVER_CAME, Parsed
+from dalign.vocabulary import THINK_TAGS
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Form:
     prefilled: the chat template has already written the opening tag.
     """
 
-    tags: tuple[str, str] | None = ("<think>", "</think>")
+    tags: tuple[str, str] | None = THINK_TAGS
     prefilled: bool = False
     min_chars: int = 0
     max_chars: int | None = None

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dalign.errors import InputError
 from dalign.models.protocol import Engine, Reply, Request, Sampling
 from dalign.progress import Progress
+from dalign.rows import NEVER_CAME
 from dalign.store.memory import Kept, Memory
 
 KEY_CHARACTERS = 32
@@ -59,7 +60,12 @@ class Ask:
         key_of = {request.id: keys.of(request) for request in requests}
         earlier = self._memory.recall(list(key_of.values()))
         wanted = [request for request in requests if key_of[request.id] not in earlier]
-        kept = {row.id: row for row in self._memory.in_work() if key_of.get(row.id) == row.key}
+        # What never came is asked again.
+        kept = {
+            row.id: row
+            for row in self._memory.in_work()
+            if key_of.get(row.id) == row.key and row.finish not in NEVER_CAME
+        }
         taken_over = len(requests) - len(wanted)
         self.skip(taken_over + len(kept))
         for replies in self._stream(wanted, sampling, set(kept)):
@@ -91,6 +97,10 @@ class Ask:
         self._begin(requests)
         self._done += requests
         self._progress.advance(self._name, self._done)
+
+    def reach(self, requests: int) -> None:
+        """Notes that so many of all requests are answered, or need not be asked."""
+        self.skip(requests - self._done)
 
     def finish(self, note: str) -> None:
         """Ends the progress with a word on the result."""

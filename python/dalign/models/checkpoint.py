@@ -182,9 +182,8 @@ def require(package: str, user: object) -> Any:
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"{user} needs the package {package}; install it with: pip install 'dalign[train]'"
-        ) from error
+        said = f"{user} needs the package {package}; install it with: pip install 'dalign[train]'"
+        raise MissingExtraError(said) from error
 
 
 def import_transformers() -> Any:

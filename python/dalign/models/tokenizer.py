@@ -74,7 +74,7 @@ def open_tokenizer(path: Path, trust_remote_code: bool = False) -> Tokenizer:
     if not file.is_file():
         if has_tokenizer(path):
             return _by_own_code(path, trust_remote_code, "it has no tokenizer.json")
-        raise InputError(f"{file}: no such file; {WAY_OUT}")
+        raise InputError.in_file(file, f"no such file; {WAY_OUT}", kind="missing_file")
     try:
         core = _core.Tokenizer.from_file(file)
     except _core.CoreError as error:
@@ -90,7 +90,7 @@ def open_tokenizer(path: Path, trust_remote_code: bool = False) -> Tokenizer:
             raise
         return _by_own_code(path, trust_remote_code, str(refused))
     except MissingExtraError as missing:
-        raise MissingExtraError(f"{refused}; {missing}") from refused
+        raise missing.worded(f"{refused}; {missing}") from refused
     return Tokenizer(None, package, f"{file} is tokenised by the package tokenizers: {refused}")
 
 
@@ -121,7 +121,8 @@ class _Package:
         try:
             loaded = package.Tokenizer.from_file(str(self._file))
         except Exception as error:
-            raise InputError(f"{self._file}: not a tokenizer ({error}); {WAY_OUT}") from error
+            said = f"not a tokenizer ({error}); {WAY_OUT}"
+            raise InputError.in_file(self._file, said, kind="unreadable_file") from error
         loaded.no_truncation()
         loaded.no_padding()
         return loaded

@@ -110,9 +110,6 @@ def counting_tokenizer(engines: Engines, model: Model, measure: str) -> Tokenize
     """The tokenizer that `filter.limits` counts by. Raises InputError for a model whose tokenizer is not here."""
     folder = engines.tokenizer_folder(model)
     if folder is None:
-        raise InputError(
-            f"filter.limits: {measure} needs the tokenizer of '{model.path}', which runs elsewhere; "
-            "set model.checkpoint to its folder, or limit words",
-            kind="no_tokenizer",
-        )
+        said = f"filter.limits: {measure} needs the tokenizer of '{model.path}', which runs elsewhere; set model.checkpoint to its folder, or limit words"
+        raise InputError(said, kind="no_tokenizer")
     return open_tokenizer(folder, model.trust_remote_code)

@@ -74,12 +74,8 @@ def pack_file(
 def _capacity(tokens: int, over_long: str) -> Capacity:
     rule: OverLong | None = next((rule for rule in get_args(OverLong) if rule == over_long), None)
     if rule is None:
-        raise InputError(
-            f"--over-long {over_long}: choose {', '.join(get_args(OverLong))}",
-            kind="unknown_choice",
-            key="over_long",
-            value=over_long,
-        )
+        said = f"--over-long {over_long}: choose {', '.join(get_args(OverLong))}"
+        raise InputError(said, kind="unknown_choice", key="over_long", value=over_long)
     way_out = "raise it, or give --over-long drop or mask"
     return Capacity(tokens, rule, f"--capacity {tokens}", way_out)
 
@@ -87,9 +83,10 @@ def _capacity(tokens: int, over_long: str) -> Capacity:
 def _template(folder: Path) -> Render:
     """The chat template of a checkpoint: the conversation up to the last turn, then that turn."""
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: rows with messages need a chat template; give the checkpoint's folder as --tokenizer"
+        said = (
+            "rows with messages need a chat template; give the checkpoint's folder as --tokenizer"
         )
+        raise InputError.in_file(folder, said, kind="template")
     return Renderer(load_tokenizer(folder, False)).turn
 
 
@@ -98,9 +95,8 @@ def row_form(batch: Batch) -> str:
     for name in ("segments", "messages", "prompt", "completion"):
         if name in batch.fields(0):
             return "prompt" if name == "completion" else name
-    raise batch.refuse(
-        0, "has neither prompt and completion, nor messages, nor segments; give one of these"
-    )
+    said = "has neither prompt and completion, nor messages, nor segments; give one of these"
+    raise batch.refuse(0, said)
 
 
 def read_segments(batch: Batch, form: str, render: Render | None, end: str) -> Segments:
@@ -147,5 +143,5 @@ def _turns(batch: Batch, row: int, value: Any, render: Render) -> list[tuple[str
     try:
         prompt, turn = render(value)
     except InputError as error:
-        raise batch.refuse(row, str(error)) from error
+        raise batch.refuse(row, str(error), kind=error.kind or "bad_row") from error
     return [(prompt, False), (turn, True)]

@@ -10,6 +10,7 @@ from dalign.errors import InputError
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Stage
+from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
 from dalign.vocabulary import STAGES
 
@@ -37,11 +38,8 @@ def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]
     chosen = [stage for stage in of_kind if variant in (None, stage.variant)]
     if not chosen:
         known = ", ".join(stage.variant for stage in of_kind) or "none"
-        raise InputError(
-            f"the config's arms need no {kind}/{variant or '…'} (variants of {kind}: {known}); see evaluate.arms",
-            kind="no_such_stage",
-            value=variant,
-        )
+        said = f"the config's arms need no {kind}/{variant or '…'} (variants of {kind}: {known}); see evaluate.arms"
+        raise InputError(said, kind="no_such_stage", value=variant)
     return chosen
 
 
@@ -63,14 +61,12 @@ def planned_work(project: Project) -> dict[str, object]:
 
 
 def states(
-    plan: Sequence[Stage], project: Project, engines: Engines, run: RunFolder
+    plan: Sequence[Stage], project: Project, engines: Engines, run: RunFolder, retry_missing: bool
 ) -> list[dict[str, object]]:
     """Each stage of a plan: its name, whether it is done, and what it waits for."""
-    return [
-        {
-            "node": stage.name,
-            "state": "done" if is_done(stage, project, engines, run) else "to run",
-            "needs": list(stage.needs),
-        }
-        for stage in plan
-    ]
+
+    def state(stage: Stage) -> str:
+        again = retry_missing and lacks_replies(run.stage(stage.name).path)
+        return "done" if not again and is_done(stage, project, engines, run) else "to run"
+
+    return [{"node": s.name, "state": state(s), "needs": list(s.needs)} for s in plan]

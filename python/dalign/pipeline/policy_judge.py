@@ -25,13 +25,22 @@ class Judge:
     """Scores answers by the policy of their prompts' categories, as the stages of a run do (paper 2.3.2)."""
 
     def __init__(
-        self, engine: Engine, spec: Spec, settings: config.Judge | None = None, *, seed: int = 0
+        self,
+        engine: Engine,
+        spec: Spec,
+        settings: config.Judge | None = None,
+        *,
+        reasoning: config.Reasoning = THINK,
+        seed: int = 0,
     ) -> None:
-        """settings: a config's `judge`: how many verdicts an answer, how drawn, how reduced. seed: of the draws."""
+        """settings: a config's `judge`: how many verdicts an answer, how drawn, how reduced. seed: of the draws.
+
+        reasoning: the tags of the model that judges, as its section of a config says them; nothing between them counts.
+        """
         settings = settings or config.Judge()
         self._engine, self._spec, self._hint = engine, spec, settings.hint
         self._judging = Judging(
-            Court.of(engine, THINK, seed),
+            Court.of(engine, reasoning, seed),
             ScoreForm(spec, load_templates(spec.folder)),
             scale_of(settings),
             sampling_of(settings),

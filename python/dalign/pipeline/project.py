@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,8 @@ from dalign.config import Config
 from dalign.data.adapters import adapter
 from dalign.data.capability import capability_rows
 from dalign.data.patterns import Patterns, read_patterns
-from dalign.errors import InputError
+from dalign.errors import InputError, UnfinishedError
+from dalign.progress import Going, Progress
 from dalign.rows import CapabilityRow, Columns, Prompt, table
 from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
@@ -54,23 +56,23 @@ class Project:
     patterns_sha256: Mapping[str, str]
 
 
-def bring_in(config: Config, place: Path, budget: Budget | None) -> Project:
+def bring_in(
+    config: Config, place: Path, budget: Budget | None, progress: Progress | None = None
+) -> Project:
     """Reads and checks all that the config names, and keeps it in `place`. A file that is there as it was is not read again.
 
     Raises InputError, which names file, line, value and way out.
     """
     if not config.evaluate.suites:
-        raise InputError(
-            "evaluate.suites names no suite, so nothing could be shown of the arms; add one: [[evaluate.suites]] with name and path",
-            kind="no_suites",
-        )
+        said = "evaluate.suites names no suite, so nothing could be shown of the arms; add one: [[evaluate.suites]] with name and path"
+        raise InputError(said, kind="no_suites")
     spec = load_spec(config.spec.path)
     load_templates(config.spec.path, budget)
     for suite in config.evaluate.suites:
         if suite.patterns is not None:
             read_patterns(suite.patterns)
     known = digest([spec.names, sorted(clause.id for clause in spec.clauses())])
-    kept = _Kept(place, config.run.part_rows)
+    kept = _Kept(place, config.run.part_rows, progress or Progress())
     for name, (path, form) in _prompt_files(config).items():
         kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
     if config.data.capability is not None:
@@ -98,10 +100,8 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
     """What `bring_in` has kept; reads no file of the user's. budget: of the templates, where prompts are rendered."""
     path = place / SOURCES
     if not path.is_file():
-        raise InputError(
-            f"{place}: the run's prompts and policy are not here; run it first (dalign run --run {place.parent})",
-            path=place,
-        )
+        said = f"the run's prompts and policy are not here; run it first (dalign run --run {place.parent})"
+        raise UnfinishedError.in_file(place, said)
     with reading(path):
         told = read_object(path)["sources"]
         sources = {name: Source(Table(place / name), **values) for name, values in told.items()}
@@ -124,8 +124,8 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
 class _Kept:
     """The files as the run's folder holds them; those that are no longer named go."""
 
-    def __init__(self, place: Path, part_rows: int) -> None:
-        self._place, self._part_rows = place, part_rows
+    def __init__(self, place: Path, part_rows: int, progress: Progress) -> None:
+        self._place, self._part_rows, self._progress = place, part_rows, progress
         path = place / SOURCES
         held = read_object(path) if path.is_file() else {}
         self._before, self._told = held.get("keys", {}), held.get("sources", {})
@@ -153,18 +153,18 @@ class _Kept:
         shutil.rmtree(folder, ignore_errors=True)
         categories, clauses = Counter[str](), Counter[str]()
         writer = PartWriter(Table(folder), self._part_rows)
-        waiting: list[_Row] = []
-        for row in read(path):
-            if isinstance(row, Prompt):
-                categories[row.category] += 1
-                if row.expected is not None and row.expected.clause is not None:
-                    clauses[row.expected.clause] += 1
-            waiting.append(row)
-            if len(waiting) >= self._part_rows:
-                writer.add(table(columns, [row.row for row in waiting]))
-                waiting = []
-        writer.add(table(columns, [row.row for row in waiting]))
+        rows = read(path)
+        parts = iter(lambda: list(islice(rows, self._part_rows)), [])
+        going = Going(self._progress, f"read {path.name}", _line_ends(path) if sha256 else 0)
+        for part in going.over(parts):
+            for row in part:
+                if isinstance(row, Prompt):
+                    categories[row.category] += 1
+                    if row.expected is not None and row.expected.clause is not None:
+                        clauses[row.expected.clause] += 1
+            writer.add(table(columns, [row.row for row in part]))
         writer.end(table(columns))
+        going.finish("")
         shutil.rmtree(self._place / name, ignore_errors=True)
         folder.rename(self._place / name)
         self._sources[name] = {
@@ -185,6 +185,11 @@ class _Kept:
         for name in self._told.keys() - self._sources.keys():
             shutil.rmtree(self._place / name, ignore_errors=True)
         write_json(self._place / SOURCES, {"sources": self._sources, "keys": self._keys})
+
+
+def _line_ends(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def shown_of(project: Project, *sources: Source) -> dict[str, str]:

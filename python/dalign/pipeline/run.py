@@ -36,10 +36,11 @@ _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the program. redo: accept a changed config: what it touches is run again."""
+    """A call of the program. redo: accept a changed config: what it touches is run again. retry_missing: see `Opened`."""
 
     progress: Progress = field(default_factory=Progress)
     redo: bool = False
+    retry_missing: bool = False
 
 
 def run_stages(
@@ -55,9 +56,8 @@ def run_stages(
     if any(each.kind in TRAINING for each in chosen):
         require_one_process()
     with only_one(run.path):
-        opened = Opened(
-            _brought_in(config, engines, run, call.progress), engines, run, call.progress
-        )
+        project = _brought_in(config, engines, run, call.progress)
+        opened = Opened(project, engines, run, call.progress, call.retry_missing)
         write_text(run.config, dump_toml(config))
         began = time.monotonic()
         try:
@@ -76,12 +76,8 @@ def check_all_done(config: Config, folder: Path, call: Call) -> None:
         write_text(run.config, dump_toml(config))
     for stage in make_plan(config):
         if not is_done(stage, project, engines, run):
-            raise UnfinishedError(
-                f"{run.path}: {stage.name} has not finished, or its inputs have changed; run it first (dalign run --run {run.path})",
-                kind="unfinished",
-                path=run.path,
-                value=stage.name,
-            )
+            said = f"{run.path}: {stage.name} has not finished, or its inputs have changed; run it first (dalign run --run {run.path})"
+            raise UnfinishedError(said, path=run.path, value=stage.name)
 
 
 def keep_config(config: Config, folder: Path) -> None:
@@ -97,7 +93,8 @@ def plan_of(
     run, engines = RunFolder(folder), Engines(config)
     with tempfile.TemporaryDirectory() as place:
         project = _checked(config, engines, Path(place), call.progress)
-        return states(make_plan(config), project, engines, run), planned_work(project)
+        plan = states(make_plan(config), project, engines, run, call.retry_missing)
+        return plan, planned_work(project)
 
 
 def _brought_in(config: Config, engines: Engines, run: RunFolder, progress: Progress) -> Project:
@@ -116,7 +113,7 @@ def _brought_in(config: Config, engines: Engines, run: RunFolder, progress: Prog
 def _checked(config: Config, engines: Engines, place: Path, progress: Progress) -> Project:
     check_paths(config)
     engines.check(config.model, config.judge_of_record)
-    project = bring_in(config, place, engines.budget())
+    project = bring_in(config, place, engines.budget(), progress)
     quality_of(config, engines)
     loss_named(config.rl.loss)
     for sentence in left_out(project):
@@ -149,11 +146,8 @@ def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
     if isinstance(config, Path):
         return load_config(config, overrides)
     if overrides:
-        raise InputError(
-            f"overrides {', '.join(overrides)}: they go over a config file; give its path, or change the config itself",
-            kind="overrides",
-            value=list(overrides),
-        )
+        said = f"overrides {', '.join(overrides)}: they go over a config file; give its path, or change the config itself"
+        raise InputError(said, kind="overrides", value=list(overrides))
     return config
 
 
@@ -165,13 +159,8 @@ def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
     changed = changed_keys(load_config(saved, []), wanted)
     changed = [text for text in changed if not text.startswith(FREE_KEYS)]
     if changed:
-        raise ChangedConfigError(
-            f"{folder}: this run was started with another config; changed: {'; '.join(changed)}; "
-            "use another --run folder, or --redo to run again what these settings touch",
-            kind="changed_config",
-            path=folder,
-            value=changed,
-        )
+        said = f"{folder}: this run was started with another config; changed: {'; '.join(changed)}; use another --run folder, or --redo to run again what these settings touch"
+        raise ChangedConfigError(said, path=folder, value=changed)
 
 
 def elapsed_s(run: RunFolder) -> float:

@@ -24,17 +24,22 @@ from dalign.pipeline.plan import make_plan
 from dalign.pipeline.project import Project, read_project
 from dalign.pipeline.stage import Stage
 from dalign.progress import Progress
+from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
 
 
 @dataclass(frozen=True)
 class Opened:
-    """What a process works with: the run's inputs, its engines, its folder, and where it says how far it is."""
+    """What a process works with: the run's inputs, its engines, its folder, and where it says how far it is.
+
+    retry_missing: stages for which some reply never came run anew, with the replies that did.
+    """
 
     project: Project
     engines: Engines
     run: RunFolder
     progress: Progress
+    retry_missing: bool = False
 
 
 def run_plan(opened: Opened, stages: Sequence[Stage]) -> list[str]:
@@ -49,10 +54,11 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
     """Runs a stage unless it is done; returns whether it ran. What it cost is recorded beside its rows."""
     project, engines, run = opened.project, opened.engines, opened.run
     folder, inputs = run.stage(stage.name), stage.inputs(project, engines, run)
-    if folder.is_done(inputs):
+    anew = opened.retry_missing and lacks_replies(folder.path)
+    if folder.is_done(inputs) and not anew:
         opened.progress.say(f"{stage.name}: done before")
         return False
-    folder.start(inputs, project.config.run.part_rows)
+    folder.start(inputs, project.config.run.part_rows, anew=anew)
     # The process's peak memory starts anew, where the system can do so (Linux).
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
@@ -102,13 +108,13 @@ def _show(messages: Any, progress: Progress, ended: threading.Event) -> None:
 _worker: Opened | None = None
 
 
-def _start_worker(config: str, run: Path, messages: Any, parent: int) -> None:
+def _start_worker(config: str, run: Path, messages: Any, parent: int, retry: bool) -> None:
     global _worker
     threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
     settings, folder = Config.model_validate_json(config), RunFolder(run)
     engines = Engines(settings)
     project = read_project(settings, folder.inputs, engines.budget())
-    _worker = Opened(project, engines, folder, _Relay(messages))
+    _worker = Opened(project, engines, folder, _Relay(messages), retry)
 
 
 def _leave_with_parent(parent: int) -> None:
@@ -132,15 +138,13 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
     shower = threading.Thread(target=_show, args=(messages, opened.progress, ended), daemon=True)
     shower.start()
     config = opened.project.config.model_dump_json()
-    state = (config, opened.run.path, messages, os.getpid())
+    state = (config, opened.run.path, messages, os.getpid(), opened.retry_missing)
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker, initargs=state)
     try:
         return _schedule(pool, stages, workers)
     except BrokenProcessPool as error:
-        raise WorkerError(
-            "a worker process was ended from outside, perhaps for want of memory; "
-            "the same command goes on from here, with --set run.workers=1 in less memory"
-        ) from error
+        said = "a worker process was ended from outside, perhaps for want of memory; the same command goes on from here, with --set run.workers=1 in less memory"
+        raise WorkerError(said) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         ended.set()

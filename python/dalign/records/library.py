@@ -54,18 +54,19 @@ def run(
     overrides: Sequence[str] = (),
     *,
     redo: bool = False,
+    retry_missing: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Runs what is not done yet of a config into a folder, and writes its report, as the command `dalign run` does.
 
     config: its path, or itself; None: the one that the folder was started with. overrides: `a.b=c`, over a path's
-    settings. redo: accept another config than the folder was started with. Raises InputError for input that cannot
-    be used, and BusyError while another process works in the folder. Missing grades raise nothing: see
+    settings. redo: accept another config than the folder was started with. retry_missing: ask again for replies that
+    never came, of finished stages too. Raises InputError for input that cannot be used, and BusyError while another process works in the folder. Missing grades raise nothing: see
     `Run.results().alarms`.
     """
     place = Path(folder)
     given = Path(config) if isinstance(config, str) else config
     settings = resolve_config(given, place, overrides, redo=redo)
-    run_stages(settings, place, Call(progress or Progress(), redo))
+    run_stages(settings, place, Call(progress or Progress(), redo, retry_missing))
     write_results(open_record(place))
     return Run(place)

@@ -64,12 +64,8 @@ def _check_finished(record: Record, name: str, needs: Sequence[str]) -> None:
     path, manifest = record.run.path, record.stage(name).manifest()
     read = "" if manifest is None else json.dumps(manifest["inputs"])
     if manifest is None or any(record.stage(need).output_sha256() not in read for need in needs):
-        raise UnfinishedError(
-            f"{path}: {name} has not finished, or its inputs have changed; run it first (dalign run --run {path})",
-            kind="unfinished",
-            path=path,
-            value=name,
-        )
+        said = f"{path}: {name} has not finished, or its inputs have changed; run it first (dalign run --run {path})"
+        raise UnfinishedError(said, path=path, value=name)
 
 
 def alarms_of(rows: Sequence[MetricRow], max_missing: float) -> list[str]:

@@ -24,7 +24,7 @@ _SYNTAX_LINE = re.compile(r"\s*\(at line (?P<line>\d+), column \d+\)$")
 _MODELS = ("model", "judge_model", "synth_model")
 
 
-def load_config(file: Path | str | None, overrides: Sequence[str]) -> Config:
+def load_config(file: Path | str | None, overrides: Sequence[str] = ()) -> Config:
     """The config of a TOML file with the overrides `a.b=c` on top.
 
     Relative paths are against the file's folder, those of overrides against the current one.
@@ -156,13 +156,8 @@ def check_paths(config: Config) -> None:
             kind, missing = "file", path / "config.json"
             what = "holds no checkpoint (no config.json)"
         if not (missing.is_dir() if kind == "folder" else missing.is_file()):
-            raise InputError(
-                f"{key} = {str(path)!r}: {what}; {way_out}",
-                kind=f"missing_{kind}",
-                path=missing,
-                key=key,
-                value=str(path),
-            )
+            said = f"{key} = {str(path)!r}: {what}; {way_out}"
+            raise InputError(said, kind=f"missing_{kind}", path=missing, key=key, value=str(path))
 
 
 def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:

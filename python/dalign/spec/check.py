@@ -12,10 +12,9 @@ from dalign.spec.golden import GoldenCase, load_golden
 from dalign.spec.lints import linted
 from dalign.spec.parse import compile_spec
 from dalign.spec.render import detail_text
+from dalign.spec.token_count import by_bytes
 from dalign.spec.types import Category, Spec
-
-# A category's policy in detail: longer ones crowd out the conversation that they are to rule.
-MAX_TOKENS = 5_000
+from dalign.vocabulary import CATEGORY_TOKENS
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,15 @@ class Checked:
         return sum(case.category == category.name for case in self.golden)
 
 
-def check_spec(folder: Path, count: Callable[[str], int], max_tokens: int = MAX_TOKENS) -> Checked:
+def check_spec(
+    folder: Path | str, count: Callable[[str], int] = by_bytes, max_tokens: int = CATEGORY_TOKENS
+) -> Checked:
     """Reads a policy folder and looks for everything that is to be mended, sorted by file and line.
 
-    count: tokens of a text. max_tokens: of a category's definitions, clauses and style guides. Raises InputError where
-    there is no policy at all.
+    count: tokens of a text; a quarter of its bytes unless given. max_tokens: of a category's definitions, clauses and style
+    guides: longer ones crowd out the conversation that they are to rule. Raises InputError where there is no policy at all.
     """
-    found: list[Finding] = []
+    folder, found = Path(folder), list[Finding]()
     spec = compile_spec(folder, found.append)
     golden = load_golden(spec, found.append)
     found += linted(spec, golden)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from dalign.errors import InputError
+from dalign.errors import UnfinishedError
 from dalign.rows import Columns, Dropped
 from dalign.store.damage import damaged, read_object
 from dalign.store.memory import EARLIER, Journal, Memory, journals, set_aside
@@ -87,7 +87,7 @@ class StageFolder:
         """One of its tables, once it is there. Raises InputError when the stage has not run."""
         found = self.table(name)
         if not found.paths():
-            raise InputError(f"{found.path(0)}: {self._not_yet('has not run yet')}", path=self.path)
+            raise UnfinishedError.in_file(found.path(0), self._not_yet("has not run yet"))
         return found
 
     def _not_yet(self, what: str) -> str:
@@ -117,17 +117,17 @@ class StageFolder:
         """The hash of what the stage made; what a later stage's inputs name."""
         manifest = self.manifest()
         if manifest is None:
-            raise InputError(f"{self.path}: {self._not_yet('has not finished')}", path=self.path)
+            raise UnfinishedError.in_file(self.path, self._not_yet("has not finished"))
         return str(manifest["output_sha256"])
 
-    def start(self, inputs: Mapping[str, Json], part_rows: int = 0) -> None:
+    def start(self, inputs: Mapping[str, Json], part_rows: int = 0, *, anew: bool = False) -> None:
         """Makes the folder ready: of what an earlier run with other inputs left, the replies are set aside.
 
-        part_rows: parts of another size are no parts of this run.
+        part_rows: parts of another size are no parts of this run. anew: nothing is, and the replies alone are taken over.
         """
         marker = self.path / MARKER
         wanted = digest([inputs, part_rows])
-        same = marker.is_file() and read_object(marker).get("sha256") == wanted
+        same = not anew and marker.is_file() and read_object(marker).get("sha256") == wanted
         (self.path / MANIFEST).unlink(missing_ok=True)
         if same:
             return

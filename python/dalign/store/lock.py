@@ -23,12 +23,8 @@ def only_one(folder: Path) -> Iterator[None]:
         except OSError as error:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
-            raise BusyError(
-                f"{folder}: another dalign works in this folder (process {holder}); wait for it or end it",
-                kind="busy",
-                path=folder,
-                value=holder,
-            ) from error
+            said = f"{folder}: another dalign works in this folder (process {holder}); wait for it or end it"
+            raise BusyError(said, path=folder, value=holder) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

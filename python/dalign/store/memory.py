@@ -128,6 +128,12 @@ def journals(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{JOURNAL}*.jsonl"))
 
 
+def lacks_replies(folder: Path) -> bool:
+    """Whether some of the replies that are kept in a folder never came."""
+    kept = sorted(folder.glob(f"{REPLIES}*.parquet"))
+    return any(read_part(path, ["finish"])["finish"].is_in(NEVER_CAME).any() for path in kept)
+
+
 def set_aside(folder: Path) -> None:
     """Moves all kept and journalled replies to `earlier/`. A kill within it loses none."""
     place = folder / EARLIER

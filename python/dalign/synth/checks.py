@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from dalign import _core
+from dalign.overlap import SharedWords
 from dalign.spec.types import Ruling
-from dalign.synth.written import Candidate, Dropped
+from dalign.synth.written import Candidate, Rejected
 
 # Reason and detail by the candidate's place.
 Flaws = dict[int, tuple[str, str]]
@@ -32,13 +33,13 @@ CONTAMINATION_WORDS = 8
 
 def sift(
     candidates: Sequence[Candidate], checks: Sequence[Check]
-) -> tuple[list[Candidate], list[Dropped]]:
+) -> tuple[list[Candidate], list[Rejected]]:
     """The candidates that pass each check, and the others with the first one's reason. A later check sees the rest alone."""
     left = list(candidates)
     dropped = []
     for check in checks:
         flaws = check(left)
-        dropped += [Dropped(left[n].order, left[n].text, *flaws[n]) for n in sorted(flaws)]
+        dropped += [Rejected(left[n].order, left[n].text, *flaws[n]) for n in sorted(flaws)]
         left = [each for n, each in enumerate(left) if n not in flaws]
     return left, dropped
 
@@ -74,9 +75,8 @@ def not_evaluated(evaluation: Known) -> Check:
         if not evaluation:
             return {}
         known = pl.Series([text for text, _ in evaluation], dtype=pl.String)
-        index = _core.NgramIndex(known, CONTAMINATION_WORDS)
         texts = pl.Series([each.text for each in candidates], dtype=pl.String)
-        found = pl.DataFrame(index.overlap(texts, None))["reference"].to_list()
+        found = SharedWords(known, CONTAMINATION_WORDS).of(texts)["reference"]
         return {
             n: ("contaminated", f"shares words with {evaluation[reference][1]}")
             for n, reference in enumerate(found)

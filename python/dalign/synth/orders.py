@@ -13,6 +13,7 @@ from dalign.models.protocol import Request
 from dalign.rows import row_seed
 from dalign.spec.templates import Templates
 from dalign.spec.types import Category, Clause, Ruling, Spec
+from dalign.vocabulary import PROMPTS_A_CLAUSE
 
 TEMPLATE = "synth"
 
@@ -69,17 +70,18 @@ class Wanted:
     whence: str = "--clause"
     kinds: Sequence[str] = ()
     languages: Sequence[str] = ("en",)
-    per_clause: int = 6
+    per_clause: int = PROMPTS_A_CLAUSE
 
     def orders(self, spec: Spec) -> list[Order]:
         """The orders to the writer. Raises InputError for a clause, kind or language that is none."""
         for kind in self.kinds:
             if kind not in KINDS:
-                raise InputError(f"--kind {kind}: {did_you_mean(kind, KINDS)}")
+                said = f"--kind {kind}: {did_you_mean(kind, KINDS)}"
+                raise InputError(said, kind="unknown_choice")
         for language in self.languages:
             if not _LANGUAGE.fullmatch(language):
                 what = "not a language's code; give one such as en or pt-BR"
-                raise InputError(f"--language {language}: {what}")
+                raise InputError(f"--language {language}: {what}", kind="not_valid")
         kinds: list[Kind] = [kind for kind in KINDS if not self.kinds or kind in self.kinds]
         languages = list(dict.fromkeys(self.languages))
         return place_orders(spec, self._clauses(spec), kinds, languages, self.per_clause)
@@ -90,7 +92,7 @@ class Wanted:
         for name in ids:
             if name not in known:
                 what = f"unknown clause {name!r}; {did_you_mean(name, known)}"
-                raise InputError(f"{self.whence}: {what}")
+                raise InputError(f"{self.whence}: {what}", kind="unknown_choice")
         return [known[name] for name in ids]
 
 
@@ -136,10 +138,8 @@ def _by_manner(count: int, *, first: int) -> Iterator[tuple[str, int, int]]:
 def need_pair(templates: Templates, name: str, use: str) -> None:
     """Raises InputError where the folder has no pair of templates of that name."""
     if not templates.has_pair(name):
-        raise InputError(
-            f"{templates.folder}: has no {name}_system.j2 and {name}_user.j2, {use}; "
-            "copy them from the shipped templates and put them into its language"
-        )
+        said = f"has no {name}_system.j2 and {name}_user.j2, {use}; copy them from the shipped templates and put them into its language"
+        raise InputError.in_file(templates.folder, said, kind="template")
 
 
 def writer_requests(orders: Sequence[Order], templates: Templates, seed: int) -> list[Request]:

@@ -15,7 +15,7 @@ from dalign.store.lock import LOCK
 from dalign.store.memory import EARLIER, JOURNAL, REPLIES
 from dalign.store.whole_files import write_text
 from dalign.synth.orders import Order
-from dalign.synth.written import Candidate, Dropped
+from dalign.synth.written import Candidate, Rejected
 from dalign.text import storable
 
 # A writer is to vary; its lists are longer than an answer.
@@ -31,7 +31,7 @@ class Synthesised:
 
     orders: Sequence[Order]
     kept: Sequence[Candidate]
-    dropped: Sequence[Dropped]
+    dropped: Sequence[Rejected]
     clauses: Mapping[str, str | None]
 
     @property
@@ -93,16 +93,18 @@ def work_folder(out: Path, *, force: bool) -> Path:
         # It is removed at the end: what a killed call has left may be in it, and nothing else.
         if name != LOCK and not name.startswith((f"{JOURNAL}-", REPLIES, EARLIER)):
             what = "stands where what is being written is kept; move it, or name another file"
-            raise InputError(f"{work / name}: {what}")
+            raise InputError.in_file(work / name, what, kind="exists")
     if out.suffix.lower() != _SUFFIX:
-        raise InputError(f"{out}: its name must end in {_SUFFIX}: that is what is written")
+        said = f"its name must end in {_SUFFIX}: that is what is written"
+        raise InputError.in_file(out, said, kind="not_valid")
     if not out.parent.is_dir():
-        raise InputError(f"{out}: there is no folder {out.parent}; make it first")
+        said = f"there is no folder {out.parent}; make it first"
+        raise InputError.in_file(out, said, kind="missing_folder")
     for path in (out, dropped_beside(out)):
         # What a killed call has left is its own, and goes on.
         if path.is_dir() or (path.exists() and not force and not work.is_dir()):
             what = "is there already; name another file, or overwrite it with --force"
-            raise InputError(f"{path}: {what}")
+            raise InputError.in_file(path, what, kind="exists")
     return work
 
 

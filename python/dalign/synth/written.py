@@ -47,7 +47,7 @@ class Candidate:
         return prompt_id(self.category, self.messages)
 
 
-class Dropped(NamedTuple):
+class Rejected(NamedTuple):
     """A prompt, or a whole reply, that is not kept."""
 
     order: Order
@@ -61,7 +61,7 @@ def read_written(
     replies: Sequence[Reply],
     control_tokens: Iterable[str],
     said: Said = after_reasoning,
-) -> tuple[list[Candidate], list[Dropped]]:
+) -> tuple[list[Candidate], list[Rejected]]:
     """The prompts of each order's reply in order, and what is dropped at first sight.
 
     Reasons: unreadable (a whole reply), surplus (more than were ordered), over_long, control_text
@@ -69,19 +69,19 @@ def read_written(
     """
     tokens = [token for token in control_tokens if token]
     kept: list[Candidate] = []
-    dropped: list[Dropped] = []
+    dropped: list[Rejected] = []
     for order, reply in zip(orders, replies, strict=True):
         texts = prompts_of(reply, said)
         if not texts:
             ended = f"the reply ended by {reply.finish}"
             detail = f"no list of prompts ({ended}): {reply.text[:_SHOWN]}"
-            dropped.append(Dropped(order, reply.text[:MAX_CHARS], "unreadable", detail))
+            dropped.append(Rejected(order, reply.text[:MAX_CHARS], "unreadable", detail))
         for number, text in enumerate(texts):
             flaw = _flaw(text, number, order.count, tokens)
             if flaw is None:
                 kept.append(Candidate(order, text))
             else:
-                dropped.append(Dropped(order, text[:MAX_CHARS], *flaw))
+                dropped.append(Rejected(order, text[:MAX_CHARS], *flaw))
     return kept, dropped
 
 

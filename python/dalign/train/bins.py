@@ -46,7 +46,8 @@ def load_bins(parts: Sequence[Path]) -> Bins:
     """
     frames = [_load_part(part) for part in parts]
     if not any(frame.height for frame in frames):
-        raise InputError(f"{', '.join(map(str, parts))}: holds no row; select some examples first")
+        said = f"{', '.join(map(str, parts))}: holds no row; select some examples first"
+        raise InputError(said, kind="empty")
     frame = pl.concat(frames)
     arrays = {name: frame[name].explode().to_numpy(writable=True) for name in COLUMNS}
     lengths = frame["input_ids"].list.len().cast(pl.Int64)
@@ -57,17 +58,16 @@ def _load_part(part: Path) -> pl.DataFrame:
     frame = read_part(part)
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
-        raise InputError(f"{part}: has no column {missing[0]}; pack the examples again")
+        said = f"has no column {missing[0]}; pack the examples again"
+        raise InputError.in_file(part, said, kind="missing_field")
     frame = frame.select(pl.col(COLUMNS).cast(pl.List(pl.Int64)))
     lengths = frame.select(pl.all().list.len())
     for name in COLUMNS[1:]:
         wrong = (lengths[name] != lengths["input_ids"]).arg_true()
         if len(wrong):
             row = wrong[0]
-            raise InputError(
-                f"{part}: row {row} has {lengths[name][row]} {name} for "
-                f"{lengths['input_ids'][row]} input_ids; pack the examples again"
-            )
+            said = f"row {row} has {lengths[name][row]} {name} for {lengths['input_ids'][row]} input_ids; pack the examples again"
+            raise InputError.in_file(part, said, kind="bad_row")
     return frame
 
 
@@ -91,7 +91,8 @@ def check_bins(bins: Bins, end_tokens: Sequence[int]) -> None:
     what = "a sequence whose first token carries loss; pack the examples again"
     _refuse(bins, is_first & trains, what)
     if not trains.any():
-        raise InputError("no packed row carries loss: raise pack.capacity, every row was masked")
+        said = "no packed row carries loss: raise pack.capacity, every row was masked"
+        raise InputError(said, kind="empty")
     starts = np.flatnonzero(is_first)
     ends = np.add.reduceat(np.isin(bins.labels, end_tokens), starts)
     is_alone = starts_row[starts] & np.append(starts_row[starts[1:]], True)
@@ -110,4 +111,5 @@ def _refuse(bins: Bins, bad: npt.NDArray[np.bool_], what: str) -> None:
     if bad.any():
         token = bad.argmax()
         row = int(np.searchsorted(bins.offsets, token, side="right")) - 1
-        raise InputError(f"packed row {row}, token {token - bins.offsets[row]}: {what}")
+        said = f"packed row {row}, token {token - bins.offsets[row]}: {what}"
+        raise InputError(said, kind="bad_row")

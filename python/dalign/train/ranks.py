@@ -33,10 +33,8 @@ def require_one_process() -> None:
 
 
 def _several(count: str, source: str, way_out: str) -> InputError:
-    return InputError(
-        f"training runs in one process, and here are {count} ({source}); start dalign by itself, "
-        f"{way_out}, on one device"
-    )
+    said = f"training runs in one process, and here are {count} ({source}); start dalign by itself, {way_out}, on one device"
+    return InputError(said, kind="several_processes")
 
 
 def on_first(act: Callable[[], Got]) -> Got:

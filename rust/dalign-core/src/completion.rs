@@ -30,7 +30,7 @@ pub enum Status {
     /// Generation hit the token limit, wherever that was.
     Truncated,
     /// No tag at all; the whole reply is the answer.
-    Missing,
+    NoTags,
     /// The reasoning is never closed.
     Unclosed,
     /// A close tag and no open tag.
@@ -58,7 +58,7 @@ impl Status {
     pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::Truncated,
-        Self::Missing,
+        Self::NoTags,
         Self::Unclosed,
         Self::Unopened,
         Self::WrongOrder,
@@ -78,7 +78,7 @@ impl Status {
         match self {
             Self::Ok => "ok",
             Self::Truncated => "truncated",
-            Self::Missing => "missing",
+            Self::NoTags => "no_tags",
             Self::Unclosed => "unclosed",
             Self::Unopened => "unopened",
             Self::WrongOrder => "wrong_order",
@@ -182,7 +182,7 @@ fn split<'t>(text: &'t str, pair: &TagPair, prefilled: bool) -> Parsed<'t> {
             tags = pair.find(text);
             0
         }
-        None => return Parsed::new(Status::Missing, "", text),
+        None => return Parsed::new(Status::NoTags, "", text),
         Some(tag) if !tag.is_open => {
             return match tags.try_fold(tag, |_, next| (!next.is_open).then_some(next)) {
                 Some(last) => Parsed::new(Status::Unopened, &text[..last.start], &text[last.end..]),

@@ -46,7 +46,7 @@ CASES = [
     (["filter", "--no-dedup"], [0, 1, 3, 4, 5], [(2, "unclosed")]),
     (["filter", "--min-chars", "24", "--max-chars", "30"], [0, 1], [(2, "unclosed"), (3, "too_long"), (4, "too_short"), (5, "duplicate")]),
     (["filter", "--no-tags"], [0, 1, 2, 4], [(3, "duplicate"), (5, "duplicate")]),
-    (["filter", "--open-tag", "[", "--close-tag", "]"], [], [(row, "missing") for row in range(6)]),
+    (["filter", "--open-tag", "[", "--close-tag", "]"], [], [(row, "no_tags") for row in range(6)]),
     (["dedup"], [0, 1, 2, 4], [(3, "duplicate"), (5, "duplicate")]),
     (["dedup", "--score-field", "score"], [1, 2, 3, 4], [(0, "duplicate"), (5, "duplicate")]),
     (["dedup", "--text-field", "category"], [0, 2, 5], [(1, "duplicate"), (3, "duplicate"), (4, "duplicate")]),

@@ -28,8 +28,8 @@ def test_dropped_rows_stand_where_the_counts_say(
     (tmp_path / name).write_text(ROWS)
     code, stdout, _ = call("filter", tmp_path / name, tmp_path / out, "--json")
     counts = json.loads(stdout)
-    assert code == 0 and counts["dropped"] == {"missing": 1}
-    assert json.loads(Path(counts["dropped_rows"]).read_text())["reason"] == "missing"
+    assert code == 0 and counts["dropped"] == {"no_tags": 1}
+    assert json.loads(Path(counts["dropped_rows"]).read_text())["reason"] == "no_tags"
     assert {path.name for path in tmp_path.iterdir()} == {name, out, "out.dropped.jsonl"}
 
 

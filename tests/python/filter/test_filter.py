@@ -27,7 +27,7 @@ GOOD = "Take the bus at nine. It stops by the market."
 # Of each completion its prompt, its text, and why it is dropped with no limit but the config's own.
 ROWS = [
     ("en", f"<think>Harmless.</think>{GOOD}", None),
-    ("en", f"{GOOD}", "missing"),
+    ("en", f"{GOOD}", "no_tags"),
     ("en", f"<think>By the policy above this is fine.</think>{GOOD}", "dangling_reference"),
     ("en", f"<think>Harmless.</think>As the system prompt says, yes. {GOOD}", "dangling_reference"),
     ("en", f"<think>Harmless.</think>{GOOD} Then 坐公共汽车去市场买票 and", None),
@@ -81,7 +81,7 @@ def test_by_default_what_refers_to_the_absent_policy_is_no_example(config_path: 
 
 
 def test_no_limit_is_the_form_alone() -> None:
-    assert reasons({}) == {"1": "missing", "7": "error"}
+    assert reasons({}) == {"1": "no_tags", "7": "error"}
 
 
 def test_a_reply_without_reasoning_is_held_to_the_limits_too(config_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_server_without_a_checkpoint_has_no_tokenizer_to_count_with(config_pat
 def test_tokens_are_counted_by_the_models_own_tokenizer(config_path: Path) -> None:
     quality = quality_by(config_path, 'filter.limits=["answer_tokens=:3"]')
     _, dropped = filtered(frame(), Reasoning(), quality)
-    assert set(dropped["reason"]) == {"missing", "error", "too_long"}
+    assert set(dropped["reason"]) == {"no_tags", "error", "too_long"}
     assert dropped.height == len(ROWS)
 
 

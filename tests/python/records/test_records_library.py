@@ -19,7 +19,7 @@ from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
 from dalign.settings import commented_toml
 from dalign.spec.parse import load_spec
 from dalign.store.lock import only_one
-from policies import write_policy
+from policies import ENGLISH, write_policy
 
 ROOT = Path(__file__).parents[3]
 
@@ -95,9 +95,17 @@ def test_a_run_is_its_folders_own(project, tmp_path) -> None:
 
 
 def test_paths_may_be_texts(project) -> None:
-    assert dalign.load_config(str(project), []) == dalign.load_config(project, [])
+    assert dalign.load_config(str(project)) == dalign.load_config(project, [])
     folder = project.parent / "spec"
     assert dalign.load_spec(str(folder)) == dalign.load_spec(folder)
+    assert dalign.check_spec(str(folder)) == dalign.check_spec(folder)
+
+
+def test_a_policy_is_checked_by_what_is_public_alone() -> None:
+    checked = dalign.check_spec(ENGLISH)
+    assert checked.findings == [] and min(checked.tokens.values()) > 0
+    [first, *_] = dalign.check_spec(ENGLISH, max_tokens=10).findings
+    assert first.kind == "over-long" and "more than 10" in first.text
 
 
 def test_what_has_not_finished_is_told(project, tmp_path) -> None:
@@ -156,3 +164,21 @@ def test_a_score_in_reasoning_that_the_template_opened_and_nothing_closed_is_non
     engine.opens_reasoning = True
     mine = dalign.Judge(engine, load_spec(write_policy(tmp_path)))
     assert mine.scores([prompt("garden")], ["Sow them."]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("reply", "score"),
+    [
+        ("<reason>maybe a low one…\nScore: 9", None),
+        ("<reason>Score: 9</reason>\nScore: 2", 2.0),
+        ("<reason>Score: 9</reason>\nWell.", None),
+        ("Score: 3", 3.0),
+    ],
+)
+def test_what_stands_in_the_judges_own_reasoning_is_no_score(reply, score, tmp_path) -> None:
+    from dalign.config import Reasoning
+
+    tags = Reasoning(open="<reason>", close="</reason>")
+    spec = load_spec(write_policy(tmp_path))
+    mine = dalign.Judge(ScriptedEngine({"": reply}), spec, reasoning=tags)
+    assert mine.scores([prompt("garden")], ["Sow them."]) == [score]

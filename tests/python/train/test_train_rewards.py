@@ -74,7 +74,7 @@ def test_the_reward_is_the_weighted_mean_of_the_parts_that_a_row_has(
     [
         ("<think>CANARY", False, "unclosed"),
         ("<think>CANARY</think>an answer", True, "truncated"),
-        ("CANARY", False, "missing"),
+        ("CANARY", False, "no_tags"),
         ("CANARY</think>an answer", False, "unopened"),
         ("<think>CANARY</think>", False, "empty_answer"),
         ("<think>a<think>CANARY</think>b", False, "nested"),

@@ -20,6 +20,7 @@ from dalign.cli.data.options import (
     job,
     tell,
 )
+from dalign.vocabulary import MEMORY_MIB
 
 
 def dedup(
@@ -27,18 +28,11 @@ def dedup(
     out: Out,
     text_field: TextField = "completion",
     near: Annotated[
-        bool,
-        Option(
-            "--near",
-            help="Nearly the same counts too, by their sets of word n-grams; takes 212 bytes a row.",
-        ),
+        bool, Option("--near", help="Nearly the same too, by sets of words; 212 bytes a row.")
     ] = False,
     threshold: Annotated[
         float | None,
-        Option(
-            "--threshold",
-            help="With --near: Jaccard similarity, above 0, up to 1; 0.7 unless given.",
-        ),
+        Option("--threshold", help="With --near: Jaccard similarity; 0.7 unless given."),
     ] = None,
     ngram: Annotated[
         Limit, Option("--ngram", min=1, help="With --near: words in a row; 5 unless given.")
@@ -47,7 +41,7 @@ def dedup(
         str | None,
         Option("--score-field", help="Keep the copy with the highest number here, not the first."),
     ] = None,
-    memory_mib: Memory = 256,
+    memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:
@@ -75,7 +69,7 @@ def decontaminate(
     ngram: Annotated[
         int, Option("--ngram", help="Words in a row that count as contamination.")
     ] = 13,
-    memory_mib: Memory = 256,
+    memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:
@@ -116,7 +110,7 @@ def balance(
         bool, Option("--rarest", help="Count a row under its rarest clause so far, not its first.")
     ] = False,
     seed: Annotated[int, Option("--seed", min=0)] = 0,
-    memory_mib: Memory = 256,
+    memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:
@@ -134,11 +128,7 @@ def pack(
     source: In,
     out: Annotated[Path, Argument(metavar="OUT", help="A .parquet file: one row a bin of tokens.")],
     tokenizer: Annotated[
-        Path,
-        Option(
-            "--tokenizer",
-            help="A tokenizer.json, or a checkpoint folder, whose chat template then renders messages.",
-        ),
+        Path, Option("--tokenizer", help="A tokenizer.json; for messages, a checkpoint folder.")
     ],
     capacity: Annotated[int, Option("--capacity", min=1, help="Tokens that a bin holds.")],
     over_long: Annotated[
@@ -150,11 +140,9 @@ def pack(
     ] = "",
     buffer_tokens: Annotated[
         Limit,
-        Option(
-            "--buffer-tokens", min=1, help="Tokens packed at once; from --memory-mib unless set."
-        ),
+        Option("--buffer-tokens", min=1, help="Tokens at once; from --memory-mib unless set."),
     ] = None,
-    memory_mib: Memory = 256,
+    memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:

@@ -20,6 +20,7 @@ from dalign.cli.data.options import (
     job,
     tell,
 )
+from dalign.vocabulary import MEMORY_MIB, THINK_TAGS
 
 OpenTag = Annotated[str, Option("--open-tag", help="Opens the reasoning.")]
 CloseTag = Annotated[str, Option("--close-tag", help="Closes it.")]
@@ -37,16 +38,10 @@ PolicyFolder = Annotated[
 ]
 Overlap = Annotated[
     float,
-    Option(
-        "--max-answer-overlap", min=0, max=1, help="With --spec: the share of an answer that may."
-    ),
+    Option("--max-answer-overlap", min=0, max=1, help="With --spec: that share of an answer."),
 ]
 Usual = Annotated[
-    bool,
-    Option(
-        "--quality",
-        help="Drop what repeats itself, breaks off, strays into another script or refers to a policy that is not there.",
-    ),
+    bool, Option("--quality", help="Drop loops, broken ends, stray scripts, dangling references.")
 ]
 Limits = Annotated[
     Many,
@@ -66,18 +61,10 @@ Phrases = Annotated[
     Many, Option("--phrase", help="A further reference to what the reader cannot see.")
 ]
 PromptField = Annotated[
-    str | None,
-    Option(
-        "--prompt-field",
-        help="The user's words: they may be repeated, name the script, and may speak of a policy.",
-    ),
+    str | None, Option("--prompt-field", help="The user's words, which limits take into account.")
 ]
 FinishField = Annotated[
-    str | None,
-    Option(
-        "--finish-field",
-        help="How generation ended: length, the token limit, is truncated; error and timeout are no reply.",
-    ),
+    str | None, Option("--finish-field", help="How it ended: length is truncated, error no reply.")
 ]
 NoDedup = Annotated[
     bool, Option("--no-dedup", help="Keep rows whose text stood in a kept row before.")
@@ -88,8 +75,8 @@ def filter_(
     source: In,
     out: Out,
     text_field: TextField = "completion",
-    open_tag: OpenTag = "<think>",
-    close_tag: CloseTag = "</think>",
+    open_tag: OpenTag = THINK_TAGS[0],
+    close_tag: CloseTag = THINK_TAGS[1],
     no_tags: NoTags = False,
     prefilled: Prefilled = False,
     min_chars: Annotated[int, Option("--min-chars", min=0)] = 0,
@@ -107,7 +94,7 @@ def filter_(
     prompt_field: PromptField = None,
     finish_field: FinishField = None,
     no_dedup: NoDedup = False,
-    memory_mib: Memory = 256,
+    memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:

@@ -10,15 +10,13 @@ from typer import Argument, Option
 
 from dalign.cli.data.options import AsJson, Force, Limit, Many
 from dalign.cli.terminal import tell, tell_json, warn
+from dalign.vocabulary import PROMPTS_A_CLAUSE
 
 if TYPE_CHECKING:
     from dalign.pipeline.synth import Synthesised
 
 OutPrompts = Annotated[
-    Path,
-    Argument(
-        metavar="OUT", help="A .jsonl file of prompts; the dropped ones go to OUT's name.dropped."
-    ),
+    Path, Argument(metavar="OUT", help="A .jsonl file; dropped prompts go to its name.dropped.")
 ]
 ConfigFile = Annotated[
     Path, Option("--config", metavar="CONFIG", help="A dalign.toml: its policy, writer and judge.")
@@ -28,18 +26,10 @@ Missing = Annotated[
     Option("--missing", metavar="RUN", help="For the clauses that this run has too few rows of."),
 ]
 Clauses = Annotated[
-    Many,
-    Option(
-        "--clause", metavar="ID", help="For this clause; may be given again. Without it, for all."
-    ),
+    Many, Option("--clause", metavar="ID", help="For this clause, not for all; may be given again.")
 ]
 PerClause = Annotated[
-    int,
-    Option(
-        "--per-clause",
-        min=1,
-        help="Prompts to ask for, for each clause, spread over kinds and languages.",
-    ),
+    int, Option("--per-clause", min=1, help="For each clause, spread over kinds and languages.")
 ]
 Kinds = Annotated[
     Many, Option("--kind", help="benign-twin, borderline or disallowed; all of them unless given.")
@@ -47,21 +37,12 @@ Kinds = Annotated[
 Languages = Annotated[
     Many, Option("--language", metavar="CODE", help="en unless given; may be given again.")
 ]
+Files = list[Path] | None
 Against = Annotated[
-    list[Path] | None,
-    Option(
-        "--against",
-        metavar="FILE",
-        help="An evaluation set, beside the config's suites: no prompt may share eight words in a row with it.",
-    ),
+    Files, Option("--against", metavar="FILE", help="Evaluation rows to share no eight words with.")
 ]
 Existing = Annotated[
-    list[Path] | None,
-    Option(
-        "--existing",
-        metavar="FILE",
-        help="Prompts, beside the config's own, that may not be repeated, nor nearly.",
-    ),
+    Files, Option("--existing", metavar="FILE", help="Prompts that no new one repeats, nor nearly.")
 ]
 Seed = Annotated[Limit, Option("--seed", min=0, help="Of every draw; run.seed unless given.")]
 DryRun = Annotated[
@@ -74,7 +55,7 @@ def synth(
     config: ConfigFile,
     missing: Missing = None,
     clause: Clauses = None,
-    per_clause: PerClause = 6,
+    per_clause: PerClause = PROMPTS_A_CLAUSE,
     kind: Kinds = None,
     language: Languages = None,
     against: Against = None,
@@ -90,7 +71,7 @@ def synth(
     from dalign.settings import load_config
 
     clauses, whence = _named(missing, clause)
-    wanted = Wanted(clauses, whence, kind or (), language or ("en",), per_clause)
+    wanted = Wanted(clauses, whence, kind or (), language or Wanted.languages, per_clause)
     shown = progress.Progress() if json else progress.for_terminal()
     job = Job(out, wanted, existing or (), against or (), seed, force, shown)
     prepared = Prepared(load_config(config, []), job)
@@ -108,7 +89,8 @@ def _named(missing: Path | None, clauses: list[str] | None) -> tuple[list[str] |
     if missing is None:
         return clauses or None, "--clause"
     if clauses:
-        raise InputError("--missing and --clause both name clauses; give one of the two")
+        said = "--missing and --clause both name clauses; give one of the two"
+        raise InputError(said, kind="not_valid")
     return [row.clause for row in coverage(missing).short], f"{missing}"
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Option
 
+from dalign.vocabulary import CATEGORY_TOKENS
+
 spec = typer.Typer(
     name="spec",
     help="Check, show, compare, measure, copy and import written policies.",
@@ -20,11 +22,7 @@ _FOLDER = "A policy folder, or the name of a shipped policy, such as safety."
 Folder = Annotated[str, Argument(metavar="SPEC", help=_FOLDER)]
 FolderOption = Annotated[str, Option("--spec", metavar="SPEC", help=_FOLDER)]
 TokenizerPath = Annotated[
-    Path | None,
-    Option(
-        "--tokenizer",
-        help="A tokenizer.json, or the checkpoint folder that has one; without it, 4 bytes count as a token.",
-    ),
+    Path | None, Option("--tokenizer", help="A tokenizer.json or its folder; else 4 bytes a token.")
 ]
 NewFolder = Annotated[
     Path, Argument(metavar="OUT", help="A folder that is not there yet, or is empty.")
@@ -38,22 +36,20 @@ def check(
     tokenizer: TokenizerPath = None,
     max_tokens: Annotated[
         int, Option("--max-tokens", min=1, help="Tokens that a category's detail may have.")
-    ] = 5_000,
+    ] = CATEGORY_TOKENS,
     ignore: Annotated[
         list[str] | None,
         Option("--ignore", metavar="KIND", help="Leave a kind of finding out; may be given again."),
     ] = None,
     model: Annotated[
-        Path | None,
-        Option(
-            "--model",
-            metavar="CONFIG",
-            help="A dalign.toml: its judge also looks for contradictions, and for examples and golden cases that it rules otherwise.",
-        ),
+        Path | None, Option("--model", metavar="CONFIG", help="A dalign.toml; its judge looks too.")
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Find what is to be mended, as file:line: what, and how. Exits with 1 if there is anything."""
+    """Find what is to be mended, as file:line: what, and how. Exits with 1 if there is anything.
+
+    With --model its judge looks too: for contradictions, and for examples and golden cases that it rules otherwise.
+    """
     from dalign.cli.spec.check import print_check
 
     clean = print_check(
@@ -71,10 +67,7 @@ def show(
         Literal["generation", "judge", "deployment", "all"], Option("--for", help="Whose view.")
     ] = "all",
     max_tokens: Annotated[
-        int | None,
-        Option(
-            "--max-tokens", min=1, help="Leave examples out until spec(category) fits, and say so."
-        ),
+        int | None, Option("--max-tokens", min=1, help="Leave examples out until it fits; say so.")
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -104,12 +97,7 @@ def diff(
 def coverage(
     run: Annotated[Path, Argument(metavar="RUN", help="A run's folder.")],
     least: Annotated[
-        int | None,
-        Option(
-            "--min",
-            min=0,
-            help="Rows that a clause needs at every stage; select.clause_quota unless given, or 1.",
-        ),
+        int | None, Option("--min", min=0, help="Rows that are to be left; else clause_quota or 1.")
     ] = None,
     fail_short: Annotated[
         bool, Option("--fail-short", help="Exit with 1 if a clause has too few.")

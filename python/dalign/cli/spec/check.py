@@ -26,7 +26,8 @@ def print_check(
     """Prints findings and counts; returns whether there is nothing to mend."""
     for kind in ignore:
         if kind not in KINDS:
-            raise InputError(f"--ignore {kind}: no such kind; {did_you_mean(kind, KINDS)}")
+            said = f"--ignore {kind}: no such kind; {did_you_mean(kind, KINDS)}"
+            raise InputError(said, kind="unknown_choice")
     count = token_count(tokenizer)
     checked = check_spec(spec_folder(folder), count, max_tokens)
     found = [each for each in checked.findings if each.kind not in ignore]
@@ -47,7 +48,8 @@ def print_check(
     if unread:
         # What nobody could read is no approval: neither a person nor CI is to take it for one.
         what = f"no reply of its judge was understood ({', '.join(unread)})"
-        raise InputError(f"{model}: {what}; name a model that can judge, or leave --model out")
+        said = f"{model}: {what}; name a model that can judge, or leave --model out"
+        raise InputError(said, kind="wrong_replies", path=model)
     return not found
 
 

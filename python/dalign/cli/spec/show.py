@@ -42,7 +42,8 @@ def print_show(
     spec, templates = load_spec(path), load_templates(path)
     names = (*spec.names, GENERAL)
     if category not in names:
-        raise InputError(f"{path}: no category {category!r}; {did_you_mean(category, names)}")
+        said = f"no category {category!r}; {did_you_mean(category, names)}"
+        raise InputError.in_file(path, said, kind="unknown_category")
     count = token_count(tokenizer)
     detail = spec.category(category)
     fitted = fit(

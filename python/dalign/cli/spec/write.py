@@ -30,9 +30,8 @@ def copy_policy(folder: str, out: Path) -> None:
 def _check_new(out: Path) -> None:
     """Raises InputError unless OUT is a folder that is not there yet, or is empty."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(
-            f"{out}: is there already and not empty; name a folder that is not there yet"
-        )
+        said = "is there already and not empty; name a folder that is not there yet"
+        raise InputError.in_file(out, said, kind="exists")
 
 
 def import_policy(
@@ -40,17 +39,19 @@ def import_policy(
 ) -> None:
     """Writes the draft, and tells what was guessed and what to do next."""
     if not source.is_file():
-        raise InputError(f"{source}: no such file; name a policy in Markdown")
+        said = "no such file; name a policy in Markdown"
+        raise InputError.in_file(source, said, kind="missing_file")
     _check_new(out)
     text = read_source(source.parent, source).text
     taken: Form = form_of(text) if form == "auto" else form  # type: ignore[assignment]
     draft = read_form(text, taken)
     if not draft.clauses:
         what = f"no rule was found in the form '{taken}'; name another with --form, or give its rules headings"
-        raise InputError(f"{source}: {what}")
+        raise InputError.in_file(source, what, kind="empty")
     name = category or _slug(draft.title)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name == GENERAL:
-        raise InputError(f"--category {name}: not a name for a category; use a-z, 0-9, '-' and '_'")
+        said = f"--category {name}: not a name for a category; use a-z, 0-9, '-' and '_'"
+        raise InputError(said, kind="not_valid")
     write_spec(spec_of(draft, name, source), out)
     spec = load_spec(out)
     clauses = spec.categories[0].clauses

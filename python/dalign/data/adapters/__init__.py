@@ -16,6 +16,7 @@ def adapter(form: str, spec: Spec) -> Callable[[Path], Iterator[Prompt]]:
     """The reader of a form, of prompts of that policy. Raises InputError for one that there is not."""
     known = [module.name for module in iter_modules(__path__)]
     if form not in known:
-        raise InputError(f"format = {form!r}: no such form; {did_you_mean(form, known)}")
+        said = f"format = {form!r}: no such form; {did_you_mean(form, known)}"
+        raise InputError(said, kind="unknown_choice")
     module = import_module(f"{__name__}.{form}")
     return lambda path: module.prompt_rows(path, spec)

@@ -37,7 +37,7 @@ class RulingWords:
     def __init__(
         self, spec: Spec, pattern: re.Pattern[str] | None, words: Mapping[str, Ruling]
     ) -> None:
-        """pattern: with the groups `ruling`, and maybe `clause` and `category`; None for the last lines."""
+        """pattern: with the groups `ruling` and `clause`, and maybe `category`; None for the last lines."""
         self._pattern = pattern
         self._words = {word.casefold(): ruling for word, ruling in words.items()}
         self._ids = {clause.id.casefold(): clause.id for clause in spec.clauses()}

@@ -121,10 +121,8 @@ class LocalEngine:
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         for request, prompt in zip(requests, prompts, strict=True):
             if limit is not None and len(prompt) + max_new_tokens > limit:
-                raise InputError(
-                    f"request {request.id}: its prompt has {len(prompt)} tokens, which with max_new_tokens = "
-                    f"{max_new_tokens} exceeds the model's {limit} positions; shorten the prompt or lower max_new_tokens"
-                )
+                said = f"request {request.id}: its prompt has {len(prompt)} tokens, which with max_new_tokens = {max_new_tokens} exceeds the model's {limit} positions; shorten the prompt or lower max_new_tokens"
+                raise InputError(said, kind="over_long")
 
 
 def end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple[int, ...]:
@@ -135,10 +133,8 @@ def end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple
         if end is not None:
             ends.update([end] if isinstance(end, int) else end)
     if not ends:
-        raise InputError(
-            "the checkpoint names no end token, so no completion could end; "
-            "set eos_token in its tokenizer_config.json or eos_token_id in its generation_config.json"
-        )
+        said = "the checkpoint names no end token, so no completion could end; set eos_token in its tokenizer_config.json or eos_token_id in its generation_config.json"
+        raise InputError(said, kind="unfit_model")
     return tuple(sorted(ends))
 
 

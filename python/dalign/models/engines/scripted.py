@@ -11,6 +11,7 @@ from pathlib import Path
 from dalign.errors import InputError
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling
 from dalign.store.whole_files import file_digest
+from dalign.vocabulary import THINK_TAGS
 
 Script = Callable[[Request], str | Reply] | Mapping[str, str]
 
@@ -32,7 +33,7 @@ class ScriptedEngine:
         *,
         batch_size: int = 8,
         fingerprint: str = "scripted",
-        control_tokens: tuple[str, ...] = ("<think>", "</think>"),
+        control_tokens: tuple[str, ...] = THINK_TAGS,
     ) -> None:
         """batch_size: replies a list, cut as an engine with batches cuts them."""
         self._reply, self.batch_size = reply, batch_size
@@ -46,12 +47,11 @@ class ScriptedEngine:
             text = path.read_text(encoding="utf-8")
             table = json.loads(text)
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: engine 'scripted' reads its replies from a JSON file ({error}); "
-                'write one such as {"": "the reply to everything"}'
-            ) from error
+            said = f"""engine 'scripted' reads its replies from a JSON file ({error}); write one such as {{"": "the reply to everything"}}"""
+            raise InputError.in_file(path, said, kind="unreadable_file") from error
         if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
-            raise InputError(f'{path}: not a table of replies; write {{"": "the reply"}}')
+            said = 'not a table of replies; write {"": "the reply"}'
+            raise InputError.in_file(path, said, kind="wrong_type")
         return cls(table, fingerprint=hashlib.sha256(text.encode()).hexdigest())
 
     def stream(
@@ -76,10 +76,8 @@ def _look_up(table: Mapping[str, str], request: Request) -> str:
     for part, reply in table.items():
         if part in last:
             return reply
-    raise InputError(
-        f"request {request.id}: no entry of the script stands in its last message "
-        f'({last[:60]!r}); add one, or the entry "" for all others'
-    )
+    said = f'request {request.id}: no entry of the script stands in its last message ({last[:60]!r}); add one, or the entry "" for all others'
+    raise InputError(said, kind="wrong_replies")
 
 
 KIND = EngineKind(

@@ -72,7 +72,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
 
 
 @dataclass(frozen=True)
-class Arm:
+class OpenedArm:
     """An arm to be evaluated: how its completions are made and read, and who judges them.
 
     judging: None where no suite is judged; classifier: None where nobody asks for retrieval.
@@ -146,7 +146,7 @@ def first_parts(folder: StageFolder, suites: Mapping[str, int], size: int) -> di
     return paths
 
 
-def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm:
+def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> OpenedArm:
     """The arm of that name, its models opened."""
     config, spec, templates = project.config, project.spec, project.templates
     suites, tags = config.evaluate.suites, config.model.reasoning
@@ -155,7 +155,7 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm
     asks = tags.kind == "tags" and templates.has_pair(CategoryForm.name)
     judge = engines.open(config.judge_of_record) if judged else None
     k = config.evaluate.judge_k
-    return Arm(
+    return OpenedArm(
         name,
         engines.trained(run.stage(trained).path / FINAL) if trained else engines.open(config.model),
         generate.SIGHTS[ARMS[name].in_sight](spec, templates),
@@ -172,7 +172,7 @@ class SuiteWork:
 
     def __init__(
         self,
-        arm: Arm,
+        arm: OpenedArm,
         suite: Suite,
         draws: generate.Draws,
         folder: StageFolder,
@@ -183,16 +183,19 @@ class SuiteWork:
         self._left, self._taken_over, self._made = prompts, 0, 0
         name, total = f"evaluate/{arm.name} {suite.name}", prompts * draws.n
         self._asks: dict[str, Ask] = {}
+        # Requests for each completion.
+        self._each: dict[str, int] = {}
 
-        def add(what: str, engine: Engine, name: str, total: int) -> None:
-            memory = folder.memory(what)
-            self._asks[what] = Ask(engine, memory, progress=progress, name=name, total=total)
+        def add(what: str, engine: Engine, name: str, each: int) -> None:
+            memory, of_all = folder.memory(what), total * each
+            self._asks[what] = Ask(engine, memory, progress=progress, name=name, total=of_all)
+            self._each[what] = each
 
-        add("completions", arm.engine, name, total)
+        add("completions", arm.engine, name, 1)
         if suite.judged and arm.judge_engine is not None and arm.judging is not None:
-            add("judge", arm.judge_engine, f"{name} judge", total * arm.judging.scale.k)
+            add("judge", arm.judge_engine, f"{name} judge", arm.judging.scale.k)
             if RETRIEVAL in suite.metrics and arm.classifier is not None:
-                add("retrieval", arm.judge_engine, f"{name} retrieval", total)
+                add("retrieval", arm.judge_engine, f"{name} retrieval", 1)
 
     def make(self, number: int, prompts: pl.DataFrame) -> Made:
         """Completions, verdicts and grades of some prompts."""
@@ -236,13 +239,15 @@ class SuiteWork:
 
     def skip(self, prompts: int, counts: Mapping[str, int]) -> None:
         """Notes prompts that an earlier call of the program has done."""
-        self._asks["completions"].skip(counts["rows_out"])
         self._advance(prompts, counts)
 
     def _advance(self, prompts: int, counts: Mapping[str, int]) -> None:
         self._left -= prompts
         self._made += counts["rows_out"]
         self._taken_over += counts["taken_over"]
+        for what, ask in self._asks.items():
+            # For a malformed one, or an equal one again, nothing is asked.
+            ask.reach(self._made * self._each[what])
         if self._left == 0:
             told = f"{self._made} completions{words_of(self._taken_over)}"
             for what, ask in self._asks.items():

@@ -13,7 +13,7 @@ from dalign.filter.quality import TOKEN_MEASURES, Measuring, Quality, chosen_lim
 from dalign.pipeline.engines import Engines, counting_tokenizer
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, beside_prompts, variants
-from dalign.progress import Progress
+from dalign.progress import Going, Progress
 from dalign.rows import Dropped, Parsed, messages_from_json, own_words, table
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import DROPPED
@@ -41,7 +41,7 @@ def quality_of(config: Config, engines: Engines) -> Quality:
     try:
         return Quality(measuring, limits, tokenizer)
     except InputError as error:
-        raise InputError(f"filter: {error}", kind=error.kind) from error
+        raise error.worded(f"filter: {error}") from error
 
 
 def drive(
@@ -53,8 +53,9 @@ def drive(
     size = config.run.part_rows
     kept, gone = folder.writer(size), folder.writer(size, DROPPED)
     reasons, rows_in = Counter[str](), 0
+    going = Going(progress, "filter", completions.height())
     chunks = completions.chunks(size, ["id", "prompt_id", "category", "text", "finish"])
-    for chunk in beside_prompts(chunks, project.prompts.table.chunks(size)):
+    for chunk in going.over(beside_prompts(chunks, project.prompts.table.chunks(size))):
         asked = pl.Series([own_words(messages_from_json(m)) for m in chunk["messages"]])
         rows, dropped = filter_completions(
             chunk, asked, config.model.reasoning, quality, opened=opened
@@ -67,7 +68,7 @@ def drive(
     gone.end(table(Dropped.COLUMNS))
     why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
     dropped_words = f" (dropped: {why})" if why else ""
-    progress.say(f"filter: {kept.written} of {rows_in} completions are kept{dropped_words}")
+    going.finish(f"{kept.written} of {rows_in} completions are kept{dropped_words}")
     return Finished({"rows_in": rows_in, "rows_out": kept.written}, kept.digests)
 
 

@@ -8,7 +8,7 @@ from dalign.pack.training import SCHEMA, Mix, Packing, check_no_spec, training_t
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, categories_of
 from dalign.pipeline.stage import Inputs, Stage, variants
-from dalign.progress import Progress
+from dalign.progress import Going, Progress
 from dalign.rows import Dropped, table
 from dalign.spec.types import GENERAL
 from dalign.store.folder import Finished, StageFolder
@@ -38,9 +38,9 @@ def drive(
     config, examples, capability = project.config, run.stage("select").made(), project.capability
     size, wanted, renderer = config.run.part_rows, config.pack, engines.renderer
     more = [] if capability is None else capability.table.chunks(size)
-    mix = Mix(
-        examples.height(), capability.rows if capability else 0, config.sft.capability_ratio, config.run.seed
-    )  # fmt: skip
+    known, more_rows = examples.height(), capability.rows if capability else 0
+    mix = Mix(known, more_rows, config.sft.capability_ratio, config.run.seed)
+    going = Going(progress, "pack", known + more_rows)
     progress.say(f"pack: {engines.tokenizer.note}")
     tokenize = engines.tokenizer.encode
     packing = Packing(
@@ -50,8 +50,11 @@ def drive(
     general = pl.lit(GENERAL)
     bins, gone = folder.writer(size), folder.writer(size, DROPPED)
     texts = mix.parts(
-        (training_texts(rows, renderer) for rows in examples.chunks(size)),
-        (training_texts(rows.with_columns(category=general), renderer) for rows in more),
+        (training_texts(rows, renderer) for rows in going.over(examples.chunks(size))),
+        (
+            training_texts(rows.with_columns(category=general), renderer)
+            for rows in going.over(more)
+        ),
     )
     for made in packing.bins(check_no_spec(texts, policy, tokenize)):
         bins.add(made)
@@ -62,13 +65,11 @@ def drive(
     for sentence in warnings:
         progress.say(f"warning: {sentence}")
     tally = packing.tally
-    progress.say(
-        f"pack: {packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {bins.written} bins"
-    )
+    said = f"{packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {bins.written} bins"
+    going.finish(said)
     if packing.masked:
-        progress.say(
-            f"warning: pack masked {len(packing.masked)} rows longer than pack.capacity = {wanted.capacity}: they train on nothing (first: {packing.masked[0]})"
-        )
+        said = f"warning: pack masked {len(packing.masked)} rows longer than pack.capacity = {wanted.capacity}: they train on nothing (first: {packing.masked[0]})"
+        progress.say(said)
     counts = {
         "rows_in": packing.rows, "rows_out": bins.written, "masked": len(packing.masked),
         "tokens": tally.tokens, "trained_tokens": tally.trained_tokens,

@@ -12,7 +12,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
 from dalign.pipeline.stage import Inputs, Stage, beside_prompts, variants
 from dalign.pipeline.stages.judge import SCORES
-from dalign.progress import Progress
+from dalign.progress import Going, Progress
 from dalign.rows import Dropped, Example, messages_from_json, own_words, table
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import DROPPED
@@ -38,14 +38,13 @@ def drive(
     """The choice among all judged completions, made by two readings."""
     config, prompts, size = project.config, project.prompts, project.config.run.part_rows
     parsed, scores = run.stage("filter").made(), run.stage("judge").made(SCORES)
+    # For what the choice needs, for the examples, and where near ones are looked for, for these and their texts.
+    readings = 2 if config.select.near is None else 4
+    going = Going(progress, "select", readings * parsed.height())
 
     def parts() -> Iterator[pl.DataFrame]:
         rows = beside_prompts(parsed.chunks(size), prompts.table.chunks(size))
-        for chunk, judged in zip(rows, scores.chunks(size), strict=True):
-            asked = [own_words(messages_from_json(text)) for text in chunk["messages"]]
-            yield chunk.with_columns(
-                judged["score"], judged["n_valid"], pl.Series("asked", asked, dtype=pl.String)
-            )
+        return _judged(going.over(rows), scores.chunks(size))
 
     try:
         chosen = select_stage.select(
@@ -59,7 +58,8 @@ def drive(
             seed=config.run.seed,
         )
     except QuotaError as error:
-        raise QuotaError(f"{error} (reasons of the dropped rows: {_reasons(run)})") from error
+        told = f"{error} (reasons of the dropped rows: {_reasons(run)})"
+        raise error.worded(told) from error
     for sentence in _warnings(chosen, config.select.quota, config.select.clause_quota):
         progress.say(f"warning: {sentence}")
     kept, gone = folder.writer(size), folder.writer(size, DROPPED)
@@ -69,9 +69,19 @@ def drive(
         gone.add(dropped)
     kept.end(table(Example.COLUMNS))
     gone.end(table(Dropped.COLUMNS))
-    progress.say(f"select: {kept.written} examples of {chosen.rows} well-formed completions")
+    going.finish(f"{kept.written} examples of {chosen.rows} well-formed completions")
     counts = {**chosen.counts, "short": chosen.short, "short_clauses": chosen.short_clauses}
     return Finished(counts, kept.digests, spec_versions=project.spec.versions)
+
+
+def _judged(
+    chunks: Iterator[pl.DataFrame], scores: Iterator[pl.DataFrame]
+) -> Iterator[pl.DataFrame]:
+    for chunk, judged in zip(chunks, scores, strict=True):
+        asked = [own_words(messages_from_json(text)) for text in chunk["messages"]]
+        yield chunk.with_columns(
+            judged["score"], judged["n_valid"], pl.Series("asked", asked, dtype=pl.String)
+        )
 
 
 def _warnings(chosen: select_stage.Selection, quota: int, clause_quota: int) -> Iterator[str]:

@@ -40,9 +40,8 @@ def draw_prompts(
     Raises InputError where there is no prompt, or none of a class, or a prompt of no class.
     """
     if prompts.is_empty():
-        raise InputError(
-            "there are no prompts to train on; give some in data.rl_prompts or data.prompts"
-        )
+        said = "there are no prompts to train on; give some in data.rl_prompts or data.prompts"
+        raise InputError(said, kind="empty")
     if balance is None:
         order = endless(range(prompts.height), seed, "prompts")
         return [[next(order) for _ in range(per_step)] for _ in range(steps)]
@@ -75,10 +74,8 @@ def turns_by_class(prompts: pl.DataFrame, seed: int) -> dict[str, Iterator[int]]
     """
     without = prompts.filter((pl.col("category") != GENERAL) & pl.col("ruling").is_null())
     if without.height:
-        raise InputError(
-            f"prompt {without['id'][0]} has no expected ruling, by which rl.balance draws; add "
-            "'expected' or leave rl.balance out"
-        )
+        said = f"prompt {without['id'][0]} has no expected ruling, by which rl.balance draws; add 'expected' or leave rl.balance out"
+        raise InputError(said, kind="missing_field")
     keys = [CLASS.alias("class"), pl.col("category"), pl.col("clause").fill_null("")]
     cells = prompts.with_row_index("position").group_by(keys, maintain_order=True).agg("position")
     by_class: dict[str, list[Iterator[int]]] = defaultdict(list)
@@ -97,12 +94,11 @@ def class_shares(balance: Balance, present: Mapping[str, object]) -> list[tuple[
     weights = {name: weight for name, weight in given.items() if weight > 0}
     for name, weight in weights.items():
         if name not in present:
-            raise InputError(
-                f"no prompt is {name}, yet rl.balance.{name} = {weight}; set it to 0 or add such "
-                "prompts"
-            )
+            said = f"no prompt is {name}, yet rl.balance.{name} = {weight}; set it to 0 or add such prompts"
+            raise InputError(said, kind="not_valid")
     if not weights:
-        raise InputError("every weight of rl.balance is 0; set one above 0 or leave rl.balance out")
+        said = "every weight of rl.balance is 0; set one above 0 or leave rl.balance out"
+        raise InputError(said, kind="not_valid")
     total = sum(weights.values())
     return [(name, weight / total) for name, weight in weights.items()]
 

@@ -64,10 +64,8 @@ class CompositeReward:
     ) -> None:
         """judge: scores from 0 to 1, or None for what it could not judge. opened: see `parse`."""
         if not all(math.isfinite(part) and part >= 0 for part in weights) or sum(weights) == 0:
-            raise InputError(
-                f"the reward's weights {tuple(weights)} pay for nothing; set rl.judge_weight or "
-                "another above 0"
-            )
+            said = f"the reward's weights {tuple(weights)} pay for nothing; set rl.judge_weight or another above 0"
+            raise InputError(said, kind="not_valid")
         self.judge, self.weights, self.tags, self.opened = judge, weights, tags, opened
 
     def __call__(
@@ -93,17 +91,13 @@ class CompositeReward:
         questions = {(a.prompt_id, a.answer): a for a in answers.values()}
         given = list(self.judge(list(questions.values()))) if questions else []
         if len(given) != len(questions):
-            raise InputError(
-                f"the judge gave {len(given)} scores for {len(questions)} answers; it must give "
-                "one for each"
-            )
+            said = f"the judge gave {len(given)} scores for {len(questions)} answers; it must give one for each"
+            raise InputError(said, kind="wrong_replies")
         scores = dict(zip(questions, given, strict=True))
         for (prompt_id, _), score in scores.items():
             if score is not None and not 0.0 <= score <= 1.0:
-                raise InputError(
-                    f"the judge scored an answer to prompt {prompt_id} with {score}; scale its "
-                    "scores to 0…1"
-                )
+                said = f"the judge scored an answer to prompt {prompt_id} with {score}; scale its scores to 0…1"
+                raise InputError(said, kind="not_valid")
         of_each = {i: scores[a.prompt_id, a.answer] for i, a in answers.items()}
         return [of_each.get(i) for i in range(len(forms))]
 

@@ -72,7 +72,7 @@ fn form(status: Status) -> &'static str {
     match status {
         Status::Ok => "reasoning, then an answer",
         Status::Truncated => "stopped at the token limit",
-        Status::Missing => "no tag around reasoning",
+        Status::NoTags => "no tag around reasoning",
         Status::Unclosed => "reasoning that no tag closes",
         Status::Unopened => "a close tag and no open tag",
         Status::WrongOrder => "a close tag, or other text, before the open tag",

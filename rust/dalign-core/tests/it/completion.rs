@@ -84,7 +84,7 @@ fn naive<'t>(text: &'t str, prefilled: bool) -> Parsed<'t> {
     let unclear = |status| of(status, "", "");
     let start = match (opens.first(), closes.first()) {
         _ if prefilled => 0,
-        (None, None) => return of(Status::Missing, "", text),
+        (None, None) => return of(Status::NoTags, "", text),
         (None, Some(_)) => {
             let last = closes[closes.len() - 1];
             return of(Status::Unopened, &text[..last], &text[last + 8..]);

@@ -1,0 +1,67 @@
+"""Which category a classifier's reply names: whole words, none that is denied, no guess between two."""
+
+from __future__ import annotations
+
+import pytest
+from dalign.judge.forms.category import CategoryForm
+from dalign.spec.templates import load_templates
+from policies import ENGLISH
+
+NAMES = ["harm", "self-harm", "illicit", "illicit-behavior", "tea", "harassment", "violence"]
+FORM = CategoryForm(NAMES, load_templates(ENGLISH))
+
+
+@pytest.mark.parametrize(
+    ("reply", "named"),
+    [
+        # A name within another word is not read.
+        ("self-harm", "self-harm"),
+        ("illicit-behavior", "illicit-behavior"),
+        ("Illicit-Behavior.", "illicit-behavior"),
+        ("**illicit-behavior**", "illicit-behavior"),
+        ("_harassment_", "harassment"),
+        ("`harm`", "harm"),
+        ("It is illicit, instead of a steady one.", "illicit"),
+        ("Illicit. Nonetheless there is doubt.", "illicit"),
+        ("harmful", None),
+        ("harm_reduction", None),
+        ("no-harm", None),
+        # What is denied is not read, before or after its name.
+        ("harassment. It is not about violence.", "harassment"),
+        ("It is not violence but harassment.", "harassment"),
+        ("It isn't violence, it is harassment.", "harassment"),
+        ("harassment rather than violence", "harassment"),
+        ("Violence does not fit; harassment does.", "harassment"),
+        ("neither violence nor harassment", None),
+        ("not violence", None),
+        # One line of its own, or one after a label, is final.
+        ("It could be violence.\nharassment", "harassment"),
+        ("It could be violence. Category: harassment", "harassment"),
+        ("Not violence. The answer is **harassment**.", "harassment"),
+        ('{"category": "self-harm"}', "self-harm"),
+        ("harassment\n\nViolence is named in passing.", "harassment"),
+        ("Category: violence\nCategory: harassment", "harassment"),
+        # Two, and nothing says which.
+        ("It is harassment or violence.", None),
+        ("- violence\n- harassment", None),
+        ("None of these, or perhaps violence.", None),
+        ("None of these.", "none"),
+        ("none", "none"),
+        ("", None),
+    ],
+)
+def test_a_reply_names_one_category_or_none(reply: str, named: str | None) -> None:
+    assert FORM.read(["An excerpt."], reply, reply) == named
+
+
+def test_a_name_is_given_back_as_the_policy_spells_it() -> None:
+    form = CategoryForm(["Self-Harm", "a.b"], load_templates(ENGLISH))
+    assert form.read([], "", "self-harm") == "Self-Harm"
+    assert form.read([], "", "It is a.b, not axb") == "a.b"
+
+
+@pytest.mark.parametrize("noise", ["harm ", "not \"' ", "\n", " ", ": ", "harm: ", "_", "*"])
+def test_a_reply_of_any_length_is_read(noise: str) -> None:
+    # Regime: a hundred thousand characters; a reading that goes back over them for each would not end.
+    reply = noise * (100_000 // len(noise)) + "\nCategory: violence"
+    assert FORM.read([], reply, reply) == "violence"
