@@ -11,7 +11,6 @@ from dalign import progress
 from dalign.cli.terminal import tell, tell_json, tell_results, warn
 from dalign.figures import Results
 from dalign.pipeline.run import (
-    Call,
     check_all_done,
     keep_config,
     plan_of,
@@ -41,7 +40,7 @@ def run_command(
 
     Exits with 1 where more is missing than the config allows, unless `allow_missing`.
     """
-    call = Call(progress.Progress() if as_json else progress.for_terminal(), redo)
+    told = progress.Progress() if as_json else progress.for_terminal()
     ran: list[str] = []
     # A report of a run is of what its folder holds: no file of the user's is read.
     of_folder = stage == REPORT_ALONE and config is None and not dry_run
@@ -50,12 +49,12 @@ def run_command(
         if of_folder:
             keep_config(settings, run)
         elif dry_run:
-            _print_plan(*plan_of(settings, run, call), as_json=as_json)
+            _print_plan(*plan_of(settings, run, told), as_json=as_json)
             return
         elif stage == REPORT_ALONE:
-            check_all_done(settings, run, call)
+            check_all_done(settings, run, told)
         else:
-            ran = run_stages(settings, run, call, stage, variant)
+            ran = run_stages(settings, run, told, stage, variant)
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
     if results is not None and results.alarms and not allow_missing:

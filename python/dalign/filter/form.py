@@ -76,7 +76,7 @@ class Filter:
         """The decision: `error` or `timeout`; a status other than `ok`; `too_short`, `too_long`; what a check says."""
         with refusals():
             told = self._form.check(completions.texts, completions.truncated, None)
-        decision = Decision.told(*told)
+        decision = Decision.told(told)
         if completions.finish is not None:
             failed = pl.when(pl.col("finish").is_in(NEVER_CAME)).then("finish")
             ended = completions.finish.alias("finish").to_frame()

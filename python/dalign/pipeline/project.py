@@ -18,7 +18,7 @@ from dalign.rows import CapabilityRow, Columns, Prompt, table
 from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Budget, Templates, load_templates
-from dalign.spec.types import GENERAL, Spec
+from dalign.spec.types import Spec
 from dalign.store.damage import damaged, read_object, reading
 from dalign.store.parts import PartWriter, Table
 from dalign.store.whole_files import digest, file_digest, write_json
@@ -206,8 +206,3 @@ def left_out(project: Project) -> Iterator[str]:
                 f"spec({name}) leaves out {sum(found.values())} examples to fit spec.max_tokens = {most}, "
                 f"of {', '.join(found)}"
             )
-
-
-def categories_of(spec: Spec) -> tuple[str, ...]:
-    """Every category that a prompt may have."""
-    return (*spec.names, GENERAL)

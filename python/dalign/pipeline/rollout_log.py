@@ -10,6 +10,7 @@ import polars as pl
 from dalign import _core
 from dalign.data.patterns import Patterns
 from dalign.evaluate.grades import Graded, truth_grades
+from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.judge.answers import AnswerJudge
 from dalign.rows import Prompt, RolloutRow
 from dalign.store.folder import StageFolder
@@ -74,6 +75,7 @@ class RolloutLog(Keeper):
         if self._patterns is not None:
             row = Graded.of("", "", prompt, reward.status, reward.reasoning, reward.answer)
             truth = {g.metric: g.grade for g in truth_grades(row, self._patterns, LOGGED)}
+        retrieved = truth.pop(RETRIEVAL, None)
         return {
             "id": _core.row_id([prompt.id, str(step)], self._folder.variant, index),
             "step": step,
@@ -86,6 +88,6 @@ class RolloutLog(Keeper):
             "judge": reward.judge,
             "reward": reward.value,
             "advantage": rollout.advantage,
-            "truth": truth.get("not_unsafe", truth.get("not_overrefuse")),
-            "retrieved": truth.get("policy_retrieval"),
+            "truth": next((truth[name] for name in LOGGED if name in truth), None),
+            "retrieved": retrieved,
         }

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from dalign.config import Config
@@ -25,25 +24,21 @@ from dalign.store.run import INPUTS, RunFolder
 from dalign.store.whole_files import write_text
 from dalign.train.ranks import require_one_process
 from dalign.train.rl.losses import loss_named
+from dalign.vocabulary import TRAININGS
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = ("run.workers", "synth_model", "evaluate.max_missing")
-TRAINING = ("sft", "rl")
 ELAPSED = "elapsed.json"
 # What a folder may hold before a run has been started in it.
 _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
 
 
-@dataclass(frozen=True)
-class Call:
-    """A call of the program. redo: accept a changed config: what it touches is run again."""
-
-    progress: Progress = field(default_factory=Progress)
-    redo: bool = False
-
-
 def run_stages(
-    config: Config, folder: Path, call: Call, stage: str | None = None, variant: str | None = None
+    config: Config,
+    folder: Path,
+    progress: Progress,
+    stage: str | None = None,
+    variant: str | None = None,
 ) -> list[str]:
     """Runs all stages of a config that are not done, or those of one kind; returns the names of those that ran.
 
@@ -52,12 +47,10 @@ def run_stages(
     run, engines = RunFolder(folder), Engines(config)
     plan = make_plan(config)
     chosen = plan if stage is None else choose(plan, stage, variant)
-    if any(each.kind in TRAINING for each in chosen):
+    if any(each.kind in TRAININGS for each in chosen):
         require_one_process()
     with only_one(run.path):
-        opened = Opened(
-            _brought_in(config, engines, run, call.progress), engines, run, call.progress
-        )
+        opened = Opened(_brought_in(config, engines, run, progress), engines, run, progress)
         write_text(run.config, dump_toml(config))
         began = time.monotonic()
         try:
@@ -68,11 +61,11 @@ def run_stages(
             )
 
 
-def check_all_done(config: Config, folder: Path, call: Call) -> None:
+def check_all_done(config: Config, folder: Path, progress: Progress) -> None:
     """Raises UnfinishedError naming the first stage that has not finished with what the config gives it now."""
     run, engines = RunFolder(folder), Engines(config)
     with only_one(run.path):
-        project = _brought_in(config, engines, run, call.progress)
+        project = _brought_in(config, engines, run, progress)
         write_text(run.config, dump_toml(config))
     for stage in make_plan(config):
         if not is_done(stage, project, engines, run):
@@ -91,12 +84,12 @@ def keep_config(config: Config, folder: Path) -> None:
 
 
 def plan_of(
-    config: Config, folder: Path, call: Call
+    config: Config, folder: Path, progress: Progress
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """The stages of a run with their states, and how much work the input means; nothing is written."""
     run, engines = RunFolder(folder), Engines(config)
     with tempfile.TemporaryDirectory() as place:
-        project = _checked(config, engines, Path(place), call.progress)
+        project = _checked(config, engines, Path(place), progress)
         return states(make_plan(config), project, engines, run), planned_work(project)
 
 

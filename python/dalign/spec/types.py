@@ -153,6 +153,11 @@ class Spec:
         return tuple(category.name for category in self.categories)
 
     @property
+    def prompt_names(self) -> tuple[str, ...]:
+        """Every category that a prompt may have: `general` too."""
+        return (*self.names, GENERAL)
+
+    @property
     def versions(self) -> dict[str, str]:
         """The version of the policy as a whole, where it has one, and of each category."""
         own = {"principles": self.principle.version} if self.principle.version else {}

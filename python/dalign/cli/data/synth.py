@@ -12,7 +12,7 @@ from dalign.cli.data.options import AsJson, Force, Limit, Many
 from dalign.cli.terminal import tell, tell_json, warn
 
 if TYPE_CHECKING:
-    from dalign.synth.run import Synthesised
+    from dalign.synth.result import Synthesised
 
 OutPrompts = Annotated[
     Path,
@@ -125,7 +125,7 @@ def _tell_plan(plan: Mapping[str, int], *, as_json: bool) -> None:
 
 def _tell_result(out: Path, made: Synthesised, *, as_json: bool) -> None:
     """Counts: JSON on stdout, or a few lines on stderr."""
-    from dalign.synth.run import dropped_beside
+    from dalign.synth.result import dropped_beside
 
     beside, asked, kept = dropped_beside(out), made.asked, made.kept_of
     if as_json:

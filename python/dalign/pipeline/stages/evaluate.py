@@ -24,12 +24,12 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, chunk_rows
-from dalign.pipeline.training import FINAL, trained_by
 from dalign.progress import Progress
 from dalign.rows import NEVER_CAME, OK, Columns, Completion, Grade, Outcome, Verdict, table
 from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
+from dalign.train.checkpoints import FINAL
 from dalign.vocabulary import ARMS
 
 GRADES, VERDICTS = "grades", "verdicts"
@@ -48,7 +48,7 @@ _BESIDE = {"suites", "arms", "max_missing"}
 
 def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inputs:
     """What determines an arm's grades."""
-    config, trained = project.config, trained_by(arm)
+    config, trained = project.config, ARMS[arm].checkpoint
     return {
         "arm": arm,
         # Parts follow the order of the suites.
@@ -150,7 +150,7 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm
     """The arm of that name, its models opened."""
     config, spec, templates = project.config, project.spec, project.templates
     suites, tags = config.evaluate.suites, config.model.reasoning
-    trained = trained_by(name)
+    trained = ARMS[name].checkpoint
     judged = any(suite.judge for suite in suites)
     asks = tags.kind == "tags" and templates.has_pair(CategoryForm.name)
     judge = engines.open(config.judge_of_record) if judged else None
@@ -251,5 +251,5 @@ class SuiteWork:
 
 def stages(arms: Sequence[str]) -> list[Stage]:
     """A stage for each arm."""
-    needs = {arm: tuple(filter(None, [trained_by(arm)])) for arm in arms}
+    needs = {arm: tuple(filter(None, [ARMS[arm].checkpoint])) for arm in arms}
     return [Stage(f"evaluate/{arm}", needs[arm], partial(inputs, arm=arm), drive) for arm in arms]

@@ -16,12 +16,13 @@ from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.rollout_log import RolloutLog
 from dalign.pipeline.stage import Inputs, Stage, trainings
-from dalign.pipeline.training import FINAL, Steps, use_threads, write_curve
+from dalign.pipeline.training import Steps, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.rows import Prompt
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import Table
 from dalign.store.run import RunFolder
+from dalign.train.checkpoints import FINAL
 from dalign.train.job import ReplayRow, RlJob
 from dalign.train.rl.draw import draw_prompts
 from dalign.train.rl.replay import read_replayed
@@ -82,7 +83,7 @@ def drive(
         start=start, prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
         reasoning=model.reasoning,
         replayed=replayed,
-        device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log, loss=settings.loss,
+        device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log,
     )  # fmt: skip
     use_threads(config.run.threads)
     weights = RewardWeights(

@@ -36,7 +36,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         super().__init__(**arguments)
         # The learning rate rises in a line, then stays.
         self.warmup_steps, self.final_rate = job.settings.warmup_steps, 1.0
-        self.job, self.reward, self.loss = job, reward, loss_named(job.loss)
+        self.job, self.reward, self.loss = job, reward, loss_named(job.settings.loss)
         self.prompts = [prompt for of_step in job.prompts for prompt in of_step]
         self.engine = LocalEngine(
             self.accelerator.unwrap_model(self.model),
