@@ -156,13 +156,8 @@ def check_paths(config: Config) -> None:
             kind, missing = "file", path / "config.json"
             what = "holds no checkpoint (no config.json)"
         if not (missing.is_dir() if kind == "folder" else missing.is_file()):
-            raise InputError(
-                f"{key} = {str(path)!r}: {what}; {way_out}",
-                kind=f"missing_{kind}",
-                path=missing,
-                key=key,
-                value=str(path),
-            )
+            said = f"{key} = {str(path)!r}: {what}; {way_out}"
+            raise InputError(said, kind=f"missing_{kind}", path=missing, key=key, value=str(path))
 
 
 def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:

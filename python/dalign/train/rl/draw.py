@@ -30,19 +30,16 @@ CLASS = (
 def draw_prompts(
     prompts: pl.DataFrame, *, steps: int, per_step: int, seed: int, balance: Balance | None
 ) -> list[list[int]]:
-    """For each step the positions of its prompts, `per_step` of them. More steps leave the earlier
-    ones as they are.
+    """For each step the positions of its prompts, `per_step` of them. More steps leave the earlier ones as they are.
 
-    prompts: a row each, with `id`, `category`, and what is expected: `ruling` and `clause`, null
-    where it is not known. Without balance all prompts are gone through in a shuffled order, again
-    and again. With it the classes get their shares; inside a class its cells (category, clause)
-    take turns, and inside a cell its prompts.
+    prompts: a row each, with `id`, `category`, and what is expected: `ruling` and `clause`, null where it is not known.
+    Without balance all prompts are gone through in a shuffled order, again and again. With it the classes get their
+    shares; inside a class its cells (category, clause) take turns, and inside a cell its prompts.
     Raises InputError where there is no prompt, or none of a class, or a prompt of no class.
     """
     if prompts.is_empty():
-        raise InputError(
-            "there are no prompts to train on; give some in data.rl_prompts or data.prompts"
-        )
+        said = "there are no prompts to train on; give some in data.rl_prompts or data.prompts"
+        raise InputError(said)
     if balance is None:
         order = endless(range(prompts.height), seed, "prompts")
         return [[next(order) for _ in range(per_step)] for _ in range(steps)]
@@ -70,15 +67,12 @@ def endless(items: Sequence[int], seed: int, name: str) -> Iterator[int]:
 def turns_by_class(prompts: pl.DataFrame, seed: int) -> dict[str, Iterator[int]]:
     """Positions of each class's prompts: its cells in turn, and of a cell its prompts in turn.
 
-    Raises InputError where the expected ruling is not known: a guess would unbalance the draw
-    unseen.
+    Raises InputError where the expected ruling is not known: a guess would unbalance the draw unseen.
     """
     without = prompts.filter((pl.col("category") != GENERAL) & pl.col("ruling").is_null())
     if without.height:
-        raise InputError(
-            f"prompt {without['id'][0]} has no expected ruling, by which rl.balance draws; add "
-            "'expected' or leave rl.balance out"
-        )
+        said = f"prompt {without['id'][0]} has no expected ruling, by which rl.balance draws; add 'expected' or leave rl.balance out"
+        raise InputError(said)
     keys = [CLASS.alias("class"), pl.col("category"), pl.col("clause").fill_null("")]
     cells = prompts.with_row_index("position").group_by(keys, maintain_order=True).agg("position")
     by_class: dict[str, list[Iterator[int]]] = defaultdict(list)
@@ -97,12 +91,8 @@ def class_shares(balance: Balance, present: Mapping[str, object]) -> list[tuple[
     weights = {name: weight for name, weight in given.items() if weight > 0}
     for name, weight in weights.items():
         if name not in present:
-            raise InputError(
-                f"no prompt is {name}, yet rl.balance.{name} = {weight}; set it to 0 or add such "
-                "prompts"
-            )
-    if not weights:
-        raise InputError("every weight of rl.balance is 0; set one above 0 or leave rl.balance out")
+            said = f"no prompt is {name}, yet rl.balance.{name} = {weight}; set it to 0 or add such prompts"
+            raise InputError(said)
     total = sum(weights.values())
     return [(name, weight / total) for name, weight in weights.items()]
 
@@ -113,8 +103,7 @@ def classes_of_step(
     """The class of each of a step's prompts.
 
     A class with share s gets ⌊s · per_step⌋ or ⌈s · per_step⌉ of them, and s · per_step on average:
-    the ends of the classes' stretches are laid over evenly spaced points whose common offset is
-    random.
+    the ends of the classes' stretches are laid over evenly spaced points whose common offset is random.
     """
     offset = rng.random()
     ends = list(accumulate(share * per_step for _, share in shares))
