@@ -181,10 +181,8 @@ class _Running:
         self.options = forward_options(model)
         self.cache_names = [name for name in CACHE_NAMES if name in self.options]
         if not self.cache_names:
-            raise InputError(
-                f"{type(model).__name__} has no key-value cache, which generating with engine "
-                "'transformers' needs; serve it and use engine 'openai'"
-            )
+            said = f"{type(model).__name__} has no key-value cache, which generating with engine 'transformers' needs; serve it and use engine 'openai'"
+            raise InputError(said)
         self.rows_R = torch.arange(count, device=device)
         self.ended_R = torch.zeros(count, dtype=torch.bool, device=device)
         self.finite_R = torch.ones(count, dtype=torch.bool, device=device)
@@ -267,9 +265,8 @@ class _Running:
     def results(self) -> list[Decoded]:
         """Every row's tokens up to its end token."""
         if failed := int((~self.finite_B).sum()):
-            raise InputError(
-                f"the model's logits are not finite for {failed} of {len(self.finite_B)} prompts of a batch; load it with dtype float32 or bfloat16, or lower the learning rate that it was trained with"
-            )
+            said = f"the model's logits are not finite for {failed} of {len(self.finite_B)} prompts of a batch; load it with dtype float32 or bfloat16, or lower the learning rate that it was trained with"
+            raise InputError(said)
         return [
             Decoded(tokens[:end], tokens[end] if end < len(tokens) else None)
             for tokens, end in zip(self.tokens_BN.tolist(), self.end_at_B.tolist(), strict=True)

@@ -64,9 +64,8 @@ def probe_template(tokenizer: Any, tags: Reasoning = THINK) -> TemplateProbe:
     past = answer | {"content": f"{tags.open}\n{THOUGHT}\n{tags.close}\n\n{ANSWER}"}
     alone = _tried(tokenizer, [user])
     if USER not in alone:
-        raise InputError(
-            "the chat template cannot render a lone user turn; mend the checkpoint's chat_template.jinja"
-        )
+        said = "the chat template cannot render a lone user turn; mend the checkpoint's chat_template.jinja"
+        raise InputError(said)
     with_system = _tried(tokenizer, [{"role": "system", "content": SYSTEM}, user])
     history = _tried(tokenizer, [user, past, later])
     closed = _tried(tokenizer, [user, answer])
@@ -95,10 +94,8 @@ def render(tokenizer: Any, messages: Sequence[Mapping[str, Any]], *, asks: bool)
         return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks))
     except TemplateError as error:
         start = json.dumps(turns, ensure_ascii=False)[:60]
-        raise InputError(
-            f"the chat template refuses the conversation {start}… ({error}); "
-            "change its turns, or the checkpoint's chat_template.jinja"
-        ) from error
+        said = f"the chat template refuses the conversation {start}… ({error}); change its turns, or the checkpoint's chat_template.jinja"
+        raise InputError(said) from error
 
 
 def _tried(tokenizer: Any, messages: list[dict[str, str]], *, asks: bool = False) -> str:

@@ -66,8 +66,6 @@ class Renderer:
         prompt = render(self.tokenizer, messages[:-1], asks=True)
         whole = render(self.tokenizer, messages, asks=False)
         if not whole.startswith(prompt):
-            raise InputError(
-                "the chat template writes the conversation otherwise once it is answered; "
-                "render it yourself into segments"
-            )
+            said = "the chat template writes the conversation otherwise once it is answered; render it yourself into segments"
+            raise InputError(said)
         return prompt, whole[len(prompt) :]

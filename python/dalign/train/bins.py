@@ -64,20 +64,17 @@ def _load_part(part: Path) -> pl.DataFrame:
         wrong = (lengths[name] != lengths["input_ids"]).arg_true()
         if len(wrong):
             row = wrong[0]
-            raise InputError(
-                f"{part}: row {row} has {lengths[name][row]} {name} for "
-                f"{lengths['input_ids'][row]} input_ids; pack the examples again"
-            )
+            said = f"{part}: row {row} has {lengths[name][row]} {name} for {lengths['input_ids'][row]} input_ids; pack the examples again"
+            raise InputError(said)
     return frame
 
 
 def check_bins(bins: Bins, end_tokens: Sequence[int]) -> None:
     """Checks that every sequence can be trained on alone and learns where to stop.
 
-    Raises InputError naming the first row whose positions do not restart with its sequences, whose
-    first token of a sequence carries loss (another sequence would predict it), or that trains on no
-    end token. A sequence that alone fills a row and carries no loss at all was masked for its length,
-    and passes; rows that all do teach nothing, and do not.
+    Raises InputError naming the first row whose positions do not restart with its sequences, whose first token of a sequence
+    carries loss (another sequence would predict it), or that trains on no end token. A sequence that alone fills a row and
+    carries no loss at all was masked for its length, and passes; rows that all do teach nothing, and do not.
     """
     is_first, trains = bins.position_ids == 0, bins.labels != IGNORED
     starts_row = np.zeros_like(is_first)

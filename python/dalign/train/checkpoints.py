@@ -87,10 +87,8 @@ def take_up(out: Path, identity: Mapping[str, Any]) -> TrainResult | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     keys = sorted(wanted.keys() | found.keys())
     if changed := [key for key in keys if wanted.get(key) != found.get(key)]:
-        raise InputError(
-            f"{out}: holds another training, which differs in {', '.join(changed)}; remove the "
-            "folder or choose another"
-        )
+        said = f"{out}: holds another training, which differs in {', '.join(changed)}; remove the folder or choose another"
+        raise InputError(said)
     if not (out / FINAL).is_dir():
         return None
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)

@@ -86,10 +86,9 @@ class SftJob(Job):
 class RlJob(Job):
     """What RL trains on what.
 
-    prompts: of each step the prompts that it samples completions of, `settings.steps` times
-    `settings.prompts_per_step` (see `draw.draw_prompts`). replayed: of each step the SFT sequences
-    whose loss is added, weighted by `settings.replay` (see `replay.read_replayed`); empty (RL from
-    the base): nothing is replayed.
+    prompts: of each step the prompts that it samples completions of, `settings.steps` times `settings.prompts_per_step`
+    (see `draw.draw_prompts`). replayed: of each step the SFT sequences whose loss is added, weighted by
+    `settings.replay` (see `replay.read_replayed`); empty (RL from the base): nothing is replayed.
     """
 
     prompts: Sequence[Sequence[Prompt]]

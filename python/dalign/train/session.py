@@ -202,9 +202,10 @@ class Recorder(TrainerCallback):
         if "loss" not in logs:
             return
         if not math.isfinite(logs["loss"]):
-            raise DalignError(
+            said = (
                 f"the loss of step {state.global_step} is {logs['loss']}; lower the learning rate"
             )
+            raise DalignError(said)
         on_first(lambda: self.log.append([self.trainer.step_row(state, logs)]))
         on_first(lambda: self.on_step(state.global_step, state.max_steps, logs["loss"]))
 

@@ -40,8 +40,6 @@ def checkpoint_of(model: Model) -> Path:
     """The folder that holds this model's weights and tokenizer. Raises InputError if it has none here."""
     folder = kind_of(model).checkpoint(model)
     if folder is None:
-        raise InputError(
-            f"model '{model.path}' runs elsewhere, and its checkpoint is not named; "
-            "set model.checkpoint to its folder to train it or to evaluate what was trained"
-        )
+        said = f"model '{model.path}' runs elsewhere, and its checkpoint is not named; set model.checkpoint to its folder to train it or to evaluate what was trained"
+        raise InputError(said)
     return folder

@@ -32,10 +32,8 @@ def read_replayed(
     """
     spans = [_sequence_spans(part) for part in parts]
     if not any(map(len, spans)):
-        raise InputError(
-            f"{', '.join(map(str, parts))}: holds no row to replay; pack some examples or set "
-            "rl.replay = 0"
-        )
+        said = f"{', '.join(map(str, parts))}: holds no row to replay; pack some examples or set rl.replay = 0"
+        raise InputError(said)
     ends = np.cumsum([len(of_part) for of_part in spans])
     total = int(ends[-1])
     drawn = [draw_replay(total, count=per_step, seed=seed, step=i + 1) for i in range(steps)]
@@ -77,9 +75,8 @@ def check_replayed(replayed: Sequence[Sequence[ReplayRow]]) -> None:
         for position, (ids, labels) in enumerate(rows):
             where = f"replayed row {position} of step {step}"
             if len(ids) != len(labels):
-                raise InputError(
-                    f"{where} has {len(ids)} tokens and {len(labels)} labels; pack the examples again"
-                )
+                said = f"{where} has {len(ids)} tokens and {len(labels)} labels; pack the examples again"
+                raise InputError(said)
             if all(label == IGNORED for label in labels[1:]):
                 raise InputError(f"{where} trains on no token; pack the examples again")
 

@@ -44,15 +44,11 @@ def check_job(job: RlJob) -> None:
     settings = job.settings
     found = [len(of_step) for of_step in job.prompts]
     if found != [settings.prompts_per_step] * settings.steps:
-        raise InputError(
-            f"the job's prompts are drawn for {len(found)} steps of {sorted(set(found))} prompts, "
-            f"not for {settings.steps} of {settings.prompts_per_step}; draw them by its settings"
-        )
+        said = f"the job's prompts are drawn for {len(found)} steps of {sorted(set(found))} prompts, not for {settings.steps} of {settings.prompts_per_step}; draw them by its settings"
+        raise InputError(said)
     if job.replayed and len(job.replayed) != settings.steps:
-        raise InputError(
-            f"the job's replayed rows are drawn for {len(job.replayed)} steps, not for "
-            f"{settings.steps}; draw them by its settings"
-        )
+        said = f"the job's replayed rows are drawn for {len(job.replayed)} steps, not for {settings.steps}; draw them by its settings"
+        raise InputError(said)
     check_replayed(job.replayed)
 
 
