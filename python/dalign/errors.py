@@ -66,6 +66,12 @@ class ChangedConfigError(InputError):
 class UnfinishedError(InputError):
     """Stages of the run have not finished: they can be run first."""
 
+    @classmethod
+    def of(cls, run: Path, stage: str) -> Self:
+        """The error of one of them."""
+        said = f"{run}: {stage} has not finished, or its inputs have changed; run it first (dalign run --run {run})"
+        return cls(said, kind="unfinished", path=run, value=stage)
+
 
 # ImportError has a `path` of its own, a text; nothing sets it here.
 class MissingExtraError(DalignError, ImportError):  # type: ignore[misc]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dalign.models.engines.scripted import Script, ScriptedEngine
@@ -106,10 +106,17 @@ def opened(project: Path, run: Path, scripted: ScriptedEngine) -> Opened:
     return Opened(brought, ScriptedEngines(config, scripted), folder, Progress())
 
 
-def go(project: Path, run: Path, *names: str, answer: Script = reply) -> ScriptedRun:
+def go(
+    project: Path,
+    run: Path,
+    *names: str,
+    answer: Script = reply,
+    progress: Progress | None = None,
+) -> ScriptedRun:
     """Runs these stages as one more call of the command would. answer: what the engine says to a request."""
     scripted = ScriptedEngine(answer, batch_size=3, fingerprint="one")
     made = opened(project, run, scripted)
+    made = made if progress is None else replace(made, progress=progress)
     plan = make_plan(made.project.config)
     run_plan(made, [stage for stage in plan if stage.name in names])
     return ScriptedRun(scripted, made)

@@ -54,10 +54,8 @@ class Wanted:
         checks: list[Check] = []
         if self.min_tokens or self.max_tokens is not None:
             if tokenizer is None:
-                raise InputError(
-                    "limits on tokens need a tokenizer to count them: name one (--tokenizer)",
-                    kind="missing_tokenizer",
-                )
+                said = "limits on tokens need a tokenizer to count them: name one (--tokenizer)"
+                raise InputError(said, kind="missing_tokenizer")
             checks.append(token_check(tokenizer, self.min_tokens, self.max_tokens))
         if limits:
             measuring = Measuring(tuple(self.scripts), tuple(self.phrases), self.ngram)

@@ -74,12 +74,8 @@ def pack_file(
 def _capacity(tokens: int, over_long: str) -> Capacity:
     rule: OverLong | None = next((rule for rule in get_args(OverLong) if rule == over_long), None)
     if rule is None:
-        raise InputError(
-            f"--over-long {over_long}: choose {', '.join(get_args(OverLong))}",
-            kind="unknown_choice",
-            key="over_long",
-            value=over_long,
-        )
+        said = f"--over-long {over_long}: choose {', '.join(get_args(OverLong))}"
+        raise InputError(said, kind="unknown_choice", key="over_long", value=over_long)
     way_out = "raise it, or give --over-long drop or mask"
     return Capacity(tokens, rule, f"--capacity {tokens}", way_out)
 
@@ -87,9 +83,8 @@ def _capacity(tokens: int, over_long: str) -> Capacity:
 def _template(folder: Path) -> Render:
     """The chat template of a checkpoint: the conversation up to the last turn, then that turn."""
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: rows with messages need a chat template; give the checkpoint's folder as --tokenizer"
-        )
+        said = f"{folder}: rows with messages need a chat template; give the checkpoint's folder as --tokenizer"
+        raise InputError(said)
     return Renderer(load_tokenizer(folder, False)).turn
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
@@ -11,24 +10,26 @@ from pathlib import Path
 
 from dalign.config import Config
 from dalign.errors import ChangedConfigError, InputError, UnfinishedError
-from dalign.pipeline.engines import Engines
-from dalign.pipeline.plan import choose, is_done, make_plan, planned_work, states
+from dalign.models.checkpoint import check_checkpoint
+from dalign.pipeline.engines import MODELS, Engines
+from dalign.pipeline.plan import DONE, choose, make_plan, planned_work, states
 from dalign.pipeline.project import Project, bring_in, left_out
 from dalign.pipeline.runner import Opened, run_plan
+from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
+from dalign.pipeline.stages.rl import check_drawable
 from dalign.progress import Progress
 from dalign.settings import changed_keys, check_paths, dump_toml, load_config
-from dalign.store.damage import reading
 from dalign.store.lock import LOCK, only_one
-from dalign.store.run import INPUTS, RunFolder
-from dalign.store.whole_files import write_text
+from dalign.store.run import ELAPSED, INPUTS, RunFolder
+from dalign.store.whole_files import write_json, write_text
 from dalign.train.ranks import require_one_process
 from dalign.train.rl.losses import loss_named
+from dalign.train.run import check_packages
 from dalign.vocabulary import TRAININGS
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = ("run.workers", "synth_model", "evaluate.max_missing")
-ELAPSED = "elapsed.json"
 # What a folder may hold before a run has been started in it.
 _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
 
@@ -50,31 +51,28 @@ def run_stages(
     if any(each.kind in TRAININGS for each in chosen):
         require_one_process()
     with only_one(run.path):
-        opened = Opened(_brought_in(config, engines, run, progress), engines, run, progress)
+        try:
+            project = _checked(chosen, config, engines, run.inputs, progress)
+        except BaseException:
+            _leave_nothing(run)
+            raise
+        opened = Opened(project, engines, run, progress)
         write_text(run.config, dump_toml(config))
+        write_json(run.inputs / MODELS, engines.known())
         began = time.monotonic()
         try:
             return run_plan(opened, chosen)
         finally:
-            write_text(
-                run.path / ELAPSED, f"{round(elapsed_s(run) + time.monotonic() - began, 1)}\n"
-            )
+            elapsed_s = round(run.elapsed_s + time.monotonic() - began, 1)
+            write_text(run.path / ELAPSED, f"{elapsed_s}\n")
 
 
 def check_all_done(config: Config, folder: Path, progress: Progress) -> None:
     """Raises UnfinishedError naming the first stage that has not finished with what the config gives it now."""
-    run, engines = RunFolder(folder), Engines(config)
-    with only_one(run.path):
-        project = _brought_in(config, engines, run, progress)
-        write_text(run.config, dump_toml(config))
-    for stage in make_plan(config):
-        if not is_done(stage, project, engines, run):
-            raise UnfinishedError(
-                f"{run.path}: {stage.name} has not finished, or its inputs have changed; run it first (dalign run --run {run.path})",
-                kind="unfinished",
-                path=run.path,
-                value=stage.name,
-            )
+    for row in plan_of(config, folder, progress)[0]:
+        if row["state"] != DONE:
+            raise UnfinishedError.of(folder, str(row["node"]))
+    keep_config(config, folder)
 
 
 def keep_config(config: Config, folder: Path) -> None:
@@ -87,31 +85,36 @@ def plan_of(
     config: Config, folder: Path, progress: Progress
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """The stages of a run with their states, and how much work the input means; nothing is written."""
-    run, engines = RunFolder(folder), Engines(config)
+    run, engines, plan = RunFolder(folder), Engines(config), make_plan(config)
     with tempfile.TemporaryDirectory() as place:
-        project = _checked(config, engines, Path(place), progress)
-        return states(make_plan(config), project, engines, run), planned_work(project)
+        project = _checked(plan, config, engines, Path(place), progress)
+        return states(plan, project, engines, run), planned_work(project)
 
 
-def _brought_in(config: Config, engines: Engines, run: RunFolder, progress: Progress) -> Project:
-    """What the user brings, checked, in the run's folder. A folder that holds nothing else goes again when it is bad."""
-    try:
-        return _checked(config, engines, run.inputs, progress)
-    except BaseException:
-        if not run.config.is_file():
-            shutil.rmtree(run.inputs, ignore_errors=True)
-            (run.path / LOCK).unlink(missing_ok=True)
-            if not any(run.path.iterdir()):
-                run.path.rmdir()
-        raise
+def _leave_nothing(run: RunFolder) -> None:
+    """Takes back what a first call has made that is refused."""
+    if not run.config.is_file():
+        shutil.rmtree(run.inputs, ignore_errors=True)
+        (run.path / LOCK).unlink(missing_ok=True)
+        if not any(run.path.iterdir()):
+            run.path.rmdir()
 
 
-def _checked(config: Config, engines: Engines, place: Path, progress: Progress) -> Project:
+def _checked(
+    chosen: Sequence[Stage], config: Config, engines: Engines, place: Path, progress: Progress
+) -> Project:
+    """What the user brings, read into `place`. What can be known to be wrong of a run is found here, before anything is paid for."""
     check_paths(config)
     engines.check(config.model, config.judge_of_record)
-    project = bring_in(config, place, engines.budget())
     quality_of(config, engines)
     loss_named(config.rl.loss)
+    kinds = {stage.kind for stage in chosen}
+    if kinds & {"pack", *TRAININGS}:
+        check_checkpoint(engines.checkpoint(config.model))
+    if kinds & TRAININGS:
+        check_packages()
+    check = check_drawable if "rl" in kinds else lambda _: None
+    project = bring_in(config, place, engines.budget(), check)
     for sentence in left_out(project):
         progress.say(sentence)
     return project
@@ -142,11 +145,8 @@ def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
     if isinstance(config, Path):
         return load_config(config, overrides)
     if overrides:
-        raise InputError(
-            f"overrides {', '.join(overrides)}: they go over a config file; give its path, or change the config itself",
-            kind="overrides",
-            value=list(overrides),
-        )
+        said = f"overrides {', '.join(overrides)}: they go over a config file; give its path, or change the config itself"
+        raise InputError(said, kind="overrides", value=list(overrides))
     return config
 
 
@@ -158,17 +158,5 @@ def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
     changed = changed_keys(load_config(saved, []), wanted)
     changed = [text for text in changed if not text.startswith(FREE_KEYS)]
     if changed:
-        raise ChangedConfigError(
-            f"{folder}: this run was started with another config; changed: {'; '.join(changed)}; "
-            "use another --run folder, or --redo to run again what these settings touch",
-            kind="changed_config",
-            path=folder,
-            value=changed,
-        )
-
-
-def elapsed_s(run: RunFolder) -> float:
-    """Seconds that the calls which made this run's rows took in all."""
-    path = run.path / ELAPSED
-    with reading(path):
-        return float(json.loads(path.read_text("utf-8"))) if path.is_file() else 0.0
+        said = f"{folder}: this run was started with another config; changed: {'; '.join(changed)}; use another --run folder, or --redo to run again what these settings touch"
+        raise ChangedConfigError(said, kind="changed_config", path=folder, value=changed)

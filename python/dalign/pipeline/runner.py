@@ -137,10 +137,8 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
     try:
         return _schedule(pool, stages, workers)
     except BrokenProcessPool as error:
-        raise WorkerError(
-            "a worker process was ended from outside, perhaps for want of memory; "
-            "the same command goes on from here, with --set run.workers=1 in less memory"
-        ) from error
+        said = "a worker process was ended from outside, perhaps for want of memory; the same command goes on from here, with --set run.workers=1 in less memory"
+        raise WorkerError(said) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         ended.set()

@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 from dalign.progress import Progress
 from dalign.store.folder import StageFolder
+from dalign.store.run import CURVE
 from dalign.store.whole_files import write_text
 from dalign.train.job import TrainResult
-
-CURVE = "curve.json"
 
 
 def use_threads(threads: int) -> None:

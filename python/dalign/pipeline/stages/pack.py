@@ -62,12 +62,12 @@ def drive(
     for sentence in warnings:
         progress.say(f"warning: {sentence}")
     tally = packing.tally
-    progress.say(
-        f"pack: {packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {bins.written} bins"
-    )
+    said = f"{packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on"
+    progress.say(f"pack: {said}, {bins.written} bins")
     if packing.masked:
+        said = f"{len(packing.masked)} rows longer than pack.capacity = {wanted.capacity}"
         progress.say(
-            f"warning: pack masked {len(packing.masked)} rows longer than pack.capacity = {wanted.capacity}: they train on nothing (first: {packing.masked[0]})"
+            f"warning: pack masked {said}: they train on nothing (first: {packing.masked[0]})"
         )
     counts = {
         "rows_in": packing.rows, "rows_out": bins.written, "masked": len(packing.masked),
