@@ -138,11 +138,8 @@ def check_no_spec(
         prompts, own = tokenize(part["prompt"]), tokenize(part["own_words"])
         leak = _core.first_leak(prompts, own, policy, LEAK_TOKENS)
         if leak is not None:
-            raise InputError(
-                f"training row {part['id'][leak]}: its prompt holds a run of {LEAK_TOKENS} tokens of the policy that the user did not write; "
-                "the chat template or a system message of the prompt brings the policy in, take it out there",
-                kind="policy_in_prompt",
-            )
+            said = f"training row {part['id'][leak]}: its prompt holds a run of {LEAK_TOKENS} tokens of the policy that the user did not write; the chat template or a system message of the prompt brings the policy in, take it out there"
+            raise InputError(said, kind="policy_in_prompt")
         yield part
         # Else it would live until the next part is made.
         del part

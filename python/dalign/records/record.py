@@ -53,11 +53,8 @@ def open_record(folder: Path) -> Record:
     """The run in a folder. Raises InputError if none has been started there."""
     run = RunFolder(folder)
     if not run.config.is_file():
-        raise InputError(
-            f"{folder}: no run has been started here; name a run's folder",
-            kind="no_run",
-            path=folder,
-        )
+        said = f"{folder}: no run has been started here; name a run's folder"
+        raise InputError(said, kind="no_run", path=folder)
     config = load_config(run.config, [])
     return Record(run, read_project(config, run.inputs))
 

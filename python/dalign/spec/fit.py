@@ -42,14 +42,8 @@ def fit(
         if tokens <= most:
             return Fitted(text, tokens, _left_out(category, shown))
     name = category.name if category else GENERAL
-    raise InputError(
-        f"spec({name}) has {tokens:,} tokens even without examples, more than {most:,}; "
-        "raise spec.max_tokens, or shorten the summaries, the principles or the category",
-        kind="over_long",
-        key="spec.max_tokens",
-        value=tokens,
-        limit=most,
-    )
+    said = f"spec({name}) has {tokens:,} tokens even without examples, more than {most:,}; raise spec.max_tokens, or shorten the summaries, the principles or the category"
+    raise InputError(said, kind="over_long", key="spec.max_tokens", value=tokens, limit=most)
 
 
 def _depth(clause: Clause) -> int:

@@ -34,9 +34,8 @@ NOWHERE = Place("", 0, 0, 0)
 class Clause:
     """One rule of a category, addressed as `category.key`.
 
-    `allowed` are example prompts to be complied with, `disallowed` ones that are not. The order of
-    the examples, and of what is included and excluded, carries no meaning. `lines` has the line of
-    each labelled bullet by its text.
+    `allowed` are example prompts to be complied with, `disallowed` ones that are not. The order of the examples, and of
+    what is included and excluded, carries no meaning. `lines` has the line of each labelled bullet by its text.
     """
 
     category: str

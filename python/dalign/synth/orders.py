@@ -136,10 +136,8 @@ def _by_manner(count: int, *, first: int) -> Iterator[tuple[str, int, int]]:
 def need_pair(templates: Templates, name: str, use: str) -> None:
     """Raises InputError where the folder has no pair of templates of that name."""
     if not templates.has_pair(name):
-        raise InputError(
-            f"{templates.folder}: has no {name}_system.j2 and {name}_user.j2, {use}; "
-            "copy them from the shipped templates and put them into its language"
-        )
+        said = f"{templates.folder}: has no {name}_system.j2 and {name}_user.j2, {use}; copy them from the shipped templates and put them into its language"
+        raise InputError(said)
 
 
 def writer_requests(orders: Sequence[Order], templates: Templates, seed: int) -> list[Request]:

@@ -59,11 +59,9 @@ class Synthesised:
                 "reason": each.reason,
                 "detail": each.detail,
                 "clause": each.order.clause.id,
-                "kind": each.order.kind,
-                "language": each.order.language,
-                "manner": each.order.manner,
-                "text": each.text,
             }
+            | {name: getattr(each.order, name) for name in ("kind", "language", "manner")}
+            | {"text": each.text}
             for each in self.dropped
         ]
         kept = [
