@@ -7,8 +7,8 @@ from __future__ import annotations
 
 # Where each name stands. `__init__.pyi` tells the same to a type checker.
 _PLACES = {
-    "run": "dalign.records.library",
-    "Run": "dalign.records.library",
+    "run": "dalign.library",
+    "Run": "dalign.library",
     "load_config": "dalign.settings",
     "load_spec": "dalign.spec.parse",
     "check_spec": "dalign.spec.check",

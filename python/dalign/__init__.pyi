@@ -1,10 +1,10 @@
 from dalign import errors as errors
 from dalign.errors import InputError as InputError
+from dalign.library import Run as Run
+from dalign.library import run as run
 from dalign.models.protocol import Engine as Engine
 from dalign.pipeline.engines import open_engine as open_engine
 from dalign.pipeline.policy_judge import Judge as Judge
-from dalign.records.library import Run as Run
-from dalign.records.library import run as run
 from dalign.rows import Prompt as Prompt
 from dalign.rows import Verdict as Verdict
 from dalign.settings import load_config as load_config

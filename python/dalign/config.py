@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -23,10 +24,31 @@ EngineName = Literal["transformers", "openai", "scripted"]
 CHECKPOINT_ENGINES: tuple[EngineName, ...] = ("transformers",)
 
 
+def _rule(broken: Callable[[Any], str | None]) -> Any:
+    """A rule that ties settings of a section together. broken: a sentence that starts with the key of one; None: kept."""
+
+    def check(section: Any) -> Any:
+        if (said := broken(section)) is not None:
+            raise ValueError(said)
+        return section
+
+    return model_validator(mode="after")(check)
+
+
 class Section(BaseModel):
     """A section of the config: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @_rule
+    def _lists_have_each_once(self) -> str | None:
+        for key, value in self:
+            names = [getattr(e, "name", e) for e in value] if isinstance(value, tuple) else []
+            for index, name in enumerate(names):
+                if name in names[:index]:
+                    where = f"{key}.{index}" if name is value[index] else f"{key}.{index}.name"
+                    return f"{where} = {name!r}: is the name of another one too; change it"
+        return None
 
 
 class Run(Section):
@@ -51,6 +73,11 @@ class Reasoning(Section):
     """The tag that opens the reasoning."""
     close: str = Field(THINK_TAGS[1], min_length=1)
     """The tag that closes the reasoning."""
+
+    @_rule
+    def _tags_differ(self) -> str | None:
+        said = f"close = {self.close!r} opens the reasoning too; give two tags"
+        return said if self.open == self.close else None
 
 
 class Model(Section):
@@ -78,12 +105,10 @@ class Model(Section):
     """Whether code that comes with the checkpoint may run."""
     reasoning: Reasoning = Field(default_factory=Reasoning)
 
-    @model_validator(mode="after")
-    def _server_has_an_address(self) -> Model:
-        if self.engine == "openai" and not self.base_url:
-            said = "base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1"
-            raise ValueError(said)
-        return self
+    @_rule
+    def _server_has_an_address(self) -> str | None:
+        said = "base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1"
+        return said if self.engine == "openai" and not self.base_url else None
 
 
 class SpecFolder(Section):
@@ -157,14 +182,11 @@ class Judge(Section):
     hint: bool = False
     """Tell the judge of the prompt's expected ruling, as what 'another AI determined'."""
 
-    @model_validator(mode="after")
-    def _ranges(self) -> Judge:
-        if self.min_valid is not None and self.min_valid > self.k:
-            said = f"min_valid = {self.min_valid} is more than k = {self.k}; at most k judgements can be valid"
-            raise ValueError(said)
-        if self.high <= self.low:
-            raise ValueError(f"high = {self.high} is not above low = {self.low}")
-        return self
+    @_rule
+    def _ranges(self) -> str | None:
+        if self.needed > self.k:
+            return f"min_valid = {self.min_valid} is more than k = {self.k}; at most k judgements can be valid"
+        return None if self.high > self.low else f"high = {self.high} is not above low = {self.low}"
 
     @property
     def needed(self) -> int:
@@ -249,6 +271,11 @@ class Balance(Section):
     general: float = Field(0.15, ge=0)
     """Prompts of the category 'general'."""
 
+    @_rule
+    def _has_weight(self) -> str | None:
+        shares = (self.disallowed, self.permitted, self.ungoverned, self.general)
+        return None if any(shares) else "general = 0, and so is every other share; set one above 0"
+
 
 class Rl(Section):
     """Reinforcement learning with a judge that never sees the reasoning."""
@@ -285,6 +312,11 @@ class Rl(Section):
     save_steps: Positive = 20
     """A killed run loses at most this many steps."""
 
+    @_rule
+    def _pays_for_something(self) -> str | None:
+        said = "judge_weight = 0, and so is every other weight; set one above 0"
+        return None if self.judge_weight + self.heuristic_weight + self.format_weight else said
+
 
 class Suite(Section):
     """A set of evaluation prompts."""
@@ -303,12 +335,20 @@ class Suite(Section):
     judge: bool = True
     """Whether the judge grades it too."""
 
+    @_rule
+    def _is_graded(self) -> str | None:
+        said = (
+            f"metrics = {list(self.metrics)}: nobody grades; name some, with patterns or the judge"
+        )
+        return None if self.metrics and (self.judge or self.patterns) else said
+
 
 class Evaluate(Section):
     """Arms x suites, with intervals."""
 
     arms: tuple[ArmName, ...] = Field(
         tuple(arm.name for arm in ARMS.values() if arm.by_default),
+        min_length=1,
         description="; ".join(f"{arm.name}: {arm.meaning}" for arm in ARMS.values()) + ".",
     )
     suites: tuple[Suite, ...] = ()
@@ -324,17 +364,6 @@ class Evaluate(Section):
     """Bootstrap resamples of the 95 % intervals."""
     max_missing: Share = 0.05
     """The share of a metric's grades that may be missing, in one arm and suite; with more, the run says so at the top of the report and ends with exit code 1."""
-
-    @model_validator(mode="after")
-    def _names_are_different(self) -> Evaluate:
-        suites = [suite.name for suite in self.suites]
-        for key, names in (("suites.{}.name", suites), ("arms.{}", list(self.arms))):
-            for index, name in enumerate(names):
-                if name in names[:index]:
-                    where = key.format(index)
-                    said = f"{where} = {name!r}: is the name of another one too; change it"
-                    raise ValueError(said)
-        return self
 
 
 class Config(Section):
@@ -357,24 +386,25 @@ class Config(Section):
     rl: Rl = Field(default_factory=Rl)
     evaluate: Evaluate = Field(default_factory=Evaluate)
 
-    @model_validator(mode="after")
-    def _threshold_is_on_the_scale(self) -> Config:
-        if not self.judge.low <= self.select.threshold <= self.judge.high:
-            said = f"select.threshold = {self.select.threshold} is outside the judge's scale {self.judge.low}…{self.judge.high}"
-            raise ValueError(said)
-        return self
+    @_rule
+    def _thresholds_are_on_the_scale(self) -> str | None:
+        low, high = self.judge.low, self.judge.high
+        for key in ("select.threshold", "evaluate.pass_score"):
+            value = attrgetter(key)(self)
+            if value is not None and not low <= value <= high:
+                return f"{key} = {value} is outside the judge's scale {low}…{high}"
+        return None
 
-    @model_validator(mode="after")
-    def _a_bound_has_scores(self) -> Config:
+    @_rule
+    def _a_bound_has_scores(self) -> str | None:
         """A single score has no lower bound: every answer would be unjudged."""
         for key in ("judge.k", "rl.judge_k", "evaluate.judge_k"):
             count = attrgetter(key)(self)
             if self.judge.aggregate == "lower_bound" and count < 2:
-                said = (
+                return (
                     f"{key} = {count}: judge.aggregate = 'lower_bound' needs at least 2 judgements"
                 )
-                raise ValueError(said)
-        return self
+        return None
 
     @property
     def judge_of_record(self) -> Model:

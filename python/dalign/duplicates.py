@@ -88,9 +88,8 @@ class FirstCopies:
         texts = texts.set(~texts.str.contains(r"\S"), BLANK)
         whole = pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
         with refusals():
-            found = Decision.told(
-                *self._filter.check(texts, whole, pl.Series(batch.lines).gather(passed))
-            )
+            lines = pl.Series(batch.lines).gather(passed)
+            found = Decision.told(self._filter.check(texts, whole, lines))
         # `scatter` writes in place: the earlier decision's columns stay as they are.
         none = earlier.reasons.clear(batch.rows)
         reasons = none.clone().scatter(passed, found.reasons)

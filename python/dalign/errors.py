@@ -91,6 +91,12 @@ class ChangedConfigError(InputError, kind="changed_config"):
 class UnfinishedError(InputError, kind="unfinished"):
     """Stages of the run have not finished: they can be run first."""
 
+    @classmethod
+    def of(cls, run: Path, stage: str) -> Self:
+        """The error of one of them."""
+        said = f"{run}: {stage} has not finished, or its inputs have changed; run it first (dalign run --run {run})"
+        return cls(said, kind="unfinished", path=run, value=stage)
+
 
 # ImportError has a `path` of its own, a text; nothing sets it here.
 class MissingExtraError(DalignError, ImportError, kind="missing_extra"):  # type: ignore[misc]

@@ -158,7 +158,7 @@ class ReportContent(Results):
 
     Texts of models and of data sets in here are untrusted; the page escapes whatever it shows.
     created: when the report was written, ISO 8601. probes: a sentence for each thing that the template probe found.
-    scores: completions by their aggregated score; states: single judgements by theirs. losses: (step, loss) of SFT.
+    scores: completions by their aggregated score; states: single judgements by theirs. losses: (step, loss) of each arm of SFT.
     warnings: what a reader must know beside the results.
     """
 
@@ -174,6 +174,6 @@ class ReportContent(Results):
     scores: Mapping[float, int]
     states: Mapping[str, int]
     curves: Sequence[RlStep]
-    losses: Sequence[tuple[int, float]]
+    losses: Mapping[str, Sequence[tuple[int, float]]]
     journeys: Sequence[JourneyRow]
     warnings: Sequence[str]

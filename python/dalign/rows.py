@@ -18,6 +18,8 @@ from dalign import _core
 
 Columns = dict[str, pl.DataType | type[pl.DataType]]
 TEXT, COUNT, NUMBER = pl.String, pl.UInt32, pl.Float64
+# The tables of a stage beside its rows.
+SCORES, GRADES, VERDICTS = "scores", "grades", "verdicts"
 # The label of a token that carries no loss.
 IGNORED = -100
 
@@ -166,11 +168,29 @@ class Verdict:
     }  # fmt: skip
 
 
+class Evaluated:
+    """An arm's completion of a suite's prompt, read and judged; judge_score null: not judged."""
+
+    COLUMNS: ClassVar[Columns] = {
+        **Completion.COLUMNS, "status": TEXT, "reasoning": TEXT, "answer": TEXT, "suite": TEXT,
+        "arm": TEXT, "judge_score": NUMBER,
+    }  # fmt: skip
+
+
 class Score:
     """A completion's verdicts as one number; null: unjudged."""
 
     COLUMNS: ClassVar[Columns] = {
         "completion_id": TEXT, "category": TEXT, "score": NUMBER, "n_valid": COUNT,
+    }  # fmt: skip
+
+
+class Judged:
+    """A completion of a good form that examples are chosen of. asked: all that its conversation says; score null: unjudged."""
+
+    COLUMNS: ClassVar[Columns] = {
+        **Parsed.COLUMNS, "messages": TEXT, "clause": TEXT, "asked": TEXT, "score": NUMBER,
+        "n_valid": COUNT,
     }  # fmt: skip
 
 

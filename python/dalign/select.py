@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 NEAR_BYTES = 64 << 20
 DROPPED_ROWS = 50_000
 
-# Goes through the judged completions from the start, a part of them at a time. Columns: id, prompt_id, category, messages
-# (JSON), clause (that the prompt exercises, or null), asked (all that the conversation says), reasoning, answer, score (null
-# where unjudged), n_valid.
+# Goes through the judged completions from the start, a part of them at a time. Columns: `Judged`, in any order.
 Parts = Callable[[], Iterator[pl.DataFrame]]
 
 
@@ -84,7 +82,7 @@ def select(
     rows, candidates, drops = _look_through(parts, settings, spec_texts)
     if settings.unjudged == "error" and (unjudged := drops.ids("unjudged")):
         said = f"{len(unjudged)} of {rows} completions have no verdict (first: {unjudged[0]}); lower judge.min_valid, or set select.unjudged = 'drop' to go on without them"
-        raise UnjudgedError(said, value=len(unjudged))
+        raise UnjudgedError(said, kind="unjudged", value=len(unjudged))
     # The best judged first; of equals the one whose example's id is the least, which is as good as by lot.
     chosen = candidates.sort("score", "example", descending=[True, False]).drop("example")
     del candidates

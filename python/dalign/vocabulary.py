@@ -72,9 +72,9 @@ class Arm:
     by_default: bool = True
 
     @property
-    def checkpoint(self) -> tuple[str, str] | None:
-        """Stage and variant of the training that makes its checkpoint; None for the base."""
-        return None if self.trained_by is None else (self.trained_by, self.name)
+    def checkpoint(self) -> str | None:
+        """`stage/variant` of the training that makes its checkpoint; None for the base."""
+        return None if self.trained_by is None else f"{self.trained_by}/{self.name}"
 
 
 BASE: ArmName = "none"
@@ -94,6 +94,10 @@ ARMS: Mapping[str, Arm] = {row.name: row for row in (
         "the model as it was, with the summaries of all categories in its context",
         in_sight="summaries", by_default=False),
 )}  # fmt: skip
+
+
+# The stages that make checkpoints.
+TRAININGS = frozenset(arm.trained_by for arm in ARMS.values() if arm.trained_by)
 
 
 def trained_by(stage: str) -> list[str]:

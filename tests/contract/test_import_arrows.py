@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import tomllib
 from graphlib import CycleError, TopologicalSorter
@@ -22,7 +23,7 @@ LAYERS = [
     STAGES,
     {"pipeline", "report"},
     {"records"},
-    {"cli"},
+    {"cli", "library"},
 ]
 NOUNS = LAYERS[1]
 LAYER_OF = {part: row for row, parts in enumerate(LAYERS) for part in parts}
@@ -116,6 +117,28 @@ def test_no_two_parts_import_each_other_by_any_way_round() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
+
+
+def test_records_open_no_engine_and_run_no_config() -> None:
+    known = {"project", "plan"}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: records imports {name}"
+        for path in sorted((PACKAGE / "records").rglob("*.py"))
+        for line, name in imports(path)
+        if name.startswith("dalign.pipeline") and name.split(".")[2:3] not in [[k] for k in known]
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", ["coverage", "journey", "blast_radius", "record", "results"])
+def test_what_reads_a_run_loads_neither_engines_nor_the_judge(module: str) -> None:
+    code = (
+        f"import sys, dalign.records.{module}\n"
+        "kept = ('dalign.models.engines', 'dalign.pipeline.engines', 'dalign.pipeline.stages', 'dalign.judge')\n"
+        "print(*(name for name in sys.modules if name.startswith(kept)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 def is_own_or_standard(name: str, own: set[str]) -> bool:

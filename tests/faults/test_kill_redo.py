@@ -20,12 +20,13 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 CODE = """
 import sys
 from pathlib import Path
-from dalign.pipeline.run import Call, run_stages
+from dalign.pipeline.run import run_stages
+from dalign.progress import Progress
 from dalign.settings import load_config
 
 config, run = load_config(Path(sys.argv[1]), []), Path(sys.argv[2])
 for stage in ("generate", "filter", "judge", "select"):
-    run_stages(config, run, Call(), stage)
+    run_stages(config, run, Progress(), stage)
 """
 
 

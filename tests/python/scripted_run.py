@@ -132,11 +132,8 @@ def go(
 ) -> ScriptedRun:
     """Runs these stages as one more call of the command would. answer: what the engine says to a request."""
     scripted = ScriptedEngine(answer, batch_size=3, fingerprint="one")
-    made = replace(
-        opened(project, run, scripted),
-        retry_missing=retry_missing,
-        progress=progress or Progress(),
-    )
+    made = replace(opened(project, run, scripted), retry_missing=retry_missing)
+    made = made if progress is None else replace(made, progress=progress)
     plan = make_plan(made.project.config)
     run_plan(made, [stage for stage in plan if stage.name in names])
     return ScriptedRun(scripted, made)

@@ -50,13 +50,13 @@ def test_a_config_accepts_the_tables_names_and_takes_the_rest_as_defaults() -> N
         ("none", None, []),
         ("spec", None, []),
         ("summaries", None, []),
-        ("sft", ("sft", "sft"), ["sft"]),
-        ("rl", ("rl", "rl"), ["rl"]),
-        ("sft+rl", ("rl", "sft+rl"), ["sft", "sft+rl"]),
+        ("sft", "sft/sft", ["sft"]),
+        ("rl", "rl/rl", ["rl"]),
+        ("sft+rl", "rl/sft+rl", ["sft", "sft+rl"]),
     ],
 )
 def test_an_arm_has_the_checkpoint_of_the_last_training_that_leads_to_it(
-    arm: str, checkpoint: tuple[str, str] | None, trainings: list[str]
+    arm: str, checkpoint: str | None, trainings: list[str]
 ) -> None:
     assert ARMS[arm].checkpoint == checkpoint
     assert [row.name for row in lineage(arm)] == trainings

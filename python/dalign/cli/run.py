@@ -12,7 +12,6 @@ from dalign.cli.terminal import tell, tell_json, tell_results, warn
 from dalign.errors import InputError
 from dalign.figures import Results
 from dalign.pipeline.run import (
-    Call,
     check_all_done,
     keep_config,
     plan_of,
@@ -45,7 +44,7 @@ def run_command(
     """
     if stage == REPORT_ALONE and retry_missing:
         raise InputError("--retry-missing: a report asks nothing; leave it out", kind="not_valid")
-    call = Call(progress.Progress() if as_json else progress.for_terminal(), redo, retry_missing)
+    told = progress.Progress() if as_json else progress.for_terminal()
     ran: list[str] = []
     # A report of a run is of what its folder holds: no file of the user's is read.
     of_folder = stage == REPORT_ALONE and config is None and not dry_run
@@ -54,17 +53,17 @@ def run_command(
         if of_folder:
             keep_config(settings, run)
         elif dry_run:
-            _print_plan(*plan_of(settings, run, call), as_json=as_json)
+            _print_plan(*plan_of(settings, run, told, retry_missing=retry_missing), as_json=as_json)
             return
         elif stage == REPORT_ALONE:
-            check_all_done(settings, run, call)
+            check_all_done(settings, run, told)
         else:
-            ran = run_stages(settings, run, call, stage, variant)
+            ran = run_stages(settings, run, told, stage, variant, retry_missing=retry_missing)
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
     if results is not None and results.alarms and not allow_missing:
-        told = f"this is an error unless --allow-missing is given; dalign run --run {run} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
-        warn(told)
+        said = f"this is an error unless --allow-missing is given; dalign run --run {run} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
+        warn(said)
         raise typer.Exit(1)
 
 

@@ -1,8 +1,7 @@
 """Grades: what each completion of a suite is worth under each metric, by truth and by the judge.
 
-A grade is 1 or 0, or missing: the completion never came, or the judge gave no verdict. Missing ones are
-counted, and in no mean. A malformed completion has no answer: it fails every metric but is never shown to
-the judge.
+A grade is 1 or 0, or missing: the completion never came, or the judge gave no verdict. Missing ones are counted, and in
+no mean. A malformed completion has no answer: it fails every metric but is never shown to the judge.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import polars as pl
 
 from dalign.data.patterns import Patterns
 from dalign.evaluate.grades import Graded, judge_grades, truth_grades
-from dalign.rows import OK, Grade, Prompt
+from dalign.rows import NEVER_CAME, OK, Evaluated, Grade, Outcome, Prompt, table
 
 # (verdicts, scores) of answers: columns id, category, messages (JSON), answer.
 Judge = Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]
@@ -26,6 +26,39 @@ class Suite:
     patterns: Patterns | None
     judged: bool
     pass_score: float
+
+
+def evaluated(
+    completions: pl.DataFrame,
+    prompts: pl.DataFrame,
+    suite: Suite,
+    judge: Judge | None,
+    retrieval: Retrieval | None,
+    *,
+    arm: str,
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None, dict[str, int]]:
+    """(rows, grades, verdicts, counts) of an arm's completions of some prompts: columns `Evaluated`, `Grade`, `Verdict`.
+
+    completions: columns `Completion`, status, reasoning, answer. judge, retrieval: None where nobody is asked.
+    """
+    verdicts = None
+    rows = completions.with_columns(
+        status=Outcome.of(pl.col("finish"), pl.col("status")),
+        suite=pl.lit(suite.name),
+        arm=pl.lit(arm),
+    )
+    if judge is not None:
+        rows, verdicts = judged_answers(rows, prompts, judge)
+    grades = grades_of(rows, prompts, suite, retrieval)
+    rows = pl.concat([table(Evaluated.COLUMNS), rows], how="diagonal")
+    never_came = int(rows["status"].is_in(list(NEVER_CAME)).sum())
+    counts = {
+        "rows_out": rows.height,
+        "never_came": never_came,
+        "malformed": int((rows["status"] != OK).sum()) - never_came,
+        "missing": sum(grade.grade is None for grade in grades),
+    }
+    return rows, table(Grade.COLUMNS, [grade.row for grade in grades]), verdicts, counts
 
 
 def judged_answers(

@@ -168,9 +168,9 @@ class Decision:
         return cls(pl.select(reasons).to_series(), details)
 
     @classmethod
-    def told(cls, keep: Any, reasons: Any, details: Any) -> Decision:
-        """The decision as the core tells it, in columns."""
-        del keep
+    def told(cls, columns: Sequence[Any]) -> Decision:
+        """The decision as the core tells it: which rows stay, reasons, details."""
+        _, reasons, details = columns
         return cls(pl.Series(reasons), pl.Series(details))
 
     @classmethod

@@ -12,6 +12,7 @@ from dalign import _core
 from dalign.config import Reasoning
 from dalign.files.batch import Decision
 from dalign.files.refusals import refusals
+from dalign.models.reasoning import parts_of, tags_of
 from dalign.models.tokenizer import Tokenizer
 from dalign.rows import NEVER_CAME, Parsed
 from dalign.vocabulary import THINK_TAGS
@@ -57,10 +58,7 @@ class Completions:
     @cached_property
     def parts(self) -> pl.DataFrame:
         """Columns status, reasoning and answer."""
-        opened, closed = self.form.tags or (None, None)
-        return pl.DataFrame(
-            _core.parse_completions(self.texts, opened, closed, self.form.prefilled, self.truncated)
-        )
+        return parts_of(self.texts, self.truncated, self.form.tags, opened=self.form.prefilled)
 
 
 Check = Callable[[Completions], Decision]
@@ -77,7 +75,7 @@ class Filter:
         """The decision: `error` or `timeout`; a status other than `ok`; `too_short`, `too_long`; what a check says."""
         with refusals():
             told = self._form.check(completions.texts, completions.truncated, None)
-        decision = Decision.told(*told)
+        decision = Decision.told(told)
         if completions.finish is not None:
             failed = pl.when(pl.col("finish").is_in(NEVER_CAME)).then("finish")
             ended = completions.finish.alias("finish").to_frame()
@@ -95,7 +93,7 @@ def filter_completions(
     asked: the words of each completion's prompt, null where they are not known; the scripts that they use are
     expected in the completion. opened: the chat template has already written the opening tag.
     """
-    form = Form((tags.open, tags.close) if tags.kind == "tags" else None, opened)
+    form = Form(tags_of(tags) or None, opened)
     found = Completions(form, completions["text"], completions["finish"], asked)
     decision = Filter(form, [check])(found)
     rows = pl.concat([completions, found.parts], how="horizontal").filter(decision.keep)

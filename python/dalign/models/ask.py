@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dalign.errors import InputError
@@ -85,7 +86,9 @@ class Ask:
         """The engine's replies, counted. Raises InputError at the end unless each request had one, and nothing else."""
         left = {request.id for request in requests} - done
         for replies in self.engine.stream(requests, sampling, done):
-            left ^= {reply.id for reply in replies}
+            given = Counter(reply.id for reply in replies)
+            left ^= given.keys()
+            left |= {row for row, times in given.items() if times > 1}
             yield [reply for reply in replies if reply.id not in left]
             self.skip(len(replies))
         if left:

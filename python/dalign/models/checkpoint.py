@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -178,12 +179,16 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
 
 
 def require(package: str, user: object) -> Any:
-    """A package of the extra `train`. Raises MissingExtraError, for what needs it, where it is not installed."""
-    try:
-        return import_module(package)
-    except ModuleNotFoundError as error:
+    """A package of the extra `train`, loaded. Raises MissingExtraError, for what needs it, where it is not installed."""
+    check_installed(package, user)
+    return import_module(package)
+
+
+def check_installed(package: str, user: object) -> None:
+    """Nothing, if the package is there. Raises as `require` does."""
+    if find_spec(package) is None:
         said = f"{user} needs the package {package}; install it with: pip install 'dalign[train]'"
-        raise MissingExtraError(said) from error
+        raise MissingExtraError(said)
 
 
 def import_transformers() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -81,6 +82,13 @@ class Engine(Protocol):
         Batches are a function of `requests` alone, so that a resumed call gives the same replies as an undisturbed one.
         """
         ...
+
+
+def fingerprint_of(model: Model, *known: str) -> str:
+    """A hash of what determines a model's replies: what its engine knows of it, and its tags."""
+    tags = model.reasoning
+    told = " ".join([*known, tags.kind, tags.open, tags.close])
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

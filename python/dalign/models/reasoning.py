@@ -24,7 +24,14 @@ def parse(texts: pl.Series, truncated: pl.Series, tags: Reasoning, *, opened: bo
 
     opened: the chat template has already written the opening tag.
     """
-    start, end = tags_of(tags) or (None, None)
+    return parts_of(texts, truncated, tags_of(tags) or None, opened=opened)
+
+
+def parts_of(
+    texts: pl.Series, truncated: pl.Series, tags: tuple[str, str] | None, *, opened: bool
+) -> pl.DataFrame:
+    """The same by the opening and the closing tag; None: the whole text is the answer."""
+    start, end = tags or (None, None)
     return pl.DataFrame(_core.parse_completions(texts, start, end, opened, truncated))
 
 

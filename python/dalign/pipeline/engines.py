@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from dalign.config import Config, Model
 from dalign.errors import InputError
@@ -16,14 +18,23 @@ from dalign.pipeline.checkpoints import checkpoints
 from dalign.spec.templates import Budget
 from dalign.spec.token_count import token_count
 
+# In a run's inputs: the fingerprints of the models as its last call found them.
+MODELS = "models.json"
+
 
 class Engines:
     """A model's path may be one of the names of `checkpoints`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, known: Mapping[str, str] = MappingProxyType({})) -> None:
+        """known: what `known` has said earlier; then no file of these models is read to tell their fingerprints."""
         self._config = config
         self._opened: dict[str, Engine] = {}
-        self._fingerprints: dict[Model, str] = {}
+        self._models = {"model": config.model, "judge": config.judge_of_record}
+        self._fingerprints = {_resolved(self._models[name]): known[name] for name in known}
+
+    def known(self) -> dict[str, str]:
+        """The fingerprints of the models that a run's rows depend on."""
+        return {name: self.fingerprint(model) for name, model in self._models.items()}
 
     def check(self, *models: Model) -> None:
         """Checks models before any is loaded. Raises InputError."""
@@ -38,9 +49,10 @@ class Engines:
         return self._opened[key]
 
     def trained(self, checkpoint: Path) -> Engine:
-        """The engine of a checkpoint that the run trained."""
+        """The engine of a checkpoint that the run trained, for the one stage that uses it: nothing else holds it."""
         update = {"path": str(checkpoint), "engine": "transformers"}
-        return self.open(self._config.model.model_copy(update=update))
+        model = self._config.model.model_copy(update=update)
+        return opened(model, checkpoints(), self._config.run.threads)
 
     def fingerprint(self, model: Model) -> str:
         """A hash of what determines this model's replies, of its files as they were when first asked; nothing is loaded."""
@@ -64,7 +76,7 @@ class Engines:
         if most is None:
             return None
         models = dict.fromkeys((self._config.model, self._config.judge_of_record))
-        counts = [token_count(self.tokenizer_folder(model)) for model in models]
+        counts = [token_count(self.tokenizer_folder(m), m.trust_remote_code) for m in models]
         notes = sorted({count.note for count in counts})
         return Budget(most, lambda text: max(count(text) for count in counts), "; ".join(notes))
 
@@ -81,17 +93,10 @@ class Engines:
         model = self._config.model
         return open_tokenizer(self.checkpoint(model), model.trust_remote_code)
 
-    def opened(self, *, by_the_engine: bool) -> bool:
-        """Whether a completion's text lacks the tag that opens the reasoning, because the chat template wrote it.
-
-        by_the_engine: the text comes from the config's engine, and not from a checkpoint that the run trained.
-        """
-        model = self._config.model
-        if model.reasoning.kind == "none":
-            return False
-        if by_the_engine and kind_of(model).writes_open_tag:
-            return False
-        return self.renderer.opens_reasoning
+    @property
+    def opens_reasoning(self) -> bool:
+        """Whether the model's replies lack the tag that opens the reasoning, because the chat template wrote it."""
+        return not kind_of(self._config.model).writes_open_tag and self.renderer.opens_reasoning
 
 
 def _resolved(model: Model) -> Model:

@@ -82,7 +82,7 @@ def filter_file(job: FileJob, wanted: Wanted) -> tuple[Counts, dict[str, float] 
     def decide(batch: Batch) -> Decision:
         if is_plain and isinstance(batch, LineBatch):
             with refusals():
-                return Decision.told(*of_lines.check_batch(batch.batch, wanted.text_field))
+                return Decision.told(of_lines.check_batch(batch.batch, wanted.text_field))
         texts, finish, asked = (None if name is None else batch.texts(name) for name in fields)
         assert texts is not None
         decision = whole(Completions(form, texts, finish, asked))

@@ -46,7 +46,8 @@ def judge_inputs(project: Project, engines: Engines, *sources: Source) -> Inputs
     config, model = project.config, project.config.judge_of_record
     return {
         "model": engines.fingerprint(model),
-        "dtype": model.dtype,
+        # By which a reply is read.
+        "reasoning": model.reasoning.model_dump(),
         "settings": config.judge.model_dump(),
         "shown": shown_of(project, *sources),
         "templates": project.templates.sha256,

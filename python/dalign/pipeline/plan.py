@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from dalign.config import Config
 from dalign.errors import InputError
-from dalign.pipeline.engines import Engines
-from dalign.pipeline.project import Project
-from dalign.pipeline.stage import Stage
+from dalign.store.damage import read_object, reading
 from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
 from dalign.vocabulary import STAGES
+
+if TYPE_CHECKING:
+    from dalign.pipeline.engines import Engines
+    from dalign.pipeline.project import Project
+    from dalign.pipeline.stage import Stage
+
+DONE = "done"
 
 
 def make_plan(config: Config) -> list[Stage]:
@@ -25,11 +31,21 @@ def make_plan(config: Config) -> list[Stage]:
     return [stage for module in modules for stage in module.stages(arms)]
 
 
-def is_done(stage: Stage, project: Project, engines: Engines, run: RunFolder) -> bool:
-    """Whether a stage has finished with the inputs that config and earlier stages give it now."""
-    if any(run.stage(need).manifest() is None for need in stage.needs):
-        return False
-    return run.stage(stage.name).is_done(stage.inputs(project, engines, run))
+def first_to_run(plan: Sequence[Stage], project: Project, run: RunFolder) -> str | None:
+    """The first stage that is not done by what the run's folder alone tells; no file of the user's is read."""
+    from dalign.pipeline.engines import MODELS, Engines
+
+    if missing := [stage.name for stage in plan if run.stage(stage.name).manifest() is None]:
+        return missing[0]
+    used, noted = run.stage(plan[-1].name).recorded("inputs"), run.inputs / MODELS
+    known = {"model": used["model"], "judge": used["judge"]["model"]}
+    with reading(noted):
+        engines = Engines(project.config, read_object(noted) if noted.is_file() else known)
+    if project.templates.budget is None and project.config.spec.max_tokens is not None:
+        # Their hash names the tokenizer that counts for the budget, which is the user's file.
+        project.templates.sha256 = used["judge"]["templates"]
+    told = states(plan, project, engines, run)
+    return next((str(row["node"]) for row in told if row["state"] != DONE), None)
 
 
 def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]:
@@ -45,28 +61,37 @@ def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]
 
 def planned_work(project: Project) -> dict[str, object]:
     """How much a whole run of the project makes, in rows."""
-    config = project.config
+    config, rl = project.config, project.config.rl
     completions = project.prompts.rows * config.generate.n
     evaluated = sum(suite.rows for suite in project.suites.values())
     return {
         "prompts": project.prompts.rows,
         "completions": completions,
         "judgements_at_most": completions * config.judge.k,
-        "rl_completions_an_arm": config.rl.steps
-        * config.rl.prompts_per_step
-        * config.rl.group_size,
+        "rl_completions_an_arm": rl.steps * rl.prompts_per_step * rl.group_size,
         "evaluated_completions_an_arm": evaluated * config.evaluate.samples,
         "categories": list(project.spec.names),
     }
 
 
 def states(
-    plan: Sequence[Stage], project: Project, engines: Engines, run: RunFolder, retry_missing: bool
+    plan: Sequence[Stage],
+    project: Project,
+    engines: Engines,
+    run: RunFolder,
+    *,
+    retry_missing: bool = False,
 ) -> list[dict[str, object]]:
-    """Each stage of a plan: its name, whether it is done, and what it waits for."""
+    """Each stage of a plan: its name, whether it is done, and what it waits for.
 
-    def state(stage: Stage) -> str:
+    Done is what has finished with the inputs that config and earlier stages give it now; what waits for a stage that
+    is to run is to run too.
+    """
+    done: set[str] = set()
+    for stage in plan:
         again = retry_missing and lacks_replies(run.stage(stage.name).path)
-        return "done" if not again and is_done(stage, project, engines, run) else "to run"
-
-    return [{"node": s.name, "state": state(s), "needs": list(s.needs)} for s in plan]
+        known = done.issuperset(stage.needs) and not again
+        if known and run.stage(stage.name).is_done(stage.inputs(project, engines, run)):
+            done.add(stage.name)
+    told = {stage.name: DONE if stage.name in done else "to run" for stage in plan}
+    return [{"node": s.name, "state": told[s.name], "needs": list(s.needs)} for s in plan]

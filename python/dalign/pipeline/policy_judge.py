@@ -14,7 +14,6 @@ from dalign.models.ask import Ask
 from dalign.models.protocol import Engine
 from dalign.models.reasoning import THINK
 from dalign.pipeline.judging import sampling_of, scale_of
-from dalign.pipeline.project import categories_of
 from dalign.rows import Prompt, completion_id
 from dalign.spec.templates import load_templates
 from dalign.spec.types import Spec
@@ -70,7 +69,7 @@ class Judge:
         return self._judging(questions, Ask(self._engine))
 
     def _question(self, prompt: Prompt, answer: str) -> Question:
-        known = categories_of(self._spec)
+        known = self._spec.prompt_names
         if prompt.category not in known:
             what = f"no category {prompt.category!r} in {self._spec.folder}"
             said = f"prompt '{prompt.id}': {what}; {did_you_mean(prompt.category, known)}"

@@ -20,7 +20,7 @@ from dalign.rows import CapabilityRow, Columns, Prompt, table
 from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Budget, Templates, load_templates
-from dalign.spec.types import GENERAL, Spec
+from dalign.spec.types import Spec
 from dalign.store.damage import damaged, read_object, reading
 from dalign.store.parts import PartWriter, Table
 from dalign.store.whole_files import digest, file_digest, write_json
@@ -57,31 +57,37 @@ class Project:
 
 
 def bring_in(
-    config: Config, place: Path, budget: Budget | None, progress: Progress | None = None
+    config: Config,
+    place: Path,
+    budget: Budget | None,
+    progress: Progress | None = None,
+    check: Callable[[Project], None] = lambda _: None,
 ) -> Project:
     """Reads and checks all that the config names, and keeps it in `place`. A file that is there as it was is not read again.
 
-    Raises InputError, which names file, line, value and way out.
+    check: of all that was read. Raises InputError, which names file, line, value and way out; then `place` holds what it held.
     """
     if not config.evaluate.suites:
         said = "evaluate.suites names no suite, so nothing could be shown of the arms; add one: [[evaluate.suites]] with name and path"
         raise InputError(said, kind="no_suites")
     spec = load_spec(config.spec.path)
-    load_templates(config.spec.path, budget)
-    for suite in config.evaluate.suites:
-        if suite.patterns is not None:
-            read_patterns(suite.patterns)
+    patterns = {s.name: s.patterns for s in config.evaluate.suites if s.patterns is not None}
     known = digest([spec.names, sorted(clause.id for clause in spec.clauses())])
     kept = _Kept(place, config.run.part_rows, progress or Progress())
-    for name, (path, form) in _prompt_files(config).items():
-        kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
-    if config.data.capability is not None:
-        kept.take("capability", config.data.capability, CapabilityRow.COLUMNS, "", capability_rows)
-    for suite in config.evaluate.suites:
-        if suite.patterns is not None:
-            kept.copy(_patterns_name(suite.name), suite.patterns)
-    copy_policy(config.spec.path, place / SPEC)
-    kept.write()
+    try:
+        for name, (path, form) in _prompt_files(config).items():
+            kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
+        if config.data.capability is not None:
+            kept.take(
+                "capability", config.data.capability, CapabilityRow.COLUMNS, "", capability_rows
+            )
+        project = _project(config, kept.sources, config.spec.path, patterns, budget)
+        # A template that cannot be filled in, or a policy that does not fit.
+        project.templates.specs(spec)
+        check(project)
+        kept.write(config.spec.path, patterns)
+    finally:
+        kept.clear()
     return read_project(config, place, budget)
 
 
@@ -105,24 +111,35 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
     with reading(path):
         told = read_object(path)["sources"]
         sources = {name: Source(Table(place / name), **values) for name, values in told.items()}
-        suites = {suite.name: sources[f"suites/{suite.name}"] for suite in config.evaluate.suites}
-        prompts = sources["prompts"]
-    with_patterns = [suite.name for suite in config.evaluate.suites if suite.patterns is not None]
+        with_patterns = [s.name for s in config.evaluate.suites if s.patterns is not None]
+        patterns = {name: place / _patterns_name(name) for name in with_patterns}
+        return _project(config, sources, place / SPEC, patterns, budget)
+
+
+def _project(
+    config: Config,
+    sources: Mapping[str, Source],
+    policy: Path,
+    patterns: Mapping[str, Path],
+    budget: Budget | None,
+) -> Project:
+    """The project of these files."""
+    prompts = sources["prompts"]
     return Project(
         config,
-        load_spec(place / SPEC),
-        load_templates(place / SPEC, budget),
+        load_spec(policy),
+        load_templates(policy, budget),
         prompts,
         sources.get("rl_prompts", prompts),
         sources.get("capability"),
-        suites,
-        {name: read_patterns(place / _patterns_name(name)) for name in with_patterns},
-        {name: file_digest(place / _patterns_name(name)) for name in with_patterns},
+        {suite.name: sources[f"suites/{suite.name}"] for suite in config.evaluate.suites},
+        {name: read_patterns(path) for name, path in patterns.items()},
+        {name: file_digest(path) for name, path in patterns.items()},
     )
 
 
 class _Kept:
-    """The files as the run's folder holds them; those that are no longer named go."""
+    """The files as the run's folder is to hold them: beside what it holds, until all are there."""
 
     def __init__(self, place: Path, part_rows: int, progress: Progress) -> None:
         self._place, self._part_rows, self._progress = place, part_rows, progress
@@ -132,8 +149,10 @@ class _Kept:
         if not (isinstance(self._before, dict) and isinstance(self._told, dict)):
             raise damaged(path, "not what a run writes there")
         self._keys: dict[str, str] = {}
-        self._sources: dict[str, dict[str, object]] = {}
-        self._files: set[str] = set()
+        # What was taken, where it lies until it is put in place.
+        self.sources: dict[str, Source] = {}
+        self._new = place / "new"
+        self.clear()
 
     def take(
         self,
@@ -146,13 +165,12 @@ class _Kept:
         """Keeps a file of rows, in parts. known: what its rows may name; they are checked again when that changes."""
         sha256 = file_digest(path) if path.is_file() else ""
         self._keys[name] = digest([sha256, known])
-        if self._before.get(name) == self._keys[name]:
-            self._sources[name] = self._told[name]
+        if self._before.get(name) == self._keys[name] and name in self._told:
+            with reading(self._place / SOURCES):
+                self.sources[name] = Source(Table(self._place / name), **self._told[name])
             return
-        folder = self._place / f"{name}.partial"
-        shutil.rmtree(folder, ignore_errors=True)
         categories, clauses = Counter[str](), Counter[str]()
-        writer = PartWriter(Table(folder), self._part_rows)
+        writer = PartWriter(held := Table(self._new / name), self._part_rows)
         rows = read(path)
         parts = iter(lambda: list(islice(rows, self._part_rows)), [])
         going = Going(self._progress, f"read {path.name}", _line_ends(path) if sha256 else 0)
@@ -165,26 +183,32 @@ class _Kept:
             writer.add(table(columns, [row.row for row in part]))
         writer.end(table(columns))
         going.finish("")
-        shutil.rmtree(self._place / name, ignore_errors=True)
-        folder.rename(self._place / name)
-        self._sources[name] = {
-            "sha256": sha256,
-            "rows": writer.written,
-            "categories": dict(sorted(categories.items())),
-            "clauses": dict(sorted(clauses.items())),
-        }
+        counted = (dict(sorted(count.items())) for count in (categories, clauses))
+        self.sources[name] = Source(held, sha256, writer.written, *counted)
 
-    def copy(self, name: str, path: Path) -> None:
-        """Keeps a file as it is."""
-        target = self._place / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-
-    def write(self) -> None:
-        """Notes what is kept."""
-        for name in self._told.keys() - self._sources.keys():
+    def write(self, policy: Path, patterns: Mapping[str, Path]) -> None:
+        """Puts what was taken, the policy and the patterns in the place of what is held. Killed within, all is read again."""
+        changed = [n for n, s in self.sources.items() if s.table.folder == self._new / n]
+        if gone := [*changed, *(self._told.keys() - self.sources.keys())]:
+            (self._place / SOURCES).unlink(missing_ok=True)
+        for name in gone:
             shutil.rmtree(self._place / name, ignore_errors=True)
-        write_json(self._place / SOURCES, {"sources": self._sources, "keys": self._keys})
+        for name in changed:
+            (self._place / name).parent.mkdir(exist_ok=True)
+            (self._new / name).rename(self._place / name)
+        for name, path in patterns.items():
+            target = self._place / _patterns_name(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        copy_policy(policy, self._place / SPEC)
+        told = {
+            n: {k: v for k, v in vars(s).items() if k != "table"} for n, s in self.sources.items()
+        }
+        write_json(self._place / SOURCES, {"sources": told, "keys": self._keys})
+
+    def clear(self) -> None:
+        """Removes what was taken and not put in place."""
+        shutil.rmtree(self._new, ignore_errors=True)
 
 
 def _line_ends(path: Path) -> int:
@@ -211,8 +235,3 @@ def left_out(project: Project) -> Iterator[str]:
                 f"spec({name}) leaves out {sum(found.values())} examples to fit spec.max_tokens = {most}, "
                 f"of {', '.join(found)}"
             )
-
-
-def categories_of(spec: Spec) -> tuple[str, ...]:
-    """Every category that a prompt may have."""
-    return (*spec.names, GENERAL)

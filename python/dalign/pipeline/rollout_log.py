@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 
 import polars as pl
@@ -10,9 +12,11 @@ import polars as pl
 from dalign import _core
 from dalign.data.patterns import Patterns
 from dalign.evaluate.grades import Graded, truth_grades
+from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.judge.answers import AnswerJudge
 from dalign.rows import Prompt, RolloutRow
 from dalign.store.folder import StageFolder
+from dalign.store.whole_files import write_text
 from dalign.train.job import Keeper, Rollout
 from dalign.vocabulary import METRICS
 
@@ -43,15 +47,14 @@ class RolloutLog(Keeper):
 
     def save(self, step: int) -> None:
         """Keeps the judge's memory beside a checkpoint."""
-        self._judge.save(self._folder.path / f"judge-{step}.json")
+        self._judge.save(self._memory(step))
 
     def resume(self, step: int) -> None:
         """Goes back to a checkpoint."""
-        self._judge.load(self._folder.path / f"judge-{step}.json")
+        self._judge.load(self._memory(step))
         kept = [row for row in self._journal.read() if row["step"] <= step]
-        self._journal.path.unlink(missing_ok=True)
-        if kept:
-            self._journal.append(kept)
+        if self._journal.path.is_file():
+            write_text(self._journal.path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def rows(self) -> pl.DataFrame:
         """All rollouts. Columns: `RolloutRow`. Of a training that had ended before, those that it left."""
@@ -63,10 +66,13 @@ class RolloutLog(Keeper):
         self.rows_written = frame.height
         return frame
 
-    def done(self) -> None:
-        """Removes what only a resume needs."""
-        for path in self._folder.path.glob("judge-*.json"):
+    def done(self, step: int) -> None:
+        """Removes what only a resume from before the last step needs: the stage's end may still be killed."""
+        for path in {*self._folder.path.glob("judge-*.json")} - {self._memory(step)}:
             path.unlink()
+
+    def _memory(self, step: int) -> Path:
+        return self._folder.path / f"judge-{step}.json"
 
     def _row(self, step: int, index: int, rollout: Rollout) -> dict[str, object]:
         prompt, reward = self._prompts[rollout.prompt_id], rollout.reward
@@ -74,6 +80,7 @@ class RolloutLog(Keeper):
         if self._patterns is not None:
             row = Graded.of("", "", prompt, reward.status, reward.reasoning, reward.answer)
             truth = {g.metric: g.grade for g in truth_grades(row, self._patterns, LOGGED)}
+        retrieved = truth.pop(RETRIEVAL, None)
         return {
             "id": _core.row_id([prompt.id, str(step)], self._folder.variant, index),
             "step": step,
@@ -86,6 +93,6 @@ class RolloutLog(Keeper):
             "judge": reward.judge,
             "reward": reward.value,
             "advantage": rollout.advantage,
-            "truth": truth.get("not_unsafe", truth.get("not_overrefuse")),
-            "retrieved": truth.get("policy_retrieval"),
+            "truth": next((truth[name] for name in LOGGED if name in truth), None),
+            "retrieved": retrieved,
         }

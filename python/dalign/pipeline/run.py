@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from dalign.config import Config
 from dalign.errors import ChangedConfigError, InputError, UnfinishedError
-from dalign.pipeline.engines import Engines
-from dalign.pipeline.plan import choose, is_done, make_plan, planned_work, states
+from dalign.models.checkpoint import check_checkpoint
+from dalign.pipeline.engines import MODELS, Engines
+from dalign.pipeline.plan import DONE, choose, make_plan, planned_work, states
 from dalign.pipeline.project import Project, bring_in, left_out
 from dalign.pipeline.runner import Opened, run_plan
+from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
+from dalign.pipeline.stages.rl import check_drawable
 from dalign.progress import Progress
 from dalign.settings import changed_keys, check_paths, dump_toml, load_config
-from dalign.store.damage import reading
 from dalign.store.lock import LOCK, only_one
-from dalign.store.run import INPUTS, RunFolder
-from dalign.store.whole_files import write_text
+from dalign.store.run import ELAPSED, INPUTS, RunFolder
+from dalign.store.whole_files import write_json, write_text
 from dalign.train.ranks import require_one_process
 from dalign.train.rl.losses import loss_named
+from dalign.train.run import check_packages
+from dalign.vocabulary import TRAININGS
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = ("run.workers", "synth_model", "evaluate.max_missing")
-TRAINING = ("sft", "rl")
-ELAPSED = "elapsed.json"
 # What a folder may hold before a run has been started in it.
 _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
 
 
-@dataclass(frozen=True)
-class Call:
-    """A call of the program. redo: accept a changed config: what it touches is run again. retry_missing: see `Opened`."""
-
-    progress: Progress = field(default_factory=Progress)
-    redo: bool = False
-    retry_missing: bool = False
-
-
 def run_stages(
-    config: Config, folder: Path, call: Call, stage: str | None = None, variant: str | None = None
+    config: Config,
+    folder: Path,
+    progress: Progress,
+    stage: str | None = None,
+    variant: str | None = None,
+    *,
+    retry_missing: bool = False,
 ) -> list[str]:
     """Runs all stages of a config that are not done, or those of one kind; returns the names of those that ran.
 
@@ -53,31 +50,31 @@ def run_stages(
     run, engines = RunFolder(folder), Engines(config)
     plan = make_plan(config)
     chosen = plan if stage is None else choose(plan, stage, variant)
-    if any(each.kind in TRAINING for each in chosen):
+    if any(each.kind in TRAININGS for each in chosen):
         require_one_process()
     with only_one(run.path):
-        project = _brought_in(config, engines, run, call.progress)
-        opened = Opened(project, engines, run, call.progress, call.retry_missing)
+        try:
+            project = _checked(chosen, config, engines, run.inputs, progress)
+        except BaseException:
+            _leave_nothing(run)
+            raise
+        opened = Opened(project, engines, run, progress, retry_missing)
         write_text(run.config, dump_toml(config))
+        write_json(run.inputs / MODELS, engines.known())
         began = time.monotonic()
         try:
             return run_plan(opened, chosen)
         finally:
-            write_text(
-                run.path / ELAPSED, f"{round(elapsed_s(run) + time.monotonic() - began, 1)}\n"
-            )
+            elapsed_s = round(run.elapsed_s + time.monotonic() - began, 1)
+            write_text(run.path / ELAPSED, f"{elapsed_s}\n")
 
 
-def check_all_done(config: Config, folder: Path, call: Call) -> None:
+def check_all_done(config: Config, folder: Path, progress: Progress) -> None:
     """Raises UnfinishedError naming the first stage that has not finished with what the config gives it now."""
-    run, engines = RunFolder(folder), Engines(config)
-    with only_one(run.path):
-        project = _brought_in(config, engines, run, call.progress)
-        write_text(run.config, dump_toml(config))
-    for stage in make_plan(config):
-        if not is_done(stage, project, engines, run):
-            said = f"{run.path}: {stage.name} has not finished, or its inputs have changed; run it first (dalign run --run {run.path})"
-            raise UnfinishedError(said, path=run.path, value=stage.name)
+    for row in plan_of(config, folder, progress)[0]:
+        if row["state"] != DONE:
+            raise UnfinishedError.of(folder, str(row["node"]))
+    keep_config(config, folder)
 
 
 def keep_config(config: Config, folder: Path) -> None:
@@ -87,35 +84,41 @@ def keep_config(config: Config, folder: Path) -> None:
 
 
 def plan_of(
-    config: Config, folder: Path, call: Call
+    config: Config, folder: Path, progress: Progress, *, retry_missing: bool = False
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """The stages of a run with their states, and how much work the input means; nothing is written."""
-    run, engines = RunFolder(folder), Engines(config)
+    run, engines, plan = RunFolder(folder), Engines(config), make_plan(config)
     with tempfile.TemporaryDirectory() as place:
-        project = _checked(config, engines, Path(place), call.progress)
-        plan = states(make_plan(config), project, engines, run, call.retry_missing)
-        return plan, planned_work(project)
+        project = _checked(plan, config, engines, Path(place), progress)
+        return states(plan, project, engines, run, retry_missing=retry_missing), planned_work(
+            project
+        )
 
 
-def _brought_in(config: Config, engines: Engines, run: RunFolder, progress: Progress) -> Project:
-    """What the user brings, checked, in the run's folder. A folder that holds nothing else goes again when it is bad."""
-    try:
-        return _checked(config, engines, run.inputs, progress)
-    except BaseException:
-        if not run.config.is_file():
-            shutil.rmtree(run.inputs, ignore_errors=True)
-            (run.path / LOCK).unlink(missing_ok=True)
-            if not any(run.path.iterdir()):
-                run.path.rmdir()
-        raise
+def _leave_nothing(run: RunFolder) -> None:
+    """Takes back what a first call has made that is refused."""
+    if not run.config.is_file():
+        shutil.rmtree(run.inputs, ignore_errors=True)
+        (run.path / LOCK).unlink(missing_ok=True)
+        if not any(run.path.iterdir()):
+            run.path.rmdir()
 
 
-def _checked(config: Config, engines: Engines, place: Path, progress: Progress) -> Project:
+def _checked(
+    chosen: Sequence[Stage], config: Config, engines: Engines, place: Path, progress: Progress
+) -> Project:
+    """What the user brings, read into `place`. What can be known to be wrong of a run is found here, before anything is paid for."""
     check_paths(config)
     engines.check(config.model, config.judge_of_record)
-    project = bring_in(config, place, engines.budget(), progress)
     quality_of(config, engines)
     loss_named(config.rl.loss)
+    kinds = {stage.kind for stage in chosen}
+    if kinds & {"pack", *TRAININGS}:
+        check_checkpoint(engines.checkpoint(config.model))
+    if kinds & TRAININGS:
+        check_packages()
+    check = check_drawable if "rl" in kinds else lambda _: None
+    project = bring_in(config, place, engines.budget(), progress, check)
     for sentence in left_out(project):
         progress.say(sentence)
     return project
@@ -161,10 +164,3 @@ def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
     if changed:
         said = f"{folder}: this run was started with another config; changed: {'; '.join(changed)}; use another --run folder, or --redo to run again what these settings touch"
         raise ChangedConfigError(said, path=folder, value=changed)
-
-
-def elapsed_s(run: RunFolder) -> float:
-    """Seconds that the calls which made this run's rows took in all."""
-    path = run.path / ELAPSED
-    with reading(path):
-        return float(json.loads(path.read_text("utf-8"))) if path.is_file() else 0.0

@@ -13,7 +13,7 @@ from dalign.pipeline.project import Project
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.run import RunFolder
-from dalign.vocabulary import lineage
+from dalign.vocabulary import ARMS, lineage
 
 Inputs = dict[str, Any]
 
@@ -71,6 +71,12 @@ def trainings(kind: str, arms: Sequence[str]) -> list[str]:
     """The arms that a kind of training makes, of these and those that they start from; what goes on from another first."""
     needed = {each.name: each for arm in arms for each in lineage(arm) if each.trained_by == kind}
     return sorted(needed, key=lambda arm: -len(lineage(arm)))
+
+
+def start_of(arm: str) -> str | None:
+    """The training, `stage/variant`, that an arm's training goes on from; None where that is the base."""
+    start = ARMS[arm].starts_from
+    return None if start is None else ARMS[start].checkpoint
 
 
 def variants(stage: Stage) -> Callable[[Sequence[str]], list[Stage]]:

@@ -23,7 +23,7 @@ from dalign.store.memory import Memory
 from dalign.synth.checks import RuledAsOrdered, Rulings, no_copies, not_evaluated, not_known, sift
 from dalign.synth.known import examples, prompts_in, there
 from dalign.synth.orders import Wanted, need_pair, writer_requests
-from dalign.synth.run import RULE, WRITE, WRITING, Synthesised, dropped_beside, work_folder
+from dalign.synth.result import RULE, WRITE, WRITING, Synthesised, dropped_beside, work_folder
 from dalign.synth.written import Candidate, read_written
 
 # What a command is handed of synth.

@@ -7,12 +7,9 @@ from collections.abc import Callable
 
 from dalign.progress import Progress
 from dalign.store.folder import StageFolder
+from dalign.store.run import CURVE
 from dalign.store.whole_files import write_text
 from dalign.train.job import TrainResult
-from dalign.vocabulary import ARMS
-
-CURVE = "curve.json"
-FINAL = "final"
 
 
 def use_threads(threads: int) -> None:
@@ -42,9 +39,3 @@ class Steps:
 def write_curve(folder: StageFolder, result: TrainResult) -> None:
     """Writes the figures of all steps beside the rows."""
     write_text(folder.path / CURVE, json.dumps(list(map(dict, result.curve))) + "\n")
-
-
-def trained_by(arm: str) -> str | None:
-    """The stage that trains an arm's checkpoint; None for an arm that is the base."""
-    checkpoint = ARMS[arm].checkpoint
-    return None if checkpoint is None else "/".join(checkpoint)

@@ -67,7 +67,7 @@ def _checkpoints(record: Record, *, examples: bool, rewarded: bool) -> list[str]
     for arm in ARMS.values():
         by = [each.trained_by for each in lineage(arm.name)]
         if arm.checkpoint and ((examples and "sft" in by) or (rewarded and "rl" in by)):
-            depends.append("/".join(arm.checkpoint))
+            depends.append(arm.checkpoint)
     return [name for name in depends if record.has(name)]
 
 
@@ -77,7 +77,6 @@ def _evaluated(record: Record, categories: Sequence[str], checkpoints: list[str]
     found = []
     for name in record.config.evaluate.arms:
         arm = ARMS[name]
-        trained = arm.checkpoint is not None and "/".join(arm.checkpoint) in checkpoints
         # The category `general` is affected where a summary or a principle is.
         in_sight = arm.in_sight == "category" or (
             arm.in_sight == "summaries" and GENERAL in categories
@@ -86,7 +85,8 @@ def _evaluated(record: Record, categories: Sequence[str], checkpoints: list[str]
         found += [
             f"{name}/{suite}/{row}"
             for suite, row, category in rows
-            if trained or (category in categories and (in_sight or suite in judged))
+            if arm.checkpoint in checkpoints
+            or (category in categories and (in_sight or suite in judged))
         ]
     return found
 

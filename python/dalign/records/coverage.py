@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dalign.pipeline.stages.judge import SCORES
 from dalign.records.citations import Citations
 from dalign.records.record import Record, open_record, rows_in
+from dalign.rows import SCORES
 from dalign.store.parts import ROWS
 
 # From the prompts to the training rows: what is counted of each clause, and the stage that makes it.

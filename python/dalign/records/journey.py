@@ -10,10 +10,8 @@ import polars as pl
 
 from dalign.errors import InputError
 from dalign.figures import JourneyStep, Scalar
-from dalign.pipeline.stages.evaluate import GRADES, VERDICTS
-from dalign.pipeline.stages.judge import SCORES
 from dalign.records.record import Record
-from dalign.rows import OK, Prompt, messages_json
+from dalign.rows import GRADES, OK, SCORES, VERDICTS, Prompt, messages_json
 from dalign.store.parts import DROPPED, ROWS
 from dalign.vocabulary import trained_by
 

@@ -8,14 +8,14 @@ from typing import Any
 import polars as pl
 
 from dalign.figures import DropRow, FunnelRow, JourneyRow, ModelUsed, ReportContent, Results, RlStep
-from dalign.pipeline.stages.judge import SCORES
-from dalign.pipeline.training import CURVE
 from dalign.records.journey import journeys_of
 from dalign.records.record import Record
+from dalign.rows import SCORES
 from dalign.settings import dump_toml
 from dalign.store.damage import reading
 from dalign.store.folder import StageFolder
 from dalign.store.parts import DROPPED, ROWS
+from dalign.store.run import CURVE
 from dalign.vocabulary import STAGES, trained_by
 
 JOURNEYS = 6
@@ -42,9 +42,11 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         scores=_scores(record) if made_data else {},
         states=record.stage("judge").recorded("counts").get("states", {}),
         curves=[row for arm in trained_by("rl") for row in _rl_curve(record, arm)],
-        losses=[
-            (row["step"], row["loss"]) for row in _curve(record.stage("sft/sft"), "step", "loss")
-        ],
+        losses={
+            arm: [(row["step"], row["loss"]) for row in curve]
+            for arm in trained_by("sft")
+            if (curve := _curve(record.stage(f"sft/{arm}"), "step", "loss"))
+        },
         journeys=_journeys(record) if made_data else [],
         warnings=_warnings(record),
     )

@@ -11,12 +11,11 @@ from dalign import _core
 from dalign.errors import UnfinishedError
 from dalign.evaluate.metrics import paired_rows
 from dalign.figures import MetricRow, Results, StageRow
-from dalign.pipeline.plan import make_plan
-from dalign.pipeline.run import elapsed_s
-from dalign.pipeline.stages.evaluate import GRADES
+from dalign.pipeline.plan import first_to_run, make_plan
 from dalign.records.record import Record
 from dalign.records.report_content import report_content
 from dalign.report.page import write_report
+from dalign.rows import GRADES
 from dalign.store.damage import reading
 from dalign.store.folder import COST, MANIFEST
 from dalign.store.lock import only_one
@@ -30,8 +29,8 @@ def results_of(record: Record) -> Results:
     """The results of a run. Raises UnfinishedError naming the first stage that has not finished, or that is out of date."""
     config, arms = record.config, record.config.evaluate.arms
     plan = make_plan(config)
-    for stage in plan:
-        _check_finished(record, stage.name, stage.needs)
+    if (stage := first_to_run(plan, record.project, record.run)) is not None:
+        raise UnfinishedError.of(record.run.path, stage)
     rows = []
     for arm in arms:
         folder = record.stage(f"evaluate/{arm}")
@@ -50,22 +49,13 @@ def results_of(record: Record) -> Results:
         pairs,
         [_stage_row(record, stage.name) for stage in plan],
         alarms_of(rows, config.evaluate.max_missing),
-        elapsed_s(record.run),
+        record.run.elapsed_s,
         _core.__version__,
         record.project.spec.sha256,
-        dict(record.project.spec.versions),
+        record.stage(f"evaluate/{arms[0]}").recorded("spec_versions"),
         record.used["judge"]["templates"],
         digest(json.loads(named)),
     )
-
-
-def _check_finished(record: Record, name: str, needs: Sequence[str]) -> None:
-    """Raises UnfinishedError unless the stage has finished with what the stages that it needs hold now."""
-    path, manifest = record.run.path, record.stage(name).manifest()
-    read = "" if manifest is None else json.dumps(manifest["inputs"])
-    if manifest is None or any(record.stage(need).output_sha256() not in read for need in needs):
-        said = f"{path}: {name} has not finished, or its inputs have changed; run it first (dalign run --run {path})"
-        raise UnfinishedError(said, path=path, value=name)
 
 
 def alarms_of(rows: Sequence[MetricRow], max_missing: float) -> list[str]:

@@ -17,7 +17,7 @@ from dalign.report.words import (
     points,
     points_interval,
 )
-from dalign.vocabulary import ARMS, BASE, GRADERS, METRICS, Headline
+from dalign.vocabulary import ARMS, BASE, BY_JUDGE, GRADERS, METRICS, Headline
 
 # The metrics that the verdict is about: the first is what training is for, the others what it may cost.
 _QUESTIONS = {name: row.headline for name, row in METRICS.items() if row.headline is not None}
@@ -140,7 +140,7 @@ def _end(row: MetricRow, which: str) -> Markup:
 def _difference(change: Change) -> Markup:
     pair, after = change.pair, change.after
     sizes = "" if pair is None else f"{points(pair.diff)} {points_interval(pair.low, pair.high)}"
-    by = "judge" if after.grader == "judge" else "known right answers"
+    by = "judge" if after.grader == BY_JUDGE else "known right answers"
     return join(
         tag("p", _badge(change), " ", tag("span", sizes, class_="num")),
         tag("p", f"suite {change.suite}, n = {after.n}, graded by {by}", class_="note"),

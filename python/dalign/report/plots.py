@@ -17,7 +17,7 @@ from dalign.report.words import (
     percent,
 )
 from dalign.text import short, visible
-from dalign.vocabulary import ARMS
+from dalign.vocabulary import ARMS, BY_TRUTH
 
 PANEL = 340
 NAME_LENGTH = 17
@@ -67,7 +67,7 @@ def interval_panel(suite: str, metric: str, rows: Sequence[MetricRow]) -> Markup
         marks.append(label(left - 10, middle, fitting(arm_name(arm)), anchor="end"))
         graded = [row for row in rows if row.arm == arm]
         for row in graded:
-            offset = 0.0 if len(graded) == 1 else -8.0 if row.grader == "truth" else 8.0
+            offset = 0.0 if len(graded) == 1 else -8.0 if row.grader == BY_TRUTH else 8.0
             marks.append(_whisker(row, x(row.value), x(row.low), x(row.high), middle + offset))
     name = metric_name(metric)
     words = "; ".join(
@@ -89,7 +89,7 @@ def _whisker(row: MetricRow, at: float, low: float, high: float, y: float) -> Ma
         return label(at + 4, y, f"{row.grader}: {NOT_MEASURED}", class_="tick")
     ends = f"{percent(row.value)} {interval(row.low, row.high)}"
     words = f"{arm_name(row.arm)}, {row.grader}: {ends}, n {row.n}"
-    if row.grader == "truth":
+    if row.grader == BY_TRUTH:
         dot = tag("circle", cx=at, cy=y, r=5, class_="dot")
     else:
         dot = tag("path", d=f"M{at:.2f} {y - 6:.2f}l6 6l-6 6l-6 -6z", class_="dot hollow")

@@ -193,8 +193,9 @@ def _gap(arm: str, rows: Sequence[RlStep]) -> str:
 def _sft(content: ReportContent) -> Markup:
     if not content.losses:
         return tag("p", "No arm of this run was trained with SFT.")
-    line = Series("loss", arm_class("sft"), _measured(content.losses))
-    return tag("div", chart("SFT loss", [line], at_least=(0.0, 0.0)), class_="halves")
+    losses = content.losses.items()
+    found = [Series(arm_name(arm), arm_class(arm), _measured(values)) for arm, values in losses]
+    return tag("div", chart("SFT loss", found, at_least=(0.0, 0.0)), class_="halves")
 
 
 def journeys(content: ReportContent) -> Markup:

@@ -25,6 +25,7 @@ _MUST_BE = {
     "bool_type": "must be true or false",
     "string_type": "must be a text, in quotes",
     "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
     "tuple_type": 'must be a list, such as ["a", "b"]',
     "model_type": "must be a table of settings",
     "model_attributes_type": "must be a table of settings",

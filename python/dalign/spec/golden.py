@@ -12,7 +12,7 @@ from dalign.errors import did_you_mean
 from dalign.rows import Message
 from dalign.spec.findings import Finding, Reports, SourceError, raised
 from dalign.spec.outline import Line, Source, read_source
-from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
+from dalign.spec.types import RULINGS, Ruling, Spec
 from dalign.text import short
 
 FOLDER = "golden"
@@ -37,11 +37,6 @@ class GoldenCase:
     verdict: Verdict
     path: Path = field(compare=False)
     line: int = field(compare=False)
-
-    @property
-    def prompt(self) -> str:
-        """What the user says last."""
-        return self.messages[-1]["content"]
 
 
 def load_golden(spec: Spec, reports: Reports = raised) -> list[GoldenCase]:
@@ -88,7 +83,7 @@ def _case(spec: Spec, clauses: Mapping[str, Ruling], source: Source, line: Line)
     for key in row:
         if key not in _KEYS:
             raise _CaseError(f"unknown key ({key!r}); {did_you_mean(str(key), _KEYS)}")
-    category = _one_of(row, "category", (*spec.names, GENERAL))
+    category = _one_of(row, "category", spec.prompt_names)
     ruling = cast(Ruling, _one_of(row, "ruling", RULINGS))
     clause = _clause(row, category, ruling, clauses)
     return GoldenCase(

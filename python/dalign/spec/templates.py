@@ -20,7 +20,7 @@ from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
 from dalign.spec.outline import read_source
 from dalign.spec.shipped import shipped
-from dalign.spec.types import GENERAL, Category, Spec
+from dalign.spec.types import Category, Spec
 
 REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
 # Further templates are what is asked beside a run, about the policy itself: no row of a run depends on them.
@@ -33,9 +33,9 @@ _ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(
 
 @dataclass(frozen=True)
 class Budget:
-    """What spec(category) may take: at most `tokens`, as `count` counts them; `note` says by which tokenizer."""
+    """What spec(category) may take: at most `tokens`, any number for None, as `count` counts them; `note` says by which tokenizer."""
 
-    tokens: int
+    tokens: int | None
     count: Callable[[str], int]
     note: str
 
@@ -132,7 +132,7 @@ class Templates:
 
     def specs(self, spec: Spec) -> dict[str, str]:
         """spec(category) of each category, `general` too."""
-        return {name: self.spec(spec, name) for name in (*spec.names, GENERAL)}
+        return {name: self.spec(spec, name) for name in spec.prompt_names}
 
     def fitted(self, spec: Spec, category: str) -> Fitted:
         """The same with its size and what the budget left out; the size is 0 where nothing counts it."""

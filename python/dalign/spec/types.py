@@ -34,9 +34,8 @@ NOWHERE = Place("", 0, 0, 0)
 class Clause:
     """One rule of a category, addressed as `category.key`.
 
-    `allowed` are example prompts to be complied with, `disallowed` ones that are not. The order of
-    the examples, and of what is included and excluded, carries no meaning. `lines` has the line of
-    each labelled bullet by its text.
+    `allowed` are example prompts to be complied with, `disallowed` ones that are not. The order of the examples, and of
+    what is included and excluded, carries no meaning. `lines` has the line of each labelled bullet by its text.
     """
 
     category: str
@@ -151,6 +150,11 @@ class Spec:
     def names(self) -> tuple[str, ...]:
         """The names of the categories, sorted."""
         return tuple(category.name for category in self.categories)
+
+    @property
+    def prompt_names(self) -> tuple[str, ...]:
+        """Every category that a prompt may have: `general` too."""
+        return (*self.names, GENERAL)
 
     @property
     def versions(self) -> dict[str, str]:

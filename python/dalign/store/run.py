@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from dalign.store.damage import reading
 from dalign.store.folder import MAIN, StageFolder
 
 CONFIG = "config.toml"
 INPUTS = "inputs"
+ELAPSED = "elapsed.json"
+# The figures of a training's steps, beside its rows.
+CURVE = "curve.json"
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,13 @@ class RunFolder:
     def inputs(self) -> Path:
         """Prompts, suites, policy and templates, as the run read them."""
         return self.path / INPUTS
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds that the calls which made this run's rows took in all."""
+        path = self.path / ELAPSED
+        with reading(path):
+            return float(json.loads(path.read_text("utf-8"))) if path.is_file() else 0.0
 
     def stage(self, name: str) -> StageFolder:
         """The folder of `stage/variant`, or of a stage's one variant."""

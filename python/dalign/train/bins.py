@@ -74,10 +74,9 @@ def _load_part(part: Path) -> pl.DataFrame:
 def check_bins(bins: Bins, end_tokens: Sequence[int]) -> None:
     """Checks that every sequence can be trained on alone and learns where to stop.
 
-    Raises InputError naming the first row whose positions do not restart with its sequences, whose
-    first token of a sequence carries loss (another sequence would predict it), or that trains on no
-    end token. A sequence that alone fills a row and carries no loss at all was masked for its length,
-    and passes; rows that all do teach nothing, and do not.
+    Raises InputError naming the first row whose positions do not restart with its sequences, whose first token of a sequence
+    carries loss (another sequence would predict it), or that trains on no end token. A sequence that alone fills a row and
+    carries no loss at all was masked for its length, and passes; rows that all do teach nothing, and do not.
     """
     is_first, trains = bins.position_ids == 0, bins.labels != IGNORED
     starts_row = np.zeros_like(is_first)

@@ -86,15 +86,13 @@ class SftJob(Job):
 class RlJob(Job):
     """What RL trains on what.
 
-    prompts: of each step the prompts that it samples completions of, `settings.steps` times
-    `settings.prompts_per_step` (see `draw.draw_prompts`). replayed: of each step the SFT sequences
-    whose loss is added, weighted by `settings.replay` (see `replay.read_replayed`); empty (RL from
-    the base): nothing is replayed. loss: a name of `losses.LOSSES`.
+    prompts: of each step the prompts that it samples completions of, `settings.steps` times `settings.prompts_per_step`
+    (see `draw.draw_prompts`). replayed: of each step the SFT sequences whose loss is added, weighted by
+    `settings.replay` (see `replay.read_replayed`); empty (RL from the base): nothing is replayed.
     """
 
     prompts: Sequence[Sequence[Prompt]]
     settings: config.Rl
     reasoning: config.Reasoning = field(default_factory=config.Reasoning)
     replayed: Sequence[Sequence[ReplayRow]] = ()
-    loss: str = "grpo"
     keeper: Keeper = field(default_factory=Keeper)

@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-from dalign.models.checkpoint import require
+from dalign.models.checkpoint import check_installed
 from dalign.train.job import OnStep, RlJob, SftJob, TrainResult
 from dalign.train.rl.rewards import CompositeReward
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
 
-def train_sft(job: SftJob, on_step: OnStep) -> TrainResult:
-    """Trains, or goes on where a killed training stood, and returns the checkpoint `out/final` and
-    the curve.
-
-    A row of the curve: step, loss, learning_rate, tokens (so far, the untrained ones included),
-    grad_norm. A resumed training ends in the same weights, bit by bit, as one that nothing
-    disturbed (on a CPU).
-    Raises InputError for rows that cannot be trained on, for a folder that holds another job, and
-    where several processes train.
-    """
+def check_packages() -> None:
+    """Nothing, if a training can be started here; nothing is loaded. Raises MissingExtraError."""
     for package in PACKAGES:
-        require(package, "training")
+        check_installed(package, "training")
+
+
+def train_sft(job: SftJob, on_step: OnStep) -> TrainResult:
+    """Trains, or goes on where a killed training stood, and returns the checkpoint `out/final` and the curve.
+
+    A row of the curve: step, loss, learning_rate, tokens (so far, the untrained ones included), grad_norm. A resumed
+    training ends in the same weights, bit by bit, as one that nothing disturbed (on a CPU).
+    Raises InputError for rows that cannot be trained on, for a folder that holds another job, and where several
+    processes train.
+    """
+    check_packages()
     from dalign.train.sft import run
 
     return run(job, on_step)
 
 
 def train_rl(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResult:
-    """Trains, or goes on where a killed training stood, and returns the checkpoint `out/final` and
-    the curve.
+    """Trains, or goes on where a killed training stood, and returns the checkpoint `out/final` and the curve.
 
-    Each step samples a group of completions a prompt and makes one update on them: the policy
-    gradient with reward − mean(group) as advantage (not divided by the standard deviation unless
-    scale_rewards says so), by the job's loss. A completion without a reward is left out of its
-    group's mean and moves nothing.
+    Each step samples a group of completions a prompt and makes one update on them: the policy gradient with reward −
+    mean(group) as advantage (not divided by the standard deviation unless scale_rewards says so), by the job's loss. A
+    completion without a reward is left out of its group's mean and moves nothing.
 
-    A row of the curve: step, loss, learning_rate, grad_norm, reward (mean of those there are; None
-    without any), judged (share of the completions with an answer that the judge scored; None where
-    it was not asked), malformed (share), completion_tokens (mean), advantage_groups (share of
-    groups in which rewards differ), entropy (nats a token), kl and replay_loss where they are used.
-    A resumed training ends in the same weights, bit by bit, as one that nothing disturbed (on a
-    CPU).
-    Raises InputError for prompts or replay rows that cannot be used, for a loss that is not known,
-    for a folder that holds another job, and where several processes train.
+    A row of the curve: step, loss, learning_rate, grad_norm, reward (mean of those there are; None without any), judged
+    (share of the completions with an answer that the judge scored; None where it was not asked), malformed (share),
+    completion_tokens (mean), advantage_groups (share of groups in which rewards differ), entropy (nats a token), kl and
+    replay_loss where they are used.
+    A resumed training ends in the same weights, bit by bit, as one that nothing disturbed (on a CPU).
+    Raises InputError for prompts or replay rows that cannot be used, for a loss that is not known, for a folder that
+    holds another job, and where several processes train.
     """
-    for package in PACKAGES:
-        require(package, "training")
+    check_packages()
     from dalign.train.rl.run import run
 
     return run(job, reward, on_step)

@@ -11,7 +11,6 @@ from typing import get_args
 import pytest
 from dalign import config
 from dalign.errors import InputError
-from dalign.models.checkpoint import fingerprint
 from dalign.models.engines.open import checkpoint_of, kind_of, resolved
 from dalign.pipeline.engines import open_engine
 
@@ -68,8 +67,17 @@ def test_a_fingerprint_is_had_without_opening_the_model(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_bytes(b"no weights")
     local = config.Model(path=str(tmp_path))
-    assert kind_of(local).fingerprint_of(local) == fingerprint(tmp_path)
-    assert kind_of(SERVED).fingerprint_of(SERVED) == "served:m"
+    tags = config.Reasoning(open="<r>")
+    for model in (local, SERVED):
+        known = kind_of(model).fingerprint_of
+        assert known(model) == known(model.model_copy(update={"batch_size": 1}))
+        assert known(model) != known(model.model_copy(update={"reasoning": tags}))
+    assert kind_of(SERVED).fingerprint_of(SERVED) == kind_of(SERVED).open(SERVED, 1).fingerprint
+    # The type of a served model's weights is the server's to know.
+    half = {"dtype": "bfloat16"}
+    of_half = [kind_of(m).fingerprint_of(m.model_copy(update=half)) for m in (local, SERVED)]
+    assert of_half[0] != kind_of(local).fingerprint_of(local)
+    assert of_half[1] == kind_of(SERVED).fingerprint_of(SERVED)
     scripted = model_of("scripted", str(tmp_path / "config.json"))
     assert kind_of(scripted).fingerprint_of(scripted) == hashlib.sha256(b"{}").hexdigest()
 

@@ -62,6 +62,6 @@ def test_examples_are_left_out_where_the_policy_is_over_its_tokens_and_that_is_s
 
 
 def test_a_policy_that_cannot_fit_is_an_error(tmp_path: Path) -> None:
-    made = brought(budgeted(tmp_path / "project", 20), tmp_path / "inputs")
     with pytest.raises(InputError, match=r"spec\(soup\) has \d+ tokens even without examples"):
-        list(left_out(made))
+        brought(budgeted(tmp_path / "project", 20), tmp_path / "inputs")
+    assert [*(tmp_path / "inputs").rglob("*.*")] == []

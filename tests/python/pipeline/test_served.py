@@ -10,7 +10,8 @@ import pytest
 from dalign.errors import InputError
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply
-from dalign.pipeline.run import Call, plan_of, run_stages
+from dalign.pipeline.run import plan_of, run_stages
+from dalign.progress import Progress
 from dalign.settings import load_config
 from dalign.store.folder import StageFolder
 from fake_server import FakeServer, chat
@@ -67,8 +68,8 @@ def test_an_arm_is_evaluated_by_a_judge_alone(project: Path) -> None:
 
 def test_the_same_call_again_does_nothing(project: Path) -> None:
     config = load_config(project / "dalign.toml", [])
-    assert run_stages(config, project / "run", Call()) == ["evaluate/none"]
-    assert run_stages(config, project / "run", Call()) == []
+    assert run_stages(config, project / "run", Progress()) == ["evaluate/none"]
+    assert run_stages(config, project / "run", Progress()) == []
 
 
 def test_completions_come_from_a_server_where_the_config_names_one(project: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_config_without_a_suite_is_refused(project: Path) -> None:
     config = (project / "dalign.toml").read_text()
     (project / "dalign.toml").write_text(config[: config.index("[[evaluate.suites]]")])
     with pytest.raises(InputError, match=r"evaluate\.suites names no suite"):
-        plan_of(load_config(project / "dalign.toml", []), project / "run", Call())
+        plan_of(load_config(project / "dalign.toml", []), project / "run", Progress())
 
 
 @pytest.fixture

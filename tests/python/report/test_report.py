@@ -44,7 +44,7 @@ def step(number: int, **more: Any) -> RlStep:
 
 EMPTY = ReportContent(
     title="a run", created="2026-01-02T03:04:05+00:00", config_toml="", models=[], probes=[], seed=7,
-    command="dalign run", funnel=[], drops=[], scores={}, states={}, curves=[], losses=[],
+    command="dalign run", funnel=[], drops=[], scores={}, states={}, curves=[], losses={},
     journeys=[], alarms=[], warnings=[], rows=[], pairs=[], stages=[], elapsed_s=0.0, version="0.1.0",
     spec_sha256="5a", spec_versions={"harassment": "1.2.0"}, templates_sha256="7e", config_sha256="c0",
 )  # fmt: skip
@@ -59,7 +59,7 @@ FULL = replace(
     scores={0.0: 11, 2.0: 33},
     states={"ok": 40, "timed_out": 3},
     curves=[step(1), step(2), step(3)],
-    losses=[(n, 1.0 / n) for n in (1, 2, 3)],
+    losses={"sft": [(n, 1.0 / n) for n in (1, 2, 3)]},
     journeys=[
         JourneyRow("ab12", "advice", "user: hi", [JourneyStep("generate", "cd34", "t", {"tokens": 5})])
     ],

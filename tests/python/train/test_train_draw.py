@@ -88,7 +88,6 @@ def test_inside_a_class_cells_take_turns_and_inside_a_cell_its_prompts():
         ([prompt("x", expected=False)], SHARES, "prompt x has no expected ruling"),
         ([prompt("x", clause="V1")], SHARES, "prompt x has no expected ruling"),
         ([prompt("x", ruling="refuse")], SHARES, "rl.balance.permitted = 0.25"),
-        (mixed(), Balance(disallowed=0, permitted=0, ungoverned=0, general=0), "every weight"),
     ],
 )
 def test_a_draw_that_cannot_be_balanced_is_refused(prompts, balance, message):

@@ -11,7 +11,7 @@ pytest.importorskip("trl")
 
 from dalign.config import Reasoning, Rl
 from dalign.errors import InputError
-from dalign.rows import Expected, Prompt
+from dalign.rows import Expected, Message, Prompt
 from dalign.train.job import Keeper, RlJob
 from dalign.train.rl import trainer as trainer_module
 from dalign.train.rl.draw import draw_prompts, draw_replay
@@ -322,7 +322,7 @@ def test_the_divergence_from_the_start_is_none_at_first_and_grows(taught_model, 
         ({"prompts": [[PROMPTS[0]] * 2] * 3}, "for 3 steps of .2. prompts, not for 4 of 2"),
         ({"prompts": [[PROMPTS[0]]] * 4}, "for 4 steps of .1. prompts, not for 4 of 2"),
         ({"replayed": [[([1, 2], [1, 2])]]}, "for 1 steps, not for 4"),
-        ({"loss": "gradient"}, "rl.loss = 'gradient': no such loss"),
+        ({"settings": settings(loss="gradient")}, "rl.loss = 'gradient': no such loss"),
     ],
 )
 def test_a_job_that_does_not_fit_its_settings_is_refused(taught_model, tmp_path, changes, message):
@@ -330,6 +330,21 @@ def test_a_job_that_does_not_fit_its_settings_is_refused(taught_model, tmp_path,
     with pytest.raises(InputError, match=message):
         train_rl(job, composite(), quietly)
     assert not job.out.exists()
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_before_the_first_step(taught_model, tmp_path):
+    long = Prompt("long", "general", (Message(role="user", content="the " * 600),))
+    wanted = settings()
+    job = rl_job(taught_model, tmp_path, wanted, prompts=[*PROMPTS, long])
+    last = [
+        [*job.prompts[0][:-1], PROMPTS[0]],
+        *job.prompts[1:-1],
+        [long] * wanted.prompts_per_step,
+    ]
+    steps = []
+    with pytest.raises(InputError, match=r"request long: its prompt has \d+ tokens.*shorten"):
+        train_rl(replace(job, prompts=last), composite(), lambda step, *_: steps.append(step))
+    assert steps == []
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,9 @@ from pathlib import Path
 from dalign.cli.terminal import tell, tell_json
 from dalign.errors import InputError, did_you_mean
 from dalign.rows import Message
-from dalign.spec.fit import fit
 from dalign.spec.parse import load_spec
 from dalign.spec.shipped import spec_folder
-from dalign.spec.templates import Templates, load_templates
+from dalign.spec.templates import Budget, Templates, load_templates
 from dalign.spec.token_count import token_count
 from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
 
@@ -39,19 +38,13 @@ def print_show(
 ) -> None:
     """Prints the views of one category's policy."""
     path = spec_folder(folder)
-    spec, templates = load_spec(path), load_templates(path)
-    names = (*spec.names, GENERAL)
-    if category not in names:
-        said = f"no category {category!r}; {did_you_mean(category, names)}"
+    spec, count = load_spec(path), token_count(tokenizer)
+    templates = load_templates(path, Budget(max_tokens, count, count.note))
+    if category not in spec.prompt_names:
+        way_out = did_you_mean(category, spec.prompt_names)
+        said = f"no category {category!r}; {way_out}"
         raise InputError.in_file(path, said, kind="unknown_category")
-    count = token_count(tokenizer)
-    detail = spec.category(category)
-    fitted = fit(
-        detail,
-        lambda shown: templates.compose(spec.categories, spec.principles, shown),
-        count,
-        max_tokens,
-    )
+    fitted = templates.fitted(spec, category)
     views = {
         name: messages
         for name, messages in _views(spec, templates, fitted.text).items()

@@ -32,7 +32,7 @@ def prompt_rows(path: Path, spec: Spec) -> Iterator[Prompt]:
 
     Raises InputError, which names line, value and way out, for the first line that is no prompt.
     """
-    categories = (*spec.names, GENERAL)
+    categories = spec.prompt_names
     clauses = {clause.id for category in spec.categories for clause in category.clauses}
     parse = partial(_prompt, categories=categories, clauses=clauses)
     return rows_of(path, parse, lambda prompt: prompt.id)

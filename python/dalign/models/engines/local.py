@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -18,7 +17,7 @@ from dalign.models.checkpoint import (
     load_tokenizer,
 )
 from dalign.models.probe import special_token_ids
-from dalign.models.protocol import EngineKind, Reply, Request, Sampling
+from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of
 from dalign.models.reasoning import THINK, tags_of
 from dalign.models.render import Renderer
 from dalign.rows import Message
@@ -89,7 +88,7 @@ class LocalEngine:
         from dalign.models.decoding import decode
 
         prompts = self.prompt_ids([request.messages for request in requests])
-        self._check_room(requests, prompts, sampling.max_new_tokens)
+        self.check_room([request.id for request in requests], prompts, sampling.max_new_tokens)
         order = sorted(range(len(requests)), key=lambda i: len(prompts[i]))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
 
@@ -115,13 +114,14 @@ class LocalEngine:
             for row, d, text in zip(rows, decoded, texts, strict=True)
         ]
 
-    def _check_room(
-        self, requests: Sequence[Request], prompts: list[list[int]], max_new_tokens: int
+    def check_room(
+        self, names: Sequence[str], prompts: Sequence[Sequence[int]], max_new_tokens: int
     ) -> None:
+        """Raises InputError for a prompt, by its name, that leaves no room for so many tokens in the model's positions."""
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
-        for request, prompt in zip(requests, prompts, strict=True):
+        for name, prompt in zip(names, prompts, strict=True):
             if limit is not None and len(prompt) + max_new_tokens > limit:
-                said = f"request {request.id}: its prompt has {len(prompt)} tokens, which with max_new_tokens = {max_new_tokens} exceeds the model's {limit} positions; shorten the prompt or lower max_new_tokens"
+                said = f"request {name}: its prompt has {len(prompt)} tokens, which with max_new_tokens = {max_new_tokens} exceeds the model's {limit} positions; shorten the prompt or lower max_new_tokens"
                 raise InputError(said, kind="over_long")
 
 
@@ -147,21 +147,19 @@ def _open(model: config.Model, threads: int) -> LocalEngine:
     torch.set_num_threads(threads)
     tokenizer = load_tokenizer(folder, model.trust_remote_code)
     weights = load_model(folder, model.dtype, model.device, model.trust_remote_code)
-    tags = model.reasoning
-    settings = f"{fingerprint(folder)} {model.dtype} {tags.kind} {tags.open} {tags.close}"
     return LocalEngine(
         weights,
         tokenizer,
         batch_size=model.batch_size,
-        fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
-        reasoning=tags,
+        fingerprint=KIND.fingerprint_of(model),
+        reasoning=model.reasoning,
     )
 
 
 KIND = EngineKind(
     name="transformers",
     writes_open_tag=False,
-    fingerprint_of=lambda model: fingerprint(Path(model.path)),
+    fingerprint_of=lambda model: fingerprint_of(model, fingerprint(Path(model.path)), model.dtype),
     open=_open,
     check=lambda model: check_checkpoint(Path(model.path)),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 from collections import Counter
@@ -18,7 +17,7 @@ import aiohttp
 from dalign import config
 from dalign.errors import ServerError
 from dalign.models.engines.in_flight import arrivals
-from dalign.models.protocol import EngineKind, Reply, Request, Sampling
+from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of
 from dalign.models.reasoning import tags_of
 from dalign.rows import Finish, Message
 from dalign.text import escape_control
@@ -61,11 +60,8 @@ class ServerEngine:
         self._model, self._api_key = model, os.environ.get(model.api_key_env)
         self.url = f"{(model.base_url or '').rstrip('/')}/chat/completions"
         self.attempts, self.backoff_s = attempts, backoff_s
-        # A server's weights and address cannot be told apart.
-        tags = model.reasoning
-        identity = f"openai {model.path} {tags.kind} {tags.open} {tags.close}"
-        self.fingerprint = hashlib.sha256(identity.encode()).hexdigest()
-        self.control_tokens = tuple(sorted({*tags_of(tags), *KNOWN_MARKERS}))
+        self.fingerprint = KIND.fingerprint_of(model)
+        self.control_tokens = tuple(sorted({*tags_of(model.reasoning), *KNOWN_MARKERS}))
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
@@ -242,6 +238,7 @@ def retry_after_s(header: str | None) -> float | None:
 KIND = EngineKind(
     name="openai",
     writes_open_tag=True,
-    fingerprint_of=lambda model: f"served:{model.path}",
+    # A server's weights and address cannot be told apart.
+    fingerprint_of=lambda model: fingerprint_of(model, "openai", model.path),
     open=lambda model, _: ServerEngine(model),
 )

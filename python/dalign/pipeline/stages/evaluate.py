@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -10,11 +11,10 @@ import polars as pl
 
 from dalign import generate
 from dalign.config import Reasoning
-from dalign.evaluate.grades import Graded
 from dalign.evaluate.metrics import metric_rows
 from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.evaluate.retrieval import retrieval_grades
-from dalign.evaluate.suite import Suite, grades_of, judged_answers
+from dalign.evaluate.suite import Retrieval, Suite, evaluated
 from dalign.judge.forms.category import CategoryForm, classified
 from dalign.judge.forms.score import Judging
 from dalign.models.ask import Ask, words_of
@@ -24,31 +24,23 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, chunk_rows
-from dalign.pipeline.training import FINAL, trained_by
 from dalign.progress import Progress
-from dalign.rows import NEVER_CAME, OK, Columns, Completion, Grade, Outcome, Verdict, table
+from dalign.rows import GRADES, VERDICTS, Columns, Evaluated, Grade, Verdict, table
 from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
+from dalign.train.checkpoints import FINAL
 from dalign.vocabulary import ARMS
 
-GRADES, VERDICTS = "grades", "verdicts"
-COLUMNS = {
-    **Completion.COLUMNS,
-    "status": pl.String,
-    "reasoning": pl.String,
-    "answer": pl.String,
-    "suite": pl.String,
-    "arm": pl.String,
-    "judge_score": pl.Float64,
-}
+# Of the questions of an arm, and in the counts those that are taken over.
+COMPLETIONS = "completions"
 # What judging and saying on depend on of the settings; what the run makes of missing grades does not.
 _BESIDE = {"suites", "arms", "max_missing"}
 
 
 def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inputs:
     """What determines an arm's grades."""
-    config, trained = project.config, trained_by(arm)
+    config, trained, truth = project.config, ARMS[arm].checkpoint, project.patterns_sha256
     return {
         "arm": arm,
         # Parts follow the order of the suites.
@@ -56,12 +48,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         "model": engines.fingerprint(config.model),
         "trained": None if trained is None else run.stage(trained).output_sha256(),
         "suites": {
-            s.name: [
-                project.suites[s.name].sha256,
-                project.patterns_sha256.get(s.name),
-                s.metrics,
-                s.judge,
-            ]
+            s.name: [project.suites[s.name].sha256, truth.get(s.name), s.metrics, s.judge]
             for s in config.evaluate.suites
         },
         "settings": config.evaluate.model_dump(exclude=_BESIDE),
@@ -82,7 +69,6 @@ class OpenedArm:
     engine: Engine
     sight: generate.Sight
     reasoning: Reasoning
-    opened: bool
     judge_engine: Engine | None
     judging: Judging | None
     classifier: CategoryForm | None
@@ -91,6 +77,14 @@ class OpenedArm:
     def verdict_columns(self) -> Columns:
         """Those of its verdicts, if any."""
         return Verdict.COLUMNS if self.judging is None else self.judging.scale.columns
+
+    def retrieval(self, ask: Asked) -> Retrieval:
+        """Who says which category's policy its reasoning retrieved."""
+        assert self.judging is not None and self.classifier is not None
+        sampling = Sampling(0.0, self.judging.sampling.max_new_tokens)
+        court = self.judging.court
+        classify = partial(classified, self.classifier, court=court, ask=ask, sampling=sampling)
+        return partial(retrieval_grades, categories=self.classifier.names, classify=classify)
 
 
 def drive(
@@ -119,7 +113,7 @@ def drive(
     counts, parts = folder.by_chunks(
         chunks(),
         lambda number, chunk: chunk[0].make(number, chunk[1]),
-        {ROWS: COLUMNS, GRADES: Grade.COLUMNS, VERDICTS: arm.verdict_columns},
+        {ROWS: Evaluated.COLUMNS, GRADES: Grade.COLUMNS, VERDICTS: arm.verdict_columns},
         lambda chunk, done: chunk[0].skip(chunk[1].height, done),
     )
     prompts = {name: each.rows for name, each in project.suites.items()}
@@ -150,7 +144,7 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Ope
     """The arm of that name, its models opened."""
     config, spec, templates = project.config, project.spec, project.templates
     suites, tags = config.evaluate.suites, config.model.reasoning
-    trained = trained_by(name)
+    trained = ARMS[name].checkpoint
     judged = any(suite.judge for suite in suites)
     asks = tags.kind == "tags" and templates.has_pair(CategoryForm.name)
     judge = engines.open(config.judge_of_record) if judged else None
@@ -160,7 +154,6 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Ope
         engines.trained(run.stage(trained).path / FINAL) if trained else engines.open(config.model),
         generate.SIGHTS[ARMS[name].in_sight](spec, templates),
         tags,
-        engines.opened(by_the_engine=trained is None),
         judge,
         None if judge is None else judging_of(config, judge, spec, templates, k),
         CategoryForm(spec.names, templates) if asks else None,
@@ -180,7 +173,7 @@ class SuiteWork:
         prompts: int,
     ) -> None:
         self._arm, self._suite, self._draws = arm, suite, draws
-        self._left, self._taken_over, self._made = prompts, 0, 0
+        self._left, self._sums = prompts, Counter[str]()
         name, total = f"evaluate/{arm.name} {suite.name}", prompts * draws.n
         self._asks: dict[str, Ask] = {}
         # Requests for each completion.
@@ -191,7 +184,7 @@ class SuiteWork:
             self._asks[what] = Ask(engine, memory, progress=progress, name=name, total=of_all)
             self._each[what] = each
 
-        add("completions", arm.engine, name, 1)
+        add(COMPLETIONS, arm.engine, name, 1)
         if suite.judged and arm.judge_engine is not None and arm.judging is not None:
             add("judge", arm.judge_engine, f"{name} judge", arm.judging.scale.k)
             if RETRIEVAL in suite.metrics and arm.classifier is not None:
@@ -199,43 +192,23 @@ class SuiteWork:
 
     def make(self, number: int, prompts: pl.DataFrame) -> Made:
         """Completions, verdicts and grades of some prompts."""
-        arm, suite = self._arm, self._suite
-        asks = {what: ask.chunk(number) for what, ask in self._asks.items()}
-        completions = generate.complete(prompts, arm.sight, self._draws, asks["completions"])
-        is_cut = completions["finish"] == "length"
-        parsed = parse(completions["text"], is_cut, arm.reasoning, opened=arm.opened)
-        rows = pl.concat([completions, parsed], how="horizontal").with_columns(
-            status=Outcome.of(pl.col("finish"), pl.col("status")),
-            suite=pl.lit(suite.name),
-            arm=pl.lit(arm.name),
-        )
-        verdicts = table(arm.verdict_columns)
-        if arm.judging is not None and "judge" in asks:
-            answers = partial(arm.judging.answers, ask=asks["judge"])
-            rows, verdicts = judged_answers(rows, prompts, answers)
-        retrieval = self._retrieval(asks["retrieval"]) if "retrieval" in asks else None
-        grades = grades_of(rows, prompts, suite, retrieval)
-        rows = table(COLUMNS).pipe(lambda none: pl.concat([none, rows], how="diagonal"))
-        never_came = int(rows["status"].is_in(list(NEVER_CAME)).sum())
-        counts = {
-            "rows_out": rows.height,
-            "taken_over": sum(each.taken_over for each in asks.values()),
-            "never_came": never_came,
-            "malformed": int((rows["status"] != OK).sum()) - never_came,
-            "missing": sum(grade.grade is None for grade in grades),
-        }
-        self._advance(prompts.height, counts)
-        graded = table(Grade.COLUMNS, [grade.row for grade in grades])
-        return Made({ROWS: rows, GRADES: graded, VERDICTS: verdicts}, counts)
-
-    def _retrieval(self, ask: Asked) -> Callable[[Sequence[Graded]], list[Grade]]:
         arm = self._arm
-        assert arm.judging is not None and arm.classifier is not None
-        sampling = Sampling(0.0, arm.judging.sampling.max_new_tokens)
-        classify = partial(
-            classified, arm.classifier, court=arm.judging.court, ask=ask, sampling=sampling
+        asks = {what: ask.chunk(number) for what, ask in self._asks.items()}
+        made = generate.complete(prompts, arm.sight, self._draws, asks[COMPLETIONS])
+        is_cut, opened = made["finish"] == "length", arm.engine.opens_reasoning
+        parsed = parse(made["text"], is_cut, arm.reasoning, opened=opened)
+        asked = asks.get("judge")
+        judge = partial(arm.judging.answers, ask=asked) if arm.judging and asked else None
+        retrieval = arm.retrieval(asks["retrieval"]) if "retrieval" in asks else None
+        made = pl.concat([made, parsed], how="horizontal")
+        rows, grades, verdicts, counts = evaluated(
+            made, prompts, self._suite, judge, retrieval, arm=arm.name
         )
-        return partial(retrieval_grades, categories=arm.classifier.names, classify=classify)
+        counts["taken_over"] = sum(each.taken_over for each in asks.values())
+        counts[COMPLETIONS] = asks[COMPLETIONS].taken_over
+        self._advance(prompts.height, counts)
+        judged = table(arm.verdict_columns) if verdicts is None else verdicts
+        return Made({ROWS: rows, GRADES: grades, VERDICTS: judged}, counts)
 
     def skip(self, prompts: int, counts: Mapping[str, int]) -> None:
         """Notes prompts that an earlier call of the program has done."""
@@ -243,18 +216,17 @@ class SuiteWork:
 
     def _advance(self, prompts: int, counts: Mapping[str, int]) -> None:
         self._left -= prompts
-        self._made += counts["rows_out"]
-        self._taken_over += counts["taken_over"]
+        self._sums.update(counts)
         for what, ask in self._asks.items():
             # For a malformed one, or an equal one again, nothing is asked.
-            ask.reach(self._made * self._each[what])
+            ask.reach(self._sums["rows_out"] * self._each[what])
         if self._left == 0:
-            told = f"{self._made} completions{words_of(self._taken_over)}"
+            told = f"{self._sums['rows_out']} completions{words_of(self._sums[COMPLETIONS])}"
             for what, ask in self._asks.items():
-                ask.finish(told if what == "completions" else "")
+                ask.finish(told if what == COMPLETIONS else "")
 
 
 def stages(arms: Sequence[str]) -> list[Stage]:
     """A stage for each arm."""
-    needs = {arm: tuple(filter(None, [trained_by(arm)])) for arm in arms}
+    needs = {arm: tuple(filter(None, [ARMS[arm].checkpoint])) for arm in arms}
     return [Stage(f"evaluate/{arm}", needs[arm], partial(inputs, arm=arm), drive) for arm in arms]

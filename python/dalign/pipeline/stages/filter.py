@@ -25,6 +25,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     config = project.config
     return {
         "generate": run.stage("generate").output_sha256(),
+        "prompts": project.prompts.sha256,
         "reasoning": config.model.reasoning.model_dump(),
         "filter": config.filter.model_dump(),
         "model": engines.fingerprint(config.model),
@@ -49,7 +50,7 @@ def drive(
 ) -> Finished:
     """The kept ones, split into reasoning and answer."""
     config, completions = project.config, run.stage("generate").made()
-    quality, opened = quality_of(config, engines), engines.opened(by_the_engine=True)
+    quality, opened = quality_of(config, engines), engines.opens_reasoning
     size = config.run.part_rows
     kept, gone = folder.writer(size), folder.writer(size, DROPPED)
     reasons, rows_in = Counter[str](), 0

@@ -22,7 +22,6 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     config = project.config
     return {
         "model": engines.fingerprint(config.model),
-        "dtype": config.model.dtype,
         "prompts": project.prompts.sha256,
         "shown": shown_of(project, project.prompts),
         "templates": project.templates.sha256,

@@ -11,12 +11,11 @@ from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, beside_prompts, chunk_rows, variants
 from dalign.progress import Progress
-from dalign.rows import OK, Score
+from dalign.rows import OK, SCORES, Score
 from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
 
-SCORES = "scores"
 _STATE = "state "
 
 
@@ -24,6 +23,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     """What determines the verdicts."""
     return {
         "filter": run.stage("filter").output_sha256(),
+        "prompts": project.prompts.sha256,
         "judge": judge_inputs(project, engines, project.prompts),
     }
 
@@ -58,21 +58,15 @@ def drive(
         {ROWS: judging.scale.columns, SCORES: Score.COLUMNS},
         lambda _, done: ask.skip(done["verdicts"]),
     )
-    states = {
-        name.removeprefix(_STATE): counts.pop(name)
-        for name in sorted(counts)
-        if name.startswith(_STATE)
-    }
+    named = [name for name in sorted(counts) if name.startswith(_STATE)]
+    states = {name.removeprefix(_STATE): counts.pop(name) for name in named}
     failed = counts["verdicts"] - states.get(OK, 0)
     over = words_of(counts["taken_over"])
     ask.finish(f"{counts['verdicts']} verdicts{over}, {failed} without a score")
-    kept = {"rows_in": rows_in, "rows_out": 0, "verdicts": 0, "taken_over": 0, **counts}
+    made = {"rows_in": rows_in, "rows_out": 0, "verdicts": 0, "taken_over": 0, **counts}
     agreement = reliability(folder.table().frame(["score"])["score"], k, config.run.seed)
-    return Finished(
-        {**kept, "states": states, "reliability": agreement},
-        parts,
-        spec_versions=project.spec.versions,
-    )
+    said = {**made, "states": states, "reliability": agreement}
+    return Finished(said, parts, spec_versions=project.spec.versions)
 
 
 stages = variants(Stage("judge/main", ("filter/main",), inputs, drive))

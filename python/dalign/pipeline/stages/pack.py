@@ -6,7 +6,7 @@ import polars as pl
 
 from dalign.pack.training import SCHEMA, Mix, Packing, check_no_spec, training_texts
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.project import Project, categories_of
+from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, variants
 from dalign.progress import Going, Progress
 from dalign.rows import Dropped, table
@@ -46,7 +46,7 @@ def drive(
     packing = Packing(
         tokenize, capacity=wanted.capacity, over_long=wanted.over_long, end=renderer.end_text
     )
-    policy = [project.templates.spec(project.spec, name) for name in categories_of(project.spec)]
+    policy = list(project.templates.specs(project.spec).values())
     general = pl.lit(GENERAL)
     bins, gone = folder.writer(size), folder.writer(size, DROPPED)
     texts = mix.parts(

@@ -1,4 +1,4 @@
-"""rl: reinforces the base (`rl/rl`) or the SFT checkpoint (`rl/sft+rl`) by what the judge says of the answers."""
+"""rl: reinforces the base (`rl/rl`) or another arm's checkpoint (`rl/sft+rl`) by what the judge says of the answers."""
 
 from __future__ import annotations
 
@@ -15,34 +15,32 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.rollout_log import RolloutLog
-from dalign.pipeline.stage import Inputs, Stage, trainings
-from dalign.pipeline.training import FINAL, Steps, use_threads, write_curve
+from dalign.pipeline.stage import Inputs, Stage, start_of, trainings
+from dalign.pipeline.training import Steps, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.rows import Prompt
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import Table
 from dalign.store.run import RunFolder
+from dalign.train.checkpoints import FINAL
 from dalign.train.job import ReplayRow, RlJob
 from dalign.train.rl.draw import draw_prompts
 from dalign.train.rl.replay import read_replayed
 from dalign.train.rl.rewards import CompositeReward, RewardWeights
 from dalign.train.run import train_rl
 
-AFTER_SFT = "sft+rl"
-
 
 def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inputs:
     """What determines an RL checkpoint."""
     config, model = project.config, project.config.model
-    settings = settings_of(config.rl, arm)
-    after_sft = arm == AFTER_SFT
+    settings, start = settings_of(config.rl, arm), start_of(arm)
     return {
         "arm": arm,
-        "start": run.stage("sft/sft").output_sha256() if after_sft else engines.fingerprint(model),
+        "start": run.stage(start).output_sha256() if start else engines.fingerprint(model),
         "replay": run.stage("pack").output_sha256() if settings.replay > 0 else None,
         "prompts": project.rl_prompts.sha256,
         # The suite whose patterns tell the truth of rollouts: the first that has some, in the config's order.
-        "patterns": next(iter(project.patterns), None),
+        "patterns": next(iter(project.patterns_sha256.values()), None),
         "settings": settings.model_dump(),
         "reasoning": model.reasoning.model_dump(),
         "device": model.device,
@@ -53,8 +51,15 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
 
 
 def settings_of(settings: Rl, arm: str) -> Rl:
-    """The settings of an RL arm: the one without SFT has no SFT rows to replay."""
-    return settings if arm == AFTER_SFT else settings.model_copy(update={"replay": 0.0})
+    """The settings of an RL arm: one without SFT has no SFT rows to replay."""
+    return settings if trainings("sft", [arm]) else settings.model_copy(update={"replay": 0.0})
+
+
+def check_drawable(project: Project) -> None:
+    """Nothing, if rl.balance can be kept with the prompts. Raises InputError."""
+    settings = project.config.rl
+    if settings.balance is not None:
+        drawn_prompts(project.rl_prompts.table, settings.model_copy(update={"steps": 1}), 0)
 
 
 def drive(
@@ -63,11 +68,7 @@ def drive(
     """A checkpoint in `final`, every rollout as a row."""
     config, model, prompts = project.config, project.config.model, project.rl_prompts
     settings = settings_of(config.rl, folder.variant)
-    start = (
-        run.stage("sft/sft").path / FINAL
-        if folder.variant == AFTER_SFT
-        else engines.checkpoint(model)
-    )
+    start = start_of(folder.variant)
     drawn = drawn_prompts(prompts.table, settings, config.run.seed)
     replayed: Sequence[Sequence[ReplayRow]] = ()
     if settings.replay > 0:
@@ -79,27 +80,24 @@ def drive(
     patterns = next(iter(project.patterns.values()), None)
     log = RolloutLog(folder, judge, patterns, {p.id: p for step in drawn for p in step})
     job = RlJob(
-        start=start, prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
+        start=run.stage(start).path / FINAL if start else engines.checkpoint(model),
+        prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
         reasoning=model.reasoning,
         replayed=replayed,
-        device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log, loss=settings.loss,
+        device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log,
     )  # fmt: skip
     use_threads(config.run.threads)
-    weights = RewardWeights(
-        settings.judge_weight, settings.heuristic_weight, settings.format_weight
-    )
-    opened = engines.opened(by_the_engine=False)
-    reward = CompositeReward(judge, weights, model.reasoning, opened=opened)
+    paid = (settings.judge_weight, settings.heuristic_weight, settings.format_weight)
+    opened = engines.renderer.opens_reasoning
+    reward = CompositeReward(judge, RewardWeights(*paid), model.reasoning, opened=opened)
     # The policy loss is 0 by construction where a step makes one update: the reward says how it goes.
     result = train_rl(job, reward, Steps(progress, folder.name, lambda _loss: log.last_reward))
     write_curve(folder, result)
     digest = folder.table().write(0, log.rows())
-    log.done()
+    log.done(len(result.curve))
     counts = {"rows_in": prompts.rows, "rows_out": log.rows_written, "steps": len(result.curve)}
-    facts = {
-        "checkpoint": fingerprint(result.final),
-        "judge_states": dict(sorted(judge.states.items())),
-    }
+    states = dict(sorted(judge.states.items()))
+    facts = {"checkpoint": fingerprint(result.final), "judge_states": states}
     return Finished(counts, [digest], facts, project.spec.versions)
 
 
@@ -120,9 +118,9 @@ def drawn_prompts(prompts: Table, settings: Rl, seed: int) -> list[list[Prompt]]
 
 def stages(arms: Sequence[str]) -> list[Stage]:
     """A stage for each arm that is reinforced."""
-    return [
-        Stage(
-            f"rl/{arm}", ("sft/sft",) if arm == AFTER_SFT else (), partial(inputs, arm=arm), drive
-        )
+    # The rows of pack are replayed.
+    needs = {
+        arm: (*filter(None, [start_of(arm)]), *(["pack/main"] if trainings("sft", [arm]) else []))
         for arm in trainings("rl", arms)
-    ]
+    }
+    return [Stage(f"rl/{arm}", needs[arm], partial(inputs, arm=arm), drive) for arm in needs]

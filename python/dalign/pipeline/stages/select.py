@@ -11,9 +11,8 @@ from dalign.errors import QuotaError
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
 from dalign.pipeline.stage import Inputs, Stage, beside_prompts, variants
-from dalign.pipeline.stages.judge import SCORES
 from dalign.progress import Going, Progress
-from dalign.rows import Dropped, Example, messages_from_json, own_words, table
+from dalign.rows import SCORES, Dropped, Example, messages_from_json, own_words, table
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import DROPPED
 from dalign.store.run import RunFolder

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import polars as pl
 
 from dalign.models.checkpoint import fingerprint
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
-from dalign.pipeline.stage import Inputs, Stage, variants
+from dalign.pipeline.stage import Inputs, Stage, start_of, trainings
 from dalign.pipeline.training import Steps, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.run import RunFolder
+from dalign.train.checkpoints import FINAL
 from dalign.train.job import SftJob
 from dalign.train.run import train_sft
 
 
-def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
+def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inputs:
     """What determines the SFT checkpoint."""
-    config = project.config
+    config, start = project.config, start_of(arm)
     return {
         "pack": run.stage("pack").output_sha256(),
-        "model": engines.fingerprint(config.model),
+        "start": run.stage(start).output_sha256() if start else engines.fingerprint(config.model),
         "settings": config.sft.model_dump(),
         "device": config.model.device,
         "dtype": config.model.dtype,
@@ -35,9 +39,10 @@ def drive(
 ) -> Finished:
     """A checkpoint in `final`, and a row of figures a step."""
     config, model, rows = project.config, project.config.model, run.stage("pack").made()
+    start = start_of(folder.variant)
     job = SftJob(
-        start=engines.checkpoint(model), rows=rows.paths(), out=folder.path, settings=config.sft,
-        seed=config.run.seed, device=model.device, dtype=model.dtype,
+        start=run.stage(start).path / FINAL if start else engines.checkpoint(model),
+        rows=rows.paths(), out=folder.path, settings=config.sft, seed=config.run.seed, device=model.device, dtype=model.dtype,
         trust_remote_code=model.trust_remote_code,
     )  # fmt: skip
     use_threads(config.run.threads)
@@ -49,4 +54,7 @@ def drive(
     return Finished(counts, [digest], {"checkpoint": fingerprint(result.final)})
 
 
-stages = variants(Stage("sft/sft", ("pack/main",), inputs, drive))
+def stages(arms: Sequence[str]) -> list[Stage]:
+    """A stage for each arm that is fine-tuned."""
+    needs = {arm: ("pack/main", *filter(None, [start_of(arm)])) for arm in trainings("sft", arms)}
+    return [Stage(f"sft/{arm}", needs[arm], partial(inputs, arm=arm), drive) for arm in needs]

@@ -30,13 +30,11 @@ CLASS = (
 def draw_prompts(
     prompts: pl.DataFrame, *, steps: int, per_step: int, seed: int, balance: Balance | None
 ) -> list[list[int]]:
-    """For each step the positions of its prompts, `per_step` of them. More steps leave the earlier
-    ones as they are.
+    """For each step the positions of its prompts, `per_step` of them. More steps leave the earlier ones as they are.
 
-    prompts: a row each, with `id`, `category`, and what is expected: `ruling` and `clause`, null
-    where it is not known. Without balance all prompts are gone through in a shuffled order, again
-    and again. With it the classes get their shares; inside a class its cells (category, clause)
-    take turns, and inside a cell its prompts.
+    prompts: a row each, with `id`, `category`, and what is expected: `ruling` and `clause`, null where it is not known.
+    Without balance all prompts are gone through in a shuffled order, again and again. With it the classes get their
+    shares; inside a class its cells (category, clause) take turns, and inside a cell its prompts.
     Raises InputError where there is no prompt, or none of a class, or a prompt of no class.
     """
     if prompts.is_empty():
@@ -69,8 +67,7 @@ def endless(items: Sequence[int], seed: int, name: str) -> Iterator[int]:
 def turns_by_class(prompts: pl.DataFrame, seed: int) -> dict[str, Iterator[int]]:
     """Positions of each class's prompts: its cells in turn, and of a cell its prompts in turn.
 
-    Raises InputError where the expected ruling is not known: a guess would unbalance the draw
-    unseen.
+    Raises InputError where the expected ruling is not known: a guess would unbalance the draw unseen.
     """
     without = prompts.filter((pl.col("category") != GENERAL) & pl.col("ruling").is_null())
     if without.height:
@@ -96,9 +93,6 @@ def class_shares(balance: Balance, present: Mapping[str, object]) -> list[tuple[
         if name not in present:
             said = f"no prompt is {name}, yet rl.balance.{name} = {weight}; set it to 0 or add such prompts"
             raise InputError(said, kind="not_valid")
-    if not weights:
-        said = "every weight of rl.balance is 0; set one above 0 or leave rl.balance out"
-        raise InputError(said, kind="not_valid")
     total = sum(weights.values())
     return [(name, weight / total) for name, weight in weights.items()]
 
@@ -109,8 +103,7 @@ def classes_of_step(
     """The class of each of a step's prompts.
 
     A class with share s gets ⌊s · per_step⌋ or ⌈s · per_step⌉ of them, and s · per_step on average:
-    the ends of the classes' stretches are laid over evenly spaced points whose common offset is
-    random.
+    the ends of the classes' stretches are laid over evenly spaced points whose common offset is random.
     """
     offset = rng.random()
     ends = list(accumulate(share * per_step for _, share in shares))

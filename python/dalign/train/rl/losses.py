@@ -22,10 +22,9 @@ CLIP = 0.2
 class Policy:
     """What a loss is computed from: the completions of one pass.
 
-    logps_BC, with gradients; old_logps_BC: of the policy that sampled; reference_logps_BC: of the
-    starting checkpoint, None unless beta > 0 (all in nats, 0 on padding). mask_BC: 1 on a
-    completion's tokens. advantages_B. completions: how many the pass has, at least B; those that
-    were left out add 0.
+    logps_BC, with gradients; old_logps_BC: of the policy that sampled; reference_logps_BC: of the starting checkpoint,
+    None unless beta > 0 (all in nats, 0 on padding). mask_BC: 1 on a completion's tokens. advantages_B. completions:
+    how many the pass has, at least B; those that were left out add 0.
     """
 
     logps_BC: Tensor

@@ -15,7 +15,7 @@ import polars as pl
 from dalign.config import Reasoning
 from dalign.errors import InputError
 from dalign.models.reasoning import parse
-from dalign.rows import AnswerToJudge, Prompt
+from dalign.rows import OK, AnswerToJudge, Prompt
 
 Judge = Callable[[Sequence[AnswerToJudge]], Sequence[float | None]]
 
@@ -28,12 +28,19 @@ class RewardWeights(NamedTuple):
     format: float = 0.0
 
 
+class Form(NamedTuple):
+    """A completion as it is read: its status, and its parts where that is `ok`."""
+
+    status: str
+    reasoning: str
+    answer: str
+
+
 class Reward(NamedTuple):
     """A completion's reward and what it comes from.
 
-    `status` is its form; `reasoning` and `answer` are empty unless that is `ok`. `value` is None
-    where the judge, whose word was asked for, gave none: then the completion is neither good nor
-    bad.
+    `status` is its form; `reasoning` and `answer` are empty unless that is `ok`. `value` is None where the judge, whose
+    word was asked for, gave none: then the completion is neither good nor bad.
     """
 
     status: str
@@ -52,8 +59,7 @@ def completeness(answer: str, required_sections: Sequence[str]) -> float | None:
 
 
 class CompositeReward:
-    """Weighted mean of the judge's score, the completeness and the form, over the parts that a row
-    has.
+    """Weighted mean of the judge's score, the completeness and the form, over the parts that a row has.
 
     A malformed completion has no answer: 0, and the judge is not asked, because what it would be
     shown may be reasoning. Equal answers to one prompt are judged once a call.
@@ -74,19 +80,17 @@ class CompositeReward:
         """The reward of each completion text of the prompt beside it."""
         columns = pl.Series(texts, dtype=pl.String), pl.Series(truncated, dtype=pl.Boolean)
         parsed = parse(*columns, self.tags, opened=self.opened)
-        forms = parsed.select("status", "reasoning", "answer").rows()
+        forms = [Form(*row) for row in parsed.select(Form._fields).iter_rows()]
         scores = self._scores(prompts, forms)
         return [self._reward(*row) for row in zip(prompts, forms, scores, strict=True)]
 
-    def _scores(
-        self, prompts: Sequence[Prompt], forms: Sequence[tuple[str, str, str]]
-    ) -> list[float | None]:
+    def _scores(self, prompts: Sequence[Prompt], forms: Sequence[Form]) -> list[float | None]:
         if self.weights.judge == 0:
             return [None] * len(forms)
         answers = {
-            i: AnswerToJudge(prompt.id, prompt.category, prompt.messages, answer)
-            for i, (prompt, (status, _, answer)) in enumerate(zip(prompts, forms, strict=True))
-            if status == "ok"
+            i: AnswerToJudge(prompt.id, prompt.category, prompt.messages, form.answer)
+            for i, (prompt, form) in enumerate(zip(prompts, forms, strict=True))
+            if form.status == OK
         }
         questions = {(a.prompt_id, a.answer): a for a in answers.values()}
         given = list(self.judge(list(questions.values()))) if questions else []
@@ -101,11 +105,10 @@ class CompositeReward:
         of_each = {i: scores[a.prompt_id, a.answer] for i, a in answers.items()}
         return [of_each.get(i) for i in range(len(forms))]
 
-    def _reward(self, prompt: Prompt, form: tuple[str, str, str], score: float | None) -> Reward:
-        status, reasoning, answer = form
-        if status != "ok":
-            return Reward(status, "", "", None, 0.0)
-        complete = completeness(answer, prompt.required_sections)
+    def _reward(self, prompt: Prompt, form: Form, score: float | None) -> Reward:
+        if form.status != OK:
+            return Reward(form.status, "", "", None, 0.0)
+        complete = completeness(form.answer, prompt.required_sections)
         parts = [(self.weights.judge, score), (self.weights.format, 1.0)]
         if complete is not None:
             parts.append((self.weights.heuristic, complete))
@@ -113,4 +116,4 @@ class CompositeReward:
         known = [weight * part for weight, part in used if part is not None]
         is_whole = used and len(known) == len(used)
         value = sum(known) / sum(weight for weight, _ in used) if is_whole else None
-        return Reward(status, reasoning, answer, score, value)
+        return Reward(*form, score, value)

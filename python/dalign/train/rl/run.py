@@ -32,7 +32,6 @@ def run(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResult:
         "prompts": digest(prompts),
         "replayed": digest(job.replayed),
         "settings": job.settings.model_dump(mode="json"),
-        "loss": job.loss,
         # What the judge is, is the caller's to know.
         "weights": list(reward.weights),
     }
@@ -41,7 +40,7 @@ def run(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResult:
 
 def check_job(job: RlJob) -> None:
     """Checks that each step has what it trains on. Raises InputError where one does not."""
-    loss_named(job.loss)
+    loss_named(job.settings.loss)
     settings = job.settings
     found = [len(of_step) for of_step in job.prompts]
     if found != [settings.prompts_per_step] * settings.steps:

@@ -1,7 +1,6 @@
 """RL by TRL's GRPO trainer, with our sampling, reward and loss. Imports torch.
 
-Axes: B completion of a step, C completion token, T token of prompt and completion, N scored token,
-V vocabulary.
+Axes: B completion of a step, C completion token, T token of prompt and completion, N scored token, V vocabulary.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         super().__init__(**arguments)
         # The learning rate rises in a line, then stays.
         self.warmup_steps, self.final_rate = job.settings.warmup_steps, 1.0
-        self.job, self.reward, self.loss = job, reward, loss_named(job.loss)
+        self.job, self.reward, self.loss = job, reward, loss_named(job.settings.loss)
         self.prompts = [prompt for of_step in job.prompts for prompt in of_step]
         self.engine = LocalEngine(
             self.accelerator.unwrap_model(self.model),
@@ -46,6 +45,9 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
             reasoning=job.reasoning,
         )
         self.sampling = Sampling(job.settings.temperature, job.settings.max_new_tokens)
+        prompts = {prompt.id: prompt.messages for prompt in self.prompts}
+        tokens = self.engine.prompt_ids(list(prompts.values()))
+        self.engine.check_room(list(prompts), tokens, self.sampling.max_new_tokens)
         self.options = forward_options(self.engine.model)
         self.figures: dict[str, float | None] = {}
         # Of the step being made, a completion each.
@@ -177,8 +179,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
 def rows_that_move(inputs: dict[str, Any]) -> dict[str, Any]:
     """The rows with an advantage, less the padding that others needed; one row without any.
 
-    A row without an advantage adds nothing to the loss or to its gradient, but costs as much as any
-    other.
+    A row without an advantage adds nothing to the loss or to its gradient, but costs as much as any other.
     """
     kept_B = inputs["advantages"] != 0
     if not bool(kept_B.any()):

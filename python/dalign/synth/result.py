@@ -12,7 +12,7 @@ from dalign.errors import InputError
 from dalign.files.sift import dropped_path
 from dalign.models.protocol import Sampling
 from dalign.store.lock import LOCK
-from dalign.store.memory import EARLIER, JOURNAL, REPLIES
+from dalign.store.memory import JOURNAL, REPLIES
 from dalign.store.whole_files import write_text
 from dalign.synth.orders import Order
 from dalign.synth.written import Candidate, Rejected
@@ -59,11 +59,9 @@ class Synthesised:
                 "reason": each.reason,
                 "detail": each.detail,
                 "clause": each.order.clause.id,
-                "kind": each.order.kind,
-                "language": each.order.language,
-                "manner": each.order.manner,
-                "text": each.text,
             }
+            | {name: getattr(each.order, name) for name in ("kind", "language", "manner")}
+            | {"text": each.text}
             for each in self.dropped
         ]
         kept = [
@@ -91,7 +89,7 @@ def work_folder(out: Path, *, force: bool) -> Path:
     work = out.with_name(f"{out.stem}.work")
     for name in sorted(path.name for path in work.iterdir()) if work.is_dir() else ():
         # It is removed at the end: what a killed call has left may be in it, and nothing else.
-        if name != LOCK and not name.startswith((f"{JOURNAL}-", REPLIES, EARLIER)):
+        if name != LOCK and not name.startswith((f"{JOURNAL}-", REPLIES)):
             what = "stands where what is being written is kept; move it, or name another file"
             raise InputError.in_file(work / name, what, kind="exists")
     if out.suffix.lower() != _SUFFIX:

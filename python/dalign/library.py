@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dalign.config import Config
 from dalign.figures import Results
-from dalign.pipeline.run import Call, resolve_config, run_stages
+from dalign.pipeline.run import resolve_config, run_stages
 from dalign.progress import Progress
 from dalign.records.blast_radius import BlastRadius, blast_radius
 from dalign.records.coverage import Coverage, coverage
@@ -67,6 +67,6 @@ def run(
     place = Path(folder)
     given = Path(config) if isinstance(config, str) else config
     settings = resolve_config(given, place, overrides, redo=redo)
-    run_stages(settings, place, Call(progress or Progress(), redo, retry_missing))
+    run_stages(settings, place, progress or Progress(), retry_missing=retry_missing)
     write_results(open_record(place))
     return Run(place)

@@ -1,0 +1,79 @@
+"""The log of rollouts: a kill at any moment of a resume or of the end loses no step that a checkpoint has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dalign.judge.answers import AnswerJudge
+from dalign.judge.court import Court
+from dalign.judge.forms.score import Judging, Scale, ScoreForm
+from dalign.models.ask import Ask
+from dalign.models.engines.scripted import ScriptedEngine
+from dalign.models.protocol import Sampling
+from dalign.models.reasoning import THINK
+from dalign.pipeline.rollout_log import RolloutLog
+from dalign.rows import Message, Prompt
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import load_templates
+from dalign.store.folder import StageFolder
+from dalign.train.job import Rollout
+from dalign.train.rl.rewards import Reward
+from policies import ENGLISH
+
+PROMPT = Prompt("p", "general", (Message(role="user", content="x"),))
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> RolloutLog:
+    engine, spec = ScriptedEngine({"": "Score: 5"}), load_spec(ENGLISH)
+    form = ScoreForm(spec, load_templates(ENGLISH))
+    scale = Scale(1, 1, 0.0, 10.0, "min", None, ())
+    judging = Judging(Court.of(engine, THINK, 0), form, scale, Sampling(0, 9))
+    folder = StageFolder(tmp_path, "rl", "rl")
+    folder.path.mkdir(parents=True)
+    return RolloutLog(folder, AnswerJudge(judging, Ask(engine)), None, {"p": PROMPT})
+
+
+def steps(log: RolloutLog, *numbers: int) -> None:
+    for step in numbers:
+        log.rollouts(step, [Rollout("p", f"text {step}", 1, Reward("ok", "", "a", 1.0, 1.0), 0.5)])
+        log.save(step)
+
+
+def test_a_resume_forgets_what_came_after_the_checkpoint(log: RolloutLog) -> None:
+    steps(log, 1, 2, 3)
+    log.resume(2)
+    assert log.rows()["step"].to_list() == [1, 2]
+    steps(log, 3)
+    assert log.rows()["text"].to_list() == ["text 1", "text 2", "text 3"]
+    log.resume(0)
+    assert log.rows().height == 0
+
+
+def test_a_resume_that_is_killed_while_it_writes_loses_no_step(
+    log: RolloutLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps(log, 1, 2, 3)
+
+    def killed(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        # The write itself is broken off.
+        patched.setattr(Path, "write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            log.resume(2)
+    assert log.rows()["step"].to_list() == [1, 2, 3]
+    log.resume(2)
+    assert log.rows()["step"].to_list() == [1, 2]
+
+
+def test_the_end_keeps_the_memory_of_the_last_step(log: RolloutLog) -> None:
+    steps(log, 1, 2)
+    log.done(2)
+    names = sorted(path.name for path in log._folder.path.glob("judge-*.json"))
+    assert names == ["judge-2.json"]
+    # A kill before the manifest: the training has ended, and the judge's word of it is still known.
+    log.done(2)
+    log.resume(2)
