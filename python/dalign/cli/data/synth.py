@@ -13,7 +13,7 @@ from dalign.cli.terminal import tell, tell_json, warn
 from dalign.vocabulary import PROMPTS_A_CLAUSE
 
 if TYPE_CHECKING:
-    from dalign.synth.result import Synthesised
+    from dalign.pipeline.synth import Synthesised
 
 OutPrompts = Annotated[
     Path, Argument(metavar="OUT", help="A .jsonl file; dropped prompts go to its name.dropped.")
@@ -106,7 +106,7 @@ def _tell_plan(plan: Mapping[str, int], *, as_json: bool) -> None:
 
 def _tell_result(out: Path, made: Synthesised, *, as_json: bool) -> None:
     """Counts: JSON on stdout, or a few lines on stderr."""
-    from dalign.synth.result import dropped_beside
+    from dalign.pipeline.synth import dropped_beside
 
     beside, asked, kept = dropped_beside(out), made.asked, made.kept_of
     if as_json:
