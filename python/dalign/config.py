@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -79,12 +81,39 @@ class Model(Section):
     reasoning: Reasoning = Field(default_factory=Reasoning)
 
     @model_validator(mode="after")
-    def _server_has_an_address(self) -> Model:
+    def _server_is_told_without_secrets(self) -> Model:
         if self.engine == "openai" and not self.base_url:
             raise ValueError(
                 "base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1"
             )
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.api_key_env):
+            # Never the value: it may be the key.
+            raise ValueError(
+                "api_key_env is no name of an environment variable; write the name, such as OPENAI_API_KEY, and put the key into that variable"
+            )
+        if self.base_url and (wrong := _no_address(self.base_url)):
+            # Never the value: it may hold a password.
+            raise ValueError(
+                f"base_url {wrong}; write the address alone, such as http://127.0.0.1:8000/v1, and put a key in the environment variable that api_key_env names"
+            )
         return self
+
+
+def _no_address(url: str) -> str:
+    """What keeps a text from being a server's address, without a word of it; empty where nothing does."""
+    if any(not "!" <= c <= "~" for c in url):
+        return "holds white space, or characters that are not ASCII's"
+    try:
+        parts = urlsplit(url)
+        # The port is read, and refused, where it is asked for.
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if "@" in url:
+        return "holds a user name or a password"
+    if not is_whole:
+        return "is no address of the form http://host:port/path"
+    return "holds a query or a fragment" if "?" in url or "#" in url else ""
 
 
 class SpecFolder(Section):

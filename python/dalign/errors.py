@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from dalign import _core
+
+# The user and the password of an address, which no message is to repeat.
+_CREDENTIALS = re.compile(r"(?<=://)\S+@")
 
 
 class DalignError(Exception):
@@ -31,7 +35,7 @@ class DalignError(Exception):
         value: object = None,
         limit: object = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(_CREDENTIALS.sub("***@", message))
         self.kind, self.path, self.line, self.row = kind, path, line, row
         self.key, self.value, self.limit = key, value, limit
 
