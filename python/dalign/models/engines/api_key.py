@@ -49,8 +49,11 @@ class ApiKey:
         for at in range(len(text) - _RUN + 1):
             if lowered[at : at + _RUN] in self._runs:
                 hidden[at : at + _RUN] = b"\1" * _RUN
-        shown = "".join("\0" if hide else c for c, hide in zip(text, hidden, strict=True))
-        return re.sub("\0+", MASK, shown)
+        shown, end = "", 0
+        for run in re.finditer(b"\1+", hidden):
+            shown += text[end : run.start()] + MASK
+            end = run.end()
+        return shown + text[end:]
 
     def cleared(self, text: str) -> str:
         """A completion, in which a key that is no mere word is masked; seldom more than a look for it."""
@@ -74,9 +77,10 @@ class ApiKey:
 def _base64(key: str) -> Iterator[str]:
     """What of any text's base64 is the key's: wherever in a group of three bytes it begins."""
     for before in range(3):
-        encoded = base64.b64encode(b" " * before + key.encode()).decode().rstrip("=")
-        # Characters at the ends hold bits of what stands beside the key.
-        yield encoded[-(-before * 8 // 6) : -1]
+        told = b" " * before + key.encode()
+        encoded = base64.b64encode(told).decode().rstrip("=")
+        # Characters at the ends may hold bits of what stands beside the key.
+        yield encoded[-(-before * 8 // 6) : len(encoded) - bool(len(told) % 3)]
 
 
 def _forms(key: str) -> Iterator[str]:

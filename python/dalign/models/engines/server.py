@@ -76,7 +76,7 @@ class ServerEngine:
         self.fingerprint = hashlib.sha256(identity.encode()).hexdigest()
         self.control_tokens = tuple(sorted({*tags_of(tags), *KNOWN_MARKERS}))
         self.say: Callable[[str], None] = lambda _: None
-        self._told: set[str] = set()
+        self._sentences: set[str] = set()
         self._wait_told_until = 0.0
         self._answered = self._refused = 0
         # Parameters by the names under which this server takes them; "" leaves one out.
@@ -159,13 +159,13 @@ class ServerEngine:
             async with session.post(self.url, json=body, allow_redirects=False) as response:
                 text = await _text(response)
         except aiohttp.ConnectionTimeoutError as error:
-            return _Setback("lost", self._masked(str(error)))
+            return _Setback("lost", self._told(str(error)))
         except TimeoutError:
             return Reply(request.id, "", "timeout", 0)
         except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
-            return _Setback("failed", self._masked(str(error)))
+            return _Setback("failed", self._told(str(error)))
         except (aiohttp.ClientError, OSError) as error:
-            return _Setback("lost", self._masked(str(error) or type(error).__name__))
+            return _Setback("lost", self._told(str(error) or type(error).__name__))
         if text is None:
             return _Setback("refused", f"a response of more than {MOST_BYTES // 2**20} MiB")
         is_answer = 200 <= response.status < 300
@@ -174,11 +174,11 @@ class ServerEngine:
 
     def _setback(self, request: Request, response: aiohttp.ClientResponse, text: str) -> _Setback:
         """What a response means that holds no reply. Raises ServerError where all requests would have it."""
-        status, told = response.status, self._masked(complaint(text)) or "no text"
+        status, told = response.status, self._told(text) or "no text"
         if status < 300:
             return _Setback("failed", f"not a chat completion: {told}")
         if status < 400:
-            place = self._masked(complaint(response.headers.get("Location", "an unnamed place")))
+            place = self._told(response.headers.get("Location", "")) or "an unnamed place"
             what = f"redirects to {place} (status {status}), where neither key nor prompts are sent"
             raise ServerError(f"{self.url} {what}; set base_url to the address that answers")
         problem = f"status {status}: {told}"
@@ -232,7 +232,7 @@ class ServerEngine:
             return None
         if found.unknown:
             self._tell_once(
-                f"the server ends replies by {short(self._masked(found.unknown))!r}, which is not known: taken for {found.finish!r}"
+                f"the server ends replies by {short(self._told(found.unknown))!r}, which is not known: taken for {found.finish!r}"
             )
         tags, text, thought = self._model.reasoning, found.text, found.thought
         if thought and tags.kind == "tags":
@@ -243,9 +243,9 @@ class ServerEngine:
             text = f"{tags.open}{thought}{close}{text}"
         return Reply(row, self._key.cleared(text), found.finish, found.tokens)
 
-    def _masked(self, said: str) -> str:
-        """What the server says, at a length for a sentence and without the key."""
-        return self._key.masked(said[:2000])[:300]
+    def _told(self, text: str) -> str:
+        """What the server says, on one line, at a length for a sentence and without the key."""
+        return self._key.masked(complaint(text))[:300]
 
     def _wait_s(self, times: int, setback: _Setback, request: Request) -> float:
         """What the server asks for, or a wait that doubles; requests that failed together part by their seeds."""
@@ -264,8 +264,8 @@ class ServerEngine:
 
     def _tell_once(self, sentence: str) -> None:
         # Not for ever: a hostile server could end each reply by another word.
-        if sentence not in self._told and len(self._told) < MOST_TOLD:
-            self._told.add(sentence)
+        if sentence not in self._sentences and len(self._sentences) < MOST_TOLD:
+            self._sentences.add(sentence)
             self.say(sentence)
 
     async def _given_up(
