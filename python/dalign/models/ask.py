@@ -108,7 +108,7 @@ class Ask:
         self._begin(0)
         if self._failure is not None:
             why = f"{self._failure.finish}; {short(self._failure.text, 300)}".removesuffix("; ")
-            said = f"{self._name}: {self._failed} requests had no reply, such as {self._failure.id}: {why}"
+            said = f"{self._name}: {self._failed} of {self._done} requests had no reply, such as {self._failure.id}: {why}"
             self._progress.say(said)
         self._progress.finish(self._name, note)
 

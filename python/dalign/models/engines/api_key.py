@@ -56,7 +56,7 @@ class ApiKey:
         return shown + text[end:]
 
     def cleared(self, text: str) -> str:
-        """A completion, in which a key that is no mere word is masked; seldom more than a look for it."""
+        """A completion, in which a key that is no mere word is masked; which costs four looks for it."""
         if len(self._key) < _SECRET or not any(probe in text for probe in self._probes):
             return text
         return self.masked(text)
@@ -68,10 +68,9 @@ class ApiKey:
 
     @cached_property
     def _probes(self) -> list[str]:
-        """Pieces of which one stands in any text that has the half of the key, plain or in base64."""
-        forms = [self._key, *_base64(self._key)]
-        size = max(_RUN, len(self._key) // 4)
-        return [form[i : i + size] for form in forms for i in range(0, len(form) - size + 1, size)]
+        """The middle halves of the key, plain and in base64: one stands in any text that has three quarters of it."""
+        forms = (self._key, *_base64(self._key))
+        return [form[len(form) // 4 : -(-len(form) * 3 // 4)] for form in forms]
 
 
 def _base64(key: str) -> Iterator[str]:

@@ -50,7 +50,7 @@ def said(body: str) -> Said | None:
     text, and an error where there is none.
     """
     try:
-        whole = json.loads(body, parse_int=_integer)
+        whole = _JSON.decode(body)
         choice = whole["choices"][0]
         message = choice["message"]
         content, word = message.get("content"), choice.get("finish_reason")
@@ -76,7 +76,7 @@ def said(body: str) -> Said | None:
 def complaint(body: str) -> str:
     """What a server says of a request that it did not answer, on one line, printable; may be empty."""
     try:
-        error = json.loads(body, parse_int=_integer)["error"]
+        error = _JSON.decode(body)["error"]
         told = str(error["message"] if isinstance(error, dict) else error)
     except (ValueError, KeyError, TypeError, RecursionError):
         told = body
@@ -87,6 +87,9 @@ def complaint(body: str) -> str:
 def _integer(digits: str) -> int:
     """An integer; -1 for one that is longer than any count, which Python may refuse to read."""
     return int(digits) if len(digits) < 20 else -1
+
+
+_JSON = json.JSONDecoder(parse_int=_integer)
 
 
 def _plain(word: object) -> str:
