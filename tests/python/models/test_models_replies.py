@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from dalign.models.ask import Ask
 from dalign.models.engines.chat_completion import complaint, said
+from dalign.progress import Progress
 from fake_server import Answer, FakeServer, chat
-from served import engine_of, replies_of, requests_of
+from served import SAMPLING, engine_of, replies_of, requests_of
 
 
 def body_of(message: object, finish: object = "stop", **beside: object) -> str:
@@ -90,14 +92,23 @@ def test_an_unknown_end_of_a_text_is_a_stop_and_of_none_an_error(word: object) -
     assert (without.finish, without.text) == ("error", f"ended by {word!r}")
 
 
-def test_an_unknown_end_is_told_once() -> None:
-    told: list[str] = []
+class Heard(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.sentences.append(text)
+
+
+def test_an_unknown_end_is_told_once_to_who_watches_the_progress() -> None:
+    heard = Heard()
     with FakeServer(lambda body, _: chat("x", finish="\x1bgone")) as server:
-        engine = engine_of(server)
-        engine.say = told.append
-        replies = replies_of(engine, requests_of("a", "b", "c"))
-    assert {reply.finish for reply in replies.values()} == {"stop"}
-    (sentence,) = told
+        ask = Ask(engine_of(server), progress=heard)
+        replies = ask(requests_of("a", "b", "c"), SAMPLING)
+    assert {reply.finish for reply in replies} == {"stop"}
+    (sentence,) = heard.sentences
     assert "gone" in sentence and "taken for 'stop'" in sentence and "\x1b" not in sentence
 
 
