@@ -7,8 +7,11 @@ import json
 import pytest
 from dalign.models.ask import Ask
 from dalign.models.engines.chat_completion import complaint, said
+from dalign.models.protocol import Reply
 from dalign.progress import Progress
 from fake_server import Answer, FakeServer, chat
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from served import SAMPLING, engine_of, replies_of, requests_of
 
 
@@ -147,3 +150,27 @@ def test_halves_of_surrogate_pairs_are_replaced_wherever_they_stand() -> None:
 )
 def test_what_a_server_says_is_one_line_that_can_be_shown(body: str, words: str) -> None:
     assert complaint(body) == words
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["text", "type", "thinking", "message", "x"]), inner)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(JSON, JSON, JSON, JSON)
+def test_whatever_stands_in_a_body_is_read_or_no_completion(
+    content: object, thought: object, word: object, usage: object
+) -> None:
+    message = {"content": content, "reasoning_details": thought}
+    found = said(body_of(message, word, usage=usage))
+    assert complaint(body_of(content, word)).isprintable()
+    if found is not None:
+        reply = Reply("row", found.thought + found.text, found.finish, found.tokens)
+        reply.text.encode()
+        assert 0 <= reply.tokens < 2**32

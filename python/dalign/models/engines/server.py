@@ -36,7 +36,7 @@ CONNECT_TIMEOUT_S = 30.0
 # What a response may have, unpacked: many times the longest completion, and no server's flood.
 MOST_BYTES = 16 * 2**20
 # What a server that works answers.
-GREETING = (Message(role="user", content="Hello"),)
+GREETING = Request("greeting", (Message(role="user", content="Hello"),), 0)
 # Refused for what the caller is or asks of the server, whatever the prompt.
 FOR_ALL = frozenset({401, 402, 404, 405, 407})
 # As long as nothing is answered, more refusals than this (or than two of each in flight) are the server's.
@@ -126,7 +126,7 @@ class ServerEngine:
                 what = f"it asks to wait {asked}, and is waited for {LONGEST_ASKED_WAIT_S:.0f} s at most"
                 outcome = _Setback("refused", f"{outcome.problem}; {what}")
             if outcome.kind == "refused" or times[True] >= self.attempts:
-                return await self._given_up(session, request, sampling, outcome)
+                return await self._given_up(request, sampling, outcome)
             self._tell_wait(wait_s, outcome)
             await asyncio.sleep(wait_s)
 
@@ -268,37 +268,35 @@ class ServerEngine:
             self._sentences.add(sentence)
             self.say(sentence)
 
-    async def _given_up(
-        self,
-        session: aiohttp.ClientSession,
-        request: Request,
-        sampling: Sampling,
-        setback: _Setback,
-    ) -> Reply:
+    async def _given_up(self, request: Request, sampling: Sampling, setback: _Setback) -> Reply:
         """The error reply of a request that is at fault itself. Raises ServerError where the server is."""
         self._refused += setback.kind == "refused"
-        # Asked anew each time: a server that has answered once may be gone, or its key be spent.
-        greeting = await self._attempt(session, Request("greeting", GREETING, 0), sampling)
-        if isinstance(greeting, Reply):
-            is_there = greeting.finish != "timeout"
-        else:
-            is_there = greeting.kind == "limited" and (greeting.wait_s or 0) <= LONGEST_ASKED_WAIT_S
         most = max(MOST_REFUSED, 2 * self._model.batch_size)
         refuses_all = self._answered == 0 and self._refused >= most
-        if is_there and not refuses_all:
+        if not refuses_all and await self._greets(sampling):
             return Reply(request.id, setback.problem, "error", 0)
         if setback.kind == "refused":
             raise self._refusal(request, setback.problem)
         met = f"({setback.problem}; {self.attempts} attempts)"
         if setback.kind == "lost":
-            said = (
-                f"no server answers at {self.url} {met}; start it, or set base_url to its address"
-            )
-        elif self._answered:
-            said = f"{self.url} answers no request any more {met}; see the server's log"
-        else:
-            said = f"{self.url} has answered no request {met}; see the server's log"
-        raise ServerError(said)
+            way_out = "start it, or set base_url to its address"
+            raise ServerError(f"no server answers at {self.url} {met}; {way_out}")
+        what = "answers no request any more" if self._answered else "has answered no request"
+        raise ServerError(f"{self.url} {what} {met}; see the server's log")
+
+    async def _greets(self, sampling: Sampling) -> bool:
+        """Whether the server answers others: asked anew, as it may be gone, or its key be spent, since it last did."""
+        # By connections of its own: a broken reply may have spoilt those that are open.
+        async with self._session() as session:
+            for times in range(1, self.attempts + 1):
+                outcome = await self._attempt(session, GREETING, sampling)
+                if isinstance(outcome, Reply):
+                    return outcome.finish != "timeout"
+                wait_s = self._wait_s(times, outcome, GREETING)
+                if outcome.kind in ("refused", "limited") or wait_s > LONGEST_ASKED_WAIT_S:
+                    return outcome.kind == "limited" and wait_s <= LONGEST_ASKED_WAIT_S
+                await asyncio.sleep(wait_s)
+        return False
 
     def _refusal(self, request: Request, problem: str) -> ServerError:
         return ServerError(f"{self.url} refused request {request.id} with {problem}")
