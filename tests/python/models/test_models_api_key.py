@@ -13,9 +13,9 @@ from dalign import config
 from dalign.errors import DalignError, InputError, ServerError
 from dalign.models.engines.api_key import ApiKey
 from dalign.pipeline.engines import open_engine
-from fake_server import FakeServer, chat, refusal
+from fake_server import Answer, FakeServer, chat, refusal
 from pydantic import ValidationError
-from served import SAMPLING, engine_of, replies_of, requests_of, served
+from served import SAMPLING, engine_of, last, replies_of, requests_of, served
 
 KEY = "sk-proj-Ab3+/=&%<x>9_zQ~LmN0pR7tUvW2yZ"
 MODEL = served("http://127.0.0.1:1/v1", api_key_env="MY_KEY")
@@ -85,6 +85,29 @@ def test_a_completion_that_echoes_the_key_is_stored_without_it(echo: str) -> Non
         engine = engine_of(server, api_key_env="MY_KEY")
         text = replies_of(engine, requests_of("a"))["row-a"].text
     assert text.replace("Bearer ", "").replace("o=", "") == "<think>hm ***</think>hi ***"
+
+
+def test_the_reason_of_an_error_reply_and_what_is_said_have_no_key() -> None:
+    told: list[str] = []
+
+    def answer(body: dict[str, object], before: int) -> Answer:
+        if last(body) == "bad":
+            return refusal(400, f"flagged, {KEY}")
+        return chat("x", finish=f"end of {KEY}")
+
+    with FakeServer(answer) as server:
+        engine = engine_of(server, api_key_env="MY_KEY", batch_size=1)
+        engine.say = told.append
+        replies = replies_of(engine, requests_of("bad", "a"))
+    assert replies["row-bad"].text == "status 400: flagged, ***"
+    assert "'end of ***'" in told[0]
+
+
+def test_a_redirect_that_repeats_the_key_is_told_without_it() -> None:
+    fault = Answer("", 302, headers={"Location": f"http://x/?key={quote(KEY, safe='')}"})
+    with FakeServer(lambda body, _: fault) as server:
+        with pytest.raises(ServerError, match=r"redirects to http://x/\?key=\*\*\* "):
+            replies_of(engine_of(server, api_key_env="MY_KEY"), requests_of("a"))
 
 
 def test_a_key_that_is_a_mere_word_changes_no_completion(monkeypatch: pytest.MonkeyPatch) -> None:

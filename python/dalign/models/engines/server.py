@@ -56,8 +56,9 @@ class ServerEngine:
 
     Rate limits (429) are waited out and cost no attempt. Server errors and lost connections are retried `attempts`
     times in all. A request that gets no reply, or is refused, is an `error` reply whose text is the reason, if the server
-    answers a greeting with the same settings; if not, the server is at fault, and that is a ServerError, as are a
+    answers another one beside it, or a greeting with the same settings; if not, the server is at fault, and that is a ServerError, as are a
     refused key, an unknown model and a redirect. One attempt over `timeout_s` seconds is a `timeout` reply.
+    A response of more than 16 MiB and a wait of more than ten minutes that a server asks for count as refusals.
     """
 
     # Its replies have both tags.
@@ -113,6 +114,7 @@ class ServerEngine:
     ) -> Reply:
         """One request's reply, with its retries."""
         times: Counter[bool] = Counter()
+        answered = self._answered
         while True:
             outcome = await self._attempt(session, request, sampling)
             if isinstance(outcome, Reply):
@@ -126,7 +128,8 @@ class ServerEngine:
                 what = f"it asks to wait {asked}, and is waited for {LONGEST_ASKED_WAIT_S:.0f} s at most"
                 outcome = _Setback("refused", f"{outcome.problem}; {what}")
             if outcome.kind == "refused" or times[True] >= self.attempts:
-                return await self._given_up(request, sampling, outcome)
+                others = self._answered > answered
+                return await self._given_up(request, sampling, outcome, others=others)
             self._tell_wait(wait_s, outcome)
             await asyncio.sleep(wait_s)
 
@@ -268,14 +271,21 @@ class ServerEngine:
             self._sentences.add(sentence)
             self.say(sentence)
 
-    async def _given_up(self, request: Request, sampling: Sampling, setback: _Setback) -> Reply:
-        """The error reply of a request that is at fault itself. Raises ServerError where the server is."""
-        self._refused += setback.kind == "refused"
+    async def _given_up(
+        self, request: Request, sampling: Sampling, setback: _Setback, *, others: bool
+    ) -> Reply:
+        """The error reply of a request that is at fault itself. Raises ServerError where the server is.
+
+        others: whether one beside it was answered since it was first tried.
+        """
+        is_refusal = setback.kind == "refused"
+        self._refused += is_refusal
         most = max(MOST_REFUSED, 2 * self._model.batch_size)
         refuses_all = self._answered == 0 and self._refused >= most
-        if not refuses_all and await self._greets(sampling):
+        is_well = not is_refusal and others
+        if is_well or (not refuses_all and await self._greets(sampling)):
             return Reply(request.id, setback.problem, "error", 0)
-        if setback.kind == "refused":
+        if is_refusal:
             raise self._refusal(request, setback.problem)
         met = f"({setback.problem}; {self.attempts} attempts)"
         if setback.kind == "lost":
@@ -286,17 +296,12 @@ class ServerEngine:
 
     async def _greets(self, sampling: Sampling) -> bool:
         """Whether the server answers others: asked anew, as it may be gone, or its key be spent, since it last did."""
-        # By connections of its own: a broken reply may have spoilt those that are open.
+        # By a connection of its own: a broken reply may have spoilt those that are open.
         async with self._session() as session:
-            for times in range(1, self.attempts + 1):
-                outcome = await self._attempt(session, GREETING, sampling)
-                if isinstance(outcome, Reply):
-                    return outcome.finish != "timeout"
-                wait_s = self._wait_s(times, outcome, GREETING)
-                if outcome.kind in ("refused", "limited") or wait_s > LONGEST_ASKED_WAIT_S:
-                    return outcome.kind == "limited" and wait_s <= LONGEST_ASKED_WAIT_S
-                await asyncio.sleep(wait_s)
-        return False
+            outcome = await self._attempt(session, GREETING, sampling)
+        if isinstance(outcome, Reply):
+            return outcome.finish != "timeout"
+        return outcome.kind == "limited" and (outcome.wait_s or 0) <= LONGEST_ASKED_WAIT_S
 
     def _refusal(self, request: Request, problem: str) -> ServerError:
         return ServerError(f"{self.url} refused request {request.id} with {problem}")
