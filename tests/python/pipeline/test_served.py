@@ -236,5 +236,7 @@ def test_one_bad_reply_is_its_rows_and_the_run_goes_on(project: Path, dalign) ->
         "own": ("ok", 0, "<think>It is \ufffd so.</think>Please ask a doctor."),
         "mean": ("ok", 0, "<think>It is \ufffd so.</think>Sorry \ufffd."),
     }
+    grades = StageFolder(run, "evaluate", "none").table("grades").frame()
+    assert grades.filter(prompt_id="ask")["grade"].to_list() == [None] * 2
     code, out, _ = dalign("show", "ask", "--run", run)
     assert code == 0 and "status 400: The prompt was filtered." in out
