@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -106,9 +108,32 @@ class Model(Section):
     reasoning: Reasoning = Field(default_factory=Reasoning)
 
     @_rule
-    def _server_has_an_address(self) -> str | None:
-        said = "base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1"
-        return said if self.engine == "openai" and not self.base_url else None
+    def _server_is_told_without_secrets(self) -> str | None:
+        if self.engine == "openai" and not self.base_url:
+            return "base_url is missing: engine 'openai' needs the server's address, such as http://127.0.0.1:8000/v1"
+        # Neither says the value: it may be a key, or hold a password.
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.api_key_env):
+            return "api_key_env is no name of an environment variable; write the name, such as OPENAI_API_KEY, and put the key into that variable"
+        wrong = self.base_url and _no_address(self.base_url)
+        said = f"base_url {wrong}; write the address alone, such as http://127.0.0.1:8000/v1, and put a key in the environment variable that api_key_env names"
+        return said if wrong else None
+
+
+def _no_address(url: str) -> str:
+    """What keeps a text from being a server's address, without a word of it; empty where nothing does."""
+    if any(not "!" <= c <= "~" for c in url):
+        return "holds white space, or characters that are not ASCII's"
+    try:
+        parts = urlsplit(url)
+        # The port is read, and refused, where it is asked for.
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if "@" in url:
+        return "holds a user name or a password"
+    if not is_whole:
+        return "is no address of the form http://host:port/path"
+    return "holds a query or a fragment" if "?" in url or "#" in url else ""
 
 
 class SpecFolder(Section):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from dalign import _core
+
+# The user and the password of an address, which no message is to repeat.
+_CREDENTIALS = re.compile(r"(?<=://)\S+@")
 
 
 # What `kind` may be, beside the kinds that the core tells.
@@ -52,7 +56,7 @@ class DalignError(Exception):
         value: object = None,
         limit: object = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(_CREDENTIALS.sub("***@", message))
         self.kind, self.path, self.line, self.row = kind or self.KIND, path, line, row
         self.key, self.value, self.limit = key, value, limit
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, TypeVar
 
-from dalign.text import visible
+from dalign.text import one_line
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -84,7 +84,7 @@ class Lines(Progress):
 
     def say(self, text: str) -> None:
         """The sentence as a line."""
-        sys.stderr.write(visible(text) + "\n")
+        sys.stderr.write(one_line(text) + "\n")
         sys.stderr.flush()
 
 
@@ -115,8 +115,8 @@ class Bars(Lines):
                 return
             self._shown.start()
             total = self._totals[name]
-            self._tasks[name] = self._shown.add_task(visible(name), total=total, note="")
-        self._shown.update(self._tasks[name], completed=done, note=visible(note))
+            self._tasks[name] = self._shown.add_task(one_line(name), total=total, note="")
+        self._shown.update(self._tasks[name], completed=done, note=one_line(note))
 
     def finish(self, name: str, note: str = "") -> None:
         """Takes the bar away and leaves a line."""
@@ -128,7 +128,7 @@ class Bars(Lines):
 
     def say(self, text: str) -> None:
         """The sentence above the bars."""
-        self._shown.console.print(visible(text), highlight=False, markup=False)
+        self._shown.console.print(one_line(text), highlight=False, markup=False)
 
 
 def for_terminal() -> Progress:

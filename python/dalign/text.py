@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 # Controls, formats (bidi overrides, zero widths, soft hyphens), surrogates, private use, unassigned,
 # line and paragraph separators: a reader would not see them, or see something else because of them.
@@ -54,6 +54,18 @@ def visible(text: str) -> str:
     Line feeds and tabs stay. What comes back has a UTF-8 form, and no terminal or page obeys it.
     """
     return text.translate(_SHOWN)
+
+
+def one_line(text: str) -> str:
+    """`visible`, on one line: a line feed is an escape too, so that no text passes for a line of its own."""
+    return visible(text).replace("\n", "\\u000a")
+
+
+def hidden(text: str) -> Iterator[tuple[int, str]]:
+    """The characters of a text that `visible` escapes: the place of the first of each, and the character."""
+    for character in dict.fromkeys(text):
+        if _SHOWN[ord(character)] != character:
+            yield text.index(character), character
 
 
 def visible_json(value: object, *, indent: int | None = None) -> str:

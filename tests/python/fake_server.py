@@ -13,15 +13,16 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends back. `delay_s`: after how long; `hang_up`: it closes the connection
-    instead; `until_in_flight`: not before so many were in flight at once."""
+    """What the server sends back. `delay_s`: after how long; `hang_up`: it closes the connection instead; `endless`:
+    again and again; `until_in_flight`: not before so many were in flight at once."""
 
-    body: dict[str, Any] | str
+    body: dict[str, Any] | str | bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     hang_up: bool = False
     until_in_flight: int = 0
+    endless: bool = False
 
 
 def chat(
@@ -52,7 +53,7 @@ class FakeServer:
         self._answer = answer
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
-        self.in_flight = self.most_in_flight = 0
+        self.in_flight = self.most_in_flight = self.flooded = 0
         self._times: dict[str, int] = {}
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -107,6 +108,19 @@ class FakeServer:
             self.in_flight -= 1
         if answer.hang_up and request.transport is not None:
             request.transport.close()
+        if answer.endless:
+            return await self._flood(request, answer)
+        if isinstance(answer.body, bytes):
+            return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
         if isinstance(answer.body, str):
             return web.Response(text=answer.body, status=answer.status, headers=answer.headers)
         return web.json_response(answer.body, status=answer.status, headers=answer.headers)
+
+    async def _flood(self, request: web.Request, answer: Answer) -> web.StreamResponse:
+        """The body over and over, until the other side has had enough."""
+        response = web.StreamResponse(status=answer.status)
+        await response.prepare(request)
+        assert isinstance(answer.body, bytes)
+        while True:
+            await response.write(answer.body)
+            self.flooded += len(answer.body)

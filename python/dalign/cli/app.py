@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
+from typer.core import TyperGroup
 
 from dalign.cli.data.app import data
 from dalign.cli.spec.app import AsJson, spec
+from dalign.cli.terminal import prints_anything
+from dalign.text import one_line
 from dalign.vocabulary import STAGES
+
+
+class _Commands(TyperGroup):
+    """The commands: what is said of a wrong command line is made visible, as all that is printed."""
+
+    def make_context(self, *given: Any, **named: Any) -> Any:
+        """Reads the options of `dalign` itself."""
+        prints_anything()
+        with _made_visible():
+            return super().make_context(*given, **named)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Reads the rest of the command line, and runs the command."""
+        with _made_visible():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _made_visible() -> Iterator[None]:
+    try:
+        yield
+    except _REFUSED as error:
+        error.message = one_line(error.message)
+        raise
+
+
+# The base of what typer refuses, which it has under no public name.
+_REFUSED: Any = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="dalign",
+    cls=_Commands,
     help="Train a reasoning model to follow a written safety policy by deliberative alignment, and prove it.",
     no_args_is_help=True,
     add_completion=False,

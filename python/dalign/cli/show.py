@@ -7,6 +7,7 @@ from pathlib import Path
 from dalign.cli.terminal import tell, tell_json
 from dalign.records.journey import Journey, journeys_of
 from dalign.records.record import open_record
+from dalign.text import one_line
 
 
 def show_row(row_id: str, run: Path, *, as_json: bool) -> None:
@@ -36,9 +37,13 @@ def _as_json(journey: Journey) -> dict[str, object]:
 
 def _as_text(journey: Journey) -> str:
     sources = ", ".join(journey.sources)
-    lines = [f"prompt {journey.prompt.id}  category {journey.prompt.category}  of {sources}"]
-    lines += [f"  {m['role']}: {m['content']}" for m in journey.prompt.messages]
+    prompt = journey.prompt
+    lines = [one_line(f"prompt {prompt.id}  category {prompt.category}  of {sources}")]
+    for message in prompt.messages:
+        first, *rest = message["content"].split("\n")
+        lines.append(f"  {one_line(message['role'])}: {first}")
+        lines += [f"          | {line}" for line in rest]
     for step in journey.steps:
-        lines.append(f"{step.stage:<9} {step.row[:12]}  {step.note}")
+        lines.append(one_line(f"{step.stage:<9} {step.row[:12]}  {step.note}"))
         lines += [f"          | {line}" for line in step.text.split("\n") if step.text]
     return "\n".join(lines)

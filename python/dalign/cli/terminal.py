@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
 from dalign.figures import MetricRow, StageRow
-from dalign.text import visible, visible_json
+from dalign.text import one_line, visible, visible_json
 
 # A part of a line, and its style in a terminal that has colours.
 Styled = tuple[str, str]
@@ -28,25 +30,37 @@ def tell_parts(parts: Iterable[Styled]) -> None:
 
     line = Text()
     for text, style in parts:
-        line.append(visible(text), style)
+        line.append(one_line(text), style)
     Console(highlight=False, soft_wrap=True).print(line)
 
 
 def tell_json(value: object, *, indent: int | None = None) -> None:
     """Prints a value as JSON on stdout: what is escaped in it reads back as it was."""
-    print(visible_json(value, indent=indent))
+    text = visible_json(value, indent=indent)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=indent)
+    print(text)
+
+
+def prints_anything() -> None:
+    """Lets stdout and stderr write as escapes what their encoding has no characters for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def warn(text: str) -> None:
-    """Prints lines on stderr, beside what a program reads from stdout."""
-    print(visible(text), file=sys.stderr)
+    """Prints a line on stderr, beside what a program reads from stdout."""
+    print(one_line(text), file=sys.stderr)
 
 
 def tell_table(
     heads: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()
 ) -> None:
     """Prints a line for each row, columns one below the other. right: the heads of columns that end alike."""
-    shown = [[visible(cell) for cell in row] for row in (heads, *rows)]
+    shown = [[one_line(cell) for cell in row] for row in (heads, *rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
         cells = zip(heads, row, widths, strict=True)

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dalign.errors import InputError
-from dalign.models.protocol import Engine, Reply, Request, Sampling
+from dalign.models.protocol import Engine, Reply, Request, Sampling, Telling
 from dalign.progress import Progress
 from dalign.rows import NEVER_CAME
 from dalign.store.memory import Kept, Memory
+from dalign.text import short
 
 KEY_CHARACTERS = 32
 # A message this long is a policy: many requests share it, and it is hashed once.
@@ -38,6 +39,11 @@ class Ask:
         self._memory, self._name, self._total = memory, name, total
         self._progress = progress if progress and name else Progress()
         self._done, self._begun = 0, False
+        # Of this call of the program: requests without a reply, and the first of them.
+        self._failed = 0
+        self._failure: Reply | None = None
+        if progress is not None and isinstance(engine, Telling):
+            engine.say = progress.say
 
     def __call__(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
         """The reply to each request, in order."""
@@ -89,6 +95,10 @@ class Ask:
             given = Counter(reply.id for reply in replies)
             left ^= given.keys()
             left |= {row for row, times in given.items() if times > 1}
+            for reply in replies:
+                if reply.finish in NEVER_CAME:
+                    self._failed += 1
+                    self._failure = self._failure or reply
             yield [reply for reply in replies if reply.id not in left]
             self.skip(len(replies))
         if left:
@@ -108,6 +118,10 @@ class Ask:
     def finish(self, note: str) -> None:
         """Ends the progress with a word on the result."""
         self._begin(0)
+        if self._failure is not None:
+            why = f"{self._failure.finish}; {short(self._failure.text, 300)}".removesuffix("; ")
+            said = f"{self._name}: {self._failed} of {self._done} requests had no reply, such as {self._failure.id}: {why}"
+            self._progress.say(said)
         self._progress.finish(self._name, note)
 
     def _begin(self, requests: int) -> None:

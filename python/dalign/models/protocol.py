@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import Protocol, get_args, runtime_checkable
 
 from dalign.config import CHECKPOINT_ENGINES, EngineName, Model
 from dalign.errors import InputError
@@ -35,7 +35,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Reply:
-    """The completion of the request with that id. `text` excludes the end token.
+    """The completion of the request with that id. `text` excludes the end token; where nothing came (`error`), it is the reason.
 
     Whichever engine makes it, its text can be stored: what no file can hold is U+FFFD in it.
     """
@@ -89,6 +89,13 @@ def fingerprint_of(model: Model, *known: str) -> str:
     tags = model.reasoning
     told = " ".join([*known, tags.kind, tags.open, tags.close])
     return hashlib.sha256(told.encode()).hexdigest()
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """An engine with something to say while it works, such as that a server makes it wait."""
+
+    say: Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,9 @@ class Places:
         if line is not None:
             place = f"{self.file}:{line}"
         elif overrides:
-            place = f"--set {overrides[0]}"
+            # Some hold a password by mistake.
+            is_secret = dotted.rpartition(".")[2] in ("base_url", "api_key_env")
+            place = f"--set {dotted if is_secret else overrides[0]}"
         return InputError(
             f"{place}: {what}", kind=kind, path=path, line=line,
             key=dotted or None, value=value, limit=limit,

@@ -38,6 +38,7 @@ KINDS = {
     "conflicting-examples": "one prompt with two rulings",
     "repeated-example": "an example that stands twice",
     "similar-summaries": "two categories whose summaries are nearly the same",
+    "hidden-character": "a control, bidi or other character that nobody sees",
     "over-long": "a category with too many tokens",
     "template": "a prompt template that cannot be used",
     "golden": "a golden case that does not fit the policy",

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import polars as pl
 
 from dalign.rows import NEVER_CAME, Columns, Finish, table
 from dalign.store.parts import Table, read_part
 from dalign.store.whole_files import Json, write_parquet
+from dalign.text import storable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 JOURNAL, REPLIES, EARLIER = "journal", "replies", "earlier"
 # Hexadecimal digits of a key that fit a signed 64-bit number.
 _DIGITS = 15
+_FINISHES = frozenset(get_args(Finish))
 
 
 class Kept(NamedTuple):
@@ -64,7 +66,7 @@ class Journal:
             for line in file:
                 try:
                     row = json.loads(line) if line.endswith(b"\n") else None
-                except ValueError:
+                except (ValueError, RecursionError):
                     row = None
                 if not isinstance(row, dict):
                     break
@@ -119,7 +121,10 @@ def _kept(journal: Journal) -> Iterator[Kept]:
     """The replies of a journal; a line that is none is ignored."""
     for row in journal.read():
         texts = [row.get(name) for name in COLUMNS if name != "tokens"]
-        if all(isinstance(text, str) for text in texts) and type(row.get("tokens")) is int:
+        tokens = row.get("tokens")
+        is_whole = all(isinstance(text, str) and text == storable(text) for text in texts)
+        is_whole &= type(tokens) is int and 0 <= tokens < 2**32 and row["finish"] in _FINISHES
+        if is_whole:
             yield Kept(**{name: row[name] for name in Kept._fields})
 
 

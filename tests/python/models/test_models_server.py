@@ -5,47 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
 import pytest
 from dalign import config
 from dalign.errors import ServerError
-from dalign.models.engines.server import ServerEngine, _Setback, retry_after_s
-from dalign.models.protocol import Reply, Request, Sampling
+from dalign.models.engines.server import ServerEngine
+from dalign.models.protocol import Reply
 from dalign.pipeline.engines import open_engine
-from dalign.rows import Message
 from fake_server import Answer, FakeServer, chat, refusal
-
-SAMPLING = Sampling(temperature=0.7, max_new_tokens=9, top_p=0.9)
-
-
-def requests_of(*texts: str) -> list[Request]:
-    return [
-        Request(f"row-{t}", (Message(role="user", content=t),), seed=i) for i, t in enumerate(texts)
-    ]
-
-
-def served(url: str, **settings: object) -> config.Model:
-    return config.Model(path="m", engine="openai", base_url=url, **settings)  # type: ignore[arg-type]
-
-
-def engine_of(server: FakeServer, **settings: object) -> ServerEngine:
-    given = {"backoff_s": 0.001, "timeout_s": 20.0, **settings}
-    tries = {name: given.pop(name) for name in ("attempts", "backoff_s") if name in given}
-    return ServerEngine(served(server.base_url, **given), **tries)  # type: ignore[arg-type]
-
-
-def replies_of(
-    engine: ServerEngine, requests: list[Request], done: frozenset[str] = frozenset()
-) -> dict[str, Reply]:
-    replies = [reply for batch in engine.stream(requests, SAMPLING, done) for reply in batch]
-    assert len({reply.id for reply in replies}) == len(replies)
-    return {reply.id: reply for reply in replies}
-
-
-def last(body: dict[str, object]) -> str:
-    return body["messages"][-1]["content"]  # type: ignore[index,no-any-return]
+from served import SAMPLING, engine_of, last, replies_of, requests_of, served
 
 
 def test_a_request_carries_messages_sampling_and_seed() -> None:
@@ -157,7 +125,7 @@ def test_a_request_that_fails_alone_is_an_error_reply() -> None:
         "row-bad": "error",
         "row-b": "stop",
     }
-    assert replies["row-bad"].text == ""
+    assert replies["row-bad"].text == "status 500: oops"
 
 
 def test_the_only_request_left_fails_alone_where_a_greeting_is_answered() -> None:
@@ -186,42 +154,6 @@ def test_a_refused_request_names_address_status_and_the_servers_words() -> None:
     expected = f"{server.base_url}/chat/completions refused request row-a with status 404: no model named [31mm"
     assert str(caught.value) == expected
     assert len(server.bodies) == 1
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        {"content": [{"type": "text", "text": "hi"}]},
-        {"content": "hi", "reasoning": {"text": "hm"}},
-        "hi",
-    ],
-    ids=["content in parts", "reasoning in parts", "no message"],
-)
-def test_a_message_of_another_form_is_no_reply(message: object) -> None:
-    answer = Answer({"choices": [{"message": message, "finish_reason": "stop"}]})
-    with FakeServer(lambda body, _: answer) as server:
-        with pytest.raises(ServerError, match="not a chat completion"):
-            replies_of(engine_of(server, attempts=1), requests_of("a"))
-
-
-@pytest.mark.parametrize("count", ["-1", "4294967296", "1e999", "NaN", '"3"', "null"])
-def test_a_token_count_that_is_none_counts_as_none(count: str) -> None:
-    body = f'{{"choices": [{{"message": {{"content": "x"}}}}], "usage": {{"completion_tokens": {count}}}}}'
-    with FakeServer(lambda _, __: Answer(body)) as server:
-        assert replies_of(engine_of(server), requests_of("a"))["row-a"].tokens == 0
-
-
-def test_an_error_text_can_be_stored_and_shown() -> None:
-    with FakeServer(lambda body, _: refusal(400, "no \ud800 model \x00 here")) as server:
-        with pytest.raises(ServerError, match=r"status 400: no model here$") as caught:
-            replies_of(engine_of(server), requests_of("a"))
-    str(caught.value).encode()
-
-
-def test_a_body_nested_too_deeply_is_no_reply() -> None:
-    with FakeServer(lambda body, _: Answer("[" * 200_000)) as server:
-        with pytest.raises(ServerError, match="not a chat completion"):
-            replies_of(engine_of(server, attempts=1), requests_of("a"))
 
 
 def test_an_unreachable_server_is_named_in_one_sentence() -> None:
@@ -258,43 +190,8 @@ def test_replies_come_as_they_finish() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "dalign-requests"]
 
 
-def test_the_key_comes_from_the_named_variable_and_is_never_shown(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("MY_KEY", "sk-secret")
-    with FakeServer(lambda body, _: refusal(401, "wrong key sk-secret")) as server:
-        model = served(server.base_url, api_key_env="MY_KEY")
-        with pytest.raises(ServerError, match=r"status 401: wrong key \*\*\*$"):
-            list(open_engine(model, threads=1).stream(requests_of("a"), SAMPLING))
-    assert server.headers[0]["Authorization"] == "Bearer sk-secret"
-
-
 def test_without_a_key_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with FakeServer(lambda body, _: chat("x")) as server:
         list(open_engine(served(server.base_url), threads=1).stream(requests_of("a"), SAMPLING))
     assert "Authorization" not in server.headers[0]
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [(None, None), ("", None), ("2", 2.0), ("0.5", 0.5), ("-3", 0.0), ("soon", None)],
-)
-def test_retry_after_in_seconds(header: str | None, seconds: float | None) -> None:
-    assert retry_after_s(header) == seconds
-
-
-def test_retry_after_as_a_date() -> None:
-    now = datetime.now(UTC)
-    assert retry_after_s(format_datetime(now - timedelta(hours=1), usegmt=True)) == 0.0
-    hence = now + timedelta(hours=1)
-    for date in (format_datetime(hence, usegmt=True), format_datetime(hence.replace(tzinfo=None))):
-        ahead = retry_after_s(date)
-        assert ahead is not None
-        assert 3000 < ahead <= 3600
-
-
-def test_a_limit_is_waited_out_however_often_it_comes() -> None:
-    engine = ServerEngine(served("http://127.0.0.1:1/v1"), backoff_s=0.001)
-    waits = [engine._wait_s(n, _Setback("limited", ""), requests_of("a")[0]) for n in (1, 2, 5000)]
-    assert waits == [0.001, 0.002, 60.0]

@@ -14,7 +14,7 @@ from dalign.pipeline.run import plan_of, run_stages
 from dalign.progress import Progress
 from dalign.settings import load_config
 from dalign.store.folder import StageFolder
-from fake_server import FakeServer, chat
+from fake_server import Answer, FakeServer, chat, refusal
 from policies import ENGLISH
 
 PROMPTS = [
@@ -205,3 +205,39 @@ def test_two_suites_with_equal_ids_are_told_apart_by_show(project: Path, request
         assert ("doctor" in said[0]) == (each["sources"] == ["suites/other"])
     # In a text, one after the other.
     assert call("show", "ask", "--run", project / "run")[1].count("prompt ask  category") == 2
+
+
+def test_one_bad_reply_is_its_rows_and_the_run_goes_on(project: Path, dalign) -> None:
+    def answer(body, _attempt):
+        asked = body["messages"][-1]["content"]
+        if "contract" in asked:
+            return refusal(400, "The prompt was filtered.")
+        text = "Sorry \\ud83d." if "mean" in asked else "Please ask a doctor."
+        count = "1e999" if "mean" in asked else -5
+        message = f'{{"content": "{text}", "reasoning": "It is \\udc00 so."}}'
+        return Answer(
+            f'{{"choices": [{{"message": {message}, "finish_reason": "eos"}}], "usage": {{"completion_tokens": {count}}}}}'
+        )
+
+    run = project / "run"
+    with FakeServer(answer) as server:
+        served = ["model.path=served", "model.engine=openai", f"model.base_url={server.base_url}"]
+        overrides = [word for each in served for word in ("--set", each)]
+        code, _, err = dalign("evaluate", project / "dalign.toml", "--run", run, *overrides)
+        assert code == 0, err
+        assert "1 of 3 requests had no reply, such as" in err
+        assert "error; status 400: The prompt was filtered." in err
+        asked = len(server.bodies)
+        assert dalign("evaluate", "--run", run)[0] == 0
+        assert len(server.bodies) == asked
+    rows = StageFolder(run, "evaluate", "none").table().frame()
+    found = {r["prompt_id"]: (r["status"], r["tokens"], r["text"]) for r in rows.to_dicts()}
+    assert found == {
+        "ask": ("error", 0, "status 400: The prompt was filtered."),
+        "own": ("ok", 0, "<think>It is \ufffd so.</think>Please ask a doctor."),
+        "mean": ("ok", 0, "<think>It is \ufffd so.</think>Sorry \ufffd."),
+    }
+    grades = StageFolder(run, "evaluate", "none").table("grades").frame()
+    assert grades.filter(prompt_id="ask")["grade"].to_list() == [None] * 2
+    code, out, _ = dalign("show", "ask", "--run", run)
+    assert code == 0 and "status 400: The prompt was filtered." in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,11 @@ DEFECTS = [
     ("no-style", "garden", "### safe-complete\nThe vet first.\n", "", 28, "'safe-complete'"),
     ("duplicate-term", "garden", "- **pest**", "- **Poison**", 9, "line 8"),
     ("duplicate-section", "garden", "## Changelog", "## Definitions\n## Changelog", 42, "line 7"),
+    ("hidden-character", "garden", "Name the vet", "Name \u202ethe vet", 29, "U+202E (RIGHT-TO-LEFT OVERRIDE) stands in column 6"),
+    ("hidden-character", "garden", "Name the vet", "Name \x1b[31mthe vet", 29, "U+001B"),
+    ("hidden-character", "garden", "Name the vet", "Name\x9b the vet", 29, "U+009B"),
+    ("hidden-character", "kitchen", "How do I boil", "How\u200b do I boil", 11, "U+200B (ZERO WIDTH SPACE)"),
+    ("hidden-character", "principles", "Help, and", "Help,\u2028and", 6, "U+2028 (LINE SEPARATOR)"),
     ("clause-heading", "garden", "### G3 safe-complete:", "### safe-complete:", 28, "no id"),
     ("version", "garden", "version: 1.2.0", "version: 1.2", 3, "'1.2'"),
     ("changelog", "garden", "- 1.2.0: G3 is new.\n", "", 3, "1.2.0"),
@@ -87,6 +93,21 @@ def test_a_defect_is_found_where_it_stands(
 
 def test_every_kind_has_a_test() -> None:
     assert {kind for kind, *_ in DEFECTS} | OTHERS == set(KINDS)
+
+
+@pytest.mark.parametrize("text", ["می\u200cخواهم", "👩\u200d🌾", "☂\ufe0f", "naïve 漢字"])
+def test_what_scripts_and_signs_need_is_no_hidden_character(tmp_path: Path, text: str) -> None:
+    assert check(write_policy(tmp_path, garden=GARDEN.replace("Name the", f"{text} the"))).findings == []  # fmt: skip
+
+
+def test_hidden_characters_are_found_in_golden_cases_and_templates(tmp_path: Path) -> None:
+    folder = write_policy(tmp_path)
+    shutil.copytree(shipped("templates"), folder / "templates")
+    for path in ((golden := next(folder.glob("golden/*.jsonl"))), folder / "templates/judge.j2"):
+        with path.open("a") as file:
+            file.write("\u202e\n" if path is not golden else CASE.replace("?", "\u202e?"))
+    found = [f for f in check(folder).findings if f.kind == "hidden-character"]
+    assert [f.file.name for f in found] == [golden.name, "judge.j2"]
 
 
 def test_several_defects_are_all_found(tmp_path: Path) -> None:

@@ -127,7 +127,20 @@ def test_a_line_of_another_shape_says_of_no_chunk_that_it_is_done(
     assert calls == [0, 1]
 
 
-@pytest.mark.parametrize("line", ["5", "[]", '"key"', "{}", '{"key": "x"}', '{"key": 1}'])
+def kept_line(**values: object) -> str:
+    """A journalled reply with some other values."""
+    return json.dumps({"id": "b", "key": "1" * 64, "text": "", "finish": "stop", "tokens": 1} | values)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "5", "[]", '"key"', "{}", '{"key": "x"}', '{"key": 1}', "[" * 200_000,
+        *[kept_line(tokens=tokens) for tokens in (-5, 2**40, float("inf"), "3", None, True, 1.5)],
+        kept_line(text="half \ud800"), kept_line(id="\ud800"), kept_line(finish="gone"),
+    ],
+    ids=lambda line: line[:90],
+)  # fmt: skip
 def test_a_line_that_is_no_reply_is_asked_again(line: str, tmp_path: Path) -> None:
     memory = StageFolder(tmp_path, "generate").memory()
     reply = Kept("a", "0" * 64, "text", "stop", 3)

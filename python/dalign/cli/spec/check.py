@@ -12,6 +12,7 @@ from dalign.spec.check import Checked, check_spec
 from dalign.spec.findings import KINDS, Finding
 from dalign.spec.shipped import spec_folder
 from dalign.spec.token_count import token_count
+from dalign.text import one_line
 
 
 def print_check(
@@ -74,7 +75,7 @@ def _as_json(
 
 
 def _as_text(checked: Checked, found: Sequence[Finding], note: str) -> str:
-    lines = [f"{each} [{each.kind}]" for each in found]
+    lines = [one_line(f"{each} [{each.kind}]") for each in found]
     width = max((len(name) for name in checked.spec.names), default=0)
     for category in checked.spec.categories:
         size = checked.tokens.get(category.name)

@@ -87,7 +87,7 @@ def _print_views(spec: Spec, views: Mapping[str, list[Message]], tokens: Mapping
         tell(f"=== {name}: {tokens[name]:,} tokens; {_ABOUT[name]}", "bold reverse")
         for message in messages:
             tell(f"--- {message['role']}", "bold cyan")
-            for line in message["content"].splitlines():
+            for line in message["content"].split("\n"):
                 tell(line, _style(line, rulings))
         tell()
 

@@ -1,0 +1,116 @@
+"""What the body of a chat completion says, in the forms that servers give it, or why it says nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from dalign.rows import Finish
+
+# What the column of token counts holds.
+MOST_TOKENS = 2**32 - 1
+# Where servers put the reasoning, the first that has any.
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks")
+# Where a part of a message holds its words.
+_WORDS = ("text", "thinking", "reasoning", "summary", "content", "value")
+# Words for the end, in lower case with low lines. Unknown ones are taken for a stop, and told.
+_STOPS = """stop stopped stop_sequence stop_token stop_str eos eos_token eos_found end end_turn
+    end_of_turn end_of_text end_of_sequence finish finished complete completed done normal"""
+_LENGTHS = """length max_length model_length max_tokens max_new_tokens max_output_tokens token_limit
+    max_completion_tokens context_length context_length_exceeded model_context_window_exceeded
+    incomplete truncated limit"""
+# Nobody's whole answer: filtered, broken off, or a call of a tool in its place.
+_ERRORS = """content_filter content_filtered filtered safety sensitive recitation blocklist blocked
+    prohibited_content spii language guardrail_intervened guardrails refusal error error_toxic
+    error_limit failed timeout abort aborted cancel cancelled canceled user_cancel network_error
+    insufficient_system_resource server_error malformed_function_call malformed_response
+    unexpected_tool_call tool_call tool_calls tool_use function_call pause_turn"""
+_ENDS: dict[str, Finish] = {
+    **dict.fromkeys(_STOPS.split(), "stop"),
+    **dict.fromkeys(_LENGTHS.split(), "length"),
+    **dict.fromkeys(_ERRORS.split(), "error"),
+}
+
+
+class Said(NamedTuple):
+    """A completion. thought: reasoning that came apart. unknown: the word for its end, if nobody knows it."""
+
+    thought: str
+    text: str
+    finish: Finish
+    unknown: str
+    tokens: int
+
+
+def said(body: str) -> Said | None:
+    """The completion that a response's body holds; None where it holds none.
+
+    tokens: 0 where the server's count is none. An unknown word for the end is a stop where there is a
+    text, and an error where there is none.
+    """
+    try:
+        whole = _JSON.decode(body)
+        choice = whole["choices"][0]
+        message = choice["message"]
+        content, word = message.get("content"), choice.get("finish_reason")
+        if not isinstance(content, str | list | dict | None):
+            return None
+        texts: dict[bool, str] = {True: "", False: ""}
+        for is_thought, words in _parts(content):
+            texts[is_thought] += words
+        apart = next((w for name in _THOUGHTS if (w := _words(message.get(name)))), "")
+        usage = whole.get("usage")
+        count = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        return None
+    thought, text = apart or texts[True], texts[False]
+    known = "stop" if not word else _ENDS.get(_plain(word))
+    finish: Finish = known or ("stop" if text else "error")
+    if finish == "error" and not (thought or text):
+        text = f"ended by {word!r}"
+    tokens = count if type(count) is int and 0 <= count <= MOST_TOKENS else 0
+    return Said(thought, text, finish, "" if known else str(word), tokens)
+
+
+def complaint(body: str) -> str:
+    """What a server says of a request that it did not answer, on one line, printable; may be empty."""
+    try:
+        error = _JSON.decode(body)["error"]
+        told = str(error["message"] if isinstance(error, dict) else error)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        told = body
+    # A page or a flood of text is of no use beyond its start.
+    return " ".join("".join(c if c.isprintable() else " " for c in told[:4000]).split())
+
+
+def _integer(digits: str) -> int:
+    """An integer; -1 for one that is longer than any count, which Python may refuse to read."""
+    return int(digits) if len(digits) < 20 else -1
+
+
+_JSON = json.JSONDecoder(parse_int=_integer)
+
+
+def _plain(word: object) -> str:
+    """`FinishReason.MAX_TOKENS` and `max-tokens` as max_tokens."""
+    last = str(word).strip().casefold().rpartition(".")[2]
+    return last.replace("-", "_").replace(" ", "_").removeprefix("finish_reason_")
+
+
+def _parts(content: Any) -> Iterator[tuple[bool, str]]:
+    """The parts of a message's content: whether it is reasoning, and its words."""
+    for part in content if isinstance(content, list) else [content]:
+        kind = str(part.get("type", "")) if isinstance(part, dict) else ""
+        yield "thinking" in kind or "reasoning" in kind, _words(part)
+
+
+def _words(part: Any) -> str:
+    """The words of a part: a text, a list of parts, or an object that has them under one of the known keys."""
+    if isinstance(part, str):
+        return part
+    if isinstance(part, list):
+        return "".join(map(_words, part))
+    if isinstance(part, dict):
+        return next((words for name in _WORDS if (words := _words(part.get(name)))), "")
+    return ""
