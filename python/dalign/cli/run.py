@@ -19,7 +19,8 @@ from dalign.pipeline.run import (
     run_stages,
 )
 from dalign.records.record import open_record
-from dalign.records.results import REPORT, RESULTS, write_results
+from dalign.records.results import write_results
+from dalign.store.ledger import REPORT, RESULTS
 
 # The command that runs no stage.
 REPORT_ALONE = "report"

@@ -13,23 +13,25 @@ from dalign.errors import InputError
 if TYPE_CHECKING:
     from dalign.store.whole_files import Json
 
-_AGAIN = "delete manifest.json and inputs.json beside it, and the stage runs again with the replies that it has"
-_SPARE = ("cost.json", "curve.json", "elapsed.json", "inputs.json")
+CONFIG, LEDGER = "config.toml", "ledger.json"
+KIND = "damaged_file"
+# The deepest file of a run below its folder.
+_DEPTH = 8
 
 
-def damaged(path: Path, why: object) -> InputError:
-    """The error of a file of a run that cannot be read."""
-    inputs = [up for up in list(path.parents)[:3] if (up / "sources.json").is_file()]
-    if path.name in _SPARE or path.parent.name == "earlier":
-        way_out = "delete it"
-    elif inputs:
-        way_out = f"delete the folder {inputs[0]}, and `dalign run` reads your files again"
-    elif (path.parent / "job.json").is_file():
-        way_out = f"delete the folder {path.parent}, and `dalign run` trains again"
-    else:
-        way_out = _AGAIN
+def run_of(path: Path) -> Path | None:
+    """The folder of the run that a file is of; None for a file of no run."""
+    above = list(path.parents)[:_DEPTH]
+    return next((up for up in above if any((up / n).is_file() for n in (LEDGER, CONFIG))), None)
+
+
+def damaged(path: Path, why: object, way_out: str = "") -> InputError:
+    """The error of a file of a run that is not as it was written. way_out: where the run does not mend it by itself."""
+    run = run_of(path)
+    mends = "make it again" if run is None else f"`dalign run --run {run}` redoes what is damaged"
     reason = str(why).strip().partition("\n")[0]
-    return InputError.in_file(path, f"damaged or lost ({reason}); {way_out}", kind="damaged_file")
+    said = f"damaged or lost ({reason}); {way_out or mends}"
+    return InputError.in_file(path, said, kind=KIND, value=reason)
 
 
 @contextmanager
