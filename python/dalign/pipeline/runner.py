@@ -62,10 +62,9 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     wall, cpu = time.perf_counter(), _cpu_s()
-    said = stage.drive(project, engines, run, folder, opened.progress)
+    folder.finish(inputs, stage.drive(project, engines, run, folder, opened.progress))
     wall, cpu = round(time.perf_counter() - wall, 3), round(_cpu_s() - cpu, 3)
     folder.record_cost({"wall_s": wall, "cpu_s": cpu, "peak_rss_mib": round(peak_mib(), 1)})
-    folder.finish(inputs, said)
     return True
 
 

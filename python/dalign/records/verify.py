@@ -12,7 +12,7 @@ from dalign.progress import Progress
 from dalign.settings import load_config
 from dalign.store.damage import CONFIG, LEDGER
 from dalign.store.folder import StageFolder
-from dalign.store.ledger import MANIFEST, PROJECT, REPORT, RESULTS, Ledger, read_ledger
+from dalign.store.ledger import COST, MANIFEST, PROJECT, REPORT, RESULTS, Ledger, read_ledger
 from dalign.store.lock import LOCK, nobody_else
 from dalign.store.run import INPUTS, RunFolder
 from dalign.store.seal import Fault, files_below
@@ -58,41 +58,32 @@ def _verified(run: RunFolder, progress: Progress) -> Verified:
         for path in sorted(run.path.glob("*/*"))
         if path.is_dir() and path.parent.name in STAGES
     ]
-    steps = 2 + len(stages)
-    progress.start("verify", steps)
+    progress.start("verify", len(stages))
     own, ledger = _own_faults(run.path)
-    faults = dict(own)
-    progress.advance("verify", 1)
-    faults |= inputs_faults(run.inputs)
+    faults = dict(own) | dict(inputs_faults(run.inputs))
     if not (run.inputs / SOURCES).is_file():
         faults[run.inputs / SOURCES] = "lost"
     known = _inputs_known(run.inputs) | {run.path / n for n in (*ledger.copies, *ledger.files)}
-    finished: list[StageFolder] = []
-    unfinished: list[StageFolder] = []
-    for number, stage in enumerate(stages, 2):
-        progress.advance("verify", number)
+    made = {}
+    for number, stage in enumerate(stages, 1):
         faults |= stage.faults()
-        made = _made(stage)
-        known |= made
-        (finished if made else unfinished).append(stage)
+        made[stage.name] = _made(stage)
+        progress.advance("verify", number)
     progress.finish("verify", f"{len(faults)} files damaged or lost")
-    known |= faults.keys() | {run.path / LEDGER, run.path / LOCK}
-    present = [path for path in files_below(run.path) if path in known]
-    in_work = {stage.path for stage in unfinished}
-    return Verified(
-        len(known - {run.path / LOCK}),
-        sum(path.stat().st_size for path in present),
-        [
-            Damage(path.relative_to(run.path).as_posix(), what, _way_out(run.path, path))
-            for path, what in sorted(faults.items())
-        ],
-        _unfinished(run, finished),
-        [
-            path.relative_to(run.path).as_posix()
-            for path in files_below(run.path)
-            if path not in known and in_work.isdisjoint(path.parents)
-        ],
-    )
+    known = known.union(faults, *made.values()) | {run.path / LEDGER}
+    damage = [
+        Damage(path.relative_to(run.path).as_posix(), what, _way_out(run.path, path))
+        for path, what in sorted(faults.items())
+    ]
+    finished = {name for name, files in made.items() if files}
+    in_work = {stage.path for stage in stages if stage.name not in finished}
+    unknown = [
+        path.relative_to(run.path).as_posix()
+        for path in files_below(run.path)
+        if path not in known | {run.path / LOCK} and in_work.isdisjoint(path.parents)
+    ]
+    size = sum(path.stat().st_size for path in known if path.is_file())
+    return Verified(len(known), size, damage, _unfinished(run, finished), unknown)
 
 
 def _own_faults(run: Path) -> tuple[list[Fault], Ledger]:
@@ -117,19 +108,22 @@ def _made(stage: StageFolder) -> set[Path]:
         seal = stage.seal()
     except InputError:
         return set(files_below(stage.path))
-    return set() if seal is None else {stage.path / MANIFEST, *seal.below(stage.path)}
+    return (
+        set()
+        if seal is None
+        else {stage.path / MANIFEST, stage.path / COST, *seal.below(stage.path)}
+    )
 
 
-def _unfinished(run: RunFolder, finished: list[StageFolder]) -> list[str]:
-    """The stages of the run's plan that have not finished; those that lie there where its config is damaged."""
-    done = {stage.name for stage in finished}
+def _unfinished(run: RunFolder, finished: set[str]) -> list[str]:
+    """The stages of the run's plan that have not finished; none where its config is damaged."""
     try:
         names = [
             s.name for s in make_plan(load_config(read_ledger(run.path).check(run.config), []))
         ]
     except InputError:
         return []
-    return [name for name in names if name not in done]
+    return [name for name in names if name not in finished]
 
 
 def _way_out(run: Path, path: Path) -> str:

@@ -28,7 +28,6 @@ ELAPSED, RESULTS, REPORT = "elapsed.json", "results.json", "report.html"
 MANIFEST, MARKER, COST = "manifest.json", "inputs.json", "cost.json"
 # The user's own files, where they lie in the run's folder.
 PROJECT = "project"
-_OF_STAGES = (MANIFEST, MARKER, COST)
 
 
 @dataclass(frozen=True)
@@ -147,10 +146,11 @@ def close_ledger(run: Path) -> None:
     for manifest in sorted(run.glob(f"*/*/{MANIFEST}")):
         try:
             seal = Seal(manifest.parent, marks_in(manifest, read_sealed(manifest)))
-            sound = [seal.check(manifest.parent / n) for n in _OF_STAGES if n in seal.marks]
+            sound = [manifest, *(seal.check(p) for p in seal.folder.glob(MARKER))]
+            sound += [p for p in seal.folder.glob(COST) if read_sealed(p)]
         except InputError:
             continue
-        for path in (manifest, *sound):
+        for path in sound:
             copies[path.relative_to(run).as_posix()] = path.read_text("utf-8")
     _write(run, copies, _files_now(held))
 
