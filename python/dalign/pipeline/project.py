@@ -19,7 +19,7 @@ from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Budget, Templates, load_templates
 from dalign.spec.types import GENERAL, Spec
-from dalign.store.damage import reading
+from dalign.store.damage import damaged, reading
 from dalign.store.parts import PartWriter, Table
 from dalign.store.seal import (
     Fault,
@@ -108,6 +108,8 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
     """What `bring_in` has kept; reads no file of the user's. budget: of the templates, where prompts are rendered."""
     path = place / SOURCES
     if not path.is_file():
+        if place.is_dir():
+            raise damaged(path, "lost")
         raise InputError(
             f"{place}: the run's prompts and policy are not here; run it first (dalign run --run {place.parent})",
             path=place,
@@ -146,7 +148,7 @@ def inputs_seal(place: Path) -> Seal:
 def inputs_faults(place: Path) -> list[Fault]:
     """What of the kept files is damaged or lost; nothing where none are kept."""
     try:
-        return list(inputs_seal(place).faults()) if (place / SOURCES).is_file() else []
+        return list(inputs_seal(place).faults()) if place.is_dir() else []
     except InputError as error:
         return [Fault(place / SOURCES, str(error.value))]
 

@@ -157,8 +157,11 @@ def resolve_config(
             said = f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {folder})"
             raise InputError(said, kind="no_run", path=folder)
         return _loaded(config, overrides)
-    with _saved(folder) as saved:
-        wanted = _loaded(config or saved, overrides)
+    if config is not None:
+        wanted = _loaded(config, overrides)
+    else:
+        with _saved(folder) as saved:
+            wanted = load_config(saved, overrides)
     check_same(wanted, folder, redo=redo)
     return wanted
 

@@ -61,7 +61,7 @@ def _verified(run: RunFolder, progress: Progress) -> Verified:
     progress.start("verify", len(stages))
     own, ledger = _own_faults(run.path)
     faults = dict(own) | dict(inputs_faults(run.inputs))
-    if not (run.inputs / SOURCES).is_file():
+    if not run.inputs.is_dir():
         faults[run.inputs / SOURCES] = "lost"
     known = _inputs_known(run.inputs) | {run.path / n for n in (*ledger.copies, *ledger.files)}
     made = {}

@@ -88,7 +88,9 @@ def test_a_manifest_of_another_shape_is_refused(text: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["inputs.json", "cost.json"])
-def test_other_records_of_another_shape_are_faults_that_a_new_start_mends(name: str, tmp_path: Path) -> None:
+def test_other_records_of_another_shape_are_faults_that_a_new_start_mends(
+    name: str, tmp_path: Path
+) -> None:
     stage = finished(tmp_path)
     (stage.path / name).write_text("[]")
     assert [fault.path for fault in stage.faults()] == [stage.path / name]
