@@ -76,7 +76,7 @@ def _print_plan(
     for row in stages:
         needs = row["needs"]
         after = f"  after {', '.join(needs)}" if isinstance(needs, list) and needs else ""
-        tell(f"{row['node']:<16} {row['state']:<7}{after}")
+        tell(f"{row['node']:<16} {row['state']:<13}{after}")
     for name, value in work.items():
         tell(f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
 

@@ -79,8 +79,8 @@ def run_stages(
 
 def mend(run: RunFolder, progress: Progress) -> None:
     """Puts back what is damaged and known, and says what of the inputs is read again."""
-    for path, what in put_back(run.path):
-        progress.say(f"{path}: damaged or lost ({what}); it is as it was again")
+    for said in put_back(run.path):
+        progress.say(said)
     for path, what in inputs_faults(run.inputs):
         progress.say(f"{path}: damaged or lost ({what}); it is taken from your files again")
 
@@ -105,6 +105,8 @@ def check_all_done(config: Config, folder: Path, call: Call) -> None:
 def keep_config(config: Config, folder: Path) -> None:
     """Makes this the config of a run, whose rows it does not touch: see `resolve_config`."""
     with only_one(folder):
+        # Raises where it is damaged: what is not known cannot be kept.
+        read_ledger(folder)
         keep(folder, {CONFIG: dump_toml(config)})
 
 

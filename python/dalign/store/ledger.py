@@ -98,29 +98,38 @@ def has_lost(run: Path, path: Path) -> bool:
 
 
 def _known(run: Path) -> Ledger:
-    """The ledger, or an empty one where there is none that can be read."""
+    """The ledger; where there is none that can be read, what lies there is taken as it is."""
     try:
         return read_ledger(run)
     except InputError:
-        return Ledger(run)
+        texts = (run / name for name in (CONFIG, ELAPSED))
+        copies = {
+            path.name: path.read_bytes().decode("utf-8", "replace")
+            for path in texts
+            if path.is_file()
+        }
+        return Ledger(run, copies, marks_of(run, (run / RESULTS, run / REPORT)))
 
 
 def _write(run: Path, copies: Mapping[str, str], files: Mapping[str, Json]) -> None:
     write_sealed(run / LEDGER, {"copies": dict(copies), "files": dict(files)})
 
 
-def put_back(run: Path) -> list[Fault]:
-    """Writes the files that are damaged, and of which the ledger has the text; returns what was wrong."""
-    if not (run / LEDGER).is_file():
-        return []
+def put_back(run: Path) -> Iterator[str]:
+    """Writes the files that are damaged, and of which the ledger has the text; says what was wrong with which."""
+    if not (run / CONFIG).is_file() and not (run / LEDGER).is_file():
+        return
     try:
         ledger = read_ledger(run)
-    except InputError:
-        return [Fault(run / LEDGER, "damaged")]
-    found = [fault for fault in ledger.faults() if ledger.holds(fault.path)]
-    for path, _ in found:
-        write_text(path, ledger.copies[path.relative_to(run).as_posix()])
-    return found
+    except InputError as error:
+        yield f"{run / LEDGER}: damaged or lost ({error.value}); it is made anew"
+        return
+    for path, what in ledger.faults():
+        if ledger.holds(path):
+            write_text(path, ledger.copies[path.relative_to(run).as_posix()])
+            yield f"{path}: damaged or lost ({what}); it is as it was again"
+        elif path.is_relative_to(run / PROJECT):
+            yield f"{path}: not as the run read it ({what}); what depends on it runs again"
 
 
 def keep(run: Path, texts: Mapping[str, str]) -> None:
