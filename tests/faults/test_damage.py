@@ -74,7 +74,7 @@ SLOW = [
 def check_mended(run: Path, undisturbed: Path, name: str, redone: str | None) -> None:
     damages.apply(run / name, damages.flip, random.Random(len(name)))
     code = "from dalign.cli import main; main()"
-    # In the place of the undisturbed run's own project, which the config of the copy still names.
+    # The config of the copy names the project in the folder of the undisturbed run.
     done = subprocess.run(
         [sys.executable, "-c", code, "run", "--run", str(run), "--json"],
         capture_output=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from dalign.errors import InputError
 from dalign.pipeline.plan import make_plan
@@ -128,10 +129,10 @@ def _unfinished(run: RunFolder, finished: set[str]) -> list[str]:
 
 def _way_out(run: Path, path: Path) -> str:
     """What mends a file."""
-    top = path.relative_to(run).parts[0]
+    top, place = path.relative_to(run).parts[0], quote(str(run))
     if top in (RESULTS, REPORT):
-        return f"`dalign report --run {run}` writes it again"
-    again = f"`dalign run --run {run}`"
+        return f"`dalign report --run {place}` writes it again"
+    again = f"`dalign run --run {place}`"
     if top == PROJECT:
         return f"it is your own file, of which inputs/ has what the run read; {again} takes it as it is now"
     if top == INPUTS:

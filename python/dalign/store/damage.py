@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from dalign.errors import InputError
@@ -28,7 +29,11 @@ def run_of(path: Path) -> Path | None:
 def damaged(path: Path, why: object, way_out: str = "") -> InputError:
     """The error of a file of a run that is not as it was written. way_out: where the run does not mend it by itself."""
     run = run_of(path)
-    mends = "make it again" if run is None else f"`dalign run --run {run}` redoes what is damaged"
+    mends = (
+        "make it again"
+        if run is None
+        else f"`dalign run --run {quote(str(run))}` redoes what is damaged"
+    )
     reason = str(why).strip().partition("\n")[0]
     said = f"damaged or lost ({reason}); {way_out or mends}"
     return InputError.in_file(path, said, kind=KIND, value=reason)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dalign as dalign_module
 import damages
 import pytest
-from conftest import Command
 from dalign.errors import InputError
 from dalign.progress import Progress
 from dalign.records.verify import verify
@@ -21,6 +21,9 @@ from dalign.settings import commented_toml
 from dalign.store.ledger import open_ledger
 from dalign.store.lock import only_one
 from dalign.store.seal import write_sealed
+
+# Words of a command line to exit code, stdout and stderr.
+Command = Callable[..., tuple[int, str, str]]
 
 
 class Said(Progress):
