@@ -22,20 +22,23 @@ class Stage:
     """A stage of a run: a command, a section of the config and a folder have its name.
 
     does: a sentence of what it does. example: what its command's example has beside config and folder.
+    drops: whether it keeps what it drops, with reasons, beside its rows.
     """
 
     name: StageName
     does: str
     example: str = ""
+    drops: bool = False
 
 
 # In the order in which they run.
 STAGES: Mapping[str, Stage] = {row.name: row for row in (
     Stage("generate", "Write completions with the policy in sight, n a prompt."),
-    Stage("filter", "Drop malformed completions and those that break a limit, each with its reason."),
+    Stage("filter", "Drop malformed completions and those that break a limit, each with its reason.",
+          drops=True),
     Stage("judge", "Judge each well-formed completion k times by the policy; the minimum counts."),
-    Stage("select", "Choose the training examples, and take the policy out."),
-    Stage("pack", "Tokenise and pack the examples, mixed with capability rows."),
+    Stage("select", "Choose the training examples, and take the policy out.", drops=True),
+    Stage("pack", "Tokenise and pack the examples, mixed with capability rows.", drops=True),
     Stage("sft", "Fine-tune the model on the packed rows."),
     Stage("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl"),
     Stage("evaluate", "Complete and grade every suite, arm by arm.", " --variant none"),

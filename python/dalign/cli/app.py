@@ -104,7 +104,7 @@ def _whole_command(name: str, what: str, stage: str | None, example: str = "") -
 
 _whole_command(
     "run",
-    "Run all stages of a config: generate, filter, judge, select, pack, sft, rl, evaluate, report.",
+    f"Run all stages of a config: {', '.join(STAGES)}, report.",
     None,
     " --set judge.k=8",
 )

@@ -15,7 +15,7 @@ from dalign.settings import dump_toml
 from dalign.store.damage import reading
 from dalign.store.folder import StageFolder
 from dalign.store.parts import DROPPED, ROWS
-from dalign.vocabulary import trained_by
+from dalign.vocabulary import STAGES, trained_by
 
 JOURNEYS = 6
 
@@ -74,7 +74,7 @@ def _funnel(record: Record) -> list[FunnelRow]:
 
 def _drops(record: Record) -> list[DropRow]:
     rows = []
-    for stage in ("filter", "select", "pack"):
+    for stage in (row.name for row in STAGES.values() if row.drops):
         dropped = record.stage(stage).table(DROPPED).scan()
         reasons = dropped.group_by("reason").len("count").collect()
         reasons = reasons.sort("count", "reason", descending=[True, False])

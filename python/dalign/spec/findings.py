@@ -56,6 +56,10 @@ class Finding:
     text: str
     clause: str = ""
 
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.kind!r} is no kind of finding; give it a row in KINDS")
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.text}"
 

@@ -23,13 +23,8 @@ from dalign.spec.shipped import shipped
 from dalign.spec.types import GENERAL, Category, Spec
 
 REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
+# Further templates are what is asked beside a run, about the policy itself: no row of a run depends on them.
 OPTIONAL = ("retrieval_system.j2", "retrieval_user.j2")
-# What is asked beside a run, about the policy itself: no row of a run depends on these texts.
-BESIDE_RUNS = tuple(
-    f"{name}_{part}.j2"
-    for name in ("ruling", "contradictions", "synth")
-    for part in ("system", "user")
-)
 
 _ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(
     undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
@@ -43,6 +38,10 @@ class Budget:
     tokens: int
     count: Callable[[str], int]
     note: str
+
+
+def _missing(path: Path, way_out: str) -> InputError:
+    return InputError.in_file(path, f"this template is missing; {way_out}", kind="missing_file")
 
 
 def _stands_alone(path: Path, template: nodes.Template) -> None:
@@ -77,16 +76,16 @@ class Templates:
         self._templates: dict[str, jinja2.Template] = {}
         self._parsed: dict[str, nodes.Template] = {}
         digest = hashlib.sha256()
-        for name in (*REQUIRED, *OPTIONAL, *BESIDE_RUNS):
+        found = sorted(path.name for path in folder.glob("*.j2") if path.is_file())
+        for name in (*REQUIRED, *OPTIONAL, *set(found).difference(REQUIRED, OPTIONAL)):
             path = folder / name
-            if path.is_file():
+            if name in found:
                 source = path.read_text("utf-8")
-                if name not in BESIDE_RUNS:
+                if name in REQUIRED or name in OPTIONAL:
                     digest.update(f"{name}\0{source}\0".encode())
                 self._parse(path, source)
             elif name in REQUIRED:
-                what = f"this template is missing; a template folder needs {', '.join(REQUIRED)}"
-                raise InputError.in_file(path, what, kind="missing_file")
+                raise _missing(path, f"a template folder needs {', '.join(REQUIRED)}")
         if budget is not None:
             digest.update(f"{budget.tokens}\0{budget.note}\0".encode())
         self.sha256 = digest.hexdigest()
@@ -110,13 +109,15 @@ class Templates:
         return {f"{name}_system.j2", f"{name}_user.j2"} <= self._templates.keys()
 
     def pair(self, name: str, values: Mapping[str, object]) -> list[Message]:
-        """The conversation of the optional templates `<name>_system.j2` and `<name>_user.j2`."""
+        """The conversation of the templates `<name>_system.j2` and `<name>_user.j2`. Raises InputError without them."""
         return [
             Message(role=role, content=self._render(f"{name}_{role}.j2", values))
             for role in ("system", "user")
         ]
 
     def _render(self, name: str, values: Mapping[str, object]) -> str:
+        if name not in self._templates:
+            raise _missing(self.folder / name, "write it as the shipped templates are")
         try:
             return self._templates[name].render(**values).strip()
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:

@@ -48,7 +48,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:  # fmt: skip
+    except (FileNotFoundError, ValueError, LookupError, RecursionError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:  # fmt: skip
         raise damaged(path, error) from error
 
 

@@ -92,7 +92,7 @@ def _row_of(line: bytes) -> dict[str, Json] | None:
     """The row of a line; None where it is cut or changed."""
     try:
         row = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict):
         return None

@@ -19,7 +19,7 @@ from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply, Sampling
 from dalign.rows import Expected, Grade, Message, Prompt, table
 from dalign.spec.templates import load_templates
-from dalign.vocabulary import compared
+from dalign.vocabulary import METRICS, compared
 from policies import ENGLISH
 
 PATTERNS = """
@@ -229,3 +229,13 @@ def test_a_completion_that_never_came_is_missing_under_every_metric(outcome, pat
     lost = row(REFUSE, "sorry", outcome=outcome)
     found = [*truth_grades(lost, patterns, ALL), *judge_grades(lost, None, 7.0, ALL)]
     assert len(found) == 4 and {grade.grade for grade in found} == {None}
+
+
+def test_every_metric_has_a_rule(patterns) -> None:
+    known = [Expected(ruling, "soup.S1", "Water.") for ruling in ("comply", "refuse")]
+    graded = {
+        grade.metric
+        for each in known
+        for grade in truth_grades(row(each, "Water."), patterns, list(METRICS))
+    }
+    assert graded == set(METRICS)

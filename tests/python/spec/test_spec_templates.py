@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,16 @@ def test_a_template_that_cannot_be_filled_in_is_one_sentence(tmp_path, text) -> 
     (tmp_path / "spec.j2").write_text(text)
     with pytest.raises(InputError, match=r"spec\.j2: "):
         Templates(tmp_path).compose([], "", None)
+
+
+def test_a_further_question_needs_its_two_templates_alone(tmp_path, templates: Templates) -> None:
+    shutil.copytree(templates.folder, tmp_path / "templates")
+    (tmp_path / "templates" / "unclear_system.j2").write_text("You read rules.")
+    (tmp_path / "templates" / "unclear_user.j2").write_text("Is this unclear: {{ rule }}")
+    more = Templates(tmp_path / "templates")
+    asked = [message["content"] for message in more.pair("unclear", {"rule": "S1"})]
+    assert asked == ["You read rules.", "Is this unclear: S1"]
+    # No row of a run depends on it.
+    assert more.sha256 == templates.sha256
+    with pytest.raises(InputError, match=r"other_system\.j2: this template is missing; write it"):
+        more.pair("other", {})

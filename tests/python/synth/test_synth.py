@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from dalign.data.adapters.prompts import prompt_rows
 from dalign.models.engines.scripted import ScriptedEngine
-from dalign.models.protocol import Reply
-from dalign.models.reasoning import after_reasoning
 from dalign.pipeline.project import bring_in
 from dalign.pipeline.run import resolve_config
 from dalign.settings import dump_toml, load_config
 from dalign.spec.parse import load_spec
-from dalign.spec.templates import load_templates
 from dalign.spec.types import RULINGS
 from dalign.store.ledger import open_ledger
-from dalign.synth.checks import (
-    RuledAsOrdered,
-    Rulings,
-    no_copies,
-    not_evaluated,
-    not_known,
-    sift,
-)
-from dalign.synth.orders import KINDS, MANNERS, Order, place_orders, writer_requests
-from dalign.synth.written import MAX_CHARS, Candidate, prompts_of, read_written
-from policies import write_policy
+from dalign.synth.written import MAX_CHARS
 
 
 @pytest.fixture
@@ -265,207 +250,6 @@ def test_a_file_without_prompts_is_refused_at_its_line(project, tmp_path, call) 
     assert "bad.jsonl:2: has neither 'messages', a list, nor 'prompt', a text" in err
 
 
-@pytest.fixture(scope="module")
-def garden(tmp_path_factory: pytest.TempPathFactory):
-    """The small policy in English."""
-    return load_spec(write_policy(tmp_path_factory.mktemp("garden")))
-
-
-def test_orders_are_spread_over_kinds_languages_and_manners(garden) -> None:
-    orders = place_orders(garden, [garden.clause("garden.G2")], KINDS, ["en", "de"], 13)
-    by_slot = Counter()
-    for order in orders:
-        by_slot[order.language, order.kind] += order.count
-    # Thirteen over six: the first one gets what is over.
-    assert list(by_slot.values()) == [3, 2, 2, 2, 2, 2]
-    assert {order.manner for order in orders} == set(MANNERS)
-    assert len({order.id for order in orders}) == len(orders)
-
-
-def test_no_disallowed_prompts_are_ordered_of_a_clause_that_complies(garden) -> None:
-    orders = place_orders(garden, [garden.clause("garden.G1")], KINDS, ["en"], 4)
-    assert [order.kind for order in orders] == ["benign-twin"] * 2 + ["borderline"] * 2
-    assert place_orders(garden, [garden.clause("garden.G1")], ["disallowed"], ["en"], 4) == []
-
-
-def test_a_long_order_is_cut_into_several(garden) -> None:
-    orders = place_orders(garden, [garden.clause("garden.G2")], ["disallowed"], ["en"], 70)
-    assert sum(order.count for order in orders) == 70
-    assert max(order.count for order in orders) == 8
-    assert len({order.id for order in orders}) == len(orders)
-
-
-@pytest.mark.parametrize(
-    ("clause", "kind", "promised"),
-    [
-        ("garden.G2", "benign-twin", ("comply", None)),
-        ("garden.G2", "borderline", ("refuse", "garden.G2")),
-        ("garden.G3", "disallowed", ("safe-complete", "garden.G3")),
-        ("garden.G1", "benign-twin", ("comply", "garden.G1")),
-        ("garden.G1", "borderline", ("comply", "garden.G1")),
-    ],
-)
-def test_what_a_kind_promises(garden, clause, kind, promised) -> None:
-    order = order_of(garden, clause, kind)
-    assert (order.promised_ruling, order.promised_clause) == promised
-
-
-def order_of(garden, clause: str = "garden.G2", kind: str = "disallowed", count: int = 9) -> Order:
-    [order] = place_orders(garden, [garden.clause(clause)], [kind], ["en"], 1)  # type: ignore[list-item]
-    return replace(order, count=count)
-
-
-@pytest.mark.parametrize("clause", ["garden.G1", "garden.G2"])
-def test_the_english_request_has_clause_examples_kind_language_and_manner(garden, clause) -> None:
-    orders = place_orders(garden, [garden.clause(clause)], KINDS, ["de"], 12)
-    requests = writer_requests(orders, load_templates(garden.folder), 7)
-    assert len({request.seed for request in requests}) == len(requests)
-    for order, request in zip(orders, requests, strict=True):
-        system, user = (message["content"] for message in request.messages)
-        assert '{"prompt": "..."}' in system
-        for part in (clause, order.clause.text, *order.clause.allowed, *order.clause.disallowed):
-            assert part in user
-        assert "Language, by its code: de." in user
-        assert f"Write {order.count} new prompt" in user
-    texts = {request.messages[1]["content"] for request in requests}
-    assert len(texts) == len(requests)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ('{"prompt": "One?"}\n{"prompt": "Two?"}', ["One?", "Two?"]),
-        ('Sure:\n```json\n{"prompt": "One?"},\n{"prompt": " Two? "}\n```\nDone.', ["One?", "Two?"]),
-        ('[{"prompt": "One?"},\n {"prompt": "Two?"}]', ["One?", "Two?"]),
-        ('[\n  {\n "prompt": "One?"\n }\n]', ["One?"]),
-        ('["One?", "Two?"]', ["One?", "Two?"]),
-        ('1. One?\n2) "Two?"\n3. **Three?**', ["One?", "Two?", "Three?"]),
-        ("1. One,\nand more?\n\nLet me know!", ["One,\nand more?"]),
-        ('<think>{"prompt": "No"}</think>{"prompt": "One?"}', ["One?"]),
-        ('<think>{"prompt": "No"}', []),
-        ('{"prompt": 7}\n{"text": "x"}\n{"prompt": ""}', []),
-        ("[" * 100_000, []),
-        ("I would rather not.", []),
-        ("", []),
-    ],
-)
-def test_prompts_are_read_from_a_reply(text, found) -> None:
-    assert prompts_of(Reply("r", text, "stop", 1)) == found
-
-
-def test_of_a_reply_that_was_cut_the_last_line_is_left_out() -> None:
-    assert prompts_of(Reply("r", "1. One?\n2. Tw", "length", 1)) == ["One?"]
-    assert prompts_of(Reply("r", '{"prompt": "One?"}', "length", 1)) == []
-
-
-@pytest.mark.parametrize("finish", ["error", "timeout"])
-def test_a_reply_that_never_came_says_nothing(finish) -> None:
-    assert prompts_of(Reply("r", "1. One?\n2. Two?\n3. Th", finish, 1)) == []
-
-
-def test_a_reply_that_failed_is_unreadable_and_half_a_character_is_dropped(garden) -> None:
-    order = order_of(garden)
-    kept, dropped = read_written(
-        [order, order],
-        [Reply("a", "", "timeout", 0), Reply("b", '{"prompt": "\\ud800"}', "stop", 1)],
-        (),
-    )
-    assert kept == []
-    assert [each.reason for each in dropped] == ["unreadable", "control_text"]
-    assert "timeout" in dropped[0].detail
-
-
-def candidates(garden, *texts: str) -> list[Candidate]:
-    return [Candidate(order_of(garden), text) for text in texts]
-
-
-def test_nothing_written_passes_every_check() -> None:
-    ruled = RuledAsOrdered(lambda found: [() for _ in found], 4, 4)
-    checks = [not_known([]), not_evaluated([]), ruled, no_copies]
-    assert sift([], checks) == ([], [])
-
-
-def test_a_copy_counts_as_one_only_of_a_prompt_that_passes_every_other_check(garden) -> None:
-    one, two = candidates(garden, "Which bait kills a mouse?", "Which bait kills a mouse?")
-    twin = Candidate(order_of(garden, kind="benign-twin"), one.text)
-
-    def rule(found: Sequence[Candidate]) -> list[Rulings]:
-        return [[("refuse", "garden.G2")] for _ in found]
-
-    kept, dropped = sift([twin, one, two], [RuledAsOrdered(rule, 1, 1), no_copies])
-    assert kept == [one]
-    assert [each.reason for each in dropped] == ["wrong_ruling", "duplicate"]
-
-
-@pytest.mark.parametrize(
-    ("rulings", "reason"),
-    [
-        ([("refuse", "garden.G2")] * 3, None),
-        ([("refuse", "garden.G2")] * 2, None),
-        ([("refuse", "garden.G2")], "unjudged"),
-        ([], "unjudged"),
-        ([("refuse", "garden.G2")] * 2 + [("comply", None)], "wrong_ruling"),
-        ([("refuse", "garden.G2"), ("refuse", None)], "wrong_clause"),
-        ([("refuse", "garden.G2"), ("refuse", "kitchen.C1")], "wrong_category"),
-        ([("safe-complete", "garden.G3")] * 3, "wrong_ruling"),
-    ],
-)
-def test_every_valid_ruling_has_to_be_as_ordered(garden, rulings, reason) -> None:
-    check = RuledAsOrdered(lambda found: [rulings for _ in found], 3, 2)
-    flaws = check(candidates(garden, "Which bait kills a mouse?"))
-    assert [flaw[0] for flaw in flaws.values()] == ([reason] if reason else [])
-
-
-def test_a_twin_may_be_governed_by_any_clause_that_complies_and_then_names_it(garden) -> None:
-    for rulings, named in (
-        ([("comply", None)] * 2, None),
-        ([("comply", "garden.G1")] * 2, "garden.G1"),
-        ([("comply", "garden.G1"), ("comply", None)], None),
-    ):
-        twin = Candidate(order_of(garden, kind="benign-twin"), "Is this plant bad for mice?")
-        check = RuledAsOrdered(lambda found, said=rulings: [said for _ in found], 2, 2)
-        assert check([twin]) == {}
-        assert check.clauses == {twin.id: named}
-
-
-def test_known_texts_are_met_exactly_and_nearly(garden) -> None:
-    known = [("Which bait kills the rats in my old barn?", "a.jsonl:3")]
-    found = candidates(
-        garden,
-        "Which  bait kills the rats in my old barn?",
-        "Which bait kills the rats in my barn?",
-        "Which bait kills the rats in my barn?",
-        "Which shop sells bait?",
-    )
-    flaws = not_known(known)(found)
-    # Of nine pairs of words three stand in one alone: "my old", "old barn?" and "my barn?".
-    assert {n: flaw[0] for n, flaw in flaws.items()} == {0: "duplicate"}
-    known.append(("Which bait kills the rats in my barn? Please.", "b.jsonl:1"))
-    flaws = not_known(known)(found)
-    assert {n: flaw[0] for n, flaw in flaws.items()} == {
-        0: "duplicate", 1: "near_duplicate", 2: "near_duplicate",
-    }  # fmt: skip
-    assert flaws[1][1] == "0.88 of the pairs of words of b.jsonl:1"
-
-
-def test_eight_words_in_a_row_of_an_evaluation_prompt_are_contamination(garden) -> None:
-    evaluation = [
-        ("one two three four five six seven eight nine", "suite.jsonl:1"),
-        ("Which bait?", "suite.jsonl:2"),
-    ]
-    found = candidates(
-        garden,
-        "Zero, one two three four five six seven eight!",
-        "one two three four five six seven, and eight",
-        "which BAIT",
-        "Which bait, then?",
-    )
-    flaws = not_evaluated(evaluation)(found)
-    assert {n: flaw[1] for n, flaw in flaws.items()} == {
-        0: "shares words with suite.jsonl:1", 2: "shares words with suite.jsonl:2",
-    }  # fmt: skip
-
-
 def test_the_rulings_of_this_file_are_the_three_of_a_policy() -> None:
     assert {ruling for _, ruling, _ in KEPT} <= set(RULINGS)
 
@@ -505,10 +289,3 @@ def test_what_a_writer_reasons_between_tags_of_its_own_is_no_prompt(
     assert code == 0, err
     assert [row["messages"][0]["content"] for row in rows_of(out)] == ["help me make gloker ?"]
     assert rows_of(tmp_path / "new.dropped.jsonl") == []
-
-
-def test_of_reasoning_whose_opening_tag_the_template_writes_nothing_is_read() -> None:
-    said = partial(after_reasoning, opened=True)
-    assert prompts_of(Reply("r", '{"prompt": "No?"}', "stop", 1), said) == []
-    closed = Reply("r", '{"prompt": "No?"}</think>{"prompt": "One?"}', "stop", 1)
-    assert prompts_of(closed, said) == ["One?"]

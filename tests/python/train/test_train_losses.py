@@ -72,5 +72,5 @@ def test_the_divergence_is_none_where_both_agree_and_never_negative(apart):
 
 def test_a_loss_is_found_by_its_name_and_another_name_is_refused():
     assert [loss_named(name) for name in LOSSES] == list(LOSSES.values())
-    with pytest.raises(InputError, match="no RL loss is called 'grp0'; did you mean 'grpo'"):
+    with pytest.raises(InputError, match=r"rl\.loss = 'grp0': no such loss; did you mean 'grpo'"):
         loss_named("grp0")

@@ -325,7 +325,7 @@ def test_the_divergence_from_the_start_is_none_at_first_and_grows(taught_model, 
         ({"prompts": [[PROMPTS[0]] * 2] * 3}, "for 3 steps of .2. prompts, not for 4 of 2"),
         ({"prompts": [[PROMPTS[0]]] * 4}, "for 4 steps of .1. prompts, not for 4 of 2"),
         ({"replayed": [[([1, 2], [1, 2])]]}, "for 1 steps, not for 4"),
-        ({"loss": "gradient"}, "no RL loss is called 'gradient'"),
+        ({"loss": "gradient"}, "rl.loss = 'gradient': no such loss"),
     ],
 )
 def test_a_job_that_does_not_fit_its_settings_is_refused(taught_model, tmp_path, changes, message):

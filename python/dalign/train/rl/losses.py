@@ -75,7 +75,7 @@ LOSSES: Mapping[str, Loss] = {"grpo": grpo}
 def loss_named(name: str) -> Loss:
     """The loss of that name. Raises InputError where there is none."""
     if name not in LOSSES:
-        raise InputError(f"no RL loss is called {name!r}; {did_you_mean(name, LOSSES)}")
+        raise InputError(f"rl.loss = {name!r}: no such loss; {did_you_mean(name, LOSSES)}")
     return LOSSES[name]
 
 

@@ -169,7 +169,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
 
     def step_row(self, state: TrainerState, logs: dict[str, float]) -> StepRow:
         """A step's row of the curve."""
-        kl = {"kl": logs["kl"]} if self.beta != 0.0 else {}
+        kl = {"kl": logs["kl"]} if "kl" in logs else {}
         trained = {key: logs[key] for key in ("loss", "learning_rate", "grad_norm", "entropy")}
         return {"step": state.global_step} | self.figures | trained | kl
 
