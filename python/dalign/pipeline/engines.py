@@ -18,7 +18,7 @@ from dalign.pipeline.checkpoints import checkpoints
 from dalign.spec.templates import Budget
 from dalign.spec.token_count import token_count
 
-# In a run's inputs: the fingerprints of the models as its last call found them.
+# In a run's folder: the fingerprints of the models as its last call found them.
 MODELS = "models.json"
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dalign.config import Config
 from dalign.errors import InputError
-from dalign.store.damage import read_object, reading
+from dalign.store.damage import damaged, reading
+from dalign.store.ledger import read_ledger
 from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
 from dalign.vocabulary import STAGES
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from dalign.pipeline.project import Project
     from dalign.pipeline.stage import Stage
 
-DONE = "done"
+DONE, DAMAGED = "done", "damaged: redo"
 
 
 def make_plan(config: Config) -> list[Stage]:
@@ -32,20 +34,37 @@ def make_plan(config: Config) -> list[Stage]:
 
 
 def first_to_run(plan: Sequence[Stage], project: Project, run: RunFolder) -> str | None:
-    """The first stage that is not done by what the run's folder alone tells; no file of the user's is read."""
+    """The first stage that is not done by what the run's folder alone tells; no file of the user's is read.
+
+    Raises InputError for a file of a stage that is damaged or lost.
+    """
     from dalign.pipeline.engines import MODELS, Engines
 
     if missing := [stage.name for stage in plan if run.stage(stage.name).manifest() is None]:
         return missing[0]
-    used, noted = run.stage(plan[-1].name).recorded("inputs"), run.inputs / MODELS
+    check_sound(plan, run)
+    used, noted, ledger = (
+        run.stage(plan[-1].name).recorded("inputs"),
+        run.path / MODELS,
+        read_ledger(run.path),
+    )
     known = {"model": used["model"], "judge": used["judge"]["model"]}
     with reading(noted):
-        engines = Engines(project.config, read_object(noted) if noted.is_file() else known)
+        if ledger.holds(noted):
+            known = json.loads(ledger.check(noted).read_text("utf-8"))
+    engines = Engines(project.config, known)
     if project.templates.budget is None and project.config.spec.max_tokens is not None:
         # Their hash names the tokenizer that counts for the budget, which is the user's file.
         project.templates.sha256 = used["judge"]["templates"]
     told = states(plan, project, engines, run)
     return next((str(row["node"]) for row in told if row["state"] != DONE), None)
+
+
+def check_sound(plan: Sequence[Stage], run: RunFolder) -> None:
+    """Raises InputError for the first file of a finished stage that is damaged or lost."""
+    for stage in plan:
+        for path, what in run.stage(stage.name).faults():
+            raise damaged(path, what)
 
 
 def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]:
@@ -82,16 +101,19 @@ def states(
     *,
     retry_missing: bool = False,
 ) -> list[dict[str, object]]:
-    """Each stage of a plan: its name, whether it is done, and what it waits for.
+    """Each stage of a plan: its name, whether it is done or damaged, and what it waits for.
 
     Done is what has finished with the inputs that config and earlier stages give it now; what waits for a stage that
     is to run is to run too.
     """
-    done: set[str] = set()
+    told: dict[str, str] = {}
     for stage in plan:
-        again = retry_missing and lacks_replies(run.stage(stage.name).path)
-        known = done.issuperset(stage.needs) and not again
-        if known and run.stage(stage.name).is_done(stage.inputs(project, engines, run)):
-            done.add(stage.name)
-    told = {stage.name: DONE if stage.name in done else "to run" for stage in plan}
+        folder, waits = run.stage(stage.name), any(told[need] != DONE for need in stage.needs)
+        told[stage.name] = "to run"
+        if folder.faults():
+            told[stage.name] = DAMAGED
+        elif waits or (retry_missing and lacks_replies(folder.path)):
+            continue
+        elif folder.is_done(stage.inputs(project, engines, run)):
+            told[stage.name] = DONE
     return [{"node": s.name, "state": told[s.name], "needs": list(s.needs)} for s in plan]

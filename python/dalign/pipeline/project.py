@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dalign.config import Config
 from dalign.data.adapters import adapter
@@ -21,12 +21,22 @@ from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Budget, Templates, load_templates
 from dalign.spec.types import Spec
-from dalign.store.damage import damaged, read_object, reading
+from dalign.store.damage import damaged, reading
 from dalign.store.parts import PartWriter, Table
-from dalign.store.whole_files import digest, file_digest, write_json
+from dalign.store.seal import (
+    Fault,
+    Seal,
+    fault_of,
+    files_below,
+    marks_in,
+    marks_of,
+    read_sealed,
+    write_sealed,
+)
+from dalign.store.whole_files import digest, file_digest
 
 SOURCES = "sources.json"
-SPEC = "spec"
+SPEC, PATTERNS = "spec", "patterns"
 _Row = TypeVar("_Row", Prompt, CapabilityRow)
 
 
@@ -99,18 +109,26 @@ def _prompt_files(config: Config) -> dict[str, tuple[Path, str]]:
 
 
 def _patterns_name(suite: str) -> str:
-    return f"patterns/{suite}.toml"
+    return f"{PATTERNS}/{suite}.toml"
 
 
 def read_project(config: Config, place: Path, budget: Budget | None = None) -> Project:
     """What `bring_in` has kept; reads no file of the user's. budget: of the templates, where prompts are rendered."""
     path = place / SOURCES
     if not path.is_file():
+        if place.is_dir():
+            raise damaged(path, "lost")
         said = f"the run's prompts and policy are not here; run it first (dalign run --run {place.parent})"
         raise UnfinishedError.in_file(place, said)
+    seal = inputs_seal(place)
+    # Rows are checked where they are read.
+    for each in (*seal.below(place / SPEC), *seal.below(place / PATTERNS)):
+        seal.check(each)
     with reading(path):
-        told = read_object(path)["sources"]
-        sources = {name: Source(Table(place / name), **values) for name, values in told.items()}
+        told = read_sealed(path)["sources"]
+        sources = {
+            name: Source(Table(place / name, seal=seal), **values) for name, values in told.items()
+        }
         with_patterns = [s.name for s in config.evaluate.suites if s.patterns is not None]
         patterns = {name: place / _patterns_name(name) for name in with_patterns}
         return _project(config, sources, place / SPEC, patterns, budget)
@@ -138,21 +156,46 @@ def _project(
     )
 
 
+def inputs_seal(place: Path) -> Seal:
+    """What the files that `bring_in` has kept must be. Raises InputError where the record of them is damaged."""
+    path = place / SOURCES
+    return Seal(place, marks_in(path, read_sealed(path)))
+
+
+def inputs_faults(place: Path) -> list[Fault]:
+    """What of the kept files is damaged or lost; nothing where none are kept."""
+    try:
+        return list(inputs_seal(place).faults()) if place.is_dir() else []
+    except InputError as error:
+        return [Fault(place / SOURCES, str(error.value))]
+
+
 class _Kept:
     """The files as the run's folder is to hold them: beside what it holds, until all are there."""
 
     def __init__(self, place: Path, part_rows: int, progress: Progress) -> None:
         self._place, self._part_rows, self._progress = place, part_rows, progress
-        path = place / SOURCES
-        held = read_object(path) if path.is_file() else {}
-        self._before, self._told = held.get("keys", {}), held.get("sources", {})
-        if not (isinstance(self._before, dict) and isinstance(self._told, dict)):
-            raise damaged(path, "not what a run writes there")
+        self._seal, self._before, self._told = self._held()
         self._keys: dict[str, str] = {}
         # What was taken, where it lies until it is put in place.
         self.sources: dict[str, Source] = {}
         self._new = place / "new"
         self.clear()
+
+    def _held(self) -> tuple[Seal, dict[str, str], dict[str, Any]]:
+        """What is here of an earlier call, as far as that can be read: its seal, its keys, what is told of it."""
+        try:
+            told = read_sealed(self._place / SOURCES)
+            return inputs_seal(self._place), told["keys"], told["sources"]
+        except InputError:
+            return Seal(self._place, {}), {}, {}
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether a file of rows is here as it was written."""
+        parts = self._seal.below(self._place / name)
+        return bool(parts) and not any(
+            fault_of(p, self._seal.marks[p.relative_to(self._place).as_posix()]) for p in parts
+        )
 
     def take(
         self,
@@ -165,12 +208,12 @@ class _Kept:
         """Keeps a file of rows, in parts. known: what its rows may name; they are checked again when that changes."""
         sha256 = file_digest(path) if path.is_file() else ""
         self._keys[name] = digest([sha256, known])
-        if self._before.get(name) == self._keys[name] and name in self._told:
-            with reading(self._place / SOURCES):
-                self.sources[name] = Source(Table(self._place / name), **self._told[name])
+        if self._before.get(name) == self._keys[name] and self._is_whole(name):
+            held = Table(self._place / name, seal=self._seal)
+            self.sources[name] = Source(held, **self._told[name])
             return
         categories, clauses = Counter[str](), Counter[str]()
-        writer = PartWriter(held := Table(self._new / name), self._part_rows)
+        writer = PartWriter(made := Table(self._new / name), self._part_rows)
         rows = read(path)
         parts = iter(lambda: list(islice(rows, self._part_rows)), [])
         going = Going(self._progress, f"read {path.name}", _line_ends(path) if sha256 else 0)
@@ -184,7 +227,7 @@ class _Kept:
         writer.end(table(columns))
         going.finish("")
         counted = (dict(sorted(count.items())) for count in (categories, clauses))
-        self.sources[name] = Source(held, sha256, writer.written, *counted)
+        self.sources[name] = Source(made, sha256, writer.written, *counted)
 
     def write(self, policy: Path, patterns: Mapping[str, Path]) -> None:
         """Puts what was taken, the policy and the patterns in the place of what is held. Killed within, all is read again."""
@@ -204,7 +247,10 @@ class _Kept:
         told = {
             n: {k: v for k, v in vars(s).items() if k != "table"} for n, s in self.sources.items()
         }
-        write_json(self._place / SOURCES, {"sources": told, "keys": self._keys})
+        self.clear()
+        kept = (path for path in files_below(self._place) if path != self._place / SOURCES)
+        held = {"sources": told, "keys": self._keys, "files": marks_of(self._place, kept)}
+        write_sealed(self._place / SOURCES, held)
 
     def clear(self) -> None:
         """Removes what was taken and not put in place."""

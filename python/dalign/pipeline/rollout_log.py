@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -16,7 +15,6 @@ from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.judge.answers import AnswerJudge
 from dalign.rows import Prompt, RolloutRow
 from dalign.store.folder import StageFolder
-from dalign.store.whole_files import write_text
 from dalign.train.job import Keeper, Rollout
 from dalign.vocabulary import METRICS
 
@@ -54,7 +52,7 @@ class RolloutLog(Keeper):
         self._judge.load(self._memory(step))
         kept = [row for row in self._journal.read() if row["step"] <= step]
         if self._journal.path.is_file():
-            write_text(self._journal.path, "".join(json.dumps(row) + "\n" for row in kept))
+            self._journal.replace(kept)
 
     def rows(self) -> pl.DataFrame:
         """All rollouts. Columns: `RolloutRow`. Of a training that had ended before, those that it left."""
@@ -65,6 +63,11 @@ class RolloutLog(Keeper):
             frame = pl.DataFrame(list(self._journal.read()), schema=schema, orient="row")
         self.rows_written = frame.height
         return frame
+
+    def is_whole(self) -> bool:
+        """Whether the rollouts of a training that had ended here are left, with what the judge said last."""
+        held = bool(self._folder.table().paths()) or self._journal.path.is_file()
+        return held and any(self._folder.path.glob("judge-*.json"))
 
     def done(self, step: int) -> None:
         """Removes what only a resume from before the last step needs: the stage's end may still be killed."""

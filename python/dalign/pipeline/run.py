@@ -5,24 +5,35 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from dalign.config import Config
 from dalign.errors import ChangedConfigError, InputError, UnfinishedError
 from dalign.models.checkpoint import check_checkpoint
 from dalign.pipeline.engines import MODELS, Engines
-from dalign.pipeline.plan import DONE, choose, make_plan, planned_work, states
-from dalign.pipeline.project import Project, bring_in, left_out
+from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
+from dalign.pipeline.project import Project, bring_in, inputs_faults, left_out
 from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
 from dalign.pipeline.stages.rl import check_drawable
 from dalign.progress import Progress
 from dalign.settings import changed_keys, check_paths, dump_toml, load_config
+from dalign.store.damage import CONFIG, LEDGER
+from dalign.store.ledger import (
+    ELAPSED,
+    checked_config,
+    close_ledger,
+    keep,
+    open_ledger,
+    put_back,
+    read_ledger,
+)
 from dalign.store.lock import LOCK, only_one
-from dalign.store.run import ELAPSED, INPUTS, RunFolder
-from dalign.store.whole_files import write_json, write_text
+from dalign.store.run import INPUTS, RunFolder
+from dalign.store.whole_files import json_text
 from dalign.train.ranks import require_one_process
 from dalign.train.rl.losses import loss_named
 from dalign.train.run import check_packages
@@ -53,25 +64,37 @@ def run_stages(
     if any(each.kind in TRAININGS for each in chosen):
         require_one_process()
     with only_one(run.path):
+        mend(run, progress)
         try:
             project = _checked(chosen, config, engines, run.inputs, progress)
         except BaseException:
             _leave_nothing(run)
             raise
         opened = Opened(project, engines, run, progress, retry_missing)
-        write_text(run.config, dump_toml(config))
-        write_json(run.inputs / MODELS, engines.known())
+        open_ledger(run.path, dump_toml(config))
+        keep(run.path, {MODELS: json_text(engines.known())})
         began = time.monotonic()
         try:
             return run_plan(opened, chosen)
         finally:
-            elapsed_s = round(run.elapsed_s + time.monotonic() - began, 1)
-            write_text(run.path / ELAPSED, f"{elapsed_s}\n")
+            elapsed_s = round(_elapsed_before(run) + time.monotonic() - began, 1)
+            keep(run.path, {ELAPSED: f"{elapsed_s}\n"})
+            close_ledger(run.path)
+
+
+def mend(run: RunFolder, progress: Progress) -> None:
+    """Puts back what is damaged and known, and says what of the inputs is read again."""
+    for said in put_back(run.path):
+        progress.say(said)
+    for path, what in inputs_faults(run.inputs):
+        progress.say(f"{path}: damaged or lost ({what}); it is taken from your files again")
 
 
 def check_all_done(config: Config, folder: Path, progress: Progress) -> None:
     """Raises UnfinishedError naming the first stage that has not finished with what the config gives it now."""
-    for row in plan_of(config, folder, progress)[0]:
+    plan = plan_of(config, folder, progress)[0]
+    check_sound(make_plan(config), RunFolder(folder))
+    for row in plan:
         if row["state"] != DONE:
             raise UnfinishedError.of(folder, str(row["node"]))
     keep_config(config, folder)
@@ -80,7 +103,9 @@ def check_all_done(config: Config, folder: Path, progress: Progress) -> None:
 def keep_config(config: Config, folder: Path) -> None:
     """Makes this the config of a run, whose rows it does not touch: see `resolve_config`."""
     with only_one(folder):
-        write_text(RunFolder(folder).config, dump_toml(config))
+        # Raises where it is damaged: what is not known cannot be kept.
+        read_ledger(folder)
+        keep(folder, {CONFIG: dump_toml(config)})
 
 
 def plan_of(
@@ -131,8 +156,7 @@ def resolve_config(
 
     config: None is the one that the folder was started with. overrides: `a.b=c`, over the settings of a file.
     """
-    run = RunFolder(folder)
-    if not run.config.is_file():
+    if not _is_run(folder):
         if folder.is_dir() and any(path.name not in _BEFORE for path in folder.iterdir()):
             said = f"{folder}: this folder is not empty and is no run folder; name another one with --run"
             raise InputError(said, kind="no_run", path=folder)
@@ -140,14 +164,40 @@ def resolve_config(
             said = f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {folder})"
             raise InputError(said, kind="no_run", path=folder)
         return _loaded(config, overrides)
-    wanted = _loaded(config or run.config, overrides)
+    if config is not None:
+        wanted = _loaded(config, overrides)
+    else:
+        with _saved(folder) as saved:
+            wanted = load_config(saved, overrides)
     check_same(wanted, folder, redo=redo)
     return wanted
 
 
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (CONFIG, LEDGER))
+
+
+@contextmanager
+def _saved(folder: Path) -> Iterator[Path]:
+    """The config that a run was started with, for a while: its file, or what the ledger has of a damaged one."""
+    path = folder / CONFIG
+    try:
+        ledger = read_ledger(folder)
+    except InputError:
+        yield path
+        return
+    if not ledger.holds(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / CONFIG
+        copy.write_text(ledger.copies[CONFIG], "utf-8")
+        yield copy
+
+
 def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
     if isinstance(config, Path):
-        return load_config(config, overrides)
+        return load_config(checked_config(config), overrides)
     if overrides:
         said = f"overrides {', '.join(overrides)}: they go over a config file; give its path, or change the config itself"
         raise InputError(said, kind="overrides", value=list(overrides))
@@ -156,11 +206,19 @@ def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
 
 def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
     """Raises ChangedConfigError where the folder's run was started with another config, unless `redo`."""
-    saved = RunFolder(folder).config
-    if redo or not saved.is_file():
+    if redo or not _is_run(folder):
         return
-    changed = changed_keys(load_config(saved, []), wanted)
+    with _saved(folder) as saved:
+        changed = changed_keys(load_config(saved, []), wanted)
     changed = [text for text in changed if not text.startswith(FREE_KEYS)]
     if changed:
         said = f"{folder}: this run was started with another config; changed: {'; '.join(changed)}; use another --run folder, or --redo to run again what these settings touch"
         raise ChangedConfigError(said, path=folder, value=changed)
+
+
+def _elapsed_before(run: RunFolder) -> float:
+    """Seconds of earlier calls; none where nothing can be trusted to tell."""
+    try:
+        return run.elapsed_s
+    except InputError:
+        return 0.0

@@ -6,12 +6,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from dalign.store.damage import reading
+from dalign.store.damage import CONFIG, reading
 from dalign.store.folder import MAIN, StageFolder
+from dalign.store.ledger import ELAPSED, read_ledger
 
-CONFIG = "config.toml"
 INPUTS = "inputs"
-ELAPSED = "elapsed.json"
 # The figures of a training's steps, beside its rows.
 CURVE = "curve.json"
 
@@ -34,10 +33,11 @@ class RunFolder:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds that the calls which made this run's rows took in all."""
-        path = self.path / ELAPSED
+        """Seconds that the calls which made this run's rows took in all. Raises InputError where that is damaged."""
+        path, ledger = self.path / ELAPSED, read_ledger(self.path)
         with reading(path):
-            return float(json.loads(path.read_text("utf-8"))) if path.is_file() else 0.0
+            known = ledger.holds(path)
+            return float(json.loads(ledger.check(path).read_text("utf-8"))) if known else 0.0
 
     def stage(self, name: str) -> StageFolder:
         """The folder of `stage/variant`, or of a stage's one variant."""

@@ -151,7 +151,9 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Ope
     k = config.evaluate.judge_k
     return OpenedArm(
         name,
-        engines.trained(run.stage(trained).path / FINAL) if trained else engines.open(config.model),
+        engines.trained(run.stage(trained).checked(FINAL))
+        if trained
+        else engines.open(config.model),
         generate.SIGHTS[ARMS[name].in_sight](spec, templates),
         tags,
         judge,

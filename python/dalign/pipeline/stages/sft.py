@@ -15,7 +15,7 @@ from dalign.pipeline.training import Steps, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.run import RunFolder
-from dalign.train.checkpoints import FINAL
+from dalign.train.checkpoints import ADAPTER, FINAL, forget_result
 from dalign.train.job import SftJob
 from dalign.train.run import train_sft
 
@@ -41,10 +41,12 @@ def drive(
     config, model, rows = project.config, project.config.model, run.stage("pack").made()
     start = start_of(folder.variant)
     job = SftJob(
-        start=run.stage(start).path / FINAL if start else engines.checkpoint(model),
-        rows=rows.paths(), out=folder.path, settings=config.sft, seed=config.run.seed, device=model.device, dtype=model.dtype,
+        start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),
+        rows=rows.checked(), out=folder.path, settings=config.sft, seed=config.run.seed, device=model.device, dtype=model.dtype,
         trust_remote_code=model.trust_remote_code,
     )  # fmt: skip
+    if config.sft.method == "lora" and not (folder.path / ADAPTER).is_dir():
+        forget_result(folder.path)
     use_threads(config.run.threads)
     result = train_sft(job, Steps(progress, folder.name, lambda loss: f"loss {loss:.3f}"))
     write_curve(folder, result)
