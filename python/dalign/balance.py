@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +15,7 @@ from dalign.errors import InputError, did_you_mean
 from dalign.files.batch import Batch, Decision
 from dalign.files.refusals import refusals
 from dalign.files.sift import Counts, FileJob, look_through
+from dalign.parsing import json_value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +108,7 @@ def read_quotas(path: Path) -> tuple[int | None, dict[str, dict[str, Quota]]]:
     """
     refuse = partial(InputError.in_file, path, kind="wrong_type")
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = json_value(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         said = f"{error.strerror}; name a JSON file with quotas"
         raise refuse(said, kind="unreadable_file") from error

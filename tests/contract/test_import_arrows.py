@@ -15,7 +15,19 @@ from tree import PACKAGE, ROOT, STAGES, imports, python_files
 # `kernels` is imported by name only, and imports nothing of dalign.
 LAYERS = [
     {"_core", "kernels"},
-    {"errors", "text", "vocabulary", "figures", "rows", "config", "settings", "progress"},
+    {
+        "errors",
+        "text",
+        "vocabulary",
+        "figures",
+        "rows",
+        "config",
+        "settings",
+        "progress",
+        "parsing",
+        "pattern",
+        "trial",
+    },
     {"store", "files"},
     {"models", "duplicates", "overlap", "balance"},
     {"spec"},

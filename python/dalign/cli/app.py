@@ -56,10 +56,19 @@ app = typer.Typer(
 )
 
 ConfigPath = Annotated[
-    Path | None, Argument(metavar="CONFIG", help="The config file; unless given, the run's own.")
+    Path | None,
+    Argument(
+        metavar="CONFIG", readable=False, help="The config file; unless given, the run's own."
+    ),
 ]
 RunFolder = Annotated[
-    Path, Option("--run", metavar="FOLDER", help="The run's folder: `run` and the stages make it.")
+    Path,
+    Option(
+        "--run",
+        metavar="FOLDER",
+        readable=False,
+        help="The run's folder: `run` and the stages make it.",
+    ),
 ]
 Sets = Annotated[
     list[str] | None,
@@ -135,7 +144,7 @@ _whole_command(
 
 @app.command(epilog="Example: dalign demo runs/demo")
 def demo(
-    folder: Annotated[Path, Argument(help="The run's folder.")] = Path("runs/demo"),
+    folder: Annotated[Path, Argument(readable=False, help="The run's folder.")] = Path("runs/demo"),
     smoke: Annotated[
         bool, Option("--smoke", help="The same stages on very little data: does everything run?")
     ] = False,
@@ -165,7 +174,10 @@ def demo(
 )
 def init(
     folder: Annotated[
-        Path, Argument(metavar="DIR", help="A folder that is not there yet, or is empty.")
+        Path,
+        Argument(
+            metavar="DIR", readable=False, help="A folder that is not there yet, or is empty."
+        ),
     ],
 ) -> None:
     """Write a project to start from: a commented dalign.toml, a policy and prompts, ready to run on the sandbox."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
 
 from dalign.errors import InputError, did_you_mean
+from dalign.parsing import MOST_ROW_BYTES, json_value
 from dalign.rows import Message
 from dalign.text import short
 
@@ -80,7 +82,11 @@ def rows_of(
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, with their numbers."""
     with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
+        read_line = partial(file.readline, MOST_ROW_BYTES + 1)
+        for number, raw in enumerate(iter(read_line, b""), 1):
+            if len(raw) > MOST_ROW_BYTES:
+                what = f"longer than {MOST_ROW_BYTES:,} bytes; split the row, or check that lines end with a newline"
+                raise InputError.in_file(path, what, kind="row_too_large", line=number)
             data = raw.removeprefix(_BOM) if number == 1 else raw
             if data.strip():
                 yield number, data
@@ -98,7 +104,7 @@ def _of_equal(hashes: array[int], lines: array[int]) -> set[int]:
 
 def _object(data: bytes) -> Mapping[str, object]:
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_without_repeats)
+        value = json_value(data.decode("utf-8"), _without_repeats)
     except UnicodeDecodeError as error:
         where = f"{data[error.start : error.start + 1]!r} at byte {error.start} of the line"
         raise RowError(f"not UTF-8 ({where}); save the file as UTF-8", "encoding") from error
@@ -106,9 +112,7 @@ def _object(data: bytes) -> Mapping[str, object]:
         where = f"{error.msg} at column {error.colno}: {short(data.decode('utf-8').strip())!r}"
         raise RowError(f"not JSON ({where}); write one JSON object a line", "syntax") from error
     except ValueError as error:
-        raise RowError(f"holds a number that cannot be read ({error}); shorten it") from error
-    except RecursionError as error:
-        raise RowError("nested too deep to be read; a row has a few levels") from error
+        raise RowError(f"{error}") from error
     if not isinstance(value, dict):
         raise RowError(f'not a JSON object ({_shown(value)}); write {{"messages": …}}')
     return value

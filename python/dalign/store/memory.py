@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import polars as pl
 
-from dalign.errors import InputError
+from dalign.errors import InputError, naming
 from dalign.rows import NEVER_CAME, Columns, Finish, table
 from dalign.store.parts import Table, read_part
 from dalign.store.whole_files import Json, file_digest, write_parquet, write_text
@@ -80,9 +80,10 @@ class Journal:
 
     def append(self, rows: Sequence[Mapping[str, Json]]) -> None:
         """Adds rows; they are on disk when this returns, short of a power cut."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
-            file.write(b"".join(map(_line_of, rows)))
+        with naming(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as file:
+                file.write(b"".join(map(_line_of, rows)))
 
     def replace(self, rows: Sequence[Mapping[str, Json]]) -> None:
         """Writes these rows in the place of all, whole or not at all."""

@@ -22,6 +22,11 @@ from dalign.cli.data.options import (
 )
 from dalign.vocabulary import MEMORY_MIB
 
+Bins = Annotated[
+    Path,
+    Argument(metavar="OUT", readable=False, help="A .parquet file: one row a bin of tokens."),
+]
+
 
 def dedup(
     source: In,
@@ -57,7 +62,8 @@ def decontaminate(
     source: In,
     out: Out,
     against: Annotated[
-        list[Path], Option("--against", help="An evaluation file; may be given again.")
+        list[Path],
+        Option("--against", readable=False, help="An evaluation file; may be given again."),
     ],
     text_field: Annotated[
         Many,
@@ -104,7 +110,11 @@ def balance(
     ] = None,
     quota: Annotated[
         Path | None,
-        Option("--quota", help="A JSON file with total, and min, max and weight by name."),
+        Option(
+            "--quota",
+            readable=False,
+            help="A JSON file with total, and min, max and weight by name.",
+        ),
     ] = None,
     rarest: Annotated[
         bool, Option("--rarest", help="Count a row under its rarest clause so far, not its first.")
@@ -126,9 +136,14 @@ def balance(
 
 def pack(
     source: In,
-    out: Annotated[Path, Argument(metavar="OUT", help="A .parquet file: one row a bin of tokens.")],
+    out: Bins,
     tokenizer: Annotated[
-        Path, Option("--tokenizer", help="A tokenizer.json; for messages, a checkpoint folder.")
+        Path,
+        Option(
+            "--tokenizer",
+            readable=False,
+            help="A tokenizer.json; for messages, a checkpoint folder.",
+        ),
     ],
     capacity: Annotated[int, Option("--capacity", min=1, help="Tokens that a bin holds.")],
     over_long: Annotated[

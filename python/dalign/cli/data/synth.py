@@ -16,14 +16,30 @@ if TYPE_CHECKING:
     from dalign.pipeline.synth import Synthesised
 
 OutPrompts = Annotated[
-    Path, Argument(metavar="OUT", help="A .jsonl file; dropped prompts go to its name.dropped.")
+    Path,
+    Argument(
+        metavar="OUT",
+        readable=False,
+        help="A .jsonl file; dropped prompts go to its name.dropped.",
+    ),
 ]
 ConfigFile = Annotated[
-    Path, Option("--config", metavar="CONFIG", help="A dalign.toml: its policy, writer and judge.")
+    Path,
+    Option(
+        "--config",
+        metavar="CONFIG",
+        readable=False,
+        help="A dalign.toml: its policy, writer and judge.",
+    ),
 ]
 Missing = Annotated[
     Path | None,
-    Option("--missing", metavar="RUN", help="For the clauses that this run has too few rows of."),
+    Option(
+        "--missing",
+        metavar="RUN",
+        readable=False,
+        help="For the clauses that this run has too few rows of.",
+    ),
 ]
 Clauses = Annotated[
     Many, Option("--clause", metavar="ID", help="For this clause, not for all; may be given again.")
@@ -39,10 +55,22 @@ Languages = Annotated[
 ]
 Files = list[Path] | None
 Against = Annotated[
-    Files, Option("--against", metavar="FILE", help="Evaluation rows to share no eight words with.")
+    Files,
+    Option(
+        "--against",
+        metavar="FILE",
+        readable=False,
+        help="Evaluation rows to share no eight words with.",
+    ),
 ]
 Existing = Annotated[
-    Files, Option("--existing", metavar="FILE", help="Prompts that no new one repeats, nor nearly.")
+    Files,
+    Option(
+        "--existing",
+        metavar="FILE",
+        readable=False,
+        help="Prompts that no new one repeats, nor nearly.",
+    ),
 ]
 Seed = Annotated[Limit, Option("--seed", min=0, help="Of every draw; run.seed unless given.")]
 DryRun = Annotated[

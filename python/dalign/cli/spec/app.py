@@ -22,10 +22,16 @@ _FOLDER = "A policy folder, or the name of a shipped policy, such as safety."
 Folder = Annotated[str, Argument(metavar="SPEC", help=_FOLDER)]
 FolderOption = Annotated[str, Option("--spec", metavar="SPEC", help=_FOLDER)]
 TokenizerPath = Annotated[
-    Path | None, Option("--tokenizer", help="A tokenizer.json or its folder; else 4 bytes a token.")
+    Path | None,
+    Option(
+        "--tokenizer",
+        readable=False,
+        help="A tokenizer.json or its folder; else 4 bytes a token.",
+    ),
 ]
 NewFolder = Annotated[
-    Path, Argument(metavar="OUT", help="A folder that is not there yet, or is empty.")
+    Path,
+    Argument(metavar="OUT", readable=False, help="A folder that is not there yet, or is empty."),
 ]
 AsJson = Annotated[bool, Option("--json", help="Print the result as JSON on stdout.")]
 
@@ -42,7 +48,13 @@ def check(
         Option("--ignore", metavar="KIND", help="Leave a kind of finding out; may be given again."),
     ] = None,
     model: Annotated[
-        Path | None, Option("--model", metavar="CONFIG", help="A dalign.toml; its judge looks too.")
+        Path | None,
+        Option(
+            "--model",
+            metavar="CONFIG",
+            readable=False,
+            help="A dalign.toml; its judge looks too.",
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -83,7 +95,12 @@ def diff(
     new: Annotated[str, Argument(metavar="NEW", help=_FOLDER)],
     run: Annotated[
         Path | None,
-        Option("--run", metavar="FOLDER", help="Also: which rows of this run depend on it."),
+        Option(
+            "--run",
+            metavar="FOLDER",
+            readable=False,
+            help="Also: which rows of this run depend on it.",
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -95,7 +112,7 @@ def diff(
 
 @spec.command(epilog="Example: dalign spec coverage runs/first --min 20 --fail-short")
 def coverage(
-    run: Annotated[Path, Argument(metavar="RUN", help="A run's folder.")],
+    run: Annotated[Path, Argument(metavar="RUN", readable=False, help="A run's folder.")],
     least: Annotated[
         int | None, Option("--min", min=0, help="Rows that are to be left; else clause_quota or 1.")
     ] = None,
@@ -122,7 +139,9 @@ def copy(folder: Folder, out: NewFolder) -> None:
     name="import", epilog="Example: dalign spec import policy.md specs/mine --category spam"
 )
 def import_(
-    source: Annotated[Path, Argument(metavar="FILE", help="A policy in prose; only read.")],
+    source: Annotated[
+        Path, Argument(metavar="FILE", readable=False, help="A policy in prose; only read.")
+    ],
     out: NewFolder,
     form: Annotated[
         Literal["auto", "safeguard", "model-spec", "markdown"],

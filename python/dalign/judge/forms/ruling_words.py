@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from dalign._core import Pattern
 from dalign.errors import InputError, did_you_mean
+from dalign.parsing import UnreadableError, toml_table
+from dalign.pattern import read_pattern
 from dalign.spec.outline import read_source
 from dalign.spec.templates import Templates
 from dalign.spec.types import RULINGS, Ruling, Spec
@@ -34,9 +36,7 @@ class Ruled(NamedTuple):
 class RulingWords:
     """Reads replies about a policy. Clauses are named by id, or by key alone within the category asked about."""
 
-    def __init__(
-        self, spec: Spec, pattern: re.Pattern[str] | None, words: Mapping[str, Ruling]
-    ) -> None:
+    def __init__(self, spec: Spec, pattern: Pattern | None, words: Mapping[str, Ruling]) -> None:
         """pattern: with the groups `ruling` and `clause`, and maybe `category`; None for the last lines."""
         self._pattern = pattern
         self._words = {word.casefold(): ruling for word, ruling in words.items()}
@@ -64,11 +64,10 @@ class RulingWords:
                 clause, named = found, True
         return Ruled(ruling, clause) if named and ruling is not None else None
 
-    def _by_pattern(self, pattern: re.Pattern[str], reply: str, category: str) -> Ruled | None:
+    def _by_pattern(self, pattern: Pattern, reply: str, category: str) -> Ruled | None:
         read = None
-        for match in pattern.finditer(reply):
-            groups = match.groupdict()
-            ruling = self._words.get(groups["ruling"].casefold())
+        for groups in pattern.groups(reply):
+            ruling = self._words.get((groups["ruling"] or "").casefold())
             word = groups.get("clause")
             clause = self._clause(word, groups.get("category") or category) if word else None
             if ruling is not None and (clause is not None or not word):
@@ -87,10 +86,10 @@ def read_words(spec: Spec, templates: Templates) -> RulingWords:
         return RulingWords(spec, None, {ruling: ruling for ruling in RULINGS})
     text = "\n".join(line.text for line in read_source(templates.folder, path).lines)
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        values = toml_table(text)
+    except UnreadableError as error:
         what = f"not TOML: {error}; write the pattern between single quotes"
-        raise InputError.in_file(path, what, kind="syntax") from error
+        raise InputError.in_file(path, what, kind="syntax", line=error.line) from error
     for key in values:
         if key not in _KEYS:
             what = f"unknown key {key!r}; {did_you_mean(key, _KEYS)}"
@@ -99,17 +98,16 @@ def read_words(spec: Spec, templates: Templates) -> RulingWords:
     return RulingWords(spec, pattern, _words(path, values.get("rulings")))
 
 
-def _pattern(path: Path, text: object) -> re.Pattern[str]:
+def _pattern(path: Path, text: object) -> Pattern:
     if not isinstance(text, str) or not text:
         what = f"pattern is {text!r}; write a regular expression"
         raise InputError.in_file(path, what, kind="pattern")
     try:
-        pattern = re.compile(text)
-    except re.error as error:
-        what = f"pattern {text!r} is not a regular expression: {error}; correct it"
-        raise InputError.in_file(path, what, kind="pattern") from error
+        pattern = read_pattern(text)
+    except ValueError as error:
+        raise InputError.in_file(path, f"pattern {error}", kind="pattern") from error
     for group in ("clause", "ruling"):
-        if group not in pattern.groupindex:
+        if group not in pattern.names:
             what = f"pattern {text!r} has no group {group!r}; write (?P<{group}>…) in it"
             raise InputError.in_file(path, what, kind="pattern")
     return pattern
