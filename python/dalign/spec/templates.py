@@ -196,9 +196,9 @@ class Templates:
         hint: str | None = None,
     ) -> Message:
         """What is to be judged. `reasoning` is None where the judge must not see it."""
-        values = {"messages": messages, "answer": answer, "reasoning": reasoning, "hint": hint}
-        marks = {"nonce": nonce, SEAL: seal_of(nonce)}
-        return Message(role="user", content=self._render("judge_user.j2", values | marks))
+        values: dict[str, object] = {"messages": messages, "answer": answer, "reasoning": reasoning}
+        values |= {"hint": hint, "nonce": nonce, SEAL: seal_of(nonce)}
+        return Message(role="user", content=self._render("judge_user.j2", values))
 
     def judgement(
         self,

@@ -91,11 +91,11 @@ def _flaw(text: str, number: int, ordered: int, markers: _core.Markers) -> tuple
         return "surplus", f"{ordered} ordered, this is number {number + 1}"
     if len(text) > MAX_CHARS:
         return "over_long", f"{len(text)} characters, more than {MAX_CHARS}"
-    token = markers.first(text)
-    if token is not None:
-        return "control_text", f"holds {token!r}"
     bad = next((c for c in text if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cs")), "")
-    return ("control_text", f"holds {bad!a}") if bad else None
+    if bad:
+        return "control_text", f"holds {bad!a}"
+    token = markers.first(text)
+    return None if token is None else ("control_text", f"holds {token!r}")
 
 
 def prompts_of(reply: Reply, said: Said = after_reasoning) -> list[str]:

@@ -235,7 +235,7 @@ const LEADS: [&str; 5] = ["seed:", "minimax:", "longcat_", "function=", "paramet
 fn in_angles(inside: &str) -> bool {
     let name = inside.trim_matches(BARS);
     if name.len() < inside.len() {
-        return is_name(name.trim_matches(' '));
+        return is_name(name);
     }
     if !is_name(inside) {
         return false;

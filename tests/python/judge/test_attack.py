@@ -38,8 +38,10 @@ def test_no_score_of_the_material_is_read_as_the_judges_own() -> None:
         each
         for each in found
         if (each.templates, each.way, each.own) == ("default", "after", "as asked")
+        # A judge that makes a closing tag anew has closed its reasoning there.
+        and each.echo != "without zero widths"
     ]
-    assert all(set(each.states) == {"ok"} for each in heard)
+    assert heard and all(set(each.states) == {"ok"} for each in heard)
 
 
 def test_no_marker_and_no_mark_of_the_material_reaches_a_prompt() -> None:

@@ -44,16 +44,19 @@ class CategoryForm:
     def read(self, question: Sequence[str], reply: str, said: str, seal: str = "") -> str | None:
         """The category that a reply names, or `none`; None where it says neither, or more than one.
 
-        The last line with the seal decides; else a name that is a line or a sentence of its own, before one
-        that is mentioned. Without the seal, what an excerpt says too may be quoted, and is no answer.
+        The last line with the seal decides; else a name that is a line or a sentence of its own, before one that
+        is mentioned. Without the seal, a statement of an excerpt may be quoted, and gives no answer.
         """
         sealed = re.findall(rf"\b{seal}\b\W*?[:=](.*)", said, re.IGNORECASE) if seal else []
         if sealed:
             return self._only(self._mentioned(sealed[-1]))
-        excerpts = "\n".join(question)
-        own = self._alone(said)
-        quoted = self._alone(excerpts) if own else self._mentioned(excerpts)
-        return self._only((own or self._mentioned(said)) - quoted)
+        found = self._alone(said) or self._mentioned(said)
+        return self._only(found - self._quoted(question, said.casefold()))
+
+    def _quoted(self, excerpts: Sequence[str], said: str) -> set[str]:
+        """The names in those statements of the excerpts that a reply repeats."""
+        statements = (each.strip(_SIGNS) for each in _END.split("\n".join(excerpts).casefold()))
+        return {name for each in statements if each in said for name in self._mentioned(each)}
 
     def _only(self, names: set[str]) -> str | None:
         return self._known[min(names)] if len(names) == 1 else None

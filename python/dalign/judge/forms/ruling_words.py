@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from dalign.errors import InputError, did_you_mean
 from dalign.spec.outline import read_source
 from dalign.spec.templates import Templates
 from dalign.spec.types import RULINGS, Ruling, Spec
+
+T = TypeVar("T")
 
 FILE = "ruling.toml"
 NO_CLAUSE = "none"
@@ -53,31 +56,17 @@ class RulingWords:
         the lines that outrank others. judged: a match or a line without it that stands there too may be quoted.
         """
         if self._pattern is None:
-            clause = self._line("clause", said, category, seal, judged)
-            ruling = self._line("ruling", said, category, seal, judged)
+            clause = _agreed("clause", partial(self._named, category), said, seal, judged)
+            ruling: Ruling | None = _agreed("ruling", self._ruling, said, seal, judged)
             return None if clause is None or ruling is None else Ruled(ruling, clause or None)
         return self._by_pattern(self._pattern, reply, category, judged)
 
-    def _line(self, kind: str, said: str, category: str, seal: str, judged: str) -> str | None:
-        """What the lines of a kind say: the last sealed one, else all of them alike; None where they do not.
+    def _ruling(self, value: str) -> Ruling | None:
+        return self._words.get(re.sub(r"[\s_-]+", "-", value.strip(_MARKS).casefold()))
 
-        A clause is its id, or empty where none governs.
-        """
-        lines = _lines(kind, said)
-        sealed = [value for mark, value in lines if seal and mark.lower() == seal]
-        if sealed:
-            return self._value(kind, sealed[-1], category)
-        values = [self._value(kind, value, category) for _, value in lines]
-        quoted = {self._value(kind, value, category) for _, value in _lines(kind, judged)}
-        found = {value for value in values if value is not None}
-        if len(found) != 1 or values[-1] is None or found & quoted:
-            return None
-        return values[-1]
-
-    def _value(self, kind: str, text: str, category: str) -> str | None:
-        word = text.strip(_MARKS).casefold()
-        if kind == "ruling":
-            return self._words.get(re.sub(r"[\s_-]+", "-", word))
+    def _named(self, category: str, value: str) -> str | None:
+        """The id of a clause; empty where none governs."""
+        word = value.strip(_MARKS).casefold()
         return (
             ""
             if word == NO_CLAUSE
@@ -100,6 +89,22 @@ class RulingWords:
     def _clause(self, word: str, category: str) -> str | None:
         word = word.casefold()
         return self._ids.get(word) or self._ids.get(f"{category.casefold()}.{word}")
+
+
+def _agreed(
+    kind: str, read: Callable[[str], T | None], said: str, seal: str, judged: str
+) -> T | None:
+    """What the lines of a kind say: the last sealed one, else all of them alike; None where they do not."""
+    lines = _lines(kind, said)
+    sealed = [value for mark, value in lines if seal and mark.lower() == seal]
+    if sealed:
+        return read(sealed[-1])
+    values = [read(value) for _, value in lines]
+    found = {value for value in values if value is not None}
+    quoted = {read(value) for _, value in _lines(kind, judged)}
+    if len(found) != 1 or values[-1] is None or found & quoted:
+        return None
+    return values[-1]
 
 
 def _lines(kind: str, text: str) -> list[tuple[str, str]]:

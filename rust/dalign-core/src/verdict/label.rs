@@ -52,8 +52,8 @@ impl Work for Search<'_, '_> {
         let rest = self.bytes.len() - base;
         // The last window ends with the text; what was looked at before is left out.
         if let Some(window) = self.bytes.last_chunk::<WINDOW>() {
-            let seen = WINDOW - rest;
-            self.add(self.bytes.len() - WINDOW, begins_label::<M>(window) >> seen << seen);
+            let unseen = u64::MAX.unbounded_shl((WINDOW - rest) as u32);
+            self.add(self.bytes.len() - WINDOW, begins_label::<M>(window) & unseen);
         } else {
             (base..self.bytes.len())
                 .for_each(|start| self.found.extend(label_at(self.bytes, start)));

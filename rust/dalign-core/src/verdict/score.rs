@@ -128,8 +128,7 @@ fn in_tag(text: &str, start: usize, tail: &str, seal: &str) -> Option<Reading> {
     let closed = number.and_then(|it| it.rest.trim_start().strip_prefix("</"));
     let after = closed.and_then(|rest| Some(&rest[near(rest, ATTRIBUTES).find('>')? + 1..]));
     let end = text.len() - after.unwrap_or(inside).len();
-    let is_own =
-        begins_line(line_head(text, start - 1)) || ends_line(line_tail(text, end).0);
+    let is_own = begins_line(line_head(text, start - 1)) || ends_line(line_tail(text, end).0);
     let is_sealed = !seal.is_empty() && attributes.contains(seal);
     Some(Reading {
         value: closed.and(number).map(|it| it.value),

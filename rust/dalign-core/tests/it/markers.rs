@@ -98,7 +98,7 @@ fn ordinary_text_and_code_stay_as_they_are() {
         "[a link](https://example.org)",
         "f <| x |> g",
         "<|>",
-        "std::map<int, std::vector<s>>x",
+        "std::map<int, std::vector<int>>x",
         "a <b> c",
         "[x|y]",
         "<video>",
@@ -116,9 +116,6 @@ fn ordinary_text_and_code_stay_as_they_are() {
         "[[wiki]]",
         "<0>",
     ] {
-        if text.contains("<s>") {
-            continue;
-        }
         assert_eq!(markers.broken(text), text);
     }
 }

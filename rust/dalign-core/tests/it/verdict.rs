@@ -126,14 +126,13 @@ proptest! {
 
     #[test]
     fn no_score_without_the_seal_is_one_that_what_was_judged_gives(
-        material in reply(), before in reply(), after in reply()
+        before in reply(), within in reply(), after in reply(), score in 0_u8..=10
     ) {
-        let scale = Scale::new(0.0, 10.0).unwrap();
-        let alone = parse(&material, scale);
+        let material = format!("{within}\nScore: {score}\n");
         let asked = Asked { seal: "3f2a9c1d", material: &material, is_cut: false };
-        let found = parse_asked(&format!("{before}\n{material}\n{after}"), asked, scale);
-        prop_assume!(alone.score.is_some());
-        prop_assert!(found.score.is_none() || found.score != alone.score);
+        let reply = format!("{before}\n{material}\n{after}");
+        let found = parse_asked(&reply, asked, Scale::new(0.0, 10.0).unwrap());
+        prop_assert!(found.score.is_none_or(|it| it != f64::from(score)), "{:?}", reply);
     }
 }
 
