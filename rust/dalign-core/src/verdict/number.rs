@@ -1,6 +1,6 @@
 //! Numbers as judges write them: `7`, `-2.5`, `7/10`, `**7** out of 10`, `70%`; and the others beside them.
 
-use super::place::{is_other, near};
+use super::place::{names_another, near};
 
 /// A number at the head of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -236,10 +236,11 @@ fn stands_alone(head: &str, rest: &str) -> bool {
     let word = before.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
     let labelled = before.strip_suffix([':', '=']).is_some_and(|it| {
         let label = it.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-        !label.is_empty() && !["score", "rating"].iter().any(|own| label.eq_ignore_ascii_case(own))
+        let is_own = ["score", "rating"].iter().any(|own| label.eq_ignore_ascii_case(own));
+        !label.is_empty() && (!is_own || names_another(it, true))
     });
     let is_item = before.ends_with(['.', ';', ':', '!']) && rest.starts_with(['.', ')']);
-    if hyphenated || labelled || is_item || NAMED.contains(&word) || is_other(word, false) {
+    if hyphenated || labelled || is_item || NAMED.contains(&word) || names_another(head, false) {
         return false;
     }
     let next = rest.trim_start_matches([' ', '\t', '*', '_', '`', '"']);

@@ -33,9 +33,21 @@ pub(super) struct Scores<'s> {
     seal: &'s str,
     is_sealed: bool,
     depth: u32,
-    /// The last key was a score's.
-    is_score: bool,
+    /// What the last key names.
+    key: Key,
+    /// The end of the scale, as a pair of the object gives it.
+    end: Option<f64>,
     least: Option<Found>,
+}
+
+/// What a key names, as far as it matters.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    #[default]
+    Other,
+    Score,
+    /// `"max_score": 5` beside the score.
+    End,
 }
 
 /// The value that lies least deep of those met so far.
@@ -82,9 +94,12 @@ impl<'s> Scores<'s> {
     pub(super) fn reading(&self, text: &str, start: usize, end: usize) -> Option<Reading> {
         let reading = self.least?.reading(text, start, end);
         let rank = if self.is_sealed { Rank::Sealed } else { reading.rank };
-        Some(Reading { rank, ..reading })
+        Some(Reading { rank, out_of: reading.out_of.or(self.end), ..reading })
     }
 }
+
+/// Keys of the scale's end.
+const ENDS: [&str; 6] = ["max", "max_score", "maximum", "maximum_score", "out_of", "scale_max"];
 
 impl<'t> Visit<'t> for Scores<'_> {
     fn start(&mut self) {
@@ -96,17 +111,29 @@ impl<'t> Visit<'t> for Scores<'_> {
             Event::Open => self.depth += 1,
             Event::Close => self.depth -= 1,
             Event::Key(key) => {
-                self.is_score = names_score(key);
+                self.key = if names_score(key) {
+                    Key::Score
+                } else if ENDS.iter().any(|end| key.eq_ignore_ascii_case(end)) {
+                    Key::End
+                } else {
+                    Key::Other
+                };
                 return;
             }
-            Event::Scalar(text) if self.is_score => {
-                Found::add(&mut self.least, self.depth, number::score(text.trim()));
+            Event::Scalar(text) if self.key == Key::Score => {
+                let number = number::score(text.trim());
+                Found::add(&mut self.least, self.depth, number);
+                let beside = number.is_some_and(|it| number::is_contradicted(it.rest, it.value));
+                self.least.iter_mut().for_each(|least| least.contradicted |= beside);
+            }
+            Event::Scalar(text) if self.key == Key::End => {
+                self.end = number::score(text.trim()).map(|it| it.value);
             }
             Event::Scalar(text) => {
                 self.is_sealed |= !self.seal.is_empty() && text.eq_ignore_ascii_case(self.seal);
             }
         }
-        self.is_score = false;
+        self.key = Key::Other;
     }
 }
 

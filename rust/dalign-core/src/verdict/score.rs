@@ -130,9 +130,14 @@ fn in_tag(text: &str, start: usize, tail: &str, seal: &str) -> Option<Reading> {
     let end = text.len() - after.unwrap_or(inside).len();
     let is_own = begins_line(line_head(text, start - 1)) || ends_line(line_tail(text, end).0);
     let is_sealed = !seal.is_empty() && attributes.contains(seal);
+    // `<score max="5">4</score>`
+    let named_end = attributes.split_once("max").and_then(|(_, end)| {
+        let end = end.trim_start_matches(|c: char| !c.is_ascii_digit());
+        Some(number::with_scale(end)?.value)
+    });
     Some(Reading {
         value: closed.and(number).map(|it| it.value),
-        out_of: number.and_then(|it| it.out_of),
+        out_of: number.and_then(|it| it.out_of).or(named_end),
         contradicted: false,
         form: Form::Tag,
         rank: rank(is_sealed, is_own),
