@@ -7,6 +7,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::{memchr3_iter, memmem};
 
 use crate::error::{CoreError, Fault};
+use crate::text::boundary;
 
 /// Finds the markers of every family, and those of one engine.
 ///
@@ -126,7 +127,7 @@ const LONGEST: usize = 96;
 fn shape_at(text: &str) -> Option<usize> {
     let open = text.chars().next()?;
     let inside = &text[open.len_utf8()..];
-    let near = &inside[..inside.floor_char_boundary(LONGEST)];
+    let near = &inside[..boundary(inside, LONGEST)];
     let (close, is_marker): (&[char], fn(&str) -> bool) = match open {
         '<' | '＜' => (&['>', '＞'], in_angles),
         '[' => (&[']'], in_brackets),

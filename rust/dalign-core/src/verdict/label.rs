@@ -78,8 +78,10 @@ fn begins_label<M: Masks>(window: &[u8; WINDOW]) -> u64 {
     let mut marks = [0; WINDOW - 1];
     for (at, mark) in marks.iter_mut().enumerate() {
         let (byte, next) = (window[at] | 0x20, window[at + 1] | 0x20);
-        let begins = (byte == b's') & (next == b'c') | (byte == b'r') & (next == b'a');
-        *mark = if begins { 0xff } else { 0 };
+        // Bits by subtraction: the compiler makes wide compares of this.
+        let score = u8::from(byte == b's') & u8::from(next == b'c');
+        let rating = u8::from(byte == b'r') & u8::from(next == b'a');
+        *mark = 0_u8.wrapping_sub(score | rating);
     }
     M::high_bits(&marks)
 }
@@ -125,6 +127,7 @@ pub(super) fn json_value<'t>(head: &str, tail: &'t str) -> Option<&'t str> {
 }
 
 /// What stands behind a label in prose.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Announced<'t> {
     pub(super) connector: Connector,
     /// The text of the value; empty where a list follows on the next line.
@@ -142,8 +145,9 @@ pub(super) fn prose_value(tail: &str, needs: Needs) -> Option<Announced<'_>> {
     let (out_of, tail) = skip_scale(skip(skip(tail, is_markup), is_blank))?;
     let (connector, value) = connector(skip(skip(tail, is_blank), is_markup))?;
     match (needs, connector) {
-        (Needs::Nothing, _) | (_, Connector::Sign) => {}
-        (Needs::Connector, Connector::Is | Connector::Of) => {}
+        (Needs::Nothing, _)
+        | (_, Connector::Sign)
+        | (Needs::Connector, Connector::Is | Connector::Of) => {}
         _ => return None,
     }
     let value = skip(skip(skip(value, is_blank), is_markup), is_blank);
@@ -201,7 +205,7 @@ fn skip_scale(text: &str) -> Option<(Option<f64>, &str)> {
     let close = match text.as_bytes().first() {
         Some(b'(') => b')',
         Some(b'[') => b']',
-        _ => return Some((None, text)),
+        _ => return Some(bare_scale(text).unwrap_or((None, text))),
     };
     let ends = |byte: &u8| *byte == close || *byte == b'\n';
     match text.bytes().take(SCALE).position(|byte| ends(&byte)) {
@@ -218,6 +222,15 @@ fn skip_scale(text: &str) -> Option<(Option<f64>, &str)> {
         }
         _ => Some((None, text)),
     }
+}
+
+/// The end of a scale before the sign, without a bracket, and the text after it: `Score out of 10: 4`.
+fn bare_scale(text: &str) -> Option<(Option<f64>, &str)> {
+    let named = text.strip_prefix("out of ").or_else(|| text.strip_prefix('/'))?;
+    let end = number::with_scale(named)?;
+    skip(skip(end.rest, is_blank), is_markup)
+        .starts_with([':', '='])
+        .then_some((Some(end.value), end.rest))
 }
 
 /// What stands between a label and its value.

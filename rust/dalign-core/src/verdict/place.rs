@@ -2,13 +2,15 @@
 
 use memchr::{memchr, memrchr};
 
+use crate::text::boundary;
+
 /// How far from a place its line is looked at, in bytes: a reply of one long line must not be gone
 /// through from each of its labels.
 const REACH: usize = 512;
 
 /// The text of the line before a place, as far as it is looked at.
 pub(super) fn line_head(text: &str, start: usize) -> &str {
-    let from = text.floor_char_boundary(start.saturating_sub(REACH));
+    let from = boundary(text, start.saturating_sub(REACH));
     let near = &text[from..start];
     &near[memrchr(b'\n', near.as_bytes()).map_or(0, |at| at + 1)..]
 }
@@ -24,7 +26,7 @@ pub(super) fn line_tail(text: &str, end: usize) -> (&str, bool) {
 
 /// The first bytes of a text, so many at most.
 pub(super) fn near(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
+    &text[..boundary(text, bytes)]
 }
 
 /// What may stand around a verdict on its line: emphasis, quotes, bullets, brackets.
@@ -132,7 +134,7 @@ pub(super) fn names_another(head: &str, has_sign: bool) -> bool {
     let is_part =
         |c: char| c.is_alphabetic() || matches!(c, ' ' | '\t' | '*' | '_' | '`' | '\'' | '-');
     // No five words of prose are longer.
-    let near = &head[head.floor_char_boundary(head.len().saturating_sub(80))..];
+    let near = &head[boundary(head, head.len().saturating_sub(80))..];
     let clause = near.rsplit(|c| !is_part(c)).next().unwrap_or_default();
     let words = clause.rsplit(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
     words.take(WORDS).any(|word| is_other(word, has_sign))

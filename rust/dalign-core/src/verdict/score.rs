@@ -18,6 +18,11 @@ pub(super) fn verdict(
     seal: &str,
     is_other: impl Fn(&str) -> bool,
 ) -> Option<(Reading, bool)> {
+    // Most replies speak of a score once.
+    if let ([label], []) = (labels, objects) {
+        let reading = read(text, *label, seal)?;
+        return (!is_other(&text[..label.start])).then_some((reading, false));
+    }
     let mut tallies = Rank::ALL.map(|_| Tally::default());
     let mut objects = objects.iter().peekable();
     for &label in labels {
@@ -173,7 +178,7 @@ fn in_prose(
     }
     let end = text.len() - number.map_or(value, |it| it.rest).len();
     let (tail, _) = line_tail(text, end);
-    let announces = match connector {
+    let is_line = match connector {
         Connector::Sign | Connector::Is => true,
         Connector::Of => false,
         Connector::None => ends_line(tail),
@@ -183,7 +188,7 @@ fn in_prose(
         out_of: number.and_then(|it| it.out_of).or(out_of),
         contradicted: number.is_some_and(|it| number::is_contradicted(tail, it.value)),
         form: Form::Prose,
-        rank: rank(is_sealed, announces && begins_line(head)),
+        rank: rank(is_sealed, is_line && begins_line(head)),
         start,
         end,
     })

@@ -118,9 +118,9 @@ proptest! {
         whole in reply(), score in 0_u8..=10, kept in 0_usize..60
     ) {
         let whole = format!("Score: {score}\n{whole}");
-        let cut = &whole[..whole.floor_char_boundary(kept)];
+        let cut: String = whole.chars().take(kept).collect();
         let asked = Asked { is_cut: true, ..Asked::default() };
-        let found = parse_asked(cut, asked, Scale::new(0.0, 10.0).unwrap());
+        let found = parse_asked(&cut, asked, Scale::new(0.0, 10.0).unwrap());
         prop_assert!(found.score.is_none_or(|it| it == f64::from(score)), "{:?}", cut);
     }
 
