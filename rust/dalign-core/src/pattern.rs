@@ -18,8 +18,8 @@ const COMPILED_BYTES: usize = 4 << 20;
 /// assert!(pattern.is_in("as S3 says") && !pattern.is_all_of("as S3 says"));
 /// assert!(pattern.is_all_of("S3 of 7"));
 /// let found: Vec<_> = pattern.groups("S3 of 7, S4").collect();
-/// assert_eq!(found[0], [("key", Some("S3")), ("page", Some("7"))]);
-/// assert_eq!(found[1], [("key", Some("S4")), ("page", None)]);
+/// assert_eq!(found[0], [("", Some("S3 of 7")), ("key", Some("S3")), ("page", Some("7"))]);
+/// assert_eq!(found[1], [("", Some("S4")), ("key", Some("S4")), ("page", None)]);
 /// # Ok::<(), dalign_core::pattern::PatternError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -80,12 +80,12 @@ impl Pattern {
         self.whole.is_match(text)
     }
 
-    /// The named groups of each place where it stands, from left to right.
+    /// The named groups of each place where it stands, from left to right, behind all of it: the group without a name.
     ///
     /// ```
     /// # use dalign_core::pattern::Pattern;
     /// let pattern = Pattern::new("(?P<a>.)!")?;
-    /// assert_eq!(pattern.groups("x! y!").last(), Some(vec![("a", Some("y"))]));
+    /// assert_eq!(pattern.groups("x! y!").last(), Some(vec![("", Some("y!")), ("a", Some("y"))]));
     /// # Ok::<(), dalign_core::pattern::PatternError>(())
     /// ```
     pub fn groups<'p, 't>(
@@ -94,7 +94,8 @@ impl Pattern {
     ) -> impl Iterator<Item = Vec<(&'p str, Option<&'t str>)>> {
         self.anywhere.captures_iter(text).map(|found| {
             let value = |name| (name, found.name(name).map(|group| group.as_str()));
-            self.names().map(value).collect()
+            let all = ("", found.get(0).map(|group| group.as_str()));
+            std::iter::once(all).chain(self.names().map(value)).collect()
         })
     }
 }

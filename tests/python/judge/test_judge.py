@@ -200,6 +200,9 @@ def test_each_sample_has_a_nonce_of_its_own_and_the_same_one_again() -> None:
         (Reply("", "The answer is", "length", 3), "truncated"),
         # Of 10, perhaps.
         (Reply("", "Compliant. Score: 1", "length", 3), "truncated"),
+        (Reply("", "Score: 1", "length", 3), "truncated"),
+        # The template asks for a seal, and this one has none.
+        (Reply("", "Score: 8\nIt also", "length", 3), "truncated"),
     ],
 )
 def test_a_request_that_failed_says_nothing_whatever_text_it_has(reply: Reply, state: str) -> None:

@@ -23,6 +23,9 @@ _DENIED = re.compile(
 _DENIED_AFTER = re.compile(
     r"(?i)[\s\"'*_`”’]+(?:policy\s+)?(?:(?:is|does|was|would|can|do|are)(?:\s+not|n['’]t)|cannot)\b"
 )
+# What ends a statement, and what may stand around a name in it.
+_END = re.compile(r"[\n.!?;:]+")
+_SIGNS = " \t\r*_`'\"“”[]()<>#-"
 # A line of its own, or after a label.
 _BESIDE = r"(?:[^\w\n]|_){0,9}"
 _FINAL = (
@@ -40,6 +43,7 @@ class CategoryForm:
     def __init__(self, names: Sequence[str], templates: Templates) -> None:
         """names: of the categories that have a policy."""
         self.names, self._templates = names, templates
+        self.asks_seal = templates.asks_for_seal(self.name)
         self._spelt = {name.lower(): name for name in (*names, NONE)}
         # At one place the longest is read.
         longest = sorted(map(re.escape, self._spelt), key=len, reverse=True)
@@ -47,22 +51,43 @@ class CategoryForm:
         self._word = re.compile(word, flags)
         self._final = re.compile(rf"{_FINAL}{word}{_BESIDE}$", flags)
 
+    def parts(self, question: Sequence[str]) -> list[str]:
+        """The names and the excerpts, each list with its length."""
+        return [str(len(self.names)), *self.names, *question]
+
     def messages(self, question: Sequence[str], nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The classifier's conversation about the sentences of a reasoning that speak of the policy; at least one."""
         return tuple(self._templates.retrieval(self.names, list(map(clean, question)), nonce))
 
-    def read(self, question: Sequence[str], reply: str, said: str) -> str | None:
-        """The category that a reply names, or `none`; None where it says neither, or names several and none at last.
+    def read(self, question: Sequence[str], reply: str, said: str, seal: str = "") -> str | None:
+        """The category that a reply names, or `none`; None where it says neither, or more than one.
 
-        The last one on a line of its own or after a label goes before what is said in sentences.
+        The last line with the seal decides; else what stands on a line of its own or after a label, before what is
+        said in sentences. Without the seal, a statement of an excerpt may be quoted, and gives no answer.
         """
-        named = [match["name"].lower() for match in self._final.finditer(said)][-1:] or {
+        sealed = re.findall(rf"\b{seal}\b\W*?[:=](.*)", said, re.IGNORECASE) if seal else []
+        if sealed:
+            return self._only(self._mentioned(sealed[-1]))
+        quoted = self._quoted(question, said.casefold())
+        final = {match["name"].lower() for match in self._final.finditer(said)} - quoted
+        return self._only(final or self._mentioned(said) - quoted)
+
+    def _quoted(self, excerpts: Sequence[str], said: str) -> set[str]:
+        """The names in those statements of the excerpts that a reply repeats."""
+        statements = (each.strip(_SIGNS) for each in _END.split("\n".join(excerpts).casefold()))
+        return {name for each in statements if each in said for name in self._mentioned(each)}
+
+    def _only(self, names: set[str]) -> str | None:
+        return self._spelt[min(names)] if len(names) == 1 else None
+
+    def _mentioned(self, text: str) -> set[str]:
+        """The names in a text that it does not deny."""
+        return {
             match["name"].lower()
-            for match in self._word.finditer(said)
-            if not _DENIED.search(said[max(0, match.start() - _CLAUSE) : match.start()])
-            and not _DENIED_AFTER.match(said, match.end())
+            for match in self._word.finditer(text)
+            if not _DENIED.search(text[max(0, match.start() - _CLAUSE) : match.start()])
+            and not _DENIED_AFTER.match(text, match.end())
         }
-        return self._spelt[next(iter(named))] if len(named) == 1 else None
 
 
 def classified(

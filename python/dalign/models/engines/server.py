@@ -41,13 +41,6 @@ FOR_ALL = frozenset({401, 402, 404, 405, 407})
 # As long as nothing is answered, more refusals than this (or than two of each in flight) are the server's.
 MOST_REFUSED = 32
 MOST_TOLD = 20
-# A server's template cannot be seen, so untrusted text is cleared of the markers of the known ones.
-KNOWN_MARKERS = (
-    "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "[INST]", "[/INST]",
-    "<<SYS>>", "<</SYS>>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>",
-    "<|eot_id|>", "<start_of_turn>", "<end_of_turn>", "<|system|>", "<|user|>", "<|assistant|>",
-    "<|end|>", "<|start|>", "<|channel|>", "<|message|>", "<|return|>",
-)  # fmt: skip
 
 
 class ServerEngine:
@@ -71,7 +64,7 @@ class ServerEngine:
         self.url = f"{(model.base_url or '').rstrip('/')}/chat/completions"
         self.attempts, self.backoff_s = attempts, backoff_s
         self.fingerprint = KIND.fingerprint_of(model)
-        self.control_tokens = tuple(sorted({*tags_of(model.reasoning), *KNOWN_MARKERS}))
+        self.control_tokens = tags_of(model.reasoning)
         self.say: Callable[[str], None] = lambda _: None
         self._sentences: set[str] = set()
         self._wait_told_until = 0.0
