@@ -481,6 +481,7 @@ class Pattern:
     def groups(self, text: str) -> list[dict[str, str | None]]:
         """The named groups of each place where it stands, from left to right; all of it under the name ``""``."""
 
+@final
 class Markers:
     """Control markers in text of others: of every family by their shape, and those of one engine. May be shared by threads.
 

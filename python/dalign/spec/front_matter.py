@@ -114,7 +114,7 @@ def _check_flat(text: str) -> None:
         )
         if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
             what = "a value refers to another" if depth <= _DEEPEST else "a value is nested"
-            raise yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 def _report(source: Source, key: str, what: str) -> None:
