@@ -16,6 +16,7 @@ from dalign.pipeline.runner import Opened, run_plan
 from dalign.progress import Progress
 from dalign.settings import dump_toml, load_config
 from dalign.store.folder import StageFolder
+from dalign.store.ledger import open_ledger
 from dalign.store.run import RunFolder
 
 SCRIPTED = ("generate/main", "filter/main", "judge/main", "select/main")
@@ -102,7 +103,7 @@ def opened(project: Path, run: Path, scripted: ScriptedEngine) -> Opened:
     """A run as the command opens it."""
     config, folder = load_config(project / "dalign.toml", []), RunFolder(run)
     brought = bring_in(config, folder.inputs, None)
-    folder.config.write_text(dump_toml(config))
+    open_ledger(run, dump_toml(config))
     return Opened(brought, ScriptedEngines(config, scripted), folder, Progress())
 
 

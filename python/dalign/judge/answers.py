@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from dalign import _core
+from dalign.errors import InputError
 from dalign.judge.forms.score import Judging, Question
 from dalign.models.protocol import Asked
 from dalign.rows import AnswerToJudge
-from dalign.store.whole_files import write_text
+from dalign.store.damage import damaged
+from dalign.store.seal import read_sealed, write_sealed
 
 
 class AnswerJudge:
@@ -45,10 +46,14 @@ class AnswerJudge:
 
     def save(self, path: Path) -> None:
         """Writes what it remembers."""
-        write_text(path, json.dumps({"scores": self._scores, "states": self.states}))
+        write_sealed(path, {"scores": self._scores, "states": self.states})
 
     def load(self, path: Path) -> None:
-        """Remembers what was saved; nothing if there is no such file."""
+        """Remembers what was saved; nothing if there is no such file. Raises InputError where it is damaged."""
         if path.is_file():
-            saved = json.loads(path.read_text("utf-8"))
-            self._scores, self.states = saved["scores"], saved["states"]
+            try:
+                saved = read_sealed(path)
+            except InputError as error:
+                way_out = "delete it, and the judge is asked again for what it had judged"
+                raise damaged(path, error.value, way_out) from error
+            self._scores, self.states = dict(saved["scores"]), dict(saved["states"])

@@ -10,6 +10,7 @@ from dalign.errors import InputError
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Stage
+from dalign.store.damage import KIND
 from dalign.store.run import RunFolder
 from dalign.vocabulary import STAGES
 
@@ -65,12 +66,17 @@ def planned_work(project: Project) -> dict[str, object]:
 def states(
     plan: Sequence[Stage], project: Project, engines: Engines, run: RunFolder
 ) -> list[dict[str, object]]:
-    """Each stage of a plan: its name, whether it is done, and what it waits for."""
-    return [
-        {
-            "node": stage.name,
-            "state": "done" if is_done(stage, project, engines, run) else "to run",
-            "needs": list(stage.needs),
-        }
-        for stage in plan
-    ]
+    """Each stage of a plan: its name, whether it is done or damaged, and what it waits for."""
+
+    def state(stage: Stage) -> str:
+        if run.stage(stage.name).faults():
+            return "damaged: redo"
+        try:
+            return "done" if is_done(stage, project, engines, run) else "to run"
+        except InputError as error:
+            # What it needs is damaged, so that nobody knows yet.
+            if error.kind != KIND:
+                raise
+            return "to run"
+
+    return [{"node": s.name, "state": state(s), "needs": list(s.needs)} for s in plan]

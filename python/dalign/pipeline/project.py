@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dalign.config import Config
 from dalign.data.adapters import adapter
@@ -19,12 +19,22 @@ from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Budget, Templates, load_templates
 from dalign.spec.types import GENERAL, Spec
-from dalign.store.damage import damaged, read_object, reading
+from dalign.store.damage import damaged, reading
 from dalign.store.parts import PartWriter, Table
-from dalign.store.whole_files import digest, file_digest, write_json
+from dalign.store.seal import (
+    Fault,
+    Seal,
+    fault_of,
+    files_below,
+    marks_in,
+    marks_of,
+    read_sealed,
+    write_sealed,
+)
+from dalign.store.whole_files import digest, file_digest
 
 SOURCES = "sources.json"
-SPEC = "spec"
+SPEC, PATTERNS = "spec", "patterns"
 _Row = TypeVar("_Row", Prompt, CapabilityRow)
 
 
@@ -91,20 +101,28 @@ def _prompt_files(config: Config) -> dict[str, tuple[Path, str]]:
 
 
 def _patterns_name(suite: str) -> str:
-    return f"patterns/{suite}.toml"
+    return f"{PATTERNS}/{suite}.toml"
 
 
 def read_project(config: Config, place: Path, budget: Budget | None = None) -> Project:
     """What `bring_in` has kept; reads no file of the user's. budget: of the templates, where prompts are rendered."""
     path = place / SOURCES
     if not path.is_file():
+        if place.is_dir():
+            raise damaged(path, "lost")
         raise InputError(
             f"{place}: the run's prompts and policy are not here; run it first (dalign run --run {place.parent})",
             path=place,
         )
+    seal = inputs_seal(place)
+    # Rows are checked where they are read.
+    for each in (*seal.below(place / SPEC), *seal.below(place / PATTERNS)):
+        seal.check(each)
     with reading(path):
-        told = read_object(path)["sources"]
-        sources = {name: Source(Table(place / name), **values) for name, values in told.items()}
+        told = read_sealed(path)["sources"]
+        sources = {
+            name: Source(Table(place / name, seal=seal), **values) for name, values in told.items()
+        }
         suites = {suite.name: sources[f"suites/{suite.name}"] for suite in config.evaluate.suites}
         prompts = sources["prompts"]
     with_patterns = [suite.name for suite in config.evaluate.suites if suite.patterns is not None]
@@ -121,19 +139,44 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
     )
 
 
+def inputs_seal(place: Path) -> Seal:
+    """What the files that `bring_in` has kept must be. Raises InputError where the record of them is damaged."""
+    path = place / SOURCES
+    return Seal(place, marks_in(path, read_sealed(path)))
+
+
+def inputs_faults(place: Path) -> list[Fault]:
+    """What of the kept files is damaged or lost; nothing where none are kept."""
+    try:
+        return list(inputs_seal(place).faults()) if place.is_dir() else []
+    except InputError as error:
+        return [Fault(place / SOURCES, str(error.value))]
+
+
 class _Kept:
     """The files as the run's folder holds them; those that are no longer named go."""
 
     def __init__(self, place: Path, part_rows: int) -> None:
         self._place, self._part_rows = place, part_rows
-        path = place / SOURCES
-        held = read_object(path) if path.is_file() else {}
-        self._before, self._told = held.get("keys", {}), held.get("sources", {})
-        if not (isinstance(self._before, dict) and isinstance(self._told, dict)):
-            raise damaged(path, "not what a run writes there")
+        self._seal, self._before, self._told = self._held()
         self._keys: dict[str, str] = {}
         self._sources: dict[str, dict[str, object]] = {}
         self._files: set[str] = set()
+
+    def _held(self) -> tuple[Seal, dict[str, str], dict[str, Any]]:
+        """What is here of an earlier call, as far as that can be read: its seal, its keys, what is told of it."""
+        try:
+            told = read_sealed(self._place / SOURCES)
+            return inputs_seal(self._place), told["keys"], told["sources"]
+        except InputError:
+            return Seal(self._place, {}), {}, {}
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether a file of rows is here as it was written."""
+        parts = self._seal.below(self._place / name)
+        return bool(parts) and not any(
+            fault_of(p, self._seal.marks[p.relative_to(self._place).as_posix()]) for p in parts
+        )
 
     def take(
         self,
@@ -146,7 +189,7 @@ class _Kept:
         """Keeps a file of rows, in parts. known: what its rows may name; they are checked again when that changes."""
         sha256 = file_digest(path) if path.is_file() else ""
         self._keys[name] = digest([sha256, known])
-        if self._before.get(name) == self._keys[name]:
+        if self._before.get(name) == self._keys[name] and self._is_whole(name):
             self._sources[name] = self._told[name]
             return
         folder = self._place / f"{name}.partial"
@@ -184,7 +227,11 @@ class _Kept:
         """Notes what is kept."""
         for name in self._told.keys() - self._sources.keys():
             shutil.rmtree(self._place / name, ignore_errors=True)
-        write_json(self._place / SOURCES, {"sources": self._sources, "keys": self._keys})
+        kept = (path for path in files_below(self._place) if path != self._place / SOURCES)
+        marks = marks_of(self._place, kept)
+        write_sealed(
+            self._place / SOURCES, {"sources": self._sources, "keys": self._keys, "files": marks}
+        )
 
 
 def shown_of(project: Project, *sources: Source) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 
 import polars as pl
@@ -63,10 +64,20 @@ class RolloutLog(Keeper):
         self.rows_written = frame.height
         return frame
 
+    def is_whole(self) -> bool:
+        """Whether the rollouts of a training that had ended here are left, with what the judge said last."""
+        held = bool(self._folder.table().paths()) or self._journal.path.is_file()
+        return held and bool(self._memories())
+
     def done(self) -> None:
-        """Removes what only a resume needs."""
-        for path in self._folder.path.glob("judge-*.json"):
+        """Removes what only a resume in the middle needs."""
+        for path in self._memories()[:-1]:
             path.unlink()
+
+    def _memories(self) -> list[Path]:
+        """The judge's memory at each checkpoint, in order."""
+        found = self._folder.path.glob("judge-*.json")
+        return sorted(found, key=lambda path: (len(path.name), path.name))
 
     def _row(self, step: int, index: int, rollout: Rollout) -> dict[str, object]:
         prompt, reward = self._prompts[rollout.prompt_id], rollout.reward

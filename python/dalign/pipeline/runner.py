@@ -49,9 +49,14 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
     """Runs a stage unless it is done; returns whether it ran. What it cost is recorded beside its rows."""
     project, engines, run = opened.project, opened.engines, opened.run
     folder, inputs = run.stage(stage.name), stage.inputs(project, engines, run)
-    if folder.is_done(inputs):
+    faults = folder.faults()
+    if not faults and folder.is_done(inputs):
         opened.progress.say(f"{stage.name}: done before")
         return False
+    for path, what in faults:
+        opened.progress.say(
+            f"{path}: damaged or lost ({what}); {stage.name} is redone as far as needed"
+        )
     folder.start(inputs, project.config.run.part_rows)
     # The process's peak memory starts anew, where the system can do so (Linux).
     with suppress(OSError):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from dalign.errors import InputError
@@ -13,23 +14,29 @@ from dalign.errors import InputError
 if TYPE_CHECKING:
     from dalign.store.whole_files import Json
 
-_AGAIN = "delete manifest.json and inputs.json beside it, and the stage runs again with the replies that it has"
-_SPARE = ("cost.json", "curve.json", "elapsed.json", "inputs.json")
+CONFIG, LEDGER = "config.toml", "ledger.json"
+KIND = "damaged_file"
+# The deepest file of a run below its folder.
+_DEPTH = 8
 
 
-def damaged(path: Path, why: object) -> InputError:
-    """The error of a file of a run that cannot be read."""
-    inputs = [up for up in list(path.parents)[:3] if (up / "sources.json").is_file()]
-    if path.name in _SPARE or path.parent.name == "earlier":
-        way_out = "delete it"
-    elif inputs:
-        way_out = f"delete the folder {inputs[0]}, and `dalign run` reads your files again"
-    elif (path.parent / "job.json").is_file():
-        way_out = f"delete the folder {path.parent}, and `dalign run` trains again"
-    else:
-        way_out = _AGAIN
+def run_of(path: Path) -> Path | None:
+    """The folder of the run that a file is of; None for a file of no run."""
+    above = list(path.parents)[:_DEPTH]
+    return next((up for up in above if any((up / n).is_file() for n in (LEDGER, CONFIG))), None)
+
+
+def damaged(path: Path, why: object, way_out: str = "") -> InputError:
+    """The error of a file of a run that is not as it was written. way_out: where the run does not mend it by itself."""
+    run = run_of(path)
+    mends = (
+        "make it again"
+        if run is None
+        else f"`dalign run --run {quote(str(run))}` redoes what is damaged"
+    )
     reason = str(why).strip().partition("\n")[0]
-    return InputError.in_file(path, f"damaged or lost ({reason}); {way_out}", kind="damaged_file")
+    said = f"damaged or lost ({reason}); {way_out or mends}"
+    return InputError.in_file(path, said, kind=KIND, value=reason)
 
 
 @contextmanager
@@ -41,7 +48,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:  # fmt: skip
+    except (FileNotFoundError, ValueError, LookupError, RecursionError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:  # fmt: skip
         raise damaged(path, error) from error
 
 

@@ -14,17 +14,17 @@ import polars as pl
 
 from dalign.errors import InputError
 from dalign.rows import Columns, Dropped
-from dalign.store.damage import damaged, read_object
+from dalign.store.chunks import ChunkLog
+from dalign.store.damage import damaged, read_object, reading
+from dalign.store.ledger import COST, MANIFEST, MARKER, has_lost
 from dalign.store.memory import EARLIER, Journal, Memory, journals, set_aside
 from dalign.store.parts import DROPPED, ROWS, PartWriter, Table
-from dalign.store.whole_files import Json, digest, write_json, write_text
+from dalign.store.salvage import drop_damaged, drop_unknown
+from dalign.store.seal import Fault, Mark, Seal, files_below, marks_of, read_sealed, write_sealed
+from dalign.store.whole_files import Json, digest, write_json
 
 MAIN = "main"
 Chunk = TypeVar("Chunk")
-MANIFEST = "manifest.json"
-MARKER = "inputs.json"
-CHUNKS = "chunks.jsonl"
-COST = "cost.json"
 # What a manifest has in any case.
 _MANIFEST = {
     "inputs_sha256": str,
@@ -33,6 +33,7 @@ _MANIFEST = {
     "counts": dict,
     "facts": dict,
     "parts": list,
+    "files": dict,
 }
 
 
@@ -77,32 +78,63 @@ class StageFolder:
         return f"{self.stage}/{self.variant}"
 
     def table(self, name: str = ROWS) -> Table:
-        """One of its tables. Raises InputError where the finished stage has lost a part of it."""
-        for file in (self.manifest() or {}).get("files", ()):
-            if file.rpartition("-")[0] == name and not (self.path / file).is_file():
-                raise damaged(self.path / file, "no such file")
-        return Table(self.path, name)
+        """One of its tables; of a finished stage, each part is checked before it is read."""
+        return Table(self.path, name, self.seal())
 
     def made(self, name: str = ROWS) -> Table:
         """One of its tables, once it is there. Raises InputError when the stage has not run."""
         found = self.table(name)
         if not found.paths():
-            raise InputError(f"{found.path(0)}: {self._not_yet('has not run yet')}", path=self.path)
+            raise InputError(
+                f"{found.path(0)}: {_not_yet(self, 'has not run yet')}", path=self.path
+            )
         return found
 
-    def _not_yet(self, what: str) -> str:
-        return f"the stage {self.name} {what}; run it first (dalign {self.stage} --run {self.run})"
-
     def manifest(self) -> dict[str, Json] | None:
-        """What the finished stage recorded; None while it has not finished."""
+        """What the finished stage recorded; None while it has not finished. Raises InputError where it is damaged or lost."""
         path = self.path / MANIFEST
         if not path.is_file():
+            if has_lost(self.run, path):
+                raise damaged(path, "lost")
             return None
-        found = read_object(path)
+        found = read_sealed(path)
         for key, kind in _MANIFEST.items():
             if not isinstance(found.get(key), kind):
                 raise damaged(path, f"no {key} in it")
         return found
+
+    def seal(self) -> Seal | None:
+        """What the files of the finished stage must be; None while it has not finished."""
+        manifest = self.manifest()
+        return None if manifest is None else Seal(self.path, manifest["files"])
+
+    def faults(self) -> list[Fault]:
+        """What of the finished stage is damaged or lost; nothing while it has not finished."""
+        found = []
+        try:
+            seal = self.seal()
+            found = [] if seal is None else list(seal.faults())
+            if seal is not None:
+                self.cost()
+        except InputError as error:
+            found.append(Fault(error.path or self.path, str(error.value)))
+        return found
+
+    def checked(self, name: str) -> Path:
+        """A file of the finished stage, or a folder with all its files, to be read. Raises InputError where one is damaged."""
+        seal, path = self.seal(), self.path / name
+        if seal is not None:
+            for each in seal.below(path) or [path]:
+                seal.check(each)
+        return path
+
+    def records(self, name: str) -> Json:
+        """The value of a JSON file of the finished stage; None where it has no such file."""
+        seal, path = self.seal(), self.path / name
+        if seal is None or not seal.names(path):
+            return None
+        with reading(self.checked(name)):
+            return json.loads(path.read_text("utf-8"))
 
     def recorded(self, what: str) -> dict[str, Json]:
         """`counts` or `facts` of the manifest; empty while the stage has not finished."""
@@ -117,7 +149,7 @@ class StageFolder:
         """The hash of what the stage made; what a later stage's inputs name."""
         manifest = self.manifest()
         if manifest is None:
-            raise InputError(f"{self.path}: {self._not_yet('has not finished')}", path=self.path)
+            raise InputError(f"{self.path}: {_not_yet(self, 'has not finished')}", path=self.path)
         return str(manifest["output_sha256"])
 
     def start(self, inputs: Mapping[str, Json], part_rows: int = 0) -> None:
@@ -125,13 +157,20 @@ class StageFolder:
 
         part_rows: parts of another size are no parts of this run.
         """
-        marker = self.path / MARKER
         wanted = digest([inputs, part_rows])
-        same = marker.is_file() and read_object(marker).get("sha256") == wanted
+        try:
+            seal = self.seal()
+        except InputError:
+            seal = None
+        # Of a stage that has not finished, the log of chunks tells.
+        marks = ChunkLog(self.path).marks() if seal is None else seal.marks
+        known = drop_damaged(self.path, marks)
         (self.path / MANIFEST).unlink(missing_ok=True)
-        if same:
+        if _is_of(self.path / MARKER, wanted):
+            drop_unknown(self.path, known)
             return
         # Without its marker, a folder that a kill leaves half taken apart counts as nobody's.
+        marker = self.path / MARKER
         marker.unlink(missing_ok=True)
         if self.path.exists():
             set_aside(self.path)
@@ -160,8 +199,8 @@ class StageFolder:
         columns: of each table, so that one without any row is there too. skipped: gets the counts of a chunk that
         an earlier call of the program has done.
         """
-        log = Journal(self.path / CHUNKS)
-        done = {row["chunk"]: row for row in log.read() if self._holds(row)}
+        log = ChunkLog(self.path)
+        done = log.done()
         for number, chunk in enumerate(chunks):
             if number in done:
                 skipped(chunk, Counter(done[number]["counts"]))
@@ -170,9 +209,7 @@ class StageFolder:
             digests = {
                 name: self.table(name).write(number, frame) for name, frame in made.tables.items()
             }
-            counts, names = dict(made.counts), list(digests)
-            done[number] = {"chunk": number, "rows": digests[ROWS], "counts": counts, "tables": names}  # fmt: skip
-            log.append([done[number]])
+            done[number] = log.add(number, digests, made.counts)
             for path in journals(self.path):
                 path.unlink()
         totals = Counter[str]()
@@ -183,13 +220,6 @@ class StageFolder:
                 self.table(name).write(0, pl.DataFrame(schema=pl.Schema(schema)))
         return totals, [row["rows"] for _, row in sorted(done.items())]
 
-    def _holds(self, row: Mapping[str, Json]) -> bool:
-        """Whether a line of the log says that a chunk is done, and the parts of that chunk are there."""
-        number, counts = row.get("chunk"), row.get("counts")
-        if type(number) is not int or not isinstance(counts, dict) or "rows" not in row:
-            return False
-        return all(self.table(name).path(number).is_file() for name in row.get("tables", [ROWS]))
-
     def writer(self, rows: int, name: str = ROWS) -> PartWriter:
         """Writes one of its tables anew, in parts of so many rows."""
         table = self.table(name)
@@ -197,7 +227,7 @@ class StageFolder:
         return PartWriter(table, rows)
 
     def finish(self, inputs: Mapping[str, Json], said: Finished) -> None:
-        """Writes the manifest; the journals and what an earlier run left are done with."""
+        """Writes the manifest, which covers all that lies here; the journals and what an earlier run left are done with."""
         if not self.table(DROPPED).paths():
             self.table(DROPPED).write(0, pl.DataFrame(schema=pl.Schema(Dropped.COLUMNS)))
         manifest = {
@@ -209,20 +239,43 @@ class StageFolder:
             "output_sha256": digest({"parts": list(said.parts), "facts": dict(said.facts)}),
             "counts": dict(said.counts),
             "facts": dict(said.facts),
-            "files": sorted(path.name for path in self.path.glob("*.parquet")),
+            "files": _marks_left(self.path),
         }
         if said.spec_versions is not None:
             manifest["spec_versions"] = dict(said.spec_versions)
-        write_json(self.path / MANIFEST, manifest)
-        for path in (*journals(self.path), self.path / CHUNKS):
-            path.unlink(missing_ok=True)
+        write_sealed(self.path / MANIFEST, manifest)
+        for path in journals(self.path):
+            path.unlink()
         shutil.rmtree(self.path / EARLIER, ignore_errors=True)
 
     def record_cost(self, cost: Mapping[str, Json]) -> None:
         """Records times and memory beside the manifest: they are no part of the result."""
-        write_text(self.path / COST, json.dumps(dict(cost)) + "\n")
+        write_sealed(self.path / COST, cost)
 
     def cost(self) -> dict[str, Json]:
-        """What `record_cost` recorded; empty before."""
+        """What `record_cost` recorded; empty before. Raises InputError where it is damaged or lost."""
         path = self.path / COST
-        return read_object(path) if path.is_file() else {}
+        if path.is_file():
+            return read_sealed(path)
+        if has_lost(self.run, path):
+            raise damaged(path, "lost")
+        return {}
+
+
+def _not_yet(folder: StageFolder, what: str) -> str:
+    command = f"dalign {folder.stage} --run {folder.run}"
+    return f"the stage {folder.name} {what}; run it first ({command})"
+
+
+def _is_of(marker: Path, wanted: str) -> bool:
+    """Whether what lies beside a marker was made of these inputs; where nothing tells, it was not."""
+    try:
+        return read_object(marker).get("sha256") == wanted
+    except InputError:
+        return False
+
+
+def _marks_left(folder: Path) -> dict[str, Mark]:
+    """The marks of all files that a stage leaves."""
+    gone = {*(folder / name for name in (EARLIER, MANIFEST, COST)), *journals(folder)}
+    return marks_of(folder, (p for p in files_below(folder) if gone.isdisjoint((p, p.parent))))

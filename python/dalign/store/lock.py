@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from dalign.errors import BusyError
 
@@ -18,18 +19,33 @@ def only_one(folder: Path) -> Iterator[None]:
     """Holds the folder's lock; makes the folder. Raises BusyError if another process has it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise BusyError(
-                f"{folder}: another dalign works in this folder (process {holder}); wait for it or end it",
-                kind="busy",
-                path=folder,
-                value=holder,
-            ) from error
+        _take(folder, lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+@contextmanager
+def nobody_else(folder: Path) -> Iterator[None]:
+    """Keeps others from working in a folder that is read as a whole; writes nothing. Raises BusyError if one does."""
+    if not (folder / LOCK).is_file():
+        yield
+        return
+    with (folder / LOCK).open() as lock:
+        _take(folder, lock, fcntl.LOCK_SH)
+        yield
+
+
+def _take(folder: Path, lock: IO[str], how: int) -> None:
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        raise BusyError(
+            f"{folder}: another dalign works in this folder (process {holder}); wait for it or end it",
+            kind="busy",
+            path=folder,
+            value=holder,
+        ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,15 +18,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from dalign.errors import InputError
 from dalign.rows import NEVER_CAME, Columns, Finish, table
 from dalign.store.parts import Table, read_part
-from dalign.store.whole_files import Json, write_parquet
+from dalign.store.whole_files import Json, file_digest, write_parquet
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 JOURNAL, REPLIES, EARLIER = "journal", "replies", "earlier"
+# The last key of a journal's line: the checksum of the line without it.
+_CHECKSUM = b', "crc32": '
+# Hexadecimal digits of a file's hash in its name.
+_HASH = 16
 # Hexadecimal digits of a key that fit a signed 64-bit number.
 _DIGITS = 15
 
@@ -62,11 +68,8 @@ class Journal:
         good = 0
         with self.path.open("rb") as file:
             for line in file:
-                try:
-                    row = json.loads(line) if line.endswith(b"\n") else None
-                except ValueError:
-                    row = None
-                if not isinstance(row, dict):
+                row = _row_of(line)
+                if row is None:
                     break
                 good += len(line)
                 yield row
@@ -76,8 +79,28 @@ class Journal:
     def append(self, rows: Sequence[Mapping[str, Json]]) -> None:
         """Adds rows; they are on disk when this returns, short of a power cut."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        with self.path.open("ab") as file:
+            file.write(b"".join(map(_line_of, rows)))
+
+
+def _line_of(row: Mapping[str, Json]) -> bytes:
+    text = json.dumps(row, ensure_ascii=False).encode()
+    return b"%b%b%d}\n" % (text[:-1], _CHECKSUM, zlib.crc32(text))
+
+
+def _row_of(line: bytes) -> dict[str, Json] | None:
+    """The row of a line; None where it is cut or changed."""
+    try:
+        row = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict):
+        return None
+    # A line of an earlier dalign has none.
+    checksum = row.pop("crc32", None)
+    if checksum is not None and checksum != zlib.crc32(line.rpartition(_CHECKSUM)[0] + b"}"):
+        return None
+    return row
 
 
 @dataclass(frozen=True)
@@ -130,28 +153,30 @@ def journals(folder: Path) -> list[Path]:
 
 def set_aside(folder: Path) -> None:
     """Moves all kept and journalled replies to `earlier/`. A kill within it loses none."""
-    place = folder / EARLIER
-    place.mkdir(parents=True, exist_ok=True)
-    number = len(list(place.iterdir()))
-    for path in sorted(folder.glob(f"{REPLIES}*.parquet")):
-        os.replace(path, place / f"{number:06}.parquet")
-        number += 1
+    move_aside(folder, sorted(folder.glob(f"{REPLIES}*.parquet")))
     for path in journals(folder):
         rows = list(_kept(Journal(path)))
         if rows:
-            frame = table(COLUMNS, rows)
-            write_parquet(frame, place / f"{number:06}.parquet")
-            number += 1
+            aside = folder / f"{REPLIES}-of-{path.stem}.parquet"
+            write_parquet(table(COLUMNS, rows), aside)
+            move_aside(folder, [aside])
         path.unlink()
-    if number == 0:
-        place.rmdir()
+
+
+def move_aside(folder: Path, parts: Sequence[Path]) -> None:
+    """Moves kept replies to `earlier/`, where a file's name has its hash."""
+    place = folder / EARLIER
+    for number, path in enumerate(parts, len(list(place.glob("*")))):
+        place.mkdir(exist_ok=True)
+        os.replace(path, place / f"{number:06}-{file_digest(path)[:_HASH]}.parquet")
 
 
 class Earlier:
     """Replies of an earlier run by their keys: twelve bytes of each are in memory."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = sorted(folder.glob("*.parquet")) if folder.is_dir() else []
+        # What is damaged is asked again.
+        self._files = [path for path in sorted(folder.glob("*.parquet")) if _is_sound(path)]
 
     def find(self, keys: Sequence[str]) -> dict[str, Kept]:
         """Those that have one of these keys and did come; by key."""
@@ -188,6 +213,20 @@ class Earlier:
         all_starts = np.concatenate(starts)
         order = np.argsort(all_starts)
         return all_starts[order], np.concatenate(files)[order]
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether a file of replies is what its name says; one of an earlier dalign says nothing, and must be readable."""
+    told = path.stem.partition("-")[2]
+    return file_digest(path).startswith(told) if told else is_readable(path)
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a file without a mark holds replies."""
+    try:
+        return _starts(read_part(path, list(COLUMNS))["key"]).size >= 0
+    except (InputError, pl.exceptions.PolarsError):
+        return False
 
 
 def _starts(keys: pl.Series) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from dalign.store.damage import damaged, reading
+from dalign.store.seal import Seal
 from dalign.store.whole_files import frame_digest, write_parquet
 
 # A stage's rows.
@@ -18,10 +19,11 @@ DROPPED = "dropped"
 
 @dataclass(frozen=True)
 class Table:
-    """A table in a folder; it may have no part yet."""
+    """A table in a folder; it may have no part yet. seal: of a finished one; each part is checked before it is read."""
 
     folder: Path
     name: str = ROWS
+    seal: Seal | None = None
 
     def path(self, index: int) -> Path:
         """The file of a part."""
@@ -29,11 +31,19 @@ class Table:
 
     def paths(self) -> list[Path]:
         """The files of its parts, in order."""
-        return sorted(self.folder.glob(f"{self.name}-[0-9][0-9][0-9][0-9][0-9]*.parquet"))
+        pattern = f"{self.name}-[0-9][0-9][0-9][0-9][0-9]*.parquet"
+        if self.seal is None:
+            return sorted(self.folder.glob(pattern))
+        held = self.seal.below(self.folder)
+        return [path for path in held if path.parent == self.folder and path.match(pattern)]
+
+    def checked(self) -> list[Path]:
+        """The files of its parts, in order, for who reads them otherwise. Raises InputError where one is damaged."""
+        return [path if self.seal is None else self.seal.check(path) for path in self.paths()]
 
     def scan(self) -> pl.LazyFrame:
         """All of its rows, to be read as far as they are needed. It must have a part."""
-        paths = self.paths()
+        paths = self.checked()
         if not paths:
             raise damaged(self.path(0), "no such file")
         for path in paths:
@@ -43,11 +53,14 @@ class Table:
 
     def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """All of its rows at once: for what is small, or for few columns."""
-        frames = [read_part(path, columns) for path in self.paths()]
+        frames = [self._read(path, columns) for path in self.paths()]
         if not frames:
             raise damaged(self.path(0), "no such file")
         with reading(self.path(0)):
             return pl.concat(frames)
+
+    def _read(self, path: Path, columns: Sequence[str] | None) -> pl.DataFrame:
+        return read_part(path if self.seal is None else self.seal.check(path), columns)
 
     def height(self) -> int:
         """How many rows it has."""
@@ -57,7 +70,7 @@ class Table:
         """Its rows in order, so many at a time, the last time fewer; whatever its parts hold."""
         waiting = Buffer()
         for path in self.paths():
-            waiting.add(read_part(path, columns))
+            waiting.add(self._read(path, columns))
             while waiting.rows >= rows:
                 yield waiting.take(rows)
         if waiting.rows:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dalign.store.damage import CONFIG
 from dalign.store.folder import MAIN, StageFolder
 
-CONFIG = "config.toml"
 INPUTS = "inputs"
 
 

@@ -44,9 +44,14 @@ def write_text(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
+def json_text(value: Json) -> str:
+    """A JSON value as it stands in a file."""
+    return json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n"
+
+
 def write_json(path: Path, value: Json) -> None:
     """Writes a whole JSON file, or none."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+    write_text(path, json_text(value))
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:

@@ -1,7 +1,8 @@
 """The folder of a training: its checkpoints, its log of steps and its result.
 
-A checkpoint counts once `complete.json` lies in it, which is written last; so a checkpoint that was
-being written when the run was killed is passed over, and the one before it taken.
+A checkpoint counts once `complete.json` lies in it, which is written last and has the hash of each
+file; so one that was being written when the run was killed, or is damaged, is passed over, and the
+one before it taken.
 
     OUT/job.json                what is trained: another job in the same folder is refused
     OUT/steps.jsonl             one row a step
@@ -13,28 +14,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dalign.errors import InputError
 from dalign.models.checkpoint import TOKENIZER_FILES
-from dalign.store.damage import reading
+from dalign.store.damage import damaged, read_object
 from dalign.store.memory import Journal
+from dalign.store.seal import Seal, files_below, marks_in, marks_of, read_sealed, write_sealed
 from dalign.store.whole_files import write_text
-from dalign.train.job import TrainResult
+from dalign.train.job import StepRow, TrainResult
 
 CHECKPOINTS = "checkpoints"
 FINAL = "final"
+ADAPTER = "adapter"
 MARKER = "complete.json"
 # Kept so that there is one to fall back to while the next one is written.
 KEPT_CHECKPOINTS = 2
-
-
-def sizes(folder: Path) -> dict[str, int]:
-    """Bytes of each file under `folder`, the marker aside."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MARKER)
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(files)}
 
 
 def by_step(root: Path) -> dict[int, Path]:
@@ -46,32 +43,50 @@ def by_step(root: Path) -> dict[int, Path]:
 def complete(root: Path, step: int) -> None:
     """Makes the checkpoint of a step count, says of which files it consists, and removes old ones."""
     checkpoint = root / f"checkpoint-{step}"
-    write_text(checkpoint / MARKER, json.dumps(sizes(checkpoint)))
+    log = step_log(root.parent)
+    mark_complete(checkpoint, [row for row in log.read() if row["step"] <= step])
     for old in list(by_step(root).values())[:-KEPT_CHECKPOINTS]:
         shutil.rmtree(old)
 
 
-def is_complete(checkpoint: Path) -> bool:
-    """Whether every file of a checkpoint is there at its full size."""
-    marker = checkpoint / MARKER
-    return marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) == sizes(checkpoint)
+def mark_complete(folder: Path, log: Sequence[StepRow]) -> None:
+    """Says of which files a folder consists, and how it came to be: a row a step."""
+    marks = marks_of(folder, (path for path in files_below(folder) if path.name != MARKER))
+    write_sealed(folder / MARKER, {"files": marks, "log": list(log)})
+
+
+def log_of(folder: Path) -> list[StepRow] | None:
+    """A row a step of what a folder holds; None unless it is complete, and every file as it was written."""
+    try:
+        marker = read_sealed(folder / MARKER)
+    except InputError:
+        return None
+    if any(Seal(folder, marks_in(folder / MARKER, marker)).faults()):
+        return None
+    return list(marker["log"])
 
 
 def resume_point(out: Path) -> tuple[Path | None, int]:
-    """The checkpoint to go on from and its step, the log cut to it; (None, 0) for a fresh start.
+    """The checkpoint to go on from and its step, the log put back to it; (None, 0) for a fresh start.
 
-    Checkpoints that are not complete are removed.
+    Checkpoints that are not complete, or are damaged, are removed.
     """
     found: tuple[Path | None, int] = None, 0
+    kept: list[StepRow] = []
     for step, checkpoint in by_step(out / CHECKPOINTS).items():
-        if is_complete(checkpoint):
-            found = checkpoint, step
-        else:
+        log = log_of(checkpoint)
+        if log is None:
             shutil.rmtree(checkpoint)
-    log = step_log(out)
-    kept = [json.dumps(row) + "\n" for row in log.read() if row["step"] <= found[1]]
-    write_text(log.path, "".join(kept))
+        else:
+            found, kept = (checkpoint, step), log
+    _write_log(out, kept)
     return found
+
+
+def _write_log(out: Path, rows: Sequence[StepRow]) -> None:
+    log = step_log(out)
+    write_text(log.path, "")
+    log.append(rows)
 
 
 def take_up(out: Path, identity: Mapping[str, Any]) -> TrainResult | None:
@@ -83,18 +98,28 @@ def take_up(out: Path, identity: Mapping[str, Any]) -> TrainResult | None:
     wanted = json.loads(json.dumps(identity))
     if not path.is_file():
         write_text(path, json.dumps(wanted, indent=1, sort_keys=True) + "\n")
-    with reading(path):
-        found = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = read_object(path)
+    except InputError as error:
+        raise damaged(path, error.value, "delete it, and the training here goes on") from error
     keys = sorted(wanted.keys() | found.keys())
     if changed := [key for key in keys if wanted.get(key) != found.get(key)]:
         raise InputError(
             f"{out}: holds another training, which differs in {', '.join(changed)}; remove the "
             "folder or choose another"
         )
-    if not (out / FINAL).is_dir():
+    log = log_of(out / FINAL)
+    if log is None:
+        forget_result(out)
         return None
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
-    return TrainResult(out / FINAL, tuple(step_log(out).read()))
+    _write_log(out, log)
+    return TrainResult(out / FINAL, tuple(log))
+
+
+def forget_result(out: Path) -> None:
+    """Removes what a training ended in, so that it ends anew."""
+    shutil.rmtree(out / FINAL, ignore_errors=True)
 
 
 def step_log(out: Path) -> Journal:

@@ -34,6 +34,7 @@ from dalign.train.checkpoints import (
     FINAL,
     complete,
     copy_tokenizer,
+    mark_complete,
     resume_point,
     step_log,
     take_up,
@@ -111,6 +112,7 @@ def publish(model: PreTrainedModel, job: Job) -> None:
     model.model_tags = None
     model.save_pretrained(str(partial_folder))
     copy_tokenizer(job.start, partial_folder)
+    mark_complete(partial_folder, list(step_log(job.out).read()))
     os.replace(partial_folder, job.out / FINAL)
     shutil.rmtree(job.out / CHECKPOINTS, ignore_errors=True)
 

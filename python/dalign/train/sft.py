@@ -20,6 +20,7 @@ from dalign.models.engines.local import end_ids
 from dalign.models.probe import probe_template
 from dalign.train import session
 from dalign.train.bins import COLUMNS, Bins, check_bins, load_bins
+from dalign.train.checkpoints import ADAPTER
 from dalign.train.job import OnStep, SftJob, StepRow, TrainResult
 
 # The learning rate falls in a line to this share of its peak.
@@ -122,7 +123,7 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
         """The trained model; an adapter is written to `out/adapter` and merged into it."""
         model = super().trained()
         if isinstance(model, PeftModel):
-            model.save_pretrained(str(self.job.out / "adapter"))
+            model.save_pretrained(str(self.job.out / ADAPTER))
             model = model.merge_and_unload()
         return model
 

@@ -38,13 +38,14 @@ def finished(tmp_path: Path) -> StageFolder:
     stage.start({})
     totals, digests = work(stage, [])
     stage.finish({}, Finished(totals, digests))
+    stage.record_cost({"wall_s": 1.0})
     return stage
 
 
 def refused(path: Path) -> pytest.RaisesExc[InputError]:
     return pytest.RaisesExc(
         InputError,
-        match=r"damaged or lost \(.*\); delete",
+        match=r"damaged or lost \(.*\); make it again",
         check=lambda error: error.kind == "damaged_file" and error.path == path,
     )
 
@@ -87,12 +88,14 @@ def test_a_manifest_of_another_shape_is_refused(text: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["inputs.json", "cost.json"])
-def test_other_records_of_another_shape_are_refused(name: str, tmp_path: Path) -> None:
+def test_other_records_of_another_shape_are_faults_that_a_new_start_mends(
+    name: str, tmp_path: Path
+) -> None:
     stage = finished(tmp_path)
     (stage.path / name).write_text("[]")
-    with refused(stage.path / name):
-        stage.cost()
-        stage.start({})
+    assert [fault.path for fault in stage.faults()] == [stage.path / name]
+    stage.start({})
+    assert not stage.faults()
 
 
 @pytest.mark.parametrize("name", ["part-00001.parquet", "grades-00000.parquet"])
@@ -100,7 +103,7 @@ def test_a_finished_stage_that_lost_a_part_is_not_read(name: str, tmp_path: Path
     stage = finished(tmp_path)
     (stage.path / name).unlink()
     with refused(stage.path / name):
-        stage.table(name.partition("-")[0])
+        stage.table(name.partition("-")[0]).frame()
 
 
 @pytest.mark.parametrize("name", ["part-00001.parquet", "grades-00001.parquet"])
@@ -168,11 +171,13 @@ def test_a_training_that_had_ended_keeps_its_rollouts(tmp_path: Path) -> None:
     assert log.rows_written == 1
 
 
-def test_the_way_out_of_a_damaged_training_is_to_train_again(tmp_path: Path) -> None:
+def test_the_way_out_of_a_damaged_job_works(tmp_path: Path) -> None:
     stage = finished(tmp_path)
     (stage.path / "job.json").write_text("hi")
-    with pytest.raises(InputError, match=r"delete the folder .*none, and .* trains again"):
-        take_up(stage.path, {})
+    with pytest.raises(InputError, match=r"job\.json: .*; delete it, and the training"):
+        take_up(stage.path, {"seed": 1})
+    (stage.path / "job.json").unlink()
+    assert take_up(stage.path, {"seed": 1}) is None
 
 
 def test_the_command_says_in_one_sentence_what_the_system_refuses(

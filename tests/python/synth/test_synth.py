@@ -15,6 +15,7 @@ from dalign.pipeline.run import resolve_config
 from dalign.settings import dump_toml, load_config
 from dalign.spec.parse import load_spec
 from dalign.spec.types import RULINGS
+from dalign.store.ledger import open_ledger
 from dalign.synth.written import MAX_CHARS
 
 
@@ -195,7 +196,7 @@ def test_clauses_that_a_run_lacks_are_asked_for(project: Path, tmp_path: Path, c
         ('"suites/', f'"{project}/suites/'),
     ):
         text = text.replace(old, new)
-    (run / "config.toml").write_text(text)
+    open_ledger(run, text)
     bring_in(load_config(run / "config.toml", []), run / "inputs", None)
     before = ("--config", project / "dalign.toml", "--missing", run, "--dry-run", "--json")
     code, told, err = call(tmp_path / "new.jsonl", *before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dalign.errors import InputError
 from dalign.train import checkpoints
-from dalign.train.checkpoints import MARKER, is_complete, resume_point, step_log, take_up
+from dalign.train.checkpoints import MARKER, log_of, resume_point, step_log, take_up
 
 
 def checkpoint(out, step, *, complete=True):
@@ -21,6 +21,14 @@ def cut_short(folder):
     (folder / "model.safetensors").write_bytes(b"123")
 
 
+def flip_a_bit(folder):
+    (folder / "model.safetensors").write_bytes(b"12344")
+
+
+def break_the_marker(folder):
+    (folder / MARKER).write_text("[]")
+
+
 def lose_a_file(folder):
     (folder / "model.safetensors").unlink()
 
@@ -29,13 +37,15 @@ def lose_the_marker(folder):
     (folder / MARKER).unlink()
 
 
-@pytest.mark.parametrize("damage", [cut_short, lose_a_file, lose_the_marker])
+@pytest.mark.parametrize(
+    "damage", [cut_short, flip_a_bit, lose_a_file, lose_the_marker, break_the_marker]
+)
 def test_a_damaged_checkpoint_is_removed_and_the_one_before_it_taken(tmp_path, damage):
     # 10 comes after 9 although it sorts before it as text.
     before, newest = checkpoint(tmp_path, 9), checkpoint(tmp_path, 10)
     assert resume_point(tmp_path) == (newest, 10)
     damage(newest)
-    assert not is_complete(newest)
+    assert log_of(newest) is None
     assert resume_point(tmp_path) == (before, 9)
     assert not newest.exists()
 

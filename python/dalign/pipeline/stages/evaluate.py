@@ -157,7 +157,9 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Arm
     k = config.evaluate.judge_k
     return Arm(
         name,
-        engines.trained(run.stage(trained).path / FINAL) if trained else engines.open(config.model),
+        engines.trained(run.stage(trained).checked(FINAL))
+        if trained
+        else engines.open(config.model),
         generate.SIGHTS[ARMS[name].in_sight](spec, templates),
         tags,
         engines.opened(by_the_engine=trained is None),

@@ -22,6 +22,7 @@ from dalign.rows import Prompt
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import Table
 from dalign.store.run import RunFolder
+from dalign.train.checkpoints import forget_result
 from dalign.train.job import ReplayRow, RlJob
 from dalign.train.rl.draw import draw_prompts
 from dalign.train.rl.replay import read_replayed
@@ -64,20 +65,22 @@ def drive(
     config, model, prompts = project.config, project.config.model, project.rl_prompts
     settings = settings_of(config.rl, folder.variant)
     start = (
-        run.stage("sft/sft").path / FINAL
+        run.stage("sft/sft").checked(FINAL)
         if folder.variant == AFTER_SFT
         else engines.checkpoint(model)
     )
     drawn = drawn_prompts(prompts.table, settings, config.run.seed)
     replayed: Sequence[Sequence[ReplayRow]] = ()
     if settings.replay > 0:
-        packed, each = run.stage("pack").made().paths(), settings.replay_rows
+        packed, each = run.stage("pack").made().checked(), settings.replay_rows
         replayed = read_replayed(packed, steps=settings.steps, per_step=each, seed=config.run.seed)
     engine = engines.open(config.judge_of_record)
     judging = judging_of(config, engine, project.spec, project.templates, settings.judge_k)
     judge = AnswerJudge(judging, Ask(engine))
     patterns = next(iter(project.patterns.values()), None)
     log = RolloutLog(folder, judge, patterns, {p.id: p for step in drawn for p in step})
+    if not log.is_whole():
+        forget_result(folder.path)
     job = RlJob(
         start=start, prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
         reasoning=model.reasoning,

@@ -12,6 +12,7 @@ from dalign.pipeline.training import Steps, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.run import RunFolder
+from dalign.train.checkpoints import ADAPTER, forget_result
 from dalign.train.job import SftJob
 from dalign.train.run import train_sft
 
@@ -36,10 +37,12 @@ def drive(
     """A checkpoint in `final`, and a row of figures a step."""
     config, model, rows = project.config, project.config.model, run.stage("pack").made()
     job = SftJob(
-        start=engines.checkpoint(model), rows=rows.paths(), out=folder.path, settings=config.sft,
+        start=engines.checkpoint(model), rows=rows.checked(), out=folder.path, settings=config.sft,
         seed=config.run.seed, device=model.device, dtype=model.dtype,
         trust_remote_code=model.trust_remote_code,
     )  # fmt: skip
+    if config.sft.method == "lora" and not (folder.path / ADAPTER).is_dir():
+        forget_result(folder.path)
     use_threads(config.run.threads)
     result = train_sft(job, Steps(progress, folder.name, lambda loss: f"loss {loss:.3f}"))
     write_curve(folder, result)

@@ -1,0 +1,56 @@
+"""The log of a stage's chunks: which are done, what they add to the counts, and what their files must be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dalign.store.memory import REPLIES, Journal
+from dalign.store.parts import ROWS, Table
+from dalign.store.seal import Mark, fault_of, marks_of
+from dalign.store.whole_files import Json
+
+CHUNKS = "chunks.jsonl"
+
+
+class ChunkLog:
+    """`chunks.jsonl` of a stage's folder, a line a chunk; of several lines of a chunk the last one holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._log = folder, Journal(folder / CHUNKS)
+
+    def done(self) -> dict[int, dict[str, Json]]:
+        """The chunks that are done, and whose files are there as they were written; by their numbers."""
+        return {row["chunk"]: row for row in self._log.read() if self._holds(row)}
+
+    def marks(self) -> dict[str, Mark]:
+        """What the files of all chunks must be."""
+        marks: dict[str, Mark] = {}
+        for row in self._log.read():
+            marks |= row.get("files", {})
+        return marks
+
+    def add(
+        self, number: int, digests: Mapping[str, str], counts: Mapping[str, int]
+    ) -> dict[str, Json]:
+        """Notes that a chunk is done, of which the replies and these tables are written. digests: of the tables' rows."""
+        parts = (Table(self._folder, name).path(number) for name in digests)
+        replies = self._folder.glob(f"{REPLIES}*-{number:05}.parquet")
+        row = {
+            "chunk": number,
+            "rows": digests[ROWS],
+            "counts": dict(counts),
+            "tables": list(digests),
+            "files": marks_of(self._folder, (*parts, *replies)),
+        }
+        self._log.append([row])
+        return row
+
+    def _holds(self, row: Mapping[str, Json]) -> bool:
+        number, counts, marks = row.get("chunk"), row.get("counts"), row.get("files", {})
+        if type(number) is not int or not isinstance(counts, dict) or "rows" not in row:
+            return False
+        parts = (Table(self._folder, name).path(number) for name in row.get("tables", [ROWS]))
+        return all(path.is_file() for path in parts) and not any(
+            fault_of(self._folder / name, mark) for name, mark in marks.items()
+        )

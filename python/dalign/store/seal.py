@@ -1,0 +1,162 @@
+"""Seals: what the bytes of a folder's files must be, checked before anything is read of them.
+
+A seal stands in a JSON file that seals itself: its last key is the hash of all before it, and its bytes
+are those that dalign writes. A file's hash is computed once in a process, as long as the system says
+that nobody wrote to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypedDict
+
+from dalign.store.damage import damaged, read_object
+from dalign.store.whole_files import PARTIAL, Json, file_digest, json_text, write_text
+
+SHA256 = "sha256"
+# Two writes within this time may leave a file with the same time.
+_RACE_NS = 20_000_000
+
+
+class Mark(TypedDict):
+    """What a file must be."""
+
+    bytes: int
+    sha256: str
+
+
+class Fault(NamedTuple):
+    """A file that is not what its mark says. what: lost, cut, longer or changed."""
+
+    path: Path
+    what: str
+
+
+class _Signature(NamedTuple):
+    """What changes when a file does, but for the hand of the disk."""
+
+    inode: int
+    size: int
+    written_ns: int
+    touched_ns: int
+
+
+_hashes: dict[Path, tuple[_Signature, str]] = {}
+_objects: dict[Path, tuple[_Signature, dict[str, Json]]] = {}
+
+
+def _signature(path: Path) -> _Signature:
+    found = path.stat()
+    return _Signature(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _is_settled(found: _Signature) -> bool:
+    return time.time_ns() - max(found.written_ns, found.touched_ns) > _RACE_NS
+
+
+def mark_of(path: Path) -> Mark:
+    """A file's mark as it is now."""
+    found = _signature(path)
+    known = _hashes.get(path)
+    if known is None or known[0] != found:
+        known = (found, file_digest(path))
+        if _is_settled(found):
+            _hashes[path] = known
+    return {"bytes": found.size, "sha256": known[1]}
+
+
+def marks_of(folder: Path, paths: Iterable[Path]) -> dict[str, Mark]:
+    """The marks of files by their names below a folder, sorted; unfinished ones are left out."""
+    named = {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
+    return {n: mark_of(named[n]) for n in sorted(named) if not n.endswith(PARTIAL)}
+
+
+def fault_of(path: Path, mark: Mark) -> str:
+    """What is wrong with a file; nothing where it is what the mark says."""
+    if not path.is_file():
+        return "lost"
+    size = path.stat().st_size
+    if size != mark["bytes"]:
+        return f"{'cut' if size < mark['bytes'] else 'longer'}: {size} bytes, not {mark['bytes']}"
+    return "" if mark_of(path)["sha256"] == mark["sha256"] else "changed"
+
+
+@dataclass(frozen=True)
+class Seal:
+    """The marks of a folder's files, by their names below it."""
+
+    folder: Path
+    marks: Mapping[str, Mark]
+
+    def names(self, path: Path) -> bool:
+        """Whether it says anything of a file."""
+        return path.relative_to(self.folder).as_posix() in self.marks
+
+    def below(self, path: Path) -> list[Path]:
+        """The files that it names in a folder, in order."""
+        found = (self.folder / name for name in self.marks)
+        return sorted(each for each in found if path in each.parents)
+
+    def check(self, path: Path) -> Path:
+        """The path, once the file is found to be what it must be. Raises InputError."""
+        name = path.relative_to(self.folder).as_posix()
+        what = fault_of(path, self.marks[name]) if name in self.marks else "lost"
+        if what:
+            raise damaged(path, what)
+        return path
+
+    def faults(self) -> Iterator[Fault]:
+        """Every file that is not what it must be."""
+        for name, mark in self.marks.items():
+            if what := fault_of(self.folder / name, mark):
+                yield Fault(self.folder / name, what)
+
+
+def sealed_text(value: Mapping[str, Json]) -> str:
+    """The text of a JSON object that seals itself."""
+    text = json_text(value)
+    # As it reads back: keys of a mapping may be numbers.
+    return json_text({**json.loads(text), SHA256: hashlib.sha256(text.encode()).hexdigest()})
+
+
+def write_sealed(path: Path, value: Mapping[str, Json]) -> None:
+    """Writes a JSON object that seals itself, whole or not at all."""
+    write_text(path, sealed_text(value))
+
+
+def read_sealed(path: Path) -> dict[str, Json]:
+    """A JSON object that seals itself; not to be written to. Raises InputError where it is damaged, or has no seal."""
+    known = _objects.get(path)
+    if known is not None and path.is_file() and known[0] == _signature(path):
+        return known[1]
+    value = read_object(path)
+    found = _signature(path)
+    if SHA256 not in value:
+        raise damaged(path, "no hash covers it: it is changed, or of an earlier dalign")
+    sealed = {name: each for name, each in value.items() if name != SHA256}
+    if sealed_text(sealed).encode() != path.read_bytes():
+        raise damaged(path, "changed")
+    if _is_settled(found):
+        _objects[path] = (found, sealed)
+    return sealed
+
+
+def marks_in(path: Path, value: Mapping[str, Json], key: str = "files") -> dict[str, Mark]:
+    """The marks that a sealed object holds. Raises InputError where it holds none."""
+    marks = value.get(key)
+    if not isinstance(marks, dict):
+        raise damaged(path, f"no {key} in it")
+    return marks
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, in order."""
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (Path(place, name) for name in sorted(names))

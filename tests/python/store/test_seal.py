@@ -1,0 +1,131 @@
+"""Seals: a file is what its mark says, a sealed object what was written, a journal's line what was appended."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from dalign.errors import InputError
+from dalign.store.memory import EARLIER, Earlier, Journal, Kept, Memory, set_aside
+from dalign.store.parts import Table
+from dalign.store.seal import Seal, fault_of, mark_of, marks_of, read_sealed, write_sealed
+
+VALUE = {"a": {"10": 1.5, "9": None}, "b": ["é", "\u2028", 1e300], "c": {}}
+
+
+def flips(content: bytes) -> list[bytes]:
+    """The content with each of its bits the other way round."""
+    return [
+        content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+        for at in range(len(content))
+        for bit in range(8)
+    ]
+
+
+def test_what_is_sealed_reads_back_and_no_flipped_bit_cut_or_added_byte_does(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "sealed.json"
+    write_sealed(path, VALUE)
+    assert read_sealed(path) == VALUE
+    content = path.read_bytes()
+    cuts = [content[:length] for length in range(len(content))]
+    for damaged in (*flips(content), *cuts, content + b"\n", content + b" ", b" " + content):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged or lost"):
+            read_sealed(path)
+
+
+def test_a_mapping_by_numbers_seals_as_it_reads_back(tmp_path: Path) -> None:
+    write_sealed(tmp_path / "x.json", {"scores": {10: 1, 9: 2}})
+    assert read_sealed(tmp_path / "x.json") == {"scores": {"10": 1, "9": 2}}
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096])  # empty, one byte, a page
+def test_a_file_is_lost_cut_longer_or_changed(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    content = b"x" * size
+    path.write_bytes(content)
+    mark = mark_of(path)
+    assert fault_of(path, mark) == ""
+    path.write_bytes(content + b"x")
+    assert fault_of(path, mark) == f"longer: {size + 1} bytes, not {size}"
+    if size:
+        path.write_bytes(content[1:])
+        assert fault_of(path, mark) == f"cut: {size - 1} bytes, not {size}"
+        path.write_bytes(content[1:] + b"y")
+        assert fault_of(path, mark) == "changed"
+    path.unlink()
+    assert fault_of(path, mark) == "lost"
+    path.mkdir()
+    assert fault_of(path, mark) == "lost"
+
+
+def test_a_change_that_keeps_size_and_time_of_a_fresh_file_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"a")
+    mark, times = mark_of(path), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    path.write_bytes(b"b")
+    os.utime(path, ns=times)
+    assert fault_of(path, mark) == "changed"
+
+
+def test_a_file_that_nobody_wrote_to_is_hashed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"a")
+    time.sleep(0.05)
+    mark = mark_of(path)
+    monkeypatch.setattr("dalign.store.seal.file_digest", None)
+    assert mark_of(path) == mark
+
+
+def test_a_table_reads_the_parts_that_its_seal_names_and_no_other(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    for number in range(2):
+        table.write(number, pl.DataFrame({"x": [number]}))
+    sealed = Table(tmp_path, seal=Seal(tmp_path, marks_of(tmp_path, tmp_path.iterdir())))
+    table.write(2, pl.DataFrame({"x": [2]}))
+    assert sealed.frame()["x"].to_list() == [0, 1]
+    assert sealed.checked() == [table.path(0), table.path(1)]
+    # The same rows in other bytes are another file.
+    pl.DataFrame({"x": [1]}).write_parquet(table.path(1), compression="uncompressed")
+    for read in (sealed.frame, sealed.scan, sealed.height, sealed.checked, lambda: [*sealed.chunks(1)]):  # fmt: skip
+        with pytest.raises(InputError, match=r"part-00001\.parquet: damaged or lost"):
+            read()
+
+
+def test_no_flipped_bit_of_a_journal_reads_as_a_row(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    rows = [{"step": 1, "loss": 0.5, "text": "é"}, {"step": 2, "loss": 0.25, "text": ""}]
+    journal.append(rows)
+    content = journal.path.read_bytes()
+    for damaged in flips(content):
+        journal.path.write_bytes(damaged)
+        for row in journal.read():
+            # A flip in the checksum's own name leaves the row as it was.
+            assert {name: row.get(name) for name in rows[0]} in rows
+
+
+def test_lines_of_an_earlier_dalign_are_read(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.path.write_text(json.dumps({"step": 1}) + "\n")
+    journal.append([{"step": 2}])
+    assert list(journal.read()) == [{"step": 1}, {"step": 2}]
+
+
+def test_replies_that_are_damaged_while_they_lie_aside_are_asked_again(tmp_path: Path) -> None:
+    keys = [letter * 32 for letter in "ab"]
+    for number, key in enumerate(keys):
+        Memory(tmp_path).keep(number, [Kept("id", key, "text", "stop", 1)])
+    set_aside(tmp_path)
+    first, _ = sorted((tmp_path / EARLIER).iterdir())
+    assert Earlier(tmp_path / EARLIER).find(keys).keys() == set(keys)
+    for damaged in (first.read_bytes()[:-1], b"", flips(first.read_bytes())[40]):
+        first.write_bytes(damaged)
+        assert Earlier(tmp_path / EARLIER).find(keys).keys() == {keys[1]}
