@@ -27,7 +27,7 @@ def main() -> None:
             raise
         reason = str(error).partition("\n")[0]
         warn(
-            f"error: a table is damaged or has other columns ({reason}); delete manifest.json and inputs.json of the stage that made it, and it runs again with the replies that it has"
+            f"error: a table is damaged or has other columns than this dalign makes ({reason}); `dalign verify RUN` names what of a run is damaged, and `dalign run` redoes it"
         )
         sys.exit(1)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show`, `report`, `spec` and `data`."""
+"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show`, `verify`, `report`, `spec` and `data`."""
 
 from __future__ import annotations
 
@@ -156,6 +156,17 @@ def show(
     from dalign.cli.show import show_row
 
     show_row(row_id, run, as_json=json)
+
+
+@app.command(epilog="Example: dalign verify runs/first")
+def verify(
+    run: Annotated[Path, Argument(metavar="RUN", help="The run's folder.")],
+    json: AsJson = False,
+) -> None:
+    """Check every file of a run against its hash; name what is damaged or lost, and what mends it."""
+    from dalign.cli.verify import verify_run
+
+    verify_run(run, as_json=json)
 
 
 def _stage_command(stage: str, what: str, example: str = "") -> None:

@@ -9,7 +9,7 @@ from dalign.errors import InputError
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
 from dalign.settings import commented_toml
-from dalign.store.run import CONFIG
+from dalign.store.damage import CONFIG
 
 
 def demo_config(folder: Path, *, smoke: bool) -> Path | None:

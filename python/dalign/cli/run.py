@@ -19,7 +19,8 @@ from dalign.pipeline.run import (
     run_stages,
 )
 from dalign.records.record import open_record
-from dalign.records.results import REPORT, RESULTS, write_results
+from dalign.records.results import write_results
+from dalign.store.ledger import REPORT, RESULTS
 
 # The command that runs no stage.
 REPORT_ALONE = "report"
@@ -75,7 +76,7 @@ def _print_plan(
     for row in stages:
         needs = row["needs"]
         after = f"  after {', '.join(needs)}" if isinstance(needs, list) and needs else ""
-        tell(f"{row['node']:<16} {row['state']:<7}{after}")
+        tell(f"{row['node']:<16} {row['state']:<13}{after}")
     for name, value in work.items():
         tell(f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
 

@@ -14,6 +14,7 @@ from dalign.records.coverage import Coverage, coverage
 from dalign.records.journey import Journey, journeys_of
 from dalign.records.record import open_record
 from dalign.records.results import results_of, write_results
+from dalign.records.verify import Verified, verify
 from dalign.spec.types import Spec
 
 
@@ -34,6 +35,10 @@ class Run:
         Raises UnfinishedError naming the first stage that has not finished.
         """
         return results_of(open_record(self.folder))
+
+    def verify(self) -> Verified:
+        """Every file against its hash: `damage` has those that are not as the run wrote them, and what mends each."""
+        return verify(self.folder)
 
     def journeys(self, row_id: str) -> list[Journey]:
         """What became of the row with that id, or whose id starts so. Raises InputError if there is none."""

@@ -11,7 +11,9 @@ from dalign.config import Config
 from dalign.errors import InputError
 from dalign.pipeline.project import Project, Source, read_project
 from dalign.settings import load_config
+from dalign.store.damage import CONFIG, LEDGER
 from dalign.store.folder import StageFolder
+from dalign.store.ledger import read_ledger
 from dalign.store.run import RunFolder
 
 
@@ -52,13 +54,13 @@ class Record:
 def open_record(folder: Path) -> Record:
     """The run in a folder. Raises InputError if none has been started there."""
     run = RunFolder(folder)
-    if not run.config.is_file():
+    if not any((folder / name).is_file() for name in (CONFIG, LEDGER)):
         raise InputError(
             f"{folder}: no run has been started here; name a run's folder",
             kind="no_run",
             path=folder,
         )
-    config = load_config(run.config, [])
+    config = load_config(read_ledger(folder).check(run.config), [])
     return Record(run, read_project(config, run.inputs))
 
 

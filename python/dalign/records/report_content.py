@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import polars as pl
@@ -90,9 +89,8 @@ def _scores(record: Record) -> dict[float, int]:
 
 def _curve(folder: StageFolder, *names: str) -> list[dict[str, Any]]:
     """These columns of a training's log, a row a step; empty where there was none."""
-    path = folder.path / CURVE
-    with reading(path):
-        rows = json.loads(path.read_text("utf-8")) if path.is_file() else []
+    rows = folder.records(CURVE) or []
+    with reading(folder.path / CURVE):
         return [{name: row[name] for name in names} for row in rows]
 
 

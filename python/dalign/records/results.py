@@ -18,12 +18,10 @@ from dalign.records.record import Record
 from dalign.records.report_content import report_content
 from dalign.report.page import write_report
 from dalign.store.damage import reading
-from dalign.store.folder import COST, MANIFEST
+from dalign.store.ledger import COST, MANIFEST, REPORT, RESULTS, mark_files
 from dalign.store.lock import only_one
 from dalign.store.whole_files import digest, write_json
 from dalign.vocabulary import compared
-
-RESULTS, REPORT = "results.json", "report.html"
 
 
 def results_of(record: Record) -> Results:
@@ -102,4 +100,5 @@ def write_results(record: Record) -> Results:
         write_json(record.run.path / RESULTS, results.as_json())
         created = datetime.now(UTC).isoformat(timespec="seconds")
         write_report(report_content(record, results, created=created), record.run.path / REPORT)
+        mark_files(record.run.path, (RESULTS, REPORT))
     return results

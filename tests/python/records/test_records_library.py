@@ -18,6 +18,7 @@ from dalign.sandbox.project import write_project
 from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
 from dalign.settings import commented_toml
 from dalign.spec.parse import load_spec
+from dalign.store.ledger import open_ledger
 from dalign.store.lock import only_one
 from policies import write_policy
 
@@ -102,6 +103,8 @@ def test_paths_may_be_texts(project) -> None:
 
 def test_what_has_not_finished_is_told(project, tmp_path) -> None:
     run = dalign.run(project, tmp_path / "run")
+    # A call that stopped in evaluate/spec: the ledger is open, and the manifest not yet written.
+    open_ledger(run.folder, (run.folder / "config.toml").read_text())
     (run.folder / "evaluate" / "spec" / "manifest.json").unlink()
     with pytest.raises(UnfinishedError, match="evaluate/spec has not finished"):
         run.results()

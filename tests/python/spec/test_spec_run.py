@@ -22,8 +22,8 @@ from dalign.settings import dump_toml, load_config
 from dalign.spec.parse import load_spec
 from dalign.spec.types import Spec
 from dalign.store.folder import Finished
+from dalign.store.ledger import keep, open_ledger
 from dalign.store.run import RunFolder
-from dalign.store.whole_files import write_text
 from scripted_run import CONFIG
 
 CATEGORIES = {"soup": ("S1 comply: cooking", "S2 refuse: spoiling"), "tea": ("S1 comply: tea",)}
@@ -71,7 +71,7 @@ def bring(run: Path) -> None:
     """Starts the run with the files as they are."""
     config = load_config(run.parent / "dalign.toml", [])
     bring_in(config, RunFolder(run).inputs, None)
-    write_text(run / "config.toml", dump_toml(config))
+    open_ledger(run, dump_toml(config))
 
 
 def write_prompts(path: Path) -> None:
@@ -177,9 +177,9 @@ def test_a_clause_with_fewer_rows_than_needed_is_short(
 
 
 def test_the_clause_quota_of_the_config_is_what_is_needed(run: Path) -> None:
-    config = run / "config.toml"
+    text = (run / "config.toml").read_text()
     assert coverage(run).needed == 1
-    config.write_text(config.read_text().replace("clause_quota = 0", "clause_quota = 7"))
+    keep(run, {"config.toml": text.replace("clause_quota = 0", "clause_quota = 7")})
     assert coverage(run).needed == 7
 
 

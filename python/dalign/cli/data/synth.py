@@ -88,13 +88,14 @@ def synth(
     from dalign import progress
     from dalign.pipeline.synth import Job, Prepared
     from dalign.settings import load_config
+    from dalign.store.ledger import checked_config
     from dalign.synth.orders import Wanted
 
     clauses, whence = _named(missing, clause)
     wanted = Wanted(clauses, whence, kind or (), language or ("en",), per_clause)
     shown = progress.Progress() if json else progress.for_terminal()
     job = Job(out, wanted, existing or (), against or (), seed, force, shown)
-    prepared = Prepared(load_config(config, []), job)
+    prepared = Prepared(load_config(checked_config(config), []), job)
     if dry_run or not prepared.orders:
         _tell_plan(prepared.plan, as_json=json)
     else:

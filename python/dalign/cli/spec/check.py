@@ -35,9 +35,10 @@ def print_check(
     if model is not None:
         from dalign.pipeline.review import review_spec
         from dalign.settings import load_config
+        from dalign.store.ledger import checked_config
 
         shown = progress.Progress() if as_json else progress.for_terminal()
-        review = review_spec(checked, load_config(model, []), shown)
+        review = review_spec(checked, load_config(checked_config(model), []), shown)
         found += [each for each in review.findings if each.kind not in ignore]
         facts, unread = {"judge": review.facts}, review.unread
     if as_json:

@@ -10,7 +10,7 @@ import typer
 
 from dalign.cli.terminal import Styled, tell, tell_json, tell_parts
 from dalign.records.coverage import STATIONS, ClauseCoverage, Coverage, coverage
-from dalign.store.run import CONFIG
+from dalign.store.damage import CONFIG
 
 COUNTS = ("prompts", "completions_citing", "verdicts_invoking", *STATIONS)
 HEADS = ("prompts", "cited", "invoked", "well formed", "judged", "selected", "packed")

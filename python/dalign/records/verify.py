@@ -1,0 +1,142 @@
+"""Whether a run's folder is as the run wrote it: every file against its hash, and what to do where it is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from dalign.errors import InputError
+from dalign.pipeline.plan import make_plan
+from dalign.pipeline.project import SOURCES, inputs_faults, inputs_seal
+from dalign.progress import Progress
+from dalign.settings import load_config
+from dalign.store.damage import CONFIG, LEDGER
+from dalign.store.folder import StageFolder
+from dalign.store.ledger import COST, MANIFEST, PROJECT, REPORT, RESULTS, Ledger, read_ledger
+from dalign.store.lock import LOCK, nobody_else
+from dalign.store.run import INPUTS, RunFolder
+from dalign.store.seal import Fault, files_below
+from dalign.vocabulary import STAGES
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file that is not as the run wrote it. path: below the run's folder; what: lost, cut, longer or changed."""
+
+    path: str
+    what: str
+    way_out: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What the check of a run's folder found.
+
+    files, bytes: of all that the run knows of. unfinished: stages that are no damage. unknown: files that nothing
+    covers, and that no command reads.
+    """
+
+    files: int
+    bytes: int
+    damage: list[Damage]
+    unfinished: list[str]
+    unknown: list[str]
+
+
+def verify(folder: Path, progress: Progress | None = None) -> Verified:
+    """Checks every file of a run; writes nothing. Raises InputError if it is no run, BusyError while one works there."""
+    if not any((folder / name).is_file() for name in (CONFIG, LEDGER)):
+        said = f"{folder}: no run has been started here; name a run's folder"
+        raise InputError(said, kind="no_run", path=folder)
+    with nobody_else(folder):
+        return _verified(RunFolder(folder), progress or Progress())
+
+
+def _verified(run: RunFolder, progress: Progress) -> Verified:
+    stages = [
+        run.stage(f"{path.parent.name}/{path.name}")
+        for path in sorted(run.path.glob("*/*"))
+        if path.is_dir() and path.parent.name in STAGES
+    ]
+    progress.start("verify", len(stages))
+    own, ledger = _own_faults(run.path)
+    faults = dict(own) | dict(inputs_faults(run.inputs))
+    if not run.inputs.is_dir():
+        faults[run.inputs / SOURCES] = "lost"
+    known = _inputs_known(run.inputs) | {run.path / n for n in (*ledger.copies, *ledger.files)}
+    made = {}
+    for number, stage in enumerate(stages, 1):
+        faults |= stage.faults()
+        made[stage.name] = _made(stage)
+        progress.advance("verify", number)
+    progress.finish("verify", f"{len(faults)} files damaged or lost")
+    known = known.union(faults, *made.values()) | {run.path / LEDGER}
+    damage = [
+        Damage(path.relative_to(run.path).as_posix(), what, _way_out(run.path, path))
+        for path, what in sorted(faults.items())
+    ]
+    finished = {name for name, files in made.items() if files}
+    in_work = {stage.path for stage in stages if stage.name not in finished}
+    unknown = [
+        path.relative_to(run.path).as_posix()
+        for path in files_below(run.path)
+        if path not in known | {run.path / LOCK} and in_work.isdisjoint(path.parents)
+    ]
+    size = sum(path.stat().st_size for path in known if path.is_file())
+    return Verified(len(known), size, damage, _unfinished(run, finished), unknown)
+
+
+def _own_faults(run: Path) -> tuple[list[Fault], Ledger]:
+    try:
+        ledger = read_ledger(run)
+    except InputError as error:
+        return [Fault(run / LEDGER, str(error.value))], Ledger(run)
+    return list(ledger.faults()), ledger
+
+
+def _inputs_known(place: Path) -> set[Path]:
+    try:
+        seal = inputs_seal(place)
+    except InputError:
+        return set(files_below(place))
+    return {place / SOURCES, *seal.below(place)}
+
+
+def _made(stage: StageFolder) -> set[Path]:
+    """The files of a finished stage; nothing of one that is in work, everything of one of which nothing is known."""
+    try:
+        seal = stage.seal()
+    except InputError:
+        return set(files_below(stage.path))
+    return (
+        set()
+        if seal is None
+        else {stage.path / MANIFEST, stage.path / COST, *seal.below(stage.path)}
+    )
+
+
+def _unfinished(run: RunFolder, finished: set[str]) -> list[str]:
+    """The stages of the run's plan that have not finished; none where its config is damaged."""
+    try:
+        names = [
+            s.name for s in make_plan(load_config(read_ledger(run.path).check(run.config), []))
+        ]
+    except InputError:
+        return []
+    return [name for name in names if name not in finished]
+
+
+def _way_out(run: Path, path: Path) -> str:
+    """What mends a file."""
+    top, place = path.relative_to(run).parts[0], quote(str(run))
+    if top in (RESULTS, REPORT):
+        return f"`dalign report --run {place}` writes it again"
+    again = f"`dalign run --run {place}`"
+    if top == PROJECT:
+        return f"it is your own file, of which inputs/ has what the run read; {again} takes it as it is now"
+    if top == INPUTS:
+        return f"{again} takes it from your files again"
+    if top in STAGES:
+        return f"{again} redoes {path.relative_to(run).parent.as_posix()} as far as needed"
+    return f"{again} puts it back"
