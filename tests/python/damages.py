@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from dalign.errors import InputError
+from dalign.records.blast_radius import blast_radius
 from dalign.records.coverage import coverage
 from dalign.records.journey import journeys_of
 from dalign.records.record import open_record
 from dalign.records.report_content import report_content
 from dalign.records.results import results_of
 from dalign.records.verify import verify
+from dalign.spec.parse import load_spec
+from dalign.spec.shipped import spec_folder
 from dalign.store.lock import LOCK
 
 Damage = Callable[[bytes, random.Random], bytes | None]
@@ -79,7 +82,12 @@ def journey(run: Path) -> Any:
     return journeys_of(record, first)
 
 
-READERS = (results, page, clauses, journey)
+def radius(run: Path) -> Any:
+    policy = load_spec(spec_folder("safety"))
+    return blast_radius(run, policy, policy)
+
+
+READERS = (results, page, clauses, journey, radius)
 
 
 def check_named(run: Path, wanted: dict[str, Any], damaged: Path) -> list[str]:

@@ -96,18 +96,15 @@ def _line_of(row: Mapping[str, Json]) -> bytes:
 
 
 def _row_of(line: bytes) -> dict[str, Json] | None:
-    """The row of a line; None where it is cut or changed."""
+    """The row of a line; None where it is cut or changed, or was never appended as a row."""
     try:
         row = json.loads(line) if line.endswith(b"\n") else None
     except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict):
         return None
-    # A line of an earlier dalign has none.
-    checksum = row.pop("crc32", None)
-    if checksum is not None and checksum != zlib.crc32(line.rpartition(_CHECKSUM)[0] + b"}"):
-        return None
-    return row
+    is_whole = row.pop("crc32", None) == zlib.crc32(line.rpartition(_CHECKSUM)[0] + b"}")
+    return row if is_whole else None
 
 
 @dataclass(frozen=True)

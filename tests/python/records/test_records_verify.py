@@ -239,7 +239,9 @@ def test_a_run_of_an_earlier_dalign_is_refused_and_done_anew_without_asking(run:
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{}", "null", "5", '{"copies": 1}', "\xff", "", "[" * 99_999]
+    "text",
+    ["[]", "{}", "null", "5", '{"copies": 1}', "\xff", "", "[" * 99_999],
+    ids=list("abcdefgh"),
 )
 @pytest.mark.parametrize(
     "name", ["ledger.json", "evaluate/none/manifest.json", "inputs/sources.json", "elapsed.json"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
@@ -107,16 +106,17 @@ def test_no_flipped_bit_of_a_journal_reads_as_a_row(tmp_path: Path) -> None:
     content = journal.path.read_bytes()
     for damaged in flips(content):
         journal.path.write_bytes(damaged)
-        for row in journal.read():
-            # A flip in the checksum's own name leaves the row as it was.
-            assert {name: row.get(name) for name in rows[0]} in rows
+        assert all(row in rows for row in journal.read())
 
 
-def test_lines_of_an_earlier_dalign_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", ["5", "[]", "{}", '{"step": 1}', '{"step": 1, "crc32": null}'])
+def test_a_line_that_was_never_appended_is_cut_off(line: str, tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
-    journal.path.write_text(json.dumps({"step": 1}) + "\n")
-    journal.append([{"step": 2}])
-    assert list(journal.read()) == [{"step": 1}, {"step": 2}]
+    journal.append([{"step": 1}])
+    content = journal.path.read_bytes()
+    journal.path.write_bytes(content + line.encode() + b"\n" + content)
+    assert list(journal.read()) == [{"step": 1}]
+    assert journal.path.read_bytes() == content
 
 
 def test_replies_that_are_damaged_while_they_lie_aside_are_asked_again(tmp_path: Path) -> None:
