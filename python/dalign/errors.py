@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -95,11 +99,69 @@ def from_core(error: _core.CoreError, message: str, *, path: Path | None) -> Inp
     )
 
 
-def from_system(error: OSError) -> InputError:
-    """What the system refuses of a file or folder, as an error of dalign."""
-    path = Path(str(error.filename))
-    what = f"{error.strerror}; see to its place and its permissions, or name another one"
-    return InputError.in_file(path, what, kind="system")
+# Libraries whose faults are those of the files that they read or write, and the way out.
+_LIBRARIES: Mapping[str, str] = {
+    "polars": "delete manifest.json and inputs.json of the stage that made it, and it runs again with the replies that it has",
+    "pyo3_runtime": "make the file that it stands in again",
+    "safetensors_rust": "copy the checkpoint again",
+}
+# What to do about what the system refuses, by its number for it.
+_WAYS_OUT: Mapping[int, str] = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space"),
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit on open files (ulimit -n)"),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP), "name another place"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "see to its permissions, or name another place"),
+}  # fmt: skip
+_PLACE = "see to its place and its permissions, or name another one"
+_NUMBER = re.compile(r"\(os error (\d+)\)")
+
+
+def outside(error: BaseException) -> DalignError | None:
+    """What has gone wrong outside of the program, as an error of dalign; None for a fault of the program."""
+    if isinstance(error, DalignError):
+        return error
+    library = type(error).__module__.partition(".")[0]
+    # The core's of other languages tell what the system has said by its number in their sentence.
+    if isinstance(error, OSError) or (library in _LIBRARIES and _NUMBER.search(str(error))):
+        return from_system(error)
+    reason = str(error).strip().partition("\n")[0]
+    told = {
+        "MemoryError": "the memory is not enough; give a smaller batch_size, --memory-mib or input",
+        "OutOfMemoryError": f"the memory of the device is not enough ({reason}); lower batch_size",
+        "RecursionError": "something in the input is nested too deep to be read; a few levels are usual",
+    }
+    kind, said = "limit", told.get(type(error).__name__)
+    if isinstance(error, UnicodeError):
+        kind, said = "encoding", f"a text that is not UTF-8 ({reason}); mend the file, or its name"
+    elif library in _LIBRARIES and said is None:
+        kind = "damaged_file"
+        said = f"a table is damaged or has other columns ({reason}); {_LIBRARIES[library]}"
+    return None if said is None else InputError(said, kind=kind)
+
+
+def from_system(error: BaseException, path: Path | None = None) -> InputError:
+    """What the system refuses of a file or folder, as an error of dalign. path: where the error names none."""
+    named, number, reason = path, None, str(error).strip().partition("\n")[0]
+    if isinstance(error, OSError):
+        number = error.errno
+        named = path if error.filename is None else Path(os.fsdecode(error.filename))
+    if number is None and (match := _NUMBER.search(str(error))):
+        number = int(match[1])
+    reason = reason if number is None else os.strerror(number)
+    what = f"{reason}; {_WAYS_OUT.get(number or 0, _PLACE)}, and the same command goes on from here"
+    if named is None:
+        return InputError(what, kind="system")
+    return InputError.in_file(named, what, kind="system")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Around what reads or writes a file: what the system refuses inside names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise from_system(error, path) from error
 
 
 def did_you_mean(value: str, known: Iterable[str]) -> str:

@@ -6,30 +6,30 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line; a user's error is one sentence on stderr and exit code 1."""
+    """Runs the command line; what the user or the world has done wrong is one sentence on stderr and exit code 1."""
+    from dalign.cli.interrupt import CODE, Interrupts
+
+    interrupts = Interrupts()
+    try:
+        _run()
+    except BaseException:
+        # What broke because it was stopped is no news.
+        if not interrupts.came:
+            raise
+    if interrupts.came:
+        sys.exit(CODE)
+
+
+def _run() -> None:
     from dalign.cli.app import app
     from dalign.cli.terminal import warn
-    from dalign.errors import DalignError, from_system
+    from dalign.errors import outside
 
     try:
         app()
-    except DalignError as error:
-        warn(f"error: {error}")
-        sys.exit(1)
-    except OSError as error:
-        if error.filename is None:
+    except BaseException as error:
+        refused = outside(error)
+        if refused is None:
             raise
-        warn(f"error: {from_system(error)}")
+        warn(f"error: {refused}")
         sys.exit(1)
-    except Exception as error:
-        # What a table lacks is found where its rows are reached, columns of another layout too.
-        if type(error).__module__ != "polars.exceptions":
-            raise
-        reason = str(error).partition("\n")[0]
-        warn(
-            f"error: a table is damaged or has other columns ({reason}); delete manifest.json and inputs.json of the stage that made it, and it runs again with the replies that it has"
-        )
-        sys.exit(1)
-    except KeyboardInterrupt:
-        warn("stopped; the same command goes on from here")
-        sys.exit(130)

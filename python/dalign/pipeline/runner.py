@@ -6,13 +6,16 @@ import multiprocessing
 import os
 import queue
 import resource
+import signal
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +102,7 @@ def _show(messages: Any, progress: Progress, ended: threading.Event) -> None:
         getattr(progress, kind)(*values)
 
 
+_CLEARED_UP = "ignore::UserWarning:multiprocessing.resource_tracker"
 _worker: Opened | None = None
 
 
@@ -127,7 +131,8 @@ def _work(name: str) -> bool:
 def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list[str]:
     """The stages in a pool of processes, each as soon as what it needs is done, those first in the list first."""
     spawn = multiprocessing.get_context("spawn")
-    messages = spawn.Queue()
+    with _uninterrupted():
+        messages = spawn.Queue()
     ended = threading.Event()
     shower = threading.Thread(target=_show, args=(messages, opened.progress, ended), daemon=True)
     shower.start()
@@ -147,6 +152,21 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
         shower.join()
 
 
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What is started inside never sees Ctrl-C: it is stopped by this process, or with it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # It lets the signal in where it is started. What is left to it when a run is stopped is its work, and no news.
+    if _CLEARED_UP not in sys.warnoptions:
+        sys.warnoptions.append(_CLEARED_UP)
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _schedule(pool: ProcessPoolExecutor, stages: Sequence[Stage], workers: int) -> list[str]:
     """Submits a stage when a worker is free and its needs are met; the first error ends the run."""
     waiting, unfinished = list(stages), {stage.name for stage in stages}
@@ -156,7 +176,8 @@ def _schedule(pool: ProcessPoolExecutor, stages: Sequence[Stage], workers: int) 
         for stage in list(waiting):
             if unfinished.isdisjoint(stage.needs) and len(running) < workers:
                 waiting.remove(stage)
-                running[pool.submit(_work, stage.name)] = stage
+                with _uninterrupted():
+                    running[pool.submit(_work, stage.name)] = stage
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             stage = running.pop(future)

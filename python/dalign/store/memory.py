@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
+from dalign.errors import naming
 from dalign.rows import NEVER_CAME, Columns, Finish, table
 from dalign.store.parts import Table, read_part
 from dalign.store.whole_files import Json, write_parquet
@@ -75,9 +76,10 @@ class Journal:
 
     def append(self, rows: Sequence[Mapping[str, Json]]) -> None:
         """Adds rows; they are on disk when this returns, short of a power cut."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        with naming(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from dalign.errors import from_system
 
 Json = Any
 PARTIAL = ".tmp"
@@ -36,12 +40,29 @@ def frame_digest(frame: pl.DataFrame) -> str:
     return hasher.hexdigest()
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file that is to stand at `path`: it is moved there at the end, or taken away where that fails.
+
+    Makes the folder. Raises InputError, which names the file, for what the system refuses.
+    """
+    temporary = path.with_name(path.name + PARTIAL)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError | pl.exceptions.PolarsError):
+            raise from_system(error, path) from error
+        raise
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a whole text file, or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + PARTIAL)
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)
+    with whole(path) as temporary:
+        temporary.write_text(text, "utf-8")
 
 
 def write_json(path: Path, value: Json) -> None:
@@ -51,7 +72,5 @@ def write_json(path: Path, value: Json) -> None:
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Writes a whole Parquet file, or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + PARTIAL)
-    frame.write_parquet(temporary, statistics=False)
-    os.replace(temporary, path)
+    with whole(path) as temporary:
+        frame.write_parquet(temporary, statistics=False)
