@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +16,7 @@ from dalign.errors import InputError, did_you_mean
 from dalign.files.batch import Batch, Decision
 from dalign.files.refusals import refusals
 from dalign.files.sift import Counts, FileJob, look_through
+from dalign.parsing import json_value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,11 +106,11 @@ def read_quotas(path: Path) -> tuple[int | None, dict[str, dict[str, Quota]]]:
     The file: {"total": 5000, "categories": {"*": {"max": 800}, "violence": {"min": 300, "weight": 2}}, "clauses": {…}}.
     """
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = json_value(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; name a JSON file with quotas") from error
     except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
+        raise InputError(f"{path}: not JSON ({error}); write an object with total, categories or clauses") from error
     known = ("total", *_PARTS)
     if not isinstance(value, dict):
         raise InputError(f"{path}: must be a JSON object with {', '.join(known)}")

@@ -35,7 +35,8 @@ def interrupt(run: Path, is_there: Callable[[Path], bool], times: int) -> tuple[
     deadline = time.monotonic() + PATIENCE_S
     try:
         while not is_there(run):
-            assert process.poll() is None and time.monotonic() < deadline
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
             time.sleep(0.005)
         began = time.monotonic()
         for _ in range(times):

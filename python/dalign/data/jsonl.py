@@ -11,6 +11,7 @@ from typing import TypeVar
 import polars as pl
 
 from dalign.errors import InputError, did_you_mean
+from dalign.parsing import json_value
 from dalign.rows import Message
 from dalign.text import short
 
@@ -98,7 +99,7 @@ def _of_equal(hashes: array[int], lines: array[int]) -> set[int]:
 
 def _object(data: bytes) -> Mapping[str, object]:
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_without_repeats)
+        value = json_value(data.decode("utf-8"), _without_repeats)
     except UnicodeDecodeError as error:
         where = f"{data[error.start : error.start + 1]!r} at byte {error.start} of the line"
         raise RowError(f"not UTF-8 ({where}); save the file as UTF-8", "encoding") from error
@@ -106,9 +107,7 @@ def _object(data: bytes) -> Mapping[str, object]:
         where = f"{error.msg} at column {error.colno}: {short(data.decode('utf-8').strip())!r}"
         raise RowError(f"not JSON ({where}); write one JSON object a line", "syntax") from error
     except ValueError as error:
-        raise RowError(f"holds a number that cannot be read ({error}); shorten it") from error
-    except RecursionError as error:
-        raise RowError("nested too deep to be read; a row has a few levels") from error
+        raise RowError(f"cannot be read ({error}); a row has a few levels, and short numbers") from error
     if not isinstance(value, dict):
         raise RowError(f'not a JSON object ({_shown(value)}); write {{"messages": …}}')
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from dalign.data.adapters.prompts import PATTERN_MARK
 from dalign.data.jsonl import RowError
 from dalign.errors import did_you_mean
+from dalign.parsing import Unreadable, toml_table
 from dalign.spec.types import RULINGS
 
 # A clause id as the default generation template asks for it: category.KEY, its key with a digit.
@@ -101,13 +101,14 @@ def _toml(path: Path) -> dict[str, object]:
     if not path.is_file():
         raise RowError("no such file; give a TOML file with [[answer]] entries", "missing_file")
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return toml_table(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         what = f"not UTF-8 (at byte {error.start}); save it as UTF-8"
         raise RowError(what, "encoding") from error
-    except tomllib.TOMLDecodeError as error:
+    except Unreadable as error:
         way_out = "patterns are easiest between single quotes, as in pattern = '^sorry'"
-        raise RowError(f"not TOML: {error}; {way_out}", "syntax") from error
+        what = f"not TOML: {error} (line {error.line}); {way_out}"
+        raise RowError(what, "syntax") from error
 
 
 def _only_keys(where: str, values: Mapping[str, object], known: Sequence[str]) -> None:

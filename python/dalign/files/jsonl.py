@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ import polars as pl
 from dalign import _core
 from dalign.files.batch import Batch, Decision
 from dalign.files.refusals import refusals
+from dalign.parsing import json_value
 
 
 class JsonlRows:
@@ -53,7 +53,7 @@ class LineBatch(Batch):
         self.lines = batch.lines
 
     def fields(self, row: int) -> Sequence[str]:
-        return list(json.loads(pl.Series(self.batch.raw())[row]))
+        return list(self._value(row, pl.Series(self.batch.raw())[row]))
 
     def objects(self, field: str) -> Sequence[object]:
         return [value.get(field) for value in self._values]
@@ -72,7 +72,15 @@ class LineBatch(Batch):
 
     @cached_property
     def _values(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in pl.Series(self.batch.raw())]
+        return [self._value(row, line) for row, line in enumerate(pl.Series(self.batch.raw()))]
+
+    def _value(self, row: int, line: str) -> dict[str, object]:
+        try:
+            value: dict[str, object] = json_value(line)
+        except ValueError as error:
+            problem = f"cannot be read ({error}); a row has a few levels, and short numbers"
+            raise self.refuse(row, problem) from error
+        return value
 
 
 class JsonlSink:

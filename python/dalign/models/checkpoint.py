@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dalign import trial
 from dalign.errors import InputError, MissingExtraError
+from dalign.parsing import json_value
+from dalign.text import short
 
 # What a checkpoint folder needs besides config and weights, folders among it; code may be the tokenizer's.
 TOKENIZER_FILES = (
@@ -22,6 +25,25 @@ TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt", "tekken.js
 BLOCK_BYTES = 1 << 20
 # Files up to this size are hashed whole.
 WHOLE_BYTES = 16 * BLOCK_BYTES
+# The largest that a model's sizes can be.
+SIZES = {
+    "num_hidden_layers": 10_000,
+    "num_attention_heads": 100_000,
+    "hidden_size": 10_000_000,
+    "intermediate_size": 100_000_000,
+    "vocab_size": 1 << 31,
+    "max_position_embeddings": 1 << 40,
+}
+# What chat templates are tried with: a lone question, and a longer conversation.
+_TURNS = ({"role": "user", "content": "a " * 99}, {"role": "assistant", "content": "b " * 99})
+_CONVERSATIONS = tuple(
+    {"messages": messages, "tools": None, "documents": None, "add_generation_prompt": True}
+    for messages in (
+        [*_TURNS[:1]],
+        [{"role": "system", "content": "c"}, *(_TURNS * 4), _TURNS[0]],
+        [*(_TURNS * 4), _TURNS[0]],
+    )
+)
 # What is wrong with a folder, by the error's kind, and the way out.
 PROBLEMS = {
     "missing_folder": "no such folder; a model's path is a checkpoint folder, or 'sandbox'",
@@ -59,15 +81,35 @@ def _check_weights(path: Path) -> None:
     if not (path / "config.json").is_file():
         is_adapter = (path / "adapter_config.json").is_file()
         raise _refused(path, "adapter" if is_adapter else "missing_file")
-    _read_json(path / "config.json")
+    _check_sizes(path / "config.json")
     if not any(path.glob("*.safetensors")):
         is_pickled = any(any(path.glob(name)) for name in ("*.bin", "*.pt", "*.pth"))
         raise _refused(path, "pickle" if is_pickled else "missing_weights")
     index = path / "model.safetensors.index.json"
-    shards = _read_json(index).get("weight_map", {}).values() if index.is_file() else ()
+    shards = _shards(index) if index.is_file() else ()
     if missing := sorted({name for name in shards if not (path / name).is_file()}):
         what = f"{len(missing)} weight files of its index are missing (first: {missing[0]}); copy them too"
         raise _refused(path, "missing_weights", what)
+
+
+def _check_sizes(file: Path) -> None:
+    """Raises InputError for a size that no model has: it would be built before its weights are looked at."""
+    config = _read_json(file)
+    inner = config.get("text_config")
+    for sizes in (config, inner if isinstance(inner, dict) else {}):
+        for key, most in SIZES.items():
+            value = sizes.get(key)
+            if value is not None and (type(value) is not int or not 1 <= value <= most):
+                what = f"{key} is {short(repr(value))}, not a whole number from 1 to {most:,}; copy the checkpoint again"
+                raise InputError.in_file(file, what, kind="out_of_range", key=key, value=value)
+
+
+def _shards(index: Path) -> Collection[str]:
+    shards = _read_json(index).get("weight_map", {})
+    if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
+        what = "weight_map is no object with the file of each weight; copy the checkpoint again"
+        raise InputError.in_file(index, what, kind="wrong_type", key="weight_map")
+    return shards.values()
 
 
 def _check_tokenizer(path: Path) -> None:
@@ -86,7 +128,7 @@ def _check_tokenizer(path: Path) -> None:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        loaded = json.loads(file.read_text(encoding="utf-8"))
+        loaded = json_value(file.read_text(encoding="utf-8"))
     except ValueError as error:
         what = f"not valid JSON ({error}); copy the checkpoint again"
         raise _refused(file, "syntax", what) from error
@@ -128,6 +170,12 @@ def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     tokenizer = own_tokenizer(path, trust_remote_code)
     if not tokenizer.chat_template:
         raise _refused(path, "missing_template")
+    try:
+        template, named = tokenizer.get_chat_template(), dict(tokenizer.special_tokens_map)
+    except ValueError as error:
+        raise _not_loaded(path, "chat template", error) from error
+    if problem := trial.problem(template, [named | values for values in _CONVERSATIONS]):
+        raise _refused(path, "template", f"its chat template {problem}")
     return tokenizer
 
 
@@ -141,7 +189,8 @@ def own_tokenizer(path: Path, trust_remote_code: bool) -> Any:
         return transformers.AutoTokenizer.from_pretrained(
             str(path), trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:
+        # Whatever stands in the files of others can fail in any way.
         raise _not_loaded(path, "tokenizer", error) from error
 
 
@@ -153,10 +202,8 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
     """
     transformers = import_transformers()
     import torch
-    from safetensors import SafetensorError
 
     _check_weights(path)
-    failures = (OSError, ValueError, ImportError, RuntimeError, AssertionError, SafetensorError)
     try:
         model, loading = transformers.AutoModelForCausalLM.from_pretrained(
             str(path),
@@ -168,7 +215,7 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
             output_loading_info=True,
         )
         model = model.to(device).eval()
-    except failures as error:
+    except Exception as error:
         raise _not_loaded(path, f"model on {device}", error) from error
     # transformers fills them with random numbers and goes on.
     if missing := sorted(loading["missing_keys"]):
@@ -196,7 +243,7 @@ def import_transformers() -> Any:
 
 
 def _not_loaded(path: Path, what: str, error: Exception) -> InputError:
-    reason = str(error).strip().split("\n")[0].rstrip(".")
+    reason = short(str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__, 200)
     if "trust_remote_code" in str(error):
         said = f"its {what} runs code that comes with the checkpoint; read that code, then set trust_remote_code = true if you trust it"
         return InputError.in_file(path, said, kind="remote_code", key="trust_remote_code")

@@ -11,6 +11,7 @@ from typing import Any
 from dalign.config import Reasoning
 from dalign.errors import InputError
 from dalign.models.reasoning import THINK
+from dalign.trial import MOST_CHARACTERS
 
 # Words that no template holds and that each is one run of letters, so that trimming leaves them whole.
 SYSTEM, USER, LATER, THOUGHT, ANSWER = "Sysquerl", "Usrquerl", "Latquerl", "Thoquerl", "Ansquerl"
@@ -88,17 +89,19 @@ def render(tokenizer: Any, messages: Sequence[Mapping[str, Any]], *, asks: bool)
 
     Raises InputError where the template refuses it.
     """
-    from jinja2 import TemplateError
-
     turns = [dict(turn) for turn in messages]
+    start = json.dumps(turns, ensure_ascii=False)[:60]
+    way_out = "change its turns, or the checkpoint's chat_template.jinja"
     try:
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks))
-    except TemplateError as error:
-        start = json.dumps(turns, ensure_ascii=False)[:60]
-        raise InputError(
-            f"the chat template refuses the conversation {start}… ({error}); "
-            "change its turns, or the checkpoint's chat_template.jinja"
-        ) from error
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks)
+    except Exception as error:
+        # A template can fail in any way: it is a program of others.
+        said = f"the chat template refuses the conversation {start}… ({error or type(error).__name__}); {way_out}"
+        raise InputError(said, kind="template") from error
+    if len(text) > MOST_CHARACTERS:
+        said = f"the chat template makes {len(text):,} characters of the conversation {start}…, more than {MOST_CHARACTERS:,}; {way_out}"
+        raise InputError(said, kind="template")
+    return str(text)
 
 
 def _tried(tokenizer: Any, messages: list[dict[str, str]], *, asks: bool = False) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,13 @@ from pydantic import ValidationError
 
 from dalign.config import CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import InputError
+from dalign.parsing import Unreadable, toml_table
 from dalign.settings.problems import Places, problem
 from dalign.settings.schema import is_optional, is_path, is_text, prefixes
+from dalign.text import short
 
 SANDBOX = "sandbox"
 
-_SYNTAX_LINE = re.compile(r"\s*\(at line (?P<line>\d+), column \d+\)$")
 _MODELS = ("model", "judge_model", "synth_model")
 
 
@@ -63,16 +62,11 @@ def _read(path: Path) -> str:
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        match = _SYNTAX_LINE.search(str(error))
-        lines = text.splitlines() or [""]
-        # Without a line the error stands at the end of the file.
-        line = int(match["line"]) if match else len(lines)
-        what = _SYNTAX_LINE.sub("", str(error)).removesuffix(" (at end of document)")
-        shown = "".join(lines[line - 1 : line]).strip()
-        what = f"not TOML: {what} ({shown!r}); write key = value, texts in quotes"
-        raise InputError.in_file(path, what, kind="syntax", line=line) from error
+        return toml_table(text)
+    except Unreadable as error:
+        shown = short("".join(text.splitlines()[error.line - 1 : error.line]).strip())
+        what = f"not TOML: {error} ({shown!r}); write key = value, texts in quotes"
+        raise InputError.in_file(path, what, kind="syntax", line=error.line) from error
 
 
 def _override(values: dict[str, Any], override: str, overridden: dict[str, str]) -> None:
@@ -101,8 +95,8 @@ def _override(values: dict[str, Any], override: str, overridden: dict[str, str])
 def _value(dotted: str, text: str) -> Any:
     """The TOML value of that text; where it is none, or where the field is a text, the text itself."""
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        parsed = toml_table(f"value = {text}")
+    except Unreadable:
         return text
     if parsed.keys() != {"value"} or (is_text(dotted) and not isinstance(parsed["value"], str)):
         return text

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
 from dalign.errors import did_you_mean
+from dalign.parsing import json_value
 from dalign.rows import Message
 from dalign.spec.findings import Finding, Reports, SourceError, raised
 from dalign.spec.outline import Line, Source, read_source
@@ -80,7 +80,7 @@ def _cases(spec: Spec, source: Source) -> Iterator[GoldenCase]:
 
 def _case(spec: Spec, clauses: Mapping[str, Ruling], source: Source, line: Line) -> GoldenCase:
     try:
-        row = json.loads(line.text)
+        row = json_value(line.text)
     except ValueError as error:
         raise _CaseError(f"not JSON ({error}); write one object a line") from error
     if not isinstance(row, dict):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
 from dalign.errors import InputError, did_you_mean
+from dalign.parsing import Unreadable, toml_table
 from dalign.spec.outline import read_source
 from dalign.spec.templates import Templates
 from dalign.spec.types import RULINGS, Ruling, Spec
@@ -87,10 +87,10 @@ def read_words(spec: Spec, templates: Templates) -> RulingWords:
         return RulingWords(spec, None, {ruling: ruling for ruling in RULINGS})
     text = "\n".join(line.text for line in read_source(templates.folder, path).lines)
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        values = toml_table(text)
+    except Unreadable as error:
         what = f"not TOML: {error}; write the pattern between single quotes"
-        raise InputError.in_file(path, what, kind="syntax") from error
+        raise InputError.in_file(path, what, kind="syntax", line=error.line) from error
     for key in values:
         if key not in _KEYS:
             what = f"unknown key {key!r}; {did_you_mean(key, _KEYS)}"

@@ -133,7 +133,10 @@ def end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple
     settings = getattr(model, "generation_config", None)
     for end in (tokenizer.eos_token_id, getattr(settings, "eos_token_id", None)):
         if end is not None:
-            ends.update([end] if isinstance(end, int) else end)
+            ends.update(end if isinstance(end, list | tuple) else [end])
+    if wrong := [end for end in ends if type(end) is not int or end < 0]:
+        said = f"eos_token_id names {wrong[0]!r}, which is no token's id; give whole numbers in generation_config.json"
+        raise InputError(said, kind="wrong_type", key="eos_token_id", value=wrong[0])
     if not ends:
         raise InputError(
             "the checkpoint names no end token, so no completion could end; "

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from dalign.errors import InputError
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling
+from dalign.parsing import json_value
 from dalign.store.whole_files import file_digest
 
 Script = Callable[[Request], str | Reply] | Mapping[str, str]
@@ -44,7 +44,7 @@ class ScriptedEngine:
         """The engine of a table in a JSON file: {"part of the last message": "reply", …}."""
         try:
             text = path.read_text(encoding="utf-8")
-            table = json.loads(text)
+            table = json_value(text)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{path}: engine 'scripted' reads its replies from a JSON file ({error}); "

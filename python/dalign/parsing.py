@@ -1,0 +1,88 @@
+"""JSON and TOML that others wrote: their values, or a ValueError that says what is wrong with the text."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+# What a program writes has a few levels; each level more is a call more for all that walks the value.
+DEEPEST = 100
+
+_AT_LINE = re.compile(r"\s*\(at line (?P<line>\d+), column \d+\)$")
+
+
+class Unreadable(ValueError):
+    """What is wrong with a text, and on which line; the last one where it is not known."""
+
+    def __init__(self, what: str, line: int) -> None:
+        super().__init__(what)
+        self.line = line
+
+
+def json_value(
+    text: str | bytes, pairs: Callable[[Sequence[tuple[str, Any]]], Any] | None = None
+) -> Any:
+    """The value of a JSON text. pairs: what makes an object of its keys and values.
+
+    Raises json.JSONDecodeError, UnicodeDecodeError, or ValueError for a number of too many digits or for
+    more than a hundred levels.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=pairs)
+    except RecursionError as error:
+        raise ValueError(_too_deep()) from error
+    if _may_be_deep(text) and _is_deep(value):
+        raise ValueError(_too_deep())
+    return value
+
+
+def toml_table(text: str) -> dict[str, Any]:
+    """The table of a TOML text. Raises Unreadable."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said, match = str(error), _AT_LINE.search(str(error))
+        lines = int(match["line"]) if match else len(text.splitlines()) or 1
+        what = _AT_LINE.sub("", said).removesuffix(" (at end of document)")
+        raise Unreadable(what, lines) from error
+    except (ValueError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
+        what = _too_deep() if deep else f"a number has too many digits ({error})"
+        raise Unreadable(what, _longest_line(text)) from error
+    if _is_deep(table):
+        raise Unreadable(_too_deep(), _longest_line(text))
+    return table
+
+
+def _too_deep() -> str:
+    return f"nested too deep: more than {DEEPEST} levels"
+
+
+def _may_be_deep(text: str | bytes) -> bool:
+    if isinstance(text, bytes):
+        return text.count(b"[") + text.count(b"{") > DEEPEST
+    return text.count("[") + text.count("{") > DEEPEST
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _longest_line(text: str) -> int:
+    """Where a value that no reader takes stands, as good as always."""
+    lengths = [len(line) for line in text.splitlines()] or [0]
+    return 1 + lengths.index(max(lengths))

@@ -1,0 +1,105 @@
+"""Jinja templates that others wrote, filled in first by a process of little time and memory.
+
+A template can ask for any time and any memory, within one operation too; only a process can be stopped there.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+# What a template may take in all of its trials: some milliseconds, and some kilobytes, are usual.
+MOST_CPU_S, MOST_WALL_S = 3, 120
+MOST_BYTES = 1 << 30
+MOST_CHARACTERS = 1 << 26
+_TOO_LARGE = f"fills in to more than {MOST_CHARACTERS:,} characters, or needs more than {MOST_BYTES >> 20:,} MiB"
+_GREW = 3
+_WAY_OUT = "mend its loops and its repetitions"
+
+
+def problem(source: str, values: Sequence[Mapping[str, Any]]) -> str | None:
+    """What is wrong with a template that takes too long or grows too large with some of these values; None: nothing is.
+
+    Its other faults show where it is filled in.
+    """
+    return _problem(source, json.dumps(values, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """A row or a unit of the policy as its fields."""
+    return getattr(value, "__dict__", None) or str(value)
+
+
+@lru_cache(256)
+def _problem(source: str, values: str) -> str | None:
+    command = [sys.executable, "-m", __name__]
+    asked = json.dumps([source, values])
+    try:
+        done = subprocess.run(
+            command, input=asked, capture_output=True, text=True, timeout=MOST_WALL_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"takes longer than {MOST_WALL_S} s; {_WAY_OUT}"
+    if done.returncode < 0:
+        return f"takes longer than {MOST_CPU_S} s; {_WAY_OUT}"
+    return f"{_TOO_LARGE}; {_WAY_OUT}" if done.returncode == _GREW else None
+
+
+def _try() -> None:
+    """In the process: fills the template in with each of the values."""
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
+    source, values = json.load(sys.stdin)
+    fill_in = _compiled(source)
+    for each in json.loads(values):
+        try:
+            text = fill_in(each)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001, PERF203 - its other faults show where it is filled in
+            continue
+        if len(text) > MOST_CHARACTERS:
+            raise MemoryError
+
+
+def _compiled(source: str) -> Callable[[Mapping[str, Any]], str]:
+    """The template as transformers and the policy's own templates have it, their names included."""
+    import jinja2
+    import jinja2.ext
+    import jinja2.nodes
+    import jinja2.parser
+    import jinja2.sandbox
+
+    class Generation(jinja2.ext.Extension):
+        """The mark around what an assistant writes: what stands inside is filled in as it is."""
+
+        tags = {"generation"}  # noqa: RUF012 - so it is declared above
+
+        def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    def raise_exception(message: str) -> None:
+        raise jinja2.TemplateError(message)
+
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
+    environment.globals["raise_exception"] = raise_exception
+    environment.globals["strftime_now"] = datetime.now().strftime
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    template = environment.from_string(source)
+    return lambda values: template.render(**values)
+
+
+if __name__ == "__main__":
+    try:
+        _try()
+    except MemoryError:
+        sys.exit(_GREW)
