@@ -27,6 +27,7 @@ __all__ = [
     "NearCandidates",
     "NearIndex",
     "NgramIndex",
+    "Pattern",
     "RowFilter",
     "TablePacker",
     "Tokenizer",
@@ -456,6 +457,30 @@ def first_leak(
 
     Raises CoreError: ``bad_offsets``, ``length_mismatch``.
     """
+
+@final
+class Pattern:
+    """A regular expression, matched in time linear in the text: without look-around and back-references."""
+
+    def __new__(cls, text: str) -> Pattern:
+        """Raises CoreError: ``bad_pattern``, ``over_long``; its message says why."""
+
+    @property
+    def text(self) -> str:
+        """As it was written."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its groups, in order."""
+
+    def is_in(self, text: str) -> bool:
+        """Whether it stands somewhere in the text."""
+
+    def is_all_of(self, text: str) -> bool:
+        """Whether the text as a whole is what it describes."""
+
+    def groups(self, text: str) -> list[dict[str, str | None]]:
+        """The named groups of each place where it stands, from left to right."""
 
 @final
 class NgramIndex:

@@ -102,7 +102,7 @@ def from_core(error: _core.CoreError, message: str, *, path: Path | None) -> Inp
 # Libraries whose faults are those of the files that they read or write, and the way out.
 _LIBRARIES: Mapping[str, str] = {
     "polars": "delete manifest.json and inputs.json of the stage that made it, and it runs again with the replies that it has",
-    "pyo3_runtime": "make the file that it stands in again",
+    "pyo3_runtime": "make the file that was read again",
     "safetensors_rust": "copy the checkpoint again",
 }
 # What to do about what the system refuses, by its number for it.
@@ -126,9 +126,12 @@ def outside(error: BaseException) -> DalignError | None:
     if isinstance(error, OSError) or (library in _LIBRARIES and _NUMBER.search(str(error))):
         return from_system(error)
     reason = str(error).strip().partition("\n")[0]
+    if type(error).__name__ == "CoreError":
+        return InputError(f"{reason}; see to that row of the input", kind=getattr(error, "kind", None))
     told = {
         "MemoryError": "the memory is not enough; give a smaller batch_size, --memory-mib or input",
         "OutOfMemoryError": f"the memory of the device is not enough ({reason}); lower batch_size",
+        "OverflowError": f"a number of the input is too large ({reason}); give a smaller one",
         "RecursionError": "something in the input is nested too deep to be read; a few levels are usual",
     }
     kind, said = "limit", told.get(type(error).__name__)

@@ -10,6 +10,8 @@ from typing import Any
 
 # What a program writes has a few levels; each level more is a call more for all that walks the value.
 DEEPEST = 100
+# What the core reads of a line at most, and what a text of a table may have.
+MOST_ROW_BYTES = 16 << 20
 
 _AT_LINE = re.compile(r"\s*\(at line (?P<line>\d+), column \d+\)$")
 

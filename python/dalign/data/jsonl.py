@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
 
 from dalign.errors import InputError, did_you_mean
-from dalign.parsing import json_value
+from dalign.parsing import MOST_ROW_BYTES, json_value
 from dalign.rows import Message
 from dalign.text import short
 
@@ -81,7 +82,11 @@ def rows_of(
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, with their numbers."""
     with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
+        read_line = partial(file.readline, MOST_ROW_BYTES + 1)
+        for number, raw in enumerate(iter(read_line, b""), 1):
+            if len(raw) > MOST_ROW_BYTES:
+                what = f"longer than {MOST_ROW_BYTES:,} bytes; split the row, or check that lines end with a newline"
+                raise InputError.in_file(path, what, kind="row_too_large", line=number)
             data = raw.removeprefix(_BOM) if number == 1 else raw
             if data.strip():
                 yield number, data

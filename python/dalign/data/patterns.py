@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from dalign import _core
 from dalign.data.adapters.prompts import PATTERN_MARK
 from dalign.data.jsonl import RowError
 from dalign.errors import did_you_mean
 from dalign.parsing import Unreadable, toml_table
+from dalign.pattern import read_pattern
 from dalign.spec.types import RULINGS
 
 # A clause id as the default generation template asks for it: category.KEY, its key with a digit.
@@ -22,7 +23,7 @@ class AnswerPattern:
     """Answers that `pattern` is found in have that ruling; `adheres`: they keep to the style guide."""
 
     ruling: str
-    pattern: re.Pattern[str]
+    pattern: _core.Pattern
     adheres: bool
 
 
@@ -31,7 +32,7 @@ class Patterns:
     """Patterns that tell an answer's ruling and the clause that its reasoning cites."""
 
     answers: tuple[AnswerPattern, ...]
-    retrieval: re.Pattern[str] = re.compile(_CITATION)
+    retrieval: _core.Pattern = field(default_factory=lambda: read_pattern(_CITATION))
 
     def ruling_of(self, answer: str) -> tuple[str, bool] | None:
         """The answer's ruling and whether it adheres to the style; the first pattern that is found counts.
@@ -40,13 +41,13 @@ class Patterns:
         """
         text = answer.strip()
         for entry in self.answers:
-            if entry.pattern.search(text):
+            if entry.pattern.is_in(text):
                 return entry.ruling, entry.adheres
         return None
 
     def cited(self, reasoning: str, known: Collection[str] | None = None) -> str | None:
         """The first clause id that the reasoning cites (of `known`, if given), or None."""
-        for match in self.retrieval.finditer(reasoning):
+        for match in self.retrieval.groups(reasoning):
             clause_id = f"{match['category']}.{match['clause']}"
             if known is None or clause_id in known:
                 return clause_id
@@ -60,7 +61,7 @@ def answer_is(expected_answer: str, answer: str) -> bool:
     """
     if expected_answer.startswith(PATTERN_MARK):
         pattern = expected_answer.removeprefix(PATTERN_MARK).strip()
-        return re.fullmatch(pattern, answer.strip()) is not None
+        return read_pattern(pattern).is_all_of(answer.strip())
     return expected_answer.split() == answer.split()
 
 
@@ -90,9 +91,9 @@ def _patterns(values: Mapping[str, object]) -> Patterns:
     _only_keys("retrieval: ", retrieval, ("pattern",))
     pattern = _pattern("retrieval", retrieval)
     for name in ("category", "clause"):
-        if name not in pattern.groupindex:
+        if name not in pattern.names:
             way_out = f"write (?P<{name}>…) in it"
-            what = f"retrieval: pattern {pattern.pattern!r} has no group {name!r}; {way_out}"
+            what = f"retrieval: pattern {pattern.text!r} has no group {name!r}; {way_out}"
             raise RowError(what, "pattern")
     return Patterns(answers, pattern)
 
@@ -130,12 +131,11 @@ def _answer(where: str, entry: object) -> AnswerPattern:
     return AnswerPattern(str(ruling), _pattern(where, entry), adheres)
 
 
-def _pattern(where: str, entry: Mapping[str, object]) -> re.Pattern[str]:
+def _pattern(where: str, entry: Mapping[str, object]) -> _core.Pattern:
     text = entry.get("pattern")
     if not isinstance(text, str) or not text:
         raise RowError(f"{where}: pattern is {text!r}; write a regular expression", "pattern")
     try:
-        return re.compile(text)
-    except re.error as error:
-        what = f"{where}: pattern {text!r} is not a regular expression: {error}; correct it"
-        raise RowError(what, "pattern") from error
+        return read_pattern(text)
+    except ValueError as error:
+        raise RowError(f"{where}: pattern {error}", "pattern") from error

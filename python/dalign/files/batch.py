@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dalign.errors import InputError, did_you_mean
+from dalign.parsing import MOST_ROW_BYTES
 from dalign.text import short
 
 if TYPE_CHECKING:
@@ -125,7 +126,13 @@ class FrameBatch(Batch):
 
     def texts(self, field: str) -> pl.Series:
         kinds = (pl.String, pl.Categorical, pl.Enum)
-        return self._column(field, "a text", lambda kind: kind in kinds).cast(pl.String)
+        texts = self._column(field, "a text", lambda kind: kind in kinds).cast(pl.String)
+        sizes = texts.str.len_bytes()
+        if (sizes > MOST_ROW_BYTES).any():
+            row = int(sizes.arg_max() or 0)
+            problem = f"field {field!r} has {sizes[row]:,} bytes, more than {MOST_ROW_BYTES:,}; split the row or remove it"
+            raise self.refuse(row, problem, kind="row_too_large", field=field)
+        return texts
 
     def numbers(self, field: str) -> pl.Series:
         return self._column(field, "a number", lambda kind: kind.is_numeric()).cast(pl.Float64)

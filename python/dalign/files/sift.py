@@ -25,7 +25,9 @@ RowFile = JsonlRows | ParquetRows
 Decide = Callable[[Batch], Decision]
 
 BATCH_SHARE = 16
-LEAST_MEMORY_MIB = 16
+LEAST_MEMORY_MIB, MOST_MEMORY_MIB = 16, 1 << 20
+# Larger ones are no faster.
+MOST_BATCH_BYTES = 128 << 20
 _KINDS: dict[str, type[RowFile]] = {
     ".jsonl": JsonlRows,
     ".ndjson": JsonlRows,
@@ -141,10 +143,12 @@ def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
 
     share: how many batches the memory could hold; reading and writing have several at once.
     """
-    if memory_mib < LEAST_MEMORY_MIB:
+    if not LEAST_MEMORY_MIB <= memory_mib <= MOST_MEMORY_MIB:
+        less = memory_mib < LEAST_MEMORY_MIB
+        limit = LEAST_MEMORY_MIB if less else MOST_MEMORY_MIB
         raise InputError(
-            f"--memory-mib {memory_mib}: give at least {LEAST_MEMORY_MIB}",
-            kind="too_small", key="memory_mib", value=memory_mib, limit=LEAST_MEMORY_MIB,
+            f"--memory-mib {memory_mib}: give at {'least' if less else 'most'} {limit}",
+            kind="too_small" if less else "too_large", key="memory_mib", value=memory_mib, limit=limit,
         )  # fmt: skip
     kind = _kind(path)
     if not path.is_file():
@@ -154,7 +158,7 @@ def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
         raise InputError.in_file(path, "is empty; it needs at least one row", kind="empty")
     try:
         path.open("rb").close()
-        return kind(path, memory_mib * _MIB // share)
+        return kind(path, min(memory_mib * _MIB // share, MOST_BATCH_BYTES))
     except OSError as error:
         what = f"{error.strerror}; it must be readable"
         raise InputError.in_file(path, what, kind="unreadable_file") from error

@@ -22,7 +22,7 @@ class Citations:
         self._keys: dict[str, dict[str, str]] = {}
         for clause in clauses:
             self._keys.setdefault(clause.category, {})[clause.key] = clause.id
-        self._patterns = list({p.retrieval.pattern: p.retrieval for p in patterns}.values())
+        self._patterns = list({p.retrieval.text: p.retrieval for p in patterns}.values())
 
     def of(self, text: str, category: str) -> set[str]:
         """The ids of the clauses that a text of a row of that category cites."""
@@ -30,6 +30,6 @@ class Citations:
         found = words & self._ids
         found |= {self._keys[category][w] for w in words & self._keys.get(category, {}).keys()}
         for pattern in self._patterns:
-            cited = {f"{m['category']}.{m['clause']}" for m in pattern.finditer(text)}
+            cited = {f"{m['category']}.{m['clause']}" for m in pattern.groups(text)}
             found |= cited & self._ids
         return found

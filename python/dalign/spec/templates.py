@@ -15,6 +15,7 @@ import jinja2
 import jinja2.sandbox
 from jinja2 import nodes
 
+from dalign import trial
 from dalign.errors import InputError
 from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
@@ -26,7 +27,13 @@ REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
 # Further templates are what is asked beside a run, about the policy itself: no row of a run depends on them.
 OPTIONAL = ("retrieval_system.j2", "retrieval_user.j2")
 
-_ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(
+
+class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
+    # What is intercepted is not reckoned while a template is read, before it has had its trial.
+    intercepted_binops = frozenset({"**", "*", "+", "%"})
+
+
+_ENVIRONMENT = _Environment(
     undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
 )
 
@@ -75,6 +82,8 @@ class Templates:
         self.budget = budget
         self._templates: dict[str, jinja2.Template] = {}
         self._parsed: dict[str, nodes.Template] = {}
+        self._sources: dict[str, str] = {}
+        self._are_ours = folder == shipped("templates")
         digest = hashlib.sha256()
         found = sorted(path.name for path in folder.glob("*.j2") if path.is_file())
         for name in (*REQUIRED, *OPTIONAL, *set(found).difference(REQUIRED, OPTIONAL)):
@@ -95,10 +104,14 @@ class Templates:
             parsed = _ENVIRONMENT.parse(source)
             _stands_alone(path, parsed)
             self._parsed[path.name] = parsed
+            self._sources[path.name] = source
             self._templates[path.name] = _ENVIRONMENT.from_string(source)
         except jinja2.TemplateSyntaxError as error:
             what = f"not a valid template: {error.message}"
             raise InputError.in_file(path, what, kind="template", line=error.lineno) from error
+        except (SyntaxError, RecursionError, ValueError, OverflowError) as error:
+            what = f"not a valid template ({str(error) or type(error).__name__}): nested too deep, or a number too long"
+            raise InputError.in_file(path, what, kind="template") from error
 
     def shows_whole(self, name: str, value: str) -> bool:
         """Whether a template writes that value as it is wherever it uses it, and neither a part of it nor a test."""
@@ -118,10 +131,12 @@ class Templates:
     def _render(self, name: str, values: Mapping[str, object]) -> str:
         if name not in self._templates:
             raise _missing(self.folder / name, "write it as the shipped templates are")
+        if not self._are_ours and (problem := trial.problem(self._sources[name], [values])):
+            raise InputError.in_file(self.folder / name, f"this template {problem}", kind="template")
         try:
             return self._templates[name].render(**values).strip()
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            what = f"cannot be filled in ({error}); see the shipped templates"
+        except Exception as error:
+            what = f"cannot be filled in ({error or type(error).__name__}); see the shipped templates"
             if isinstance(error, jinja2.UndefinedError):
                 what = f"{error.message}; see the shipped templates for the names"
             raise InputError.in_file(self.folder / name, what, kind="template") from error

@@ -19,6 +19,7 @@
 //! | [`pack`] | row lengths | rows of each bin | [`gather`] |
 //! | [`gather`] | lists of tokens by row | the same columns by bin | `pack` |
 //! | [`verdict`] | a judge's reply | state, score, stance, sub-scores, single clauses | `judge` |
+//! | [`pattern`] | a user's regular expression | whether and where it stands in a text, in linear time | `data.patterns`, `judge` |
 //! | [`aggregate`] | scores by completion | one score each, or none | `judge` |
 //! | [`agreement`] | scores by completion | alpha, split-half reliability | `judge.reliability` |
 //! | [`bootstrap`] | values by cluster, or by group (Rust alone) | mean and interval | `evaluate` |
@@ -48,6 +49,7 @@ pub mod leak;
 pub mod memory;
 pub mod overlap;
 pub mod pack;
+pub mod pattern;
 pub mod quality;
 pub mod row_filter;
 pub mod seen;

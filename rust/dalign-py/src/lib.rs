@@ -18,6 +18,7 @@ mod memory;
 mod offsets;
 mod overlap;
 mod pack_table;
+mod pattern;
 mod quality;
 mod row_filter;
 mod tables;
@@ -56,6 +57,8 @@ mod _core {
     use crate::overlap::NgramIndex;
     #[pymodule_export]
     use crate::pack_table::{TablePacker, position_ids};
+    #[pymodule_export]
+    use crate::pattern::Pattern;
     #[pymodule_export]
     use crate::quality::{quality, quality_reasons};
     #[pymodule_export]

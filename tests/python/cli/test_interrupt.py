@@ -65,8 +65,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("command", "workers", "times", "limit_s"),
     [
         ("generate", 1, 1, SOON_S),
-        ("run", 2, 1, SOON_S),
-        ("generate", 1, 2, AT_ONCE_S),
         ("run", 2, 2, AT_ONCE_S),
     ],
 )

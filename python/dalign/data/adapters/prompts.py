@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from dalign.data.jsonl import (
     wrong_type,
 )
 from dalign.errors import did_you_mean
+from dalign.pattern import read_pattern
 from dalign.rows import Expected, Prompt, prompt_id
 from dalign.spec.types import GENERAL, RULINGS, Spec
 from dalign.text import short
@@ -77,10 +77,10 @@ def _expected(value: object, clauses: set[str]) -> Expected | None:
     answer = text_field(value, "answer", "expected.answer")
     if answer is not None and answer.startswith(PATTERN_MARK):
         try:
-            re.compile(answer.removeprefix(PATTERN_MARK))
-        except re.error as error:
-            what = f"expected.answer is not a regular expression ({short(answer)!r}: {error})"
-            raise RowError(f"{what}; correct it, or leave out '{PATTERN_MARK}'") from error
+            read_pattern(answer.removeprefix(PATTERN_MARK).strip())
+        except ValueError as error:
+            what = f"expected.answer: {error}, or leave out '{PATTERN_MARK}'"
+            raise RowError(what, "pattern", "expected.answer", answer) from error
     return Expected(ruling, clause, answer)
 
 

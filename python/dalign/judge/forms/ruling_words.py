@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from dalign._core import Pattern
 from dalign.errors import InputError, did_you_mean
 from dalign.parsing import Unreadable, toml_table
+from dalign.pattern import read_pattern
 from dalign.spec.outline import read_source
 from dalign.spec.templates import Templates
 from dalign.spec.types import RULINGS, Ruling, Spec
@@ -35,7 +37,7 @@ class RulingWords:
     """Reads replies about a policy. Clauses are named by id, or by key alone within the category asked about."""
 
     def __init__(
-        self, spec: Spec, pattern: re.Pattern[str] | None, words: Mapping[str, Ruling]
+        self, spec: Spec, pattern: Pattern | None, words: Mapping[str, Ruling]
     ) -> None:
         """pattern: with the groups `ruling`, and maybe `clause` and `category`; None for the last lines."""
         self._pattern = pattern
@@ -64,11 +66,10 @@ class RulingWords:
                 clause, named = found, True
         return Ruled(ruling, clause) if named and ruling is not None else None
 
-    def _by_pattern(self, pattern: re.Pattern[str], reply: str, category: str) -> Ruled | None:
+    def _by_pattern(self, pattern: Pattern, reply: str, category: str) -> Ruled | None:
         read = None
-        for match in pattern.finditer(reply):
-            groups = match.groupdict()
-            ruling = self._words.get(groups["ruling"].casefold())
+        for groups in pattern.groups(reply):
+            ruling = self._words.get((groups["ruling"] or "").casefold())
             word = groups.get("clause")
             clause = self._clause(word, groups.get("category") or category) if word else None
             if ruling is not None and (clause is not None or not word):
@@ -99,17 +100,16 @@ def read_words(spec: Spec, templates: Templates) -> RulingWords:
     return RulingWords(spec, pattern, _words(path, values.get("rulings")))
 
 
-def _pattern(path: Path, text: object) -> re.Pattern[str]:
+def _pattern(path: Path, text: object) -> Pattern:
     if not isinstance(text, str) or not text:
         what = f"pattern is {text!r}; write a regular expression"
         raise InputError.in_file(path, what, kind="pattern")
     try:
-        pattern = re.compile(text)
-    except re.error as error:
-        what = f"pattern {text!r} is not a regular expression: {error}; correct it"
-        raise InputError.in_file(path, what, kind="pattern") from error
+        pattern = read_pattern(text)
+    except ValueError as error:
+        raise InputError.in_file(path, f"pattern {error}", kind="pattern") from error
     for group in ("clause", "ruling"):
-        if group not in pattern.groupindex:
+        if group not in pattern.names:
             what = f"pattern {text!r} has no group {group!r}; write (?P<{group}>…) in it"
             raise InputError.in_file(path, what, kind="pattern")
     return pattern

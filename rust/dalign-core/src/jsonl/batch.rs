@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::chunks::{Chunks, ROW_LIMIT_BYTES};
-use super::error::JsonlError;
+use super::error::{Defect, JsonlError};
 use super::escape::JsonText;
 use super::fields::{Fields, Found, Span};
 use super::lines::lines;
@@ -57,7 +57,12 @@ impl Batch {
         let (mut spans, mut numbers, mut found) = (Vec::new(), Vec::new(), Vec::new());
         let (mut next_line, mut row) = (first_line, Vec::new());
         for line in lines(&text, &mut next_line) {
-            scan(line.text, fields, &mut row).map_err(|defect| JsonlError::Line {
+            let scanned = if line.text.len() > ROW_LIMIT_BYTES {
+                Err(Defect::RowTooLarge { limit: ROW_LIMIT_BYTES })
+            } else {
+                scan(line.text, fields, &mut row)
+            };
+            scanned.map_err(|defect| JsonlError::Line {
                 place: place.to_owned(),
                 line: line.number,
                 defect,
