@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -110,7 +109,9 @@ def read_quotas(path: Path) -> tuple[int | None, dict[str, dict[str, Quota]]]:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; name a JSON file with quotas") from error
     except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); write an object with total, categories or clauses") from error
+        raise InputError(
+            f"{path}: not JSON ({error}); write an object with total, categories or clauses"
+        ) from error
     known = ("total", *_PARTS)
     if not isinstance(value, dict):
         raise InputError(f"{path}: must be a JSON object with {', '.join(known)}")

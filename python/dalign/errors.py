@@ -127,7 +127,9 @@ def outside(error: BaseException) -> DalignError | None:
         return from_system(error)
     reason = str(error).strip().partition("\n")[0]
     if type(error).__name__ == "CoreError":
-        return InputError(f"{reason}; see to that row of the input", kind=getattr(error, "kind", None))
+        return InputError(
+            f"{reason}; see to that row of the input", kind=getattr(error, "kind", None)
+        )
     told = {
         "MemoryError": "the memory is not enough; give a smaller batch_size, --memory-mib or input",
         "OutOfMemoryError": f"the memory of the device is not enough ({reason}); lower batch_size",

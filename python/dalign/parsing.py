@@ -12,11 +12,13 @@ from typing import Any
 DEEPEST = 100
 # What the core reads of a line at most, and what a text of a table may have.
 MOST_ROW_BYTES = 16 << 20
+_TOO_DEEP = f"nested too deep to be read: more than {DEEPEST} levels"
+_TOO_LONG = "holds a number that cannot be read: thousands of digits; shorten it"
 
 _AT_LINE = re.compile(r"\s*\(at line (?P<line>\d+), column \d+\)$")
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """What is wrong with a text, and on which line; the last one where it is not known."""
 
     def __init__(self, what: str, line: int) -> None:
@@ -35,32 +37,32 @@ def json_value(
     try:
         value = json.loads(text, object_pairs_hook=pairs)
     except RecursionError as error:
-        raise ValueError(_too_deep()) from error
+        raise ValueError(_TOO_DEEP) from error
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError as error:
+        raise ValueError(_TOO_LONG) from error
     if _may_be_deep(text) and _is_deep(value):
-        raise ValueError(_too_deep())
+        raise ValueError(_TOO_DEEP)
     return value
 
 
 def toml_table(text: str) -> dict[str, Any]:
-    """The table of a TOML text. Raises Unreadable."""
+    """The table of a TOML text. Raises UnreadableError."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         said, match = str(error), _AT_LINE.search(str(error))
         lines = int(match["line"]) if match else len(text.splitlines()) or 1
         what = _AT_LINE.sub("", said).removesuffix(" (at end of document)")
-        raise Unreadable(what, lines) from error
+        raise UnreadableError(what, lines) from error
     except (ValueError, RecursionError) as error:
         deep = isinstance(error, RecursionError)
-        what = _too_deep() if deep else f"a number has too many digits ({error})"
-        raise Unreadable(what, _longest_line(text)) from error
+        what = _TOO_DEEP if deep else _TOO_LONG
+        raise UnreadableError(what, _longest_line(text)) from error
     if _is_deep(table):
-        raise Unreadable(_too_deep(), _longest_line(text))
+        raise UnreadableError(_TOO_DEEP, _longest_line(text))
     return table
-
-
-def _too_deep() -> str:
-    return f"nested too deep: more than {DEEPEST} levels"
 
 
 def _may_be_deep(text: str | bytes) -> bool:

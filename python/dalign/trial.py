@@ -62,7 +62,7 @@ def _try() -> None:
             text = fill_in(each)
         except MemoryError:
             raise
-        except Exception:  # noqa: BLE001, PERF203 - its other faults show where it is filled in
+        except Exception:  # noqa: BLE001 - its other faults show where it is filled in
             continue
         if len(text) > MOST_CHARACTERS:
             raise MemoryError

@@ -112,7 +112,7 @@ def _object(data: bytes) -> Mapping[str, object]:
         where = f"{error.msg} at column {error.colno}: {short(data.decode('utf-8').strip())!r}"
         raise RowError(f"not JSON ({where}); write one JSON object a line", "syntax") from error
     except ValueError as error:
-        raise RowError(f"cannot be read ({error}); a row has a few levels, and short numbers") from error
+        raise RowError(f"{error}") from error
     if not isinstance(value, dict):
         raise RowError(f'not a JSON object ({_shown(value)}); write {{"messages": …}}')
     return value

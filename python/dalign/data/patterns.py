@@ -10,7 +10,7 @@ from dalign import _core
 from dalign.data.adapters.prompts import PATTERN_MARK
 from dalign.data.jsonl import RowError
 from dalign.errors import did_you_mean
-from dalign.parsing import Unreadable, toml_table
+from dalign.parsing import UnreadableError, toml_table
 from dalign.pattern import read_pattern
 from dalign.spec.types import RULINGS
 
@@ -106,7 +106,7 @@ def _toml(path: Path) -> dict[str, object]:
     except UnicodeDecodeError as error:
         what = f"not UTF-8 (at byte {error.start}); save it as UTF-8"
         raise RowError(what, "encoding") from error
-    except Unreadable as error:
+    except UnreadableError as error:
         way_out = "patterns are easiest between single quotes, as in pattern = '^sorry'"
         what = f"not TOML: {error} (line {error.line}); {way_out}"
         raise RowError(what, "syntax") from error

@@ -78,8 +78,7 @@ class LineBatch(Batch):
         try:
             value: dict[str, object] = json_value(line)
         except ValueError as error:
-            problem = f"cannot be read ({error}); a row has a few levels, and short numbers"
-            raise self.refuse(row, problem) from error
+            raise self.refuse(row, f"{error}") from error
         return value
 
 

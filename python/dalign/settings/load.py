@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from dalign.config import CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import InputError
-from dalign.parsing import Unreadable, toml_table
+from dalign.parsing import UnreadableError, toml_table
 from dalign.settings.problems import Places, problem
 from dalign.settings.schema import is_optional, is_path, is_text, prefixes
 from dalign.text import short
@@ -63,7 +63,7 @@ def _read(path: Path) -> str:
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return toml_table(text)
-    except Unreadable as error:
+    except UnreadableError as error:
         shown = short("".join(text.splitlines()[error.line - 1 : error.line]).strip())
         what = f"not TOML: {error} ({shown!r}); write key = value, texts in quotes"
         raise InputError.in_file(path, what, kind="syntax", line=error.line) from error
@@ -96,7 +96,7 @@ def _value(dotted: str, text: str) -> Any:
     """The TOML value of that text; where it is none, or where the field is a text, the text itself."""
     try:
         parsed = toml_table(f"value = {text}")
-    except Unreadable:
+    except UnreadableError:
         return text
     if parsed.keys() != {"value"} or (is_text(dotted) and not isinstance(parsed["value"], str)):
         return text

@@ -132,11 +132,15 @@ class Templates:
         if name not in self._templates:
             raise _missing(self.folder / name, "write it as the shipped templates are")
         if not self._are_ours and (problem := trial.problem(self._sources[name], [values])):
-            raise InputError.in_file(self.folder / name, f"this template {problem}", kind="template")
+            raise InputError.in_file(
+                self.folder / name, f"this template {problem}", kind="template"
+            )
         try:
             return self._templates[name].render(**values).strip()
         except Exception as error:
-            what = f"cannot be filled in ({error or type(error).__name__}); see the shipped templates"
+            what = (
+                f"cannot be filled in ({error or type(error).__name__}); see the shipped templates"
+            )
             if isinstance(error, jinja2.UndefinedError):
                 what = f"{error.message}; see the shipped templates for the names"
             raise InputError.in_file(self.folder / name, what, kind="template") from error

@@ -37,7 +37,7 @@ def change(path: Path, **values: Any) -> None:
 def say(folder: Path) -> str:
     engine = KIND.open(config.Model(path=str(folder)), 1)
     asked = Request("a", ({"role": "user", "content": "the fox"},), 0)
-    return [reply.text for replies in engine.stream([asked], Sampling(1.0, 4)) for reply in replies][0]  # fmt: skip
+    return next(iter(engine.stream([asked], Sampling(1.0, 4))))[0].text
 
 
 def test_the_whole_checkpoint_speaks(model: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from dalign.balance import read_quotas
 from dalign.data.patterns import read_patterns
 from dalign.errors import InputError
-from dalign.parsing import DEEPEST, Unreadable, json_value, toml_table
+from dalign.parsing import DEEPEST, UnreadableError, json_value, toml_table
 from dalign.settings import load_config
 from dalign.spec.golden import load_golden
 from dalign.spec.parse import load_spec
@@ -42,7 +42,7 @@ def test_json_of_as_many_levels_as_allowed_is_read() -> None:
     ],
 )
 def test_toml_that_cannot_be_read_names_its_line(text: str, line: int) -> None:
-    with pytest.raises(Unreadable) as raised:
+    with pytest.raises(UnreadableError) as raised:
         toml_table(text)
     assert raised.value.line == line
 
@@ -53,7 +53,7 @@ def test_every_file_of_toml_or_json_that_is_nested_is_named(tmp_path: Path) -> N
     for read in (lambda: load_config(deep, []), lambda: read_patterns(deep)):
         with pytest.raises(InputError, match=f"^{deep}:.*nested too deep"):
             read()
-    with pytest.raises(InputError, match="^--set z="):
+    with pytest.raises(InputError, match=r"^--set z="):
         load_config(None, ["z=" + "[" * 3000])
     quota = tmp_path / "quota.json"
     quota.write_text("[" * 3000)

@@ -43,7 +43,5 @@ def test_a_pattern_that_could_be_slow_is_refused(pattern: str, why: str) -> None
         (r"re:\d+ été", "３ été", True),
     ],
 )
-def test_an_expected_pattern_is_of_the_whole_answer(
-    expected: str, answer: str, same: bool
-) -> None:
+def test_an_expected_pattern_is_of_the_whole_answer(expected: str, answer: str, same: bool) -> None:
     assert answer_is(expected, answer) is same

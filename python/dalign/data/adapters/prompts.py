@@ -79,7 +79,7 @@ def _expected(value: object, clauses: set[str]) -> Expected | None:
         try:
             read_pattern(answer.removeprefix(PATTERN_MARK).strip())
         except ValueError as error:
-            what = f"expected.answer: {error}, or leave out '{PATTERN_MARK}'"
+            what = f"expected.answer {short(answer)!r}: {error}, or leave out '{PATTERN_MARK}'"
             raise RowError(what, "pattern", "expected.answer", answer) from error
     return Expected(ruling, clause, answer)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 
 from dalign._core import Pattern
 from dalign.errors import InputError, did_you_mean
-from dalign.parsing import Unreadable, toml_table
+from dalign.parsing import UnreadableError, toml_table
 from dalign.pattern import read_pattern
 from dalign.spec.outline import read_source
 from dalign.spec.templates import Templates
@@ -36,9 +36,7 @@ class Ruled(NamedTuple):
 class RulingWords:
     """Reads replies about a policy. Clauses are named by id, or by key alone within the category asked about."""
 
-    def __init__(
-        self, spec: Spec, pattern: Pattern | None, words: Mapping[str, Ruling]
-    ) -> None:
+    def __init__(self, spec: Spec, pattern: Pattern | None, words: Mapping[str, Ruling]) -> None:
         """pattern: with the groups `ruling`, and maybe `clause` and `category`; None for the last lines."""
         self._pattern = pattern
         self._words = {word.casefold(): ruling for word, ruling in words.items()}
@@ -89,7 +87,7 @@ def read_words(spec: Spec, templates: Templates) -> RulingWords:
     text = "\n".join(line.text for line in read_source(templates.folder, path).lines)
     try:
         values = toml_table(text)
-    except Unreadable as error:
+    except UnreadableError as error:
         what = f"not TOML: {error}; write the pattern between single quotes"
         raise InputError.in_file(path, what, kind="syntax", line=error.line) from error
     for key in values:
