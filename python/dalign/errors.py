@@ -114,7 +114,7 @@ _WAYS_OUT: Mapping[int, str] = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "see to its permissions, or name another place"),
 }  # fmt: skip
 _PLACE = "see to its place and its permissions, or name another one"
-_NUMBER = re.compile(r"\(os error (\d+)\)")
+_NUMBER = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
 
 
 def outside(error: BaseException) -> DalignError | None:
@@ -152,7 +152,7 @@ def from_system(error: BaseException, path: Path | None = None) -> InputError:
         number = error.errno
         named = path if error.filename is None else Path(os.fsdecode(error.filename))
     if number is None and (match := _NUMBER.search(str(error))):
-        number = int(match[1])
+        number = int(match[1] or match[2])
     reason = reason if number is None else os.strerror(number)
     what = f"{reason}; {_WAYS_OUT.get(number or 0, _PLACE)}, and the same command goes on from here"
     if named is None:

@@ -305,9 +305,8 @@ def _open_model() -> None:
         sys.exit(1)
 
 
-def fuzz(inputs: int, seed: int, workers: int = 1) -> tuple[Counter[str], list[Broken]]:
-    """Counts by kind and exit code of that many inputs, and those that broke their promise."""
-    counts, broken = Counter[str](), list[Broken]()
+def fuzz(inputs: int, seed: int, workers: int) -> Iterator[Broken | str]:
+    """What became of each of that many inputs, as it becomes known: its kind and exit code, or what it broke."""
     with tempfile.TemporaryDirectory() as place:
         seeds = Path(place) / "seeds"
         seeds.mkdir()
@@ -316,14 +315,10 @@ def fuzz(inputs: int, seed: int, workers: int = 1) -> tuple[Counter[str], list[B
         streams = [_outcomes(share, seed, seeds, Path(place) / str(at)) for at, share in enumerate(shares)]  # fmt: skip
         while streams:
             for stream in list(streams):
-                found = next(stream, None)
-                if found is None:
+                if (found := next(stream, None)) is None:
                     streams.remove(stream)
-                elif isinstance(found, Broken):
-                    broken.append(found)
                 else:
-                    counts[found] += 1
-    return counts, broken
+                    yield found
 
 
 def _in_a_process(work: Callable[[], None]) -> None:
@@ -384,16 +379,18 @@ def _outcomes(numbers: list[int], seed: int, seeds: Path, place: Path) -> Iterat
 
 def main() -> None:
     inputs, seed = (int(sys.argv[at]) if len(sys.argv) > at else default for at, default in ((1, 20_000), (2, 0)))  # fmt: skip
-    began = time.monotonic()
-    counts, broken = fuzz(inputs, seed, workers=os.cpu_count() or 1)
+    began, counts, broken = time.monotonic(), Counter[str](), 0
+    for found in fuzz(inputs, seed, workers=os.cpu_count() or 1):
+        if isinstance(found, Broken):
+            broken += 1
+            print(f"--- input {found.number}, {found.kind}: {found.what}", flush=True)
+        else:
+            counts[found] += 1
     for name, count in sorted(counts.items()):
         print(f"{count:6} {name}")
-    for each in broken:
-        print(f"--- input {each.number}, {each.kind}: {each.what}")
-    print(
-        f"{inputs} inputs of seed {seed} in {time.monotonic() - began:.0f} s: {len(broken)} broke"
-    )
-    sys.exit(bool(broken))
+    took_s = time.monotonic() - began
+    print(f"{inputs} inputs of seed {seed} in {took_s:.0f} s: {broken} broke")
+    sys.exit(broken > 0)
 
 
 if __name__ == "__main__":

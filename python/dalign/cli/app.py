@@ -25,6 +25,7 @@ ConfigPath = Annotated[
     Path | None,
     Argument(
         metavar="CONFIG",
+        readable=False,
         help="The config file; without it, the one that the run folder was started with.",
     ),
 ]
@@ -33,6 +34,7 @@ RunFolder = Annotated[
     Option(
         "--run",
         metavar="FOLDER",
+        readable=False,
         help="The run's folder: made if it is not there, gone on with if it is.",
     ),
 ]
@@ -112,7 +114,7 @@ _whole_command(
 
 @app.command(epilog="Example: dalign demo runs/demo")
 def demo(
-    folder: Annotated[Path, Argument(help="The run's folder.")] = Path("runs/demo"),
+    folder: Annotated[Path, Argument(readable=False, help="The run's folder.")] = Path("runs/demo"),
     smoke: Annotated[
         bool, Option("--smoke", help="The same stages on very little data: does everything run?")
     ] = False,
@@ -135,7 +137,10 @@ def demo(
 )
 def init(
     folder: Annotated[
-        Path, Argument(metavar="DIR", help="A folder that is not there yet, or is empty.")
+        Path,
+        Argument(
+            metavar="DIR", readable=False, help="A folder that is not there yet, or is empty."
+        ),
     ],
 ) -> None:
     """Write a project to start from: a commented dalign.toml, a policy and prompts, ready to run on the sandbox."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dalign.cli.terminal import tell
-from dalign.errors import InputError
+from dalign.errors import InputError, naming
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
 from dalign.settings import commented_toml
@@ -18,11 +18,17 @@ def demo_config(folder: Path, *, smoke: bool) -> Path | None:
         return None
     values = settings.smoke_values() if smoke else settings.demo_values()
     sizes = settings.SMOKE_SIZES if smoke else settings.DEMO_SIZES
-    return write_project(folder / "project", config=commented_toml(values), sizes=sizes)
+    with naming(folder):
+        return write_project(folder / "project", config=commented_toml(values), sizes=sizes)
 
 
 def init_project(folder: Path) -> None:
     """Writes a project to start from. Raises InputError if the folder holds anything."""
+    with naming(folder):
+        _write_project(folder)
+
+
+def _write_project(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         way_out = "name a new folder, so that nothing is overwritten"
         raise InputError(f"{folder}: is there already and not empty; {way_out}")

@@ -86,7 +86,7 @@ class JsonlSink:
     """Writes kept lines and dropped rows, both files whole or not at all."""
 
     def __init__(self, out: Path | None, dropped: Path) -> None:
-        self._dropped = _core.LineWriter(dropped)
+        self._place, self._dropped = dropped, _core.LineWriter(dropped)
         self._kept = None if out is None else _core.LineWriter(out)
 
     def write(self, batch: Batch, decision: Decision) -> None:
@@ -100,7 +100,11 @@ class JsonlSink:
         """Puts both files in their places, the rows last: where they are, all is."""
         self._dropped.finish()
         if self._kept is not None:
-            self._kept.finish()
+            try:
+                self._kept.finish()
+            except BaseException:
+                self._place.unlink(missing_ok=True)
+                raise
 
     def close(self) -> None:
         """Leaves nothing behind but files in their places: a writer takes its file away when it goes."""

@@ -172,8 +172,12 @@ def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
         raise _refused(path, "missing_template")
     try:
         template, named = tokenizer.get_chat_template(), dict(tokenizer.special_tokens_map)
-    except ValueError as error:
+    except Exception as error:
         raise _not_loaded(path, "chat template", error) from error
+    if not isinstance(template, str):
+        raise _refused(
+            path, "template", f"its chat template is no text ({short(repr(template))}); write one"
+        )
     if problem := trial.problem(template, [named | values for values in _CONVERSATIONS]):
         raise _refused(path, "template", f"its chat template {problem}")
     return tokenizer

@@ -13,7 +13,7 @@ from dalign.config import Config
 from dalign.data.adapters import adapter
 from dalign.data.capability import capability_rows
 from dalign.data.patterns import Patterns, read_patterns
-from dalign.errors import InputError
+from dalign.errors import InputError, naming
 from dalign.rows import CapabilityRow, Columns, Prompt, table
 from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
@@ -177,8 +177,9 @@ class _Kept:
     def copy(self, name: str, path: Path) -> None:
         """Keeps a file as it is."""
         target = self._place / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        with naming(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
 
     def write(self) -> None:
         """Notes what is kept."""

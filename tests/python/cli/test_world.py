@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import subprocess
@@ -13,7 +14,8 @@ import pytest
 from dalign.cli.project import init_project
 
 COMMAND = [sys.executable, "-c", "from dalign.cli import main; main()"]
-NOBODY = 65534
+# What lets root read and write everything, and the call that gives such a right up before a program starts.
+RIGHTS, GIVE_UP = (1, 2), 24
 ROWS = '{"completion": "<think>a</think> An answer with some words."}\n'
 POLICY = "---\ncategory: soup\nversion: 1.0.0\nsummary: On soup.\n---\n## Clauses\n### S1 comply: cooking\nYes.\n"
 
@@ -44,11 +46,10 @@ def files_of_at_most(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-def nobody() -> None:
+def without_rights() -> None:
     """Root may do all; the child gives that up where it is root."""
-    if os.geteuid() == 0:
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+    for right in RIGHTS if os.geteuid() == 0 else ():
+        ctypes.CDLL(None).prctl(GIVE_UP, right, 0, 0, 0)
 
 
 @pytest.fixture
@@ -146,8 +147,6 @@ def test_an_older_report_stays_whole_where_a_new_one_cannot_be_written(tmp_path:
 def test_a_folder_without_permission_is_named(tmp_path: Path, rows: Path, mode: int) -> None:
     closed = tmp_path / "closed"
     closed.mkdir()
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
     closed.chmod(mode)
     for line in (
         ("init", closed / "project"),
@@ -156,7 +155,7 @@ def test_a_folder_without_permission_is_named(tmp_path: Path, rows: Path, mode: 
         ("report", "--run", closed),
         ("spec", "check", closed),
     )[: 5 if mode == 0 else 2]:
-        check_refused(dalign(*line, before=nobody), tmp_path)
+        check_refused(dalign(*line, before=without_rights), tmp_path)
 
 
 def test_a_path_that_is_something_else_is_named(tmp_path: Path, rows: Path, policy: Path) -> None:

@@ -63,7 +63,8 @@ def decontaminate(
     source: In,
     out: Out,
     against: Annotated[
-        list[Path], Option("--against", help="An evaluation file; may be given again.")
+        list[Path],
+        Option("--against", readable=False, help="An evaluation file; may be given again."),
     ],
     text_field: Annotated[
         Many,
@@ -110,7 +111,11 @@ def balance(
     ] = None,
     quota: Annotated[
         Path | None,
-        Option("--quota", help="A JSON file with total, and min, max and weight by name."),
+        Option(
+            "--quota",
+            readable=False,
+            help="A JSON file with total, and min, max and weight by name.",
+        ),
     ] = None,
     rarest: Annotated[
         bool, Option("--rarest", help="Count a row under its rarest clause so far, not its first.")
@@ -132,11 +137,15 @@ def balance(
 
 def pack(
     source: In,
-    out: Annotated[Path, Argument(metavar="OUT", help="A .parquet file: one row a bin of tokens.")],
+    out: Annotated[
+        Path,
+        Argument(metavar="OUT", readable=False, help="A .parquet file: one row a bin of tokens."),
+    ],
     tokenizer: Annotated[
         Path,
         Option(
             "--tokenizer",
+            readable=False,
             help="A tokenizer.json, or a checkpoint folder, whose chat template then renders messages.",
         ),
     ],

@@ -29,11 +29,19 @@ Prefilled = Annotated[
 ]
 TokenizerPath = Annotated[
     Path | None,
-    Option("--tokenizer", help="A tokenizer.json, or the checkpoint folder that has one."),
+    Option(
+        "--tokenizer",
+        readable=False,
+        help="A tokenizer.json, or the checkpoint folder that has one.",
+    ),
 ]
 PolicyFolder = Annotated[
     Path | None,
-    Option("--spec", help="A policy folder: drop answers that recite it, eight words in a row."),
+    Option(
+        "--spec",
+        readable=False,
+        help="A policy folder: drop answers that recite it, eight words in a row.",
+    ),
 ]
 Overlap = Annotated[
     float,

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 Many = list[str] | None
 Limit = int | None
 
-In = Annotated[Path, Argument(metavar="IN", help="A .jsonl or .parquet file; it is only read.")]
+In = Annotated[
+    Path, Argument(metavar="IN", readable=False, help="A .jsonl or .parquet file; it is only read.")
+]
 Out = Annotated[
     Path,
     Argument(
-        metavar="OUT", help="The kept rows; the dropped ones go beside it, to OUT's name.dropped."
+        metavar="OUT",
+        readable=False,
+        help="The kept rows; the dropped ones go beside it, to OUT's name.dropped.",
     ),
 ]
 TextField = Annotated[str, Option("--text-field", help="The field with the text.")]

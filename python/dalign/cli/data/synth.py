@@ -17,15 +17,28 @@ if TYPE_CHECKING:
 OutPrompts = Annotated[
     Path,
     Argument(
-        metavar="OUT", help="A .jsonl file of prompts; the dropped ones go to OUT's name.dropped."
+        metavar="OUT",
+        readable=False,
+        help="A .jsonl file of prompts; the dropped ones go to OUT's name.dropped.",
     ),
 ]
 ConfigFile = Annotated[
-    Path, Option("--config", metavar="CONFIG", help="A dalign.toml: its policy, writer and judge.")
+    Path,
+    Option(
+        "--config",
+        metavar="CONFIG",
+        readable=False,
+        help="A dalign.toml: its policy, writer and judge.",
+    ),
 ]
 Missing = Annotated[
     Path | None,
-    Option("--missing", metavar="RUN", help="For the clauses that this run has too few rows of."),
+    Option(
+        "--missing",
+        metavar="RUN",
+        readable=False,
+        help="For the clauses that this run has too few rows of.",
+    ),
 ]
 Clauses = Annotated[
     Many,
@@ -52,6 +65,7 @@ Against = Annotated[
     Option(
         "--against",
         metavar="FILE",
+        readable=False,
         help="An evaluation set, beside the config's suites: no prompt may share eight words in a row with it.",
     ),
 ]
@@ -60,6 +74,7 @@ Existing = Annotated[
     Option(
         "--existing",
         metavar="FILE",
+        readable=False,
         help="Prompts, beside the config's own, that may not be repeated, nor nearly.",
     ),
 ]

@@ -23,11 +23,13 @@ TokenizerPath = Annotated[
     Path | None,
     Option(
         "--tokenizer",
+        readable=False,
         help="A tokenizer.json, or the checkpoint folder that has one; without it, 4 bytes count as a token.",
     ),
 ]
 NewFolder = Annotated[
-    Path, Argument(metavar="OUT", help="A folder that is not there yet, or is empty.")
+    Path,
+    Argument(metavar="OUT", readable=False, help="A folder that is not there yet, or is empty."),
 ]
 AsJson = Annotated[bool, Option("--json", help="Print the result as JSON on stdout.")]
 
@@ -48,6 +50,7 @@ def check(
         Option(
             "--model",
             metavar="CONFIG",
+            readable=False,
             help="A dalign.toml: its judge also looks for contradictions, and for examples and golden cases that it rules otherwise.",
         ),
     ] = None,
@@ -90,7 +93,12 @@ def diff(
     new: Annotated[str, Argument(metavar="NEW", help=_FOLDER)],
     run: Annotated[
         Path | None,
-        Option("--run", metavar="FOLDER", help="Also: which rows of this run depend on it."),
+        Option(
+            "--run",
+            metavar="FOLDER",
+            readable=False,
+            help="Also: which rows of this run depend on it.",
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -102,7 +110,7 @@ def diff(
 
 @spec.command(epilog="Example: dalign spec coverage runs/first --min 20 --fail-short")
 def coverage(
-    run: Annotated[Path, Argument(metavar="RUN", help="A run's folder.")],
+    run: Annotated[Path, Argument(metavar="RUN", readable=False, help="A run's folder.")],
     least: Annotated[
         int | None,
         Option(
@@ -134,7 +142,9 @@ def copy(folder: Folder, out: NewFolder) -> None:
     name="import", epilog="Example: dalign spec import policy.md specs/mine --category spam"
 )
 def import_(
-    source: Annotated[Path, Argument(metavar="FILE", help="A policy in prose; only read.")],
+    source: Annotated[
+        Path, Argument(metavar="FILE", readable=False, help="A policy in prose; only read.")
+    ],
     out: NewFolder,
     form: Annotated[
         Literal["auto", "safeguard", "model-spec", "markdown"],

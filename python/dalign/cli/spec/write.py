@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from dalign.cli.terminal import tell, tell_json
-from dalign.errors import InputError
+from dalign.errors import InputError, naming
 from dalign.spec.imports.draft import spec_of
 from dalign.spec.imports.forms import Form, form_of, read_form
 from dalign.spec.outline import read_source
@@ -22,7 +22,8 @@ def copy_policy(folder: str, out: Path) -> None:
     _check_new(out)
     source = spec_folder(folder)
     spec = load_spec(source)
-    shutil.copytree(source, out, dirs_exist_ok=True)
+    with naming(out):
+        shutil.copytree(source, out, dirs_exist_ok=True)
     clauses = sum(1 for _ in spec.clauses())
     tell(f"{out}: {len(spec.names)} categories, {clauses} clauses; then: dalign spec check {out}")
 
@@ -51,7 +52,8 @@ def import_policy(
     name = category or _slug(draft.title)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name == GENERAL:
         raise InputError(f"--category {name}: not a name for a category; use a-z, 0-9, '-' and '_'")
-    write_spec(spec_of(draft, name, source), out)
+    with naming(out):
+        write_spec(spec_of(draft, name, source), out)
     spec = load_spec(out)
     clauses = spec.categories[0].clauses
     if as_json:

@@ -129,11 +129,11 @@ class LocalEngine:
 
 def end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple[int, ...]:
     """The tokens that end a completion: the tokenizer's, the generation config's, the template's."""
-    ends = set(template_ends)
+    ends: list[Any] = list(template_ends)
     settings = getattr(model, "generation_config", None)
     for end in (tokenizer.eos_token_id, getattr(settings, "eos_token_id", None)):
         if end is not None:
-            ends.update(end if isinstance(end, list | tuple) else [end])
+            ends += end if isinstance(end, list | tuple) else [end]
     if wrong := [end for end in ends if type(end) is not int or end < 0]:
         said = f"eos_token_id names {wrong[0]!r}, which is no token's id; give whole numbers in generation_config.json"
         raise InputError(said, kind="wrong_type", key="eos_token_id", value=wrong[0])
@@ -142,7 +142,7 @@ def end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple
             "the checkpoint names no end token, so no completion could end; "
             "set eos_token in its tokenizer_config.json or eos_token_id in its generation_config.json"
         )
-    return tuple(sorted(ends))
+    return tuple(sorted(set(ends)))
 
 
 def _open(model: config.Model, threads: int) -> LocalEngine:
