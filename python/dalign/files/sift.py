@@ -19,6 +19,7 @@ from dalign.files.batch import Batch, Decision
 from dalign.files.jsonl import JsonlRows, JsonlSink
 from dalign.files.parquet import ParquetRows, ParquetSink
 from dalign.files.refusals import refusals
+from dalign.parsing import MOST_ROW_BYTES
 from dalign.progress import Progress
 
 RowFile = JsonlRows | ParquetRows
@@ -26,8 +27,6 @@ Decide = Callable[[Batch], Decision]
 
 BATCH_SHARE = 16
 LEAST_MEMORY_MIB, MOST_MEMORY_MIB = 16, 1 << 20
-# Larger ones are no faster.
-MOST_BATCH_BYTES = 128 << 20
 _KINDS: dict[str, type[RowFile]] = {
     ".jsonl": JsonlRows,
     ".ndjson": JsonlRows,
@@ -158,7 +157,7 @@ def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
         raise InputError.in_file(path, "is empty; it needs at least one row", kind="empty")
     try:
         path.open("rb").close()
-        return kind(path, min(memory_mib * _MIB // share, MOST_BATCH_BYTES))
+        return kind(path, min(memory_mib * _MIB // share, MOST_ROW_BYTES))
     except OSError as error:
         what = f"{error.strerror}; it must be readable"
         raise InputError.in_file(path, what, kind="unreadable_file") from error

@@ -21,6 +21,11 @@ from dalign.cli.data.options import (
     tell,
 )
 
+Bins = Annotated[
+    Path,
+    Argument(metavar="OUT", readable=False, help="A .parquet file: one row a bin of tokens."),
+]
+
 
 def dedup(
     source: In,
@@ -137,10 +142,7 @@ def balance(
 
 def pack(
     source: In,
-    out: Annotated[
-        Path,
-        Argument(metavar="OUT", readable=False, help="A .parquet file: one row a bin of tokens."),
-    ],
+    out: Bins,
     tokenizer: Annotated[
         Path,
         Option(
