@@ -24,6 +24,7 @@ _WHY = {
 # What a check goes on with where the front matter does not say.
 _STAND_INS = {"version": "0.0.0", "summary": "", "name": ""}
 _KIND = "front-matter"
+_DEEPEST = 8
 # The base loader knows texts only: version 1.10 stays '1.10'. In C where libyaml is there.
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -74,7 +75,9 @@ def _end_of_block(source: Source) -> int:
 def _front(source: Source, lines: Sequence[Line], keys: Sequence[str]) -> dict[str, str]:
     """The block's values, those that are texts, on one line each."""
     try:
-        values = yaml.load("\n".join(line.text for line in lines), Loader=_LOADER)  # noqa: S506 - it makes texts, lists and dicts alone
+        text = "\n".join(line.text for line in lines)
+        _check_flat(text)
+        values = yaml.load(text, Loader=_LOADER)  # noqa: S506 - it makes texts, lists and dicts alone
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = f"the front matter is not YAML: {getattr(error, 'problem', None) or 'not readable'}"
@@ -100,6 +103,18 @@ def _front(source: Source, lines: Sequence[Line], keys: Sequence[str]) -> dict[s
         else:
             front[key] = " ".join(value.split())
     return front
+
+
+def _check_flat(text: str) -> None:
+    """Raises a YAMLError where values are nested or repeat each other: the reader of some levels ends the program."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+            event, yaml.CollectionEndEvent
+        )
+        if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
+            what = "a value refers to another" if depth <= _DEEPEST else "a value is nested"
+            raise yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)
 
 
 def _report(source: Source, key: str, what: str) -> None:

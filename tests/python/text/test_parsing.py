@@ -12,7 +12,7 @@ from dalign.parsing import DEEPEST, UnreadableError, json_value, toml_table
 from dalign.settings import load_config
 from dalign.spec.golden import load_golden
 from dalign.spec.parse import load_spec
-from policies import write_policy
+from policies import KITCHEN, write_policy
 
 
 @pytest.mark.parametrize("levels", [DEEPEST + 1, 900, 3000, 200_000])
@@ -45,6 +45,23 @@ def test_toml_that_cannot_be_read_names_its_line(text: str, line: int) -> None:
     with pytest.raises(UnreadableError) as raised:
         toml_table(text)
     assert raised.value.line == line
+
+
+@pytest.mark.parametrize(
+    "value", ["[" * 200_000, "- " * 200_000, "{a: " * 200_000, "[[[[[[[[[a]]]]]]]]]"]
+)
+def test_front_matter_that_is_nested_is_named(tmp_path: Path, value: str) -> None:
+    folder = write_policy(tmp_path / "spec", kitchen=KITCHEN.replace("1.0.0", value, 1))
+    with pytest.raises(InputError, match=r"kitchen\.md:3: the front matter is not YAML"):
+        load_spec(folder)
+
+
+def test_front_matter_that_repeats_itself_is_named(tmp_path: Path) -> None:
+    lists = "".join(f", &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30))
+    value = f"[&a0 [x]{lists}]"
+    folder = write_policy(tmp_path / "spec", kitchen=KITCHEN.replace("1.0.0", value, 1))
+    with pytest.raises(InputError, match="a value refers to another"):
+        load_spec(folder)
 
 
 def test_every_file_of_toml_or_json_that_is_nested_is_named(tmp_path: Path) -> None:
