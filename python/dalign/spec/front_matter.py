@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import yaml
 
@@ -114,7 +115,9 @@ def _check_flat(text: str) -> None:
         )
         if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
             what = "a value refers to another" if depth <= _DEEPEST else "a value is nested"
-            raise yaml.MarkedYAMLError(problem=what, problem_mark=event.start_mark)
+            # Either reader's mark has a line.
+            mark: Any = event.start_mark
+            raise yaml.MarkedYAMLError(problem=what, problem_mark=mark)
 
 
 def _report(source: Source, key: str, what: str) -> None:
