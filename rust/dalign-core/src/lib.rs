@@ -45,6 +45,7 @@ pub mod goodness;
 pub mod ids;
 pub mod jsonl;
 pub mod leak;
+pub mod markers;
 pub mod memory;
 pub mod overlap;
 pub mod pack;

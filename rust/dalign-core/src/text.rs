@@ -55,6 +55,11 @@ pub fn is_invisible(character: char) -> bool {
     )
 }
 
+/// The last place of a text at or before this one where a character begins.
+pub(crate) fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
 /// The text as a parser of ASCII forms should see it: invisible characters gone, full-width forms,
 /// curly apostrophes and the minus sign as their ASCII equals. Borrowed when nothing changes.
 ///

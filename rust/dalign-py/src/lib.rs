@@ -14,6 +14,7 @@ mod ids;
 mod jsonl;
 mod leak;
 mod lists;
+mod markers;
 mod memory;
 mod offsets;
 mod overlap;
@@ -52,6 +53,8 @@ mod _core {
     use crate::jsonl::{JsonlBatch, JsonlReader};
     #[pymodule_export]
     use crate::leak::first_leak;
+    #[pymodule_export]
+    use crate::markers::Markers;
     #[pymodule_export]
     use crate::overlap::NgramIndex;
     #[pymodule_export]

@@ -21,6 +21,7 @@ mod ids;
 mod jsonl;
 mod judgement;
 mod leak;
+mod markers;
 mod near;
 mod overlap;
 mod pack;
