@@ -21,7 +21,7 @@ use dalign_core::overlap::NgramIndex;
 use dalign_core::pack::{OverLong, plan};
 use dalign_core::quality::{Checks, Completion};
 use dalign_core::text::normalise_into;
-use dalign_core::verdict::{Scale, parse_column as verdicts};
+use dalign_core::verdict::{Asks, Scale, parse_column as verdicts};
 
 #[test]
 fn the_naive_parser_finds_the_same_parts() {
@@ -246,7 +246,9 @@ fn the_naive_reader_finds_the_same_scores() {
     let replies = replies(5_000);
     let scale = Scale::new(0.0, 10.0).unwrap();
     let mut missing = 0;
-    for (reply, verdict) in replies.iter().zip(verdicts(&borrowed(&replies), scale)) {
+    for (reply, verdict) in
+        replies.iter().zip(verdicts(&borrowed(&replies), &Asks::default(), scale))
+    {
         assert_eq!(naive::score(reply), verdict.score, "{reply}");
         missing += usize::from(verdict.score.is_none());
     }

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use dalign_benches::{ROWS, borrowed, replies};
 use dalign_core::verdict::{
-    Scale, SubScores, parse, parse_column, parse_detailed, parse_detailed_column,
+    Asks, Scale, SubScores, parse, parse_column, parse_detailed, parse_detailed_column,
 };
 
 pub(crate) fn verdict(criterion: &mut Criterion) {
@@ -17,7 +17,7 @@ pub(crate) fn verdict(criterion: &mut Criterion) {
         let replies = borrowed(&replies);
         group.throughput(Throughput::Elements(rows as u64));
         group.bench_function(BenchmarkId::new("core", rows), |bencher| {
-            bencher.iter(|| parse_column(black_box(&replies), scale));
+            bencher.iter(|| parse_column(black_box(&replies), &Asks::default(), scale));
         });
     }
     let names = SubScores::new(&["compliance", "helpfulness"]).expect("two plain names");
@@ -25,7 +25,8 @@ pub(crate) fn verdict(criterion: &mut Criterion) {
     let replies = borrowed(&replies);
     group.throughput(Throughput::Elements(ROWS[1] as u64));
     group.bench_function(BenchmarkId::new("detailed", ROWS[1]), |bencher| {
-        bencher.iter(|| parse_detailed_column(black_box(&replies), scale, &names));
+        bencher
+            .iter(|| parse_detailed_column(black_box(&replies), &Asks::default(), scale, &names));
     });
     for (name, reply) in worst_cases() {
         group.throughput(Throughput::Bytes(reply.len() as u64));

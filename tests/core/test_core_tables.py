@@ -47,7 +47,9 @@ def test_a_completion_is_parsed_as_the_table_says(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", table("verdicts"))
 def test_a_reply_is_read_as_the_table_says(case: dict[str, Any]) -> None:
     replies = pl.Series([case["reply"]])
-    verdicts = _core.parse_verdicts(replies, case.get("low", 0), case.get("high", 10))
+    seals, judged = pl.Series([case.get("seal", "")]), pl.Series([case.get("material", "")])
+    low, high, cut = case.get("low", 0), case.get("high", 10), pl.Series([case.get("cut", False)])
+    verdicts = _core.parse_verdicts(replies, low, high, seals, judged, cut)
     expected = (case["state"], case.get("score"), case.get("stance"))
     assert pl.DataFrame(verdicts).rows() == [expected]
 

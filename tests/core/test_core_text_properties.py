@@ -82,12 +82,13 @@ ZERO_WIDTH = "\u200b"
 
 @given(st.lists(numbers, min_size=1, max_size=4), st.sampled_from(["score: {}", "<score>{}</score>", '{{"score": {}}}', "**Rating:** {}/10", "```json\n{{\"score\": {}}}\n```"]))  # fmt: skip
 @few
-def test_the_last_score_is_the_verdict_in_any_width(values: list[float], form: str) -> None:
+def test_scores_that_agree_are_the_verdict_in_any_width(values: list[float], form: str) -> None:
     reply = "\n".join(form.format(value) for value in values)
     forms = [reply, reply.translate(DIGITS), ZERO_WIDTH.join(reply), f"<think>score: 3</think>{reply}"]  # fmt: skip
     table = pl.DataFrame(_core.parse_verdicts(series(forms), 0, 10))
     last = float(values[-1])
-    expected = ("ok", last) if last <= 10 else ("out_of_range", None)
+    expected = ("ok", last) if len(set(values)) == 1 else ("contradictory", None)
+    expected = expected if last <= 10 else ("out_of_range", None)
     assert table.select("state", "score").rows() == [expected] * len(forms)
 
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_array::builder::{ListBuilder, StringViewBuilder};
 use arrow_array::types::Float64Type;
+use dalign_core::error::same_length;
 use dalign_core::verdict::{
-    Judgement, Scale, Stance, State, SubScores, Verdict, parse_column, parse_detailed_column,
+    Asks, Judgement, Scale, Stance, State, SubScores, Verdict, parse_column, parse_detailed_column,
 };
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
@@ -15,34 +16,79 @@ use crate::columns::Column;
 use crate::errors::to_python;
 use crate::tables::{numbers, places_of, table, table_of};
 
+/// What is known of each reply beside its text.
+struct Known {
+    seals: Option<Column>,
+    materials: Option<Column>,
+    cut: Option<Column>,
+}
+
+impl Known {
+    /// Calls `read` with the columns as slices, each as long as the replies are many, or empty.
+    fn with<T>(&self, rows: usize, read: impl FnOnce(&Asks<'_>) -> PyResult<T>) -> PyResult<T> {
+        let seals = self.seals.as_ref().map(Column::texts).transpose()?;
+        let materials = self.materials.as_ref().map(Column::texts).transpose()?;
+        let cut = self.cut.as_ref().map(Column::bools).transpose()?;
+        for (name, length) in [
+            ("seals", seals.as_ref().map(Vec::len)),
+            ("materials", materials.as_ref().map(Vec::len)),
+            ("cut", cut.as_ref().map(Vec::len)),
+        ] {
+            same_length(name, length.unwrap_or(rows), rows).map_err(to_python)?;
+        }
+        read(&Asks {
+            seals: &seals.unwrap_or_default(),
+            materials: &materials.unwrap_or_default(),
+            cut: &cut.unwrap_or_default(),
+        })
+    }
+}
+
 #[pyfunction]
+#[pyo3(signature = (replies, low, high, seals=None, materials=None, cut=None))]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
 pub(crate) fn parse_verdicts(
     py: Python<'_>,
     replies: Column,
     low: f64,
     high: f64,
+    seals: Option<Column>,
+    materials: Option<Column>,
+    cut: Option<Column>,
 ) -> PyResult<PyTable> {
     let scale = Scale::new(low, high).map_err(to_python)?;
+    let known = Known { seals, materials, cut };
     py.detach(|| {
-        let verdicts = parse_column(&replies.texts()?, scale);
+        let replies = replies.texts()?;
+        let verdicts = known.with(replies.len(), |asks| Ok(parse_column(&replies, asks, scale)))?;
         table(columns(verdicts.iter())?)
     })
 }
 
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
+#[pyo3(signature = (replies, low, high, sub_scores, seals=None, materials=None, cut=None))]
+#[allow(
+    clippy::needless_pass_by_value,
+    clippy::too_many_arguments,
+    reason = "arguments are extracted, not borrowed; as many as Python names"
+)]
 pub(crate) fn parse_judgements(
     py: Python<'_>,
     replies: Column,
     low: f64,
     high: f64,
     sub_scores: Vec<String>,
+    seals: Option<Column>,
+    materials: Option<Column>,
+    cut: Option<Column>,
 ) -> PyResult<PyTable> {
     let scale = Scale::new(low, high).map_err(to_python)?;
     let names = SubScores::new(&sub_scores).map_err(to_python)?;
+    let known = Known { seals, materials, cut };
     py.detach(|| {
-        let rows = parse_detailed_column(&replies.texts()?, scale, &names);
+        let replies = replies.texts()?;
+        let rows = known
+            .with(replies.len(), |asks| Ok(parse_detailed_column(&replies, asks, scale, &names)))?;
         let state_names: Vec<String> =
             sub_scores.iter().map(|name| format!("{name}_state")).collect();
         let mut all: Vec<(&str, ArrayRef)> = columns(rows.iter().map(|row| &row.verdict))?.into();

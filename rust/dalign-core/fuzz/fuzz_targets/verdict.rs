@@ -1,7 +1,7 @@
-//! Any reply: a score exactly when the state says so, and a verdict on the last line is the verdict.
+//! Any reply: a score exactly when the state says so, and a line with the seal is the verdict.
 #![no_main]
 
-use dalign_core::verdict::{Scale, State, parse};
+use dalign_core::verdict::{Asked, Scale, State, parse, parse_asked};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|reply: &str| {
@@ -10,7 +10,8 @@ fuzz_target!(|reply: &str| {
     assert_eq!(verdict.score.is_some(), verdict.state == State::Ok);
     assert!(verdict.score.is_none_or(|score| (0.0..=10.0).contains(&score)));
     if verdict.state != State::Unclosed {
-        let judged = format!("{reply}\n\n<score>7</score>");
-        assert_eq!(parse(&judged, scale).score, Some(7.0));
+        let judged = format!("{reply}\n\nScore 3f2a9c1d: 7");
+        let asked = Asked { seal: "3f2a9c1d", ..Asked::default() };
+        assert_eq!(parse_asked(&judged, asked, scale).score, Some(7.0));
     }
 });

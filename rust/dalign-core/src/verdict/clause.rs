@@ -82,33 +82,27 @@ pub struct Clause {
 /// One place where something is said of a clause.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mention<'t> {
-    /// Where it stands; the mentions of one object share its span.
+    /// Where it stands; the mentions of one object share its start.
     pub(super) start: usize,
-    pub(super) end: usize,
     pub(super) id: &'t str,
     pub(super) verdict: ClauseVerdict,
 }
 
-/// One clause for each id, in the order of first mention; the last mention counts, and a different
-/// one on its line or in its object contradicts it.
-pub(super) fn merge(text: &str, mentions: &[Mention<'_>]) -> Vec<Clause> {
+/// One clause for each id, in the order of first mention; two different words make it contradictory.
+pub(super) fn merge(mentions: &[Mention<'_>]) -> Vec<Clause> {
     let mut places: HashMap<&str, usize> = HashMap::new();
-    let mut last: Vec<Mention<'_>> = Vec::new();
-    for &mention in mentions {
-        let place = *places.entry(mention.id).or_insert(last.len());
-        let Some(before) = last.get_mut(place) else {
-            last.push(mention);
-            continue;
-        };
-        let is_beside = mention.start < before.end
-            || !text.as_bytes()[before.end..mention.start].contains(&b'\n');
-        let differs = is_beside && before.verdict != mention.verdict;
-        *before = mention;
-        if differs {
-            before.verdict = ClauseVerdict::Contradictory;
+    let mut clauses: Vec<Clause> = Vec::new();
+    for &Mention { id, verdict, .. } in mentions {
+        let place = *places.entry(id).or_insert(clauses.len());
+        match clauses.get_mut(place) {
+            None => clauses.push(Clause { id: id.to_owned(), verdict }),
+            Some(before) if before.verdict != verdict => {
+                before.verdict = ClauseVerdict::Contradictory;
+            }
+            Some(_) => {}
         }
     }
-    last.into_iter().map(|it| Clause { id: it.id.to_owned(), verdict: it.verdict }).collect()
+    clauses
 }
 
 /// The words for each verdict; a space stands for `_` and `-` too.
@@ -189,7 +183,7 @@ pub(super) fn in_lines(text: &str) -> impl Iterator<Item = Mention<'_>> {
         let before = before.strip_suffix([':', '=', '|', '-', '\u{2013}', '\u{2014}'])?;
         let (start, id) = last_id(before.trim_end_matches(is_blank))?;
         let verdict = WORDS[found.pattern().as_usize() / 3].1;
-        let mention = Mention { start, end: found.end(), id, verdict };
+        let mention = Mention { start, id, verdict };
         ends_statement(&text[found.end()..]).then_some(mention)
     })
 }
@@ -217,8 +211,7 @@ pub(super) fn in_tags(text: &str) -> impl Iterator<Item = Mention<'_>> {
         let tag = tag.strip_prefix(['"', '\''])?;
         let close = tag.bytes().take(ID).position(|byte| char::from(byte) == quote)?;
         let (id, rest) = (&tag[..close], tag[close + 1..].trim_start().strip_prefix('>')?);
-        let end = text.len() - rest.len();
-        (!id.is_empty()).then(|| Mention { start, end, id, verdict: word(rest) })
+        (!id.is_empty()).then(|| Mention { start, id, verdict: word(rest) })
     })
 }
 

@@ -24,18 +24,18 @@ impl Detailed<'_> {
 }
 
 /// The outermost objects of a text, in order.
-pub(super) fn find<'t>(text: &'t str, names: &SubScores) -> Vec<Detailed<'t>> {
+pub(super) fn find<'t>(text: &'t str, seal: &str, names: &SubScores) -> Vec<Detailed<'t>> {
     let mut walks = Objects::of(text);
-    let mut details = Details::of(names);
+    let mut details = Details::of(names, seal);
     let mut objects = Vec::new();
     while let Some((start, end)) = walks.next(&mut details) {
-        let object = Object { start, end, reading: details.scores.reading(start, end) };
+        let object = Object { start, end, reading: details.scores.reading(text, start, end) };
         let sub_scores = details.sub_scores.iter().enumerate();
         let sub_scores = sub_scores
-            .filter_map(|(name, found)| Some((name, found.as_ref()?.reading(start, end))))
+            .filter_map(|(name, found)| Some((name, found.as_ref()?.reading(text, start, end))))
             .collect();
         let mentions = details.clauses.iter();
-        let mentions = mentions.map(|&(id, verdict)| Mention { start, end, id, verdict }).collect();
+        let mentions = mentions.map(|&(id, verdict)| Mention { start, id, verdict }).collect();
         objects.push(Detailed { object, sub_scores, mentions });
     }
     objects
@@ -54,7 +54,7 @@ struct Level<'t> {
 /// Gathers what an object gives.
 struct Details<'n, 't> {
     names: &'n SubScores,
-    scores: Scores,
+    scores: Scores<'n>,
     sub_scores: Vec<Option<Found>>,
     clauses: Vec<(&'t str, ClauseVerdict)>,
     levels: Vec<Level<'t>>,
@@ -62,10 +62,10 @@ struct Details<'n, 't> {
 }
 
 impl<'n, 't> Details<'n, 't> {
-    fn of(names: &'n SubScores) -> Self {
+    fn of(names: &'n SubScores, seal: &'n str) -> Self {
         Self {
             names,
-            scores: Scores::default(),
+            scores: Scores::sealed_by(seal),
             sub_scores: vec![None; names.names().len()],
             clauses: Vec::new(),
             levels: Vec::new(),
@@ -105,7 +105,7 @@ impl<'n, 't> Details<'n, 't> {
         let inside = self.key_above(0).and_then(|above| self.names.of_key(above));
         let name = self.names.of_key(key).or(inside.filter(|_| names_score(key)));
         if let Some(name) = name
-            && let Some(number) = number::score(text.trim())
+            && let number @ Some(_) = number::score(text.trim())
         {
             let depth = self.levels.len() as u32 - u32::from(inside.is_some());
             Found::add(&mut self.sub_scores[name], depth, number);

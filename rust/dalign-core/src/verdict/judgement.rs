@@ -6,12 +6,13 @@ use rayon::prelude::*;
 
 use super::clause::{self, Clause, Mention};
 use super::detail::{self, Detailed};
+use super::label;
 use super::names::SubScores;
 use super::object::Object;
 use super::reading::Reading;
 use super::score;
-use super::visible::{self, Survey};
-use super::{Scale, State, Verdict, judge, stance};
+use super::visible::Survey;
+use super::{Asked, Asks, Scale, State, Verdict, judge, on_scale, said, stance};
 use crate::text::fold_to_ascii;
 
 /// A sub-score, or why there is none.
@@ -60,8 +61,8 @@ pub struct Judgement {
 /// | sub-score | `<compliance>4</compliance>`, `"compliance": 4`, `"compliance": {"score": 4}`, `Compliance: 4/5`, `Compliance score: 4` |
 /// | clause | `"clauses": {"S3": "violated"}`, `"clauses": {"S3": {"verdict": "violated"}}`, `"clauses": [{"id": "S3", "verdict": "violated"}]`, `"clauses": ["S3: violated"]`, `<clause id="S3">violated</clause>`, `S3: violated` |
 ///
-/// The last value for a name or a clause counts. A different one in the same form on its line, or in
-/// its object, makes it contradictory. A JSON object that gives any part is not read as prose. In a
+/// Two different values for a name or a clause make it contradictory; of a reply that was cut off before
+/// its verdict, none counts. A JSON object that gives any part is not read as prose. In a
 /// line, an id has a digit or a full stop in it (`S3`, `self-harm.S3`), a sign stands before the word
 /// and nothing but a sign or a reason behind it.
 ///
@@ -78,65 +79,80 @@ pub struct Judgement {
 /// ```
 #[must_use]
 pub fn parse_detailed(reply: &str, scale: Scale, names: &SubScores) -> Judgement {
-    let Some(visible) = visible::after_reasoning(reply) else {
-        let none = SubScore { state: State::Unclosed, score: None };
-        let verdict = Verdict { state: State::Unclosed, score: None, stance: None };
-        let sub_scores = vec![none; names.names().len()];
-        return Judgement { verdict, sub_scores, clauses: Vec::new() };
+    parse_row(reply, Asked::default(), scale, names)
+}
+
+fn parse_row(reply: &str, asked: Asked<'_>, scale: Scale, names: &SubScores) -> Judgement {
+    let Some(visible) = said(reply, Survey::of(reply)) else {
+        return Judgement::without_parts(Verdict::unclosed(asked), names);
     };
     let is_ascii = !Survey::of(visible).has_foreign();
     let text = if is_ascii { Cow::Borrowed(visible) } else { fold_to_ascii(visible) };
-    let objects = detail::find(&text, names);
+    let objects = detail::find(&text, asked.seal, names);
     let plain: Vec<Object> =
         objects.iter().filter(|it| it.is_heard()).map(|it| it.object).collect();
-    let reading = score::verdict(&text, &plain, |head| names.end(head));
-    let (state, score) = judge(reading, scale, &text);
+    let mut labels = Vec::new();
+    label::find(&text, &mut labels);
+    let reading = score::verdict(&text, &labels, &plain, asked.seal, |head| names.end(head));
+    let (state, score) = judge(reading, asked, scale, &text);
     let verdict = Verdict { state, score, stance: stance::find(&text) };
+    if state == State::Truncated {
+        return Judgement::without_parts(verdict, names);
+    }
     let absent = if state == State::Refused { State::Refused } else { State::Missing };
     let sub_scores = sub_scores(&text, &objects, names).into_iter();
     let sub_scores = sub_scores.map(|reading| {
         let (state, score) = match reading {
-            Some(_) => judge(reading, scale, &text),
+            Some(reading) => on_scale(Some((reading, false)), scale, &text),
             None => (absent, None),
         };
         SubScore { state, score }
     });
-    let clauses = clause::merge(&text, &mentions(&text, &objects));
+    let clauses = clause::merge(&mentions(&text, &objects));
     Judgement { verdict, sub_scores: sub_scores.collect(), clauses }
+}
+
+impl Judgement {
+    /// Of a reply that says nothing: its sub-scores are in the verdict's state.
+    fn without_parts(verdict: Verdict, names: &SubScores) -> Self {
+        let none = SubScore { state: verdict.state, score: None };
+        Self { verdict, sub_scores: vec![none; names.names().len()], clauses: Vec::new() }
+    }
 }
 
 /// Reads each reply of a column with its parts, in parallel.
 ///
 /// ```
-/// use dalign_core::verdict::{Scale, SubScores, parse_detailed_column};
+/// use dalign_core::verdict::{Asks, Scale, SubScores, parse_detailed_column};
 ///
-/// let names = SubScores::new(&["compliance"])?;
-/// let read = parse_detailed_column(&["Compliance: 4", "hm"], Scale::new(0.0, 10.0)?, &names);
+/// let (names, scale) = (SubScores::new(&["compliance"])?, Scale::new(0.0, 10.0)?);
+/// let read = parse_detailed_column(&["Compliance: 4", "hm"], &Asks::default(), scale, &names);
 /// assert_eq!(read[0].sub_scores[0].score, Some(4.0));
 /// assert_eq!(read[1].sub_scores[0].state.as_str(), "missing");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub fn parse_detailed_column(replies: &[&str], scale: Scale, names: &SubScores) -> Vec<Judgement> {
-    let rows = replies.par_iter().with_min_len(64);
-    rows.map(|reply| parse_detailed(reply, scale, names)).collect()
+pub fn parse_detailed_column(
+    replies: &[&str],
+    asks: &Asks<'_>,
+    scale: Scale,
+    names: &SubScores,
+) -> Vec<Judgement> {
+    let rows = replies.par_iter().enumerate().with_min_len(64);
+    rows.map(|(row, reply)| parse_row(reply, asks.row(row), scale, names)).collect()
 }
 
-/// The last reading for each name.
+/// The last reading for each name, contradicted by an earlier one that differs.
 fn sub_scores(text: &str, objects: &[Detailed<'_>], names: &SubScores) -> Vec<Option<Reading>> {
     let mut readings: Vec<(usize, Reading)> =
         objects.iter().flat_map(|it| it.sub_scores.iter().copied()).collect();
     let labels = outside(objects, names.labels(text), |(_, label)| label.start);
-    readings.extend(labels.filter_map(|(name, label)| Some((name, score::read(text, label)?))));
+    let read = labels.filter_map(|(name, label)| Some((name, score::read(text, label, "")?)));
+    readings.extend(read.filter(|(_, reading)| reading.value.is_some()));
     readings.sort_by_key(|(_, reading)| reading.start);
     let mut last: Vec<Option<Reading>> = vec![None; names.names().len()];
     for (name, mut reading) in readings {
-        if let Some(before) = last[name] {
-            let between = before.end.min(reading.start)..reading.start;
-            let is_beside =
-                before.form == reading.form && !text.as_bytes()[between].contains(&b'\n');
-            reading.contradicted |= is_beside && before.differs(&reading);
-        }
+        reading.contradicted |= last[name].is_some_and(|before| before.differs(&reading));
         last[name] = Some(reading);
     }
     last

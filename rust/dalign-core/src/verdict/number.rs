@@ -1,4 +1,6 @@
-//! Numbers as judges write them: `7`, `-2.5`, `7/10`, `7 out of 10`, `70%`.
+//! Numbers as judges write them: `7`, `-2.5`, `7/10`, `**7** out of 10`, `70%`; and the others beside them.
+
+use super::place::{names_another, near};
 
 /// A number at the head of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,7 +12,11 @@ pub(super) struct Number<'t> {
     pub(super) rest: &'t str,
 }
 
+/// A description of a scale is never longer, in bytes.
+pub(super) const SCALE: usize = 64;
+
 pub(super) const BLANK: [char; 2] = [' ', '\t'];
+const EMPHASIS: [char; 4] = ['*', '_', '`', '"'];
 
 /// The number at the head of a text with the end of its scale; none where it goes on into something
 /// that is no score: `7th`, `7.5.1`, `1-10`, `1 to 10`.
@@ -57,17 +63,72 @@ fn leading(text: &str) -> Option<(f64, &str)> {
     Some((text[..end].parse().ok()?, &text[end..]))
 }
 
+/// What may stand between a number and the end of its scale.
+const SCALES: [&str; 13] = [
+    "/",
+    "out of a possible ",
+    "out of a maximum of ",
+    "out of the ",
+    "out of ",
+    "of a possible ",
+    "of ",
+    "points out of ",
+    "points of ",
+    "stars out of ",
+    "on a scale of ",
+    "on a scale from ",
+    "on the scale of ",
+];
+
 /// The number that a score is out of, if one is named, and what follows.
 #[inline]
 fn denominator(text: &str) -> (Option<f64>, &str) {
-    if let Some(rest) = text.strip_prefix('%') {
-        return (Some(100.0), rest);
+    if matches!(text.as_bytes().first(), None | Some(b'\n' | b'\r' | b'}' | b'<')) {
+        return (None, text);
     }
-    let trimmed = text.trim_start_matches(BLANK);
-    let rest = trimmed.strip_prefix('/').or_else(|| trimmed.strip_prefix("out of "));
-    match rest.and_then(|rest| leading(rest.trim_start_matches(BLANK))) {
-        Some((end, rest)) => (Some(end), rest),
-        None => (None, text),
+    named_scale(text).map_or((None, text), |(end, rest)| (Some(end), rest))
+}
+
+/// As [`denominator`], of a text that may name one.
+fn named_scale(text: &str) -> Option<(f64, &str)> {
+    let text = text.trim_start_matches(EMPHASIS).trim_start_matches(BLANK);
+    if let Some(rest) = text.strip_prefix('%').or_else(|| text.strip_prefix("percent")) {
+        return Some((100.0, rest));
+    }
+    if let Some(inside) = text.strip_prefix(['(', '[']) {
+        let close = near(inside, SCALE).find([')', ']'])?;
+        let (inside, rest) = (&inside[..close], &inside[close + 1..]);
+        return Some((bracketed_scale(inside)?, rest));
+    }
+    let rest = SCALES.iter().find_map(|words| text.strip_prefix(words));
+    let rest = rest.map(|rest| rest.trim_start_matches(EMPHASIS).trim_start_matches(BLANK));
+    if let Some((number, rest)) = rest.and_then(leading) {
+        return Some(upper_end(number, rest));
+    }
+    let stars = text.strip_prefix("stars").or_else(|| text.strip_prefix("star"))?;
+    Some((5.0, stars))
+}
+
+/// The upper end of the scale that a number begins, and what follows.
+fn upper_end(number: f64, rest: &str) -> (f64, &str) {
+    range(rest).and_then(leading).unwrap_or((number, rest))
+}
+
+/// The end of the scale that a bracket describes: `0-10`, `1 to 5`, `out of 10`, `max 10`.
+pub(super) fn bracketed_scale(inside: &str) -> Option<f64> {
+    let inside = inside.trim();
+    let lead = inside.find(|c: char| c.is_ascii_digit())?;
+    let (words, numbers) = inside.split_at(lead);
+    let words = words.trim_matches(['-', '+', '.']).trim();
+    let (first, rest) = leading(numbers)?;
+    let upper = range(rest).and_then(leading);
+    let names =
+        ["out of", "of", "/", "max", "maximum", "from", "scale", "scale of", "on a scale of"];
+    let is_named = names.iter().any(|name| words.eq_ignore_ascii_case(name));
+    match upper {
+        Some((upper, _)) if words.is_empty() || is_named => Some(upper),
+        None if is_named => Some(first),
+        _ => None,
     }
 }
 
@@ -85,12 +146,104 @@ fn continues_as_another_word(rest: &str) -> bool {
 /// Whether the number is the lower end of a scale: `1-10`, `1 to 10`.
 #[inline]
 fn continues_as_range(rest: &str) -> bool {
-    let rest = rest.trim_start_matches(BLANK);
+    range(rest).is_some_and(|upper| upper.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// What follows the sign or word of a range.
+#[inline]
+fn range(rest: &str) -> Option<&str> {
+    let rest = rest.trim_start_matches(EMPHASIS).trim_start_matches(BLANK);
     let upper = rest
-        .strip_prefix(['-', '\u{2013}', '\u{2014}'])
+        .strip_prefix([
+            '-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '~', '\u{2026}',
+        ])
         .or_else(|| rest.strip_prefix("to "))
-        .or_else(|| rest.strip_prefix(".."));
-    upper.is_some_and(|upper| {
-        upper.trim_start_matches(BLANK).starts_with(|c: char| c.is_ascii_digit())
-    })
+        .or_else(|| rest.strip_prefix("through "))
+        .or_else(|| rest.strip_prefix(".."))?;
+    let upper = upper.trim_start_matches(['.', '>']).trim_start_matches(BLANK);
+    Some(upper.trim_start_matches(EMPHASIS))
+}
+
+/// Words behind a number that leave it a score: `7 or 8`; any other word is what it counts.
+const GOES_ON: [&str; 20] = [
+    "or",
+    "and",
+    "to",
+    "for",
+    "if",
+    "when",
+    "means",
+    "meaning",
+    "being",
+    "is",
+    "depending",
+    "perhaps",
+    "maybe",
+    "would",
+    "as",
+    "instead",
+    "points",
+    "follows",
+    "at",
+    "otherwise",
+];
+
+/// Words before a number that make it another thing's: `clause 3`, `a scale of 10`.
+const NAMED: [&str; 18] = [
+    "of",
+    "scale",
+    "max",
+    "maximum",
+    "clause",
+    "clauses",
+    "rule",
+    "rules",
+    "section",
+    "step",
+    "principle",
+    "line",
+    "item",
+    "point",
+    "policy",
+    "least",
+    "most",
+    "than",
+];
+
+/// Whether the rest of a score's line gives another number with equal right: `7 or 8`,
+/// `0 (breaks it) to 10 (keeps it)`; not `8, as 3 clauses hold`.
+pub(super) fn is_contradicted(line: &str, value: f64) -> bool {
+    let mut at = 0;
+    while let Some(found) = line[at..].find(|c: char| c.is_ascii_digit()) {
+        let start = at + found;
+        let Some((number, rest)) = leading(&line[start..]) else { return false };
+        at = line.len() - rest.len();
+        if (number - value).abs() > f64::EPSILON && stands_alone(&line[..start], rest) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a number between these texts is one that a score could be.
+fn stands_alone(head: &str, rest: &str) -> bool {
+    let glued = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '#' | '/' | '$' | '§');
+    if head.ends_with(glued) || continues_as_another_word(rest) || rest.starts_with('%') {
+        return false;
+    }
+    let hyphenated = head.strip_suffix('-').is_some_and(|it| it.ends_with(char::is_alphanumeric));
+    let before = head.trim_end_matches([' ', '\t', '*', '_', '`', '"', '(']);
+    let word = before.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let labelled = before.strip_suffix([':', '=']).is_some_and(|it| {
+        let label = it.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+        let is_own = ["score", "rating"].iter().any(|own| label.eq_ignore_ascii_case(own));
+        !label.is_empty() && (!is_own || names_another(it, true))
+    });
+    let is_item = before.ends_with(['.', ';', ':', '!']) && rest.starts_with(['.', ')']);
+    if hyphenated || labelled || is_item || NAMED.contains(&word) || names_another(head, false) {
+        return false;
+    }
+    let next = rest.trim_start_matches([' ', '\t', '*', '_', '`', '"']);
+    let word = next.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    word.is_empty() || GOES_ON.contains(&word)
 }

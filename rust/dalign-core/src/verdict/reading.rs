@@ -1,4 +1,4 @@
-//! One place in a reply where a score is given.
+//! One place in a reply that speaks of its score.
 
 /// How a score is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,15 +11,32 @@ pub(super) enum Form {
     Prose,
 }
 
-/// One place where a score is given.
+/// What a place counts for beside others; the highest rank in a reply decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// A mention inside a line.
+    Prose,
+    /// A line, an object or a tag of its own.
+    Own,
+    /// It carries the seal that the question asks for.
+    Sealed,
+}
+
+impl Rank {
+    pub(super) const ALL: [Self; 3] = [Self::Prose, Self::Own, Self::Sealed];
+}
+
+/// One place that speaks of a score.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
-    pub(super) value: f64,
+    /// None where the label gives no number: then no earlier place stands in for it.
+    pub(super) value: Option<f64>,
     /// The scale's end, where the reply names it: the 10 of `7/10`.
     pub(super) out_of: Option<f64>,
     /// Another value stands beside it with equal right.
     pub(super) contradicted: bool,
     pub(super) form: Form,
+    pub(super) rank: Rank,
     pub(super) start: usize,
     pub(super) end: usize,
 }
@@ -27,6 +44,11 @@ pub(super) struct Reading {
 impl Reading {
     /// Whether two readings, or those beside one of them, give different numbers.
     pub(super) fn differs(&self, other: &Self) -> bool {
-        self.contradicted || other.contradicted || (self.value - other.value).abs() > f64::EPSILON
+        self.contradicted || other.contradicted || differ(self.value, other.value)
     }
+}
+
+/// Whether two numbers are there and are different ones.
+pub(super) fn differ(one: Option<f64>, other: Option<f64>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if (one - other).abs() > f64::EPSILON)
 }

@@ -1,100 +1,233 @@
-//! Every place in a reply where a score is given, and which of them is the verdict.
+//! Every place in a reply that speaks of a score, and which of them is the verdict.
 
-use memchr::memrchr;
-
-use super::label::{Label, json_value, last_before, prose_value, whole_start};
+use super::label::{
+    self, Announced, Connector, Label, json_value, prose_value, skip_seal, whole_start,
+};
 use super::number;
 use super::object::Object;
-use super::reading::{Form, Reading};
+use super::place::{begins_line, ends_line, line_head, line_tail, names_another, near};
+use super::reading::{Form, Rank, Reading, differ};
 
-/// The verdict of a text: its last reading. `is_other` says of the text before a label whether it
-/// makes the label another score's: `compliance score`.
-#[inline]
+/// The verdict of a text: its last reading of the highest rank, and whether another one of that rank
+/// gives another number. `is_other` says of the text before a label whether it makes the label another
+/// score's: `compliance score`.
 pub(super) fn verdict(
     text: &str,
+    labels: &[Label],
     objects: &[Object],
+    seal: &str,
     is_other: impl Fn(&str) -> bool,
-) -> Option<Reading> {
-    let mut readings = Backwards { text, objects, end: text.len(), is_other };
-    let mut last = readings.next(0)?;
-    // Only what stands on the same line can contradict.
-    let line = memrchr(b'\n', &text.as_bytes()[..last.start]).map_or(0, |at| at + 1);
-    while !last.contradicted
-        && let Some(before) = readings.next(line)
-        && before.form == last.form
-    {
-        last.contradicted = last.differs(&before);
+) -> Option<(Reading, bool)> {
+    // Most replies speak of a score once.
+    if let ([label], []) = (labels, objects) {
+        let reading = read(text, *label, seal)?;
+        return (!is_other(&text[..label.start])).then_some((reading, false));
     }
-    Some(last)
-}
-
-/// The readings of a text from its end.
-struct Backwards<'t, 'o, F> {
-    text: &'t str,
-    /// The objects that begin before `end`; what they hold is not read as prose.
-    objects: &'o [Object],
-    end: usize,
-    is_other: F,
-}
-
-impl<F: Fn(&str) -> bool> Backwards<'_, '_, F> {
-    /// The next reading whose label, or one of whose labels, does not stand before `from`.
-    fn next(&mut self, from: usize) -> Option<Reading> {
-        while let Some(label) = last_before(self.text, from, self.end) {
-            while let Some((object, before)) = self.objects.split_last()
-                && object.start > label.start
-            {
-                self.objects = before;
-            }
-            if let Some((object, before)) = self.objects.split_last()
-                && label.start < object.end
-            {
-                self.objects = before;
-                self.end = object.start;
-                if object.reading.is_some() {
-                    return object.reading;
-                }
-                continue;
-            }
-            self.end = label.start;
-            let is_other = || (self.is_other)(&self.text[..label.start]);
-            if let Some(reading) = read(self.text, label)
-                && !is_other()
-            {
-                return Some(reading);
-            }
+    let mut tallies = Rank::ALL.map(|_| Tally::default());
+    let mut objects = objects.iter().peekable();
+    for &label in labels {
+        // What an object holds is not read as prose.
+        while let Some(object) = objects.next_if(|object| object.end <= label.start) {
+            object.reading.iter().for_each(|reading| tallies[reading.rank as usize].add(*reading));
         }
-        None
+        if objects.peek().is_some_and(|object| object.start <= label.start) {
+            continue;
+        }
+        if let Some(reading) = read(text, label, seal)
+            && !is_other(&text[..label.start])
+        {
+            tallies[reading.rank as usize].add(reading);
+        }
+    }
+    for object in objects {
+        object.reading.iter().for_each(|reading| tallies[reading.rank as usize].add(*reading));
+    }
+    let [prose, own, sealed] = tallies;
+    // Who knows the seal has said which one counts, whatever was said before.
+    let sealed = sealed.last.map(|last| (last, false));
+    let plain = |tally: Tally| Some((tally.last?, tally.differs));
+    sealed.or_else(|| plain(own)).or_else(|| plain(prose))
+}
+
+/// The readings of one rank.
+#[derive(Default)]
+struct Tally {
+    first: Option<f64>,
+    last: Option<Reading>,
+    differs: bool,
+}
+
+impl Tally {
+    fn add(&mut self, reading: Reading) {
+        self.first = self.first.or(reading.value);
+        self.differs |= differ(self.first, reading.value);
+        self.last = Some(reading);
     }
 }
 
-/// Reads the score that a label announces, if it does.
+/// Whether a text gives this number as a score somewhere, also where its lines are joined or another
+/// score's name stands before it.
+pub(super) fn gives(text: &str, value: f64) -> bool {
+    let mut labels = Vec::new();
+    label::find(text, &mut labels);
+    let is_it = |text: &str| {
+        let mut numbers = labels.iter().filter_map(|&label| any_number(text, label));
+        numbers.any(|number| !differ(Some(number), Some(value)))
+    };
+    !labels.is_empty() && (is_it(text) || is_it(&text.replace('\n', " ")))
+}
+
+/// The number that a label announces, whosesoever score it is.
+fn any_number(text: &str, label: Label) -> Option<f64> {
+    let tail = &text[label.end..];
+    let value = json_value(&text[..label.start], tail)
+        .or_else(|| tail.strip_prefix('>'))
+        .or_else(|| Some(prose_value(skip_seal(tail, "").1, label.needs)?.value))?;
+    Some(number::with_scale(value.trim_start())?.value)
+}
+
+/// Reads what a label says of its score; none where it is no label, or another score's.
 #[inline]
-pub(super) fn read(text: &str, label: Label) -> Option<Reading> {
+pub(super) fn read(text: &str, label: Label, seal: &str) -> Option<Reading> {
     let start = whole_start(text, label.start);
     let (head, tail) = (&text[..start], &text[label.end..]);
-    let (form, value) = if head.ends_with('<') {
-        (Form::Tag, tail.strip_prefix('>')?.trim_start())
-    } else if let Some(value) = json_value(head, tail) {
-        (Form::Json, value)
-    } else {
-        // `sub_score` and `sub-score` announce something else; `_Score_` is only set in italics.
-        let before = head.trim_end_matches(['_', '-']);
-        if before.ends_with(|c: char| c.is_alphanumeric()) {
-            return None;
-        }
-        (Form::Prose, prose_value(tail, label.needs)?)
-    };
-    let number = number::score(value)?;
-    if form == Form::Tag && !number.rest.trim_start().starts_with("</") {
+    if head.ends_with('<') {
+        return in_tag(text, start, tail, seal);
+    }
+    if let Some(value) = json_value(head, tail) {
+        let number = number::score(value);
+        let end = text.len() - number.map_or(value, |it| it.rest).len();
+        let rank = if begins_line(line_head(text, start)) { Rank::Own } else { Rank::Prose };
+        let (value, out_of) = (number.map(|it| it.value), number.and_then(|it| it.out_of));
+        return Some(Reading {
+            value,
+            out_of,
+            contradicted: false,
+            form: Form::Json,
+            rank,
+            start,
+            end,
+        });
+    }
+    // `sub_score` and `sub-score` announce something else; `_Score_` is only set in italics.
+    let before = head.trim_end_matches(['_', '-']);
+    if before.ends_with(|c: char| c.is_alphanumeric()) {
         return None;
     }
+    let (is_sealed, tail) = skip_seal(tail, seal);
+    in_prose(text, start, prose_value(tail, label.needs)?, is_sealed)
+}
+
+/// What a tag holds beside its name is never longer, in bytes.
+const ATTRIBUTES: usize = 64;
+
+/// `<score>7</score>`, also with the seal among its attributes.
+fn in_tag(text: &str, start: usize, tail: &str, seal: &str) -> Option<Reading> {
+    let close = near(tail, ATTRIBUTES).find('>')?;
+    let (attributes, inside) = (&tail[..close], &tail[close + 1..]);
+    if !attributes.is_empty() && (!attributes.starts_with(' ') || attributes.contains(['<', '\n']))
+    {
+        return None;
+    }
+    let number = number::score(inside.trim_start());
+    let closed = number.and_then(|it| it.rest.trim_start().strip_prefix("</"));
+    let after = closed.and_then(|rest| Some(&rest[near(rest, ATTRIBUTES).find('>')? + 1..]));
+    let end = text.len() - after.unwrap_or(inside).len();
+    let is_own = begins_line(line_head(text, start - 1)) || ends_line(line_tail(text, end).0);
+    let is_sealed = !seal.is_empty() && attributes.contains(seal);
+    // `<score max="5">4</score>`
+    let named_end = attributes.split_once("max").and_then(|(_, end)| {
+        let end = end.trim_start_matches(|c: char| !c.is_ascii_digit());
+        Some(number::with_scale(end)?.value)
+    });
     Some(Reading {
-        value: number.value,
-        out_of: number.out_of,
+        value: closed.and(number).map(|it| it.value),
+        out_of: number.and_then(|it| it.out_of).or(named_end),
         contradicted: false,
-        form,
+        form: Form::Tag,
+        rank: rank(is_sealed, is_own),
         start,
-        end: text.len() - number.rest.len(),
+        end,
     })
+}
+
+fn rank(is_sealed: bool, is_own: bool) -> Rank {
+    match (is_sealed, is_own) {
+        (true, _) => Rank::Sealed,
+        (false, true) => Rank::Own,
+        (false, false) => Rank::Prose,
+    }
+}
+
+/// `Score: 7`, `score is 7`, `score 7`; without a number where a sign or a denial stands in its place.
+fn in_prose(
+    text: &str,
+    start: usize,
+    announced: Announced<'_>,
+    is_sealed: bool,
+) -> Option<Reading> {
+    let Announced { connector, value, out_of } = announced;
+    let head = line_head(text, start);
+    let has_sign = connector == Connector::Sign;
+    if !is_sealed && names_another(head, has_sign) {
+        return None;
+    }
+    let number = number::score(value);
+    if number.is_none() && !has_sign && !is_denial(value) {
+        return None;
+    }
+    let end = text.len() - number.map_or(value, |it| it.rest).len();
+    let (tail, _) = line_tail(text, end);
+    let is_line = match connector {
+        Connector::Sign | Connector::Is => true,
+        Connector::Of => false,
+        Connector::None => ends_line(tail),
+    };
+    Some(Reading {
+        value: number.map(|it| it.value),
+        out_of: number.and_then(|it| it.out_of).or(out_of),
+        contradicted: number.is_some_and(|it| number::is_contradicted(tail, it.value)),
+        form: Form::Prose,
+        rank: rank(is_sealed, is_line && begins_line(head)),
+        start,
+        end,
+    })
+}
+
+/// What says in place of a number that there is none.
+const DENIALS: [&str; 16] = [
+    "cannot",
+    "can't",
+    "can not",
+    "could not",
+    "couldn't",
+    "not ",
+    "n/a",
+    "none",
+    "unknown",
+    "unclear",
+    "undecided",
+    "undetermined",
+    "impossible",
+    "unavailable",
+    "pending",
+    "tbd",
+];
+
+/// Whether a text says that there is no score: `cannot be given`.
+fn is_denial(text: &str) -> bool {
+    DENIALS.iter().any(|denial| {
+        text.as_bytes()
+            .get(..denial.len())
+            .is_some_and(|it| it.eq_ignore_ascii_case(denial.as_bytes()))
+    })
+}
+
+/// Whether the line, the tag or the object that a reading stands in has come to its end.
+pub(super) fn is_closed(text: &str, reading: &Reading) -> bool {
+    match reading.form {
+        Form::Tag => text[..reading.end].ends_with('>'),
+        Form::Json if text[..reading.end].ends_with('}') => true,
+        Form::Json | Form::Prose => line_tail(text, reading.end).1,
+    }
 }

@@ -1,21 +1,16 @@
 //! Whether a judge shares the hint that it was given.
 
-use memchr::memrchr2;
+use memchr::memchr2_iter;
 
 use super::Stance;
 
-/// The last stance that stands as a statement of its own: `Agree`, `I disagree.`,
-/// `Stance: agree`, `<stance>disagree</stance>`, `"stance": "agree"`.
+/// The stance of all statements of their own: `Agree`, `I disagree.`, `Stance: agree`,
+/// `<stance>disagree</stance>`, `"stance": "agree"`; none where two differ.
 pub(super) fn find(text: &str) -> Option<Stance> {
-    let bytes = text.as_bytes();
-    let mut end = bytes.len();
-    while let Some(at) = memrchr2(b'g', b'G', &bytes[..end]) {
-        end = at;
-        if let Some(stance) = read(text, at) {
-            return Some(stance);
-        }
-    }
-    None
+    let places = memchr2_iter(b'g', b'G', text.as_bytes());
+    let mut stances = places.filter_map(|at| read(text, at));
+    let first = stances.next()?;
+    stances.all(|stance| stance == first).then_some(first)
 }
 
 /// The stance whose `g` stands at `at`, if it is one.

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
-use memchr::memrchr;
+use memchr::{memmem, memrchr};
 
 use crate::simd::{Masks, Work, widest};
 
@@ -24,6 +24,37 @@ pub(super) fn after_reasoning(reply: &str) -> Option<&str> {
         end = at;
     }
     Some(reply)
+}
+
+/// How models of other families open and close their reasoning.
+const FAMILIES: [(&str, &str); 12] = [
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<reflection>", "</reflection>"),
+    ("<analysis>", "</analysis>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<seed:think>", "</seed:think>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|channel|>analysis", "<|channel|>final<|message|>"),
+];
+
+/// The reply without reasoning of any other family at its head; none when that is not closed.
+///
+/// Only at the head, and to the first closing tag: what stands further on may be quoted.
+pub(super) fn after_foreign_reasoning(reply: &str) -> Option<&str> {
+    let head = reply.trim_start();
+    if !head.starts_with(['<', '[', '◁']) {
+        return Some(reply);
+    }
+    let Some((open, close)) = FAMILIES.iter().find(|(open, _)| head.starts_with(open)) else {
+        return Some(reply);
+    };
+    let inside = &head[open.len()..];
+    memmem::find(inside.as_bytes(), close.as_bytes()).map(|at| &inside[at + close.len()..])
 }
 
 /// Whether the text apologises where a score should stand.

@@ -1,6 +1,7 @@
 use dalign_core::CoreError;
 use dalign_core::verdict::{
-    ClauseVerdict, Scale, Stance, State, SubScores, parse, parse_detailed, parse_detailed_column,
+    Asks, ClauseVerdict, Scale, Stance, State, SubScores, parse, parse_detailed,
+    parse_detailed_column,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -158,8 +159,10 @@ proptest! {
         let reply = format!("{text}\n\n{end}");
         let found = parse_detailed(&reply, ten(), &names);
         prop_assume!(found.verdict.state != State::Unclosed);
-        prop_assert_eq!(found.verdict.score, Some(f64::from(score)), "{:?}", found);
-        prop_assert_eq!(found.sub_scores[0].score, Some(f64::from(help)));
+        let may_differ = [State::Ok, State::Contradictory];
+        prop_assert!(may_differ.contains(&found.verdict.state), "{:?}", found);
+        prop_assert!(found.verdict.score.is_none_or(|it| it == f64::from(score)), "{:?}", found);
+        prop_assert!(found.sub_scores[0].score.is_none_or(|it| it == f64::from(help)));
         prop_assert!(found.clauses.iter().any(|clause| clause.id == "S9"));
     }
 
@@ -168,6 +171,6 @@ proptest! {
         let names = SubScores::new(&["help"]).unwrap();
         let replies: Vec<&str> = replies.iter().map(String::as_str).collect();
         let rows: Vec<_> = replies.iter().map(|it| parse_detailed(it, ten(), &names)).collect();
-        prop_assert_eq!(parse_detailed_column(&replies, ten(), &names), rows);
+        prop_assert_eq!(parse_detailed_column(&replies, &Asks::default(), ten(), &names), rows);
     }
 }

@@ -1,4 +1,4 @@
-use dalign_core::verdict::{Scale, Stance, State, parse, parse_column};
+use dalign_core::verdict::{Asked, Asks, Scale, Stance, State, parse, parse_asked, parse_column};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -12,6 +12,12 @@ struct Case {
     low: f64,
     #[serde(default = "ten")]
     high: f64,
+    #[serde(default)]
+    seal: String,
+    #[serde(default)]
+    material: String,
+    #[serde(default)]
+    cut: bool,
     state: String,
     score: Option<f64>,
     stance: Option<String>,
@@ -24,7 +30,8 @@ fn ten() -> f64 {
 #[test]
 fn every_case_of_the_table_holds() {
     for case in cases::<Case>("verdicts") {
-        let found = parse(&case.reply, Scale::new(case.low, case.high).unwrap());
+        let asked = Asked { seal: &case.seal, material: &case.material, is_cut: case.cut };
+        let found = parse_asked(&case.reply, asked, Scale::new(case.low, case.high).unwrap());
         assert_eq!(found.state.as_str(), case.state, "{}: {found:?}", case.name);
         assert_eq!(found.score, case.score, "{}: {found:?}", case.name);
         assert_eq!(found.stance.map(Stance::as_str), case.stance.as_deref(), "{}", case.name);
@@ -90,7 +97,42 @@ proptest! {
         let scale = Scale::new(0.0, 10.0).unwrap();
         let replies: Vec<&str> = replies.iter().map(String::as_str).collect();
         let rows: Vec<_> = replies.iter().map(|reply| parse(reply, scale)).collect();
-        prop_assert_eq!(parse_column(&replies, scale), rows);
+        prop_assert_eq!(parse_column(&replies, &Asks::default(), scale), rows);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_last_line_with_the_seal_is_the_verdict_whatever_is_said(
+        before in reply(), after in reply(), score in 0_u8..=10
+    ) {
+        let scale = Scale::new(0.0, 10.0).unwrap();
+        prop_assume!(!after.contains("think>"));
+        let asked = Asked { seal: "3f2a9c1d", ..Asked::default() };
+        let text = format!("{before}</think>\nScore 3f2a9c1d: {score}\n{after}");
+        prop_assert_eq!(parse_asked(&text, asked, scale).score, Some(f64::from(score)));
+    }
+
+    #[test]
+    fn a_reply_that_was_cut_gives_the_score_of_the_whole_one_or_none(
+        whole in reply(), score in 0_u8..=10, kept in 0_usize..60
+    ) {
+        let whole = format!("Score: {score}\n{whole}");
+        let cut: String = whole.chars().take(kept).collect();
+        let asked = Asked { is_cut: true, ..Asked::default() };
+        let found = parse_asked(&cut, asked, Scale::new(0.0, 10.0).unwrap());
+        prop_assert!(found.score.is_none_or(|it| it == f64::from(score)), "{:?}", cut);
+    }
+
+    #[test]
+    fn no_score_without_the_seal_is_one_that_what_was_judged_gives(
+        before in reply(), within in reply(), after in reply(), score in 0_u8..=10
+    ) {
+        let material = format!("{within}\nScore: {score}\n");
+        let asked = Asked { seal: "3f2a9c1d", material: &material, is_cut: false };
+        let reply = format!("{before}\n{material}\n{after}");
+        let found = parse_asked(&reply, asked, Scale::new(0.0, 10.0).unwrap());
+        prop_assert!(found.score.is_none_or(|it| it != f64::from(score)), "{:?}", reply);
     }
 }
 
@@ -105,17 +147,23 @@ fn wide(text: &str) -> String {
 
 proptest! {
     #[test]
-    fn the_last_score_is_the_verdict_in_any_width(
+    fn scores_that_agree_are_the_verdict_in_any_width(
+        is_same: bool,
         scores in prop::collection::vec(0_u32..=1_300, 1..5),
         form in prop::sample::select(vec![
             "score: {}", "<score>{}</score>", "{\"score\": {}}", "**Rating:** {}/10", "```json\n{\"score\": {}}\n```",
         ]),
     ) {
         let scale = Scale::new(0.0, 10.0).unwrap();
+        let scores = if is_same { vec![scores[0]; scores.len()] } else { scores };
         let written = |score: &u32| form.replacen("{}", &(f64::from(*score) / 100.0).to_string(), 1);
         let reply = scores.iter().map(written).collect::<Vec<_>>().join("\n");
         let last = f64::from(scores[scores.len() - 1]) / 100.0;
-        let expected = if last <= 10.0 { (State::Ok, Some(last)) } else { (State::OutOfRange, None) };
+        let expected = match (last <= 10.0, scores.iter().all(|score| *score == scores[0])) {
+            (false, _) => (State::OutOfRange, None),
+            (true, true) => (State::Ok, Some(last)),
+            (true, false) => (State::Contradictory, None),
+        };
         let spread: String = reply.chars().flat_map(|it| [it, '\u{200b}']).collect();
         for text in [wide(&reply), spread, format!("<think>score: 3</think>{reply}"), reply] {
             let found = parse(&text, scale);
