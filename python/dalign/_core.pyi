@@ -24,6 +24,7 @@ __all__ = [
     "JsonlBatch",
     "JsonlReader",
     "LineWriter",
+    "Markers",
     "NearCandidates",
     "NearIndex",
     "NgramIndex",
@@ -458,6 +459,27 @@ def first_leak(
     """
 
 @final
+class Markers:
+    """Control markers in text of others: of every family by their shape, and those of one engine. May be shared by threads.
+
+    ``<|im_end|>`` and bars of any width (``<｜User｜>``, ``<turn|>``), ``<start_of_turn>``, ``<BOS_TOKEN>``,
+    ``<s>``, ``<think>``, ``<tool_call>``, ``<unused7>``, ``[INST]``, ``[gMASK]``, ``[|assistant|]``,
+    ``◁think▷``, and their closing forms. Other tags, brackets and operators are none.
+    """
+
+    def __new__(cls, tokens: list[str]) -> Markers:
+        """tokens: the engine's own, of whatever shape; one of a single character is left out.
+
+        Raises CoreError: ``too_many_tokens``.
+        """
+
+    def broken(self, text: str) -> str:
+        """The text with a zero-width space behind the first character of each marker."""
+
+    def first(self, text: str) -> str | None:
+        """The first marker of a text."""
+
+@final
 class NgramIndex:
     """Reference texts, indexed by their n-grams of words: a policy, evaluation prompts. May be shared by threads.
 
@@ -592,28 +614,52 @@ def quality_reasons(
     Raises CoreError: ``unknown_measure``, ``bad_limit``, ``length_mismatch``.
     """
 
-def parse_verdicts(replies: _Column, low: float, high: float) -> _Table:
+def parse_verdicts(
+    replies: _Column,
+    low: float,
+    high: float,
+    seals: _Column | None = None,
+    materials: _Column | None = None,
+    cut: _Column | None = None,
+) -> _Table:
     """State, score and stance of each judge reply, read on the scale from low to high.
 
-    Only the text after the last ``</think>`` counts; the last score in it is the verdict
-    (``<score>7</score>``, ``{"score": 7}``, ``Score: 7/10``, ``**Rating**: 7``, ``score 7``). A JSON
-    object counts once, with the score that lies least deep in it, whatever its strings say.
+    seals: the word that each question asks for in the label, ``Score 3f2a9c: 7``; empty where it asks
+    for none. materials: what each question shows of others. cut: whether a reply met its token limit.
+    Each as long as replies.
+
+    Only what stands after the judge's reasoning counts. The last score with the seal is the verdict. Else
+    it is a line, a tag or an object of its own (``<score>7</score>``, ``{"score": 7}``, ``Score: 7/10``,
+    ``**Rating**: 7``, ``score 7``), and where there is none, a mention (``I give it a score of 7``), in
+    either case unless two differ. A JSON object counts once, with the score that lies least deep in it,
+    whatever its strings say. ``Maximum score: 10`` and the like are other scores.
 
     Returns columns ``state`` (text), ``score`` (float, null unless the state is ``ok``) and
-    ``stance`` (``agree``, ``disagree`` or null, from a statement of its own such as ``I disagree.``).
+    ``stance`` (``agree``, ``disagree`` or null, from a statement of its own such as ``I disagree.``; null where two
+    differ).
     States:
 
     - ``ok``: the score is on the scale;
-    - ``missing``: no score;
+    - ``missing``: no score, or a last label without a number, for which no earlier score stands in;
     - ``refused``: no score, and an apology in its place;
     - ``unclosed``: a ``<think>`` that is not closed;
     - ``out_of_range``: the last score is not on the scale, or is out of another number than high;
-    - ``contradictory``: two different scores on the last score's line, or in its JSON object.
+    - ``contradictory``: two different scores, or one without the seal that its material gives too;
+    - ``truncated``: the reply was cut before a line, tag or object of its own with the score, and with the
+      seal that was asked for, came to its end.
 
-    Raises CoreError: ``bad_scale``, ``null``.
+    Raises CoreError: ``bad_scale``, ``null``, ``length_mismatch``.
     """
 
-def parse_judgements(replies: _Column, low: float, high: float, sub_scores: list[str]) -> _Table:
+def parse_judgements(
+    replies: _Column,
+    low: float,
+    high: float,
+    sub_scores: list[str],
+    seals: _Column | None = None,
+    materials: _Column | None = None,
+    cut: _Column | None = None,
+) -> _Table:
     """``parse_verdicts`` with the sub-scores, on the same scale, and the single clauses.
 
     sub_scores: names such as ``compliance`` or ``reasoning quality``; capitals do not count, and
@@ -621,14 +667,14 @@ def parse_judgements(replies: _Column, low: float, high: float, sub_scores: list
     ``"compliance": 4``, ``"compliance": {"score": 4}``, ``Compliance: 4/5``, ``Compliance score: 4``;
     such a score is not the verdict's. A clause is read from ``"clauses": {"S3": "violated"}``, a list
     of objects with ``id`` and ``verdict`` there, ``<clause id="S3">violated</clause>`` and
-    ``S3: violated`` in a line, where the id has a digit or a full stop. The last value counts.
+    ``S3: violated`` in a line, where the id has a digit or a full stop. Two values that differ are ``contradictory``.
 
     Returns the columns of ``parse_verdicts``; for each name a column of it (float, null unless its
     state is ``ok``) and ``<name>_state`` (the states of ``parse_verdicts``); and the lists
     ``clause_ids`` (as written) and ``clause_verdicts`` (``violated``, ``followed``,
     ``not_applicable``, ``unclear`` where the word is unknown, ``contradictory``).
 
-    Raises CoreError: ``bad_scale``, ``bad_sub_score`` (row is the name's place), ``null``.
+    Raises CoreError: ``bad_scale``, ``bad_sub_score`` (row is the name's place), ``null``, ``length_mismatch``.
     """
 
 def aggregate(

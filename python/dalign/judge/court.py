@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from dalign.config import Reasoning
 from dalign.models.protocol import Asked, Engine, Reply, Request, Sampling
 from dalign.models.reasoning import after_reasoning
 from dalign.rows import Message, row_seeds
-from dalign.text import escape_control
+from dalign.spec.templates import SEAL, SEAL_DIGITS, seal_of
 
 _Q = TypeVar("_Q", contravariant=True)
 _V = TypeVar("_V", covariant=True)
@@ -28,11 +28,16 @@ class Put(Protocol[_Q]):
     """A kind of question to a judge: how it is put.
 
     name: tells the ids of its requests from those of other kinds. whole_nonce: whether the conversation shows its
-    nonce as a whole or not at all, and in its last message alone.
+    nonce and its seal as a whole or not at all, and in its last message alone. asks_seal: whether it asks for the seal.
     """
 
     name: str
     whole_nonce: bool
+    asks_seal: bool
+
+    def parts(self, question: _Q) -> list[str]:
+        """All that the conversation is made of, nonce and seal aside: they are keyed by it."""
+        ...
 
     def messages(self, question: _Q, nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The conversation. nonce: fences untrusted text; clean: breaks up control tokens in it."""
@@ -42,13 +47,25 @@ class Put(Protocol[_Q]):
 class Form(Put[_Q], Protocol[_Q, _V]):
     """A kind of question, and how a reply to it is read."""
 
-    def read(self, question: _Q, reply: str, said: str) -> _V | None:
-        """What a reply says; None where it does not say it. said: what stands after its reasoning, which is closed."""
+    def read(self, question: _Q, reply: str, said: str, seal: str) -> _V | None:
+        """What a reply says; None where it does not say it, or says two things.
+
+        said: what stands after its reasoning, which is closed. seal: what outranks the rest where it is written;
+        empty where it was not asked for.
+        """
         ...
 
 
+class Asking(NamedTuple):
+    """Requests, and the seal that each asks for; None where none does."""
+
+    requests: list[Request]
+    seals: pl.Series | None
+
+
 class Court:
-    """Asks by forms. Nonces and the judge's draws are keyed hashes of the seed and of the row."""
+    """Asks by forms. The judge's draws are keyed hashes of the seed and of the row, and nonces and seals
+    of all that is shown too: no text can hold its own, whatever of the run its author knows."""
 
     def __init__(
         self,
@@ -56,13 +73,11 @@ class Court:
         seed: int,
         said: Callable[[str], str | None] = after_reasoning,
     ) -> None:
-        """control_tokens: of the judge's engine; broken up in untrusted text.
+        """control_tokens: of the judge's engine; broken up in untrusted text, as the markers of every family are.
 
         said: what stands after a reply's reasoning; None where that is not closed, and nothing is said yet.
         """
-        self._control, self.said = control_tokens, said
-        # Most texts have no character that a control token begins with.
-        self._begins = frozenset(token[0] for token in control_tokens if token)
+        self._markers, self.said = _core.Markers(list(control_tokens)), said
         self._seed = seed
 
     @classmethod
@@ -73,28 +88,35 @@ class Court:
 
     def requests(self, form: Put[Q], questions: Mapping[str, Q], k: int) -> list[Request]:
         """k requests a question, sample by sample. questions: by the ids of the rows that are asked about."""
+        return self.put(form, questions, k).requests
+
+    def put(self, form: Put[Q], questions: Mapping[str, Q], k: int) -> Asking:
+        """The same with the seals."""
         parents = pl.Series([row for row in questions for _ in range(k)], dtype=pl.String)
         samples = pl.Series(list(range(k)) * len(questions), dtype=pl.UInt32)
         rows = pl.Series(_core.row_ids([parents], form.name, samples))
-        nonces = _core.row_ids([str(self._seed), rows], "nonce", samples)
-        names, fences = rows.to_list(), pl.Series(nonces).to_list()
+        keys = [_core.row_id(form.parts(each), form.name, 0) for each in questions.values()]
+        shown_as = pl.Series([key for key in keys for _ in range(k)], dtype=pl.String)
+        nonces = pl.Series(_core.row_ids([str(self._seed), rows, shown_as], "nonce", samples))
+        names, fences = rows.to_list(), nonces.to_list()
         seeds = row_seeds(self._seed, rows)
         made: list[Request] = []
         for number, question in enumerate(questions.values()):
             here = slice(number * k, number * k + k)
             shown = self._shown(form, question, fences[here])
             made += map(Request, names[here], shown, seeds[here])
-        return made
+        return Asking(made, _seals(nonces) if form.asks_seal else None)
 
     def _shown(
         self, form: Put[Q], question: Q, nonces: Sequence[str]
     ) -> Iterator[tuple[Message, ...]]:
-        """The samples' conversations: they differ in the nonce alone, so that one is filled in and the others take their own."""
+        """The samples' conversations: they differ in nonce and seal alone, so that one is filled in and the others take their own."""
         messages, old = tuple[Message, ...](), ""
         for nonce in nonces:
             if old and form.whole_nonce:
                 role, content = messages[-1]["role"], messages[-1]["content"]
-                last = Message(role=role, content=content.replace(old, nonce))
+                content = content.replace(old, nonce).replace(seal_of(old), seal_of(nonce))
+                last = Message(role=role, content=content)
                 messages = (*messages[:-1], last)
             else:
                 messages = form.messages(question, nonce, self.clean)
@@ -102,10 +124,8 @@ class Court:
             yield messages
 
     def clean(self, text: str) -> str:
-        """Untrusted text with the judge's control tokens broken up."""
-        if self._begins.isdisjoint(text):
-            return text
-        return escape_control(text, self._control)
+        """Untrusted text with control markers broken up: the judge's own, and those of every family."""
+        return self._markers.broken(text)
 
     def ask(
         self, form: Form[Q, V], questions: Mapping[str, Q], k: int, ask: Asked, sampling: Sampling
@@ -117,15 +137,22 @@ class Court:
         found: dict[str, list[V]] = {row: [] for row in questions}
         asked = list(questions.items())
         states = Counter[str]()
-        for number, reply in enumerate(ask(self.requests(form, questions, k), sampling)):
+        requests, seals = self.put(form, questions, k)
+        for number, reply in enumerate(ask(requests, sampling)):
             row, question = asked[number // k]
-            said = self.said(reply.text)
-            value = None if said is None else form.read(question, reply.text, said)
+            said, seal = self.said(reply.text), "" if seals is None else seals[number]
+            value = None if said is None else form.read(question, reply.text, said, seal)
             state = _state(reply, understood=value is not None)
             states[state] += 1
             if value is not None and state == "ok":
                 found[row].append(value)
         return found, states
+
+
+def _seals(nonces: pl.Series) -> pl.Series:
+    """`seal_of` each nonce."""
+    none = pl.Series([0], dtype=pl.UInt32).new_from_index(0, len(nonces))
+    return pl.Series(_core.row_ids([nonces], SEAL, none)).str.head(SEAL_DIGITS)
 
 
 def _state(reply: Reply, *, understood: bool) -> str:

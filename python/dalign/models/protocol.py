@@ -60,7 +60,8 @@ class Engine(Protocol):
     """A model that completes conversations.
 
     fingerprint: a hash of what determines its replies: weights, tokenizer and settings.
-    control_tokens: strings that the model's template gives a meaning to; broken up in untrusted text.
+    control_tokens: strings that the model's template gives a meaning to, beside the markers of every family that
+        `_core.Markers` knows by their shape; broken up in untrusted text.
     opens_reasoning: its replies lack the tag that opens the reasoning, because the chat template wrote it.
     """
 

@@ -1,7 +1,7 @@
 """Prompt texts: every text that the program sends to a model, rendered from a folder of templates.
 
-Model output is untrusted: the judge's templates get it between fences with a nonce, and with the
-tokenizer's control tokens broken up (`text.escape_control`).
+Model output is untrusted: the judge's templates get it between fences with a nonce, and with control
+markers broken up (`judge.court`). What a judge says last carries a seal, which that text cannot know.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import jinja2
 import jinja2.sandbox
 from jinja2 import nodes
 
+from dalign import _core
 from dalign.errors import InputError
 from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
@@ -30,6 +31,8 @@ BESIDE_RUNS = tuple(
     for name in ("ruling", "contradictions", "synth")
     for part in ("system", "user")
 )
+
+SEAL, SEAL_DIGITS = "seal", 8
 
 _ENVIRONMENT = jinja2.sandbox.ImmutableSandboxedEnvironment(
     undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
@@ -52,6 +55,15 @@ def _stands_alone(path: Path, template: nodes.Template) -> None:
         statement = type(node).__name__.lower()
         what = f"a template reads no other file; write its text here in place of the {statement}"
         raise InputError.in_file(path, what, kind="template", line=node.lineno)
+
+
+def _uses(template: nodes.Template, value: str) -> bool:
+    return any(each.name == value for each in template.find_all(nodes.Name))
+
+
+def seal_of(nonce: str) -> str:
+    """What a judge is to write beside its verdict: eight hexadecimal digits that the nonce alone gives."""
+    return _core.row_id([nonce], SEAL, 0)[:SEAL_DIGITS]
 
 
 def _is_whole(template: nodes.Template, value: str) -> bool:
@@ -105,12 +117,22 @@ class Templates:
         """Whether a template writes that value as it is wherever it uses it, and neither a part of it nor a test."""
         return _is_whole(self._parsed[name], value)
 
+    def asks_for_seal(self, name: str) -> bool:
+        """Whether `<name>_system.j2` or `<name>_user.j2` tells the judge the seal."""
+        parts = [self._parsed.get(f"{name}_{part}.j2") for part in ("system", "user")]
+        return any(_uses(part, SEAL) for part in parts if part is not None)
+
     def has_pair(self, name: str) -> bool:
         """Whether the folder has the optional templates `<name>_system.j2` and `<name>_user.j2`."""
         return {f"{name}_system.j2", f"{name}_user.j2"} <= self._templates.keys()
 
     def pair(self, name: str, values: Mapping[str, object]) -> list[Message]:
-        """The conversation of the optional templates `<name>_system.j2` and `<name>_user.j2`."""
+        """The conversation of the optional templates `<name>_system.j2` and `<name>_user.j2`.
+
+        Where there is a nonce among the values, they are told its seal too.
+        """
+        if "nonce" in values:
+            values = {**values, SEAL: seal_of(str(values["nonce"]))}
         return [
             Message(role=role, content=self._render(f"{name}_{role}.j2", values))
             for role in ("system", "user")
@@ -174,8 +196,9 @@ class Templates:
         hint: str | None = None,
     ) -> Message:
         """What is to be judged. `reasoning` is None where the judge must not see it."""
-        values = {"messages": messages, "answer": answer, "reasoning": reasoning, "nonce": nonce}
-        return Message(role="user", content=self._render("judge_user.j2", values | {"hint": hint}))
+        values: dict[str, object] = {"messages": messages, "answer": answer, "reasoning": reasoning}
+        values |= {"hint": hint, "nonce": nonce, SEAL: seal_of(nonce)}
+        return Message(role="user", content=self._render("judge_user.j2", values))
 
     def judgement(
         self,

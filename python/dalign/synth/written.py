@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dalign import _core
 from dalign.models.protocol import Reply
 from dalign.models.reasoning import after_reasoning
 from dalign.rows import NEVER_CAME, Message, prompt_id
@@ -65,9 +66,9 @@ def read_written(
     """The prompts of each order's reply in order, and what is dropped at first sight.
 
     Reasons: unreadable (a whole reply), surplus (more than were ordered), over_long, control_text
-    (control characters or `control_tokens`, to which a model's template gives a meaning).
+    (control characters, a control marker of any family, or one of `control_tokens`).
     """
-    tokens = [token for token in control_tokens if token]
+    markers = _core.Markers(list(control_tokens))
     kept: list[Candidate] = []
     dropped: list[Dropped] = []
     for order, reply in zip(orders, replies, strict=True):
@@ -77,7 +78,7 @@ def read_written(
             detail = f"no list of prompts ({ended}): {reply.text[:_SHOWN]}"
             dropped.append(Dropped(order, reply.text[:MAX_CHARS], "unreadable", detail))
         for number, text in enumerate(texts):
-            flaw = _flaw(text, number, order.count, tokens)
+            flaw = _flaw(text, number, order.count, markers)
             if flaw is None:
                 kept.append(Candidate(order, text))
             else:
@@ -85,18 +86,16 @@ def read_written(
     return kept, dropped
 
 
-def _flaw(
-    text: str, number: int, ordered: int, control_tokens: Iterable[str]
-) -> tuple[str, str] | None:
+def _flaw(text: str, number: int, ordered: int, markers: _core.Markers) -> tuple[str, str] | None:
     if number >= ordered:
         return "surplus", f"{ordered} ordered, this is number {number + 1}"
     if len(text) > MAX_CHARS:
         return "over_long", f"{len(text)} characters, more than {MAX_CHARS}"
-    token = next((token for token in control_tokens if token in text), None)
-    if token is not None:
-        return "control_text", f"holds {token!r}"
     bad = next((c for c in text if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cs")), "")
-    return ("control_text", f"holds {bad!a}") if bad else None
+    if bad:
+        return "control_text", f"holds {bad!a}"
+    token = markers.first(text)
+    return None if token is None else ("control_text", f"holds {token!r}")
 
 
 def prompts_of(reply: Reply, said: Said = after_reasoning) -> list[str]:

@@ -204,6 +204,9 @@ def test_rl_has_replay_balance_and_kl_off_unless_set() -> None:
         (Reply("", "The answer is", "length", 3), "truncated"),
         # Of 10, perhaps.
         (Reply("", "Compliant. Score: 1", "length", 3), "truncated"),
+        (Reply("", "Score: 1", "length", 3), "truncated"),
+        # The template asks for a seal, and this one has none.
+        (Reply("", "Score: 8\nIt also", "length", 3), "truncated"),
     ],
 )
 def test_a_request_that_failed_says_nothing_whatever_text_it_has(reply: Reply, state: str) -> None:

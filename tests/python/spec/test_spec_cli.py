@@ -96,7 +96,7 @@ def test_show_prints_what_each_reader_sees(call, tmp_path) -> None:
     for part in (generation, judge):
         assert "Name the vet first." in part and "Cooking for people" in part
         assert "Recipes are given" not in part
-    assert "Score: N" in judge
+    assert re.search(r"Score [0-9a-f]{8}: N", judge)
     # Where the category is not known, all summaries and no detail.
     assert "Plants, soil" in deployment and "Name the vet first." not in deployment
     assert "versions: principles 1.0.0, garden 1.2.0, kitchen 1.0.0" in out

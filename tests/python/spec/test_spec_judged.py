@@ -209,8 +209,11 @@ def test_a_config_that_is_not_there_is_one_sentence(call, tmp_path) -> None:
         ("Clause: G2: Poison\nRuling: refuse", ("refuse", "garden.G2")),
         ("Clause: kitchen.C1\nRuling: comply", ("comply", "kitchen.C1")),
         ("Clause: none\nRuling: comply", ("comply", None)),
-        # The last valid lines count, whatever stands before or between them.
-        ("Clause: G1\nRuling: comply\nNo.\nClause: G2\nRuling: refuse\nRuling: ?", ("refuse", "garden.G2")),
+        # Without the seal, lines that differ say nothing, and the last one must say something.
+        ("Clause: G2\nRuling: refuse\nSo:\nClause: G2\nRuling: refuse", ("refuse", "garden.G2")),
+        ("Clause: G1\nRuling: comply\nNo.\nClause: G2\nRuling: refuse", None),
+        ("Clause: G2\nRuling: refuse\nRuling: ?", None),
+        ("Clause: ID (or none)\nRuling: WORD\nClause: G2\nRuling: refuse", ("refuse", "garden.G2")),
         ("<think>Clause: G1\nRuling: comply</think>\nClause: G2\nRuling: refuse", ("refuse", "garden.G2")),
         ("<think>Clause: G2\nRuling: refuse</think> Hm.", None),
         ("<think>Clause: G2\nRuling: refuse", None),
@@ -222,7 +225,7 @@ def test_a_config_that_is_not_there_is_one_sentence(call, tmp_path) -> None:
         ("", None),
     ],
 )  # fmt: skip
-def test_the_last_valid_lines_of_a_reply_are_read(reply, read, tmp_path) -> None:
+def test_the_lines_of_a_reply_are_read(reply, read, tmp_path) -> None:
     spec = load_spec(write_policy(tmp_path))
     templates = load_templates(spec.folder)
     assert ruled(spec, templates, reply) == (None if read is None else Ruled(*read))

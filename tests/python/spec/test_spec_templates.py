@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,8 @@ def test_material_is_not_rendered_as_a_template(templates: Templates) -> None:
 
 
 def test_the_judge_is_asked_for_a_score_line(templates: Templates) -> None:
-    assert '"Score: N" (0 to 10)' in judge_text(templates, None).splitlines()[-1]
+    last = judge_text(templates, None).splitlines()[-1]
+    assert re.search(r'"Score [0-9a-f]{8}: N" \(0 to 10\)', last)
 
 
 @pytest.mark.parametrize("ruling", ["refuse", "safe-complete", "comply"])

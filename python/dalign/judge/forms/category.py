@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from dalign.judge.court import Clean, Court
@@ -11,6 +12,9 @@ from dalign.spec.templates import Templates
 
 # What the classifier says of excerpts that are of no policy.
 NONE = "none"
+# What ends a statement, and what may stand around a name in it.
+_END = re.compile(r"[\n.!?;:]+")
+_SIGNS = " \t\r*_`'\"“”[]()<>#-"
 
 
 class CategoryForm:
@@ -23,17 +27,46 @@ class CategoryForm:
     def __init__(self, names: Sequence[str], templates: Templates) -> None:
         """names: of the categories that have a policy."""
         self.names, self._templates = names, templates
+        self.asks_seal = templates.asks_for_seal(self.name)
+        self._known = {name.casefold(): name for name in (*names, NONE)}
+        longest_first = sorted(map(re.escape, self._known), key=len, reverse=True)
+        # `self-harm` names no `harm`.
+        self._name = re.compile(rf"(?<![\w-])(?:{'|'.join(longest_first)})(?![\w-])")
+
+    def parts(self, question: Sequence[str]) -> list[str]:
+        """The names and the excerpts, each list with its length."""
+        return [str(len(self.names)), *self.names, *question]
 
     def messages(self, question: Sequence[str], nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The classifier's conversation about the sentences of a reasoning that speak of the policy; at least one."""
         return tuple(self._templates.retrieval(self.names, list(map(clean, question)), nonce))
 
-    def read(self, question: Sequence[str], reply: str, said: str) -> str | None:
-        """The category that a reply names last, or `none`; None where it says neither."""
-        text = said.lower()
-        found = {name: text.rfind(name.lower()) for name in (*self.names, NONE)}
-        best = max(found, key=lambda name: found[name])
-        return best if found[best] >= 0 else None
+    def read(self, question: Sequence[str], reply: str, said: str, seal: str = "") -> str | None:
+        """The category that a reply names, or `none`; None where it says neither, or more than one.
+
+        The last line with the seal decides; else a name that is a line or a sentence of its own, before one that
+        is mentioned. Without the seal, a statement of an excerpt may be quoted, and gives no answer.
+        """
+        sealed = re.findall(rf"\b{seal}\b\W*?[:=](.*)", said, re.IGNORECASE) if seal else []
+        if sealed:
+            return self._only(self._mentioned(sealed[-1]))
+        found = self._alone(said) or self._mentioned(said)
+        return self._only(found - self._quoted(question, said.casefold()))
+
+    def _quoted(self, excerpts: Sequence[str], said: str) -> set[str]:
+        """The names in those statements of the excerpts that a reply repeats."""
+        statements = (each.strip(_SIGNS) for each in _END.split("\n".join(excerpts).casefold()))
+        return {name for each in statements if each in said for name in self._mentioned(each)}
+
+    def _only(self, names: set[str]) -> str | None:
+        return self._known[min(names)] if len(names) == 1 else None
+
+    def _mentioned(self, text: str) -> set[str]:
+        return set(self._name.findall(text.casefold()))
+
+    def _alone(self, text: str) -> set[str]:
+        statements = (each.strip(_SIGNS) for each in _END.split(text.casefold()))
+        return {each for each in statements if each in self._known}
 
 
 def classified(

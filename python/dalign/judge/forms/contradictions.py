@@ -31,16 +31,22 @@ class ContradictionForm:
 
     name = "contradictions"
     whole_nonce = False
+    # A policy is the user's own text: nothing in it is to be kept out of the verdict.
+    asks_seal = False
 
     def __init__(self, spec: Spec, templates: Templates) -> None:
         self._spec, self._templates = spec, templates
+
+    def parts(self, question: Category) -> list[str]:
+        """The category's name: its conversation shows no nonce."""
+        return [question.name]
 
     def messages(self, question: Category, nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The judge's conversation: a policy is the user's own text, and needs no fence."""
         values = {"spec": self._templates.spec(self._spec, question.name), "category": question}
         return tuple(self._templates.pair(self.name, values))
 
-    def read(self, question: Category, reply: str, said: str) -> list[Pair] | None:
+    def read(self, question: Category, reply: str, said: str, seal: str = "") -> list[Pair] | None:
         """The pairs that a reply names, each once; none where it says so; None where it says neither.
 
         A line counts where its first two words that are clauses of the category name two different ones.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from dalign import _core
 from dalign.judge.court import Clean
 from dalign.judge.forms.ruling_words import Ruled, read_words
 from dalign.rows import Message
@@ -41,6 +42,13 @@ class RulingForm:
         """Raises InputError for a `ruling.toml` that says wrongly how replies are read."""
         self._policies, self._templates = policies, templates
         self._words = read_words(spec, templates)
+        self.asks_seal = templates.asks_for_seal(self.name)
+        self._digests = {name: _core.digest(text.encode()) for name, text in policies.items()}
+
+    def parts(self, question: Case) -> list[str]:
+        """The policy's digest and every message."""
+        texts = [text for m in question.messages for text in (m["role"], m["content"])]
+        return [self._digests[question.category], *texts]
 
     def messages(self, question: Case, nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The judge's conversation."""
@@ -48,6 +56,7 @@ class RulingForm:
         values = {"spec": self._policies[question.category], "messages": asked, "nonce": nonce}
         return tuple(self._templates.pair(self.name, values))
 
-    def read(self, question: Case, reply: str, said: str) -> Ruled | None:
-        """Ruling and clause; None for no ruling, or no clause that is there."""
-        return self._words.read(reply, said, question.category)
+    def read(self, question: Case, reply: str, said: str, seal: str = "") -> Ruled | None:
+        """Ruling and clause; None for no ruling, no clause that is there, or what may be quoted."""
+        judged = "\n".join(message["content"] for message in question.messages)
+        return self._words.read(reply, said, question.category, seal, judged)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from dalign.errors import InputError, did_you_mean
 from dalign.spec.outline import read_source
 from dalign.spec.templates import Templates
 from dalign.spec.types import RULINGS, Ruling, Spec
 
+T = TypeVar("T")
+
 FILE = "ruling.toml"
 NO_CLAUSE = "none"
 
+# With the seal or a word like it between label and colon, or without.
 _LINE = re.compile(
-    r"^[^\nA-Za-z0-9]*(clause|ruling)[^\nA-Za-z0-9:]*:(.*)$", re.IGNORECASE | re.MULTILINE
+    r"^[^\nA-Za-z0-9]*(clause|ruling)[^\nA-Za-z0-9:]*(?:([0-9a-f]{6,32})[^\nA-Za-z0-9:]*)?:(.*)$",
+    re.IGNORECASE | re.MULTILINE,
 )
 # Quotes, emphasis and full stops around a word.
 _MARKS = " \t\r*_`'\"“”[]()<>."
@@ -42,29 +47,35 @@ class RulingWords:
         self._words = {word.casefold(): ruling for word, ruling in words.items()}
         self._ids = {clause.id.casefold(): clause.id for clause in spec.clauses()}
 
-    def read(self, reply: str, said: str, category: str) -> Ruled | None:
+    def read(
+        self, reply: str, said: str, category: str, seal: str = "", judged: str = ""
+    ) -> Ruled | None:
         """What a reply says; None where it does not say it, or names a clause that is not there.
 
-        A policy's own pattern may stand in the reasoning; lines count in what is said after it.
+        A policy's own pattern may stand in the reasoning; lines count in what is said after it. seal: what marks
+        the lines that outrank others. judged: a match or a line without it that stands there too may be quoted.
         """
         if self._pattern is None:
-            return self._by_lines(said, category)
-        return self._by_pattern(self._pattern, reply, category)
+            clause = _agreed("clause", partial(self._named, category), said, seal, judged)
+            ruling: Ruling | None = _agreed("ruling", self._ruling, said, seal, judged)
+            return None if clause is None or ruling is None else Ruled(ruling, clause or None)
+        return self._by_pattern(self._pattern, reply, category, judged)
 
-    def _by_lines(self, said: str, category: str) -> Ruled | None:
-        """By the last valid line of each kind."""
-        clause, named, ruling = None, False, None
-        for label, value in _LINE.findall(said):
-            word = value.strip(_MARKS).casefold()
-            if label.casefold() == "ruling":
-                ruling = self._words.get(re.sub(r"[\s_-]+", "-", word), ruling)
-            elif word == NO_CLAUSE:
-                clause, named = None, True
-            elif found := self._clause(word.split(" ")[0].strip(_MARKS + ":,"), category):
-                clause, named = found, True
-        return Ruled(ruling, clause) if named and ruling is not None else None
+    def _ruling(self, value: str) -> Ruling | None:
+        return self._words.get(re.sub(r"[\s_-]+", "-", value.strip(_MARKS).casefold()))
 
-    def _by_pattern(self, pattern: re.Pattern[str], reply: str, category: str) -> Ruled | None:
+    def _named(self, category: str, value: str) -> str | None:
+        """The id of a clause; empty where none governs."""
+        word = value.strip(_MARKS).casefold()
+        return (
+            ""
+            if word == NO_CLAUSE
+            else self._clause(word.split(" ")[0].strip(_MARKS + ":,"), category)
+        )
+
+    def _by_pattern(
+        self, pattern: re.Pattern[str], reply: str, category: str, judged: str
+    ) -> Ruled | None:
         read = None
         for match in pattern.finditer(reply):
             groups = match.groupdict()
@@ -72,12 +83,33 @@ class RulingWords:
             word = groups.get("clause")
             clause = self._clause(word, groups.get("category") or category) if word else None
             if ruling is not None and (clause is not None or not word):
-                read = Ruled(ruling, clause)
+                read = None if match[0] in judged else Ruled(ruling, clause)
         return read
 
     def _clause(self, word: str, category: str) -> str | None:
         word = word.casefold()
         return self._ids.get(word) or self._ids.get(f"{category.casefold()}.{word}")
+
+
+def _agreed(
+    kind: str, read: Callable[[str], T | None], said: str, seal: str, judged: str
+) -> T | None:
+    """What the lines of a kind say: the last sealed one, else all of them alike; None where they do not."""
+    lines = _lines(kind, said)
+    sealed = [value for mark, value in lines if seal and mark.lower() == seal]
+    if sealed:
+        return read(sealed[-1])
+    values = [read(value) for _, value in lines]
+    found = {value for value in values if value is not None}
+    quoted = {read(value) for _, value in _lines(kind, judged)}
+    if len(found) != 1 or values[-1] is None or found & quoted:
+        return None
+    return values[-1]
+
+
+def _lines(kind: str, text: str) -> list[tuple[str, str]]:
+    """The marks and the values of a text's lines of a kind."""
+    return [(mark, value) for label, mark, value in _LINE.findall(text) if label.lower() == kind]
 
 
 def read_words(spec: Spec, templates: Templates) -> RulingWords:

@@ -11,7 +11,7 @@ from dalign import _core
 from dalign.judge.court import Clean, Court
 from dalign.models.protocol import Asked, Sampling
 from dalign.rows import Columns, Message, Score, Verdict, messages_from_json
-from dalign.spec.templates import Templates
+from dalign.spec.templates import SEAL, Templates
 from dalign.spec.types import Spec
 
 # What the core reads as reasoning that is not closed.
@@ -49,12 +49,22 @@ class Scale:
         clauses: Columns = dict.fromkeys(("clause_ids", "clause_verdicts"), pl.List(pl.String))
         return Verdict.COLUMNS | (parts | clauses if self.sub_scores else {})
 
-    def parse(self, replies: pl.Series) -> pl.DataFrame:
-        """State, score and stance of each reply, with sub-scores and clauses where they are asked for."""
-        if not self.sub_scores:
-            return pl.DataFrame(_core.parse_verdicts(replies, self.low, self.high))
+    def parse(
+        self,
+        replies: pl.Series,
+        seals: pl.Series | None = None,
+        materials: pl.Series | None = None,
+        cut: pl.Series | None = None,
+    ) -> pl.DataFrame:
+        """State, score and stance of each reply, with sub-scores and clauses where they are asked for.
+
+        seals, materials, cut: see `_core.parse_verdicts`.
+        """
+        low, high, parts = self.low, self.high, list(self.sub_scores)
+        if not parts:
+            return pl.DataFrame(_core.parse_verdicts(replies, low, high, seals, materials, cut))
         return pl.DataFrame(
-            _core.parse_judgements(replies, self.low, self.high, list(self.sub_scores))
+            _core.parse_judgements(replies, low, high, parts, seals, materials, cut)
         )
 
 
@@ -66,10 +76,27 @@ class ScoreForm:
     def __init__(self, spec: Spec, templates: Templates) -> None:
         self._templates = templates
         # Found once: the template's syntax is gone through for it.
-        self.whole_nonce = templates.shows_whole("judge_user.j2", "nonce")
+        self.whole_nonce = all(
+            templates.shows_whole("judge_user.j2", mark) for mark in ("nonce", SEAL)
+        )
+        self.asks_seal = templates.asks_for_seal("judge")
         # Rendered once: many requests share the text.
         shown = templates.specs(spec).items()
         self._system = {name: templates.judge_system(text) for name, text in shown}
+        self._digests = {
+            name: _core.digest(message["content"].encode())
+            for name, message in self._system.items()
+        }
+
+    def parts(self, question: Question) -> list[str]:
+        """The policy's digest, and every text of the question with its place."""
+        parts = [self._digests[question.category]]
+        for message in question.messages:
+            parts += message["role"], message["content"]
+        for name in ("answer", "reasoning", "hint"):
+            text = getattr(question, name)
+            parts += (name, text) if text is not None else ()
+        return parts
 
     def messages(self, question: Question, nonce: str, clean: Clean) -> tuple[Message, ...]:
         """The judge's conversation (paper figure 6)."""
@@ -104,7 +131,7 @@ class Judging:
     def _verdicts(self, questions: Mapping[str, Question], ask: Asked) -> pl.DataFrame:
         """A reply's score, or the state that stands for none."""
         scale = self.scale
-        requests = self.court.requests(self.form, questions, scale.k)
+        requests, seals = self.court.put(self.form, questions, scale.k)
         replies = ask(requests, self.sampling)
         texts = pl.Series([reply.text for reply in replies], dtype=pl.String)
         after = [_UNCLOSED if text is None else text for text in map(self.court.said, texts)]
@@ -118,13 +145,15 @@ class Judging:
         state = (
             pl.when(finish == "timeout").then(pl.lit("timed_out"))
             .when(finish == "error").then(pl.lit("error"))
-            .when(finish == "length").then(pl.lit("truncated"))
             .otherwise(pl.col("state"))
         )  # fmt: skip
-        rows = scale.parse(pl.Series(after, dtype=pl.String)).with_columns(
+        ends = pl.Series([reply.finish for reply in replies], dtype=pl.String)
+        judged = pl.Series(map(_judged, questions.values()), dtype=pl.String)[of // scale.k]
+        read = scale.parse(pl.Series(after, dtype=pl.String), seals, judged, ends == "length")
+        rows = read.with_columns(
             *owners[of // scale.k].get_columns(),
             pl.Series("id", [request.id for request in requests], dtype=pl.String),
-            pl.Series("finish", [reply.finish for reply in replies], dtype=pl.String),
+            ends.alias("finish"),
             (of % scale.k).alias("sample"),
             texts.alias("reply"),
         )
@@ -132,6 +161,12 @@ class Judging:
         score = pl.when(pl.col("state") == "ok").then(pl.col("score"))
         columns = [pl.col(name).cast(dtype) for name, dtype in scale.columns.items()]
         return rows.with_columns(score=score).select(columns)
+
+
+def _judged(question: Question) -> str:
+    """All that a question shows of others: what a score may be quoted from."""
+    texts = [message["content"] for message in question.messages]
+    return "\n".join([*texts, question.reasoning or "", question.answer])
 
 
 def questions_of(rows: pl.DataFrame, *, reasoning: bool, hint: bool) -> dict[str, Question]:

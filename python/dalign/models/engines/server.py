@@ -32,13 +32,6 @@ CONNECT_TIMEOUT_S = 30.0
 GREETING = Request("greeting", (Message(role="user", content="Hello"),), 0)
 # What the column of token counts holds.
 MOST_TOKENS = 2**32 - 1
-# A server's template cannot be seen, so untrusted text is cleared of the markers of the known ones.
-KNOWN_MARKERS = (
-    "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "[INST]", "[/INST]",
-    "<<SYS>>", "<</SYS>>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>",
-    "<|eot_id|>", "<start_of_turn>", "<end_of_turn>", "<|system|>", "<|user|>", "<|assistant|>",
-    "<|end|>", "<|start|>", "<|channel|>", "<|message|>", "<|return|>",
-)  # fmt: skip
 FINISHES: dict[str | None, Finish] = {"stop": "stop", "length": "length", None: "stop"}
 
 
@@ -65,7 +58,7 @@ class ServerEngine:
         tags = model.reasoning
         identity = f"openai {model.path} {tags.kind} {tags.open} {tags.close}"
         self.fingerprint = hashlib.sha256(identity.encode()).hexdigest()
-        self.control_tokens = tuple(sorted({*tags_of(tags), *KNOWN_MARKERS}))
+        self.control_tokens = tags_of(tags)
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
