@@ -191,9 +191,12 @@ def own_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     """
     transformers = import_transformers()
     try:
-        return transformers.AutoTokenizer.from_pretrained(
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
             str(path), trust_remote_code=trust_remote_code, local_files_only=True
         )
+        # Some odd settings are met where it is used for the first time.
+        tokenizer("", add_special_tokens=False)
+        return tokenizer
     except Exception as error:
         # Whatever stands in the files of others can fail in any way.
         raise _not_loaded(path, "tokenizer", error) from error

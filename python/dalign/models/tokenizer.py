@@ -111,7 +111,14 @@ class _Package:
         self._file = file
 
     def __call__(self, texts: list[str]) -> list[list[int]]:
-        encoded = self.loaded.encode_batch_fast(texts, add_special_tokens=False)
+        loaded = self.loaded
+        try:
+            encoded = loaded.encode_batch_fast(texts, add_special_tokens=False)
+        except Exception as error:
+            # The package finds some faults of a file where a word meets them.
+            raise InputError(
+                f"{self._file}: cannot tokenise every text ({error}); {WAY_OUT}"
+            ) from error
         return [encoding.ids for encoding in encoded]
 
     @cached_property

@@ -14,6 +14,7 @@ from dalign.errors import InputError
 pytest.importorskip("torch")
 from dalign.models.engines.local import KIND
 from dalign.models.protocol import Request, Sampling
+from dalign.models.tokenizer import open_tokenizer
 from fuzz_inputs import write_model
 
 
@@ -83,6 +84,7 @@ def test_an_odd_value_in_the_config_is_refused(
         ("tokenizer_config.json", '{"chat_template": [1]}'),
         ("tokenizer_config.json", '{"eos_token": ["a", "b"]}'),
         ("tokenizer_config.json", '{"added_tokens_decoder": {"x": 1}}'),
+        ("tokenizer_config.json", '{"model_max_length": {}}'),
         ("generation_config.json", '{"eos_token_id": ["a"]}'),
         ("generation_config.json", '{"eos_token_id": [["a"]]}'),
         ("generation_config.json", '{"eos_token_id": -1}'),
@@ -104,3 +106,13 @@ def test_a_file_of_something_else_is_refused(model: Path, name: str, content: st
     with pytest.raises(InputError) as raised:
         say(model)
     assert "\n" not in str(raised.value)
+
+
+def test_a_tokenizer_that_lacks_a_word_is_named(model: Path) -> None:
+    path = model / "tokenizer.json"
+    found = json.loads(path.read_text())
+    del found["model"]["vocab"]["<unk>"]
+    found["added_tokens"] = [each for each in found["added_tokens"] if each["content"] != "<unk>"]
+    path.write_text(json.dumps(found))
+    with pytest.raises(InputError, match=r"tokenizer\.json: cannot tokenise every text"):
+        open_tokenizer(path).count(["an unknown word"])
