@@ -81,7 +81,6 @@ def test_an_odd_value_in_the_config_is_refused(
         ("tokenizer.json", "[" * 3000),
         ("tokenizer.json", "null"),
         ("tokenizer_config.json", "[" * 3000),
-        ("tokenizer_config.json", '{"chat_template": [1]}'),
         ("tokenizer_config.json", '{"eos_token": ["a", "b"]}'),
         ("tokenizer_config.json", '{"added_tokens_decoder": {"x": 1}}'),
         ("tokenizer_config.json", '{"model_max_length": {}}'),
