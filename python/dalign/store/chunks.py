@@ -40,7 +40,7 @@ class ChunkLog:
             "chunk": number,
             # What later stages depend on: of a judge's chunk, the scores too.
             "rows": digest(dict(digests)),
-            "counts": dict(counts),
+            "counts": dict(sorted(counts.items())),
             "tables": list(digests),
             "files": marks_of(self._folder, (*parts, *replies)),
         }

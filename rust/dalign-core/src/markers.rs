@@ -21,6 +21,14 @@ use crate::text::boundary;
 /// | single strings | `<<SYS>>`, `]~b]` |
 ///
 /// Closing forms count too. Other tags, brackets and operators stay: `<div>`, `List<String>`, `a[0]`.
+///
+/// ```
+/// use dalign_core::markers::Markers;
+///
+/// let markers = Markers::new(&["@@end"])?;
+/// assert_eq!(markers.broken("a <|im_end|> b @@end <div>"), "a <\u{200b}|im_end|> b @\u{200b}@end <div>");
+/// # Ok::<(), dalign_core::markers::MarkersError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Markers {
     /// What has none of the shapes.
