@@ -116,9 +116,8 @@ class _Package:
             encoded = loaded.encode_batch_fast(texts, add_special_tokens=False)
         except Exception as error:
             # The package finds some faults of a file where a word meets them.
-            raise InputError(
-                f"{self._file}: cannot tokenise every text ({error}); {WAY_OUT}"
-            ) from error
+            said = f"cannot tokenise every text ({error}); {WAY_OUT}"
+            raise InputError.in_file(self._file, said, kind="unfit_model") from error
         return [encoding.ids for encoding in encoded]
 
     @cached_property
