@@ -73,7 +73,7 @@ ASKED = [
 ]
 SAID = {
     "Which policy?": "soup, then",
-    "Score: N": "It is plain.\nScore: 8",
+    "Rate the answer": "It is plain.\nScore: 8",
     "brewed": "<think>the policy tea.S1 says yes</think>sure, with water",
     "mine": "<think>the policy says</think>sorry",
     "tir ": "<think>the policy soup.S1 says yes</think>stir all",

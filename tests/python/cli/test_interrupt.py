@@ -83,7 +83,7 @@ def test_a_run_that_waits_for_a_server_ends_at_ctrl_c(
             line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         try:
-            assert asked.wait(60), "no request came"
+            assert asked.wait(180), "no request came"
             began = time.monotonic()
             for _ in range(times):
                 # As a terminal does: to the command and to all that it has started.
@@ -109,7 +109,7 @@ def test_a_command_that_pays_no_heed_to_ctrl_c_goes_on(tmp_path: Path, project: 
             ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *line], stderr=subprocess.PIPE
         )
         try:
-            assert asked.wait(60), "no request came"
+            assert asked.wait(180), "no request came"
             process.send_signal(signal.SIGINT)
             time.sleep(0.3)
             assert process.poll() is None

@@ -40,7 +40,7 @@ FORM = CategoryForm(NAMES, load_templates(ENGLISH))
         ("Not violence. The answer is **harassment**.", "harassment"),
         ('{"category": "self-harm"}', "self-harm"),
         ("harassment\n\nViolence is named in passing.", "harassment"),
-        ("Category: violence\nCategory: harassment", "harassment"),
+        ("Category: violence\nCategory: harassment", None),
         # Two, and nothing says which.
         ("It is harassment or violence.", None),
         ("- violence\n- harassment", None),
@@ -60,7 +60,7 @@ def test_a_name_is_given_back_as_the_policy_spells_it() -> None:
     assert form.read([], "", "It is a.b, not axb") == "a.b"
 
 
-@pytest.mark.parametrize("noise", ["harm ", "not \"' ", "\n", " ", ": ", "harm: ", "_", "*"])
+@pytest.mark.parametrize("noise", ["harm ", "not \"' ", "\n", " ", ": ", "harm, ", "_", "*"])
 def test_a_reply_of_any_length_is_read(noise: str) -> None:
     # Regime: a hundred thousand characters; a reading that goes back over them for each would not end.
     reply = noise * (100_000 // len(noise)) + "\nCategory: violence"

@@ -35,6 +35,9 @@ class Finished:
     def is_done(self, inputs: object) -> bool:
         return self.done
 
+    def faults(self) -> tuple[()]:
+        return ()
+
 
 class AllFinished(RunFolder):
     """A run whose stages have all finished, so that every stage's inputs are known."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import dalign
 import pytest
 from dalign.errors import InputError, UnfinishedError
-from dalign.pipeline.run import check_all_done, plan_of, run_stages
+from dalign.pipeline.run import check_all_done, keep_config, plan_of, run_stages
 from dalign.progress import Progress
 from dalign.records.journey import journeys_of
 from dalign.records.record import open_record
@@ -28,7 +28,9 @@ def evaluated(tmp_path: Path) -> tuple[Path, Path]:
     project, run = write_project(tmp_path / "project"), tmp_path / "run"
     config = project / "dalign.toml"
     changed(config, '"spec", "sft"', '"spec"')
-    (project / "script.json").write_text(json.dumps({"": "<think>why</think>Score: 2"}))
+    (project / "script.json").write_text(
+        json.dumps({"score ?": "<think>why</think>Score: 2", "": "<think>why</think>No."})
+    )
     dalign.run(config, run)
     return config, run
 
@@ -100,7 +102,8 @@ def test_a_report_rests_on_what_the_rows_saw_or_is_refused(setting: str, tmp_pat
     # A call of one stage makes the folder another config's.
     changed(config, '"none", "spec"', '"none", "spec", "sft"')
     run_stages(load_config(config, [setting]), run, Progress(), "generate")
-    changed(run / "config.toml", '"none", "spec", "sft"', '"none", "spec"')
+    changed(config, '"none", "spec", "sft"', '"none", "spec"')
+    keep_config(load_config(config, [setting]), run)
     with pytest.raises(UnfinishedError, match=r"evaluate/none.*run it first"):
         results_of(open_record(run))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from dalign.cli.spec.coverage import print_coverage
 from dalign.data.patterns import Patterns
 from dalign.errors import InputError
+from dalign.pattern import read_pattern
 from dalign.pipeline.project import bring_in
 from dalign.records.blast_radius import KINDS, blast_radius
 from dalign.records.citations import Citations
@@ -141,7 +141,7 @@ def test_a_clause_is_cited_by_its_id_or_in_its_category_by_its_key(
 
 
 def test_a_suites_retrieval_pattern_says_how_reasonings_cite(run: Path) -> None:
-    pattern = re.compile(r"policy (?P<category>\w+) clause (?P<clause>\w+)")
+    pattern = read_pattern(r"policy (?P<category>\w+) clause (?P<clause>\w+)")
     citations = Citations([policy(run)], [Patterns((), pattern)])
     assert citations.of("policy soup clause S2, policy tea clause S7", "general") == {"soup.S2"}
 

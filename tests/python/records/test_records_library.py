@@ -35,7 +35,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     values["run"] |= {"workers": 1}
     values.pop("judge_model", None)
     path = write_project(Path("my-project"), config=commented_toml(values), sizes=SMOKE_SIZES)
-    (tmp_path / "script.json").write_text('{"": "<think>why</think>Score: 2"}')
+    (tmp_path / "script.json").write_text(
+        '{"score ?": "<think>why</think>Score: 2", "": "<think>why</think>No."}'
+    )
     return path
 
 

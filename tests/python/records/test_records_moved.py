@@ -54,7 +54,9 @@ def test_the_report_of_a_run_that_lies_elsewhere_is_the_same(tmp_path: Path, dal
     project = write_project(tmp_path / "project")
     config = project / "dalign.toml"
     config.write_text(config.read_text().replace('"spec", "sft"', '"spec"'))
-    (project / "script.json").write_text(json.dumps({"": "<think>why</think>Score: 2"}))
+    (project / "script.json").write_text(
+        json.dumps({"Rate the answer": "Score: 2", "": "<think>why</think>No."})
+    )
     code, out, err = dalign("run", config, "--run", tmp_path / "run", "--json")
     assert code == 0, err
     results = json.loads(out)["results"]

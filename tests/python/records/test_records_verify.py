@@ -45,7 +45,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values["model"] = {"path": f"{place}/script.json", "engine": "scripted"}
     values["run"] |= {"workers": 1, "part_rows": 16}
     values.pop("judge_model", None)
-    (place / "script.json").write_text('{"": "<think>why</think>Score: 2"}')
+    (place / "script.json").write_text(
+        '{"score ?": "<think>why</think>Score: 2", "": "<think>why</think>No."}'
+    )
     config = write_project(
         place / "run" / "project", config=commented_toml(values), sizes=SMOKE_SIZES
     )
