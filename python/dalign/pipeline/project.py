@@ -33,7 +33,7 @@ from dalign.store.seal import (
     read_sealed,
     write_sealed,
 )
-from dalign.store.whole_files import digest, file_digest
+from dalign.store.whole_files import digest, file_digest, remove
 
 SOURCES = "sources.json"
 SPEC, PATTERNS = "spec", "patterns"
@@ -233,15 +233,16 @@ class _Kept:
         """Puts what was taken, the policy and the patterns in the place of what is held. Killed within, all is read again."""
         changed = [n for n, s in self.sources.items() if s.table.folder == self._new / n]
         if gone := [*changed, *(self._told.keys() - self.sources.keys())]:
-            (self._place / SOURCES).unlink(missing_ok=True)
+            remove(self._place / SOURCES)
         for name in gone:
-            shutil.rmtree(self._place / name, ignore_errors=True)
+            remove(self._place / name)
         for name in changed:
-            (self._place / name).parent.mkdir(exist_ok=True)
+            self._folder((self._place / name).parent)
             (self._new / name).rename(self._place / name)
         for name, path in patterns.items():
             target = self._place / _patterns_name(name)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._folder(target.parent)
+            remove(target)
             shutil.copyfile(path, target)
         copy_policy(policy, self._place / SPEC)
         told = {
@@ -254,7 +255,12 @@ class _Kept:
 
     def clear(self) -> None:
         """Removes what was taken and not put in place."""
-        shutil.rmtree(self._new, ignore_errors=True)
+        remove(self._new)
+
+    def _folder(self, place: Path) -> None:
+        if not place.is_dir():
+            remove(place)
+        place.mkdir(parents=True, exist_ok=True)
 
 
 def _line_ends(path: Path) -> int:
