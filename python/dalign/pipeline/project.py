@@ -192,7 +192,12 @@ class _Kept:
 
     def _is_whole(self, name: str) -> bool:
         """Whether a file of rows is here as it was written."""
-        parts = self._seal.below(self._place / name)
+        place = self._place / name
+        parts = self._seal.below(place)
+        # What lies behind a link is not the run's to seal.
+        within = [up for up in (place, *place.parents) if self._place in up.parents]
+        if any(up.is_symlink() for up in within):
+            return False
         return bool(parts) and not any(
             fault_of(p, self._seal.marks[p.relative_to(self._place).as_posix()]) for p in parts
         )
@@ -258,7 +263,7 @@ class _Kept:
         remove(self._new)
 
     def _folder(self, place: Path) -> None:
-        if not place.is_dir():
+        if place != self._place and (place.is_symlink() or not place.is_dir()):
             remove(place)
         place.mkdir(parents=True, exist_ok=True)
 

@@ -53,6 +53,9 @@ def reading(path: Path) -> Iterator[None]:
     """Around what reads a file of a run: what fails in it is the file's fault."""
     import polars as pl
 
+    # To open a pipe would be to wait for ever.
+    if path.exists() and not path.is_file():
+        raise damaged(path, "no file")
     try:
         yield
     except InputError:

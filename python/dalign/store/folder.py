@@ -162,8 +162,8 @@ class StageFolder:
             seal = None
         # Of a stage that has not finished, the log of chunks tells.
         marks = ChunkLog(self.path).marks() if seal is None else seal.marks
-        known = drop_damaged(self.path, marks)
         drop_misplaced(self.path)
+        known = drop_damaged(self.path, marks)
         (self.path / MANIFEST).unlink(missing_ok=True)
         if not anew and _is_of(self.path / MARKER, wanted):
             drop_unknown(self.path, known)

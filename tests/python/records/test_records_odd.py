@@ -47,10 +47,11 @@ def run(base: Path, tmp_path: Path) -> Path:
 
 
 def content(run: Path) -> dict[str, bytes]:
-    """The rows and inputs of a run."""
+    """The rows and inputs of a run, behind links too."""
+    found = [Path(at, name) for at, _, names in os.walk(run, followlinks=True) for name in names]
     return {
         path.relative_to(run).as_posix(): path.read_bytes()
-        for path in sorted(run.rglob("*"))
+        for path in sorted(found)
         if path.is_file() and path.name not in (*TIMES, *TOLD) and ".aside" not in str(path)
     }
 
@@ -100,7 +101,7 @@ FOLDERS = ["evaluate", "evaluate/none", "inputs", "inputs/suites", "inputs/promp
 
 def check_mended(run: Path, before: dict[str, bytes], dalign: Command) -> None:
     code, out, err = dalign("verify", run)
-    assert (code, err) == (1, ""), err
+    assert code == 1, err
     assert "damaged or lost" in out
     code, _, err = dalign("run", "--run", run)
     assert code == 0, err
