@@ -240,9 +240,9 @@ class _Kept:
         if gone := [*changed, *(self._told.keys() - self.sources.keys())]:
             remove(self._place / SOURCES)
         for name in gone:
+            self._folder((self._place / name).parent)
             remove(self._place / name)
         for name in changed:
-            self._folder((self._place / name).parent)
             (self._new / name).rename(self._place / name)
         for name, path in patterns.items():
             target = self._place / _patterns_name(name)

@@ -24,7 +24,7 @@ from dalign.store.seal import (
     read_sealed,
     write_sealed,
 )
-from dalign.store.whole_files import Json, write_text
+from dalign.store.whole_files import Json, folder_place, write_text
 
 ELAPSED, MODELS, RESULTS, REPORT = "elapsed.json", "models.json", "results.json", "report.html"
 OWN_FILES = (CONFIG, LEDGER, ELAPSED, MODELS, RESULTS, REPORT)
@@ -147,6 +147,8 @@ def put_back(run: Path) -> Iterator[str]:
         return
     for path, what in ledger.faults():
         if ledger.holds(path):
+            if aside := folder_place(path.parent):
+                yield f"{path.parent}: no folder, as the run needs it; it is now {aside}"
             write_text(path, ledger.copies[path.relative_to(run).as_posix()])
             yield f"{path}: damaged or lost ({what}); it is as it was again"
         elif path.is_relative_to(run / PROJECT):
