@@ -132,7 +132,7 @@ def test_no_two_parts_import_each_other_by_any_way_round() -> None:
 
 
 def test_records_open_no_engine_and_run_no_config() -> None:
-    known = {"project", "plan"}
+    known = {"project", "plan", "moved"}
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: records imports {name}"
         for path in sorted((PACKAGE / "records").rglob("*.py"))

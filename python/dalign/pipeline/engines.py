@@ -19,7 +19,6 @@ from dalign.spec.templates import Budget
 from dalign.spec.token_count import token_count
 
 # In a run's folder: the fingerprints of the models as its last call found them.
-MODELS = "models.json"
 
 
 class Engines:

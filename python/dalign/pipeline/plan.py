@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dalign.config import Config
 from dalign.errors import InputError
 from dalign.store.damage import damaged, reading
-from dalign.store.ledger import read_ledger
+from dalign.store.ledger import MODELS, read_ledger
 from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
 from dalign.vocabulary import STAGES
@@ -38,7 +38,7 @@ def first_to_run(plan: Sequence[Stage], project: Project, run: RunFolder) -> str
 
     Raises InputError for a file of a stage that is damaged or lost.
     """
-    from dalign.pipeline.engines import MODELS, Engines
+    from dalign.pipeline.engines import Engines
 
     if missing := [stage.name for stage in plan if run.stage(stage.name).manifest() is None]:
         return missing[0]

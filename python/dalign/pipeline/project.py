@@ -33,7 +33,7 @@ from dalign.store.seal import (
     read_sealed,
     write_sealed,
 )
-from dalign.store.whole_files import digest, file_digest
+from dalign.store.whole_files import digest, file_digest, remove
 
 SOURCES = "sources.json"
 SPEC, PATTERNS = "spec", "patterns"
@@ -192,7 +192,12 @@ class _Kept:
 
     def _is_whole(self, name: str) -> bool:
         """Whether a file of rows is here as it was written."""
-        parts = self._seal.below(self._place / name)
+        place = self._place / name
+        parts = self._seal.below(place)
+        # What lies behind a link is not the run's to seal.
+        within = [up for up in (place, *place.parents) if self._place in up.parents]
+        if any(up.is_symlink() for up in within):
+            return False
         return bool(parts) and not any(
             fault_of(p, self._seal.marks[p.relative_to(self._place).as_posix()]) for p in parts
         )
@@ -233,15 +238,16 @@ class _Kept:
         """Puts what was taken, the policy and the patterns in the place of what is held. Killed within, all is read again."""
         changed = [n for n, s in self.sources.items() if s.table.folder == self._new / n]
         if gone := [*changed, *(self._told.keys() - self.sources.keys())]:
-            (self._place / SOURCES).unlink(missing_ok=True)
+            remove(self._place / SOURCES)
         for name in gone:
-            shutil.rmtree(self._place / name, ignore_errors=True)
+            self._folder((self._place / name).parent)
+            remove(self._place / name)
         for name in changed:
-            (self._place / name).parent.mkdir(exist_ok=True)
             (self._new / name).rename(self._place / name)
         for name, path in patterns.items():
             target = self._place / _patterns_name(name)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._folder(target.parent)
+            remove(target)
             shutil.copyfile(path, target)
         copy_policy(policy, self._place / SPEC)
         told = {
@@ -254,7 +260,12 @@ class _Kept:
 
     def clear(self) -> None:
         """Removes what was taken and not put in place."""
-        shutil.rmtree(self._new, ignore_errors=True)
+        remove(self._new)
+
+    def _folder(self, place: Path) -> None:
+        if place != self._place and (place.is_symlink() or not place.is_dir()):
+            remove(place)
+        place.mkdir(parents=True, exist_ok=True)
 
 
 def _line_ends(path: Path) -> int:

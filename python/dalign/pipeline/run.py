@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from dalign.config import Config
 from dalign.errors import ChangedConfigError, InputError, UnfinishedError
 from dalign.models.checkpoint import check_checkpoint
-from dalign.pipeline.engines import MODELS, Engines
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.moved import check_files
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
 from dalign.pipeline.project import Project, bring_in, inputs_faults, left_out
 from dalign.pipeline.runner import Opened, run_plan
@@ -20,24 +20,26 @@ from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
 from dalign.pipeline.stages.rl import check_drawable
 from dalign.progress import Progress
-from dalign.settings import changed_keys, check_paths, dump_toml, load_config
-from dalign.store.damage import CONFIG, LEDGER
+from dalign.settings import changed_keys, dump_toml, load_config
+from dalign.store.damage import CONFIG, is_run
 from dalign.store.ledger import (
     ELAPSED,
+    MODELS,
     checked_config,
     close_ledger,
     keep,
     open_ledger,
     put_back,
     read_ledger,
+    saved_config,
 )
 from dalign.store.lock import LOCK, only_one
-from dalign.store.run import INPUTS, RunFolder
-from dalign.store.whole_files import json_text
+from dalign.store.run import INPUTS, RunFolder, has_stages, no_run
+from dalign.store.whole_files import folder_place, json_text
 from dalign.train.ranks import require_one_process
 from dalign.train.rl.losses import loss_named
 from dalign.train.run import check_packages
-from dalign.vocabulary import TRAININGS
+from dalign.vocabulary import STAGES, TRAININGS
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = ("run.workers", "synth_model", "evaluate.max_missing")
@@ -66,6 +68,7 @@ def run_stages(
     with only_one(run.path):
         mend(run, progress)
         try:
+            check_files(config, run.path)
             project = _checked(chosen, config, engines, run.inputs, progress)
         except BaseException:
             _leave_nothing(run)
@@ -83,7 +86,10 @@ def run_stages(
 
 
 def mend(run: RunFolder, progress: Progress) -> None:
-    """Puts back what is damaged and known, and says what of the inputs is read again."""
+    """Makes way for the run's folders, puts back what is damaged and known, and says what of the inputs is read again."""
+    for name in (*STAGES, INPUTS):
+        if aside := folder_place(run.path / name):
+            progress.say(f"{run.path / name}: no folder, as the run needs it; it is now {aside}")
     for said in put_back(run.path):
         progress.say(said)
     for path, what in inputs_faults(run.inputs):
@@ -113,6 +119,7 @@ def plan_of(
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """The stages of a run with their states, and how much work the input means; nothing is written."""
     run, engines, plan = RunFolder(folder), Engines(config), make_plan(config)
+    check_files(config, run.path)
     with tempfile.TemporaryDirectory() as place:
         project = _checked(plan, config, engines, Path(place), progress)
         return states(plan, project, engines, run, retry_missing=retry_missing), planned_work(
@@ -122,7 +129,7 @@ def plan_of(
 
 def _leave_nothing(run: RunFolder) -> None:
     """Takes back what a first call has made that is refused."""
-    if not run.config.is_file():
+    if not is_run(run.path) and not has_stages(run.path):
         shutil.rmtree(run.inputs, ignore_errors=True)
         (run.path / LOCK).unlink(missing_ok=True)
         if not any(run.path.iterdir()):
@@ -133,7 +140,6 @@ def _checked(
     chosen: Sequence[Stage], config: Config, engines: Engines, place: Path, progress: Progress
 ) -> Project:
     """What the user brings, read into `place`. What can be known to be wrong of a run is found here, before anything is paid for."""
-    check_paths(config)
     engines.check(config.model, config.judge_of_record)
     quality_of(config, engines)
     loss_named(config.rl.loss)
@@ -156,7 +162,12 @@ def resolve_config(
 
     config: None is the one that the folder was started with. overrides: `a.b=c`, over the settings of a file.
     """
-    if not _is_run(folder):
+    if not is_run(folder):
+        # Of a folder that has lost both, the manifests tell what is done.
+        if has_stages(folder) and config is not None:
+            return _loaded(config, overrides)
+        if has_stages(folder):
+            raise no_run(folder)
         if folder.is_dir() and any(path.name not in _BEFORE for path in folder.iterdir()):
             said = f"{folder}: this folder is not empty and is no run folder; name another one with --run"
             raise InputError(said, kind="no_run", path=folder)
@@ -167,32 +178,10 @@ def resolve_config(
     if config is not None:
         wanted = _loaded(config, overrides)
     else:
-        with _saved(folder) as saved:
+        with saved_config(folder) as saved:
             wanted = load_config(saved, overrides)
     check_same(wanted, folder, redo=redo)
     return wanted
-
-
-def _is_run(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (CONFIG, LEDGER))
-
-
-@contextmanager
-def _saved(folder: Path) -> Iterator[Path]:
-    """The config that a run was started with, for a while: its file, or what the ledger has of a damaged one."""
-    path = folder / CONFIG
-    try:
-        ledger = read_ledger(folder)
-    except InputError:
-        yield path
-        return
-    if not ledger.holds(path):
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as place:
-        copy = Path(place) / CONFIG
-        copy.write_text(ledger.copies[CONFIG], "utf-8")
-        yield copy
 
 
 def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
@@ -206,9 +195,9 @@ def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
 
 def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
     """Raises ChangedConfigError where the folder's run was started with another config, unless `redo`."""
-    if redo or not _is_run(folder):
+    if redo or not is_run(folder):
         return
-    with _saved(folder) as saved:
+    with saved_config(folder) as saved:
         changed = changed_keys(load_config(saved, []), wanted)
     changed = [text for text in changed if not text.startswith(FREE_KEYS)]
     if changed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +19,7 @@ from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
 from dalign.store.lock import only_one
 from dalign.store.memory import Memory
+from dalign.store.whole_files import remove
 from dalign.synth.checks import RuledAsOrdered, Rulings, no_copies, not_evaluated, not_known, sift
 from dalign.synth.known import examples, prompts_in, there
 from dalign.synth.orders import Wanted, need_pair, writer_requests
@@ -99,7 +99,7 @@ class Prepared:
             kept, more = sift(written, [*self._new, ruled, no_copies])
             result = Synthesised(self.orders, kept, [*dropped, *more], ruled.clauses)
             result.write(self._job.out)
-            shutil.rmtree(self._work)
+            remove(self._work)
         return result
 
     def _ask(self, engine: Engine, name: str) -> Ask:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from dalign.config import Config
-from dalign.errors import InputError
 from dalign.pipeline.project import Project, Source, read_project
 from dalign.settings import load_config
-from dalign.store.damage import CONFIG, LEDGER
+from dalign.store.damage import is_run
 from dalign.store.folder import StageFolder
 from dalign.store.ledger import read_ledger
-from dalign.store.run import RunFolder
+from dalign.store.run import RunFolder, no_run
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,8 @@ class Record:
 def open_record(folder: Path) -> Record:
     """The run in a folder. Raises InputError if none has been started there."""
     run = RunFolder(folder)
-    if not any((folder / name).is_file() for name in (CONFIG, LEDGER)):
-        said = f"{folder}: no run has been started here; name a run's folder"
-        raise InputError(said, kind="no_run", path=folder)
+    if not is_run(folder):
+        raise no_run(folder)
     config = load_config(read_ledger(folder).check(run.config), [])
     return Record(run, read_project(config, run.inputs))
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from shlex import quote
 
 from dalign.errors import InputError
+from dalign.pipeline.moved import going_on
 from dalign.pipeline.plan import make_plan
 from dalign.pipeline.project import SOURCES, inputs_faults, inputs_seal
 from dalign.progress import Progress
 from dalign.settings import load_config
-from dalign.store.damage import CONFIG, LEDGER
+from dalign.store.damage import LEDGER, is_run
 from dalign.store.folder import StageFolder
-from dalign.store.ledger import COST, MANIFEST, PROJECT, REPORT, RESULTS, Ledger, read_ledger
-from dalign.store.lock import LOCK, nobody_else
-from dalign.store.run import INPUTS, RunFolder
+from dalign.store.ledger import COST, MANIFEST, OWN_FILES, PROJECT, REPORT, RESULTS, read_ledger
+from dalign.store.lock import LOCK, is_lock, nobody_else
+from dalign.store.run import INPUTS, RunFolder, no_run
 from dalign.store.seal import Fault, files_below
 from dalign.vocabulary import STAGES
 
@@ -46,9 +47,8 @@ class Verified:
 
 def verify(folder: Path, progress: Progress | None = None) -> Verified:
     """Checks every file of a run; writes nothing. Raises InputError if it is no run, BusyError while one works there."""
-    if not any((folder / name).is_file() for name in (CONFIG, LEDGER)):
-        said = f"{folder}: no run has been started here; name a run's folder"
-        raise InputError(said, kind="no_run", path=folder)
+    if not is_run(folder):
+        raise no_run(folder)
     with nobody_else(folder):
         return _verified(RunFolder(folder), progress or Progress())
 
@@ -60,11 +60,13 @@ def _verified(run: RunFolder, progress: Progress) -> Verified:
         if path.is_dir() and path.parent.name in STAGES
     ]
     progress.start("verify", len(stages))
-    own, ledger = _own_faults(run.path)
+    own, owned = _own_faults(run.path)
     faults = dict(own) | dict(inputs_faults(run.inputs))
+    if not is_lock(run.path / LOCK):
+        faults[run.path / LOCK] = "no file, as a lock is"
     if not run.inputs.is_dir():
         faults[run.inputs / SOURCES] = "lost"
-    known = _inputs_known(run.inputs) | {run.path / n for n in (*ledger.copies, *ledger.files)}
+    known = _inputs_known(run.inputs) | owned
     made = {}
     for number, stage in enumerate(stages, 1):
         faults |= stage.faults()
@@ -72,8 +74,9 @@ def _verified(run: RunFolder, progress: Progress) -> Verified:
         progress.advance("verify", number)
     progress.finish("verify", f"{len(faults)} files damaged or lost")
     known = known.union(faults, *made.values()) | {run.path / LEDGER}
+    again = going_on(run.path) if faults else ""
     damage = [
-        Damage(path.relative_to(run.path).as_posix(), what, _way_out(run.path, path))
+        Damage(path.relative_to(run.path).as_posix(), what, _way_out(run.path, path, again))
         for path, what in sorted(faults.items())
     ]
     finished = {name for name, files in made.items() if files}
@@ -87,12 +90,15 @@ def _verified(run: RunFolder, progress: Progress) -> Verified:
     return Verified(len(known), size, damage, _unfinished(run, finished), unknown)
 
 
-def _own_faults(run: Path) -> tuple[list[Fault], Ledger]:
+def _own_faults(run: Path) -> tuple[list[Fault], set[Path]]:
+    """What of the run's own files is damaged or lost, and which are its own."""
     try:
         ledger = read_ledger(run)
     except InputError as error:
-        return [Fault(run / LEDGER, str(error.value))], Ledger(run)
-    return list(ledger.faults()), ledger
+        # They are the run's all the same; what they must be, nothing tells.
+        own = (*(run / name for name in OWN_FILES), *files_below(run / PROJECT))
+        return [Fault(run / LEDGER, str(error.value))], {path for path in own if path.is_file()}
+    return list(ledger.faults()), {run / name for name in (*ledger.copies, *ledger.files)}
 
 
 def _inputs_known(place: Path) -> set[Path]:
@@ -127,12 +133,13 @@ def _unfinished(run: RunFolder, finished: set[str]) -> list[str]:
     return [name for name in names if name not in finished]
 
 
-def _way_out(run: Path, path: Path) -> str:
-    """What mends a file."""
+def _way_out(run: Path, path: Path, again: str) -> str:
+    """What mends a file. again: the command that goes on with the run."""
     top, place = path.relative_to(run).parts[0], quote(str(run))
     if top in (RESULTS, REPORT):
         return f"`dalign report --run {place}` writes it again"
-    again = f"`dalign run --run {place}`"
+    if top == LOCK:
+        return "remove it: nothing is in it that a run needs"
     if top == PROJECT:
         return f"it is your own file, of which inputs/ has what the run read; {again} takes it as it is now"
     if top == INPUTS:

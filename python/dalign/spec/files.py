@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from dalign.spec.shipped import shipped
+from dalign.store.whole_files import remove
 
 # Markdown of principles and categories, golden cases, templates and how their replies are read.
 PATTERNS = ("*.md", "golden/*.jsonl", "templates/*.j2", "templates/*.toml")
@@ -14,11 +15,11 @@ PATTERNS = ("*.md", "golden/*.jsonl", "templates/*.j2", "templates/*.toml")
 def copy_policy(folder: Path, place: Path) -> None:
     """Makes `place` a copy of a policy, with the templates that apply to it: its own or the shipped ones."""
     partial = place.with_name(f"{place.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    remove(partial)
     _copy(folder, partial)
     if not (folder / "templates").is_dir():
         _copy(shipped("templates").parent, partial, ("templates/*.j2",))
-    shutil.rmtree(place, ignore_errors=True)
+    remove(place)
     partial.rename(place)
 
 

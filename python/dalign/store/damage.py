@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,14 +18,21 @@ if TYPE_CHECKING:
 
 CONFIG, LEDGER = "config.toml", "ledger.json"
 KIND = "damaged_file"
+# What the system says of a file when it is the file's fault, and no want of permission or memory.
+_FAULTS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO}
 # The deepest file of a run below its folder.
 _DEPTH = 8
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run has been started in a folder, as its config or its ledger tells."""
+    return any((folder / name).is_file() for name in (CONFIG, LEDGER))
 
 
 def run_of(path: Path) -> Path | None:
     """The folder of the run that a file is of; None for a file of no run."""
     above = list(path.parents)[:_DEPTH]
-    return next((up for up in above if any((up / n).is_file() for n in (LEDGER, CONFIG))), None)
+    return next((up for up in above if is_run(up)), None)
 
 
 def damaged(path: Path, why: object, way_out: str = "") -> InputError:
@@ -44,11 +53,18 @@ def reading(path: Path) -> Iterator[None]:
     """Around what reads a file of a run: what fails in it is the file's fault."""
     import polars as pl
 
+    # To open a pipe would be to wait for ever.
+    if path.exists() and not path.is_file():
+        raise damaged(path, "no file")
     try:
         yield
     except InputError:
         raise
-    except (FileNotFoundError, ValueError, LookupError, RecursionError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:  # fmt: skip
+    except OSError as error:
+        if error.errno not in _FAULTS:
+            raise
+        raise damaged(path, os.strerror(error.errno)) from error
+    except (ValueError, LookupError, RecursionError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:  # fmt: skip
         raise damaged(path, error) from error
 
 

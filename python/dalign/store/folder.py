@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +18,9 @@ from dalign.store.damage import damaged, read_object, reading
 from dalign.store.ledger import COST, MANIFEST, MARKER, has_lost
 from dalign.store.memory import EARLIER, Journal, Memory, journals, set_aside
 from dalign.store.parts import DROPPED, ROWS, PartWriter, Table
-from dalign.store.salvage import drop_damaged, drop_unknown
+from dalign.store.salvage import drop_damaged, drop_misplaced, drop_unknown
 from dalign.store.seal import Fault, Mark, Seal, files_below, marks_of, read_sealed, write_sealed
-from dalign.store.whole_files import Json, digest, write_json
+from dalign.store.whole_files import Json, digest, folder_place, remove, write_json
 
 MAIN = "main"
 Chunk = TypeVar("Chunk")
@@ -156,12 +155,14 @@ class StageFolder:
         part_rows: parts of another size are no parts of this run. anew: nothing is, and the replies alone are taken over.
         """
         wanted = digest([inputs, part_rows])
+        folder_place(self.path)
         try:
             seal = self.seal()
         except InputError:
             seal = None
         # Of a stage that has not finished, the log of chunks tells.
         marks = ChunkLog(self.path).marks() if seal is None else seal.marks
+        drop_misplaced(self.path)
         known = drop_damaged(self.path, marks)
         (self.path / MANIFEST).unlink(missing_ok=True)
         if not anew and _is_of(self.path / MARKER, wanted):
@@ -174,7 +175,7 @@ class StageFolder:
             set_aside(self.path)
             for path in sorted(self.path.iterdir()):
                 if path.name != EARLIER:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    remove(path)
         write_json(marker, {"sha256": wanted, "inputs": inputs, "part_rows": part_rows})
 
     def memory(self, name: str = "") -> Memory:
@@ -244,7 +245,7 @@ class StageFolder:
         write_sealed(self.path / MANIFEST, manifest)
         for path in journals(self.path):
             path.unlink()
-        shutil.rmtree(self.path / EARLIER, ignore_errors=True)
+        remove(self.path / EARLIER)
 
     def record_cost(self, cost: Mapping[str, Json]) -> None:
         """Records times and memory beside the manifest: they are no part of the result."""

@@ -6,12 +6,14 @@ stages work it says nothing of theirs: it is *open*, and what a kill leaves unfi
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dalign.errors import InputError
-from dalign.store.damage import CONFIG, LEDGER, damaged
+from dalign.store.damage import CONFIG, LEDGER, damaged, is_run
 from dalign.store.seal import (
     Fault,
     Mark,
@@ -22,12 +24,13 @@ from dalign.store.seal import (
     read_sealed,
     write_sealed,
 )
-from dalign.store.whole_files import Json, write_text
+from dalign.store.whole_files import Json, folder_place, write_text
 
-ELAPSED, RESULTS, REPORT = "elapsed.json", "results.json", "report.html"
+ELAPSED, MODELS, RESULTS, REPORT = "elapsed.json", "models.json", "results.json", "report.html"
+OWN_FILES = (CONFIG, LEDGER, ELAPSED, MODELS, RESULTS, REPORT)
 MANIFEST, MARKER, COST = "manifest.json", "inputs.json", "cost.json"
 # The user's own files, where they lie in the run's folder.
-PROJECT = "project"
+PROJECT, PROJECT_CONFIG = "project", "dalign.toml"
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,24 @@ def checked_config(path: Path) -> Path:
     return read_ledger(path.parent).check(path) if is_runs else path
 
 
+@contextmanager
+def saved_config(run: Path) -> Iterator[Path]:
+    """The config that a run was started with, for a while: its file, or what the ledger has of a damaged one."""
+    path = run / CONFIG
+    try:
+        ledger = read_ledger(run)
+    except InputError:
+        yield path
+        return
+    if not ledger.holds(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / CONFIG
+        copy.write_text(ledger.copies[CONFIG], "utf-8")
+        yield copy
+
+
 def has_lost(run: Path, path: Path) -> bool:
     """Whether a file that is not there must be there."""
     try:
@@ -117,7 +138,7 @@ def _write(run: Path, copies: Mapping[str, str], files: Mapping[str, Json]) -> N
 
 def put_back(run: Path) -> Iterator[str]:
     """Writes the files that are damaged, and of which the ledger has the text; says what was wrong with which."""
-    if not (run / CONFIG).is_file() and not (run / LEDGER).is_file():
+    if not is_run(run):
         return
     try:
         ledger = read_ledger(run)
@@ -126,6 +147,8 @@ def put_back(run: Path) -> Iterator[str]:
         return
     for path, what in ledger.faults():
         if ledger.holds(path):
+            if aside := folder_place(path.parent):
+                yield f"{path.parent}: no folder, as the run needs it; it is now {aside}"
             write_text(path, ledger.copies[path.relative_to(run).as_posix()])
             yield f"{path}: damaged or lost ({what}); it is as it was again"
         elif path.is_relative_to(run / PROJECT):

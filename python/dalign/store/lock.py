@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from dalign.errors import BusyError
+from dalign.errors import BusyError, InputError
 
 LOCK = ".lock"
 
@@ -18,6 +18,9 @@ LOCK = ".lock"
 def only_one(folder: Path) -> Iterator[None]:
     """Holds the folder's lock; makes the folder. Raises BusyError if another process has it."""
     folder.mkdir(parents=True, exist_ok=True)
+    if not is_lock(folder / LOCK):
+        said = "no file, so that it can lock nothing; remove it: nothing is in it that a run needs"
+        raise InputError.in_file(folder / LOCK, said, kind="damaged_file")
     with (folder / LOCK).open("a+") as lock:
         _take(folder, lock, fcntl.LOCK_EX)
         lock.truncate(0)
@@ -35,6 +38,11 @@ def nobody_else(folder: Path) -> Iterator[None]:
     with (folder / LOCK).open() as lock:
         _take(folder, lock, fcntl.LOCK_SH)
         yield
+
+
+def is_lock(path: Path) -> bool:
+    """Whether what stands at a lock's place can be one: a file, or nothing yet."""
+    return path.is_file() or not (path.exists() or path.is_symlink())
 
 
 def _take(folder: Path, lock: IO[str], how: int) -> None:

@@ -5,14 +5,32 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
-from dalign.store.damage import CONFIG, reading
+from dalign.errors import InputError
+from dalign.store.damage import CONFIG, LEDGER, reading
 from dalign.store.folder import MAIN, StageFolder
-from dalign.store.ledger import ELAPSED, read_ledger
+from dalign.store.ledger import ELAPSED, MANIFEST, PROJECT, PROJECT_CONFIG, read_ledger
+from dalign.vocabulary import STAGES
 
 INPUTS = "inputs"
 # The figures of a training's steps, beside its rows.
 CURVE = "curve.json"
+
+
+def has_stages(folder: Path) -> bool:
+    """Whether stages have finished in a folder, which may have lost its config and its ledger."""
+    return any(path.parts[-3] in STAGES for path in folder.glob(f"*/*/{MANIFEST}"))
+
+
+def no_run(folder: Path) -> InputError:
+    """The error of a folder in which no run has been started, or which nothing tells to be one's."""
+    said = f"{folder}: no run has been started here; name a run's folder"
+    if has_stages(folder):
+        own = folder / PROJECT / PROJECT_CONFIG
+        config = quote(str(own)) if own.is_file() else "CONFIG"
+        said = f"{folder}: {CONFIG} and {LEDGER} are both lost; `dalign run {config} --run {quote(str(folder))}` makes them anew and keeps what is whole"
+    return InputError(said, kind="no_run", path=folder)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from dalign.store.chunks import ChunkLog
-from dalign.store.memory import REPLIES, is_readable, journals, move_aside
+from dalign.store.memory import EARLIER, REPLIES, is_readable, journals, move_aside
 from dalign.store.seal import Mark, fault_of
+from dalign.store.whole_files import remove
 
+_FILES = (".json", ".jsonl", ".parquet")
 _NUMBER = re.compile(r"-(\d{5,})\.parquet$")
+
+
+def drop_misplaced(folder: Path) -> None:
+    """Removes what has a file's name and is none, and the other way round for `earlier`."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        is_misplaced = path.suffix in _FILES and not path.is_file()
+        if is_misplaced or (path.name == EARLIER and not path.is_dir()):
+            remove(path)
 
 
 def drop_damaged(folder: Path, marks: Mapping[str, Mark]) -> set[str]:
@@ -19,8 +28,7 @@ def drop_damaged(folder: Path, marks: Mapping[str, Mark]) -> set[str]:
     bad = {name for name, mark in marks.items() if fault_of(folder / name, mark)}
     for name in bad:
         # The files of a folder, such as a checkpoint, are one thing.
-        path = folder / name.partition("/")[0]
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        remove(folder / name.partition("/")[0])
     for path in folder.glob(f"{REPLIES}*.parquet"):
         if path.name not in marks and not is_readable(path):
             path.unlink()

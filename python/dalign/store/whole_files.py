@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,15 +41,47 @@ def frame_digest(frame: pl.DataFrame) -> str:
     return hasher.hexdigest()
 
 
+def _is_own_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def remove(path: Path) -> None:
+    """Removes what stands at a path, if anything does: a file, a folder with all in it; of a link, the link alone."""
+    if _is_own_folder(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def set_by(path: Path) -> Path:
+    """Moves what stands at a path out of the way, nothing of it lost: to `NAME.aside`, or `NAME.aside-2`, …"""
+    names = (f"{path.name}.aside{number}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
+    free = next(p for p in map(path.with_name, names) if not (p.exists() or p.is_symlink()))
+    path.rename(free)
+    return free
+
+
+def folder_place(path: Path) -> Path | None:
+    """Makes way for a folder; where what stands there and is none lies then, None where nothing was in the way."""
+    in_the_way = not path.is_dir() and (path.exists() or path.is_symlink())
+    return set_by(path) if in_the_way else None
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Where to write a file that is to stand at `path`: it is moved there at the end, or taken away where that fails.
 
-    Makes the folder. Raises InputError, which names the file, for what the system refuses.
+    Makes the folder; another folder in the file's place is set by. Raises InputError, which names the file, for what
+    the system refuses.
     """
     temporary = path.with_name(path.name + PARTIAL)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for each in (temporary, path):
+            if _is_own_folder(each):
+                set_by(each)
+        # A pipe or a link would be written into.
+        temporary.unlink(missing_ok=True)
         yield temporary
         os.replace(temporary, path)
     except BaseException as error:

@@ -23,7 +23,7 @@ from dalign.models.checkpoint import TOKENIZER_FILES
 from dalign.store.damage import damaged, read_object
 from dalign.store.memory import Journal
 from dalign.store.seal import Seal, files_below, marks_in, marks_of, read_sealed, write_sealed
-from dalign.store.whole_files import write_text
+from dalign.store.whole_files import remove, write_text
 from dalign.train.job import StepRow, TrainResult
 
 CHECKPOINTS = "checkpoints"
@@ -46,7 +46,7 @@ def complete(root: Path, step: int) -> None:
     log = step_log(root.parent)
     mark_complete(checkpoint, [row for row in log.read() if row["step"] <= step])
     for old in list(by_step(root).values())[:-KEPT_CHECKPOINTS]:
-        shutil.rmtree(old)
+        remove(old)
 
 
 def mark_complete(folder: Path, log: Sequence[StepRow]) -> None:
@@ -73,10 +73,12 @@ def resume_point(out: Path) -> tuple[Path | None, int]:
     """
     found: tuple[Path | None, int] = None, 0
     kept: list[StepRow] = []
+    if not (out / CHECKPOINTS).is_dir():
+        remove(out / CHECKPOINTS)
     for step, checkpoint in by_step(out / CHECKPOINTS).items():
         log = log_of(checkpoint)
         if log is None:
-            shutil.rmtree(checkpoint)
+            remove(checkpoint)
         else:
             found, kept = (checkpoint, step), log
     _write_log(out, kept)
@@ -110,14 +112,14 @@ def take_up(out: Path, identity: Mapping[str, Any]) -> TrainResult | None:
     if log is None:
         forget_result(out)
         return None
-    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+    remove(out / CHECKPOINTS)
     _write_log(out, log)
     return TrainResult(out / FINAL, tuple(log))
 
 
 def forget_result(out: Path) -> None:
     """Removes what a training ended in, so that it ends anew."""
-    shutil.rmtree(out / FINAL, ignore_errors=True)
+    remove(out / FINAL)
 
 
 def step_log(out: Path) -> Journal:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from transformers.utils import logging as transformers_logging
 from dalign.errors import DalignError
 from dalign.models.checkpoint import fingerprint
 from dalign.store.memory import Journal
+from dalign.store.whole_files import remove
 from dalign.train.checkpoints import (
     CHECKPOINTS,
     FINAL,
@@ -106,7 +106,7 @@ def quiet_libraries() -> Iterator[None]:
 def publish(model: PreTrainedModel, job: Job) -> None:
     """Writes `out/final`, whole or not at all, and removes the checkpoints."""
     partial_folder = job.out / f"{FINAL}.partial"
-    shutil.rmtree(partial_folder, ignore_errors=True)
+    remove(partial_folder)
     torch.nn.Module.to(model, getattr(torch, job.dtype))
     # What TRL adds to the config says how it was trained, not what it is.
     model.model_tags = None
@@ -114,7 +114,7 @@ def publish(model: PreTrainedModel, job: Job) -> None:
     copy_tokenizer(job.start, partial_folder)
     mark_complete(partial_folder, list(step_log(job.out).read()))
     os.replace(partial_folder, job.out / FINAL)
-    shutil.rmtree(job.out / CHECKPOINTS, ignore_errors=True)
+    remove(job.out / CHECKPOINTS)
 
 
 def arguments_of(kind: type[TrainingArguments], job: Job, **own: Any) -> Any:
