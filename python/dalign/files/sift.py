@@ -116,7 +116,9 @@ class FileJob:
             if path.exists() and path.samefile(source):
                 what = "is the input; name another file, rows are never edited"
                 raise InputError.in_file(path, what, kind="is_input")
-            if path.is_dir() or (path.exists() and not self.force):
+            if path.is_dir():
+                raise InputError.in_file(path, "is a folder; name another file", kind="exists")
+            if path.exists() and not self.force:
                 what = "is there already; name another file, or overwrite it with --force"
                 raise InputError.in_file(path, what, kind="exists")
 

@@ -121,7 +121,8 @@ def _resolve_paths(values: dict[str, Any], folder: Path, overridden: Mapping[str
             continue
         if is_path(dotted) or _is_checkpoint(values, dotted, value):
             base = folder if overridden.keys().isdisjoint(prefixes(dotted)) else Path()
-            path = os.path.abspath(base / Path(value).expanduser())  # noqa: PTH100 - links stay links
+            # `~nobody` stays as it is, and is told of as a path that is not there; links stay links.
+            path = os.path.abspath(base / os.path.expanduser(value))  # noqa: PTH100, PTH111
             _assign(values, dotted, path)
 
 

@@ -54,6 +54,17 @@ def test_what_stands_in_the_way_is_named_and_kept(there: str, tmp_path: Path, ca
     assert call("filter", source, tmp_path / "out.jsonl", "--force")[0] == 0
 
 
+@pytest.mark.parametrize("more", [(), ("--force",)])
+def test_a_folder_in_the_place_of_a_file_is_named(
+    more: tuple[str, ...], tmp_path: Path, call: Any
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(ROWS)
+    out.mkdir()
+    code, _, stderr = call("filter", source, out, *more)
+    assert code == 1 and f"{out}: is a folder; name another file" in stderr
+
+
 def test_a_failed_run_leaves_the_old_result(tmp_path: Path, call: Any) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text(ROWS)
