@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class UnfinishedError(InputError, kind="unfinished"):
     @classmethod
     def of(cls, run: Path, stage: str) -> Self:
         """The error of one of them."""
-        said = f"{run}: {stage} has not finished, or its inputs have changed; run it first (dalign run --run {run})"
+        said = f"{run}: {stage} has not finished, or its inputs have changed; run it first (dalign run --run {quote(str(run))})"
         return cls(said, kind="unfinished", path=run, value=stage)
 
 

@@ -143,6 +143,21 @@ def test_an_older_report_stays_whole_where_a_new_one_cannot_be_written(tmp_path:
     ]
 
 
+@pytest.mark.parametrize("was_there", [True, False])
+def test_a_command_that_fails_leaves_a_new_folder_as_it_was(
+    tmp_path: Path, was_there: bool
+) -> None:
+    folder = tmp_path / "new folder"
+    if was_there:
+        folder.mkdir()
+    for line in (("init", folder), ("spec", "copy", "safety", folder)):
+        check_refused(dalign(*line, before=files_of_at_most(1024)), folder, "ulimit")
+        assert folder.exists() == was_there and list(folder.glob("*")) == []
+    done = dalign("init", folder)
+    assert done.returncode == 0
+    assert f"dalign run '{folder}/dalign.toml' --run 'runs/new folder'" in done.stdout
+
+
 @pytest.mark.parametrize("mode", [0o000, 0o500])
 def test_a_folder_without_permission_is_named(tmp_path: Path, rows: Path, mode: int) -> None:
     closed = tmp_path / "closed"

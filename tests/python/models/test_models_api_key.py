@@ -164,7 +164,13 @@ def test_an_address_that_is_none_or_holds_a_secret_is_refused(url: str, named: s
 
 @pytest.mark.parametrize(
     "url",
-    ["http://127.0.0.1:8000/v1", "https://h.example/a/b/", "http://[::1]:8000/v1", "http://h", "http://h.example./v1"],
+    [
+        "http://127.0.0.1:8000/v1",
+        "https://h.example/a/b/",
+        "http://[::1]:8000/v1",
+        "http://h",
+        "http://h.example./v1",
+    ],
 )
 def test_an_address_is_taken_as_it_is(url: str) -> None:
     assert served(url).base_url == url

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Many = list[str] | None
 Limit = int | None
+# What the core counts in.
+MOST, MOST_TOKENS = 2**63 - 1, 2**32 - 1
 
 In = Annotated[
     Path, Argument(metavar="IN", readable=False, help="A .jsonl or .parquet file; it is only read.")
