@@ -10,6 +10,7 @@ from typer import Argument, Option
 from dalign.cli.data.options import (
     MOST,
     MOST_TOKENS,
+    MOST_WORDS,
     AsJson,
     Force,
     In,
@@ -43,7 +44,9 @@ def dedup(
     ] = None,
     ngram: Annotated[
         Limit,
-        Option("--ngram", min=1, max=MOST, help="With --near: words in a row; 5 unless given."),
+        Option(
+            "--ngram", min=1, max=MOST_WORDS, help="With --near: words in a row; 5 unless given."
+        ),
     ] = None,
     score_field: Annotated[
         str | None,
@@ -76,7 +79,10 @@ def decontaminate(
         str, Option("--eval-field", help="The field with the evaluation text.")
     ] = "prompt",
     ngram: Annotated[
-        int, Option("--ngram", min=1, max=MOST_TOKENS, help="Words in a row that count as contamination.")
+        int,
+        Option(
+            "--ngram", min=1, max=MOST_WORDS, help="Words in a row that count as contamination."
+        ),
     ] = 13,
     memory_mib: Memory = MEMORY_MIB,
     force: Force = False,

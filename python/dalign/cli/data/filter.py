@@ -9,6 +9,7 @@ from typer import Option
 
 from dalign.cli.data.options import (
     MOST,
+    MOST_WORDS,
     AsJson,
     Force,
     In,
@@ -63,7 +64,10 @@ Limits = Annotated[
 Ngram = Annotated[
     Limit,
     Option(
-        "--ngram", min=1, max=MOST, help="Words of a run that counts as repeated, 5 unless given."
+        "--ngram",
+        min=1,
+        max=MOST_WORDS,
+        help="Words of a run that counts as repeated, 5 unless given.",
     ),
 ]
 Scripts = Annotated[
