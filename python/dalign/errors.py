@@ -204,6 +204,21 @@ def naming(path: Path) -> Iterator[None]:
         raise from_system(error, path) from error
 
 
+def no_file(path: Path) -> str:
+    """What a path is that is not the file that it should be."""
+    if path.is_dir():
+        return "is a folder"
+    return "is no regular file" if path.exists() else "no such file"
+
+
+def check_name(path: Path) -> None:
+    """Raises InputError for a path that a table, a config or a report cannot hold as a text."""
+    whole = str(path.absolute())
+    if "\0" in whole or whole.encode("utf-8", "replace").decode() != whole:
+        said = "a name that is not UTF-8, or that holds a NUL; rename it"
+        raise InputError.in_file(path, said, kind="encoding")
+
+
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """The way out for a word that is none of `known`: the nearest one, or else all of them."""
     import difflib

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from dalign.errors import check_name
 from dalign.store.damage import CONFIG, reading
 from dalign.store.folder import MAIN, StageFolder
 from dalign.store.ledger import ELAPSED, read_ledger
@@ -20,6 +21,10 @@ class RunFolder:
     """`RUN/`."""
 
     path: Path
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a folder whose files no engine can write."""
+        check_name(self.path)
 
     @property
     def config(self) -> Path:

@@ -216,7 +216,7 @@ def test_a_mistake_in_an_override_is_named(tmp_path: Path, override: str, senten
 
 
 def test_a_missing_file_a_folder_and_another_encoding_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no\.toml: no such config file; give a TOML file"):
+    with pytest.raises(InputError, match=r"no\.toml: no such file; give a TOML file"):
         load_config(tmp_path / "no.toml", [])
     with pytest.raises(InputError, match="is a folder; give a TOML file"):
         load_config(tmp_path, [])

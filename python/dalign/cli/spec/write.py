@@ -9,7 +9,7 @@ from shlex import quote
 
 from dalign.cli.new_folder import new_folder
 from dalign.cli.terminal import tell, tell_json
-from dalign.errors import InputError
+from dalign.errors import InputError, no_file
 from dalign.spec.imports.draft import spec_of
 from dalign.spec.imports.forms import Form, form_of, read_form
 from dalign.spec.outline import read_source
@@ -36,7 +36,7 @@ def import_policy(
 ) -> None:
     """Writes the draft, and tells what was guessed and what to do next."""
     if not source.is_file():
-        said = "no such file; name a policy in Markdown"
+        said = f"{no_file(source)}; name a policy in Markdown"
         raise InputError.in_file(source, said, kind="missing_file")
     text = read_source(source.parent, source).text
     taken: Form = form_of(text) if form == "auto" else form  # type: ignore[assignment]
