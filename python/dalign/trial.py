@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 # What a template may take in all of its trials: some milliseconds, and some kilobytes, are usual.
@@ -64,9 +65,9 @@ def _try() -> None:
     source, values = json.load(sys.stdin)
     environment = _environment()
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-    template = _unless_faulty(lambda: environment.from_string(source))
+    template = _unless_faulty(partial(environment.from_string, source))
     for each in values if template else ():
-        text = _unless_faulty(lambda each=each: template.render(**each))
+        text = _unless_faulty(partial(template.render, each))
         if text and len(text) > MOST_CHARACTERS:
             raise MemoryError
 
