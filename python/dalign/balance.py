@@ -16,6 +16,7 @@ from dalign.files.batch import Batch, Decision
 from dalign.files.refusals import refusals
 from dalign.files.sift import Counts, FileJob, look_through
 from dalign.parsing import json_value
+from dalign.text import short
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # The name in a quota file for every category or clause that has no quota of its own.
 OTHERS = "*"
+# The most that a quota can ask for.
+MOST_ROWS = 2**63 - 1
 _PARTS = ("categories", "clauses")
 # The error of a quota file, from what is wrong with it and the kind.
 Refuse = Callable[..., InputError]
@@ -143,6 +146,9 @@ def _quota(refuse: Refuse, where: str, value: object) -> Quota:
     weight = value.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise refuse(f"{where}.weight is {weight!r}, not a number")
+    if not abs(weight) <= MOST_ROWS:
+        said = f"{where}.weight is {short(repr(weight))}, more than {MOST_ROWS:,}"
+        raise refuse(said, kind="out_of_range", key=f"{where}.weight", value=weight)
     minimum, maximum = (_whole(refuse, f"{where}.{key}", value.get(key)) for key in ("min", "max"))
     return Quota(minimum or 0, maximum, weight)
 
@@ -150,8 +156,10 @@ def _quota(refuse: Refuse, where: str, value: object) -> Quota:
 def _whole(refuse: Refuse, where: str, value: object) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise refuse(f"{where} is {value!r}, not a whole number from 0 on")
+    if type(value) is not int or not 0 <= value <= MOST_ROWS:
+        said = f"{where} is {short(repr(value))}, not a whole number from 0 to {MOST_ROWS:,}"
+        kind = "out_of_range" if type(value) is int else "wrong_type"
+        raise refuse(said, kind=kind, key=where, value=value)
     return value
 
 

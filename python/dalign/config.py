@@ -127,6 +127,8 @@ def _no_address(url: str) -> str:
         parts = urlsplit(url)
         # The port is read, and refused, where it is asked for.
         is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        # As a resolver has it: no label is empty, or longer than 63 characters.
+        (parts.hostname or "").encode("idna")
     except ValueError:
         is_whole = False
     if "@" in url:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class UnfinishedError(InputError, kind="unfinished"):
     @classmethod
     def of(cls, run: Path, stage: str) -> Self:
         """The error of one of them."""
-        said = f"{run}: {stage} has not finished, or its inputs have changed; run it first (dalign run --run {run})"
+        said = f"{run}: {stage} has not finished, or its inputs have changed; run it first (dalign run --run {quote(str(run))})"
         return cls(said, kind="unfinished", path=run, value=stage)
 
 
@@ -134,9 +135,10 @@ def from_core(error: _core.CoreError, message: str, *, path: Path | None) -> Inp
 
 
 # Libraries whose faults are those of the files that they read or write, and the way out.
+_PANICS = "pyo3_runtime"
 _LIBRARIES: Mapping[str, str] = {
     "polars": "of a run, `dalign verify RUN` names what is damaged, and `dalign run` redoes it",
-    "pyo3_runtime": "make the file that was read again",
+    _PANICS: "make the file that was read again",
     "safetensors_rust": "copy the checkpoint again",
 }
 # What to do about what the system refuses, by its number for it.
@@ -173,6 +175,9 @@ def outside(error: BaseException) -> DalignError | None:
     kind, said = "limit", told.get(type(error).__name__)
     if isinstance(error, UnicodeError):
         kind, said = "encoding", f"a text that is not UTF-8 ({reason}); mend the file, or its name"
+    elif library == _PANICS and said is None:
+        kind = "damaged_file"
+        said = f"a table, a tokenizer or another file is of a form that stops the core ({reason}); {_LIBRARIES[library]}"
     elif library in _LIBRARIES and said is None:
         kind = "damaged_file"
         said = f"a table is damaged or has other columns than dalign makes ({reason}); {_LIBRARIES[library]}"
@@ -201,6 +206,21 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise from_system(error, path) from error
+
+
+def no_file(path: Path) -> str:
+    """What a path is that is not the file that it should be."""
+    if path.is_dir():
+        return "is a folder"
+    return "is no regular file" if path.exists() else "no such file"
+
+
+def check_name(path: Path) -> None:
+    """Raises InputError for a path that a table, a config or a report cannot hold as a text."""
+    whole = str(path.absolute())
+    if "\0" in whole or whole.encode("utf-8", "replace").decode() != whole:
+        said = "a name that is not UTF-8, or that holds a NUL; rename it"
+        raise InputError.in_file(path, said, kind="encoding")
 
 
 def did_you_mean(value: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 # What a template may take in all of its trials: some milliseconds, and some kilobytes, are usual.
@@ -40,7 +41,8 @@ def _plain(value: Any) -> Any:
 
 
 def _tried(asked: str) -> str | None:
-    command = [sys.executable, "-m", "dalign.trial"]
+    # -P: what lies in the current folder is no module of this program.
+    command = [sys.executable, "-P", "-m", "dalign.trial"]
     try:
         done = subprocess.run(
             command, input=asked, capture_output=True, text=True, timeout=MOST_WALL_S, check=False
@@ -49,27 +51,39 @@ def _tried(asked: str) -> str | None:
         return f"takes longer than {MOST_WALL_S} s; {_WAY_OUT}"
     if done.returncode < 0:
         return f"takes longer than {MOST_CPU_S} s; {_WAY_OUT}"
-    return f"{_TOO_LARGE}; {_WAY_OUT}" if done.returncode == _GREW else None
+    if done.returncode == _GREW:
+        return f"{_TOO_LARGE}; {_WAY_OUT}"
+    if done.returncode:
+        reason = done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}"
+        return f"could not be tried ({reason}); see to the Python that runs dalign"
+    return None
 
 
 def _try() -> None:
     """In the process: fills the template in with each of the values."""
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
     source, values = json.load(sys.stdin)
-    fill_in = _compiled(source)
-    for each in values:
-        try:
-            text = fill_in(each)
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - its other faults show where it is filled in
-            continue
-        if len(text) > MOST_CHARACTERS:
+    environment = _environment()
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    template = _unless_faulty(partial(environment.from_string, source))
+    for each in values if template else ():
+        text = _unless_faulty(partial(template.render, each))
+        if text and len(text) > MOST_CHARACTERS:
             raise MemoryError
 
 
-def _compiled(source: str) -> Callable[[Mapping[str, Any]], str]:
-    """The template as transformers and the policy's own templates have it, their names included."""
+def _unless_faulty(make: Callable[[], Any]) -> Any:
+    """What is made; None for a fault other than size: it shows where the template is filled in."""
+    try:
+        return make()
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as above
+        return None
+
+
+def _environment() -> Any:
+    """Templates as transformers and the policy's own have them, their names included."""
     import jinja2
     import jinja2.ext
     import jinja2.nodes
@@ -94,9 +108,7 @@ def _compiled(source: str) -> Callable[[Mapping[str, Any]], str]:
     environment.filters["tojson"] = lambda value, **_: json.dumps(value, ensure_ascii=False)
     environment.globals["raise_exception"] = raise_exception
     environment.globals["strftime_now"] = datetime.now().strftime
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-    template = environment.from_string(source)
-    return lambda values: template.render(**values)
+    return environment
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def test_a_draw_that_nothing_limits_is_refused() -> None:
         ("{", "syntax"),
         ("[]", "wrong_type"),
         ('{"totl": 1}', "unknown_key"),
-        ('{"total": -1}', "wrong_type"),
+        ('{"total": -1}', "out_of_range"),
         ('{"categories": []}', "wrong_type"),
         ('{"categories": {"a": 1}}', "wrong_type"),
         ('{"categories": {"a": {"most": 1}}}', "unknown_key"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
+from dalign.cli.new_folder import new_folder
 from dalign.cli.terminal import tell
-from dalign.errors import InputError, naming
+from dalign.errors import naming
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
 from dalign.settings import commented_toml
@@ -24,20 +26,14 @@ def demo_config(folder: Path, *, smoke: bool) -> Path | None:
 
 def init_project(folder: Path) -> None:
     """Writes a project to start from. Raises InputError if the folder holds anything."""
-    with naming(folder):
-        _write_project(folder)
-
-
-def _write_project(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        said = "is there already and not empty; name a new folder, so that nothing is overwritten"
-        raise InputError.in_file(folder, said, kind="exists")
     config = commented_toml(settings.project_values())
-    path = write_project(folder, config=config, sizes=settings.PROJECT_SIZES)
+    with new_folder(folder):
+        path = write_project(folder, config=config, sizes=settings.PROJECT_SIZES)
+    run = quote(f"runs/{folder.name}")
     tell(
         f"wrote {path}, {folder / 'spec'}, {folder / 'prompts.jsonl'}, {folder / 'capability.jsonl'} and {folder / 'suites'}\n"
         f"It runs as it stands, on the sandbox's model:\n"
-        f"  dalign run {path} --run runs/{folder.name}\n"
+        f"  dalign run {quote(str(path))} --run {run}\n"
         "To make it yours: write your policy into spec/ (one Markdown file a category), your prompts into prompts.jsonl,\n"
         "set model.path to your checkpoint, and delete spec/templates, which is in the sandbox's language: the shipped English templates then apply."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import typer
 
@@ -63,7 +64,7 @@ def run_command(
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
     if results is not None and results.alarms and not allow_missing:
-        said = f"this is an error unless --allow-missing is given; dalign run --run {run} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
+        said = f"this is an error unless --allow-missing is given; dalign run --run {quote(str(run))} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
         warn(said)
         raise typer.Exit(1)
 

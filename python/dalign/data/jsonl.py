@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from dalign.errors import InputError, did_you_mean
+from dalign.errors import InputError, did_you_mean, no_file
 from dalign.parsing import MOST_ROW_BYTES, json_value
 from dalign.rows import Message
 from dalign.text import short
@@ -48,8 +48,7 @@ def rows_of(
     given out until then is not to be kept.
     """
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "no such file"
-        what = f"{what}; give a JSONL file, one JSON object a line"
+        what = f"{no_file(path)}; give a JSONL file, one JSON object a line"
         raise InputError.in_file(path, what, kind="missing_file")
     problems: dict[int, RowError] = {}
     hashes, lines = array("q"), array("I")

@@ -9,7 +9,7 @@ from pathlib import Path
 from dalign import _core
 from dalign.data.adapters.prompts import PATTERN_MARK
 from dalign.data.jsonl import RowError
-from dalign.errors import did_you_mean
+from dalign.errors import did_you_mean, no_file
 from dalign.parsing import UnreadableError, toml_table
 from dalign.pattern import read_pattern
 from dalign.spec.types import RULINGS
@@ -100,7 +100,7 @@ def _patterns(values: Mapping[str, object]) -> Patterns:
 
 def _toml(path: Path) -> dict[str, object]:
     if not path.is_file():
-        raise RowError("no such file; give a TOML file with [[answer]] entries", "missing_file")
+        raise RowError(f"{no_file(path)}; give a TOML file with [[answer]] entries", "missing_file")
     try:
         return toml_table(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dalign.errors import InputError
+from dalign.errors import InputError, check_name, no_file
 from dalign.files.batch import Batch, Decision
 from dalign.files.jsonl import JsonlRows, JsonlSink
 from dalign.files.parquet import ParquetRows, ParquetSink
@@ -102,6 +102,7 @@ class FileJob:
     def _check_out(self, suffix: str | None) -> None:
         """Raises InputError where the result cannot be written: no such folder, another kind, or something there already."""
         source, out, kind, what = self.source, self.out, "unknown_choice", ""
+        check_name(out)
         if suffix is None and _kind(out) is not _kind(source):
             what = f"must be of the kind of {source}; end its name in {source.suffix}"
         elif suffix is not None and out.suffix.lower() != suffix:
@@ -116,7 +117,9 @@ class FileJob:
             if path.exists() and path.samefile(source):
                 what = "is the input; name another file, rows are never edited"
                 raise InputError.in_file(path, what, kind="is_input")
-            if path.is_dir() or (path.exists() and not self.force):
+            if path.is_dir():
+                raise InputError.in_file(path, "is a folder; name another file", kind="exists")
+            if path.exists() and not self.force:
                 what = "is there already; name another file, or overwrite it with --force"
                 raise InputError.in_file(path, what, kind="exists")
 
@@ -150,10 +153,12 @@ def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
             f"--memory-mib {memory_mib}: give at {'least' if less else 'most'} {limit}",
             kind="too_small" if less else "too_large", key="memory_mib", value=memory_mib, limit=limit,
         )  # fmt: skip
+    check_name(path)
     kind = _kind(path)
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "no such file"
-        raise InputError.in_file(path, f"{what}; name a JSONL or Parquet file", kind="missing_file")
+        raise InputError.in_file(
+            path, f"{no_file(path)}; name a JSONL or Parquet file", kind="missing_file"
+        )
     if path.stat().st_size == 0:
         raise InputError.in_file(path, "is empty; it needs at least one row", kind="empty")
     try:

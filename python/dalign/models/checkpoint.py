@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection
 from importlib import import_module
 from importlib.util import find_spec
@@ -82,7 +83,7 @@ def _check_weights(path: Path) -> None:
     if not (path / "config.json").is_file():
         is_adapter = (path / "adapter_config.json").is_file()
         raise _refused(path, "adapter" if is_adapter else "missing_file")
-    _check_sizes(path / "config.json")
+    _check_config(path / "config.json")
     if not any(path.glob("*.safetensors")):
         is_pickled = any(any(path.glob(name)) for name in ("*.bin", "*.pt", "*.pth"))
         raise _refused(path, "pickle" if is_pickled else "missing_weights")
@@ -93,11 +94,18 @@ def _check_weights(path: Path) -> None:
         raise _refused(path, "missing_weights", what)
 
 
-def _check_sizes(file: Path) -> None:
-    """Raises InputError for a size that no model has: it would be built before its weights are looked at."""
+def _check_config(file: Path) -> None:
+    """Raises InputError for a size or a kind that no model has: it would be built before its weights are looked at."""
     config = _read_json(file)
     inner = config.get("text_config")
     for sizes in (config, inner if isinstance(inner, dict) else {}):
+        # Its code is looked for by this name.
+        kind = sizes.get("model_type")
+        if kind is not None and not (
+            isinstance(kind, str) and re.fullmatch(r"[\w.-]+", kind, re.ASCII)
+        ):
+            what = f"model_type is {short(repr(kind))}, not the name of a kind of model; copy the checkpoint again"
+            raise InputError.in_file(file, what, kind="not_valid", key="model_type", value=kind)
         for key, most in SIZES.items():
             value = sizes.get(key)
             if value is not None and (type(value) is not int or not 1 <= value <= most):
@@ -190,6 +198,8 @@ def own_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     Raises InputError where it cannot be read. For ids and counts, see `models.tokenizer.open_tokenizer`.
     """
     transformers = import_transformers()
+    if (path / "config.json").is_file():
+        _check_config(path / "config.json")
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             str(path), trust_remote_code=trust_remote_code, local_files_only=True

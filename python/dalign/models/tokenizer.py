@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dalign import _core
-from dalign.errors import InputError, MissingExtraError
+from dalign.errors import InputError, MissingExtraError, no_file
 from dalign.models.checkpoint import has_tokenizer, own_tokenizer, require
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def open_tokenizer(path: Path, trust_remote_code: bool = False) -> Tokenizer:
     if not file.is_file():
         if has_tokenizer(path):
             return _by_own_code(path, trust_remote_code, "it has no tokenizer.json")
-        raise InputError.in_file(file, f"no such file; {WAY_OUT}", kind="missing_file")
+        raise InputError.in_file(file, f"{no_file(file)}; {WAY_OUT}", kind="missing_file")
     try:
         core = _core.Tokenizer.from_file(file)
     except _core.CoreError as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 from dalign.config import Config
@@ -118,7 +119,7 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
     if not path.is_file():
         if place.is_dir():
             raise damaged(path, "lost")
-        said = f"the run's prompts and policy are not here; run it first (dalign run --run {place.parent})"
+        said = f"the run's prompts and policy are not here; run it first (dalign run --run {quote(str(place.parent))})"
         raise UnfinishedError.in_file(place, said)
     seal = inputs_seal(place)
     # Rows are checked where they are read.

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from dalign.config import Config
 from dalign.errors import ChangedConfigError, InputError, UnfinishedError
@@ -172,7 +173,7 @@ def resolve_config(
             said = f"{folder}: this folder is not empty and is no run folder; name another one with --run"
             raise InputError(said, kind="no_run", path=folder)
         if config is None:
-            said = f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {folder})"
+            said = f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {quote(str(folder))})"
             raise InputError(said, kind="no_run", path=folder)
         return _loaded(config, overrides)
     if config is not None:

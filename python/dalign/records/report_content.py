@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 import polars as pl
@@ -35,7 +36,7 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         ],
         probes=record.stage("pack").recorded("facts").get("template_probe", []),
         seed=config.run.seed,
-        command=f"dalign run --run {record.run.path}",
+        command=f"dalign run --run {quote(str(record.run.path))}",
         funnel=_funnel(record) if made_data else [],
         drops=_drops(record) if made_data else [],
         scores=_scores(record) if made_data else {},

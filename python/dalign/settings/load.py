@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dalign.config import CHECKPOINT_ENGINES, Config, Model
-from dalign.errors import InputError
+from dalign.errors import InputError, check_name, no_file
 from dalign.parsing import UnreadableError, toml_table
 from dalign.settings.problems import Places, problem
 from dalign.settings.schema import is_optional, is_path, is_text, prefixes
@@ -50,8 +50,7 @@ def load_config(file: Path | str | None, overrides: Sequence[str] = ()) -> Confi
 
 def _read(path: Path) -> str:
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "no such config file"
-        what += "; give a TOML file, such as the one that `dalign init` writes"
+        what = f"{no_file(path)}; give a TOML file, such as the one that `dalign init` writes"
         raise InputError.in_file(path, what, kind="missing_file")
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -72,6 +71,9 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 def _override(values: dict[str, Any], override: str, overridden: dict[str, str]) -> None:
     dotted, equals, text = override.partition("=")
     dotted, text = dotted.strip(), text.strip()
+    if override != override.encode("utf-8", "replace").decode():
+        said = f"--set {override}: not UTF-8; write it in UTF-8, or rename what it names"
+        raise InputError(said, kind="encoding", value=override)
     parts = dotted.split(".")
     if not equals or not all(parts):
         said = f"--set {override}: not a setting; write --set section.key=value"
@@ -121,7 +123,9 @@ def _resolve_paths(values: dict[str, Any], folder: Path, overridden: Mapping[str
             continue
         if is_path(dotted) or _is_checkpoint(values, dotted, value):
             base = folder if overridden.keys().isdisjoint(prefixes(dotted)) else Path()
-            path = os.path.abspath(base / Path(value).expanduser())  # noqa: PTH100 - links stay links
+            # `~nobody` stays as it is, and is told of as a path that is not there; links stay links.
+            path = os.path.abspath(base / os.path.expanduser(value))  # noqa: PTH100, PTH111
+            check_name(Path(path))
             _assign(values, dotted, path)
 
 

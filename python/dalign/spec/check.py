@@ -43,21 +43,21 @@ def check_spec(
     spec = compile_spec(folder, found.append)
     golden = load_golden(spec, found.append)
     found += linted(spec, golden)
-    found += _templates(folder)
+    found += _templates(folder, spec)
     tokens = {category.name: count(detail_text(category)) for category in spec.categories}
     found += _over_long(spec, tokens, max_tokens)
     findings = sorted(set(found), key=lambda f: (str(f.file), f.line, f.kind, f.text))
     return Checked(spec, golden, tokens, findings)
 
 
-def _templates(folder: Path) -> Iterator[Finding]:
+def _templates(folder: Path, spec: Spec) -> Iterator[Finding]:
     """A template of the folder's own that cannot be used; the shipped ones have tests."""
     if not (folder / "templates").is_dir():
         return
     from dalign.spec.templates import load_templates
 
     try:
-        load_templates(folder).compose((), "", None)
+        load_templates(folder).specs(spec)
     except InputError as error:
         yield Finding(folder / "templates", 1, "template", str(error))
 

@@ -19,7 +19,7 @@ def shipped(name: str) -> Path:
     """The folder of that name among the policies and templates that come with dalign."""
     specs = Path(__file__).parents[1] / "specs"
     if not (specs / name).is_dir():
-        known = sorted(path.name for path in specs.glob("*/"))
+        known = sorted(path.parent.name for path in specs.glob("*/principles.md"))
         what = f"dalign ships nothing of this name; {did_you_mean(name, known)}"
         raise InputError.in_file(specs / name, what, kind="missing_folder", value=name)
     return specs / name

@@ -149,10 +149,18 @@ class Templates:
             for role in ("system", "user")
         ]
 
-    def _render(self, name: str, values: Mapping[str, object]) -> str:
+    def _render(
+        self,
+        name: str,
+        values: Mapping[str, object],
+        others: Sequence[Mapping[str, object]] = (),
+    ) -> str:
+        """A template filled in with values; its trial is with the others that it may be filled in with too."""
         if name not in self._templates:
             raise _missing(self.folder / name, "write it as the shipped templates are")
-        if not self._are_ours and (problem := trial.problem(self._sources[name], [values])):
+        if not self._are_ours and (
+            problem := trial.problem(self._sources[name], [values, *others])
+        ):
             raise InputError.in_file(
                 self.folder / name, f"this template {problem}", kind="template"
             )
@@ -189,9 +197,9 @@ class Templates:
         self, categories: Sequence[Category], principles: str, category: Category | None
     ) -> str:
         """The same from its parts; `category` is None for `general`."""
-        return self._render(
-            "spec.j2", {"categories": categories, "principles": principles, "category": category}
-        )
+        values = {"categories": categories, "principles": principles}
+        each = [values | {"category": other} for other in (None, *categories)]
+        return self._render("spec.j2", values | {"category": category}, each)
 
     def generation_system(self, spec_text: str) -> str:
         """The system prompt with the policy (paper 2.3.1, figure 5)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from dalign.errors import InputError
+from dalign.errors import InputError, check_name
 from dalign.store.damage import CONFIG, LEDGER, reading
 from dalign.store.folder import MAIN, StageFolder
 from dalign.store.ledger import ELAPSED, MANIFEST, PROJECT, PROJECT_CONFIG, read_ledger
@@ -38,6 +38,10 @@ class RunFolder:
     """`RUN/`."""
 
     path: Path
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a folder whose files no engine can write."""
+        check_name(self.path)
 
     @property
     def config(self) -> Path:

@@ -54,6 +54,61 @@ def test_what_stands_in_the_way_is_named_and_kept(there: str, tmp_path: Path, ca
     assert call("filter", source, tmp_path / "out.jsonl", "--force")[0] == 0
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("decontaminate", "--against", "in.jsonl", "--ngram", 0),
+        ("decontaminate", "--against", "in.jsonl", "--ngram", 2**64),
+        ("dedup", "--near", "--ngram", 2**64),
+        ("balance", "--max", 2**64),
+        ("balance", "--min", 2**64),
+        ("balance", "--total", 2**64),
+        ("balance", "--max", 1, "--seed", 2**64),
+        ("pack", "--tokenizer", MODEL, "--capacity", 2**32),
+        ("pack", "--tokenizer", MODEL, "--capacity", 9, "--buffer-tokens", 2**64),
+        ("filter", "--max-chars", 2**64),
+        ("filter", "--quality", "--ngram", 2**64),
+    ],
+)
+def test_a_number_that_the_core_has_no_place_for_is_named(
+    line: tuple[str | int | Path, ...], tmp_path: Path, call: Any
+) -> None:
+    (tmp_path / "in.jsonl").write_text(ROWS)
+    name, *options = line
+    code, _, stderr = call(name, tmp_path / "in.jsonl", tmp_path / "out.jsonl", *options)
+    assert code == 2 and f"'{options[-2]}'" in stderr and "than or equal to" in stderr
+
+
+@pytest.mark.parametrize(
+    ("quota", "named"),
+    [
+        ({"total": 2**64}, "total is 18446744073709551616"),
+        ({"categories": {"x": {"max": 2**64}}}, "categories.x.max is 18446744073709551616"),
+        ({"clauses": {"*": {"min": -1}}}, "clauses.*.min is -1"),
+        ({"categories": {"x": {"weight": 10**18 * 10}}}, "categories.x.weight is 1"),
+    ],
+)
+def test_a_quota_out_of_range_is_named_with_its_file_and_key(
+    quota: dict[str, object], named: str, tmp_path: Path, call: Any
+) -> None:
+    source, file = tmp_path / "in.jsonl", tmp_path / "quota.json"
+    source.write_text(ROWS)
+    file.write_text(json.dumps(quota))
+    code, _, stderr = call("balance", source, tmp_path / "out.jsonl", "--quota", file)
+    assert code == 1 and f"{file}: {named}" in stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--force",)])
+def test_a_folder_in_the_place_of_a_file_is_named(
+    more: tuple[str, ...], tmp_path: Path, call: Any
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text(ROWS)
+    out.mkdir()
+    code, _, stderr = call("filter", source, out, *more)
+    assert code == 1 and f"{out}: is a folder; name another file" in stderr
+
+
 def test_a_failed_run_leaves_the_old_result(tmp_path: Path, call: Any) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text(ROWS)

@@ -143,6 +143,21 @@ def test_an_older_report_stays_whole_where_a_new_one_cannot_be_written(tmp_path:
     ]
 
 
+@pytest.mark.parametrize("was_there", [True, False])
+def test_a_command_that_fails_leaves_a_new_folder_as_it_was(
+    tmp_path: Path, was_there: bool
+) -> None:
+    folder = tmp_path / "new folder"
+    if was_there:
+        folder.mkdir()
+    for line in (("init", folder), ("spec", "copy", "safety", folder)):
+        check_refused(dalign(*line, before=files_of_at_most(1024)), folder, "ulimit")
+        assert folder.exists() == was_there and list(folder.glob("*")) == []
+    done = dalign("init", folder)
+    assert done.returncode == 0
+    assert f"dalign run '{folder}/dalign.toml' --run 'runs/new folder'" in done.stdout
+
+
 @pytest.mark.parametrize("mode", [0o000, 0o500])
 def test_a_folder_without_permission_is_named(tmp_path: Path, rows: Path, mode: int) -> None:
     closed = tmp_path / "closed"
@@ -179,3 +194,37 @@ def test_a_path_that_is_something_else_is_named(tmp_path: Path, rows: Path, poli
         assert done.returncode in (1, 2), (line, done.stderr)
         assert "Traceback" not in done.stderr, (line, done.stderr)
         assert done.stderr.count("error: ") == (done.returncode == 1), (line, done.stderr)
+
+
+def test_a_name_that_is_not_utf8_is_named(tmp_path: Path, rows: Path) -> None:
+    init_project(tmp_path / "project")
+    config, odd = tmp_path / "project" / "dalign.toml", os.fsdecode(bytes(tmp_path) + b"/x\xff")
+    for line in (
+        ("generate", config, "--run", odd),
+        ("generate", config, "--run", tmp_path / "run", "--set", f"data.prompts={odd}"),
+        ("data", "filter", rows, f"{odd}.jsonl"),
+        ("data", "filter", f"{odd}.jsonl", tmp_path / "out.jsonl"),
+    ):
+        check_refused(dalign(*line), r"x\udcff", "not UTF-8", "rename")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["project", "rows.jsonl"]
+
+
+def test_a_name_that_holds_a_nul_is_named(tmp_path: Path) -> None:
+    import dalign as package
+
+    init_project(tmp_path / "project")
+    with pytest.raises(package.InputError, match="holds a NUL"):
+        package.run(tmp_path / "project" / "dalign.toml", f"{tmp_path}/a\0b")
+
+
+def test_a_pipe_is_no_regular_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    check_refused(dalign("data", "filter", pipe, tmp_path / "out.jsonl"), pipe, "no regular file")
+    check_refused(dalign("generate", pipe, "--run", tmp_path / "run"), pipe, "no regular file")
+
+
+def test_the_names_of_policies_are_those_of_policies() -> None:
+    done = dalign("spec", "check", "nothing")
+    check_refused(done, "safety")
+    assert "templates" not in done.stderr

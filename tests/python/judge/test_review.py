@@ -197,7 +197,7 @@ def test_a_review_whose_templates_are_not_there_is_skipped_and_that_is_said(call
 def test_a_config_that_is_not_there_is_one_sentence(call, tmp_path) -> None:
     code, out, err = call(write_policy(tmp_path), "--model", tmp_path / "gone.toml")
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "gone.toml: no such config file" in err
+    assert "gone.toml: no such file" in err
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,8 @@ BAD_ADDRESSES = [
     ("http://h:99999/v1", "no address"),
     ("http://h:x/v1", "no address"),
     ("http://[::1/v1", "no address"),
+    ("http://a..b/v1", "no address"),
+    (f"http://{'a' * 64}.example/v1", "no address"),
 ]
 
 
@@ -162,7 +164,13 @@ def test_an_address_that_is_none_or_holds_a_secret_is_refused(url: str, named: s
 
 @pytest.mark.parametrize(
     "url",
-    ["http://127.0.0.1:8000/v1", "https://h.example/a/b/", "http://[::1]:8000/v1", "http://h"],
+    [
+        "http://127.0.0.1:8000/v1",
+        "https://h.example/a/b/",
+        "http://[::1]:8000/v1",
+        "http://h",
+        "http://h.example./v1",
+    ],
 )
 def test_an_address_is_taken_as_it_is(url: str) -> None:
     assert served(url).base_url == url

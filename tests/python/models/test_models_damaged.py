@@ -48,13 +48,16 @@ def test_the_whole_checkpoint_speaks(model: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "says"),
     [
+        ({"model_type": "a b\n"}, r"config\.json: model_type is 'a b\\n', not the name"),
+        ({"model_type": "../../x"}, r"config\.json: model_type is"),
+        ({"model_type": 3}, r"config\.json: model_type is 3"),
         ({"num_hidden_layers": -1}, r"config\.json: num_hidden_layers is -1"),
         ({"num_hidden_layers": 10**9}, r"config\.json: num_hidden_layers is 1000000000"),
         ({"vocab_size": "x"}, r"config\.json: vocab_size is 'x'"),
         ({"hidden_size": 10**9}, r"config\.json: hidden_size is"),
         ({"hidden_size": True}, r"config\.json: hidden_size is True"),
         ({"num_attention_heads": 0}, r"config\.json: num_attention_heads is 0"),
-        ({"model_type": ["llama"]}, "cannot be loaded"),
+        ({"model_type": ["llama"]}, "model_type is"),
         ({"hidden_act": "nothing"}, "cannot be loaded"),
         ({"eos_token_id": ["a"]}, "eos|cannot be loaded"),
         ({"rope_parameters": {"rope_type": "no"}}, "cannot be loaded"),

@@ -19,6 +19,11 @@ def body_of(message: object, finish: object = "stop", **beside: object) -> str:
     return json.dumps({"choices": [{"message": message, "finish_reason": finish}], **beside})
 
 
+@pytest.mark.parametrize("message", [{"content": None}, {}, {"content": None, "refusal": ""}])
+def test_a_message_that_says_nothing_and_has_not_ended_is_no_completion(message: object) -> None:
+    assert said(body_of(message, None)) is None
+
+
 @pytest.mark.parametrize(
     ("message", "thought", "text"),
     [
@@ -50,6 +55,10 @@ def body_of(message: object, finish: object = "stop", **beside: object) -> str:
         ({"content": "hi", "reasoning_content": "hm", "reasoning": "hm"}, "hm", "hi"),
         ({"content": "hi", "reasoning_content": None, "reasoning": "", "thinking": "hm"}, "hm", "hi"),
         ({"content": "hi", "reasoning": 5}, "", "hi"),
+        # A refusal in a field of its own.
+        ({"content": None, "refusal": "I can't."}, "", "I can't."),
+        ({"content": "", "refusal": "I can't.", "reasoning": "hm"}, "hm", "I can't."),
+        ({"content": "hi", "refusal": None}, "", "hi"),
     ],
 )  # fmt: skip
 def test_content_and_reasoning_in_every_form(message: object, thought: str, text: str) -> None:

@@ -216,7 +216,7 @@ def test_a_mistake_in_an_override_is_named(tmp_path: Path, override: str, senten
 
 
 def test_a_missing_file_a_folder_and_another_encoding_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no\.toml: no such config file; give a TOML file"):
+    with pytest.raises(InputError, match=r"no\.toml: no such file; give a TOML file"):
         load_config(tmp_path / "no.toml", [])
     with pytest.raises(InputError, match="is a folder; give a TOML file"):
         load_config(tmp_path, [])
@@ -345,3 +345,12 @@ def test_uncommenting_every_default_changes_nothing(tmp_path: Path) -> None:
 
 def test_rl_has_replay_balance_and_kl_off_unless_set() -> None:
     assert (Rl().replay, Rl().balance, Rl().beta) == (0.0, None, 0.0)
+
+
+def test_the_home_of_a_user_that_is_none_is_a_path_that_is_not_there(tmp_path: Path) -> None:
+    config = load(tmp_path, GOOD)
+    assert config.data.prompts is not None
+    (tmp_path / "policy").mkdir(exist_ok=True)
+    config = load_config(tmp_path / "dalign.toml", ["data.prompts=~nobody-of-that-name/x"])
+    with pytest.raises(InputError, match=r"data\.prompts = .*~nobody-of-that-name/x.*no such file"):
+        check_paths(config)

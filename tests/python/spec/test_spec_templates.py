@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from dalign.errors import InputError
 from dalign.rows import Message
+from dalign.spec.check import check_spec
 from dalign.spec.parse import load_spec
-from dalign.spec.templates import REQUIRED, Templates
-from dalign.spec.types import Spec
+from dalign.spec.templates import REQUIRED, Templates, load_templates
+from dalign.spec.types import GENERAL, Spec
 from policies import ENGLISH
 
 SPECS = Path(__file__).parents[3] / "specs"
@@ -190,3 +191,18 @@ def test_a_further_question_needs_its_two_templates_alone(tmp_path, templates: T
     assert more.sha256 == templates.sha256
     with pytest.raises(InputError, match=r"other_system\.j2: this template is missing; write it"):
         more.pair("other", {})
+
+
+def test_a_template_that_loops_for_one_category_alone_is_refused_before_any_is_shown(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "policy"
+    shutil.copytree(ENGLISH, folder)
+    shutil.copytree(SPECS / "templates", folder / "templates")
+    last = load_spec(folder).names[-1]
+    loop = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"
+    text = f"{{% if category and category.name == '{last}' %}}{loop}{{% endif %}}."
+    (folder / "templates" / "spec.j2").write_text(text)
+    with pytest.raises(InputError, match=r"spec\.j2: this template takes longer"):
+        load_templates(folder).spec(load_spec(folder), GENERAL)
+    assert [finding.kind for finding in check_spec(folder).findings].count("template") == 1

@@ -212,7 +212,7 @@ def test_clauses_that_a_run_lacks_are_asked_for(project: Path, tmp_path: Path, c
         (["--missing", "gone"], "both name clauses"),
         (["--against", "gone.jsonl"], "gone.jsonl: no such file"),
         (["--existing", "dalign.txt"], "dalign.txt: its name must end in"),
-        (["--config", "gone.toml"], "gone.toml: no such config file"),
+        (["--config", "gone.toml"], "gone.toml: no such file"),
     ],
 )  # fmt: skip
 def test_a_wrong_argument_is_one_sentence(project, tmp_path, call, changed, told) -> None:

@@ -47,6 +47,7 @@ def test_a_file_that_the_error_does_not_name_is_named_by_its_writer(tmp_path: Pa
             pl.exceptions.ColumnNotFoundError("unable to find column x\n\nmore"),
             "a table is damaged",
         ),
+        (pl.exceptions.PanicException("called unwrap() on None\nmore"), "a tokenizer or another"),
         (MemoryError(), "the memory is not enough"),
         (RecursionError("maximum"), "nested too deep"),
         (OverflowError("int too big"), "too large"),
@@ -54,7 +55,7 @@ def test_a_file_that_the_error_does_not_name_is_named_by_its_writer(tmp_path: Pa
         (InputError("a: is wrong"), "a: is wrong"),
     ],
 )
-def test_other_faults_of_the_world_are_one_line(error: Exception, says: str) -> None:
+def test_other_faults_of_the_world_are_one_line(error: BaseException, says: str) -> None:
     refused = outside(error)
     assert refused is not None and says in str(refused) and "\n" not in str(refused)
 

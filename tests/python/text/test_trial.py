@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from dalign import trial
@@ -51,3 +53,26 @@ def test_a_template_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trial.problem(template, [HI]) is None
     monkeypatch.setattr(trial, "_tried", lambda asked: "tried again")
     assert trial.problem(template, []) is None
+
+
+def test_what_lies_in_the_current_folder_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dalign
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(dalign.__file__).parents[1]))
+    monkeypatch.chdir(tmp_path)
+    for name in ("jinja2", "json", "dalign"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w'); raise SystemExit(0)\n")
+    problem = trial.problem("{{ 9 ** (9 ** 9) }}{# here #}", [HI])
+    assert problem is not None and "longer" in problem
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_trial_that_cannot_start_lets_nothing_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jinja2.py").write_text("raise ImportError('no such package')\n")
+    monkeypatch.setenv("PYTHONPATH", ":".join([str(tmp_path), *filter(None, sys.path)]))
+    problem = trial.problem("{{ messages }}{# there #}", [HI])
+    assert problem is not None and "could not be tried" in problem and "no such package" in problem

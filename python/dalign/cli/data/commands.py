@@ -8,6 +8,9 @@ from typing import Annotated
 from typer import Argument, Option
 
 from dalign.cli.data.options import (
+    MOST,
+    MOST_TOKENS,
+    MOST_WORDS,
     AsJson,
     Force,
     In,
@@ -40,7 +43,10 @@ def dedup(
         Option("--threshold", help="With --near: Jaccard similarity; 0.7 unless given."),
     ] = None,
     ngram: Annotated[
-        Limit, Option("--ngram", min=1, help="With --near: words in a row; 5 unless given.")
+        Limit,
+        Option(
+            "--ngram", min=1, max=MOST_WORDS, help="With --near: words in a row; 5 unless given."
+        ),
     ] = None,
     score_field: Annotated[
         str | None,
@@ -73,7 +79,10 @@ def decontaminate(
         str, Option("--eval-field", help="The field with the evaluation text.")
     ] = "prompt",
     ngram: Annotated[
-        int, Option("--ngram", help="Words in a row that count as contamination.")
+        int,
+        Option(
+            "--ngram", min=1, max=MOST_WORDS, help="Words in a row that count as contamination."
+        ),
     ] = 13,
     memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
@@ -99,14 +108,19 @@ def balance(
         str, Option("--clause-field", help="A text, a list of texts, or nothing.")
     ] = "clause",
     max_: Annotated[
-        Limit, Option("--max", min=0, help="Of each category; by clause: of each clause.")
+        Limit, Option("--max", min=0, max=MOST, help="Of each category; by clause: of each clause.")
     ] = None,
     min_: Annotated[
-        int, Option("--min", min=0, help="As --max; what has fewer is reported as short.")
+        int, Option("--min", min=0, max=MOST, help="As --max; what has fewer is reported as short.")
     ] = 0,
     total: Annotated[
         Limit,
-        Option("--total", min=0, help="In all, spread evenly; what is scarce gives all it has."),
+        Option(
+            "--total",
+            min=0,
+            max=MOST,
+            help="In all, spread evenly; what is scarce gives all it has.",
+        ),
     ] = None,
     quota: Annotated[
         Path | None,
@@ -119,7 +133,7 @@ def balance(
     rarest: Annotated[
         bool, Option("--rarest", help="Count a row under its rarest clause so far, not its first.")
     ] = False,
-    seed: Annotated[int, Option("--seed", min=0)] = 0,
+    seed: Annotated[int, Option("--seed", min=0, max=MOST)] = 0,
     memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
@@ -145,7 +159,9 @@ def pack(
             help="A tokenizer.json; for messages, a checkpoint folder.",
         ),
     ],
-    capacity: Annotated[int, Option("--capacity", min=1, help="Tokens that a bin holds.")],
+    capacity: Annotated[
+        int, Option("--capacity", min=1, max=MOST_TOKENS, help="Tokens that a bin holds.")
+    ],
     over_long: Annotated[
         str,
         Option("--over-long", help="Rows above the capacity: error, drop, or mask (cut, no loss)."),
@@ -155,7 +171,9 @@ def pack(
     ] = "",
     buffer_tokens: Annotated[
         Limit,
-        Option("--buffer-tokens", min=1, help="Tokens at once; from --memory-mib unless set."),
+        Option(
+            "--buffer-tokens", min=1, max=MOST, help="Tokens at once; from --memory-mib unless set."
+        ),
     ] = None,
     memory_mib: Memory = MEMORY_MIB,
     force: Force = False,

@@ -8,6 +8,8 @@ from typing import Annotated
 from typer import Option
 
 from dalign.cli.data.options import (
+    MOST,
+    MOST_WORDS,
     AsJson,
     Force,
     In,
@@ -60,7 +62,13 @@ Limits = Annotated[
     ),
 ]
 Ngram = Annotated[
-    Limit, Option("--ngram", min=1, help="Words of a run that counts as repeated, 5 unless given.")
+    Limit,
+    Option(
+        "--ngram",
+        min=1,
+        max=MOST_WORDS,
+        help="Words of a run that counts as repeated, 5 unless given.",
+    ),
 ]
 Scripts = Annotated[
     Many, Option("--script", help="A script that is expected beside the prompt's, such as Latin.")
@@ -87,11 +95,11 @@ def filter_(
     close_tag: CloseTag = THINK_TAGS[1],
     no_tags: NoTags = False,
     prefilled: Prefilled = False,
-    min_chars: Annotated[int, Option("--min-chars", min=0)] = 0,
-    max_chars: Annotated[Limit, Option("--max-chars", min=0)] = None,
+    min_chars: Annotated[int, Option("--min-chars", min=0, max=MOST)] = 0,
+    max_chars: Annotated[Limit, Option("--max-chars", min=0, max=MOST)] = None,
     tokenizer: TokenizerPath = None,
-    min_tokens: Annotated[int, Option("--min-tokens", min=0)] = 0,
-    max_tokens: Annotated[Limit, Option("--max-tokens", min=0)] = None,
+    min_tokens: Annotated[int, Option("--min-tokens", min=0, max=MOST)] = 0,
+    max_tokens: Annotated[Limit, Option("--max-tokens", min=0, max=MOST)] = None,
     spec: PolicyFolder = None,
     max_answer_overlap: Overlap = 0.0,
     quality: Usual = False,

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Many = list[str] | None
 Limit = int | None
+# What the core counts in, and more words in a row than any text repeats.
+MOST, MOST_TOKENS, MOST_WORDS = 2**63 - 1, 2**32 - 1, 10**6
 
 In = Annotated[
     Path, Argument(metavar="IN", readable=False, help="A .jsonl or .parquet file; it is only read.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from dalign.cli.data.options import AsJson, Force, Limit, Many
+from dalign.cli.data.options import MOST, AsJson, Force, Limit, Many
 from dalign.cli.terminal import tell, tell_json, warn
 from dalign.vocabulary import PROMPTS_A_CLAUSE
 
@@ -72,7 +72,9 @@ Existing = Annotated[
         help="Prompts that no new one repeats, nor nearly.",
     ),
 ]
-Seed = Annotated[Limit, Option("--seed", min=0, help="Of every draw; run.seed unless given.")]
+Seed = Annotated[
+    Limit, Option("--seed", min=0, max=MOST, help="Of every draw; run.seed unless given.")
+]
 DryRun = Annotated[
     bool, Option("--dry-run", help="Check all input, tell how much work it is, and stop.")
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 
 import typer
 
@@ -38,7 +39,7 @@ def _print_table(run: Path, found: Coverage) -> None:
     left = f"fewer than {found.needed} of their rows are left"
     tell(f"{len(found.rows)} clauses; {len(found.short)} are short: {left}")
     if found.short:
-        command = f"dalign data synth more.jsonl --config {run / CONFIG} --missing {run}"
+        command = f"dalign data synth more.jsonl --config {quote(str(run / CONFIG))} --missing {quote(str(run))}"
         told = "write prompts that exercise these (expected.clause), or have them written"
         tell(f"{told}: {command}")
 

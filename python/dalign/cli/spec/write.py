@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from shlex import quote
 
+from dalign.cli.new_folder import new_folder
 from dalign.cli.terminal import tell, tell_json
-from dalign.errors import InputError, naming
+from dalign.errors import InputError, no_file
 from dalign.spec.imports.draft import spec_of
 from dalign.spec.imports.forms import Form, form_of, read_form
 from dalign.spec.outline import read_source
@@ -19,20 +21,14 @@ from dalign.spec.types import GENERAL
 
 def copy_policy(folder: str, out: Path) -> None:
     """Copies the policy, its golden cases and templates; nothing where it is none, or where OUT holds something."""
-    _check_new(out)
     source = spec_folder(folder)
     spec = load_spec(source)
-    with naming(out):
+    with new_folder(out):
         shutil.copytree(source, out, dirs_exist_ok=True)
     clauses = sum(1 for _ in spec.clauses())
-    tell(f"{out}: {len(spec.names)} categories, {clauses} clauses; then: dalign spec check {out}")
-
-
-def _check_new(out: Path) -> None:
-    """Raises InputError unless OUT is a folder that is not there yet, or is empty."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        said = "is there already and not empty; name a folder that is not there yet"
-        raise InputError.in_file(out, said, kind="exists")
+    tell(
+        f"{out}: {len(spec.names)} categories, {clauses} clauses; then: dalign spec check {quote(str(out))}"
+    )
 
 
 def import_policy(
@@ -40,9 +36,8 @@ def import_policy(
 ) -> None:
     """Writes the draft, and tells what was guessed and what to do next."""
     if not source.is_file():
-        said = "no such file; name a policy in Markdown"
+        said = f"{no_file(source)}; name a policy in Markdown"
         raise InputError.in_file(source, said, kind="missing_file")
-    _check_new(out)
     text = read_source(source.parent, source).text
     taken: Form = form_of(text) if form == "auto" else form  # type: ignore[assignment]
     draft = read_form(text, taken)
@@ -53,9 +48,9 @@ def import_policy(
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name == GENERAL:
         said = f"--category {name}: not a name for a category; use a-z, 0-9, '-' and '_'"
         raise InputError(said, kind="not_valid")
-    with naming(out):
+    with new_folder(out):
         write_spec(spec_of(draft, name, source), out)
-    spec = load_spec(out)
+        spec = load_spec(out)
     clauses = spec.categories[0].clauses
     if as_json:
         rulings = {clause.id: clause.ruling for clause in clauses}
@@ -65,7 +60,7 @@ def import_policy(
     for guess in draft.guesses:
         tell(guess)
     tell(f"{out}: {len(clauses)} clauses of '{name}', read in the form '{taken}'; what was guessed stands above: read it over")  # fmt: skip
-    tell(f"then: dalign spec check {out}")
+    tell(f"then: dalign spec check {quote(str(out))}")
 
 
 def _slug(title: str) -> str:

@@ -46,7 +46,7 @@ class Said(NamedTuple):
 def said(body: str) -> Said | None:
     """The completion that a response's body holds; None where it holds none.
 
-    tokens: 0 where the server's count is none. An unknown word for the end is a stop where there is a
+    A refusal in a field of its own is the text. tokens: 0 where the server's count is none. An unknown word for the end is a stop where there is a
     text, and an error where there is none.
     """
     try:
@@ -60,11 +60,14 @@ def said(body: str) -> Said | None:
         for is_thought, words in _parts(content):
             texts[is_thought] += words
         apart = next((w for name in _THOUGHTS if (w := _words(message.get(name)))), "")
+        refused = _words(message.get("refusal"))
         usage = whole.get("usage")
         count = usage.get("completion_tokens") if isinstance(usage, dict) else None
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
-    thought, text = apart or texts[True], texts[False]
+    thought, text = apart or texts[True], texts[False] or refused
+    if content is None and not (thought or text or word):
+        return None
     known = "stop" if not word else _ENDS.get(_plain(word))
     finish: Finish = known or ("stop" if text else "error")
     if finish == "error" and not (thought or text):

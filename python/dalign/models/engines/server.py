@@ -156,7 +156,8 @@ class ServerEngine:
             return Reply(request.id, "", "timeout", 0)
         except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
             return _Setback("failed", self._told(str(error)))
-        except (aiohttp.ClientError, OSError) as error:
+        # UnicodeError: a name that is none to a resolver.
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             return _Setback("lost", self._told(str(error) or type(error).__name__))
         if text is None:
             return _Setback("refused", f"a response of more than {MOST_BYTES // 2**20} MiB")
