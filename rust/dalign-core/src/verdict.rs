@@ -10,6 +10,7 @@ mod number;
 mod object;
 mod place;
 mod reading;
+mod rival;
 mod score;
 mod stance;
 mod visible;

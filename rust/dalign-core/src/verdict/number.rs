@@ -1,6 +1,6 @@
-//! Numbers as judges write them: `7`, `-2.5`, `7/10`, `**7** out of 10`, `70%`; and the others beside them.
+//! Numbers as judges write them: `7`, `-2.5`, `7/10`, `**7** out of 10`, `70%`.
 
-use super::place::{names_another, near};
+use super::place::near;
 
 /// A number at the head of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,7 +16,7 @@ pub(super) struct Number<'t> {
 pub(super) const SCALE: usize = 64;
 
 pub(super) const BLANK: [char; 2] = [' ', '\t'];
-const EMPHASIS: [char; 4] = ['*', '_', '`', '"'];
+pub(super) const EMPHASIS: [char; 4] = ['*', '_', '`', '"'];
 
 /// The number at the head of a text with the end of its scale; none where it goes on into something
 /// that is no score: `7th`, `7.5.1`, `1-10`, `1 to 10`.
@@ -37,7 +37,7 @@ pub(super) fn with_scale(text: &str) -> Option<Number<'_>> {
 
 /// The number at the head of a text, and what follows it.
 #[inline]
-fn leading(text: &str) -> Option<(f64, &str)> {
+pub(super) fn leading(text: &str) -> Option<(f64, &str)> {
     let bytes = text.as_bytes();
     let sign = usize::from(matches!(bytes.first(), Some(b'-' | b'+')));
     let mut end = sign;
@@ -117,6 +117,11 @@ fn upper_end(number: f64, rest: &str) -> (f64, &str) {
 /// The end of the scale that a bracket describes: `0-10`, `1 to 5`, `out of 10`, `max 10`.
 pub(super) fn bracketed_scale(inside: &str) -> Option<f64> {
     let inside = inside.trim();
+    if let Some((head, _)) = inside.rsplit_once('=') {
+        // `0 = worst, 10 = best`
+        let last = head.trim_end().rsplit(|c: char| !c.is_ascii_digit() && c != '.').next()?;
+        return Some(leading(last)?.0);
+    }
     let lead = inside.find(|c: char| c.is_ascii_digit())?;
     let (words, numbers) = inside.split_at(lead);
     let words = words.trim_matches(['-', '+', '.']).trim();
@@ -134,7 +139,7 @@ pub(super) fn bracketed_scale(inside: &str) -> Option<f64> {
 
 /// Whether the number goes on into something that is no score: `7th`, `7.5.1`, `7,5`.
 #[inline]
-fn continues_as_another_word(rest: &str) -> bool {
+pub(super) fn continues_as_another_word(rest: &str) -> bool {
     let mut characters = rest.chars();
     match characters.next() {
         Some('.' | ',') => characters.next().is_some_and(|c| c.is_ascii_digit()),
@@ -162,88 +167,4 @@ fn range(rest: &str) -> Option<&str> {
         .or_else(|| rest.strip_prefix(".."))?;
     let upper = upper.trim_start_matches(['.', '>']).trim_start_matches(BLANK);
     Some(upper.trim_start_matches(EMPHASIS))
-}
-
-/// Words behind a number that leave it a score: `7 or 8`; any other word is what it counts.
-const GOES_ON: [&str; 20] = [
-    "or",
-    "and",
-    "to",
-    "for",
-    "if",
-    "when",
-    "means",
-    "meaning",
-    "being",
-    "is",
-    "depending",
-    "perhaps",
-    "maybe",
-    "would",
-    "as",
-    "instead",
-    "points",
-    "follows",
-    "at",
-    "otherwise",
-];
-
-/// Words before a number that make it another thing's: `clause 3`, `a scale of 10`.
-const NAMED: [&str; 18] = [
-    "of",
-    "scale",
-    "max",
-    "maximum",
-    "clause",
-    "clauses",
-    "rule",
-    "rules",
-    "section",
-    "step",
-    "principle",
-    "line",
-    "item",
-    "point",
-    "policy",
-    "least",
-    "most",
-    "than",
-];
-
-/// Whether the rest of a score's line gives another number with equal right: `7 or 8`,
-/// `0 (breaks it) to 10 (keeps it)`; not `8, as 3 clauses hold`.
-pub(super) fn is_contradicted(line: &str, value: f64) -> bool {
-    let mut at = 0;
-    while let Some(found) = line[at..].find(|c: char| c.is_ascii_digit()) {
-        let start = at + found;
-        let Some((number, rest)) = leading(&line[start..]) else { return false };
-        at = line.len() - rest.len();
-        if (number - value).abs() > f64::EPSILON && stands_alone(&line[..start], rest) {
-            return true;
-        }
-    }
-    false
-}
-
-/// Whether a number between these texts is one that a score could be.
-fn stands_alone(head: &str, rest: &str) -> bool {
-    let glued = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '#' | '/' | '$' | '§');
-    if head.ends_with(glued) || continues_as_another_word(rest) || rest.starts_with('%') {
-        return false;
-    }
-    let hyphenated = head.strip_suffix('-').is_some_and(|it| it.ends_with(char::is_alphanumeric));
-    let before = head.trim_end_matches([' ', '\t', '*', '_', '`', '"', '(']);
-    let word = before.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-    let labelled = before.strip_suffix([':', '=']).is_some_and(|it| {
-        let label = it.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-        let is_own = ["score", "rating"].iter().any(|own| label.eq_ignore_ascii_case(own));
-        !label.is_empty() && (!is_own || names_another(it, true))
-    });
-    let is_item = before.ends_with(['.', ';', ':', '!']) && rest.starts_with(['.', ')']);
-    if hyphenated || labelled || is_item || NAMED.contains(&word) || names_another(head, false) {
-        return false;
-    }
-    let next = rest.trim_start_matches([' ', '\t', '*', '_', '`', '"']);
-    let word = next.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-    word.is_empty() || GOES_ON.contains(&word)
 }

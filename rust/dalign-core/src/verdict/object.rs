@@ -4,6 +4,7 @@ use super::label::before_whole;
 use super::number::{self, Number};
 use super::place::{begins_line, ends_line, line_head, line_tail};
 use super::reading::{Form, Rank, Reading, differ};
+use super::rival;
 use super::walk::{Event, Objects, Visit};
 
 /// An object, and the score that it gives; none where it gives other parts of a judgement only.
@@ -66,7 +67,7 @@ impl Found {
         let Self { value, out_of, contradicted, .. } = self;
         let is_own = begins_line(line_head(text, start)) || ends_line(line_tail(text, end).0);
         let rank = if is_own { Rank::Own } else { Rank::Prose };
-        Reading { value, out_of, contradicted, form: Form::Json, rank, start, end }
+        Reading { value, out_of, contradicted, is_word: false, form: Form::Json, rank, start, end }
     }
 
     /// Takes a further value in, which counts unless it lies deeper.
@@ -123,7 +124,7 @@ impl<'t> Visit<'t> for Scores<'_> {
             Event::Scalar(text) if self.key == Key::Score => {
                 let number = number::score(text.trim());
                 Found::add(&mut self.least, self.depth, number);
-                let beside = number.is_some_and(|it| number::is_contradicted(it.rest, it.value));
+                let beside = number.is_some_and(|it| rival::in_line(it.rest, it.value));
                 self.least.iter_mut().for_each(|least| least.contradicted |= beside);
             }
             Event::Scalar(text) if self.key == Key::End => {

@@ -7,6 +7,7 @@ use super::number;
 use super::object::Object;
 use super::place::{begins_line, ends_line, line_head, line_tail, names_another, near};
 use super::reading::{Form, Rank, Reading, differ};
+use super::rival;
 
 /// The verdict of a text: its last reading of the highest rank, and whether another one of that rank
 /// gives another number. `is_other` says of the text before a label whether it makes the label another
@@ -59,6 +60,9 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, reading: Reading) {
+        if reading.is_word && self.last.is_some() {
+            return;
+        }
         self.first = self.first.or(reading.value);
         self.differs |= differ(self.first, reading.value);
         self.last = Some(reading);
@@ -103,6 +107,7 @@ pub(super) fn read(text: &str, label: Label, seal: &str) -> Option<Reading> {
             value,
             out_of,
             contradicted: false,
+            is_word: false,
             form: Form::Json,
             rank,
             start,
@@ -144,6 +149,7 @@ fn in_tag(text: &str, start: usize, tail: &str, seal: &str) -> Option<Reading> {
         value: closed.and(number).map(|it| it.value),
         out_of: number.and_then(|it| it.out_of).or(named_end),
         contradicted: false,
+        is_word: false,
         form: Form::Tag,
         rank: rank(is_sealed, is_own),
         start,
@@ -186,7 +192,10 @@ fn in_prose(
     Some(Reading {
         value: number.map(|it| it.value),
         out_of: number.and_then(|it| it.out_of).or(out_of),
-        contradicted: number.is_some_and(|it| number::is_contradicted(tail, it.value)),
+        contradicted: number.is_some_and(|it| {
+            rival::in_line(tail, it.value) || !is_sealed && rival::below(text, end, it.value)
+        }),
+        is_word: number.is_none() && is_word(value),
         form: Form::Prose,
         rank: rank(is_sealed, is_line && begins_line(head)),
         start,
@@ -196,31 +205,73 @@ fn in_prose(
 
 /// What says in place of a number that there is none.
 const DENIALS: [&str; 16] = [
-    "cannot",
-    "can't",
-    "can not",
-    "could not",
-    "couldn't",
-    "not ",
     "n/a",
     "none",
     "unknown",
     "unclear",
     "undecided",
     "undetermined",
+    "undefined",
     "impossible",
     "unavailable",
     "pending",
     "tbd",
+    "withheld",
+    "refuse",
+    "decline",
+    "null",
+    "no ",
+];
+
+/// What does so before one of [`GIVEN`]: `cannot be given`, but not `is not higher`.
+const NEGATIONS: [&str; 6] = ["cannot", "can't", "can not", "could not", "couldn't", "not "];
+
+const GIVEN: [&str; 20] = [
+    "given",
+    "determined",
+    "possible",
+    "available",
+    "known",
+    "applicable",
+    "assigned",
+    "decided",
+    "told",
+    "defined",
+    "computed",
+    "stated",
+    "provided",
+    "settled",
+    "reached",
+    "certain",
+    "sure",
+    "clear",
+    "made",
+    "yet",
 ];
 
 /// Whether a text says that there is no score: `cannot be given`.
 fn is_denial(text: &str) -> bool {
-    DENIALS.iter().any(|denial| {
-        text.as_bytes()
-            .get(..denial.len())
-            .is_some_and(|it| it.eq_ignore_ascii_case(denial.as_bytes()))
-    })
+    let begins = |words: &[&str]| words.iter().any(|word| starts_with(text, word));
+    let mut words = text.split(|c: char| !c.is_alphabetic() && c != '\'').take(5);
+    begins(&DENIALS) || begins(&NEGATIONS) && words.any(|word| GIVEN.contains(&word))
+}
+
+/// Whether what stands in a number's place is a word of no weight, as in `Rating: Good`: it takes nothing
+/// from a number that was given before.
+fn is_word(text: &str) -> bool {
+    let first = text.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let weighs = ["between", "from", "about", "around"];
+    let negates = NEGATIONS.iter().any(|word| starts_with(text, word));
+    !first.is_empty()
+        && !is_denial(text)
+        && !negates
+        && rival::number_word(first).is_none()
+        && !weighs.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+fn starts_with(text: &str, word: &str) -> bool {
+    let head = text.as_bytes().get(..word.len());
+    head.is_some_and(|it| it.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Whether the line, the tag or the object that a reading stands in has come to its end.
