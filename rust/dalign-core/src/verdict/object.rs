@@ -2,7 +2,7 @@
 
 use super::label::before_whole;
 use super::number::{self, Number};
-use super::place::{begins_line, ends_line, line_head, line_tail};
+use super::place::{begins_line, ends_line, is_disclaimed, line_head, line_tail};
 use super::reading::{Form, Rank, Reading, differ};
 use super::rival;
 use super::walk::{Event, Objects, Visit};
@@ -94,7 +94,8 @@ impl<'s> Scores<'s> {
     /// The gathered score, as that of the object that stands at `start..end` of the text.
     pub(super) fn reading(&self, text: &str, start: usize, end: usize) -> Option<Reading> {
         let reading = self.least?.reading(text, start, end);
-        let rank = if self.is_sealed { Rank::Sealed } else { reading.rank };
+        let is_sealed = self.is_sealed && !is_disclaimed(line_head(text, start));
+        let rank = if is_sealed { Rank::Sealed } else { reading.rank };
         Some(Reading { rank, out_of: reading.out_of.or(self.end), ..reading })
     }
 }

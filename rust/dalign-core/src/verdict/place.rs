@@ -60,6 +60,66 @@ pub(super) fn begins_line(head: &str) -> bool {
     })
 }
 
+/// Whether a place begins its line, a sentence of it, or what a colon announces: `My verdict: `.
+pub(super) fn begins_sentence(head: &str) -> bool {
+    let rest = head.trim_end_matches([' ', '\t', '*', '_', '`', '"', '(', '[']);
+    begins_line(head)
+        || rest.ends_with(['.', '!', '?', '。', ')'])
+        || rest.ends_with([':', ';', ',', '-', '—', '–']) && !is_disclaimed(rest)
+}
+
+/// Words of who denies, demands or supposes a score, and does not give it.
+const DISCLAIMS: [&str; 39] = [
+    "not",
+    "never",
+    "no",
+    "neither",
+    "nor",
+    "without",
+    "cannot",
+    "t",
+    "would",
+    "could",
+    "should",
+    "might",
+    "if",
+    "unless",
+    "were",
+    "ask",
+    "asks",
+    "asked",
+    "asking",
+    "demand",
+    "demands",
+    "demanded",
+    "demanding",
+    "want",
+    "wants",
+    "wanted",
+    "wanting",
+    "tell",
+    "tells",
+    "told",
+    "claim",
+    "claims",
+    "claiming",
+    "say",
+    "says",
+    "said",
+    "saying",
+    "insists",
+    "instructs",
+];
+
+/// Whether the words of a line before a place, back to the end of the sentence before, deny, demand or
+/// suppose what stands there.
+pub(super) fn is_disclaimed(head: &str) -> bool {
+    let near = &head[boundary(head, head.len().saturating_sub(160))..];
+    let sentence = near.rsplit(['.', '!', '?', '\n']).next().unwrap_or_default();
+    let mut words = sentence.split(|c: char| !c.is_alphabetic());
+    words.any(|word| DISCLAIMS.iter().any(|it| word.eq_ignore_ascii_case(it)))
+}
+
 /// Whether nothing but signs stands behind a place on its line.
 pub(super) fn ends_line(tail: &str) -> bool {
     tail.trim_matches(SIGNS).is_empty()

@@ -1,11 +1,16 @@
 //! Every place in a reply that speaks of a score, and which of them is the verdict.
 
+use memchr::memchr2_iter;
+
 use super::label::{
-    self, Announced, Connector, Label, json_value, prose_value, skip_seal, whole_start,
+    self, Announced, Connector, Label, Needs, json_value, prose_value, skip_seal, whole_start,
 };
 use super::number;
-use super::object::Object;
-use super::place::{begins_line, ends_line, line_head, line_tail, names_another, near};
+use super::object::{self, Object};
+use super::place::{
+    begins_line, begins_sentence, ends_line, is_disclaimed, line_head, line_tail, names_another,
+    near,
+};
 use super::reading::{Form, Rank, Reading, differ};
 use super::rival;
 
@@ -13,6 +18,43 @@ use super::rival;
 /// gives another number. `is_other` says of the text before a label whether it makes the label another
 /// score's: `compliance score`.
 pub(super) fn verdict(
+    text: &str,
+    labels: &[Label],
+    objects: &[Object],
+    seal: &str,
+    is_other: impl Fn(&str) -> bool,
+) -> Option<(Reading, bool)> {
+    let found = verdict_of(text, labels, objects, seal, is_other);
+    if seal.is_empty() || found.is_some_and(|(it, _)| it.rank == Rank::Sealed) {
+        return found;
+    }
+    // Who writes the seal down knows the form: what stands there without it may be quoted.
+    let holds = find_folded(text, seal);
+    if holds.is_empty() { found } else { bare_seal(text, seal, &holds).map(|it| (it, false)) }
+}
+
+/// Every place where a text has a word, in capitals or not.
+fn find_folded(text: &str, word: &str) -> Vec<usize> {
+    let (bytes, word) = (text.as_bytes(), word.as_bytes());
+    let Some(&first) = word.first() else { return Vec::new() };
+    let is_it =
+        |at: &usize| bytes[*at..].get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
+    let starts = memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), bytes);
+    starts.filter(is_it).filter(|at| text.is_char_boundary(*at)).collect()
+}
+
+/// The last line that begins with the seal alone and gives a number: `3f2a9c1d: 7`.
+fn bare_seal(text: &str, seal: &str, places: &[usize]) -> Option<Reading> {
+    let read = |&start: &usize| {
+        let tail = skip_seal(&text[start..], seal).1;
+        let reading = in_prose(text, start, prose_value(tail, Needs::Sign)?, true)?;
+        (reading.rank == Rank::Sealed).then_some(reading)
+    };
+    places.iter().filter_map(read).next_back()
+}
+
+/// As [`verdict`], of what names a score.
+fn verdict_of(
     text: &str,
     labels: &[Label],
     objects: &[Object],
@@ -70,21 +112,35 @@ impl Tally {
 }
 
 /// Whether a text gives this number as a score somewhere, also where its lines are joined or another
-/// score's name stands before it.
+/// score's name stands before it: whatever is read of a reply is found where it is shown, too.
 pub(super) fn gives(text: &str, value: f64) -> bool {
     let mut labels = Vec::new();
     label::find(text, &mut labels);
+    let is_value = |number: f64| !differ(Some(number), Some(value));
     let is_it = |text: &str| {
-        let mut numbers = labels.iter().filter_map(|&label| any_number(text, label));
-        numbers.any(|number| !differ(Some(number), Some(value)))
+        labels.iter().any(|&label| {
+            any_number(text, label).is_some_and(is_value)
+                || read(text, label, "").and_then(|it| it.value).is_some_and(is_value)
+        })
     };
-    !labels.is_empty() && (is_it(text) || is_it(&text.replace('\n', " ")))
+    if is_it(text) || !labels.is_empty() && is_it(&text.replace('\n', " ")) {
+        return true;
+    }
+    let mut objects = Vec::new();
+    object::find(text, "", &mut objects);
+    objects.iter().filter_map(|it| it.reading?.value).any(is_value)
 }
 
 /// The number that a label announces, whosesoever score it is.
 fn any_number(text: &str, label: Label) -> Option<f64> {
     let tail = &text[label.end..];
+    let in_tag = || {
+        let is_tag = text[..whole_start(text, label.start)].ends_with('<');
+        let near = near(tail, ATTRIBUTES);
+        near.find('>').filter(|_| is_tag).map(|close| &tail[close + 1..])
+    };
     let value = json_value(&text[..label.start], tail)
+        .or_else(in_tag)
         .or_else(|| tail.strip_prefix('>'))
         .or_else(|| Some(prose_value(skip_seal(tail, "").1, label.needs)?.value))?;
     Some(number::with_scale(value.trim_start())?.value)
@@ -120,7 +176,8 @@ pub(super) fn read(text: &str, label: Label, seal: &str) -> Option<Reading> {
         return None;
     }
     let (is_sealed, tail) = skip_seal(tail, seal);
-    in_prose(text, start, prose_value(tail, label.needs)?, is_sealed)
+    let needs = if is_sealed { Needs::Nothing } else { label.needs };
+    in_prose(text, start, prose_value(tail, needs)?, is_sealed)
 }
 
 /// What a tag holds beside its name is never longer, in bytes.
@@ -139,7 +196,9 @@ fn in_tag(text: &str, start: usize, tail: &str, seal: &str) -> Option<Reading> {
     let after = closed.and_then(|rest| Some(&rest[near(rest, ATTRIBUTES).find('>')? + 1..]));
     let end = text.len() - after.unwrap_or(inside).len();
     let is_own = begins_line(line_head(text, start - 1)) || ends_line(line_tail(text, end).0);
-    let is_sealed = !seal.is_empty() && attributes.contains(seal);
+    let is_sealed = !seal.is_empty()
+        && !find_folded(attributes, seal).is_empty()
+        && !is_disclaimed(line_head(text, start - 1));
     // `<score max="5">4</score>`
     let named_end = attributes.split_once("max").and_then(|(_, end)| {
         let end = end.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -175,9 +234,10 @@ fn in_prose(
     let Announced { connector, value, out_of } = announced;
     let head = line_head(text, start);
     let has_sign = connector == Connector::Sign;
-    if !is_sealed && names_another(head, has_sign) {
+    if names_another(head, has_sign) {
         return None;
     }
+    let is_sealed = is_sealed && begins_sentence(head);
     let number = number::score(value);
     if number.is_none() && !has_sign && !is_denial(value) {
         return None;
