@@ -60,16 +60,31 @@ pub(super) fn begins_line(head: &str) -> bool {
     })
 }
 
-/// Whether a place begins its line, a sentence of it, or what a colon announces: `My verdict: `.
-pub(super) fn begins_sentence(head: &str) -> bool {
-    let rest = head.trim_end_matches([' ', '\t', '*', '_', '`', '"', '(', '[']);
-    begins_line(head)
-        || rest.ends_with(['.', '!', '?', '。', ')'])
-        || rest.ends_with([':', ';', ',', '-', '—', '–']) && !is_disclaimed(rest)
+/// Whether a place begins its line, a clause of it, or what a colon announces: `My verdict: `.
+pub(super) fn begins_clause(head: &str) -> bool {
+    if begins_line(head) {
+        return true;
+    }
+    let mut rest = head.trim_end_matches(OPENING);
+    while let Some(lead) = LEADS.iter().find_map(|lead| before_word(rest, lead)) {
+        rest = lead.trim_end_matches(OPENING);
+    }
+    rest.ends_with(['.', '!', '?', '。', ')', ',', ';', '-', '—', '–'])
+        || rest.strip_suffix(':').is_some_and(|clause| !is_disclaimed(clause))
+}
+
+const OPENING: [char; 8] = [' ', '\t', '*', '_', '`', '"', '(', '['];
+
+/// The text before a whole word at its end, in capitals or not.
+fn before_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let start = text.len().checked_sub(word.len())?;
+    let (head, last) = text.split_at_checked(start)?;
+    let is_it = last.eq_ignore_ascii_case(word) && !head.ends_with(char::is_alphanumeric);
+    is_it.then_some(head)
 }
 
 /// Words of who denies, demands or supposes a score, and does not give it.
-const DISCLAIMS: [&str; 39] = [
+const DISCLAIMS: [&str; 30] = [
     "not",
     "never",
     "no",
@@ -78,6 +93,7 @@ const DISCLAIMS: [&str; 39] = [
     "without",
     "cannot",
     "t",
+    "d",
     "would",
     "could",
     "should",
@@ -87,37 +103,35 @@ const DISCLAIMS: [&str; 39] = [
     "were",
     "ask",
     "asks",
-    "asked",
     "asking",
     "demand",
     "demands",
-    "demanded",
     "demanding",
     "want",
     "wants",
-    "wanted",
     "wanting",
-    "tell",
     "tells",
-    "told",
-    "claim",
     "claims",
     "claiming",
-    "say",
     "says",
-    "said",
-    "saying",
     "insists",
-    "instructs",
 ];
 
-/// Whether the words of a line before a place, back to the end of the sentence before, deny, demand or
+/// Those that are another's only: `as you asked` is no demand of what was judged.
+const TOLD: [&str; 6] = ["asked", "demanded", "wanted", "told", "claimed", "said"];
+
+/// Whether the words of a line before a place, back to the end of the clause before, deny, demand or
 /// suppose what stands there.
 pub(super) fn is_disclaimed(head: &str) -> bool {
     let near = &head[boundary(head, head.len().saturating_sub(160))..];
-    let sentence = near.rsplit(['.', '!', '?', '\n']).next().unwrap_or_default();
-    let mut words = sentence.split(|c: char| !c.is_alphabetic());
-    words.any(|word| DISCLAIMS.iter().any(|it| word.eq_ignore_ascii_case(it)))
+    let ends = |c: char| matches!(c, '.' | '!' | '?' | '\n' | ',' | ';' | '—' | '–');
+    let clause = near.rsplit(ends).next().unwrap_or_default();
+    let is_in = |words: &[&str], word: &str| words.iter().any(|it| word.eq_ignore_ascii_case(it));
+    let mut before = "";
+    clause.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).any(|word| {
+        let is_own = is_in(&["as", "you", "was", "i"], std::mem::replace(&mut before, word));
+        is_in(&DISCLAIMS, word) || !is_own && is_in(&TOLD, word)
+    })
 }
 
 /// Whether nothing but signs stands behind a place on its line.

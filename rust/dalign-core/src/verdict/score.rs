@@ -8,8 +8,7 @@ use super::label::{
 use super::number;
 use super::object::{self, Object};
 use super::place::{
-    begins_line, begins_sentence, ends_line, is_disclaimed, line_head, line_tail, names_another,
-    near,
+    begins_clause, begins_line, ends_line, is_disclaimed, line_head, line_tail, names_another, near,
 };
 use super::reading::{Form, Rank, Reading, differ};
 use super::rival;
@@ -237,7 +236,7 @@ fn in_prose(
     if names_another(head, has_sign) {
         return None;
     }
-    let is_sealed = is_sealed && begins_sentence(head);
+    let is_sealed = is_sealed && begins_clause(head);
     let number = number::score(value);
     if number.is_none() && !has_sign && !is_denial(value) {
         return None;
