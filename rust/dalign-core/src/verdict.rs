@@ -314,8 +314,39 @@ fn parse_with(memory: &mut Memory, reply: &str, asked: Asked<'_>, scale: Scale) 
     }
     label::find(&text, labels);
     let reading = score::verdict(&text, labels, objects, asked.seal, |_| false);
-    let (state, score) = judge(reading, asked, scale, &text);
+    let found = judge(reading, asked, scale, &text);
+    let (state, score) = unless_hidden(found, reading, reply, visible, asked.seal);
     Verdict { state, score, stance }
+}
+
+/// What a reading came to, unless a closing tag that may only be quoted hides another one: with the seal,
+/// or, where the tag is of another family, one of its own line that differs.
+fn unless_hidden(
+    found: (State, Option<f64>),
+    reading: Option<(Reading, bool)>,
+    reply: &str,
+    visible: &str,
+    seal: &str,
+) -> (State, Option<f64>) {
+    if visible.len() == reply.len() || reading.is_some_and(|(it, _)| it.rank == Rank::Sealed) {
+        return found;
+    }
+    let hidden = visible::hidden(reply, visible);
+    let is_native = hidden.trim_end().ends_with("</think>");
+    if (seal.is_empty() && is_native) || hidden.is_empty() || found.0 == State::Truncated {
+        return found;
+    }
+    let hidden = fold_to_ascii(hidden);
+    let (mut labels, mut objects) = (Vec::new(), Vec::new());
+    label::find(&hidden, &mut labels);
+    object::find(&hidden, seal, &mut objects);
+    let before = score::verdict(&hidden, &labels, &objects, seal, |_| false);
+    let is_lost = before.is_some_and(|(it, _)| match it.rank {
+        Rank::Sealed => true,
+        Rank::Own => !is_native && found.1.is_some() && it.value != found.1,
+        Rank::Prose => false,
+    });
+    if is_lost { (State::Contradictory, None) } else { found }
 }
 
 /// What a judge says after its reasoning; none where that is not closed.

@@ -12,7 +12,7 @@ use super::object::Object;
 use super::reading::Reading;
 use super::score;
 use super::visible::Survey;
-use super::{Asked, Asks, Scale, State, Verdict, judge, on_scale, said, stance};
+use super::{Asked, Asks, Scale, State, Verdict, judge, on_scale, said, stance, unless_hidden};
 use crate::text::fold_to_ascii;
 
 /// A sub-score, or why there is none.
@@ -94,7 +94,8 @@ fn parse_row(reply: &str, asked: Asked<'_>, scale: Scale, names: &SubScores) -> 
     let mut labels = Vec::new();
     label::find(&text, &mut labels);
     let reading = score::verdict(&text, &labels, &plain, asked.seal, |head| names.end(head));
-    let (state, score) = judge(reading, asked, scale, &text);
+    let found = judge(reading, asked, scale, &text);
+    let (state, score) = unless_hidden(found, reading, reply, visible, asked.seal);
     let verdict = Verdict { state, score, stance: stance::find(&text) };
     if state == State::Truncated {
         return Judgement::without_parts(verdict, names);
