@@ -1,6 +1,7 @@
 //! Numbers as judges write them: `7`, `-2.5`, `7/10`, `**7** out of 10`, `70%`.
 
 use super::place::near;
+use super::rival::number_word;
 
 /// A number at the head of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,25 +65,30 @@ pub(super) fn leading(text: &str) -> Option<(f64, &str)> {
 }
 
 /// What may stand between a number and the end of its scale.
-const SCALES: [&str; 13] = [
+const SCALES: [&str; 18] = [
     "/",
     "out of a possible ",
     "out of a maximum of ",
+    "out of a maximum ",
     "out of the ",
     "out of ",
     "of a possible ",
     "of ",
-    "points out of ",
-    "points of ",
-    "stars out of ",
     "on a scale of ",
     "on a scale from ",
     "on the scale of ",
+    "on the scale from ",
+    "on a ",
+    ", scale ",
+    ", scale of ",
+    ", on a scale of ",
+    ", out of ",
+    "von ",
 ];
 
 /// The number that a score is out of, if one is named, and what follows.
 #[inline]
-fn denominator(text: &str) -> (Option<f64>, &str) {
+pub(super) fn denominator(text: &str) -> (Option<f64>, &str) {
     if matches!(text.as_bytes().first(), None | Some(b'\n' | b'\r' | b'}' | b'<')) {
         return (None, text);
     }
@@ -92,26 +98,42 @@ fn denominator(text: &str) -> (Option<f64>, &str) {
 /// As [`denominator`], of a text that may name one.
 fn named_scale(text: &str) -> Option<(f64, &str)> {
     let text = text.trim_start_matches(EMPHASIS).trim_start_matches(BLANK);
+    let text = text.strip_prefix([')', ']']).filter(|rest| rest.starts_with('/')).unwrap_or(text);
     if let Some(rest) = text.strip_prefix('%').or_else(|| text.strip_prefix("percent")) {
         return Some((100.0, rest));
     }
-    if let Some(inside) = text.strip_prefix(['(', '[']) {
+    let points = ["points", "pts", "stars", "star", "★"].iter().find(|it| text.starts_with(**it));
+    let scaled = text[points.map_or(0, |it| it.len())..].trim_start_matches(BLANK);
+    if let Some(inside) = scaled.strip_prefix(['(', '[']) {
         let close = near(inside, SCALE).find([')', ']'])?;
         let (inside, rest) = (&inside[..close], &inside[close + 1..]);
         return Some((bracketed_scale(inside)?, rest));
     }
-    let rest = SCALES.iter().find_map(|words| text.strip_prefix(words));
+    let rest = SCALES.iter().find_map(|words| scaled.strip_prefix(words));
     let rest = rest.map(|rest| rest.trim_start_matches(EMPHASIS).trim_start_matches(BLANK));
-    if let Some((number, rest)) = rest.and_then(leading) {
+    if let Some((number, rest)) = rest.and_then(figure) {
         return Some(upper_end(number, rest));
     }
-    let stars = text.strip_prefix("stars").or_else(|| text.strip_prefix("star"))?;
-    Some((5.0, stars))
+    points.filter(|it| it.starts_with('s') || **it == "★").map(|it| (5.0, &text[it.len()..]))
+}
+
+/// A number in figures or in a word.
+fn figure(text: &str) -> Option<(f64, &str)> {
+    leading(text).or_else(|| {
+        let length = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+        Some((number_word(&text[..length])?, &text[length..]))
+    })
 }
 
 /// The upper end of the scale that a number begins, and what follows.
 fn upper_end(number: f64, rest: &str) -> (f64, &str) {
-    range(rest).and_then(leading).unwrap_or((number, rest))
+    range(rest).and_then(figure).unwrap_or((number, rest))
+}
+
+/// The end of a scale that is written alone: `5`, `1-5`, `1 to 5`.
+pub(super) fn scale_end(text: &str) -> Option<f64> {
+    let (number, rest) = leading(text)?;
+    Some(upper_end(number, rest).0)
 }
 
 /// The end of the scale that a bracket describes: `0-10`, `1 to 5`, `out of 10`, `max 10`.
@@ -122,17 +144,37 @@ pub(super) fn bracketed_scale(inside: &str) -> Option<f64> {
         let last = head.trim_end().rsplit(|c: char| !c.is_ascii_digit() && c != '.').next()?;
         return Some(leading(last)?.0);
     }
-    let lead = inside.find(|c: char| c.is_ascii_digit())?;
+    let number = |at: usize, c: char| {
+        let starts_word = !inside[..at].ends_with(char::is_alphanumeric);
+        c.is_ascii_digit() || starts_word && figure(&inside[at..]).is_some()
+    };
+    let (lead, _) = inside.char_indices().find(|(at, c)| number(*at, *c))?;
     let (words, numbers) = inside.split_at(lead);
-    let words = words.trim_matches(['-', '+', '.']).trim();
-    let (first, rest) = leading(numbers)?;
-    let upper = range(rest).and_then(leading);
-    let names =
-        ["out of", "of", "/", "max", "maximum", "from", "scale", "scale of", "on a scale of"];
+    let words = words.trim_matches(['-', '+', '.']).trim().trim_end_matches([':', '.']).trim();
+    let (first, rest) = figure(numbers)?;
+    let upper = range(rest).and_then(figure);
+    let names = [
+        "out of",
+        "of",
+        "/",
+        "max",
+        "maximum",
+        "max score",
+        "from",
+        "scale",
+        "range",
+        "scale of",
+        "scale from",
+        "on a scale of",
+        "on a",
+        "out of a maximum",
+        "out of a possible",
+    ];
     let is_named = names.iter().any(|name| words.eq_ignore_ascii_case(name));
+    let is_pointed = ["-point", " point"].iter().any(|it| rest.starts_with(it));
     match upper {
         Some((upper, _)) if words.is_empty() || is_named => Some(upper),
-        None if is_named => Some(first),
+        None if is_named || is_pointed && words.is_empty() => Some(first),
         _ => None,
     }
 }

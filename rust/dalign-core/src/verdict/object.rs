@@ -101,7 +101,19 @@ impl<'s> Scores<'s> {
 }
 
 /// Keys of the scale's end.
-const ENDS: [&str; 6] = ["max", "max_score", "maximum", "maximum_score", "out_of", "scale_max"];
+const ENDS: [&str; 11] = [
+    "max",
+    "max_score",
+    "maxscore",
+    "maximum",
+    "maximum_score",
+    "out_of",
+    "scale",
+    "scale_max",
+    "bestrating",
+    "best_rating",
+    "max_rating",
+];
 
 impl<'t> Visit<'t> for Scores<'_> {
     fn start(&mut self) {
@@ -129,7 +141,7 @@ impl<'t> Visit<'t> for Scores<'_> {
                 self.least.iter_mut().for_each(|least| least.contradicted |= beside);
             }
             Event::Scalar(text) if self.key == Key::End => {
-                self.end = number::score(text.trim()).map(|it| it.value);
+                self.end = number::scale_end(text.trim());
             }
             Event::Scalar(text) => {
                 self.is_sealed |= !self.seal.is_empty() && text.eq_ignore_ascii_case(self.seal);

@@ -8,7 +8,8 @@ use super::label::{
 use super::number;
 use super::object::{self, Object};
 use super::place::{
-    begins_clause, begins_line, ends_line, is_disclaimed, line_head, line_tail, names_another, near,
+    begins_clause, begins_line, ends_line, is_disclaimed, is_first_person, is_struck, is_supposed,
+    is_taken_back, line_head, line_tail, names_another, near,
 };
 use super::reading::{Form, Rank, Reading, differ};
 use super::rival;
@@ -29,6 +30,9 @@ pub(super) fn verdict(
     }
     // Who writes the seal down knows the form: what stands there without it may be quoted.
     let holds = find_folded(text, seal);
+    let found = found.filter(|(it, _)| {
+        it.rank == Rank::Own || it.form != Form::Prose || is_first_person(line_head(text, it.start))
+    });
     if holds.is_empty() { found } else { bare_seal(text, seal, &holds).map(|it| (it, false)) }
 }
 
@@ -199,13 +203,15 @@ fn in_tag(text: &str, start: usize, tail: &str, seal: &str) -> Option<Reading> {
         && !find_folded(attributes, seal).is_empty()
         && !is_disclaimed(line_head(text, start - 1));
     // `<score max="5">4</score>`
-    let named_end = attributes.split_once("max").and_then(|(_, end)| {
-        let end = end.trim_start_matches(|c: char| !c.is_ascii_digit());
-        Some(number::with_scale(end)?.value)
+    let named = ["max", "scale", "out_of"].iter().find_map(|name| attributes.split_once(name));
+    let named_end = named.and_then(|(_, end)| {
+        number::scale_end(end.trim_start_matches(|c: char| !c.is_ascii_digit()))
     });
+    // `<score>4</score>/5`
+    let behind = after.and_then(|rest| number::denominator(rest).0);
     Some(Reading {
         value: closed.and(number).map(|it| it.value),
-        out_of: number.and_then(|it| it.out_of).or(named_end),
+        out_of: number.and_then(|it| it.out_of).or(named_end).or(behind),
         contradicted: false,
         is_word: false,
         form: Form::Tag,
@@ -243,11 +249,19 @@ fn in_prose(
     }
     let end = text.len() - number.map_or(value, |it| it.rest).len();
     let (tail, _) = line_tail(text, end);
+    if !is_sealed && (is_struck(head, tail) || number.is_some() && is_taken_back(tail)) {
+        return None;
+    }
     let is_line = match connector {
         Connector::Sign | Connector::Is => true,
         Connector::Of => false,
         Connector::None => ends_line(tail),
     };
+    let rank = rank(is_sealed, is_line && begins_line(head));
+    // A mention counts where the judge gives it, not where it is denied, demanded or supposed.
+    if rank == Rank::Prose && (is_disclaimed(head) || is_supposed(tail)) {
+        return None;
+    }
     Some(Reading {
         value: number.map(|it| it.value),
         out_of: number.and_then(|it| it.out_of).or(out_of),
@@ -256,7 +270,7 @@ fn in_prose(
         }),
         is_word: number.is_none() && is_word(value),
         form: Form::Prose,
-        rank: rank(is_sealed, is_line && begins_line(head)),
+        rank,
         start,
         end,
     })

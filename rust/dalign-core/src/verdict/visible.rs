@@ -83,18 +83,17 @@ pub(super) fn after_foreign_reasoning(reply: &str) -> Option<&str> {
     if memchr2(b'<', b'[', rest.as_bytes()).is_none() && !rest.contains('◁') {
         return Some(rest);
     }
-    let lone = CLOSES.find_iter(rest).filter(|close| {
-        let (_, name) = rest[close.range()].split_at(1);
-        let name = name.trim_start_matches('/').trim_end_matches(['>', ']']);
-        let open = FAMILIES.get(close.pattern().as_usize().wrapping_sub(2 * NAMES.len()));
-        let opens =
-            |sign: &str| find_folded(&rest[..close.start()], &format!("{sign}{name}")).is_some();
-        match open {
-            Some((open, _)) => find_folded(&rest[..close.start()], open).is_none(),
-            None => !opens("<") && !opens("["),
+    let lone = CLOSES.find_iter(rest).last().filter(|close| {
+        let before = &rest[..close.start()];
+        let name = rest[close.range()][1..].trim_start_matches('/').trim_end_matches(['>', ']']);
+        match FAMILIES.get(close.pattern().as_usize().wrapping_sub(2 * NAMES.len())) {
+            Some((open, _)) => find_folded(before, open).is_none(),
+            None => {
+                ["<", "["].iter().all(|it| find_folded(before, &format!("{it}{name}")).is_none())
+            }
         }
     });
-    Some(lone.last().map_or(rest, |close| &rest[close.end()..]))
+    Some(lone.map_or(rest, |close| &rest[close.end()..]))
 }
 
 /// What stands inside the reasoning that a text begins with, and what closes that.
@@ -137,13 +136,12 @@ fn find_folded(text: &str, what: &str) -> Option<usize> {
 /// What stands before the part that is read and outside of a block of reasoning at its head: all that a
 /// closing tag which is only quoted would hide.
 pub(super) fn hidden<'r>(reply: &'r str, visible: &str) -> &'r str {
-    let before = &reply[..reply.len() - visible.len()];
-    let head = before.trim_start();
-    match head.strip_prefix("<think>").and_then(|inside| inside.split_once("</think>")) {
-        Some((_, rest)) => rest,
-        None => opened(head)
-            .and_then(|(inside, close)| Some(&inside[find_folded(inside, &close)? + close.len()..]))
-            .unwrap_or(before),
+    let mut rest = &reply[..reply.len() - visible.len()];
+    loop {
+        let head = rest.trim_start_matches(|c: char| c.is_whitespace() || is_invisible(c));
+        let Some((inside, close)) = opened(head) else { return rest };
+        let Some(at) = find_folded(inside, &close) else { return rest };
+        rest = &inside[at + close.len()..];
     }
 }
 
