@@ -137,7 +137,7 @@ impl<'t> Visit<'t> for Scores<'_> {
             Event::Scalar(text) if self.key == Key::Score => {
                 let number = number::score(text.trim());
                 Found::add(&mut self.least, self.depth, number);
-                let beside = number.is_some_and(|it| rival::in_line(it.rest, it.value));
+                let beside = number.is_some_and(|it| rival::in_line(it.rest, it.value, false));
                 self.least.iter_mut().for_each(|least| least.contradicted |= beside);
             }
             Event::Scalar(text) if self.key == Key::End => {

@@ -35,11 +35,12 @@ const BELOW: usize = 64;
 
 /// Whether the rest of a score's line gives another number with equal right: `7 or 8`,
 /// `0 (breaks it) to 10 (keeps it)`; not `8, as 3 clauses hold`, `8. A 10 would need more`.
-pub(super) fn in_line(line: &str, value: f64) -> bool {
+/// is_part: of a sub-score, beside which the score itself may stand.
+pub(super) fn in_line(line: &str, value: f64, is_part: bool) -> bool {
     line.starts_with('+')
         || is_joined(line, value)
         || is_rubric(line, value)
-        || is_told(line, value)
+        || is_told(line, value, is_part)
 }
 
 /// Whether the next line corrects a score: `No, 9.`
@@ -137,10 +138,10 @@ fn numbers(line: &str) -> impl Iterator<Item = (&str, f64, &str)> {
 }
 
 /// `3, no, score: 4`, `7. Correction: 9`.
-fn is_told(line: &str, value: f64) -> bool {
+fn is_told(line: &str, value: f64, is_part: bool) -> bool {
     numbers(line).any(|(head, number, rest)| {
         is_other(number, value)
-            && (is_labelled(head) || corrects(head, &line[head.len()..], value))
+            && (!is_part && is_labelled(head) || corrects(head, &line[head.len()..], value))
             && !continues_as_another_word(rest)
     })
 }

@@ -135,7 +135,7 @@ pub(super) fn gives(text: &str, value: f64) -> bool {
 }
 
 /// The number that a label announces, whosesoever score it is.
-fn any_number(text: &str, label: Label) -> Option<f64> {
+pub(super) fn any_number(text: &str, label: Label) -> Option<f64> {
     let tail = &text[label.end..];
     let in_tag = || {
         let is_tag = text[..whole_start(text, label.start)].ends_with('<');
@@ -249,6 +249,8 @@ fn in_prose(
     }
     let end = text.len() - number.map_or(value, |it| it.rest).len();
     let (tail, _) = line_tail(text, end);
+    let own = ["score", "rating", "overall", "final"];
+    let is_part = !is_sealed && !own.iter().any(|word| starts_with(&text[start..], word));
     if !is_sealed && (is_struck(head, tail) || number.is_some() && is_taken_back(tail)) {
         return None;
     }
@@ -264,9 +266,10 @@ fn in_prose(
     }
     Some(Reading {
         value: number.map(|it| it.value),
-        out_of: number.and_then(|it| it.out_of).or(out_of),
+        out_of: number.and_then(|it| it.out_of).or(out_of).or_else(|| scale_before(head)),
         contradicted: number.is_some_and(|it| {
-            rival::in_line(tail, it.value) || !is_sealed && rival::below(text, end, it.value)
+            rival::in_line(tail, it.value, is_part)
+                || !is_sealed && rival::below(text, end, it.value)
         }),
         is_word: number.is_none() && is_word(value),
         form: Form::Prose,
@@ -274,6 +277,12 @@ fn in_prose(
         start,
         end,
     })
+}
+
+/// The end of the scale that a line names before its score: `On a scale of 1 to 5, I give it a score of 4`.
+fn scale_before(head: &str) -> Option<f64> {
+    let named = ["scale of ", "scale from "].iter().find_map(|words| head.split_once(words));
+    number::scale_end(named?.1)
 }
 
 /// What says in place of a number that there is none.

@@ -128,6 +128,13 @@ proptest! {
     }
 
     #[test]
+    fn a_reply_that_is_what_was_judged_gives_no_score(reply in reply()) {
+        let asked = Asked { material: &reply, ..Asked::default() };
+        let found = parse_asked(&reply, asked, Scale::new(0.0, 10.0).unwrap());
+        prop_assert!(found.score.is_none(), "{:?}", reply);
+    }
+
+    #[test]
     fn no_score_without_the_seal_is_one_that_what_was_judged_gives(
         before in reply(), within in reply(), after in reply(), score in 0_u8..=10
     ) {
