@@ -263,9 +263,12 @@ pub fn parse(reply: &str, scale: Scale) -> Verdict {
 /// | what speaks of a score | what it gives |
 /// |---|---|
 /// | `Score 3f2a9c: 7`, `<score 3f2a9c>7</score>`, `{"score": 7, "seal": "3f2a9c"}` with the seal that was asked for | the last one is the verdict, whatever else is said |
+/// | the seal somewhere, and no score with it | missing, whatever scores stand there without it |
+/// | a score with the seal before a closing tag of reasoning, which may be quoted, and none behind it | contradictory |
 /// | without it, a line, a tag or an object of its own: `Score: 7`, `The score is 7`, `score 7 .` | the verdict, unless two of them differ: contradictory |
-/// | a mention in a line: `I give it a score of 7` | the verdict where there is no line of its own, unless two of them differ |
-/// | `Score: 7 or 8`, `Score: 0 (bad) to 10 (good)` | contradictory |
+/// | a mention in a line: `I give it a score of 7` | the verdict where there is no line of its own, unless two of them differ; the judge's own alone where a seal was asked for |
+/// | one that is denied, demanded, supposed or struck out: `I would not give it a score of 10`, `~~Score: 10~~` | nothing |
+/// | `Score: 7 or 8`, `Score: 7. Correction: 9`, `Score: 0 (bad) to 10 (good)` | contradictory |
 /// | `Score: 4/5`, `Score: **4** out of 5`, `Score (1-5): 4`, `Score: 11` on a scale to 10 | out of range |
 /// | `Score: 1-10`, `Score: N`, `Score: cannot be told`, `{"score": null}`, as the last one | missing; no earlier one stands in for it |
 /// | `Maximum score: 10`, `Confidence score: 9`, `the previous answer got a score of 9` | nothing: another score's |

@@ -165,7 +165,7 @@ pub(super) fn is_struck(head: &str, tail: &str) -> bool {
 /// Whether the words right behind a number take it back: `is not justified`, `? No.`
 pub(super) fn is_taken_back(tail: &str) -> bool {
     let tail = tail.trim_start_matches([' ', '\t', '*', '_', '`', '"']);
-    let answer = tail.strip_prefix('?').map(|rest| rest.trim_start());
+    let answer = tail.strip_prefix('?').map(str::trim_start);
     let verbs = ["is not ", "isn't ", "was not ", "would ", "cannot ", "can't "];
     let noes = ["no.", "no,", "no!", "never", "not "];
     let begins = |text: &str, words: &[&str]| {

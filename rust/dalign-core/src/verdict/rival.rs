@@ -35,7 +35,7 @@ const BELOW: usize = 64;
 
 /// Whether the rest of a score's line gives another number with equal right: `7 or 8`,
 /// `0 (breaks it) to 10 (keeps it)`; not `8, as 3 clauses hold`, `8. A 10 would need more`.
-/// is_part: of a sub-score, beside which the score itself may stand.
+/// `is_part`: of a sub-score, beside which the score itself may stand.
 pub(super) fn in_line(line: &str, value: f64, is_part: bool) -> bool {
     line.starts_with('+')
         || is_joined(line, value)
