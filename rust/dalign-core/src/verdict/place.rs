@@ -84,7 +84,7 @@ fn before_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
 }
 
 /// Words of who denies, demands or supposes a score, and does not give it.
-const DISCLAIMS: [&str; 30] = [
+const DISCLAIMS: [&str; 25] = [
     "not",
     "never",
     "no",
@@ -93,11 +93,6 @@ const DISCLAIMS: [&str; 30] = [
     "without",
     "cannot",
     "t",
-    "d",
-    "would",
-    "could",
-    "should",
-    "might",
     "if",
     "unless",
     "were",
@@ -117,8 +112,11 @@ const DISCLAIMS: [&str; 30] = [
     "insists",
 ];
 
-/// Those that are another's only: `as you asked` is no demand of what was judged.
-const TOLD: [&str; 6] = ["asked", "demanded", "wanted", "told", "claimed", "said"];
+/// Those that do so of another alone: `as you asked` demands nothing, `I would give it` gives.
+const TOLD: [&str; 11] = [
+    "asked", "demanded", "wanted", "told", "claimed", "said", "d", "would", "could", "should",
+    "might",
+];
 
 /// Words that begin a clause of its own: `it does not refuse, so I give it`.
 const BEGINS: [&str; 9] =
