@@ -651,8 +651,8 @@ def parse_verdicts(
     for none. materials: what each question shows of others. cut: whether a reply met its token limit.
     Each as long as replies.
 
-    Only what stands after the judge's reasoning counts. The last score with the seal is the verdict. Else
-    it is a line, a tag or an object of its own (``<score>7</score>``, ``{"score": 7}``, ``Score: 7/10``,
+    Only what stands after the judge's reasoning counts. The last score with the seal is the verdict; where
+    the seal stands without one, nothing else is. Else it is a line, a tag or an object of its own (``<score>7</score>``, ``{"score": 7}``, ``Score: 7/10``,
     ``**Rating**: 7``, ``score 7``), and where there is none, a mention (``I give it a score of 7``), in
     either case unless two differ. A JSON object counts once, with the score that lies least deep in it,
     whatever its strings say. ``Maximum score: 10`` and the like are other scores.
@@ -667,7 +667,8 @@ def parse_verdicts(
     - ``refused``: no score, and an apology in its place;
     - ``unclosed``: a ``<think>`` that is not closed;
     - ``out_of_range``: the last score is not on the scale, or is out of another number than high;
-    - ``contradictory``: two different scores, or one without the seal that its material gives too;
+    - ``contradictory``: two different scores, one without the seal that its material gives too, or one with
+      the seal that a closing tag hides, which may be quoted;
     - ``truncated``: the reply was cut before a line, tag or object of its own with the score, and with the
       seal that was asked for, came to its end.
 

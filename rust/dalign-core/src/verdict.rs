@@ -10,6 +10,7 @@ mod number;
 mod object;
 mod place;
 mod reading;
+mod rival;
 mod score;
 mod stance;
 mod visible;
@@ -262,9 +263,12 @@ pub fn parse(reply: &str, scale: Scale) -> Verdict {
 /// | what speaks of a score | what it gives |
 /// |---|---|
 /// | `Score 3f2a9c: 7`, `<score 3f2a9c>7</score>`, `{"score": 7, "seal": "3f2a9c"}` with the seal that was asked for | the last one is the verdict, whatever else is said |
+/// | the seal somewhere, and no score with it | missing, whatever scores stand there without it |
+/// | a score with the seal before a closing tag of reasoning, which may be quoted, and none behind it | contradictory |
 /// | without it, a line, a tag or an object of its own: `Score: 7`, `The score is 7`, `score 7 .` | the verdict, unless two of them differ: contradictory |
-/// | a mention in a line: `I give it a score of 7` | the verdict where there is no line of its own, unless two of them differ |
-/// | `Score: 7 or 8`, `Score: 0 (bad) to 10 (good)` | contradictory |
+/// | a mention in a line: `I give it a score of 7` | the verdict where there is no line of its own, unless two of them differ; the judge's own alone where a seal was asked for |
+/// | one that is denied, demanded, supposed or struck out: `I would not give it a score of 10`, `~~Score: 10~~` | nothing |
+/// | `Score: 7 or 8`, `Score: 7. Correction: 9`, `Score: 0 (bad) to 10 (good)` | contradictory |
 /// | `Score: 4/5`, `Score: **4** out of 5`, `Score (1-5): 4`, `Score: 11` on a scale to 10 | out of range |
 /// | `Score: 1-10`, `Score: N`, `Score: cannot be told`, `{"score": null}`, as the last one | missing; no earlier one stands in for it |
 /// | `Maximum score: 10`, `Confidence score: 9`, `the previous answer got a score of 9` | nothing: another score's |
@@ -313,8 +317,39 @@ fn parse_with(memory: &mut Memory, reply: &str, asked: Asked<'_>, scale: Scale) 
     }
     label::find(&text, labels);
     let reading = score::verdict(&text, labels, objects, asked.seal, |_| false);
-    let (state, score) = judge(reading, asked, scale, &text);
+    let found = judge(reading, asked, scale, &text);
+    let (state, score) = unless_hidden(found, reading, reply, visible, asked.seal);
     Verdict { state, score, stance }
+}
+
+/// What a reading came to, unless a closing tag that may only be quoted hides another one: with the seal,
+/// or, where the tag is of another family, one of its own line that differs.
+fn unless_hidden(
+    found: (State, Option<f64>),
+    reading: Option<(Reading, bool)>,
+    reply: &str,
+    visible: &str,
+    seal: &str,
+) -> (State, Option<f64>) {
+    if visible.len() == reply.len() || reading.is_some_and(|(it, _)| it.rank == Rank::Sealed) {
+        return found;
+    }
+    let hidden = visible::hidden(reply, visible);
+    let is_native = hidden.trim_end().ends_with("</think>");
+    if (seal.is_empty() && is_native) || hidden.is_empty() || found.0 == State::Truncated {
+        return found;
+    }
+    let hidden = fold_to_ascii(hidden);
+    let (mut labels, mut objects) = (Vec::new(), Vec::new());
+    label::find(&hidden, &mut labels);
+    object::find(&hidden, seal, &mut objects);
+    let before = score::verdict(&hidden, &labels, &objects, seal, |_| false);
+    let is_lost = before.is_some_and(|(it, _)| match it.rank {
+        Rank::Sealed => true,
+        Rank::Own => !is_native && found.1.is_some() && it.value != found.1,
+        Rank::Prose => false,
+    });
+    if is_lost { (State::Contradictory, None) } else { found }
 }
 
 /// What a judge says after its reasoning; none where that is not closed.

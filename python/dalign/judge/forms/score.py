@@ -16,6 +16,8 @@ from dalign.spec.types import Spec
 
 # What the core reads as reasoning that is not closed.
 _UNCLOSED = "<think>"
+# What it reads as the end of reasoning.
+_CLOSED = "</think>"
 _SPLITS = 20
 
 
@@ -134,7 +136,11 @@ class Judging:
         requests, seals = self.court.put(self.form, questions, scale.k)
         replies = ask(requests, self.sampling)
         texts = pl.Series([reply.text for reply in replies], dtype=pl.String)
-        after = [_UNCLOSED if text is None else text for text in map(self.court.said, texts)]
+        sealed = [""] * len(texts) if seals is None else seals.to_list()
+        after = [
+            _heard(text, self.court.said(text), seal)
+            for text, seal in zip(texts, sealed, strict=True)
+        ]
         categories = [question.category for question in questions.values()]
         owners = pl.DataFrame(
             {"completion_id": list(questions), "category": categories},
@@ -161,6 +167,15 @@ class Judging:
         score = pl.when(pl.col("state") == "ok").then(pl.col("score"))
         columns = [pl.col(name).cast(dtype) for name, dtype in scale.columns.items()]
         return rows.with_columns(score=score).select(columns)
+
+
+def _heard(reply: str, said: str | None, seal: str) -> str:
+    """What the core reads. A seal before what is said alone stays with it: the closing tag may be quoted."""
+    if said is None:
+        return _UNCLOSED
+    before = reply[: len(reply) - len(said)]
+    is_hidden = seal and seal in before and seal not in said
+    return f"{before}{_CLOSED}{said}" if is_hidden else said
 
 
 def _judged(question: Question) -> str:

@@ -9,10 +9,11 @@ use super::detail::{self, Detailed};
 use super::label;
 use super::names::SubScores;
 use super::object::Object;
-use super::reading::Reading;
+use super::place::{begins_clause, line_head};
+use super::reading::{Form, Reading};
 use super::score;
 use super::visible::Survey;
-use super::{Asked, Asks, Scale, State, Verdict, judge, on_scale, said, stance};
+use super::{Asked, Asks, Scale, State, Verdict, judge, on_scale, said, stance, unless_hidden};
 use crate::text::fold_to_ascii;
 
 /// A sub-score, or why there is none.
@@ -94,18 +95,23 @@ fn parse_row(reply: &str, asked: Asked<'_>, scale: Scale, names: &SubScores) -> 
     let mut labels = Vec::new();
     label::find(&text, &mut labels);
     let reading = score::verdict(&text, &labels, &plain, asked.seal, |head| names.end(head));
-    let (state, score) = judge(reading, asked, scale, &text);
+    let found = judge(reading, asked, scale, &text);
+    let (state, score) = unless_hidden(found, reading, reply, visible, asked.seal);
     let verdict = Verdict { state, score, stance: stance::find(&text) };
     if state == State::Truncated {
         return Judgement::without_parts(verdict, names);
     }
     let absent = if state == State::Refused { State::Refused } else { State::Missing };
     let sub_scores = sub_scores(&text, &objects, names).into_iter();
-    let sub_scores = sub_scores.map(|reading| {
+    let material = fold_to_ascii(asked.material);
+    let sub_scores = sub_scores.enumerate().map(|(name, reading)| {
         let (state, score) = match reading {
             Some(reading) => on_scale(Some((reading, false)), scale, &text),
             None => (absent, None),
         };
+        if score.is_some_and(|score| gives(&material, names, name, score)) {
+            return SubScore { state: State::Contradictory, score: None };
+        }
         SubScore { state, score }
     });
     let clauses = clause::merge(&mentions(&text, &objects));
@@ -148,7 +154,7 @@ fn sub_scores(text: &str, objects: &[Detailed<'_>], names: &SubScores) -> Vec<Op
         objects.iter().flat_map(|it| it.sub_scores.iter().copied()).collect();
     let labels = outside(objects, names.labels(text), |(_, label)| label.start);
     let read = labels.filter_map(|(name, label)| Some((name, score::read(text, label, "")?)));
-    readings.extend(read.filter(|(_, reading)| reading.value.is_some()));
+    readings.extend(read.filter(|(_, it)| it.value.is_some() && is_given(text, it)));
     readings.sort_by_key(|(_, reading)| reading.start);
     let mut last: Vec<Option<Reading>> = vec![None; names.names().len()];
     for (name, mut reading) in readings {
@@ -156,6 +162,18 @@ fn sub_scores(text: &str, objects: &[Detailed<'_>], names: &SubScores) -> Vec<Op
         last[name] = Some(reading);
     }
     last
+}
+
+/// Whether what was judged gives this number for a name: it may be quoted.
+fn gives(material: &str, names: &SubScores, name: usize, score: f64) -> bool {
+    let is_it = |number: f64| (number - score).abs() <= f64::EPSILON;
+    let mut labels = names.labels(material).filter(|(it, _)| *it == name);
+    labels.any(|(_, label)| score::any_number(material, label).is_some_and(is_it))
+}
+
+/// Whether a reading stands where the judge gives it, and not in the midst of a clause.
+fn is_given(text: &str, reading: &Reading) -> bool {
+    reading.form != Form::Prose || begins_clause(line_head(text, reading.start))
 }
 
 /// Every mention of a clause, in order.

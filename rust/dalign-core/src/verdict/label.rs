@@ -174,7 +174,8 @@ pub(super) fn skip_seal<'t>(tail: &'t str, seal: &str) -> (bool, &'t str) {
     let is_sealed = !seal.is_empty() && word.eq_ignore_ascii_case(seal);
     let is_like = (6..=32).contains(&length) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let rest = rest.trim_start_matches(['*', '_', '`', '"', '\'', ')', ']', '>', '}', ' ', '\t']);
-    if (is_sealed || is_like) && rest.starts_with([':', '=']) {
+    // Behind the right one anything may stand that leads to a number: `Score 3f2a9c1d is 7`.
+    if is_sealed || is_like && rest.starts_with([':', '=']) {
         (is_sealed, rest)
     } else {
         (false, tail)
@@ -250,6 +251,9 @@ fn connector(text: &str) -> Option<(Connector, &str)> {
     if let Some(value) = text.strip_prefix([':', '=']) {
         return Some((Connector::Sign, value));
     }
+    if let Some(value) = dashed(text) {
+        return Some((Connector::Sign, value));
+    }
     for (word, verb) in [("is", Connector::Is), ("of", Connector::Of)] {
         if let Some(value) = text.strip_prefix(word) {
             let value = value.strip_prefix(':').unwrap_or(value);
@@ -257,6 +261,15 @@ fn connector(text: &str) -> Option<(Connector, &str)> {
         }
     }
     Some((Connector::None, text))
+}
+
+/// The number behind a dash, an arrow or a table's bar: `Score – 7`, `| Score | 7 |`.
+fn dashed(text: &str) -> Option<&str> {
+    let dashes = ["->", "=>", "→", "⇒", "–", "—", "-", "|"];
+    let value = dashes.iter().find_map(|dash| text.strip_prefix(dash))?;
+    let number = skip(skip(value, is_blank), is_markup);
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit());
+    (is_number && value.starts_with(BLANK)).then_some(value)
 }
 
 #[cfg(test)]

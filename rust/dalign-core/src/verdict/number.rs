@@ -1,6 +1,7 @@
-//! Numbers as judges write them: `7`, `-2.5`, `7/10`, `**7** out of 10`, `70%`; and the others beside them.
+//! Numbers as judges write them: `7`, `-2.5`, `7/10`, `**7** out of 10`, `70%`.
 
-use super::place::{names_another, near};
+use super::place::near;
+use super::rival::number_word;
 
 /// A number at the head of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,7 +17,7 @@ pub(super) struct Number<'t> {
 pub(super) const SCALE: usize = 64;
 
 pub(super) const BLANK: [char; 2] = [' ', '\t'];
-const EMPHASIS: [char; 4] = ['*', '_', '`', '"'];
+pub(super) const EMPHASIS: [char; 4] = ['*', '_', '`', '"'];
 
 /// The number at the head of a text with the end of its scale; none where it goes on into something
 /// that is no score: `7th`, `7.5.1`, `1-10`, `1 to 10`.
@@ -37,7 +38,7 @@ pub(super) fn with_scale(text: &str) -> Option<Number<'_>> {
 
 /// The number at the head of a text, and what follows it.
 #[inline]
-fn leading(text: &str) -> Option<(f64, &str)> {
+pub(super) fn leading(text: &str) -> Option<(f64, &str)> {
     let bytes = text.as_bytes();
     let sign = usize::from(matches!(bytes.first(), Some(b'-' | b'+')));
     let mut end = sign;
@@ -64,25 +65,30 @@ fn leading(text: &str) -> Option<(f64, &str)> {
 }
 
 /// What may stand between a number and the end of its scale.
-const SCALES: [&str; 13] = [
+const SCALES: [&str; 18] = [
     "/",
     "out of a possible ",
     "out of a maximum of ",
+    "out of a maximum ",
     "out of the ",
     "out of ",
     "of a possible ",
     "of ",
-    "points out of ",
-    "points of ",
-    "stars out of ",
     "on a scale of ",
     "on a scale from ",
     "on the scale of ",
+    "on the scale from ",
+    "on a ",
+    ", scale ",
+    ", scale of ",
+    ", on a scale of ",
+    ", out of ",
+    "von ",
 ];
 
 /// The number that a score is out of, if one is named, and what follows.
 #[inline]
-fn denominator(text: &str) -> (Option<f64>, &str) {
+pub(super) fn denominator(text: &str) -> (Option<f64>, &str) {
     if matches!(text.as_bytes().first(), None | Some(b'\n' | b'\r' | b'}' | b'<')) {
         return (None, text);
     }
@@ -92,49 +98,90 @@ fn denominator(text: &str) -> (Option<f64>, &str) {
 /// As [`denominator`], of a text that may name one.
 fn named_scale(text: &str) -> Option<(f64, &str)> {
     let text = text.trim_start_matches(EMPHASIS).trim_start_matches(BLANK);
+    let text = text.strip_prefix([')', ']']).filter(|rest| rest.starts_with('/')).unwrap_or(text);
     if let Some(rest) = text.strip_prefix('%').or_else(|| text.strip_prefix("percent")) {
         return Some((100.0, rest));
     }
-    if let Some(inside) = text.strip_prefix(['(', '[']) {
+    let points = ["points", "pts", "stars", "star", "★"].iter().find(|it| text.starts_with(**it));
+    let scaled = text[points.map_or(0, |it| it.len())..].trim_start_matches(BLANK);
+    if let Some(inside) = scaled.strip_prefix(['(', '[']) {
         let close = near(inside, SCALE).find([')', ']'])?;
         let (inside, rest) = (&inside[..close], &inside[close + 1..]);
         return Some((bracketed_scale(inside)?, rest));
     }
-    let rest = SCALES.iter().find_map(|words| text.strip_prefix(words));
+    let rest = SCALES.iter().find_map(|words| scaled.strip_prefix(words));
     let rest = rest.map(|rest| rest.trim_start_matches(EMPHASIS).trim_start_matches(BLANK));
-    if let Some((number, rest)) = rest.and_then(leading) {
+    if let Some((number, rest)) = rest.and_then(figure) {
         return Some(upper_end(number, rest));
     }
-    let stars = text.strip_prefix("stars").or_else(|| text.strip_prefix("star"))?;
-    Some((5.0, stars))
+    points.filter(|it| it.starts_with('s') || **it == "★").map(|it| (5.0, &text[it.len()..]))
+}
+
+/// A number in figures or in a word.
+fn figure(text: &str) -> Option<(f64, &str)> {
+    leading(text).or_else(|| {
+        let length = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+        Some((number_word(&text[..length])?, &text[length..]))
+    })
 }
 
 /// The upper end of the scale that a number begins, and what follows.
 fn upper_end(number: f64, rest: &str) -> (f64, &str) {
-    range(rest).and_then(leading).unwrap_or((number, rest))
+    range(rest).and_then(figure).unwrap_or((number, rest))
+}
+
+/// The end of a scale that is written alone: `5`, `1-5`, `1 to 5`.
+pub(super) fn scale_end(text: &str) -> Option<f64> {
+    let (number, rest) = leading(text)?;
+    Some(upper_end(number, rest).0)
 }
 
 /// The end of the scale that a bracket describes: `0-10`, `1 to 5`, `out of 10`, `max 10`.
 pub(super) fn bracketed_scale(inside: &str) -> Option<f64> {
     let inside = inside.trim();
-    let lead = inside.find(|c: char| c.is_ascii_digit())?;
+    if let Some((head, _)) = inside.rsplit_once('=') {
+        // `0 = worst, 10 = best`
+        let last = head.trim_end().rsplit(|c: char| !c.is_ascii_digit() && c != '.').next()?;
+        return Some(leading(last)?.0);
+    }
+    let number = |at: usize, c: char| {
+        let starts_word = !inside[..at].ends_with(char::is_alphanumeric);
+        c.is_ascii_digit() || starts_word && figure(&inside[at..]).is_some()
+    };
+    let (lead, _) = inside.char_indices().find(|(at, c)| number(*at, *c))?;
     let (words, numbers) = inside.split_at(lead);
-    let words = words.trim_matches(['-', '+', '.']).trim();
-    let (first, rest) = leading(numbers)?;
-    let upper = range(rest).and_then(leading);
-    let names =
-        ["out of", "of", "/", "max", "maximum", "from", "scale", "scale of", "on a scale of"];
+    let words = words.trim_matches(['-', '+', '.']).trim().trim_end_matches([':', '.']).trim();
+    let (first, rest) = figure(numbers)?;
+    let upper = range(rest).and_then(figure);
+    let names = [
+        "out of",
+        "of",
+        "/",
+        "max",
+        "maximum",
+        "max score",
+        "from",
+        "scale",
+        "range",
+        "scale of",
+        "scale from",
+        "on a scale of",
+        "on a",
+        "out of a maximum",
+        "out of a possible",
+    ];
     let is_named = names.iter().any(|name| words.eq_ignore_ascii_case(name));
+    let is_pointed = ["-point", " point"].iter().any(|it| rest.starts_with(it));
     match upper {
         Some((upper, _)) if words.is_empty() || is_named => Some(upper),
-        None if is_named => Some(first),
+        None if is_named || is_pointed && words.is_empty() => Some(first),
         _ => None,
     }
 }
 
 /// Whether the number goes on into something that is no score: `7th`, `7.5.1`, `7,5`.
 #[inline]
-fn continues_as_another_word(rest: &str) -> bool {
+pub(super) fn continues_as_another_word(rest: &str) -> bool {
     let mut characters = rest.chars();
     match characters.next() {
         Some('.' | ',') => characters.next().is_some_and(|c| c.is_ascii_digit()),
@@ -162,88 +209,4 @@ fn range(rest: &str) -> Option<&str> {
         .or_else(|| rest.strip_prefix(".."))?;
     let upper = upper.trim_start_matches(['.', '>']).trim_start_matches(BLANK);
     Some(upper.trim_start_matches(EMPHASIS))
-}
-
-/// Words behind a number that leave it a score: `7 or 8`; any other word is what it counts.
-const GOES_ON: [&str; 20] = [
-    "or",
-    "and",
-    "to",
-    "for",
-    "if",
-    "when",
-    "means",
-    "meaning",
-    "being",
-    "is",
-    "depending",
-    "perhaps",
-    "maybe",
-    "would",
-    "as",
-    "instead",
-    "points",
-    "follows",
-    "at",
-    "otherwise",
-];
-
-/// Words before a number that make it another thing's: `clause 3`, `a scale of 10`.
-const NAMED: [&str; 18] = [
-    "of",
-    "scale",
-    "max",
-    "maximum",
-    "clause",
-    "clauses",
-    "rule",
-    "rules",
-    "section",
-    "step",
-    "principle",
-    "line",
-    "item",
-    "point",
-    "policy",
-    "least",
-    "most",
-    "than",
-];
-
-/// Whether the rest of a score's line gives another number with equal right: `7 or 8`,
-/// `0 (breaks it) to 10 (keeps it)`; not `8, as 3 clauses hold`.
-pub(super) fn is_contradicted(line: &str, value: f64) -> bool {
-    let mut at = 0;
-    while let Some(found) = line[at..].find(|c: char| c.is_ascii_digit()) {
-        let start = at + found;
-        let Some((number, rest)) = leading(&line[start..]) else { return false };
-        at = line.len() - rest.len();
-        if (number - value).abs() > f64::EPSILON && stands_alone(&line[..start], rest) {
-            return true;
-        }
-    }
-    false
-}
-
-/// Whether a number between these texts is one that a score could be.
-fn stands_alone(head: &str, rest: &str) -> bool {
-    let glued = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '#' | '/' | '$' | '§');
-    if head.ends_with(glued) || continues_as_another_word(rest) || rest.starts_with('%') {
-        return false;
-    }
-    let hyphenated = head.strip_suffix('-').is_some_and(|it| it.ends_with(char::is_alphanumeric));
-    let before = head.trim_end_matches([' ', '\t', '*', '_', '`', '"', '(']);
-    let word = before.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-    let labelled = before.strip_suffix([':', '=']).is_some_and(|it| {
-        let label = it.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-        let is_own = ["score", "rating"].iter().any(|own| label.eq_ignore_ascii_case(own));
-        !label.is_empty() && (!is_own || names_another(it, true))
-    });
-    let is_item = before.ends_with(['.', ';', ':', '!']) && rest.starts_with(['.', ')']);
-    if hyphenated || labelled || is_item || NAMED.contains(&word) || names_another(head, false) {
-        return false;
-    }
-    let next = rest.trim_start_matches([' ', '\t', '*', '_', '`', '"']);
-    let word = next.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-    word.is_empty() || GOES_ON.contains(&word)
 }

@@ -2,8 +2,9 @@
 
 use super::label::before_whole;
 use super::number::{self, Number};
-use super::place::{begins_line, ends_line, line_head, line_tail};
+use super::place::{begins_line, ends_line, is_disclaimed, line_head, line_tail};
 use super::reading::{Form, Rank, Reading, differ};
+use super::rival;
 use super::walk::{Event, Objects, Visit};
 
 /// An object, and the score that it gives; none where it gives other parts of a judgement only.
@@ -66,7 +67,7 @@ impl Found {
         let Self { value, out_of, contradicted, .. } = self;
         let is_own = begins_line(line_head(text, start)) || ends_line(line_tail(text, end).0);
         let rank = if is_own { Rank::Own } else { Rank::Prose };
-        Reading { value, out_of, contradicted, form: Form::Json, rank, start, end }
+        Reading { value, out_of, contradicted, is_word: false, form: Form::Json, rank, start, end }
     }
 
     /// Takes a further value in, which counts unless it lies deeper.
@@ -93,13 +94,26 @@ impl<'s> Scores<'s> {
     /// The gathered score, as that of the object that stands at `start..end` of the text.
     pub(super) fn reading(&self, text: &str, start: usize, end: usize) -> Option<Reading> {
         let reading = self.least?.reading(text, start, end);
-        let rank = if self.is_sealed { Rank::Sealed } else { reading.rank };
+        let is_sealed = self.is_sealed && !is_disclaimed(line_head(text, start));
+        let rank = if is_sealed { Rank::Sealed } else { reading.rank };
         Some(Reading { rank, out_of: reading.out_of.or(self.end), ..reading })
     }
 }
 
 /// Keys of the scale's end.
-const ENDS: [&str; 6] = ["max", "max_score", "maximum", "maximum_score", "out_of", "scale_max"];
+const ENDS: [&str; 11] = [
+    "max",
+    "max_score",
+    "maxscore",
+    "maximum",
+    "maximum_score",
+    "out_of",
+    "scale",
+    "scale_max",
+    "bestrating",
+    "best_rating",
+    "max_rating",
+];
 
 impl<'t> Visit<'t> for Scores<'_> {
     fn start(&mut self) {
@@ -123,11 +137,11 @@ impl<'t> Visit<'t> for Scores<'_> {
             Event::Scalar(text) if self.key == Key::Score => {
                 let number = number::score(text.trim());
                 Found::add(&mut self.least, self.depth, number);
-                let beside = number.is_some_and(|it| number::is_contradicted(it.rest, it.value));
+                let beside = number.is_some_and(|it| rival::in_line(it.rest, it.value, false));
                 self.least.iter_mut().for_each(|least| least.contradicted |= beside);
             }
             Event::Scalar(text) if self.key == Key::End => {
-                self.end = number::score(text.trim()).map(|it| it.value);
+                self.end = number::scale_end(text.trim());
             }
             Event::Scalar(text) => {
                 self.is_sealed |= !self.seal.is_empty() && text.eq_ignore_ascii_case(self.seal);

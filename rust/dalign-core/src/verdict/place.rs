@@ -60,13 +60,135 @@ pub(super) fn begins_line(head: &str) -> bool {
     })
 }
 
+/// Whether a place begins its line, a clause of it, or what a colon announces: `My verdict: `.
+pub(super) fn begins_clause(head: &str) -> bool {
+    if begins_line(head) {
+        return true;
+    }
+    let mut rest = head.trim_end_matches(OPENING);
+    while let Some(lead) = LEADS.iter().find_map(|lead| before_word(rest, lead)) {
+        rest = lead.trim_end_matches(OPENING);
+    }
+    rest.ends_with(['.', '!', '?', '。', ')', ',', ';', '-', '—', '–'])
+        || rest.strip_suffix(':').is_some_and(|clause| !is_disclaimed(clause))
+}
+
+const OPENING: [char; 8] = [' ', '\t', '*', '_', '`', '"', '(', '['];
+
+/// The text before a whole word at its end, in capitals or not.
+fn before_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let start = text.len().checked_sub(word.len())?;
+    let (head, last) = text.split_at_checked(start)?;
+    let is_it = last.eq_ignore_ascii_case(word) && !head.ends_with(char::is_alphanumeric);
+    is_it.then_some(head)
+}
+
+/// Words of who denies, demands or supposes a score, and does not give it.
+const DISCLAIMS: [&str; 25] = [
+    "not",
+    "never",
+    "no",
+    "neither",
+    "nor",
+    "without",
+    "cannot",
+    "t",
+    "if",
+    "unless",
+    "were",
+    "ask",
+    "asks",
+    "asking",
+    "demand",
+    "demands",
+    "demanding",
+    "want",
+    "wants",
+    "wanting",
+    "tells",
+    "claims",
+    "claiming",
+    "says",
+    "insists",
+];
+
+/// Those that do so of another alone: `as you asked` demands nothing, `I would give it` gives.
+const TOLD: [&str; 11] = [
+    "asked", "demanded", "wanted", "told", "claimed", "said", "d", "would", "could", "should",
+    "might",
+];
+
+/// Words that begin a clause of its own: `it does not refuse, so I give it`.
+const BEGINS: [&str; 9] =
+    ["so", "but", "and", "hence", "thus", "therefore", "because", "yet", "still"];
+
+/// The words of the clause that ends at a place.
+fn clause_words(head: &str) -> impl Iterator<Item = &str> {
+    let near = &head[boundary(head, head.len().saturating_sub(160))..];
+    let ends = |c: char| matches!(c, '.' | '!' | '?' | '\n' | ',' | ';' | '—' | '–');
+    let clause = near.rsplit(ends).next().unwrap_or_default();
+    clause.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty())
+}
+
+fn is_among(words: &[&str], word: &str) -> bool {
+    words.iter().any(|it| word.eq_ignore_ascii_case(it))
+}
+
+/// Whether the words of a line before a place, back to the start of its clause, deny, demand or suppose
+/// what stands there.
+pub(super) fn is_disclaimed(head: &str) -> bool {
+    let mut before = "";
+    clause_words(head).fold(false, |found, word| {
+        let is_own = is_among(&["as", "you", "was", "i"], std::mem::replace(&mut before, word));
+        !is_among(&BEGINS, word)
+            && (found || is_among(&DISCLAIMS, word) || !is_own && is_among(&TOLD, word))
+    })
+}
+
+/// Whether the clause before a place is the judge's own: `I give it`, `so it gets`.
+pub(super) fn is_first_person(head: &str) -> bool {
+    let own = ["i", "my", "we", "our", "so", "thus", "hence", "therefore", "final", "overall"];
+    clause_words(head).any(|word| is_among(&own, word))
+}
+
+/// Whether a place is struck out or commented away: `~~Score: 10~~`, `<!-- Score: 10 -->`.
+pub(super) fn is_struck(head: &str, tail: &str) -> bool {
+    let is_in = |open: &str, close: &str| {
+        head.rfind(open).is_some_and(|at| !head[at + open.len()..].contains(close))
+            && tail.contains(close)
+    };
+    is_in("~~", "~~") || is_in("<!--", "-->")
+}
+
+/// Whether the words right behind a number take it back: `is not justified`, `? No.`
+pub(super) fn is_taken_back(tail: &str) -> bool {
+    let tail = tail.trim_start_matches([' ', '\t', '*', '_', '`', '"']);
+    let answer = tail.strip_prefix('?').map(str::trim_start);
+    let verbs = ["is not ", "isn't ", "was not ", "would ", "cannot ", "can't "];
+    let noes = ["no.", "no,", "no!", "never", "not "];
+    let begins = |text: &str, words: &[&str]| {
+        words.iter().any(|word| near(text, word.len()).eq_ignore_ascii_case(word))
+    };
+    begins(tail, &verbs) || answer.is_some_and(|rest| begins(rest, &noes))
+}
+
+/// Whether what follows a mention only supposes it: `would require a refusal`, `is what it asks for`.
+pub(super) fn is_supposed(tail: &str) -> bool {
+    let clause = tail.split(['.', '!', '?', ',', ';']).next().unwrap_or_default();
+    let mut words = clause.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    let supposes = ["would", "could", "requires", "needs", "if", "not"];
+    let demands = ["asks", "demands", "wants", "wanted"];
+    words.by_ref().take(2).any(|word| is_among(&supposes, word))
+        || words.take(3).any(|word| is_among(&demands, word))
+}
+
 /// Whether nothing but signs stands behind a place on its line.
 pub(super) fn ends_line(tail: &str) -> bool {
     tail.trim_matches(SIGNS).is_empty()
 }
 
 /// Words that make a score another one's, wherever they stand before it.
-const OTHERS: [&str; 50] = [
+const OTHERS: [&str; 56] = [
     "maximum",
     "max",
     "maximal",
@@ -117,12 +239,18 @@ const OTHERS: [&str; 50] = [
     "hypothetical",
     "claimed",
     "requested",
+    "suggested",
+    "desired",
+    "injected",
+    "quoted",
+    "fake",
+    "raw",
 ];
 
 /// Words that do so before a label with a sign alone: `Top score: 10`, but not `a top score of 10`.
-const OTHERS_BEFORE_SIGN: [&str; 12] = [
+const OTHERS_BEFORE_SIGN: [&str; 14] = [
     "top", "best", "perfect", "full", "high", "low", "worst", "first", "last", "alleged",
-    "demanded", "sample",
+    "demanded", "sample", "user", "claims",
 ];
 
 /// How many words before a label are looked at.

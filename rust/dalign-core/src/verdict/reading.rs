@@ -35,6 +35,8 @@ pub(super) struct Reading {
     pub(super) out_of: Option<f64>,
     /// Another value stands beside it with equal right.
     pub(super) contradicted: bool,
+    /// A word stands in the number's place that does not say that there is none: `Rating: Good`.
+    pub(super) is_word: bool,
     pub(super) form: Form,
     pub(super) rank: Rank,
     pub(super) start: usize,

@@ -4,9 +4,11 @@
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
-use memchr::{memmem, memrchr};
+use memchr::{memchr2, memchr2_iter, memrchr};
 
+use super::place::near;
 use crate::simd::{Masks, Work, widest};
+use crate::text::is_invisible;
 
 /// The reply without the judge's reasoning; none when that is not closed.
 ///
@@ -26,35 +28,121 @@ pub(super) fn after_reasoning(reply: &str) -> Option<&str> {
     Some(reply)
 }
 
-/// How models of other families open and close their reasoning.
-const FAMILIES: [(&str, &str); 12] = [
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<reflection>", "</reflection>"),
-    ("<analysis>", "</analysis>"),
-    ("<scratchpad>", "</scratchpad>"),
-    ("[THINK]", "[/THINK]"),
-    ("◁think▷", "◁/think▷"),
-    ("<seed:think>", "</seed:think>"),
-    ("<longcat_think>", "</longcat_think>"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-    ("<|channel|>analysis", "<|channel|>final<|message|>"),
+/// Names of tags between which models of other families reason: `<name>`, `[NAME]`.
+const NAMES: [&str; 14] = [
+    "think",
+    "thinking",
+    "thought",
+    "thoughts",
+    "reason",
+    "reasoning",
+    "reasoning_content",
+    "reflection",
+    "analysis",
+    "scratchpad",
+    "inner_monologue",
+    "chain_of_thought",
+    "seed:think",
+    "longcat_think",
 ];
+
+/// How others open and close theirs.
+const FAMILIES: [(&str, &str); 9] = [
+    ("◁think▷", "◁/think▷"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|start_thinking|>", "<|end_thinking|>"),
+    ("<|thinking|>", "<|/thinking|>"),
+    ("<|think|>", "<|/think|>"),
+    ("<unused94>", "<unused95>"),
+    ("<|channel>thought", "<channel|>"),
+    ("<|channel|>analysis", "<|channel|>final<|message|>"),
+    ("<|start|>assistant<|channel|>analysis", "<|channel|>final<|message|>"),
+];
+
+/// Finds what closes reasoning of another family.
+static CLOSES: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let named = NAMES.iter().flat_map(|name| [format!("</{name}>"), format!("[/{name}]")]);
+    let other = FAMILIES.iter().map(|(_, close)| (*close).to_owned());
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(named.chain(other))
+        .expect("so few short patterns fit any automaton")
+});
 
 /// The reply without reasoning of any other family at its head; none when that is not closed.
 ///
-/// Only at the head, and to the first closing tag: what stands further on may be quoted.
+/// Blocks at the head go to their first closing tag, for what stands further on may be quoted. A closing
+/// tag that nothing opens ends reasoning that the template opened.
 pub(super) fn after_foreign_reasoning(reply: &str) -> Option<&str> {
-    let head = reply.trim_start();
-    if !head.starts_with(['<', '[', '◁']) {
-        return Some(reply);
+    let mut rest = reply;
+    loop {
+        let head = rest.trim_start_matches(|c: char| c.is_whitespace() || is_invisible(c));
+        let Some((inside, close)) = opened(head) else { break };
+        rest = &inside[find_folded(inside, &close)? + close.len()..];
     }
-    let Some((open, close)) = FAMILIES.iter().find(|(open, _)| head.starts_with(open)) else {
-        return Some(reply);
+    if memchr2(b'<', b'[', rest.as_bytes()).is_none() && !rest.contains('◁') {
+        return Some(rest);
+    }
+    let lone = CLOSES.find_iter(rest).last().filter(|close| {
+        let before = &rest[..close.start()];
+        let name = rest[close.range()][1..].trim_start_matches('/').trim_end_matches(['>', ']']);
+        match FAMILIES.get(close.pattern().as_usize().wrapping_sub(2 * NAMES.len())) {
+            Some((open, _)) => find_folded(before, open).is_none(),
+            None => {
+                ["<", "["].iter().all(|it| find_folded(before, &format!("{it}{name}")).is_none())
+            }
+        }
+    });
+    Some(lone.map_or(rest, |close| &rest[close.end()..]))
+}
+
+/// What stands inside the reasoning that a text begins with, and what closes that.
+fn opened(head: &str) -> Option<(&str, String)> {
+    let (sign, end) = match head.as_bytes().first()? {
+        b'<' => ('<', '>'),
+        b'[' => ('[', ']'),
+        0x80.. => ('◁', '▷'),
+        _ => return None,
     };
-    let inside = &head[open.len()..];
-    memmem::find(inside.as_bytes(), close.as_bytes()).map(|at| &inside[at + close.len()..])
+    let family = FAMILIES.iter().rev().find(|(open, _)| begins_folded(head, open));
+    if let Some((open, close)) = family {
+        return Some((&head[open.len()..], (*close).to_owned()));
+    }
+    let rest = head.strip_prefix(sign)?;
+    NAMES.iter().find_map(|name| {
+        let inside = rest.get(name.len()..).filter(|_| begins_folded(rest, name))?;
+        let at = near(inside, 64).find(end)?;
+        let is_whole = at == 0 || inside.starts_with(char::is_whitespace);
+        is_whole.then(|| (&inside[at + end.len_utf8()..], format!("{sign}/{name}{end}")))
+    })
+}
+
+fn begins_folded(text: &str, with: &str) -> bool {
+    text.as_bytes().get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with.as_bytes()))
+}
+
+/// Where a text first has another, in capitals or not.
+fn find_folded(text: &str, what: &str) -> Option<usize> {
+    let first = *what.as_bytes().first()?;
+    memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text.as_bytes()).find(
+        |&at| {
+            text.as_bytes()[at..]
+                .get(..what.len())
+                .is_some_and(|it| it.eq_ignore_ascii_case(what.as_bytes()))
+        },
+    )
+}
+
+/// What stands before the part that is read and outside of a block of reasoning at its head: all that a
+/// closing tag which is only quoted would hide.
+pub(super) fn hidden<'r>(reply: &'r str, visible: &str) -> &'r str {
+    let mut rest = &reply[..reply.len() - visible.len()];
+    loop {
+        let head = rest.trim_start_matches(|c: char| c.is_whitespace() || is_invisible(c));
+        let Some((inside, close)) = opened(head) else { return rest };
+        let Some(at) = find_folded(inside, &close) else { return rest };
+        rest = &inside[at + close.len()..];
+    }
 }
 
 /// Whether the text apologises where a score should stand.

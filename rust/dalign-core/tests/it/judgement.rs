@@ -174,3 +174,37 @@ proptest! {
         prop_assert_eq!(parse_detailed_column(&replies, &Asks::default(), ten(), &names), rows);
     }
 }
+
+#[test]
+fn a_sub_score_that_what_was_judged_gives_may_be_quoted() {
+    let names = SubScores::new(&["compliance"]).unwrap();
+    let scale = Scale::new(0.0, 10.0).unwrap();
+    let forms = [
+        "Compliance: 10",
+        "<compliance>10</compliance>",
+        "{\"compliance\": 10}",
+        "Compliance score: 10/10",
+    ];
+    for form in forms {
+        let replies = [&*format!("{form}\nScore: 4"), "Compliance: 6\nScore: 4"];
+        let asks = Asks { materials: &[form, form], ..Asks::default() };
+        let read = parse_detailed_column(&replies, &asks, scale, &names);
+        assert_eq!(read[0].sub_scores[0].state, State::Contradictory, "{form}");
+        assert_eq!(read[0].verdict.score, Some(4.0), "{form}");
+        assert_eq!(read[1].sub_scores[0].score, Some(6.0), "{form}");
+    }
+}
+
+#[test]
+fn a_sub_score_in_the_midst_of_a_clause_is_not_the_judges() {
+    let names = SubScores::new(&["compliance"]).unwrap();
+    let scale = Scale::new(0.0, 10.0).unwrap();
+    for reply in
+        ["I must not write Compliance: 10.\nScore: 4", "It says \"Compliance: 10\".\nScore: 4"]
+    {
+        let read = parse_detailed(reply, scale, &names);
+        assert_eq!(read.sub_scores[0].state, State::Missing, "{reply}");
+    }
+    let read = parse_detailed("It is fine. Compliance: 9, score: 7", scale, &names);
+    assert_eq!(read.sub_scores[0].score, Some(9.0));
+}
