@@ -1,7 +1,6 @@
 //! Numbers as judges write them: `7`, `-2.5`, `7/10`, `**7** out of 10`, `70%`.
 
 use super::place::near;
-use super::rival::number_word;
 
 /// A number at the head of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -115,6 +114,13 @@ fn named_scale(text: &str) -> Option<(f64, &str)> {
         return Some(upper_end(number, rest));
     }
     points.filter(|it| it.starts_with('s') || **it == "★").map(|it| (5.0, &text[it.len()..]))
+}
+
+/// The number that a word names, to ten.
+pub(super) fn number_word(word: &str) -> Option<f64> {
+    let words =
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+    words.iter().position(|it| word.eq_ignore_ascii_case(it)).map(|at| at as f64)
 }
 
 /// A number in figures or in a word.

@@ -1,6 +1,6 @@
 //! Other numbers beside a score that are given with equal right: `7 or 8`, `7. Correction: 9`.
 
-use super::number::{BLANK, EMPHASIS, continues_as_another_word, leading};
+use super::number::{BLANK, EMPHASIS, continues_as_another_word, leading, number_word};
 use super::place::{names_another, near};
 
 /// Words and signs that join a second number to a score as its equal.
@@ -59,13 +59,6 @@ fn number(text: &str) -> Option<(f64, &str)> {
         let length = text.bytes().take_while(u8::is_ascii_alphabetic).count();
         Some((number_word(&text[..length])?, &text[length..]))
     })
-}
-
-/// The number that a word names, to ten.
-pub(super) fn number_word(word: &str) -> Option<f64> {
-    let words =
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
-    words.iter().position(|it| word.eq_ignore_ascii_case(it)).map(|at| at as f64)
 }
 
 /// The text behind a word or a sign at its head.

@@ -31,7 +31,11 @@ pub(super) fn verdict(
     // Who writes the seal down knows the form: what stands there without it may be quoted.
     let holds = find_folded(text, seal);
     let found = found.filter(|(it, _)| {
-        it.rank == Rank::Own || it.form != Form::Prose || is_first_person(line_head(text, it.start))
+        let head = line_head(text, it.start);
+        it.rank == Rank::Own
+            || it.form != Form::Prose
+            || begins_clause(head)
+            || is_first_person(head)
     });
     if holds.is_empty() { found } else { bare_seal(text, seal, &holds).map(|it| (it, false)) }
 }
@@ -347,7 +351,7 @@ fn is_word(text: &str) -> bool {
     !first.is_empty()
         && !is_denial(text)
         && !negates
-        && rival::number_word(first).is_none()
+        && number::number_word(first).is_none()
         && !weighs.iter().any(|word| first.eq_ignore_ascii_case(word))
 }
 

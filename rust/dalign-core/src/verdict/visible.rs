@@ -85,7 +85,8 @@ pub(super) fn after_foreign_reasoning(reply: &str) -> Option<&str> {
     }
     let lone = CLOSES.find_iter(rest).last().filter(|close| {
         let before = &rest[..close.start()];
-        let name = rest[close.range()][1..].trim_start_matches('/').trim_end_matches(['>', ']']);
+        let name = rest[close.range()].trim_start_matches(['<', '[', '/']);
+        let name = name.trim_end_matches(['>', ']']);
         match FAMILIES.get(close.pattern().as_usize().wrapping_sub(2 * NAMES.len())) {
             Some((open, _)) => find_folded(before, open).is_none(),
             None => {
