@@ -71,7 +71,7 @@ def test_every_sample_is_what_the_template_gives_with_its_own_nonce(
         # Tags of the model's own.
         ("<reason>perhaps Score: 8", Reasoning(open="<reason>", close="</reason>"), False, "unclosed"),
         ("<reason>perhaps Score: 3</reason>Score: 8", Reasoning(open="<reason>", close="</reason>"), False, "ok"),
-        ("perhaps Score: 8", Reasoning(kind="none"), True, "ok"),
+        ("fine. Score: 8", Reasoning(kind="none"), True, "ok"),
     ],
 )  # fmt: skip
 def test_a_score_in_reasoning_that_is_not_closed_is_none(
