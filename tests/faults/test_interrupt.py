@@ -13,7 +13,7 @@ import pytest
 from dalign.cli.interrupt import CODE, STOPPED
 from test_kill import PATIENCE_S, command, exists, lines_in, run_to_end
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SOON_S = 2.0
 # What shows that a stage is in the middle of its work; the last is written while the page is.
