@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from dalign.cli.interrupt import CODE, STOPPED
 from dalign.cli.project import init_project
+from dalign.sandbox.checkpoint import MODEL
 
 COMMAND = [sys.executable, "-c", "from dalign.cli import main; main()"]
 # Both limits are of the promise; the machine may have other work.
@@ -41,6 +42,15 @@ def silent_server() -> Iterator[tuple[str, threading.Event]]:
         listening.shutdown(socket.SHUT_RDWR)
     for each in held:
         each.close()
+
+
+def wait_for_a_request(asked: threading.Event, process: subprocess.Popen[str]) -> None:
+    """Returns once a request has come; a command that ended before it has said why."""
+    until = time.monotonic() + 180
+    while not asked.wait(0.2):
+        if process.poll() is not None:
+            pytest.fail(f"ended with {process.returncode}: {process.communicate()[1]}")
+        assert time.monotonic() < until, "no request came"
 
 
 def nobody_left(group: int) -> bool:
@@ -75,6 +85,7 @@ def test_a_run_that_waits_for_a_server_ends_at_ctrl_c(
         settings = [
             "model.engine=openai",
             f"model.base_url={address}",
+            f"model.checkpoint={MODEL}",
             f"run.workers={workers}",
         ]
         sets = [part for setting in settings for part in ("--set", setting)]
@@ -83,7 +94,7 @@ def test_a_run_that_waits_for_a_server_ends_at_ctrl_c(
             line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         try:
-            assert asked.wait(180), "no request came"
+            wait_for_a_request(asked, process)
             began = time.monotonic()
             for _ in range(times):
                 # As a terminal does: to the command and to all that it has started.
@@ -106,10 +117,10 @@ def test_a_command_that_pays_no_heed_to_ctrl_c_goes_on(tmp_path: Path, project: 
         sets = ["--set", "model.engine=openai", "--set", f"model.base_url={address}"]
         line = [*COMMAND, "generate", str(project), "--run", str(tmp_path / "run"), *sets]
         process = subprocess.Popen(
-            ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *line], stderr=subprocess.PIPE
+            ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *line], stderr=subprocess.PIPE, text=True
         )
         try:
-            assert asked.wait(180), "no request came"
+            wait_for_a_request(asked, process)
             process.send_signal(signal.SIGINT)
             time.sleep(0.3)
             assert process.poll() is None
