@@ -2,6 +2,7 @@
 
 mod batch;
 mod bounds;
+mod caught;
 mod characters;
 mod encode;
 mod error;
@@ -19,6 +20,7 @@ mod words;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use caught::caught;
 use encode::{Engine, Scratch};
 pub use error::TokenizeError;
 use found::Found;
@@ -104,8 +106,11 @@ impl Tokenizer {
         if !config.get("model").is_some_and(Value::is_object) {
             return Err(unreadable(&"it has no model"));
         }
-        tokenizers::canonicalize_value(&mut config).map_err(|error| unsupported(&error))?;
-        let (engine, note) = read::engine(&mut config).map_err(|error| unsupported(&error))?;
+        let (engine, note) = caught(|| {
+            tokenizers::canonicalize_value(&mut config)?;
+            read::engine(&mut config)
+        })
+        .map_err(|error| unsupported(&error))?;
         Ok(Self { engine, note, scratches: Mutex::default() })
     }
 
@@ -137,8 +142,7 @@ impl Tokenizer {
         scratch: &mut Scratch,
         ids: &mut Found,
     ) -> Result<(), TokenizeError> {
-        self.engine
-            .encode(text, scratch, ids)
+        caught(|| self.engine.encode(text, scratch, ids))
             .map_err(|error| TokenizeError::Unencodable { row, reason: error.to_string() })
     }
 

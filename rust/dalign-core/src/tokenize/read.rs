@@ -2,12 +2,10 @@
 //! no id, and what it would split otherwise than the reference is refused.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
 use tokenizers::Error;
 use tokenizers::models::bpe;
-use tokenizers::pipeline::PipelineTokenizer;
 
 use super::encode::Engine;
 use super::found::Found;
@@ -30,6 +28,9 @@ const CL100K_POSSESSIVE: [&str; 2] = [
     r"| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
 ];
 
+/// The crate's tables have a place for every id up to the largest.
+const MOST_IDS: u64 = 1 << 26;
+
 /// Reads a canonical config; the engine, and what was mended.
 pub(super) fn engine(config: &mut Value) -> Result<(Engine, Option<String>), Error> {
     check_parts(config)?;
@@ -37,7 +38,7 @@ pub(super) fn engine(config: &mut Value) -> Result<(Engine, Option<String>), Err
     if let Some(splitter) = config.get_mut("pre_tokenizer") {
         mend_patterns(splitter, &mut mended)?;
     }
-    let (pipeline, absent) = match pipeline(config) {
+    let (pipeline, absent) = match tokenizers::from_json(&config.to_string()) {
         Ok(pipeline) => (pipeline, 0..0),
         Err(error) => match error.downcast_ref() {
             Some(bpe::Error::ByteAtomOutOfVocabulary(bytes)) => {
@@ -46,7 +47,7 @@ pub(super) fn engine(config: &mut Value) -> Result<(Engine, Option<String>), Err
                     "{} of the 256 bytes have no token and are left out, as in the reference",
                     bytes.len()
                 ));
-                (pipeline(config)?, absent)
+                (tokenizers::from_json(&config.to_string())?, absent)
             }
             _ => return Err(error),
         },
@@ -70,6 +71,11 @@ fn check_parts(config: &Value) -> Result<(), Error> {
     if suffix.is_some_and(|suffix| !suffix.is_empty()) {
         return Err("words that are single characters lose their end_of_word_suffix".into());
     }
+    let vocabulary = config.pointer("/model/vocab").and_then(Value::as_object);
+    let ids = vocabulary.into_iter().flat_map(|tokens| tokens.values()).filter_map(Value::as_u64);
+    if let Some(id) = ids.max().filter(|&id| id >= MOST_IDS) {
+        return Err(format!("a token has the id {id}, and tables go up to {MOST_IDS}").into());
+    }
     let added = config.get("added_tokens").and_then(Value::as_array);
     let is_single = |token: &&Value| token.get("single_word") == Some(&Value::Bool(true));
     if let Some(token) = added.and_then(|tokens| tokens.iter().find(is_single)) {
@@ -77,13 +83,6 @@ fn check_parts(config: &Value) -> Result<(), Error> {
         return Err(format!("the added token {content} is a single_word").into());
     }
     Ok(())
-}
-
-/// The crate's own reading. It panics on some vocabularies that its tables cannot hold.
-fn pipeline(config: &Value) -> Result<PipelineTokenizer, Error> {
-    let text = config.to_string();
-    catch_unwind(AssertUnwindSafe(|| tokenizers::from_json(&text)))
-        .unwrap_or_else(|_| Err("its tables cannot hold the vocabulary".into()))
 }
 
 /// Gives patterns that match alike the spelling that the crate knows.

@@ -178,6 +178,17 @@ fn what_would_be_encoded_otherwise_is_refused() {
 }
 
 #[test]
+fn an_id_that_tables_cannot_hold_is_unsupported() {
+    let mut config = byte_level(&[]);
+    let content = config["added_tokens"][0]["content"].as_str().unwrap().to_owned();
+    config["model"]["vocab"][content.as_str()] = json!(2_147_483_648_u32);
+    let (_place, path) = write(&config.to_string());
+    let error = Tokenizer::from_file(path.as_path()).err().unwrap();
+    assert_eq!(error.kind(), "unsupported_tokenizer");
+    assert!(error.to_string().contains("2147483648"), "{error}");
+}
+
+#[test]
 fn rows_with_characters_of_a_newer_unicode_are_named() {
     // U+0897 opens a run and U+10959 ends one; the others stand beside or between runs.
     let texts = ["", "é日", "\u{0897}", "\u{0896}", "a\u{10959}b", "\u{1095a}", "\u{10ffff}"];
