@@ -15,7 +15,7 @@ from dalign.errors import InputError, did_you_mean
 from dalign.files.batch import Batch, Decision
 from dalign.files.refusals import refusals
 from dalign.files.sift import Counts, FileJob, look_through
-from dalign.parsing import json_value
+from dalign.parsing import file_text, json_value
 from dalign.text import short
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def read_quotas(path: Path) -> tuple[int | None, dict[str, dict[str, Quota]]]:
     """
     refuse = partial(InputError.in_file, path, kind="wrong_type")
     try:
-        value = json_value(path.read_bytes().decode("utf-8-sig"))
+        value = json_value(file_text(path))
     except OSError as error:
         said = f"{error.strerror}; name a JSON file with quotas"
         raise refuse(said, kind="unreadable_file") from error

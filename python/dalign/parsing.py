@@ -6,12 +6,15 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 # What a program writes has a few levels; each level more is a call more for all that walks the value.
 DEEPEST = 100
 # What the core reads of a line at most, and what a text of a table may have.
 MOST_ROW_BYTES = 16 << 20
+# What is read whole: settings, tables and templates that people write.
+MOST_FILE_BYTES = 64 << 20
 _TOO_DEEP = f"nested too deep to be read: more than {DEEPEST} levels"
 _TOO_LONG = "holds a number that cannot be read: thousands of digits; shorten it"
 
@@ -24,6 +27,18 @@ class UnreadableError(ValueError):
     def __init__(self, what: str, line: int) -> None:
         super().__init__(what)
         self.line = line
+
+
+def file_text(path: Path) -> str:
+    """The text of a file, without a byte order mark.
+
+    Raises OSError, UnicodeDecodeError, or ValueError for more than 64 MiB: a device gives bytes without end.
+    """
+    with path.open("rb") as file:
+        data = file.read(MOST_FILE_BYTES + 1)
+    if len(data) > MOST_FILE_BYTES:
+        raise ValueError(f"more than {MOST_FILE_BYTES:,} bytes")
+    return data.decode("utf-8-sig")
 
 
 def json_value(

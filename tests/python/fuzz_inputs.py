@@ -288,6 +288,7 @@ def _called(line: list[str]) -> tuple[int, str, float]:
 
 def _open_model() -> None:
     """Opens the checkpoint as `dalign generate` does, behind the command's boundary."""
+    from dalign.cli.terminal import warn
     from dalign.config import Model
     from dalign.errors import outside
     from dalign.models.protocol import Request, Sampling
@@ -301,7 +302,7 @@ def _open_model() -> None:
         refused = outside(error)
         if refused is None:
             raise
-        print(f"error: {refused}", file=sys.stderr)
+        warn(f"error: {refused}")
         sys.exit(1)
 
 

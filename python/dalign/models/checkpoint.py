@@ -12,7 +12,7 @@ from typing import Any
 
 from dalign import trial
 from dalign.errors import InputError, MissingExtraError
-from dalign.parsing import json_value
+from dalign.parsing import file_text, json_value
 from dalign.text import short
 
 # What a checkpoint folder needs besides config and weights, folders among it; code may be the tokenizer's.
@@ -137,7 +137,7 @@ def _check_tokenizer(path: Path) -> None:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        loaded = json_value(file.read_text(encoding="utf-8"))
+        loaded = json_value(file_text(file))
     except ValueError as error:
         what = f"not valid JSON ({error}); copy the checkpoint again"
         raise _refused(file, "syntax", what) from error
@@ -240,6 +240,14 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
         what = f"its files lack {len(missing)} of the model's weights (first: {missing[0]}); copy the checkpoint again"
         raise _refused(path, "missing_weights", what)
     return model
+
+
+def check_ids(model: Any, largest: int, where: str) -> None:
+    """Raises InputError for a token id that the model has no embedding of. where: what has it, up to its verb."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if largest >= rows:
+        said = f"{where} a token of the id {largest}, and the model has embeddings for {rows}; its tokenizer is another model's, or the embeddings were not resized when tokens were added"
+        raise InputError(said, kind="unfit_model", value=largest, limit=rows - 1)
 
 
 def require(package: str, user: object) -> Any:

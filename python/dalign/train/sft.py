@@ -15,7 +15,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from dalign import config
-from dalign.models.checkpoint import load_model, load_tokenizer
+from dalign.models.checkpoint import check_ids, load_model, load_tokenizer
 from dalign.models.engines.local import end_ids
 from dalign.models.probe import probe_template
 from dalign.train import session
@@ -41,6 +41,7 @@ def sft_trainer(job: SftJob, bins: Bins) -> PackedTrainer:
     lora = settings.method == "lora"
     dtype = job.dtype if lora else "float32"
     model = load_model(job.start, dtype, job.device, job.trust_remote_code)
+    check_ids(model, int(bins.input_ids.max()), "the packed rows have")
     tokenizer = load_tokenizer(job.start, job.trust_remote_code)
     template_ends = probe_template(tokenizer).end_token_ids
     check_bins(bins, end_ids(model, tokenizer, template_ends))

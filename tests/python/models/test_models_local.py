@@ -290,6 +290,15 @@ def test_a_prompt_without_room_is_named_before_anything_is_generated(model: Any)
         engine_of(model).stream(requests, Sampling(1.0, 93))
 
 
+def test_a_token_without_an_embedding_is_named_before_anything_is_generated() -> None:
+    model = tiny()
+    model.resize_token_embeddings(TOKENIZER("hi")["input_ids"][0])
+    said = r"request row-0: its prompt has a token of the id \d+, .* embeddings for \d+"
+    with pytest.raises(InputError, match=said) as caught:
+        engine_of(model).stream(requests_of("hi"), Sampling(1.0, 4))
+    assert caught.value.kind == "unfit_model"
+
+
 def test_special_tokens_are_left_out_of_the_text_and_tags_are_kept(model: Any) -> None:
     words = ["<think>", " ok", "<|user|>", "</think>", " hi"]
     chain = [TOKENIZER.convert_tokens_to_ids(w.replace(" ", "Ġ")) for w in words]

@@ -75,3 +75,8 @@ def test_a_script_that_is_no_table_is_refused(tmp_path: Path, text: str) -> None
     script.write_text(text)
     with pytest.raises(InputError, match=r"script\.json: .*write"):
         ScriptedEngine.load(script)
+
+
+def test_a_script_without_an_end_is_refused() -> None:
+    with pytest.raises(InputError, match=r"/dev/zero: .*more than 67,108,864 bytes"):
+        ScriptedEngine.load(Path("/dev/zero"))

@@ -210,6 +210,13 @@ def test_a_row_that_was_masked_for_its_length_changes_no_loss(random_model, tmp_
         train_sft(sft_job(random_model, masked, tmp_path / "alone", settings(), seed=0), quietly)
 
 
+def test_a_token_without_an_embedding_is_refused(random_model, tmp_path):
+    ids = [5, 1_000_000, END]
+    job = sft_job(random_model, packed([(ids, ids)]), tmp_path, settings())
+    with pytest.raises(InputError, match=r"the packed rows have a token of the id 1000000"):
+        train_sft(job, quietly)
+
+
 def test_a_sequence_may_end_as_the_chat_template_ends_a_turn(random_model, tmp_path):
     # The tokenizer names another end; generation takes both.
     start = tmp_path / "start"

@@ -11,6 +11,7 @@ from dalign import config
 from dalign.errors import InputError
 from dalign.models.checkpoint import (
     check_checkpoint,
+    check_ids,
     fingerprint,
     import_transformers,
     load_model,
@@ -117,9 +118,13 @@ class LocalEngine:
     def check_room(
         self, names: Sequence[str], prompts: Sequence[Sequence[int]], max_new_tokens: int
     ) -> None:
-        """Raises InputError for a prompt, by its name, that leaves no room for so many tokens in the model's positions."""
+        """Raises InputError for a prompt, by its name, that leaves no room for so many tokens in the model's positions.
+
+        Also for one with a token that the model has no embedding of.
+        """
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         for name, prompt in zip(names, prompts, strict=True):
+            check_ids(self.model, max(prompt, default=0), f"request {name}: its prompt has")
             if limit is not None and len(prompt) + max_new_tokens > limit:
                 said = f"request {name}: its prompt has {len(prompt)} tokens, which with max_new_tokens = {max_new_tokens} exceeds the model's {limit} positions; shorten the prompt or lower max_new_tokens"
                 raise InputError(said, kind="over_long")

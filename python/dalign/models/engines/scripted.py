@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dalign.errors import InputError
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling
-from dalign.parsing import json_value
+from dalign.parsing import file_text, json_value
 from dalign.store.whole_files import file_digest
 from dalign.vocabulary import THINK_TAGS
 
@@ -44,7 +44,7 @@ class ScriptedEngine:
     def load(cls, path: Path) -> ScriptedEngine:
         """The engine of a table in a JSON file: {"part of the last message": "reply", …}."""
         try:
-            text = path.read_text(encoding="utf-8")
+            text = file_text(path)
             table = json_value(text)
         except (OSError, ValueError) as error:
             said = f"""engine 'scripted' reads its replies from a JSON file ({error}); write one such as {{"": "the reply to everything"}}"""
