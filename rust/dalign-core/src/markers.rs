@@ -13,9 +13,9 @@ use crate::text::boundary;
 ///
 /// | shape | such as |
 /// |---|---|
-/// | angles with a bar inside, of any width | `<\|im_start\|>`, `<\|eot\|>`, `<｜User｜>`, `<turn\|>` |
+/// | angles with a bar inside, of any width | `<\|im_start\|>`, `<\|"\|>`, `<｜User｜>`, `<turn\|>`, `<｜DSML｜invoke>` |
 /// | angles around words joined by `of`, by U+2581, or that end in `_token` | `<start_of_turn>`, `<BOS_TOKEN>` |
-/// | angles around a known name, or one with a number | `<s>`, `<bos>`, `<sop>`, `<think>`, `<tool_call>`, `<unused7>` |
+/// | angles around a known name, one with a number or one in brackets | `<s>`, `<[fim-suffix]>`, `<bos>`, `<sop>`, `<think>`, `<tool_call>`, `<unused7>` |
 /// | square brackets around a known name or bars | `[INST]`, `[SYSTEM_PROMPT]`, `[gMASK]`, `[\|assistant\|]` |
 /// | triangles | `◁think▷` |
 /// | single strings | `<<SYS>>`, `]~b]` |
@@ -157,7 +157,7 @@ fn is_name(text: &str) -> bool {
 const BARS: [char; 10] = ['|', '｜', '│', '┃', '❘', '∣', '￨', '¦', '⏐', '︱'];
 
 /// Names that stand between angles alone.
-const NAMES: [&str; 64] = [
+const NAMES: [&str; 80] = [
     "s",
     "bos",
     "eos",
@@ -219,13 +219,29 @@ const NAMES: [&str; 64] = [
     "startoftext",
     "end_turn",
     "turn_end",
+    "fim_prefix",
+    "fim_suffix",
+    "fim_middle",
+    "fim_pad",
+    "mask",
+    "toolcall",
+    "available_tools",
+    "system_prompt",
+    "sys",
+    "file_sep",
+    "repo_name",
+    "reponame",
+    "jupyter_start",
+    "image",
+    "vision_start",
+    "vision_end",
     "_user",
     "_bot",
     "_system",
 ];
 
 /// Names that stand before a number.
-const NUMBERED: [&str; 9] = [
+const NUMBERED: [&str; 10] = [
     "unused",
     "extra_id",
     "special",
@@ -235,6 +251,7 @@ const NUMBERED: [&str; 9] = [
     "tokens_unused",
     "extra",
     "control",
+    "ctrl",
 ];
 
 /// What a name begins with, and goes on as it likes.
@@ -242,9 +259,21 @@ const LEADS: [&str; 5] = ["seed:", "minimax:", "longcat_", "function=", "paramet
 
 /// Whether a text between angles makes a marker.
 fn in_angles(inside: &str) -> bool {
+    let inside = inside.strip_prefix('/').unwrap_or(inside);
+    if inside.starts_with(|c: char| BARS.contains(&c) && !c.is_ascii()) {
+        // `<｜DSML｜parameter name="x">`
+        return true;
+    }
     let name = inside.trim_matches(BARS);
     if name.len() < inside.len() {
-        return is_name(name);
+        // `<|"|>`, `<|0.00|>`, but not the operators of `f <| x |> g`.
+        let is_barred = inside.starts_with(BARS) && inside.ends_with(BARS);
+        let is_open = name.is_empty() || name.starts_with(' ') || name.ends_with(' ');
+        return is_name(name) || is_barred && !is_open && !name.contains(['\n', '\t']);
+    }
+    let name = inside.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    if name.is_some_and(is_name) {
+        return true;
     }
     if !is_name(inside) {
         return false;
@@ -259,7 +288,7 @@ fn in_angles(inside: &str) -> bool {
 }
 
 /// Names that stand between square brackets, in capitals as here.
-const CAPITALS: [&str; 30] = [
+const CAPITALS: [&str; 31] = [
     "INST",
     "SYS",
     "SYSTEM_PROMPT",
@@ -290,7 +319,11 @@ const CAPITALS: [&str; 30] = [
     "BOS",
     "EOS",
     "EOT",
+    "ROBOT",
 ];
+
+/// What such a name begins with, and goes on in capitals.
+const LIMITS: [&str; 3] = ["BEGIN_OF_", "START_OF_", "END_OF_"];
 
 /// Whether a text between square brackets makes a marker.
 fn in_brackets(inside: &str) -> bool {
@@ -301,7 +334,7 @@ fn in_brackets(inside: &str) -> bool {
     let name = inside.trim_start_matches('/');
     let joined = |c: char| c.is_ascii_uppercase() || c == '_';
     CAPITALS.contains(&name)
-        || name.contains("_OF_") && name.chars().all(joined)
+        || LIMITS.iter().any(|it| name.starts_with(it)) && name.chars().all(joined)
         || is_name(name) && is_numbered(&name.to_lowercase())
         || name.strip_prefix("UNUSED_TOKEN_").is_some()
 }

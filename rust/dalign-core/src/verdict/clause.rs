@@ -105,6 +105,16 @@ pub(super) fn merge(mentions: &[Mention<'_>]) -> Vec<Clause> {
     clauses
 }
 
+/// Makes contradictory what is said of a clause in what was judged too.
+pub(super) fn doubt(clauses: &mut [Clause], shown: &[Mention<'_>]) {
+    for clause in clauses {
+        let is_it = |it: &Mention<'_>| it.id == clause.id && it.verdict == clause.verdict;
+        if shown.iter().any(is_it) {
+            clause.verdict = ClauseVerdict::Contradictory;
+        }
+    }
+}
+
 /// The words for each verdict; a space stands for `_` and `-` too.
 const WORDS: [(&str, ClauseVerdict); 24] = {
     use ClauseVerdict::{Followed, NotApplicable, Violated};

@@ -142,16 +142,16 @@ pub(super) fn prose_value(tail: &str, needs: Needs) -> Option<Announced<'_>> {
     if let [b':', b' ', b'0'..=b'9', ..] = tail.as_bytes() {
         return Some(Announced { connector: Connector::Sign, value: &tail[2..], out_of: None });
     }
-    let (out_of, tail) = skip_scale(skip(skip(tail, is_markup), is_blank))?;
-    let (connector, value) = connector(skip(skip(tail, is_blank), is_markup))?;
+    let (out_of, tail) = skip_scale(skip(after_tag(skip(tail, is_markup)), is_blank))?;
+    let (connector, value) = connector(after_tag(skip(skip(tail, is_blank), is_markup)))?;
     match (needs, connector) {
         (Needs::Nothing, _)
         | (_, Connector::Sign)
         | (Needs::Connector, Connector::Is | Connector::Of) => {}
         _ => return None,
     }
-    let value = skip(skip(skip(value, is_blank), is_markup), is_blank);
-    let same_line = skip(value, is_opening);
+    let value = skip(after_tag(skip(skip(value, is_blank), is_markup)), is_blank);
+    let same_line = opened(value);
     let announced = |value| Some(Announced { connector, value, out_of });
     if connector != Connector::Sign && connector != Connector::None
         || !same_line.starts_with(['\n', '\r'])
@@ -159,7 +159,14 @@ pub(super) fn prose_value(tail: &str, needs: Needs) -> Option<Announced<'_>> {
         return announced(same_line);
     }
     // On a line of its own the number must stand alone: `1. Compliance` opens a list.
-    let line = skip(same_line.trim_start(), is_opening);
+    let line = same_line.trim_start();
+    let line = opened(
+        ["- ", "> ", "```"]
+            .iter()
+            .find_map(|it| line.strip_prefix(it))
+            .unwrap_or(line)
+            .trim_start(),
+    );
     let rest = number::with_scale(line).map(|it| skip(skip(it.rest, is_markup), is_blank));
     let is_alone = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['\n', '\r']));
     announced(if is_alone { line } else { "" })
@@ -186,6 +193,23 @@ pub(super) fn skip_seal<'t>(tail: &'t str, seal: &str) -> (bool, &'t str) {
 fn skip(text: &str, is_one: impl Fn(u8) -> bool) -> &str {
     let length = text.bytes().take_while(|&byte| is_one(byte)).count();
     &text[length..]
+}
+
+/// Tags that set a word in another face.
+const FACES: [&str; 4] = ["b>", "strong>", "em>", "i>"];
+
+/// The text behind a tag at its head that opens or closes another face, if there is one.
+fn after_tag(text: &str) -> &str {
+    let Some(name) = text.strip_prefix('<') else { return text };
+    let name = name.strip_prefix('/').unwrap_or(name);
+    FACES.iter().find_map(|face| name.strip_prefix(face)).unwrap_or(text)
+}
+
+/// The text behind all that may stand around a number: quotes, brackets, another face, a formula.
+fn opened(text: &str) -> &str {
+    let inside = skip(after_tag(skip(text, is_opening)), is_opening);
+    let formula = inside.strip_prefix('$').unwrap_or(inside);
+    formula.strip_prefix("\\boxed{").unwrap_or(formula)
 }
 
 fn is_blank(byte: u8) -> bool {
@@ -248,10 +272,10 @@ pub(super) enum Connector {
 /// The connector at the head of a text, and the text after it; none where a word that is no
 /// connector begins like one.
 fn connector(text: &str) -> Option<(Connector, &str)> {
-    if let Some(value) = text.strip_prefix([':', '=']) {
+    if let Some(value) = dashed(text).or_else(|| text.strip_prefix(":=")) {
         return Some((Connector::Sign, value));
     }
-    if let Some(value) = dashed(text) {
+    if let Some(value) = text.strip_prefix([':', '=']) {
         return Some((Connector::Sign, value));
     }
     for (word, verb) in [("is", Connector::Is), ("of", Connector::Of)] {

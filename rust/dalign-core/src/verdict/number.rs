@@ -22,9 +22,25 @@ pub(super) const EMPHASIS: [char; 4] = ['*', '_', '`', '"'];
 /// that is no score: `7th`, `7.5.1`, `1-10`, `1 to 10`.
 #[inline]
 pub(super) fn score(text: &str) -> Option<Number<'_>> {
-    let number = with_scale(text)?;
+    let Some(number) = with_scale(text) else { return worded(text) };
     let ends_here = !continues_as_another_word(number.rest) && !continues_as_range(number.rest);
     ends_here.then_some(number)
+}
+
+/// A number in a word that stands for itself: `eight`, `eight (8)`, `eight out of ten`.
+#[cold]
+fn worded(text: &str) -> Option<Number<'_>> {
+    let (value, rest) = figure(text)?;
+    let same = rest.strip_prefix(" (").and_then(|inside| {
+        let (number, rest) = leading(inside)?;
+        rest.strip_prefix(')').filter(|_| (number - value).abs() <= f64::EPSILON)
+    });
+    let (out_of, rest) = denominator(same.unwrap_or(rest));
+    let behind = rest.trim_start_matches(EMPHASIS).trim_start_matches(BLANK);
+    let stands_alone = behind.is_empty()
+        || behind.starts_with(['.', '\n', '\r', '}', '<', ')', ',', ';'])
+        || out_of.is_some();
+    stands_alone.then_some(Number { value, out_of, rest })
 }
 
 /// The number at the head of a text with the end of its scale, whatever follows.

@@ -17,8 +17,10 @@ pub(super) fn after_reasoning(reply: &str) -> Option<&str> {
     let bytes = reply.as_bytes();
     let mut end = bytes.len();
     while let Some(at) = memrchr(b'<', &bytes[..end]) {
-        if bytes[at..].starts_with(b"</think>") {
-            return Some(&reply[at + "</think>".len()..]);
+        if let Some(behind) = reply[at..].strip_prefix("</think") {
+            if let Some(behind) = behind.trim_start_matches([' ', '\t', '\n']).strip_prefix('>') {
+                return Some(behind);
+            }
         }
         if bytes[at..].starts_with(b"<think>") {
             return None;

@@ -196,6 +196,24 @@ fn a_sub_score_that_what_was_judged_gives_may_be_quoted() {
 }
 
 #[test]
+fn a_clause_that_the_material_rules_on_alike_may_be_quoted() {
+    let (names, scale) = (SubScores::new::<&str>(&[]).unwrap(), Scale::new(0.0, 10.0).unwrap());
+    let forms = [
+        "S3: followed",
+        "<clause id=\"S3\">followed</clause>",
+        "{\"clauses\": {\"S3\": \"followed\"}}",
+    ];
+    for form in forms {
+        let replies = [&*format!("{form}\nScore: 4"), "S3: violated\nS4: followed\nScore: 4"];
+        let asks = Asks { materials: &[form, form], ..Asks::default() };
+        let read = parse_detailed_column(&replies, &asks, scale, &names);
+        let found = |row: usize| read[row].clauses.iter().map(|it| it.verdict).collect::<Vec<_>>();
+        assert_eq!(found(0), [ClauseVerdict::Contradictory], "{form}");
+        assert_eq!(found(1), [ClauseVerdict::Violated, ClauseVerdict::Followed], "{form}");
+    }
+}
+
+#[test]
 fn a_sub_score_in_the_midst_of_a_clause_is_not_the_judges() {
     let names = SubScores::new(&["compliance"]).unwrap();
     let scale = Scale::new(0.0, 10.0).unwrap();

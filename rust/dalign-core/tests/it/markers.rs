@@ -2,7 +2,7 @@ use dalign_core::markers::Markers;
 use proptest::prelude::*;
 
 /// Markers of each family, by what the model cards and tokenizers of the families name.
-const FAMILIES: [&str; 60] = [
+const FAMILIES: [&str; 78] = [
     "<|im_start|>",
     "<|im_end|>",
     "<|endoftext|>",
@@ -63,6 +63,24 @@ const FAMILIES: [&str; 60] = [
     "<SPECIAL_12>",
     "[UNUSED_TOKEN_145]",
     "]~b]",
+    "<|\"|>",
+    "<|0.00|>",
+    "<|end of text|>",
+    "<｜DSML｜function_calls>",
+    "</｜DSML｜invoke>",
+    "<｜DSML｜parameter name=\"x\" string=\"true\">",
+    "<[begin▁of▁sentence]>",
+    "<[fim-suffix]>",
+    "<fim_prefix>",
+    "<mask>",
+    "<TOOLCALL>",
+    "</AVAILABLE_TOOLS>",
+    "<ctrl99>",
+    "<file_sep>",
+    "<image>",
+    "<SYS>",
+    "[ROBOT]",
+    "[END_OF_TURN]",
 ];
 
 fn none() -> Markers {
@@ -97,6 +115,9 @@ fn ordinary_text_and_code_stay_as_they_are() {
         "[TODO] [WARNING]",
         "[a link](https://example.org)",
         "f <| x |> g",
+        "f <|| (x, y) ||> g",
+        "sizes[NUM_OF_ITEMS]",
+        "[ONE_OF_THESE]",
         "<|>",
         "std::map<int, std::vector<int>>x",
         "a <b> c",
