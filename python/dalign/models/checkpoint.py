@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 from dalign import trial
 from dalign.errors import InputError, MissingExtraError
 from dalign.parsing import file_text, json_value
-from dalign.text import short
+from dalign.text import one_line, short
 
 # What a checkpoint folder needs besides config and weights, folders among it; code may be the tokenizer's.
 TOKENIZER_FILES = (
@@ -240,6 +240,17 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
         what = f"its files lack {len(missing)} of the model's weights (first: {missing[0]}); copy the checkpoint again"
         raise _refused(path, "missing_weights", what)
     return model
+
+
+def ids_of(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of each text by a tokenizer of transformers, nothing added. Raises InputError where it cannot."""
+    try:
+        rows: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    except Exception as error:
+        # Some faults of a tokenizer's files are met by a word.
+        said = f"the checkpoint's tokenizer cannot tokenise every text ({one_line(short(str(error), 200))}); copy its tokenizer's files again"
+        raise InputError(said, kind="unfit_model") from error
+    return rows
 
 
 def check_ids(model: Any, largest: int, where: str) -> None:

@@ -7,7 +7,7 @@ own code. Which of them does is decided once, when the file is read; `note` says
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import polars as pl
 
 from dalign import _core
 from dalign.errors import InputError, MissingExtraError, no_file
-from dalign.models.checkpoint import has_tokenizer, own_tokenizer, require
+from dalign.models.checkpoint import has_tokenizer, ids_of, own_tokenizer, require
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,12 +95,7 @@ def open_tokenizer(path: Path, trust_remote_code: bool = False) -> Tokenizer:
 
 
 def _by_own_code(folder: Path, trust_remote_code: bool, why: str) -> Tokenizer:
-    own = own_tokenizer(folder, trust_remote_code)
-
-    def encode(texts: list[str]) -> Sequence[Sequence[int]]:
-        rows: Sequence[Sequence[int]] = own(texts, add_special_tokens=False)["input_ids"]
-        return rows
-
+    encode = partial(ids_of, own_tokenizer(folder, trust_remote_code))
     return Tokenizer(None, encode, f"{folder} is tokenised by the model's own code: {why}")
 
 

@@ -118,3 +118,16 @@ def test_a_tokenizer_that_lacks_a_word_is_named(model: Path) -> None:
     path.write_text(json.dumps(found))
     with pytest.raises(InputError, match=r"tokenizer\.json: cannot tokenise every text"):
         open_tokenizer(path).count(["an unknown word"])
+
+
+def test_a_tokenizer_that_lacks_a_word_and_its_unknown_token_is_named(model: Path) -> None:
+    file = model / "tokenizer.json"
+    whole = json.loads(file.read_text())
+    vocabulary = whole["model"]["vocab"]
+    whole["model"] |= {
+        "unk_token": "gone",
+        "vocab": {k: v for k, v in vocabulary.items() if k != "fox"},
+    }
+    file.write_text(json.dumps(whole))
+    with pytest.raises(InputError, match=r"tokenizer cannot tokenise every text \(.*UNK.*\); copy"):
+        say(model)

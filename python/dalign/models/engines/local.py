@@ -13,6 +13,7 @@ from dalign.models.checkpoint import (
     check_checkpoint,
     check_ids,
     fingerprint,
+    ids_of,
     import_transformers,
     load_model,
     load_tokenizer,
@@ -72,9 +73,8 @@ class LocalEngine:
         distinct = list(dict.fromkeys(prompts))
         if not distinct:
             return []
-        ids = self.tokenizer(distinct, add_special_tokens=False)["input_ids"]
-        ids_of = dict(zip(distinct, ids, strict=True))
-        return [ids_of[prompt] for prompt in prompts]
+        ids = dict(zip(distinct, ids_of(self.tokenizer, distinct), strict=True))
+        return [ids[prompt] for prompt in prompts]
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
