@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,6 +47,32 @@ samples = 1
 name = "test"
 path = "suite.jsonl"
 """
+
+
+EVALUATION = """
+[evaluate]
+arms = ["none"]
+samples = 1
+resamples = {resamples}
+[[evaluate.suites]]
+name = "mine"
+path = "prompts.jsonl"
+"""
+
+
+def write_evaluation(
+    folder: Path,
+    settings: str,
+    prompts: Sequence[Mapping[str, object]],
+    policy: Path,
+    resamples: int = 100,
+) -> Path:
+    """The config of a project that evaluates one arm on its own prompts. settings: its models, and what else it has."""
+    (folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in prompts))
+    data = f'spec = {{ path = "{policy}" }}\ndata = {{ prompts = "prompts.jsonl" }}\n'
+    config = folder / "dalign.toml"
+    config.write_text(f"{settings}\n{data}{EVALUATION.format(resamples=resamples)}")
+    return config
 
 
 def reply(request: Request) -> str:

@@ -11,7 +11,7 @@ from dalign.models.protocol import Reply, Request
 from dalign.store.folder import MANIFEST, StageFolder
 from fake_server import FakeServer, chat
 from policies import ENGLISH
-from scripted_run import SCRIPTED, go, reply, write_project
+from scripted_run import SCRIPTED, go, reply, write_evaluation, write_project
 
 N = 6
 ANSWER, VERDICT = "The policy regulated-advice.A2 applies.", "Score: 9"
@@ -24,19 +24,8 @@ def project(tmp_path: Path) -> Path:
          "expected": {"ruling": "safe-complete", "clause": "regulated-advice.A2"}}
         for n in range(N)
     ]  # fmt: skip
-    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "dalign.toml").write_text(f"""
-model = {{ path = "served", engine = "openai", base_url = "http://127.0.0.1:1/v1", timeout_s = 0.4 }}
-spec = {{ path = "{ENGLISH}" }}
-data = {{ prompts = "prompts.jsonl" }}
-[evaluate]
-arms = ["none"]
-samples = 1
-resamples = 100
-[[evaluate.suites]]
-name = "mine"
-path = "prompts.jsonl"
-""")
+    model = 'model = { path = "served", engine = "openai", base_url = "http://127.0.0.1:1/v1", timeout_s = 0.4 }'
+    write_evaluation(tmp_path, model, rows, ENGLISH)
     return tmp_path
 
 

@@ -7,43 +7,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import dalign as dalign_module
 import pytest
 from dalign.records.verify import verify
-from dalign.sandbox.project import write_project
-from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
-from dalign.settings import commented_toml
 
 # Words of a command line to exit code, stdout and stderr.
 Command = Callable[..., tuple[int, str, str]]
 # What a call of the command may change, though it makes nothing anew.
 TIMES = ("ledger.json", "elapsed.json", "results.json", "report.html", "cost.json", ".lock")
 TOLD = ("manifest.json", "chunks.jsonl", "config.toml")
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of a scripted model, trained for nothing; `project` lies in its folder, as a demo's does."""
-    place = tmp_path_factory.mktemp("odd")
-    values = smoke_values()
-    values["evaluate"]["arms"] = ["none", "spec"]
-    values["model"] = {"path": f"{place}/script.json", "engine": "scripted"}
-    values["run"] |= {"workers": 1, "part_rows": 16}
-    values.pop("judge_model", None)
-    (place / "script.json").write_text(
-        '{"score ?": "<think>why</think>Score: 2", "": "<think>why</think>No."}'
-    )
-    config = write_project(
-        place / "run" / "project", config=commented_toml(values), sizes=SMOKE_SIZES
-    )
-    dalign_module.run(config, place / "run")
-    return place / "run"
-
-
-@pytest.fixture
-def run(base: Path, tmp_path: Path) -> Path:
-    """A copy of the run that a test may damage. Its config goes on naming the files of the first one."""
-    return Path(shutil.copytree(base, tmp_path / "run"))
 
 
 def content(run: Path) -> dict[str, bytes]:

@@ -15,9 +15,6 @@ import pytest
 from dalign.errors import InputError
 from dalign.progress import Progress
 from dalign.records.verify import verify
-from dalign.sandbox.project import write_project
-from dalign.sandbox.settings import SMOKE_SIZES, smoke_values
-from dalign.settings import commented_toml
 from dalign.store.ledger import open_ledger
 from dalign.store.lock import only_one
 from dalign.store.seal import write_sealed
@@ -37,34 +34,9 @@ class Said(Progress):
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of a scripted model in small parts; `project` lies in its folder, as a demo's does."""
-    place = tmp_path_factory.mktemp("verify")
-    values = smoke_values()
-    values["evaluate"]["arms"] = ["none", "spec"]
-    values["model"] = {"path": f"{place}/script.json", "engine": "scripted"}
-    values["run"] |= {"workers": 1, "part_rows": 16}
-    values.pop("judge_model", None)
-    (place / "script.json").write_text(
-        '{"score ?": "<think>why</think>Score: 2", "": "<think>why</think>No."}'
-    )
-    config = write_project(
-        place / "run" / "project", config=commented_toml(values), sizes=SMOKE_SIZES
-    )
-    dalign_module.run(config, place / "run")
-    return place / "run"
-
-
-@pytest.fixture(scope="module")
 def wanted(base: Path) -> dict[str, Any]:
     """What each reader says of the whole run."""
     return {read.__name__: read(base) for read in damages.READERS}
-
-
-@pytest.fixture
-def run(base: Path, tmp_path: Path) -> Path:
-    """A copy of the run that a test may damage. Its config goes on naming the files of the first one."""
-    return Path(shutil.copytree(base, tmp_path / "run"))
 
 
 def test_every_file_of_a_finished_run_is_covered(base: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import dalign as library
 import pytest
 from policies import GARDEN, write_policy
+from scripted_run import write_evaluation
 
 # Escapes and OSC 8 links, C1, bidi, zero width, separators, tags, fillers: what no line may hold raw.
 STEERS = "\x1b[31m\x1b]8;;http://x\x07\x7f\x9b1m\x85\r\u202e\u2066\u200b\u200e\u00ad\u2028\u2029\ufeff\U000e0041\u3164"
@@ -43,24 +44,14 @@ def run(tmp_path_factory: pytest.TempPathFactory, policies: tuple[Path, Path]) -
         }
         for number in range(2)
     ]
-    (folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     reply = f"<think>By garden.G1{STEERS}\ud800</think>Sow them.{STEERS}\ud800{FORGED}"
     (folder / "model.json").write_text(json.dumps({"": reply}))
     (folder / "judge.json").write_text(json.dumps({"": f"{STEERS}\ud800{FORGED}\nScore: 9"}))
-    (folder / "dalign.toml").write_text(f"""
+    settings = f"""
 model = {{ path = "{folder}/model.json", engine = "scripted" }}
 judge_model = {{ path = "{folder}/judge.json", engine = "scripted" }}
-spec = {{ path = "{policies[1]}" }}
-data = {{ prompts = "prompts.jsonl" }}
-[evaluate]
-arms = ["none"]
-samples = 1
-resamples = 10
-[[evaluate.suites]]
-name = "mine"
-path = "prompts.jsonl"
-""")
-    library.run(folder / "dalign.toml", folder / "run")
+"""
+    library.run(write_evaluation(folder, settings, rows, policies[1], resamples=10), folder / "run")
     return folder / "run"
 
 
