@@ -23,7 +23,8 @@ MOMENTS = {
     "judge": lines_in("judge/main/journal.jsonl"),
     "sft": exists("sft/sft/checkpoints/checkpoint-*"),
     "rl": exists("rl/sft+rl/checkpoints/checkpoint-*"),
-    "evaluate": exists("evaluate/*/inputs.json"),
+    # Of an arm that needs the whole training: what an earlier call left is not there.
+    "evaluate": exists("evaluate/sft+rl/inputs.json"),
 }
 
 
