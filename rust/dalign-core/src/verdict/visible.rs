@@ -17,10 +17,11 @@ pub(super) fn after_reasoning(reply: &str) -> Option<&str> {
     let bytes = reply.as_bytes();
     let mut end = bytes.len();
     while let Some(at) = memrchr(b'<', &bytes[..end]) {
-        if let Some(behind) = reply[at..].strip_prefix("</think") {
-            if let Some(behind) = behind.trim_start_matches([' ', '\t', '\n']).strip_prefix('>') {
-                return Some(behind);
-            }
+        let tag = reply[at..].strip_prefix("</think");
+        if let Some(behind) =
+            tag.and_then(|it| it.trim_start_matches([' ', '\t', '\n']).strip_prefix('>'))
+        {
+            return Some(behind);
         }
         if bytes[at..].starts_with(b"<think>") {
             return None;
