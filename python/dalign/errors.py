@@ -25,9 +25,10 @@ KINDS = frozenset((
     # What stands in them: bytes, form, rows, keys, values.
     "encoding", "syntax", "bad_row", "bad_field", "missing_field", "missing_key", "unknown_key", "repeated", "wrong_type",
     "not_valid", "wrong_form", "out_of_range", "too_small", "not_finite", "broken_rule", "pattern", "template", "unknown_choice", "unknown_category",
-    "unequal_lengths", "over_long", "row_too_long", "row_too_large", "policy_in_prompt",
+    "unequal_lengths", "over_long", "row_too_long", "row_too_large", "too_large", "limit", "policy_in_prompt",
     # Models: their tokenizer, code, replies and servers.
-    "no_tokenizer", "missing_tokenizer", "missing_extra", "remote_code", "unfit_model", "wrong_replies", "server", "api_key",
+    "no_tokenizer", "missing_tokenizer", "missing_template", "missing_weights", "missing_extra", "adapter", "pickle", "not_loaded",
+    "remote_code", "unfit_model", "wrong_replies", "server", "api_key",
     # Runs: their folder, config, stages and processes.
     "no_run", "no_suites", "no_such_stage", "no_row", "several_rows", "overrides", "changed_config", "unfinished", "busy", "worker",
     "several_processes", "unjudged", "too_few_examples",

@@ -34,6 +34,8 @@ def file_text(path: Path) -> str:
 
     Raises OSError, UnicodeDecodeError, or ValueError for more than 64 MiB: a device gives bytes without end.
     """
+    if path.is_fifo():
+        raise ValueError("a pipe, which may never end")
     with path.open("rb") as file:
         data = file.read(MOST_FILE_BYTES + 1)
     if len(data) > MOST_FILE_BYTES:

@@ -40,6 +40,10 @@ def test_every_error_says_its_kind() -> None:
     assert [place for place, call, made in found if given(call) is None and made.KIND is None] == []
 
 
+def choices(word: ast.expr) -> tuple[ast.expr, ...]:
+    return (word.body, word.orelse) if isinstance(word, ast.IfExp) else (word,)
+
+
 def literals() -> Iterator[tuple[str, str]]:
     """(place, word) of every kind that is written out where an error is made."""
     for path in python_files():
@@ -48,9 +52,10 @@ def literals() -> Iterator[tuple[str, str]]:
                 continue
             name = getattr(node.func, "id", None) or getattr(node.func, "attr", "")
             words = [each.value for each in node.keywords if each.arg == "kind"]
-            words += node.args[1:2] if name in ("RowError", "error") else []
-            if name.endswith("Error") or name in ("in_file", "refuse", "error"):
-                for word in words:
+            words += node.args[1:2] if name in ("RowError", "error", "_refused") else []
+            if name.endswith("Error") or name in ("in_file", "refuse", "error", "_refused"):
+                # One of two words, too.
+                for word in (each for given in words for each in choices(given)):
                     if isinstance(word, ast.Constant) and isinstance(word.value, str):
                         yield f"{path.relative_to(PACKAGE)}:{node.lineno}", word.value
 

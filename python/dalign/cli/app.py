@@ -156,7 +156,7 @@ def demo(
     json: AsJson = False,
 ) -> None:
     """Run everything on the sandbox that dalign ships: a tiny model, a policy, and every arm, in minutes."""
-    from dalign.cli.project import demo_config
+    from dalign.cli.project import demo_project
     from dalign.cli.run import run_command
 
     how = {
@@ -166,7 +166,8 @@ def demo(
         "allow_missing": allow_missing,
         "retry_missing": retry_missing,
     }
-    run_command(demo_config(folder, smoke=smoke), folder, set_ or [], None, None, **how)
+    with demo_project(folder, smoke=smoke, dry_run=dry_run) as config:
+        run_command(config, folder, set_ or [], None, None, **how)
 
 
 @app.command(

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
+from tempfile import TemporaryDirectory
 
 from dalign.cli.new_folder import new_folder
 from dalign.cli.terminal import tell
-from dalign.errors import naming
+from dalign.errors import InputError, naming
+from dalign.pipeline.run import check_unused
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
 from dalign.settings import commented_toml
-from dalign.store.damage import CONFIG
+from dalign.store.damage import is_run
+from dalign.store.ledger import PROJECT, PROJECT_CONFIG
+from dalign.store.run import has_stages
 
 
-def demo_config(folder: Path, *, smoke: bool) -> Path | None:
-    """The demo's config, its project written into the run folder; None once the run has been started."""
-    if (folder / CONFIG).is_file():
-        return None
-    values = settings.smoke_values() if smoke else settings.demo_values()
+@contextmanager
+def demo_project(folder: Path, *, smoke: bool, dry_run: bool) -> Iterator[Path | None]:
+    """The config of the demo's project, which is written into the run's folder; None once the run has been started.
+
+    Raises InputError for a folder with files of the user's. A dry run leaves nothing there.
+    """
+    if is_run(folder) or has_stages(folder):
+        yield None
+        return
+    check_unused(folder)
+    config = commented_toml(settings.smoke_values() if smoke else settings.demo_values())
     sizes = settings.SMOKE_SIZES if smoke else settings.DEMO_SIZES
+    if dry_run:
+        with TemporaryDirectory() as place:
+            yield write_project(Path(place), config=config, sizes=sizes)
+        return
+    project = folder / PROJECT
+    written = project / PROJECT_CONFIG
+    if project.exists() and not (written.is_file() and written.read_bytes() == config.encode()):
+        said = (
+            f"{project}: holds files that are not of this demo; name another folder, or remove it"
+        )
+        raise InputError(said, kind="no_run", path=project)
     with naming(folder):
-        return write_project(folder / "project", config=commented_toml(values), sizes=sizes)
+        path = write_project(project, config=config, sizes=sizes)
+    yield path
 
 
 def init_project(folder: Path) -> None:

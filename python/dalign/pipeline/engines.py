@@ -18,8 +18,6 @@ from dalign.pipeline.checkpoints import checkpoints
 from dalign.spec.templates import Budget
 from dalign.spec.token_count import token_count
 
-# In a run's folder: the fingerprints of the models as its last call found them.
-
 
 class Engines:
     """A model's path may be one of the names of `checkpoints`."""

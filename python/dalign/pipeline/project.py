@@ -27,6 +27,7 @@ from dalign.store.parts import PartWriter, Table
 from dalign.store.seal import (
     Fault,
     Seal,
+    check_names,
     fault_of,
     files_below,
     marks_in,
@@ -187,8 +188,9 @@ class _Kept:
         """What is here of an earlier call, as far as that can be read: its seal, its keys, what is told of it."""
         try:
             told = read_sealed(self._place / SOURCES)
+            check_names(self._place / SOURCES, [*told["keys"], *told["sources"]])
             return inputs_seal(self._place), told["keys"], told["sources"]
-        except InputError:
+        except (InputError, LookupError, TypeError):
             return Seal(self._place, {}), {}, {}
 
     def _is_whole(self, name: str) -> bool:

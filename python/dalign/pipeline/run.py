@@ -15,7 +15,7 @@ from dalign.models.checkpoint import check_checkpoint
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.moved import check_files
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
-from dalign.pipeline.project import Project, bring_in, inputs_faults, left_out
+from dalign.pipeline.project import SOURCES, Project, bring_in, inputs_faults, left_out
 from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
@@ -81,9 +81,9 @@ def run_stages(
         try:
             return run_plan(opened, chosen)
         finally:
+            close_ledger(run.path)
             elapsed_s = round(_elapsed_before(run) + time.monotonic() - began, 1)
             keep(run.path, {ELAPSED: f"{elapsed_s}\n"})
-            close_ledger(run.path)
 
 
 def mend(run: RunFolder, progress: Progress) -> None:
@@ -169,9 +169,7 @@ def resolve_config(
             return _loaded(config, overrides)
         if has_stages(folder):
             raise no_run(folder)
-        if folder.is_dir() and any(path.name not in _BEFORE for path in folder.iterdir()):
-            said = f"{folder}: this folder is not empty and is no run folder; name another one with --run"
-            raise InputError(said, kind="no_run", path=folder)
+        check_unused(folder)
         if config is None:
             said = f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {quote(str(folder))})"
             raise InputError(said, kind="no_run", path=folder)
@@ -183,6 +181,20 @@ def resolve_config(
             wanted = load_config(saved, overrides)
     check_same(wanted, folder, redo=redo)
     return wanted
+
+
+def check_unused(folder: Path) -> None:
+    """Raises InputError for a folder with files that are no run's: none has been started in it."""
+    if not folder.is_dir():
+        return
+    # Inputs that a killed call left have a record, or are being made.
+    inputs = folder / INPUTS
+    is_ours = not inputs.exists() or any((inputs / name).exists() for name in (SOURCES, "new"))
+    if not is_ours or any(path.name not in _BEFORE for path in folder.iterdir()):
+        said = (
+            f"{folder}: this folder is not empty and is no run folder; name another one with --run"
+        )
+        raise InputError(said, kind="no_run", path=folder)
 
 
 def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:

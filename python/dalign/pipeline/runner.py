@@ -155,6 +155,12 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
     except BrokenProcessPool as error:
         said = "a worker process was ended from outside, perhaps for want of memory; the same command goes on from here, with --set run.workers=1 in less memory"
         raise WorkerError(said) from error
+    except BaseException as error:
+        # Ctrl-C in a program: what the workers have in hand would be waited for.
+        if not isinstance(error, Exception):
+            for worker in multiprocessing.active_children():
+                worker.kill()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         ended.set()

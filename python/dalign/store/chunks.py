@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from dalign.errors import InputError
 from dalign.store.memory import REPLIES, Journal
 from dalign.store.parts import ROWS, Table
-from dalign.store.seal import Mark, fault_of, marks_of
+from dalign.store.seal import Mark, fault_of, marks_in, marks_of
 from dalign.store.whole_files import Json, digest
 
 CHUNKS = "chunks.jsonl"
@@ -27,7 +29,8 @@ class ChunkLog:
         """What the files of all chunks must be."""
         marks: dict[str, Mark] = {}
         for row in self._log.read():
-            marks |= row.get("files", {})
+            with suppress(InputError):
+                marks |= marks_in(self._folder / CHUNKS, {"files": {}, **row})
         return marks
 
     def add(
@@ -48,7 +51,11 @@ class ChunkLog:
         return row
 
     def _holds(self, row: Mapping[str, Json]) -> bool:
-        number, counts, marks = row.get("chunk"), row.get("counts"), row.get("files", {})
+        number, counts = row.get("chunk"), row.get("counts")
+        try:
+            marks = marks_in(self._folder / CHUNKS, {"files": {}, **row})
+        except InputError:
+            return False
         if type(number) is not int or not isinstance(counts, dict) or "rows" not in row:
             return False
         parts = (Table(self._folder, name).path(number) for name in row.get("tables", [ROWS]))

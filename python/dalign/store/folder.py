@@ -19,7 +19,16 @@ from dalign.store.ledger import COST, MANIFEST, MARKER, has_lost
 from dalign.store.memory import EARLIER, Journal, Memory, journals, set_aside
 from dalign.store.parts import DROPPED, ROWS, PartWriter, Table
 from dalign.store.salvage import drop_damaged, drop_misplaced, drop_unknown
-from dalign.store.seal import Fault, Mark, Seal, files_below, marks_of, read_sealed, write_sealed
+from dalign.store.seal import (
+    Fault,
+    Mark,
+    Seal,
+    files_below,
+    marks_in,
+    marks_of,
+    read_sealed,
+    write_sealed,
+)
 from dalign.store.whole_files import Json, digest, folder_place, remove, write_json
 
 MAIN = "main"
@@ -98,6 +107,7 @@ class StageFolder:
         for key, kind in _MANIFEST.items():
             if not isinstance(found.get(key), kind):
                 raise damaged(path, f"no {key} in it")
+        marks_in(path, found)
         return found
 
     def seal(self) -> Seal | None:

@@ -18,6 +18,7 @@ from dalign.store.seal import (
     Fault,
     Mark,
     Seal,
+    check_names,
     files_below,
     marks_in,
     marks_of,
@@ -83,6 +84,9 @@ def read_ledger(run: Path) -> Ledger:
     copies = held.get("copies")
     if not isinstance(copies, dict):
         raise damaged(path, "no copies in it")
+    check_names(path, copies)
+    if not all(isinstance(text, str) for text in copies.values()):
+        raise damaged(path, "a copy in it is no text")
     return Ledger(run, copies, marks_in(path, held))
 
 

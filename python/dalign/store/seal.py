@@ -148,11 +148,24 @@ def read_sealed(path: Path) -> dict[str, Json]:
 
 
 def marks_in(path: Path, value: Mapping[str, Json], key: str = "files") -> dict[str, Mark]:
-    """The marks that a sealed object holds. Raises InputError where it holds none."""
+    """The marks that a sealed object holds. Raises InputError where it holds none, or one that could be no file's."""
     marks = value.get(key)
     if not isinstance(marks, dict):
         raise damaged(path, f"no {key} in it")
+    check_names(path, marks)
+    for name, mark in marks.items():
+        kinds = (mark.get("bytes"), mark.get(SHA256)) if isinstance(mark, dict) else ()
+        if [type(each) for each in kinds] != [int, str]:
+            raise damaged(path, f"no mark of {name!r} in it")
     return marks
+
+
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Raises InputError where a name leads out of the folder that it is joined to: whoever made a file can seal it."""
+    for name in names:
+        parts = name.split("/")
+        if not all(part not in ("", ".", "..") and "\0" not in part for part in parts):
+            raise damaged(path, f"it names {name!r}, which is no file below the folder")
 
 
 def files_below(folder: Path) -> Iterator[Path]:

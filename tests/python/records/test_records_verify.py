@@ -17,7 +17,7 @@ from dalign.progress import Progress
 from dalign.records.verify import verify
 from dalign.store.ledger import open_ledger
 from dalign.store.lock import only_one
-from dalign.store.seal import write_sealed
+from dalign.store.seal import read_sealed, write_sealed
 
 # Words of a command line to exit code, stdout and stderr.
 Command = Callable[..., tuple[int, str, str]]
@@ -242,6 +242,31 @@ def test_a_sealed_record_that_lacks_what_it_must_have_is_one_sentence(
         assert code == 1 and err.count("\n") == 1 and f"{run / name}: damaged or lost" in err
         (run / "ledger.json").unlink()
         assert dalign("run", "--run", run)[0] == 0
+
+
+def test_a_record_of_someone_else_writes_and_removes_nothing_outside_of_the_run(
+    run: Path, dalign: Command
+) -> None:
+    outside = run.parent / "mine"
+    outside.mkdir()
+    (outside / "kept").write_text("x")
+    ledger = read_sealed(run / "ledger.json")
+    sources = read_sealed(run / "inputs" / "sources.json")
+    manifest = read_sealed(run / "evaluate" / "none" / "manifest.json")
+    mark = {"bytes": 1, "sha256": "0"}
+    write_sealed(run / "evaluate/none/manifest.json", {**manifest, "files": {"../nope": mark}})
+    told = {**sources["sources"], str(outside): sources["sources"]["prompts"]}
+    write_sealed(run / "inputs/sources.json", {**sources, "sources": told})
+    copies = {**ledger["copies"], "../new.txt": "x", "../mine/kept": "y"}
+    copies.pop("evaluate/none/manifest.json")
+    write_sealed(run / "ledger.json", {**ledger, "copies": copies})
+    code, out, err = dalign("verify", run)
+    assert code == 1 and "ledger.json" in out and "Traceback" not in err
+    code, _, err = dalign("run", "--run", run)
+    assert code == 0, err
+    assert dalign("verify", run)[0] == 0
+    assert (outside / "kept").read_text() == "x" and not (run.parent / "new.txt").exists()
+    assert (run / "evaluate" / "spec" / "manifest.json").is_file()
 
 
 def test_a_damaged_config_of_a_run_is_no_config_for_another(

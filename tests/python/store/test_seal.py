@@ -11,9 +11,29 @@ import pytest
 from dalign.errors import InputError
 from dalign.store.memory import EARLIER, Earlier, Journal, Kept, Memory, set_aside
 from dalign.store.parts import Table
-from dalign.store.seal import Seal, fault_of, mark_of, marks_of, read_sealed, write_sealed
+from dalign.store.seal import (
+    Seal,
+    fault_of,
+    mark_of,
+    marks_in,
+    marks_of,
+    read_sealed,
+    write_sealed,
+)
 
 VALUE = {"a": {"10": 1.5, "9": None}, "b": ["é", "\u2028", 1e300], "c": {}}
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "", "a//x", "./x", "a/..", "a\0"])
+def test_a_seal_names_nothing_outside_of_its_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"sealed\.json: .*no file below the folder"):
+        marks_in(tmp_path / "sealed.json", {"files": {name: {"bytes": 0, "sha256": ""}}})
+
+
+@pytest.mark.parametrize("mark", ["x", None, {}, {"bytes": 1}, {"bytes": "1", "sha256": ""}, {"bytes": True, "sha256": ""}])  # fmt: skip
+def test_a_mark_has_a_size_and_a_hash(tmp_path: Path, mark: object) -> None:
+    with pytest.raises(InputError, match=r"no mark of 'a' in it"):
+        marks_in(tmp_path / "sealed.json", {"files": {"a": mark}})  # type: ignore[dict-item]
 
 
 def flips(content: bytes) -> list[bytes]:
