@@ -153,27 +153,32 @@ def check_paths(config: Config) -> None:
         if kind == "checkpoint":
             kind, missing = "file", path / "config.json"
             what = "holds no checkpoint (no config.json)"
+        # Rows may lie in a folder of files, or in those that a pattern matches: the reader looks for them.
+        if kind == "rows":
+            if path.is_dir() or any(sign in str(path) for sign in "*?["):
+                continue
+            kind = "file"
         if not (missing.is_dir() if kind == "folder" else missing.is_file()):
             said = f"{key} = {str(path)!r}: {what}; {way_out}"
             raise InputError(said, kind=f"missing_{kind}", path=missing, key=key, value=str(path))
 
 
 def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
-    """Each path: its key, itself, whether it is a file, a folder or a checkpoint, and what to do where it is not."""
+    """Each path: its key, itself, whether it is a file, rows, a folder or a checkpoint, and what to do where it is not."""
     data = config.data
     found: list[tuple[str, Path | None, str, str]] = [
         ("spec.path", config.spec.path, "folder",
          "give a policy folder: principles.md and one Markdown file a category"),
-        ("data.prompts", data.prompts, "file", "give a JSONL file of prompts"),
-        ("data.capability", data.capability, "file",
+        ("data.prompts", data.prompts, "rows", "give a JSONL file of prompts"),
+        ("data.capability", data.capability, "rows",
          "give a JSONL file, or leave the key out to train without capability rows"),
-        ("data.rl_prompts", data.rl_prompts, "file",
+        ("data.rl_prompts", data.rl_prompts, "rows",
          "give a JSONL file, or leave the key out to use data.prompts"),
     ]  # fmt: skip
     for suite in config.evaluate.suites:
         where = f"evaluate.suites.{suite.name}"
         way_out = "give a JSONL file of prompts, or remove the suite"
-        found.append((f"{where}.path", suite.path, "file", way_out))
+        found.append((f"{where}.path", suite.path, "rows", way_out))
         way_out = "give a TOML file, or leave the key out"
         found.append((f"{where}.patterns", suite.patterns, "file", way_out))
     for key in _MODELS:

@@ -21,7 +21,9 @@ def prompts(*sizes: int) -> pl.Series:
     return pl.Series([n for n, size in enumerate(sizes) for _ in range(size)], dtype=pl.UInt32)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 8, 5_000])  # 1: one prompt alone, of which none is drawn anew
+@pytest.mark.parametrize(
+    "n", [1, 2, 5, 8, 5_000]
+)  # 1: one prompt alone, of which none is drawn anew
 def test_a_share_of_0_or_1_has_the_width_of_its_prompts(n: int) -> None:
     away = ZZ / (n + ZZ)
     all_right = of_share(pl.Series([1.0] * n), prompts(*[1] * n), DRAWS)
