@@ -75,8 +75,8 @@ def rows_of(
     if problems:
         more = len(problems) - 1
         rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
-        error, file, number = problems[min(problems)]
-        raise error.of(file, number, rest) from error
+        problem, file, number = problems[min(problems)]
+        raise problem.of(file, number, rest) from problem
     if not hashes:
         what = "is empty; it needs at least one line with a JSON object"
         raise InputError.in_file(path, what, kind="empty")

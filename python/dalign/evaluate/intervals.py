@@ -61,8 +61,12 @@ def of_difference(
         after, before, prompts, None, "percentile", draws.resamples, LEVEL, draws.seed
     )
     if low is None or high is None or high - low < _NO_WIDTH:
-        change = after - before
-        gained, lost = (float(part.clip(lower_bound=0).mean() or 0.0) for part in (change, -change))
+        change = pl.DataFrame({"change": after - before})
+        part = (
+            pl.col("change").clip(lower_bound=0).mean(),
+            (-pl.col("change")).clip(lower_bound=0).mean(),
+        )
+        gained, lost = change.select(gained=part[0], lost=part[1]).row(0)
         low, high = tango(gained, lost, prompts.n_unique())
     return Interval(mean, low, high)
 

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -109,7 +110,7 @@ class ParquetSink:
         if not decision.keep.all():
             numbers = pl.Series(batch.lines) - 1
             told = (numbers, decision.reasons, decision.details, pl.lit(str(batch.source)))
-            columns = dict(zip(self._told, told, strict=False))
+            columns: dict[str, Any] = dict(zip(self._told, told, strict=False))
             dropped = batch.frame.with_columns(**columns).filter(~decision.keep)
             self._dropped.write(_own(dropped, batch.rows))
 

@@ -61,7 +61,7 @@ def blocks(path: Path) -> Iterator[bytes]:
             done += len(block)
             if packed and done > most:
                 what = f"unpacks to more than {MOST_TIMES} times its size; unpack it by hand if that is meant"
-                raise InputError.in_file(path, what, kind="too_large")
+                raise InputError.in_file(path, what, kind="out_of_range")
             yield block
 
 

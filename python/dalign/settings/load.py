@@ -148,16 +148,16 @@ def _assign(values: Any, dotted: str, value: str) -> None:
 def check_paths(config: Config) -> None:
     """Raises InputError for the first path of the config that is not there: key, value and way out."""
     for key, path, kind, way_out in _paths(config):
+        if kind == "rows":
+            # In a folder of files too, or in those that a pattern matches: which ones, their reader tells.
+            if (path.is_dir() and any(path.iterdir())) or any(sign in str(path) for sign in "*?["):
+                continue
+            kind = "file"
         what = f"is not a {kind}" if path.exists() else f"no such {kind}"
         missing = path
         if kind == "checkpoint":
             kind, missing = "file", path / "config.json"
             what = "holds no checkpoint (no config.json)"
-        # Rows may lie in a folder of files, or in those that a pattern matches: the reader looks for them.
-        if kind == "rows":
-            if path.is_dir() or any(sign in str(path) for sign in "*?["):
-                continue
-            kind = "file"
         if not (missing.is_dir() if kind == "folder" else missing.is_file()):
             said = f"{key} = {str(path)!r}: {what}; {way_out}"
             raise InputError(said, kind=f"missing_{kind}", path=missing, key=key, value=str(path))
