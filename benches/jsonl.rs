@@ -68,7 +68,8 @@ fn filtered(source: &Path, dedup_bytes: usize) -> usize {
         let names: Vec<_> = reasons.iter().map(|reason| reason.map(Reason::as_str)).collect();
         let none = vec![None; names.len()];
         write_kept(&mut kept, &batch, &keep).expect("the disk has room");
-        write_dropped(&mut dropped, &batch, &keep, &names, &none).expect("the disk has room");
+        write_dropped(&mut dropped, &batch, &keep, &names, &none, false)
+            .expect("the disk has room");
         rows += keep.iter().filter(|&&keep| keep).count();
     }
     dropped.finish().and_then(|()| kept.finish()).expect("the disk has room");

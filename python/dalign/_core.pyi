@@ -32,6 +32,7 @@ __all__ = [
     "RowFilter",
     "TablePacker",
     "Tokenizer",
+    "ZstdReader",
     "__version__",
     "aggregate",
     "bootstrap_difference",
@@ -64,6 +65,10 @@ class _ArrowArray(Protocol):
     def __arrow_c_array__(
         self, requested_schema: object | None = None
     ) -> tuple[object, object]: ...
+
+@type_check_only
+class _Readable(Protocol):
+    def read(self, most: int, /) -> bytes: ...
 
 @type_check_only
 class _Table(_ArrowStream, Protocol):
@@ -279,7 +284,8 @@ class JsonlReader:
     """The rows of a JSON Lines file, some at a time, in bounded memory; an iterator of batches.
 
     fields: names that each row must hold a text under. optional: names under which it may hold a
-    text, or null, or nothing. batch_bytes: bytes read at once; a batch has one row at least, however
+    text, or null, or nothing. source: what gives the bytes in the file's place, which the path then only
+    names. batch_bytes: bytes read at once; a batch has one row at least, however
     long, up to 256 MiB.
 
     Lines are JSON objects in UTF-8 that end with a newline, with or without a carriage return. Lines
@@ -297,6 +303,7 @@ class JsonlReader:
         fields: Sequence[str],
         batch_bytes: int,
         optional: Sequence[str] = ...,
+        source: _Readable | None = ...,
     ) -> JsonlReader: ...
     def __iter__(self) -> JsonlReader: ...
     def __next__(self) -> JsonlBatch: ...
@@ -326,6 +333,17 @@ class JsonlBatch:
         """Each row as it is written, without its line end; points into the batch."""
 
 @final
+class ZstdReader:
+    """What a file says that is packed with Zstandard, frame by frame, in bounded memory.
+
+    Raises OSError where the system refuses, and where a frame is cut off or damaged.
+    """
+
+    def __new__(cls, path: str | PathLike[str]) -> ZstdReader: ...
+    def read(self, most: int) -> bytes:
+        """The next bytes, at most so many; none at the end."""
+
+@final
 class LineWriter:
     """Writes rows to ``path + ".tmp"``, which gets its name by ``finish`` and vanishes without it.
 
@@ -340,7 +358,12 @@ class LineWriter:
         """
 
     def write_dropped(
-        self, batch: JsonlBatch, keep: _Column, reasons: _Column, details: _Column
+        self,
+        batch: JsonlBatch,
+        keep: _Column,
+        reasons: _Column,
+        details: _Column,
+        named: bool = ...,
     ) -> None:
         """Writes a line for each row that is not kept.
 

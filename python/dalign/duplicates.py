@@ -49,7 +49,7 @@ def dedup_file(job: FileJob, text_field: str, score_field: str | None, near: Nea
 
     def compared() -> Iterator[TextsAndScores]:
         for batch in look_through(source, [text_field], others, job.progress, "compare"):
-            lines[batch.first_row] = batch.lines
+            lines[batch.first_row] = batch.row_numbers
             scores = None if score_field is None else batch.numbers(score_field)
             yield batch.texts(text_field), scores
 
@@ -88,7 +88,7 @@ class FirstCopies:
         texts = texts.set(~texts.str.contains(r"\S"), BLANK)
         whole = pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
         with refusals():
-            lines = pl.Series(batch.lines).gather(passed)
+            lines = pl.Series(batch.row_numbers).gather(passed)
             found = Decision.told(self._filter.check(texts, whole, lines))
         # `scatter` writes in place: the earlier decision's columns stay as they are.
         none = earlier.reasons.clear(batch.rows)
@@ -98,12 +98,16 @@ class FirstCopies:
 
 
 def _by_place(batch: Batch, details: pl.Series) -> pl.Series:
-    """The details with rows, counted from 0, where the rows of a table have no lines, counted from 1."""
-    if batch.has_lines:
+    """The details with the file, where there are several, and with rows, counted from 0, where there are no lines."""
+    if batch.has_lines and not batch.earlier:
         return details
     line = pl.col("detail").str.extract(r" line (\d+)$").cast(pl.Int64)
     told = details.alias("detail").to_frame()
-    return told.select(pl.format("the same text as row {}", line - 1)).to_series()
+    if not batch.earlier:
+        return told.select(pl.format("the same text as row {}", line - 1)).to_series()
+    numbers = told.select(line).to_series()
+    same = (None if n is None else f"the same text as {batch.place_of(n)}" for n in numbers)
+    return pl.Series(list(same), dtype=pl.String)
 
 
 def best_rows(parts: Iterable[TextsAndScores]) -> NDArray[np.integer[Any]]:

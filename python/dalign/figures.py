@@ -7,9 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import sqrt
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 Scalar = str | int | float | None
+
+# How sure an interval is meant to be, and as many standard errors on both sides.
+LEVEL = 0.95
+Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """The ends of Wilson's score interval (1927) of a share of n trials, n at least 1: wide at 0 and 1 too."""
+    centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+    # At 0 and 1 an end is the share itself, and not what rounding makes of it.
+    low = 0.0 if share <= 0 else max(0.0, centre - half)
+    return low, 1.0 if share >= 1 else min(1.0, centre + half)
 
 
 @dataclass(frozen=True)

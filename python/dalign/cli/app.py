@@ -212,6 +212,27 @@ def verify(
     verify_run(run, as_json=json)
 
 
+@app.command(epilog="Example: dalign export runs/first sft.jsonl --form trl")
+def export(
+    run: Annotated[Path, Argument(metavar="RUN", help="The run's folder.")],
+    out: Annotated[
+        Path, Argument(metavar="OUT", readable=False, help="A .jsonl or .parquet file.")
+    ],
+    form: Annotated[
+        str, Option("--form", help="trl (prompt and completion), messages, verl or axolotl.")
+    ],
+    what: Annotated[
+        str, Option("--what", help="sft: the examples; rl: the prompts of RL.")
+    ] = "sft",
+    force: Annotated[bool, Option("--force", help="Overwrite OUT.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Write a run's examples, or its RL prompts, as TRL, verl or axolotl read them."""
+    from dalign.cli.export import export_rows
+
+    export_rows(run, out, form, what, force=force, as_json=json)
+
+
 def _stage_command(stage: str, what: str, example: str = "") -> None:
     """Registers the command of one stage. example: what its example has beside config and folder."""
 

@@ -1,24 +1,23 @@
-"""JSONL files, a row a line: read with the place of every problem."""
+"""Rows of a file, a folder or a pattern, in any form that `files.feeds` reads: with the place of every problem."""
 
 from __future__ import annotations
 
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
 
-from dalign.errors import InputError, did_you_mean, no_file
-from dalign.parsing import MOST_ROW_BYTES, json_value
+from dalign.errors import InputError, did_you_mean
+from dalign.files import chat
+from dalign.files.feeds import CSV, RowsFile, rows_files
+from dalign.parsing import json_value
 from dalign.rows import Message
 from dalign.text import short
 
 ROLES = ("system", "user", "assistant", "tool")
-
-_BOM = b"\xef\xbb\xbf"
 
 _Row = TypeVar("_Row")
 
@@ -32,76 +31,76 @@ class RowError(Exception):
         super().__init__(what)
         self.kind, self.key, self.value = kind, key, value
 
-    def at(self, path: Path, line: int | None = None, more: str = "") -> InputError:
-        """The error of that file and line; `more` ends the sentence."""
-        return InputError.in_file(
-            path, f"{self}{more}", kind=self.kind, line=line, key=self.key, value=self.value
-        )
+    def at(self, path: Path) -> InputError:
+        """The error of that file."""
+        return InputError.in_file(path, f"{self}", kind=self.kind, key=self.key, value=self.value)
+
+    def of(self, file: RowsFile, number: int, more: str = "") -> InputError:
+        """The error of that row; `more` ends the sentence."""
+        return file.refuse(number, f"{self}{more}", kind=self.kind, key=self.key, value=self.value)
 
 
 def rows_of(
     path: Path, parse: Callable[[Mapping[str, object]], _Row], id_of: Callable[[_Row], str]
 ) -> Iterator[_Row]:
-    """The rows of a JSONL file, one for each line that is not blank; twelve bytes of each are held.
+    """The rows, one for each line that is not blank; twelve bytes of each are held.
 
-    Raises InputError at the end, for the first line with a problem, with the number of further ones: what was
+    Raises InputError at the end, for the first row with a problem, with the number of further ones: what was
     given out until then is not to be kept.
     """
-    if not path.is_file():
-        what = f"{no_file(path)}; give a JSONL file, one JSON object a line"
-        raise InputError.in_file(path, what, kind="missing_file")
-    problems: dict[int, RowError] = {}
-    hashes, lines = array("q"), array("I")
-    for number, data in _lines(path):
+    files = rows_files(
+        path, "give a JSONL file, one JSON object a line, or a folder or pattern of some"
+    )
+    problems: dict[int, tuple[RowError, RowsFile, int]] = {}
+    hashes, numbers = array("q"), array("I")
+    for row, (file, number, data) in enumerate(_numbered(files)):
         try:
-            row = parse(_object(data))
+            found = parse(_object(data, file))
         except RowError as error:
-            problems[number] = error
+            problems[row] = error, file, number
             continue
-        hashes.append(hash(id_of(row)))
-        lines.append(number)
-        yield row
-    again, taken = _of_equal(hashes, lines), dict[str, int]()
-    for number, data in _lines(path) if again else ():
-        if number in again:
-            row_id = id_of(parse(_object(data)))
-            if (line := taken.setdefault(row_id, number)) != number:
+        hashes.append(hash(id_of(found)))
+        numbers.append(row)
+        yield found
+    again, taken = _of_equal(hashes, numbers), dict[str, tuple[RowsFile, int]]()
+    for row, (file, number, data) in enumerate(_numbered(files) if again else ()):
+        if row in again:
+            row_id = id_of(parse(_object(data, file)))
+            first, at = taken.setdefault(row_id, (file, number))
+            if (first, at) != (file, number):
+                place = f"line {at}" if first is file and file.has_lines else first.place(at)
                 way_out = "give one of the two another id, or remove it if they are the same"
-                what = f"id {row_id!r} is taken by line {line}; {way_out}"
-                problems[number] = RowError(what, "repeated", value=row_id)
+                what = f"id {row_id!r} is taken by {place}; {way_out}"
+                problems[row] = RowError(what, "repeated", value=row_id), file, number
     if problems:
-        number, more = min(problems), len(problems) - 1
+        more = len(problems) - 1
         rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
-        raise problems[number].at(path, number, rest) from problems[number]
+        problem, file, number = problems[min(problems)]
+        raise problem.of(file, number, rest) from problem
     if not hashes:
         what = "is empty; it needs at least one line with a JSON object"
         raise InputError.in_file(path, what, kind="empty")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers."""
-    with path.open("rb") as file:
-        read_line = partial(file.readline, MOST_ROW_BYTES + 1)
-        for number, raw in enumerate(iter(read_line, b""), 1):
-            if len(raw) > MOST_ROW_BYTES:
-                what = f"longer than {MOST_ROW_BYTES:,} bytes; split the row, or check that lines end with a newline"
-                raise InputError.in_file(path, what, kind="row_too_large", line=number)
-            data = raw.removeprefix(_BOM) if number == 1 else raw
-            if data.strip():
-                yield number, data
+def _numbered(files: Iterable[RowsFile]) -> Iterator[tuple[RowsFile, int, bytes]]:
+    """The rows of all files, each with its file and its number there."""
+    for file in files:
+        for number, data in file.numbered_lines():
+            yield file, number, data
 
 
-def _of_equal(hashes: array[int], lines: array[int]) -> set[int]:
-    """The lines that share a hash with another."""
+def _of_equal(hashes: array[int], rows: array[int]) -> set[int]:
+    """The rows that share a hash with another."""
     if not hashes:
         return set()
     import numpy as np
 
     found = pl.Series(np.frombuffer(hashes, np.int64)).is_duplicated().arg_true()
-    return {lines[row] for row in found}
+    return {rows[at] for at in found}
 
 
-def _object(data: bytes) -> Mapping[str, object]:
+def _object(data: bytes, file: RowsFile) -> Mapping[str, object]:
+    """The row's object, its conversation under `messages`."""
     try:
         value = json_value(data.decode("utf-8"), _without_repeats)
     except UnicodeDecodeError as error:
@@ -114,7 +113,20 @@ def _object(data: bytes) -> Mapping[str, object]:
         raise RowError(f"{error}") from error
     if not isinstance(value, dict):
         raise RowError(f'not a JSON object ({_shown(value)}); write {{"messages": …}}')
-    return value
+    return chat.with_messages(_of_cells(value) if file.form == CSV else value)
+
+
+def _of_cells(row: Mapping[str, str]) -> dict[str, object]:
+    """The row of a CSV file: an empty cell is none, and `expected.ruling` is `ruling` under `expected`."""
+    found: dict[str, object] = {}
+    for name, cell in row.items():
+        group, dot, key = name.partition(".")
+        held = found.setdefault(group, {}) if cell and dot else None
+        if isinstance(held, dict):
+            held[key] = cell
+        elif cell:
+            found[name] = cell
+    return found
 
 
 def _without_repeats(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:

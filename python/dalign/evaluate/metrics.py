@@ -1,4 +1,4 @@
-"""Metrics with intervals: means of grades, and paired differences between arms, bootstrapped over prompts."""
+"""Metrics with intervals: means of grades, and paired differences between arms."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from dalign import _core
+from dalign.evaluate.intervals import Draws, of_difference, of_share
 from dalign.figures import MetricRow, PairRow
 from dalign.vocabulary import BY_TRUTH, GRADERS, METRICS
-
-LEVEL = 0.95
 
 
 class Cell(NamedTuple):
@@ -30,7 +28,7 @@ class Cell(NamedTuple):
 def metric_rows(
     arm: str, grades: pl.LazyFrame, *, resamples: int, seed: int, rows_paths: Mapping[str, str]
 ) -> list[MetricRow]:
-    """One row a suite, metric and grader: the mean grade with its 95 % interval, prompts resampled whole.
+    """One row a suite, metric and grader: the mean grade with its 95 % interval (`evaluate.intervals`).
 
     grades: columns `Grade`. value is None where no completion could be graded; n counts those that are.
     rows_paths: of each suite, where its rows begin.
@@ -41,9 +39,7 @@ def metric_rows(
         part = every.drop_nulls("grade")
         value = low = high = None
         if part.height:
-            value, low, high = _core.bootstrap_mean(
-                part["grade"], _clusters(part), None, "percentile", resamples, LEVEL, seed
-            )
+            value, low, high = of_share(part["grade"], _clusters(part), Draws(resamples, seed))
         missing, path = every.height - part.height, rows_paths[cell.suite]
         rows.append(MetricRow(arm, *cell, value, low, high, part.height, seed, path, missing))
     return rows
@@ -67,11 +63,10 @@ def paired_rows(
             both = left.join(right, on=["prompt_id", "nth"], suffix="_b").sort("prompt_id", "nth")
             if both.is_empty():
                 continue
-            diff, low, high = _core.bootstrap_difference(
-                both["grade_b"], both["grade"], _clusters(both), None,
-                "percentile", resamples, LEVEL, seed,
-            )  # fmt: skip
-            rows.append(PairRow(arm_a, arm_b, cell.suite, cell.metric, diff, low, high))
+            found_diff = of_difference(
+                both["grade"], both["grade_b"], _clusters(both), Draws(resamples, seed)
+            )
+            rows.append(PairRow(arm_a, arm_b, cell.suite, cell.metric, *found_diff))
     return rows
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from dalign.errors import InputError, did_you_mean
+from dalign.files import chat
 from dalign.parsing import MOST_ROW_BYTES
 from dalign.text import short
 
@@ -21,11 +23,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class Origin(NamedTuple):
+    """A file, or what to call it in errors; has_lines: whether its rows are lines."""
+
+    source: Path | str
+    has_lines: bool
+
+    def place(self, line: int) -> str:
+        """`file.jsonl:12`, counted from 1, or `table: row 12`, from 0."""
+        return f"{self.source}:{line}" if self.has_lines else f"{self.source}: row {line - 1}"
+
+
 class Batch(ABC):
     """Rows in input order. `first_row`: how many rows stand before them; `rows`: how many they are.
 
     source: their file, or what to call it in errors. has_lines: whether they are lines, which errors name;
-    lines: the number of each row, counted from 1.
+    lines: the number of each row in its file, counted from 1. earlier: of several files that are read as one, those
+    before this one, each with the number of all rows and lines up to its end.
     """
 
     source: Path | str
@@ -33,14 +47,30 @@ class Batch(ABC):
     rows: int
     lines: NDArray[np.uint64]
     has_lines = False
+    earlier: Sequence[tuple[int, Origin]] = ()
+
+    @property
+    def row_numbers(self) -> NDArray[np.uint64]:
+        """The number of each row in all files, counted from 1."""
+        import numpy as np
+
+        return self.lines + np.uint64(self.earlier[-1][0]) if self.earlier else self.lines
 
     def place(self, row: int) -> str:
         """Where a row of the batch stands."""
-        return self.place_of(int(self.lines[row]))
+        return self.origin.place(int(self.lines[row]))
 
     def place_of(self, number: int) -> str:
-        """Where a row with that number stands: `file.jsonl:12`, counted from 1, or `table: row 12`, from 0."""
-        return f"{self.source}:{number}" if self.has_lines else f"{self.source}: row {number - 1}"
+        """Where the row with that number of `row_numbers` stands, in this file or an earlier one."""
+        ends = [end for end, _ in self.earlier]
+        file = bisect_left(ends, number)
+        within = number - (ends[file - 1] if file else 0)
+        return (self.earlier[file][1] if file < len(ends) else self.origin).place(within)
+
+    @property
+    def origin(self) -> Origin:
+        """What its rows are of."""
+        return Origin(self.source, self.has_lines)
 
     @abstractmethod
     def fields(self, row: int) -> Sequence[str]:
@@ -51,12 +81,28 @@ class Batch(ABC):
         """The values of a field as Python objects; None where it is missing."""
 
     @abstractmethod
+    def values(self) -> Sequence[Mapping[str, object]]:
+        """The rows as objects."""
+
+    @abstractmethod
     def texts(self, field: str) -> pl.Series:
-        """The texts of a field. Raises InputError at the first row where it is missing or no text."""
+        """The texts of a field, or what the turns there say. Raises InputError at the first row where it is missing or neither."""
 
     @abstractmethod
     def numbers(self, field: str) -> pl.Series:
         """The numbers of a field as floats. Raises InputError as `texts`."""
+
+    def said(self, field: str) -> pl.Series:
+        """What the rows say under a field in the common forms of conversations (`chat.text_of`)."""
+        texts = []
+        for row, value in enumerate(self.values()):
+            text = chat.text_of(value, field)
+            if text is None and value.get(field) is None:
+                raise self.missing(row, field)
+            if text is None:
+                raise self.wrong(row, field, value[field], "a text or a list of turns")
+            texts.append(text)
+        return pl.Series(field, texts, dtype=pl.String)
 
     def label_lists(self, field: str) -> tuple[pl.Series, NDArray[np.uint64]]:
         """The labels of each row, flat, and where each row's start: a text is one, null none, a list any number."""
@@ -124,8 +170,13 @@ class FrameBatch(Batch):
     def objects(self, field: str) -> Sequence[object]:
         return self.frame[field].to_list() if field in self.frame.columns else [None] * self.rows
 
+    def values(self) -> Sequence[Mapping[str, object]]:
+        return self.frame.to_dicts()
+
     def texts(self, field: str) -> pl.Series:
         kinds = (pl.String, pl.Categorical, pl.Enum)
+        if self.holds_turns(field):
+            return self.said(field)
         texts = self._column(field, "a text", lambda kind: kind in kinds).cast(pl.String)
         sizes = texts.str.len_bytes()
         if (sizes > MOST_ROW_BYTES).any():
@@ -133,6 +184,13 @@ class FrameBatch(Batch):
             problem = f"field {field!r} has {sizes[row]:,} bytes, more than {MOST_ROW_BYTES:,}; split the row or remove it"
             raise self.refuse(row, problem, kind="row_too_large", field=field)
         return texts
+
+    def holds_turns(self, field: str) -> bool:
+        """Whether what the rows say there is to be told from turns."""
+        columns = self.frame.schema
+        if field not in columns:
+            return field in chat.PARTS and any(name in columns for name in chat.WHOLE)
+        return field in chat.WHOLE or isinstance(columns[field], pl.List)
 
     def numbers(self, field: str) -> pl.Series:
         return self._column(field, "a number", lambda kind: kind.is_numeric()).cast(pl.Float64)

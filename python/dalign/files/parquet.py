@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from dalign.errors import InputError
+from dalign.files import chat
 from dalign.files.batch import Batch, Decision, FrameBatch
+from dalign.files.feeds import RowsFile
 
 # Rows of the first batch, from which the size of the others follows.
 FIRST_ROWS = 256
@@ -27,8 +31,8 @@ class ParquetRows:
 
     suffix = ".parquet"
 
-    def __init__(self, path: Path, batch_bytes: int) -> None:
-        self.path = path
+    def __init__(self, file: RowsFile, batch_bytes: int) -> None:
+        self.path = path = file.path
         self.size_bytes = path.stat().st_size
         self._batch_bytes = batch_bytes
         try:
@@ -42,6 +46,8 @@ class ParquetRows:
     ) -> Iterator[tuple[Batch, int]]:
         """Batches, each with about the bytes of the file read so far; with these columns, or with all."""
         fields = None if whole else [*texts, *others]
+        if fields is not None and any(field not in self.schema for field in texts):
+            fields += chat.FIELDS
         first_row, rows = 0, FIRST_ROWS
         while first_row < self._rows:
             frame = self._read(first_row, rows, fields)
@@ -67,18 +73,27 @@ class ParquetRows:
         what = f"cannot be read as Parquet ({reason}); write the file again"
         return InputError.in_file(self.path, what, kind="unreadable_file")
 
-    def sink(self, out: Path | None, dropped: Path) -> ParquetSink:
-        """Where kept and dropped rows are written; kept ones nowhere without `out`."""
-        return ParquetSink(self.schema, out, dropped, self._batch_bytes)
+    def sink(self, out: Path | None, dropped: Path, *, named: bool) -> ParquetSink:
+        """Where kept and dropped rows are written; kept ones nowhere without `out`. named: dropped rows tell their file."""
+        return ParquetSink(self.schema, out, dropped, self._batch_bytes, named=named)
 
 
 class ParquetSink:
     """Writes kept and dropped rows, both files whole or not at all."""
 
     def __init__(
-        self, schema: dict[str, pl.DataType], out: Path | None, dropped: Path, batch_bytes: int
+        self,
+        schema: dict[str, pl.DataType],
+        out: Path | None,
+        dropped: Path,
+        batch_bytes: int,
+        *,
+        named: bool,
     ) -> None:
-        self._dropped = ParquetWriter(dropped, {**schema, **DROPPED_COLUMNS}, batch_bytes)
+        told = {**DROPPED_COLUMNS, **({"dropped_file": pl.String()} if named else {})}
+        self._told = _free_names(list(told), schema)
+        more = dict(zip(self._told, told.values(), strict=True))
+        self._dropped = ParquetWriter(dropped, {**schema, **more}, batch_bytes)
         self._writers = [self._dropped]
         if out is not None:
             try:
@@ -94,8 +109,9 @@ class ParquetSink:
             writer.write(_own(batch.frame.filter(decision.keep), batch.rows))
         if not decision.keep.all():
             numbers = pl.Series(batch.lines) - 1
-            told = zip(DROPPED_COLUMNS, (numbers, decision.reasons, decision.details), strict=True)
-            dropped = batch.frame.with_columns(**dict(told)).filter(~decision.keep)
+            told = (numbers, decision.reasons, decision.details, pl.lit(str(batch.source)))
+            columns: dict[str, Any] = dict(zip(self._told, told, strict=False))
+            dropped = batch.frame.with_columns(**columns).filter(~decision.keep)
             self._dropped.write(_own(dropped, batch.rows))
 
     def finish(self) -> None:
@@ -109,6 +125,13 @@ class ParquetSink:
         """Leaves nothing behind but files in their places."""
         for writer in self._writers:
             writer.close()
+
+
+def _free_names(names: Sequence[str], taken: Container[str]) -> list[str]:
+    """The names, with a number behind all of them where a table has one of them already."""
+    ends = ("" if n == 1 else f"_{n}" for n in count(1))
+    tried = ([f"{name}{end}" for name in names] for end in ends)
+    return next(free for free in tried if not any(name in taken for name in free))
 
 
 def _own(table: pl.DataFrame, rows: int) -> pl.DataFrame:

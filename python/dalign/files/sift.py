@@ -1,6 +1,6 @@
-"""JSONL and Parquet files larger than memory: rows looked at batch by batch, kept ones written, dropped ones beside.
+"""Files of rows larger than memory: rows looked at batch by batch, kept ones written, dropped ones beside.
 
-The same decision works on both kinds.
+The same decision works on all kinds. What is written is JSONL, and Parquet where that is what was read.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dalign.errors import InputError, check_name, no_file
-from dalign.files.batch import Batch, Decision
+from dalign.errors import InputError, check_name
+from dalign.files.batch import Batch, Decision, Origin
+from dalign.files.feeds import JSONL, PARQUET, RowsFile, rows_files
 from dalign.files.jsonl import JsonlRows, JsonlSink
 from dalign.files.parquet import ParquetRows, ParquetSink
 from dalign.files.refusals import refusals
@@ -23,16 +24,11 @@ from dalign.parsing import MOST_ROW_BYTES
 from dalign.progress import Progress
 from dalign.vocabulary import MEMORY_MIB
 
-RowFile = JsonlRows | ParquetRows
 Decide = Callable[[Batch], Decision]
 
 BATCH_SHARE = 16
 LEAST_MEMORY_MIB, MOST_MEMORY_MIB = 16, 1 << 20
-_KINDS: dict[str, type[RowFile]] = {
-    ".jsonl": JsonlRows,
-    ".ndjson": JsonlRows,
-    ".parquet": ParquetRows,
-}
+_OUT_ENDS = {JSONL: (JSONL, ".ndjson"), PARQUET: (PARQUET,)}
 _MIB = 1 << 20
 
 
@@ -87,13 +83,13 @@ class FileJob:
 
     @property
     def dropped(self) -> Path:
-        """Where the dropped rows go, which are of the input's kind."""
-        return dropped_path(self.out, _kind(self.source).suffix)
+        """Where the dropped rows go: a table where the input is one, else lines."""
+        return dropped_path(self.out, _suffix(rows_files(self.source)))
 
-    def open(self, share: int = BATCH_SHARE, suffix: str | None = None) -> RowFile:
+    def open(self, share: int = BATCH_SHARE, suffix: str | None = None) -> RowSource:
         """The input, once the output is known to be writable. share: as in `open_rows`.
 
-        suffix: what the output's name must end in; unless given, it is of the input's kind.
+        suffix: what the output's name must end in; unless given, it is a table where the input is one, else lines.
         """
         rows = open_rows(self.source, self.memory_mib, share)
         self._check_out(suffix)
@@ -101,10 +97,12 @@ class FileJob:
 
     def _check_out(self, suffix: str | None) -> None:
         """Raises InputError where the result cannot be written: no such folder, another kind, or something there already."""
-        source, out, kind, what = self.source, self.out, "unknown_choice", ""
+        out, kind, what = self.out, "unknown_choice", ""
         check_name(out)
-        if suffix is None and _kind(out) is not _kind(source):
-            what = f"must be of the kind of {source}; end its name in {source.suffix}"
+        sources = rows_files(self.source)
+        ends = _OUT_ENDS[_suffix(sources)]
+        if suffix is None and out.suffix.lower() not in ends:
+            what = f"must be of the kind of {self.source}; end its name in {ends[0]}"
         elif suffix is not None and out.suffix.lower() != suffix:
             what = f"its name must end in {suffix}: that is what is written"
         elif not out.parent.is_dir():
@@ -114,7 +112,7 @@ class FileJob:
         results = (out, self.dropped)
         # Files are written beside their places first.
         for path in (*results, *(path.with_name(f"{path.name}.tmp") for path in results)):
-            if path.exists() and path.samefile(source):
+            if path.exists() and any(path.samefile(source.path) for source in sources):
                 what = "is the input; name another file, rows are never edited"
                 raise InputError.in_file(path, what, kind="is_input")
             if path.is_dir():
@@ -123,7 +121,7 @@ class FileJob:
                 what = "is there already; name another file, or overwrite it with --force"
                 raise InputError.in_file(path, what, kind="exists")
 
-    def sift(self, source: RowFile, texts: Sequence[str], decide: Decide) -> Counts:
+    def sift(self, source: RowSource, texts: Sequence[str], decide: Decide) -> Counts:
         """Writes the rows that `decide` keeps, the others with their reasons beside. texts: fields of texts that it looks at."""
         began = time.monotonic()
         rows = kept = 0
@@ -141,8 +139,46 @@ class FileJob:
         return Counts(rows, kept, dict(sorted(dropped.items())), time.monotonic() - began)
 
 
-def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
-    """The file's rows; its name's ending says which kind it is. Raises InputError where it cannot be read.
+class RowSource:
+    """The rows of a file, or of several as one."""
+
+    def __init__(self, path: Path, files: Sequence[JsonlRows | ParquetRows]) -> None:
+        self.path, self._files = path, files
+        self.size_bytes = sum(file.size_bytes for file in files)
+
+    def batches(
+        self, texts: Sequence[str], others: Sequence[str] = (), *, whole: bool
+    ) -> Iterator[tuple[Batch, int]]:
+        """Batches, each with about the bytes read so far.
+
+        texts: the fields that must hold a text, or turns; others: further ones that are looked at; whole: whether all are.
+        """
+        rows = read = end = 0
+        earlier: list[tuple[int, Origin]] = []
+        for file in self._files:
+            batch = None
+            for batch, done in file.batches(texts, others, whole=whole):
+                batch.first_row += rows
+                batch.earlier = tuple(earlier)
+                yield batch, read + done
+            read += file.size_bytes
+            if batch is not None:
+                rows = batch.first_row + batch.rows
+                end += int(batch.lines[-1])
+                earlier.append((end, batch.origin))
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether a row is known by its line or number alone."""
+        return len(self._files) == 1
+
+    def sink(self, out: Path | None, dropped: Path) -> JsonlSink | ParquetSink:
+        """Where kept and dropped rows are written; kept ones nowhere without `out`."""
+        return self._files[0].sink(out, dropped, named=not self.is_one_file)
+
+
+def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowSource:
+    """The rows of a file, a folder of files or a pattern; names' endings say of which kind. Raises InputError where they cannot be read.
 
     share: how many batches the memory could hold; reading and writing have several at once.
     """
@@ -153,27 +189,28 @@ def open_rows(path: Path, memory_mib: int, share: int = BATCH_SHARE) -> RowFile:
             f"--memory-mib {memory_mib}: give at {'least' if less else 'most'} {limit}",
             kind="too_small" if less else "too_large", key="memory_mib", value=memory_mib, limit=limit,
         )  # fmt: skip
-    check_name(path)
-    kind = _kind(path)
-    if not path.is_file():
-        raise InputError.in_file(
-            path, f"{no_file(path)}; name a JSONL or Parquet file", kind="missing_file"
-        )
-    if path.stat().st_size == 0:
-        raise InputError.in_file(path, "is empty; it needs at least one row", kind="empty")
-    try:
-        path.open("rb").close()
-        return kind(path, min(memory_mib * _MIB // share, MOST_ROW_BYTES))
-    except OSError as error:
-        what = f"{error.strerror}; it must be readable"
-        raise InputError.in_file(path, what, kind="unreadable_file") from error
+    files = rows_files(path)
+    batch_bytes = min(memory_mib * _MIB // share, MOST_ROW_BYTES)
+    if _suffix(files) != PARQUET:
+        return RowSource(path, [JsonlRows(file, batch_bytes) for file in files])
+    tables = [ParquetRows(file, batch_bytes) for file in files]
+    for table in tables:
+        if table.schema != tables[0].schema:
+            what = (
+                f"has other columns, or of other types, than {tables[0].path}; give them one by one"
+            )
+            raise InputError.in_file(table.path, what, kind="wrong_form")
+    return RowSource(path, tables)
 
 
-def _kind(path: Path) -> type[RowFile]:
-    if path.suffix.lower() not in _KINDS:
-        what = f"its name must end in {', '.join(_KINDS)}, which says what it is"
-        raise InputError.in_file(path, what, kind="unknown_choice", value=path.suffix)
-    return _KINDS[path.suffix.lower()]
+def _suffix(files: Sequence[RowsFile]) -> str:
+    """What files of their rows end in. Raises InputError where some are tables and some are not."""
+    first = files[0].form == PARQUET
+    for file in files:
+        if (file.form == PARQUET) != first:
+            what = f"is of another kind than {files[0].path}; give tables and files of lines one by one"
+            raise InputError.in_file(file.path, what, kind="wrong_form")
+    return PARQUET if first else JSONL
 
 
 def dropped_path(out: Path, suffix: str) -> Path:
@@ -183,7 +220,7 @@ def dropped_path(out: Path, suffix: str) -> Path:
 
 @contextmanager
 def open_sink(
-    source: RowFile, out: Path | None, dropped: Path
+    source: RowSource, out: Path | None, dropped: Path
 ) -> Iterator[JsonlSink | ParquetSink]:
     """Where kept and dropped rows go. Leaves nothing half written, whatever goes wrong inside."""
     with refusals(dropped), closing(source.sink(out, dropped)) as sink:
@@ -191,7 +228,7 @@ def open_sink(
 
 
 def watched(
-    source: RowFile, batches: Iterable[tuple[Batch, int]], progress: Progress, name: str
+    source: RowSource, batches: Iterable[tuple[Batch, int]], progress: Progress, name: str
 ) -> Iterator[Batch]:
     """The batches of a file, each one shown as progress. Raises InputError where there is no row."""
     rows, total = 0, max(1, source.size_bytes // _MIB)
@@ -205,7 +242,7 @@ def watched(
 
 
 def look_through(
-    source: RowFile, texts: Sequence[str], others: Sequence[str], progress: Progress, name: str
+    source: RowSource, texts: Sequence[str], others: Sequence[str], progress: Progress, name: str
 ) -> Iterator[Batch]:
     """The batches of a file with these fields alone. Raises InputError where there is no row."""
     rows = 0

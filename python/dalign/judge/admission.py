@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
-from statistics import NormalDist, fmean
+from statistics import fmean
 
+from dalign.figures import wilson
 from dalign.spec.golden import GoldenCase
-
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,6 @@ def admission(cases: Sequence[Judged], states: Counter[str]) -> Admission:
 
 
 def _agreement(cases: Sequence[Judged]) -> Agreement:
-    """The share with Wilson's score interval (1927): a bootstrap of equal values would claim certainty."""
+    """The share with Wilson's score interval: a bootstrap of equal values would claim certainty."""
     n, share = len(cases), fmean(each.agrees for each in cases)
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Agreement(n, share, max(0.0, centre - half), min(1.0, centre + half))
+    return Agreement(n, share, *wilson(share, n))

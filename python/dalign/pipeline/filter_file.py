@@ -76,11 +76,11 @@ def filter_file(job: FileJob, wanted: Wanted) -> tuple[Counts, dict[str, float] 
     whole = Filter(form, checks)
     copies = FirstCopies(wanted.text_field, job.table_mib) if wanted.dedup else None
     # Where the form is all that is looked at, lines are judged as they stand, without a column of texts.
-    is_plain = not checks and wanted.finish_field is None
+    is_plain = not checks and wanted.finish_field is None and source.is_one_file
     of_lines = form.row_filter(dedup=wanted.dedup, memory_mib=job.table_mib)
 
     def decide(batch: Batch) -> Decision:
-        if is_plain and isinstance(batch, LineBatch):
+        if is_plain and isinstance(batch, LineBatch) and batch.has_read(wanted.text_field):
             with refusals():
                 return Decision.told(of_lines.check_batch(batch.batch, wanted.text_field))
         texts, finish, asked = (None if name is None else batch.texts(name) for name in fields)

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import polars as pl
 
 from dalign.errors import InputError
+from dalign.files import chat
 from dalign.files.batch import Batch
 from dalign.files.parquet import ParquetWriter
 from dalign.files.sift import Counts, FileJob, open_sink, watched
@@ -92,9 +93,14 @@ def _template(folder: Path) -> Render:
 
 def row_form(batch: Batch) -> str:
     """What rows have, as the first one tells: `segments`, `messages`, or `prompt` and completion."""
-    for name in ("segments", "messages", "prompt", "completion"):
-        if name in batch.fields(0):
-            return "prompt" if name == "completion" else name
+    fields, first = batch.fields(0), batch.values()[0]
+    if "segments" in fields:
+        return "segments"
+    if any(name in fields for name in chat.WHOLE):
+        return "messages"
+    if any(name in fields for name in chat.PARTS):
+        texts = (first.get(name, "") for name in chat.PARTS)
+        return "prompt" if all(isinstance(text, str) for text in texts) else "messages"
     said = "has neither prompt and completion, nor messages, nor segments; give one of these"
     raise batch.refuse(0, said)
 
@@ -109,10 +115,11 @@ def read_segments(batch: Batch, form: str, render: Render | None, end: str) -> S
     if form == "prompt":
         prompts, completions = batch.texts("prompt"), batch.texts("completion") + end
         return Segments.of_pairs(prompts, completions, numbers, batch.refuse)
-    rows = [
-        _segments(batch, row, value) if render is None else _turns(batch, row, value, render)
-        for row, value in enumerate(batch.objects(form))
-    ]
+    if render is None:
+        rows = [_segments(batch, row, each) for row, each in enumerate(batch.objects(form))]
+    else:
+        turns = map(chat.conversation, batch.values())
+        rows = [_turns(batch, row, each, render) for row, each in enumerate(turns)]
     return Segments.of_rows(rows, numbers, batch.refuse)
 
 

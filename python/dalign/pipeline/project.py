@@ -16,6 +16,7 @@ from dalign.data.adapters import adapter
 from dalign.data.capability import capability_rows
 from dalign.data.patterns import Patterns, read_patterns
 from dalign.errors import InputError, UnfinishedError
+from dalign.files.feeds import rows_files
 from dalign.progress import Going, Progress
 from dalign.rows import CapabilityRow, Columns, Prompt, table
 from dalign.spec.files import copy_policy
@@ -214,7 +215,7 @@ class _Kept:
         read: Callable[[Path], Iterator[_Row]],
     ) -> None:
         """Keeps a file of rows, in parts. known: what its rows may name; they are checked again when that changes."""
-        sha256 = file_digest(path) if path.is_file() else ""
+        sha256 = _digest_of(path)
         self._keys[name] = digest([sha256, known])
         if self._before.get(name) == self._keys[name] and self._is_whole(name):
             held = Table(self._place / name, seal=self._seal)
@@ -224,7 +225,7 @@ class _Kept:
         writer = PartWriter(made := Table(self._new / name), self._part_rows)
         rows = read(path)
         parts = iter(lambda: list(islice(rows, self._part_rows)), [])
-        going = Going(self._progress, f"read {path.name}", _line_ends(path) if sha256 else 0)
+        going = Going(self._progress, f"read {path.name}", _line_ends(path))
         for part in going.over(parts):
             for row in part:
                 if isinstance(row, Prompt):
@@ -271,9 +272,21 @@ class _Kept:
         place.mkdir(parents=True, exist_ok=True)
 
 
+def _digest_of(path: Path) -> str:
+    """Of a file, or of the files of a folder or pattern, with their names. Raises InputError where there is none."""
+    if path.is_file():
+        return file_digest(path)
+    return digest([[str(file.path), file_digest(file.path)] for file in rows_files(path)])
+
+
 def _line_ends(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    """How many lines a file has, as far as that can be told without reading it as rows."""
+    plain = [file.path for file in rows_files(path) if file.is_plain]
+    ends = 0
+    for each in plain:
+        with each.open("rb") as file:
+            ends += sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    return ends
 
 
 def shown_of(project: Project, *sources: Source) -> dict[str, str]:

@@ -107,7 +107,6 @@ def _claim(asked: Headline, changes: list[Change]) -> str:
         "better": f"{name} {asked.better}",
         "worse": f"{name} {asked.worse}",
         "unclear": f"no clear change in {name}",
-        "equal": f"{name} did not change",
     }
     worse = [c.suite for c in changes[1:] if c.direction == "worse"]
     but = (

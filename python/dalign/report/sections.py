@@ -58,9 +58,10 @@ def results(content: ReportContent) -> Markup:
     if not content.rows:
         return tag("p", "Nothing was evaluated.")
     note = (
-        "Each value stands above its 95 % interval (bootstrap over prompts) and the number n of grades, and "
-        "links to the rows it is computed from. ★ best marks the highest value of a column; whether it is "
-        "clearly higher, the paired differences tell."
+        "Each value stands above its 95 % interval (bootstrap over prompts; where all prompts are graded alike, "
+        "as at 0 and 1, Wilson's score interval of that many prompts) and the number n of grades, and links to the "
+        "rows it is computed from. ★ best marks the highest value of a column; whether it is clearly higher, the "
+        "paired differences tell."
     )
     legend = "Filled circle: graded by truth. Hollow diamond: graded by the judge. Whisker: 95 % interval."
     names = dict.fromkeys(row.suite for row in content.rows)
@@ -86,8 +87,8 @@ def differences(content: ReportContent) -> Markup:
         return tag("p", "No two arms were evaluated on the same prompts, so nothing can be paired.")
     note = (
         "▲ better and ▼ worse mark differences whose 95 % interval excludes 0, ≈ unclear those whose interval "
-        "includes it, and = equal those that are 0 in every resample. Where two arms do not differ, about one "
-        "cell in twenty is still marked, by chance."
+        "includes it: Tango's score interval of paired shares where all prompts differ alike, and a bootstrap over "
+        "prompts elsewhere. Where two arms do not differ, about one cell in twenty is still marked, by chance."
     )
     return join(_note(note), tables.pair_table(content.pairs))
 

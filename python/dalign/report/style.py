@@ -44,7 +44,7 @@ small { display: block; font-size: 0.8rem; font-weight: 400; }
 .arrow { font-size: 1.5rem; line-height: 1.4; color: var(--soft); }
 .other { font-size: 0.92rem; }
 .badge { font-size: 0.82rem; font-weight: 600; white-space: nowrap; }
-.better { color: var(--good); } .worse { color: var(--bad); } .unclear, .equal, .unknown { color: var(--soft); }
+.better { color: var(--good); } .worse { color: var(--bad); } .unclear, .unknown { color: var(--soft); }
 .alarms { border: 3px solid var(--bad); border-radius: 10px; padding: 0.8rem 1.25rem; margin: 1.5rem 0; font-weight: 600; }
 .alarms h2 { border: 0; margin: 0; padding: 0; color: var(--bad); }
 .alarms ul { margin: 0.4rem 0; padding-left: 1.2rem; }

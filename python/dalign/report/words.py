@@ -12,7 +12,6 @@ DIRECTION_SIGNS = {
     "better": "\u25b2 better",
     "worse": "\u25bc worse",
     "unclear": "\u2248 unclear",
-    "equal": "= equal",
 }
 
 
@@ -74,11 +73,9 @@ def _signed(value: float) -> str:
 
 
 def direction(low: float | None, high: float | None) -> str:
-    """'better' or 'worse' when the interval excludes 0, 'equal' when it is 0, else 'unclear'."""
+    """'better' or 'worse' when the interval excludes 0, else 'unclear'."""
     if low is None or high is None:
         return "unclear"
-    if low == high == 0:
-        return "equal"
     return "better" if low > 0 else "worse" if high < 0 else "unclear"
 
 

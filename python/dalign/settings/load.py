@@ -148,6 +148,11 @@ def _assign(values: Any, dotted: str, value: str) -> None:
 def check_paths(config: Config) -> None:
     """Raises InputError for the first path of the config that is not there: key, value and way out."""
     for key, path, kind, way_out in _paths(config):
+        if kind == "rows":
+            # In a folder of files too, or in those that a pattern matches: which ones, their reader tells.
+            if (path.is_dir() and any(path.iterdir())) or any(sign in str(path) for sign in "*?["):
+                continue
+            kind = "file"
         what = f"is not a {kind}" if path.exists() else f"no such {kind}"
         missing = path
         if kind == "checkpoint":
@@ -159,21 +164,21 @@ def check_paths(config: Config) -> None:
 
 
 def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
-    """Each path: its key, itself, whether it is a file, a folder or a checkpoint, and what to do where it is not."""
+    """Each path: its key, itself, whether it is a file, rows, a folder or a checkpoint, and what to do where it is not."""
     data = config.data
     found: list[tuple[str, Path | None, str, str]] = [
         ("spec.path", config.spec.path, "folder",
          "give a policy folder: principles.md and one Markdown file a category"),
-        ("data.prompts", data.prompts, "file", "give a JSONL file of prompts"),
-        ("data.capability", data.capability, "file",
+        ("data.prompts", data.prompts, "rows", "give a JSONL file of prompts"),
+        ("data.capability", data.capability, "rows",
          "give a JSONL file, or leave the key out to train without capability rows"),
-        ("data.rl_prompts", data.rl_prompts, "file",
+        ("data.rl_prompts", data.rl_prompts, "rows",
          "give a JSONL file, or leave the key out to use data.prompts"),
     ]  # fmt: skip
     for suite in config.evaluate.suites:
         where = f"evaluate.suites.{suite.name}"
         way_out = "give a JSONL file of prompts, or remove the suite"
-        found.append((f"{where}.path", suite.path, "file", way_out))
+        found.append((f"{where}.path", suite.path, "rows", way_out))
         way_out = "give a TOML file, or leave the key out"
         found.append((f"{where}.patterns", suite.patterns, "file", way_out))
     for key in _MODELS:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from dalign.files import chat
 from dalign.files.batch import Batch
 from dalign.files.sift import look_through, open_rows
 from dalign.progress import Progress
@@ -24,10 +25,9 @@ def prompts_in(files: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """What the users say in files of prompts, each with its place."""
     for path in dict.fromkeys(files):
         rows = open_rows(path, _MEMORY_MIB)
-        for batch in look_through(rows, [], ["messages", "prompt"], Progress(), path.name):
-            prompts, conversations = batch.objects("prompt"), batch.objects("messages")
-            for row in range(batch.rows):
-                for text in _user_turns(batch, row, prompts[row], conversations[row]):
+        for batch in look_through(rows, [], chat.FIELDS, Progress(), path.name):
+            for row, value in enumerate(batch.values()):
+                for text in _user_turns(batch, row, value):
                     yield text, batch.place(row)
 
 
@@ -39,16 +39,15 @@ def there(files: Sequence[Path], what: str, progress: Progress) -> list[Path]:
     return [path for path in files if path.is_file()]
 
 
-def _user_turns(batch: Batch, row: int, prompt: object, messages: object) -> Iterator[str]:
-    """What the user says in a row: its `prompt`, or the user's turns of its `messages`."""
-    if isinstance(prompt, str):
-        yield prompt
-    elif isinstance(messages, list):
-        for message in messages:
-            content = message.get("content") if isinstance(message, dict) else None
-            if not isinstance(content, str):
-                raise batch.refuse(row, "holds a message without a text under 'content'; write one")
-            if message.get("role") == "user":
-                yield content
-    else:
-        raise batch.refuse(row, "has neither 'messages', a list, nor 'prompt', a text; give one")
+def _user_turns(batch: Batch, row: int, value: Mapping[str, object]) -> Iterator[str]:
+    """What the user says in a row."""
+    turns = chat.conversation(value)
+    if turns is None:
+        said = "has neither 'messages', a list, nor 'prompt', a text; give one"
+        raise batch.refuse(row, said)
+    for turn in turns:
+        content = turn.get("content") if isinstance(turn, Mapping) else None
+        if not isinstance(content, str):
+            raise batch.refuse(row, "holds a message without a text under 'content'; write one")
+        if isinstance(turn, Mapping) and turn.get("role") == "user":
+            yield content

@@ -2,6 +2,8 @@
 
 mod rows;
 mod writer;
+mod zstd;
 
 pub use rows::{RowsError, write_dropped, write_kept};
 pub use writer::{LineWriter, WriteError};
+pub use zstd::Zstd;

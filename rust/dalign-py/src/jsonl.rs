@@ -1,9 +1,10 @@
 //! See `dalign._core.JsonlReader` and `dalign._core.JsonlBatch`.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
-use dalign_core::jsonl::{self, Batch, Fields};
+use dalign_core::jsonl::{self, Batch, Chunks, Fields, ROW_LIMIT_BYTES};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
@@ -12,8 +13,29 @@ use pyo3_arrow::PyArray;
 use crate::errors::{bad_column, to_python};
 use crate::text_views::{batch_field, batch_lines};
 
+/// The bytes of a Python object with `read`.
+struct Object(Py<PyAny>);
+
+impl Read for Object {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        Python::attach(|py| {
+            let read = self.0.bind(py).call_method1("read", (out.len(),))?;
+            let bytes: &[u8] = read.extract().map_err(PyErr::from)?;
+            out.get_mut(..bytes.len())
+                .ok_or_else(|| io::Error::other("more bytes than were asked for"))?
+                .copy_from_slice(bytes);
+            Ok(bytes.len())
+        })
+    }
+}
+
+enum Rows {
+    OfFile(jsonl::Reader<File>),
+    OfObject(jsonl::Reader<Object>),
+}
+
 #[pyclass(module = "dalign._core")]
-pub(crate) struct JsonlReader(jsonl::Reader<File>);
+pub(crate) struct JsonlReader(Rows);
 
 fn borrowed(names: &[PyBackedStr]) -> Vec<&str> {
     names.iter().map(|name| &**name).collect()
@@ -22,7 +44,7 @@ fn borrowed(names: &[PyBackedStr]) -> Vec<&str> {
 #[pymethods]
 impl JsonlReader {
     #[new]
-    #[pyo3(signature = (path, fields, batch_bytes, optional = Vec::new()))]
+    #[pyo3(signature = (path, fields, batch_bytes, optional = Vec::new(), source = None))]
     #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
     fn new(
         py: Python<'_>,
@@ -30,10 +52,16 @@ impl JsonlReader {
         fields: Vec<PyBackedStr>,
         batch_bytes: usize,
         optional: Vec<PyBackedStr>,
+        source: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let fields = Fields::new(&borrowed(&fields), &borrowed(&optional));
+        if let Some(object) = source {
+            let place = path.display().to_string();
+            let chunks = Chunks::new(Object(object), &place, batch_bytes, ROW_LIMIT_BYTES);
+            return Ok(Self(Rows::OfObject(jsonl::Reader::new(chunks, fields))));
+        }
         let open = || jsonl::Reader::open(&path, fields, batch_bytes).map_err(to_python);
-        py.detach(open).map(Self)
+        py.detach(open).map(Rows::OfFile).map(Self)
     }
 
     fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -41,7 +69,11 @@ impl JsonlReader {
     }
 
     fn __next__(&mut self, py: Python<'_>) -> PyResult<Option<JsonlBatch>> {
-        let batch = py.detach(|| self.0.next_batch().map_err(to_python))?;
+        let next = || match &mut self.0 {
+            Rows::OfFile(rows) => rows.next_batch(),
+            Rows::OfObject(rows) => rows.next_batch(),
+        };
+        let batch = py.detach(next).map_err(to_python)?;
         Ok(batch.map(JsonlBatch))
     }
 }

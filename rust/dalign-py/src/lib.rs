@@ -47,7 +47,7 @@ mod _core {
     #[pymodule_export]
     use crate::errors::CoreError;
     #[pymodule_export]
-    use crate::files::LineWriter;
+    use crate::files::{LineWriter, ZstdReader};
     #[pymodule_export]
     use crate::ids::{digest, row_id, row_ids};
     #[pymodule_export]

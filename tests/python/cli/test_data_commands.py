@@ -330,7 +330,8 @@ def test_what_is_no_parquet_file_is_refused(tmp_path: Path, call: Any) -> None:
         ("in.jsonl", "there.jsonl", ["there already", "--force"]),
         ("in.jsonl", "out.parquet", ["kind of", ".jsonl"]),
         ("in.jsonl", "nowhere/out.jsonl", ["no folder", "nowhere"]),
-        ("in.csv", "out.csv", [".jsonl", ".parquet"]),
+        ("in.csv", "out.csv", ["kind of", "in.csv", ".jsonl"]),
+        ("in.txt", "out.jsonl", [".jsonl", ".csv", ".parquet", ".gz"]),
         ("folder.jsonl", "out.jsonl", ["is a folder"]),
     ],
 )  # fmt: skip

@@ -203,7 +203,7 @@ def test_an_empty_file_is_an_error(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.jsonl: no such file; give a JSONL file"):
         list(prompt_rows(tmp_path / "nowhere.jsonl", SPEC))
-    with pytest.raises(InputError, match="is a folder; give a JSONL file"):
+    with pytest.raises(InputError, match=r"is a folder without a file that ends in \.jsonl"):
         list(prompt_rows(tmp_path, SPEC))
 
 

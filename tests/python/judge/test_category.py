@@ -34,6 +34,21 @@ FORM = CategoryForm(NAMES, load_templates(ENGLISH))
         ("Violence does not fit; harassment does.", "harassment"),
         ("neither violence nor harassment", None),
         ("not violence", None),
+        ("I doubt it is violence", None),
+        ("I have no doubt it is violence.", "violence"),
+        ("far from violence", None),
+        ("It is hardly violence, more harassment", "harassment"),
+        ("It is anything but violence", None),
+        ("never violence", None),
+        ("Violence? No.", None),
+        ("Violence? No. Harassment.", "harassment"),
+        ("violence is ruled out; harassment", "harassment"),
+        ("It's no violence but harassment", "harassment"),
+        # One name, whatever joins its words.
+        ("self harm", "self-harm"),
+        ("Self_Harm.", "self-harm"),
+        ("This isn't about self harm; it is harassment", "harassment"),
+        ("illicit behavior", "illicit-behavior"),
         # One line of its own, or one after a label, is final.
         ("It could be violence.\nharassment", "harassment"),
         ("It could be violence. Category: harassment", "harassment"),
@@ -60,7 +75,9 @@ def test_a_name_is_given_back_as_the_policy_spells_it() -> None:
     assert form.read([], "", "It is a.b, not axb") == "a.b"
 
 
-@pytest.mark.parametrize("noise", ["harm ", "not \"' ", "\n", " ", ": ", "harm, ", "_", "*"])
+@pytest.mark.parametrize(
+    "noise", ["harm ", "self ", "no ", "doubt ", "not \"' ", "\n", " ", ": ", "harm, ", "_", "*"]
+)
 def test_a_reply_of_any_length_is_read(noise: str) -> None:
     # Regime: a hundred thousand characters; a reading that goes back over them for each would not end.
     reply = noise * (100_000 // len(noise)) + "\nCategory: violence"

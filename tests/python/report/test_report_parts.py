@@ -53,7 +53,7 @@ def test_differences_carry_their_sign_and_zero_carries_none() -> None:
         (-0.2, -0.01, "worse"),
         (-0.1, 0.1, "unclear"),
         (0.0, 0.1, "unclear"),
-        (0.0, 0.0, "equal"),
+        (0.0, 0.0, "unclear"),
         (None, None, "unclear"),
     ],
 )

@@ -69,7 +69,11 @@ def decontaminate(
     out: Out,
     against: Annotated[
         list[Path],
-        Option("--against", readable=False, help="An evaluation file; may be given again."),
+        Option(
+            "--against",
+            readable=False,
+            help="An evaluation file, folder or pattern; may be given again.",
+        ),
     ],
     text_field: Annotated[
         Many,
@@ -84,15 +88,30 @@ def decontaminate(
             "--ngram", min=1, max=MOST_WORDS, help="Words in a row that count as contamination."
         ),
     ] = 13,
+    ignore: Annotated[
+        Path | None,
+        Option(
+            "--ignore",
+            metavar="PHRASES",
+            readable=False,
+            help="A text file of phrases that do not count, one a line.",
+        ),
+    ] = None,
     memory_mib: Memory = MEMORY_MIB,
     force: Force = False,
     json: AsJson = False,
 ) -> None:
-    """Drop rows that share words in a row with an evaluation set, each with the words and the evaluation row."""
-    from dalign.overlap import decontaminate_file
+    """Drop rows that share words in a row with an evaluation set, each with the words and the evaluation row.
 
+    Fields hold texts or lists of turns; a row with messages or conversations has prompt and completion by them.
+    """
+    from dalign.overlap import Phrases, decontaminate_file
+
+    ignored = None if ignore is None else Phrases.read(ignore)
     work = job("decontaminate", source, out, memory_mib, force=force, as_json=json)
-    counts, rows = decontaminate_file(work, against, text_field or ["prompt"], eval_field, ngram)
+    counts, rows = decontaminate_file(
+        work, against, text_field or ["prompt"], eval_field, ngram, ignored
+    )
     tell(work, counts, as_json=json, against=rows)
 
 

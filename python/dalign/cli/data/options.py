@@ -16,7 +16,12 @@ Limit = int | None
 MOST, MOST_TOKENS, MOST_WORDS = 2**63 - 1, 2**32 - 1, 10**6
 
 In = Annotated[
-    Path, Argument(metavar="IN", readable=False, help="A .jsonl or .parquet file; it is only read.")
+    Path,
+    Argument(
+        metavar="IN",
+        readable=False,
+        help="A file of rows, a folder or a pattern: .jsonl, .csv, .json, each also .gz or .zst, or .parquet; it is only read.",
+    ),
 ]
 Out = Annotated[
     Path,
@@ -24,7 +29,7 @@ Out = Annotated[
         metavar="OUT", readable=False, help="The kept rows; the others go to OUT's name.dropped."
     ),
 ]
-TextField = Annotated[str, Option("--text-field", help="The field with the text.")]
+TextField = Annotated[str, Option("--text-field", help="The field with the text, or with turns.")]
 Memory = Annotated[
     int, Option("--memory-mib", help="About how much memory batches and tables may take.")
 ]

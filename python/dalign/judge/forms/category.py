@@ -17,11 +17,14 @@ _WORD = r"(?<![^\W_])(?<!\w[-_])(?P<name>%s)(?![-_]?[^\W_])"
 # What denies a name: before it in its clause, no farther than so many characters, or after it.
 _CLAUSE = 60
 _DENIED = re.compile(
-    r"(?i)(?:\b(?:not|nor|neither|cannot|without|unlike|(?:rather|other) than|instead of)|n['’]t)"
+    r"(?i)(?:\b(?:not|no(?!\s+doubt)|nor|neither|never|hardly|scarcely|barely|cannot|without(?!\s+(?:a\s+)?doubt)|unlike|excluding|(?<!no )(?<!a )(?<!without )doubt(?:s|ed|ful)?|"
+    r"unlikely|(?:rather|other|less) than|instead of|far from|anything but|nothing to do with)|n['’]t)"
     r"(?:[\s\"'*_`“‘]+(?!but\b|rather\b)\w+){0,3}[\s\"'*_`“‘]+$"
 )
 _DENIED_AFTER = re.compile(
-    r"(?i)[\s\"'*_`”’]+(?:policy\s+)?(?:(?:is|does|was|would|can|do|are)(?:\s+not|n['’]t)|cannot)\b"
+    r"(?i)[\s\"'*_`”’]*(?:[?:,(–—-]+\s*)?(?:"
+    r"(?:policy\s+)?(?:(?:is|does|was|would|can|do|are)(?:\s+not\b|n['’]t\b|\s+(?:(?:ruled|left)\s+out|unlikely|excluded)\b)|cannot\b)"
+    r"|no\b(?!\s+doubt)|not\b(?!\s+\w))"
 )
 # What ends a statement, and what may stand around a name in it.
 _END = re.compile(r"[\n.!?;:]+")
@@ -45,8 +48,9 @@ class CategoryForm:
         self.names, self._templates = names, templates
         self.asks_seal = templates.asks_for_seal(self.name)
         self._spelt = {name.lower(): name for name in (*names, NONE)}
+        self._joined = {_joined(name): name for name in self._spelt}
         # At one place the longest is read.
-        longest = sorted(map(re.escape, self._spelt), key=len, reverse=True)
+        longest = sorted(map(_spelling, self._spelt), key=len, reverse=True)
         word, flags = _WORD % "|".join(longest), re.IGNORECASE | re.MULTILINE
         self._word = re.compile(word, flags)
         self._final = re.compile(rf"{_FINAL}{word}{_BESIDE}$", flags)
@@ -69,7 +73,7 @@ class CategoryForm:
         if sealed:
             return self._only(self._mentioned(sealed[-1]))
         quoted = self._quoted(question, said.casefold())
-        final = {match["name"].lower() for match in self._final.finditer(said)} - quoted
+        final = {self._named(match) for match in self._final.finditer(said)} - quoted
         return self._only(final or self._mentioned(said) - quoted)
 
     def _quoted(self, excerpts: Sequence[str], said: str) -> set[str]:
@@ -80,14 +84,28 @@ class CategoryForm:
     def _only(self, names: set[str]) -> str | None:
         return self._spelt[min(names)] if len(names) == 1 else None
 
+    def _named(self, match: re.Match[str]) -> str:
+        said = match["name"].lower()
+        return said if said in self._spelt else self._joined[_joined(said)]
+
     def _mentioned(self, text: str) -> set[str]:
         """The names in a text that it does not deny."""
         return {
-            match["name"].lower()
+            self._named(match)
             for match in self._word.finditer(text)
             if not _DENIED.search(text[max(0, match.start() - _CLAUSE) : match.start()])
             and not _DENIED_AFTER.match(text, match.end())
         }
+
+
+def _joined(name: str) -> str:
+    """A name whatever joins its words."""
+    return re.sub(r"[\s_-]+", "-", name)
+
+
+def _spelling(name: str) -> str:
+    """A pattern of a name's words, joined by a hyphen, a low line or a space."""
+    return r"[ _-]".join(map(re.escape, re.split(r"[\s_-]+", name)))
 
 
 def classified(

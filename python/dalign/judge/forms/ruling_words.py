@@ -21,11 +21,21 @@ T = TypeVar("T")
 FILE = "ruling.toml"
 NO_CLAUSE = "none"
 
-# With the seal or a word like it between label and colon, or without.
+# Maybe with a number before it, as in a list; with the seal or a word like it between label and colon, or without.
+# A line of JSON is one too.
 _LINE = re.compile(
-    r"^[^\nA-Za-z0-9]*(clause|ruling)[^\nA-Za-z0-9:]*(?:([0-9a-f]{6,32})[^\nA-Za-z0-9:]*)?:(.*)$",
+    r"^[^\nA-Za-z0-9]*(?:(?:\d{1,2}|[a-z])[.)][^\nA-Za-z0-9]*)?(clause|ruling)"
+    r"[^\nA-Za-z0-9:：]*(?:([0-9a-f]{6,32})[^\nA-Za-z0-9:：]*)?[:：](.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
+# A JSON object of both, each on a line of its own to `_LINE`: where one begins that does not stand at a line's start.
+_PAIR = re.compile(r"[{,][^\S\n]*(?=\"(?:clause|ruling)\"[^\S\n]*:)", re.IGNORECASE)
+# What ends a value: a reason that follows, in the same line.
+_REASON = re.compile(r"[,;(–—]|\s-\s|\.\s|\b(?:because|since|as)\b", re.IGNORECASE)
+# A name, and one that is listed with it: a reason that follows may name others.
+_NAME = r"([\w-]+(?:\.[\w-]+)*)"
+_NAMES = re.compile(rf"{_NAME}(?:\W*(?:\b(?:and|or|with|also|as well as|clause)\b\W*)*{_NAME})?")
+_NOTHING = ("null", "n/a")
 # Quotes, emphasis and full stops around a word.
 _MARKS = " \t\r*_`'\"“”[]()<>."
 _KEYS = ("pattern", "rulings")
@@ -62,16 +72,23 @@ class RulingWords:
         return self._by_pattern(self._pattern, reply, category, judged)
 
     def _ruling(self, value: str) -> Ruling | None:
-        return self._words.get(re.sub(r"[\s_-]+", "-", value.strip(_MARKS).casefold()))
+        """The ruling that a value begins with, before a reason that names no other."""
+        said, _, reason = _parted(value)
+        ruling = self._words.get(re.sub(r"[\s_-]+", "-", said.strip(_MARKS).casefold()))
+        others = {word for word in self._words if self._words[word] != ruling}
+        told = re.findall(r"[\w-]+", reason.casefold())
+        return None if others.intersection(told) else ruling
 
     def _named(self, category: str, value: str) -> str | None:
-        """The id of a clause; empty where none governs."""
-        word = value.strip(_MARKS).casefold()
-        return (
-            ""
-            if word == NO_CLAUSE
-            else self._clause(word.split(" ")[0].strip(_MARKS + ":,"), category)
-        )
+        """The id of the one clause that a value names; empty where none governs."""
+        said = value.strip(_MARKS + ",}").casefold()
+        if said in (NO_CLAUSE, *_NOTHING):
+            return ""
+        match = _NAMES.match(said)
+        if match is None:
+            return None
+        first, second = (self._clause(name or "", category) for name in match.groups())
+        return None if second not in (None, first) else first
 
     def _by_pattern(self, pattern: Pattern, reply: str, category: str, judged: str) -> Ruled | None:
         read = None
@@ -104,9 +121,20 @@ def _agreed(
     return values[-1]
 
 
+def _parted(value: str) -> tuple[str, str, str]:
+    """What a value says, what parts it from a reason, and the reason."""
+    value = value.strip(" \t\r*_`'\"“”[]()<>}")
+    match = _REASON.search(value)
+    return (value[: match.start()], match[0], value[match.end() :]) if match else (value, "", "")
+
+
 def _lines(kind: str, text: str) -> list[tuple[str, str]]:
     """The marks and the values of a text's lines of a kind."""
-    return [(mark, value) for label, mark, value in _LINE.findall(text) if label.lower() == kind]
+    return [
+        (mark, value)
+        for label, mark, value in _LINE.findall(_PAIR.sub("\n", text))
+        if label.lower() == kind
+    ]
 
 
 def read_words(spec: Spec, templates: Templates) -> RulingWords:

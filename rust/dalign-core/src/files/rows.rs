@@ -75,6 +75,8 @@ pub fn write_kept(writer: &mut LineWriter, batch: &Batch, keep: &[bool]) -> Resu
 
 /// Writes the rows that are not kept, each in a line that says where it stood and why it is not.
 ///
+/// `named`: whether it says the file too, which is the batch's place.
+///
 /// # Errors
 ///
 /// [`RowsError`] unless each column has an entry a row, each row that is not kept has a reason, and
@@ -88,7 +90,7 @@ pub fn write_kept(writer: &mut LineWriter, batch: &Batch, keep: &[bool]) -> Resu
 /// let path = folder.path().join("dropped.jsonl");
 /// let batch = Batch::parse("{}\n{ }\n".into(), 1, "here", &Fields::new(&[], &[]))?;
 /// let mut writer = LineWriter::create(&path)?;
-/// write_dropped(&mut writer, &batch, &[true, false], &[None, Some("odd")], &[None, None])?;
+/// write_dropped(&mut writer, &batch, &[true, false], &[None, Some("odd")], &[None, None], false)?;
 /// writer.finish()?;
 /// let line = "{\"line\": 2, \"reason\": \"odd\", \"detail\": \"\", \"row\": { }}\n";
 /// assert_eq!(std::fs::read_to_string(path)?, line);
@@ -100,6 +102,7 @@ pub fn write_dropped(
     keep: &[bool],
     reasons: &[Option<&str>],
     details: &[Option<&str>],
+    named: bool,
 ) -> Result<(), RowsError> {
     same_length("keep", keep.len(), batch.rows())?;
     same_length("reasons", reasons.len(), batch.rows())?;
@@ -107,7 +110,8 @@ pub fn write_dropped(
     for (row, _) in keep.iter().enumerate().filter(|(_, keep)| !**keep) {
         let reason = reasons[row].ok_or(RowsError::NoReason { row })?;
         let detail = details[row].unwrap_or_default();
-        writer.write_dropped(batch.lines()[row], reason, detail, batch.line(row))?;
+        let file = named.then(|| batch.place());
+        writer.write_dropped(file, batch.lines()[row], reason, detail, batch.line(row))?;
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ impl CoreError for WriteError {
 /// let path = folder.path().join("kept.jsonl");
 /// let mut writer = LineWriter::create(&path)?;
 /// writer.write("{\"a\": 1}\n")?;
-/// writer.write_dropped(7, "duplicate", "the same text as line 3", "{\"a\": 1}")?;
+/// writer.write_dropped(None, 7, "duplicate", "the same text as line 3", "{\"a\": 1}")?;
 /// assert!(!path.exists());
 /// writer.finish()?;
 /// let dropped = r#"{"line": 7, "reason": "duplicate", "detail": "the same text as line 3", "row": {"a": 1}}"#;
@@ -105,6 +105,8 @@ impl LineWriter {
 
     /// Writes a line that says which row was left out and why, the row itself in it as it was.
     ///
+    /// `file`: the file that the line is of, where there are several.
+    ///
     /// # Errors
     ///
     /// [`WriteError`] when the system refuses.
@@ -113,19 +115,21 @@ impl LineWriter {
     /// let folder = tempfile::tempdir()?;
     /// let path = folder.path().join("dropped.jsonl");
     /// let mut writer = dalign_core::files::LineWriter::create(&path)?;
-    /// writer.write_dropped(1, "off", "a \"quote\"", "{}")?;
+    /// writer.write_dropped(Some("a.jsonl"), 1, "off", "a \"quote\"", "{}")?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn write_dropped(
         &mut self,
+        file: Option<&str>,
         line: u64,
         reason: &str,
         detail: &str,
         row: &str,
     ) -> Result<(), WriteError> {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let file = file.map_or_else(String::new, |file| format!("\"file\": {}, ", quoted(file)));
         let head = format!(
-            "{{\"line\": {line}, \"reason\": {}, \"detail\": {}, \"row\": ",
+            "{{{file}\"line\": {line}, \"reason\": {}, \"detail\": {}, \"row\": ",
             quoted(reason),
             quoted(detail)
         );

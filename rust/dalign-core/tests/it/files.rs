@@ -47,7 +47,7 @@ fn filtered(
             reasons.iter().map(|it| it.map(|reason| reason.to_string())).collect();
         let details: Vec<_> = details.iter().map(Option::as_deref).collect();
         write_kept(&mut kept, &batch, &keep).map_err(rows_error)?;
-        write_dropped(&mut dropped, &batch, &keep, &names, &details).map_err(rows_error)?;
+        write_dropped(&mut dropped, &batch, &keep, &names, &details, false).map_err(rows_error)?;
         all.extend(reasons);
     }
     dropped.finish().map_err(boxed)?;
@@ -217,7 +217,7 @@ fn columns_that_do_not_belong_to_a_batch_are_refused() {
         (&[false], &[Some("odd")], &[], "length_mismatch"),
         (&[false], &[None], &[None], "null"),
     ] {
-        let error = write_dropped(&mut writer, &batch, keep, reasons, details).unwrap_err();
+        let error = write_dropped(&mut writer, &batch, keep, reasons, details, false).unwrap_err();
         assert_eq!(error.kind(), kind);
     }
     assert_eq!(

@@ -1,0 +1,98 @@
+"""95 % intervals of shares and of paired differences, over prompts: the answers to one prompt are alike.
+
+A percentile bootstrap that resamples prompts whole. Where nothing varies between prompts, or there is one
+alone, each resample says the same and the bootstrap would claim certainty at any number of prompts. There the
+ends are those of a score interval with as many trials as there are prompts, whatever the number of their samples:
+how far a prompt's samples differ cannot be told then, and no more than that is known to be independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+from typing import NamedTuple
+
+import polars as pl
+
+from dalign import _core
+from dalign.figures import LEVEL, Z, wilson
+
+# Ends that are nearer to one another differ by rounding alone.
+_NO_WIDTH = 1e-12
+_HALVINGS = 60
+
+
+class Interval(NamedTuple):
+    """A mean between its ends."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Draws(NamedTuple):
+    """How often the prompts are drawn anew, and from which stream of random numbers."""
+
+    resamples: int
+    seed: int
+
+
+def of_share(grades: pl.Series, prompts: pl.Series, draws: Draws) -> Interval:
+    """The mean of grades from 0 to 1, at least one, and where it may lie; prompts: which one each is of, as a number.
+
+    Where the bootstrap has no width: Wilson's score interval (1927) of that share of the prompts.
+    """
+    mean, low, high = _core.bootstrap_mean(
+        grades, prompts, None, "percentile", draws.resamples, LEVEL, draws.seed
+    )
+    if low is None or high is None or high - low < _NO_WIDTH:
+        low, high = wilson(mean, prompts.n_unique())
+    return Interval(mean, low, high)
+
+
+def of_difference(
+    before: pl.Series, after: pl.Series, prompts: pl.Series, draws: Draws
+) -> Interval:
+    """The mean of after - before, grades from 0 to 1 of the same prompts and samples, and where it may lie.
+
+    Where the bootstrap has no width: Tango's score interval of paired shares, for the prompts.
+    """
+    mean, low, high = _core.bootstrap_difference(
+        after, before, prompts, None, "percentile", draws.resamples, LEVEL, draws.seed
+    )
+    if low is None or high is None or high - low < _NO_WIDTH:
+        change = pl.DataFrame({"change": after - before})
+        part = (
+            pl.col("change").clip(lower_bound=0).mean(),
+            (-pl.col("change")).clip(lower_bound=0).mean(),
+        )
+        gained, lost = change.select(gained=part[0], lost=part[1]).row(0)
+        low, high = tango(gained, lost, prompts.n_unique())
+    return Interval(mean, low, high)
+
+
+def tango(gained: float, lost: float, n: int) -> tuple[float, float]:
+    """The ends of the 95 % score interval of the difference gained - lost: shares of n pairs, n at least 1.
+
+    Tango 1998, Statistics in Medicine 17, 891-908, equation 5. Without any change the ends are ∓z²/(n + z²).
+    """
+    found = gained - lost
+
+    def score(true: float) -> float:
+        """How many standard errors the difference that was found lies above the true one."""
+        linear = (2 - found) * true - gained - lost
+        root = sqrt(max(0.0, linear**2 + 8 * lost * true * (1 - true)))
+        variance = (root - linear) / 2 + true * (1 - true)
+        return (found - true) * sqrt(n / variance) if variance > 0 else 0.0
+
+    low = -1.0 if found <= -1 else _where(lambda true: score(true) < Z, -1.0, found)
+    high = 1.0 if found >= 1 else _where(lambda true: score(true) <= -Z, found, 1.0)
+    return low, high
+
+
+def _where(begins: Callable[[float], bool], low: float, high: float) -> float:
+    """The place between two from which on something holds."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if begins(middle) else (middle, high)
+    return (low + high) / 2

@@ -1,0 +1,108 @@
+"""Conversations in the forms that files of rows commonly have them in, as a list of turns with `role` and `content`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dalign.parsing import json_value
+
+# Fields that hold a conversation, and those that hold it in two parts.
+WHOLE, PARTS = ("messages", "conversations"), ("prompt", "completion")
+FIELDS = (*WHOLE, *PARTS)
+# What ShareGPT's rows call the roles.
+_ROLES = {
+    "human": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "function": "tool",
+    "observation": "tool",
+}
+
+Turn = Mapping[str, object]
+
+
+def conversation(row: Mapping[str, object]) -> list[object] | None:
+    """The turns of a row: its `messages` or `conversations`, else its `prompt` with the `completion`, texts or lists of turns.
+
+    None where it has none of these. What is no turn stays as it is, for the reader to refuse.
+    """
+    for name in WHOLE:
+        if (value := _listed(row.get(name))) is not None:
+            return [_turn(each) for each in value]
+    turns: list[object] = []
+    for name, role in zip(PARTS, ("user", "assistant"), strict=True):
+        value = _listed(row.get(name))
+        if value is not None:
+            turns += map(_turn, value)
+        elif row.get(name) is not None:
+            turns.append({"role": role, "content": row[name]})
+        elif not turns:
+            return None
+    return turns
+
+
+def with_messages(row: Mapping[str, object]) -> Mapping[str, object]:
+    """The row with its conversation under `messages`, whatever form it has it in."""
+    turns = conversation(row)
+    if turns is None:
+        return row
+    whole = [name for name in WHOLE if _listed(row.get(name)) is not None]
+    gone = whole[:1] or PARTS
+    return {name: value for name, value in row.items() if name not in gone} | {"messages": turns}
+
+
+def text_of(row: Mapping[str, object], field: str) -> str | None:
+    """The text of a field; of a list of turns, what they say, a line each. None where it holds neither.
+
+    A row without `prompt` and `completion` has them by its conversation: what stands before the assistant's last turn, and
+    that turn.
+    """
+    value = row.get(field)
+    turns = _listed(value) if field in WHOLE or not isinstance(value, str) else None
+    if turns is not None:
+        return _said(turns)
+    if isinstance(value, str):
+        return value
+    if value is not None or field not in PARTS or not any(name in row for name in WHOLE):
+        return None
+    whole = conversation(row) or []
+    ends = bool(whole) and isinstance(whole[-1], Mapping) and whole[-1].get("role") == "assistant"
+    if field == PARTS[0]:
+        return _said(whole[:-1] if ends else whole)
+    return _said(whole[-1:]) if ends else None
+
+
+def _listed(value: object) -> Sequence[object] | None:
+    """A list of turns; a table may hold it as a text."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json_value(value)
+        except ValueError:
+            return None
+    is_turns = isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    return value if is_turns and isinstance(value, list) and value else None
+
+
+def _turn(turn: object) -> object:
+    """The turn under `role` and `content`, its text in one part."""
+    if not isinstance(turn, Mapping):
+        return turn
+    # A table has the fields of every turn at each, null where there is none.
+    named = {name: value for name, value in turn.items() if value is not None}
+    if "from" in named and "value" in named and not {"role", "content"} & named.keys():
+        role = named.pop("from")
+        named = {"role": _ROLES.get(str(role), role), "content": named.pop("value"), **named}
+    content = named.get("content")
+    if isinstance(content, list) and content:
+        parts = [part.get("text") if isinstance(part, dict) else None for part in content]
+        if all(isinstance(part, str) for part in parts):
+            named["content"] = "".join(map(str, parts))
+    return named
+
+
+def _said(turns: Sequence[object]) -> str | None:
+    contents = [each.get("content") for each in map(_turn, turns) if isinstance(each, Mapping)]
+    texts = [content for content in contents if isinstance(content, str)]
+    return "\n".join(texts) if texts and len(texts) == len(turns) else None
