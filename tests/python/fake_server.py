@@ -53,6 +53,7 @@ class FakeServer:
         self._answer = answer
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.queries: list[str] = []
         self.in_flight = self.most_in_flight = self.flooded = 0
         self._times: dict[str, int] = {}
         self._loop = asyncio.new_event_loop()
@@ -94,6 +95,8 @@ class FakeServer:
         body = await request.json()
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
+        if request.query_string:
+            self.queries.append(request.query_string)
         last = body["messages"][-1]["content"]
         before = self._times.get(last, 0)
         self._times[last] = before + 1

@@ -92,11 +92,23 @@ def fingerprint_of(model: Model, *known: str) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
+# How far an engine is with what it has not yielded yet: rows, of which a part may be done; tokens; who is awaited.
+Going = Callable[[float, int, str], None]
+
+
+def unheard(rows: float, tokens: int, awaited: str) -> None:
+    """A `Going` that nobody hears."""
+
+
 @runtime_checkable
 class Telling(Protocol):
-    """An engine with something to say while it works, such as that a server makes it wait."""
+    """An engine with something to say while it works, such as that a server makes it wait.
+
+    going: called every second or so, in the thread that goes through the stream.
+    """
 
     say: Callable[[str], None]
+    going: Going
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def arrivals(work: Callable[[Callable[[T], None]], Awaitable[None]]) -> Iterator[list[T]]:
-    """What `work` emits, in lists of all that has come since the last one.
+def arrivals(
+    work: Callable[[Callable[[T], None]], Awaitable[None]], every_s: float = 1.0
+) -> Iterator[list[T]]:
+    """What `work` emits, in lists of all that has come since the last one; an empty list where nothing has for `every_s` seconds.
 
     work: gets the function to emit with, and runs in a thread, also while the caller is busy with a
     list. Its error is raised here, after what it had emitted. Leaving the iterator cancels it.
@@ -32,7 +34,14 @@ def arrivals(work: Callable[[Callable[[T], None]], Awaitable[None]]) -> Iterator
     thread.start()
     try:
         batch: list[T] = []
-        while (entry := out.get()) is not None:
+        while True:
+            try:
+                entry = out.get(timeout=every_s)
+            except queue.Empty:
+                yield []
+                continue
+            if entry is None:
+                break
             batch.append(entry)
             if out.empty():
                 yield batch
