@@ -91,6 +91,9 @@ class _Relay(Progress):
     def start(self, name: str, total: int) -> None:
         self._messages.put(("start", name, total))
 
+    def skip(self, name: str, steps: int) -> None:
+        self._messages.put(("skip", name, steps))
+
     def advance(self, name: str, done: int, note: str = "") -> None:
         self._messages.put(("advance", name, done, note))
 
