@@ -47,10 +47,17 @@ def refusal(status: int, message: str, **headers: str) -> Answer:
 
 
 class FakeServer:
-    """`with FakeServer(answer) as server`: `answer` gets a request's body and how often its last message came before."""
+    """`with FakeServer(answer) as server`: `answer` gets a request's body and how often its last message came before.
 
-    def __init__(self, answer: Callable[[dict[str, Any], int], Answer]) -> None:
-        self._answer = answer
+    models: what it says of the models that it serves, each by the keys of its entry; None: it says nothing.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[dict[str, Any], int], Answer],
+        models: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self._answer, self.models = answer, models
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.queries: list[str] = []
@@ -78,6 +85,7 @@ class FakeServer:
         asyncio.set_event_loop(self._loop)
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/v1/models", self._list)
         runner = web.AppRunner(app, shutdown_timeout=0)
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -90,6 +98,11 @@ class FakeServer:
             task.cancel()
         self._loop.run_until_complete(runner.cleanup())
         self._loop.close()
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        if self.models is None:
+            return web.json_response({"error": "no such page"}, status=404)
+        return web.json_response({"object": "list", "data": self.models})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -26,8 +26,9 @@ from dalign.store.seal import (
 )
 from dalign.store.whole_files import Json, folder_place, write_text
 
-ELAPSED, MODELS, RESULTS, REPORT = "elapsed.json", "models.json", "results.json", "report.html"
-OWN_FILES = (CONFIG, LEDGER, ELAPSED, MODELS, RESULTS, REPORT)
+ELAPSED, MODELS, SERVED = "elapsed.json", "models.json", "served.json"
+RESULTS, REPORT = "results.json", "report.html"
+OWN_FILES = (CONFIG, LEDGER, ELAPSED, MODELS, SERVED, RESULTS, REPORT)
 MANIFEST, MARKER, COST = "manifest.json", "inputs.json", "cost.json"
 # The user's own files, where they lie in the run's folder.
 PROJECT, PROJECT_CONFIG = "project", "dalign.toml"

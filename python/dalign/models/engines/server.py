@@ -21,6 +21,7 @@ from dalign.models.engines.chat_completion import said, status_in
 from dalign.models.engines.connection import Connection
 from dalign.models.engines.in_flight import arrivals
 from dalign.models.engines.parameters import Names, body_of, learned
+from dalign.models.engines.served import card_of
 from dalign.models.engines.waits import Awaited, retry_after_s
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import tags_of
@@ -405,6 +406,7 @@ KIND = EngineKind(
     fingerprint_of=lambda model: fingerprint_of(model, "openai", model.path, *_sent(model)),
     open=lambda model, _: ServerEngine(model),
     check=Connection,
+    says=card_of,
 )
 
 
