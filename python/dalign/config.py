@@ -106,15 +106,15 @@ class Model(Section):
     retry_s: float = Field(600.0, ge=0)
     """A server that has answered, and then answers nobody any more, is waited for this many seconds, as while it is started again; one that has not is given up after a few tries."""
     request: dict[str, Any] = Field({})
-    """What a server's requests say beside what dalign says, such as { reasoning_effort = "low" } or { chat_template_kwargs = { enable_thinking = false } }."""
+    """What a server's requests say beside what dalign says, such as {top_k=20} or {chat_template_kwargs={enable_thinking=false}}."""
     leave_out: tuple[str, ...] = ()
     """Parameters that the server is not sent: of model, temperature, top_p, max_tokens and seed. top_p = 1 is sent to none."""
     rename: dict[str, str] = Field({})
-    """Parameters that the server takes by another name, such as { max_tokens = "max_completion_tokens" }."""
+    """Parameters that the server takes by another name, such as {max_tokens="max_completion_tokens"}."""
     headers: dict[str, str] = Field({})
-    """Headers of a server's requests, each with the environment variable that holds its value, such as { api-key = "AZURE_KEY" }."""
+    """Headers of a server's requests, each with the environment variable that holds its value, such as {api-key="AZURE_KEY"}."""
     query: dict[str, str | int] = Field({})
-    """What follows the ? in the addresses asked of a server, such as { api-version = "2024-10-21" }; no place for a key."""
+    """What follows the ? in the addresses asked of a server, such as {api-version="2024-10-21"}; no place for a key."""
     trust_remote_code: bool = False
     """Whether code that comes with the checkpoint may run."""
     reasoning: Reasoning = Field(default_factory=Reasoning)

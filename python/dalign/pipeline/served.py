@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from dalign.config import Config, Model
+from dalign.errors import InputError
 from dalign.models.engines.open import kind_of
 from dalign.models.engines.served import differences
-from dalign.store.damage import reading
-from dalign.store.ledger import MODELS, SERVED, read_ledger
+from dalign.store.ledger import MODELS, SERVED, kept_text
 from dalign.store.run import RunFolder
 from dalign.text import short
 
@@ -20,13 +21,11 @@ Note = Mapping[str, Any]
 
 
 def noted(run: RunFolder) -> dict[str, Note]:
-    """What a run has noted of its servers' models, by role; nothing where it has not. Raises InputError for a damaged note."""
+    """What a run has noted of its servers' models, by role; nothing where it has not, or where that is damaged."""
     found: dict[str, Any] = {}
     for name in (MODELS, SERVED):
-        path = run.path / name
-        with reading(path):
-            if path.is_file() and (ledger := read_ledger(run.path)).holds(path):
-                found |= json.loads(ledger.check(path).read_text("utf-8"))
+        with suppress(InputError, OSError, ValueError):
+            found |= json.loads(kept_text(run.path, name))
     # A run of an earlier dalign knows them by their names alone.
     return {
         role: {"named": note, "fingerprint": note, "card": None, "address": None}

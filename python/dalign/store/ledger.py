@@ -137,6 +137,12 @@ def _write(run: Path, copies: Mapping[str, str], files: Mapping[str, Json]) -> N
     write_sealed(run / LEDGER, {"copies": dict(copies), "files": dict(files)})
 
 
+def kept_text(run: Path, name: str) -> str:
+    """The text of a small file of the run's own: as the ledger has it, or as it lies there."""
+    held = _known(run).copies
+    return held[name] if name in held else (run / name).read_text("utf-8")
+
+
 def put_back(run: Path) -> Iterator[str]:
     """Writes the files that are damaged, and of which the ledger has the text; says what was wrong with which."""
     if not is_run(run):
