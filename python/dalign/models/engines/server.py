@@ -191,6 +191,8 @@ class ServerEngine:
         if status < 400:
             place = self._told(response.headers.get("Location", "")) or "an unnamed place"
             what = f"redirects to {place} (status {status}), where neither key nor prompts are sent"
+            if self._answered:
+                return _Setback("refused", f"{what}; set base_url to the address that answers")
             raise ServerError(f"{self.url} {what}; set base_url to the address that answers")
         problem = f"status {status}: {told}"
         wait_s = retry_after_s(response.headers.get("Retry-After"))
