@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,8 @@ from dalign.store.memory import Kept, Memory
 from dalign.text import short
 
 KEY_CHARACTERS = 32
+# Kinds of failures that are told at the end, and that are told apart.
+MOST_KINDS, _MOST_KEPT = 3, 30
 # Between two words on what an engine has in work.
 TELL_EVERY_S = 1.0
 # A message this long is a policy: many requests share it, and it is hashed once.
@@ -45,9 +48,9 @@ class Ask:
         # Of this call of the program: replies that were made, their tokens, the seconds that it took, and when that was told.
         self._made = self._tokens = 0
         self._took_s, self._told_at = 0.0, 0.0
-        # Of this call of the program: requests without a reply, and the first of them.
-        self._failed = 0
-        self._failure: Reply | None = None
+        # Of this call of the program: requests without a reply by the kind of their reason, and the first of each kind.
+        self._failed = Counter[str]()
+        self._failures: dict[str, Reply] = {}
         if progress is not None and isinstance(engine, Telling):
             engine.say = progress.say
 
@@ -106,8 +109,7 @@ class Ask:
             left |= {row for row, times in given.items() if times > 1}
             for reply in replies:
                 if reply.finish in NEVER_CAME:
-                    self._failed += 1
-                    self._failure = self._failure or reply
+                    self._note(reply)
             yield [reply for reply in replies if reply.id not in left]
             self._made += len(replies)
             self._tokens += sum(reply.tokens for reply in replies)
@@ -146,11 +148,21 @@ class Ask:
     def finish(self, note: str) -> None:
         """Ends the progress with a word on the result."""
         self._begin(0)
-        if self._failure is not None:
-            why = f"{self._failure.finish}; {short(self._failure.text, 300)}".removesuffix("; ")
-            said = f"{self._name}: {self._failed} of {self._done} requests had no reply, such as {self._failure.id}: {why}"
+        for kind, count in self._failed.most_common(MOST_KINDS):
+            first = self._failures[kind]
+            why = f"{first.finish}; {short(first.text, 300)}".removesuffix("; ")
+            said = f"{self._name}: {count} of {self._done} requests had no reply, such as {first.id}: {why}"
             self._progress.say(said)
+        if others := sum(count for _, count in self._failed.most_common()[MOST_KINDS:]):
+            self._progress.say(f"{self._name}: {others} more had none for other reasons")
         self._progress.finish(self._name, note)
+
+    def _note(self, reply: Reply) -> None:
+        # Numbers and the like differ from row to row; of a server that always says otherwise not all is kept.
+        kind = " ".join(re.findall(r"[^\W\d]{3,}", f"{reply.finish} {reply.text}")[:8])
+        kind = kind if kind in self._failures or len(self._failures) < _MOST_KEPT else reply.finish
+        self._failed[kind] += 1
+        self._failures.setdefault(kind, reply)
 
     def _begin(self, requests: int) -> None:
         if not self._begun:
