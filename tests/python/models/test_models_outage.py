@@ -8,6 +8,7 @@ import pytest
 from dalign.errors import ServerError
 from dalign.models.engines import server as module
 from dalign.models.engines.waits import Awaited
+from dalign.models.protocol import Sampling
 from fake_server import Answer, FakeServer, chat, refusal
 from served import engine_of, last, replies_of, requests_of
 
@@ -130,3 +131,36 @@ def test_the_wait_is_told_while_it_lasts() -> None:
         engine.going = lambda rows, tokens, awaited: heard.append(awaited)
         replies_of(engine, requests_of(*"abcd"))
     assert any("wait for http://" in words and "503: loading" in words for words in heard), heard
+
+
+class Swapped:
+    """A server that is away after two answers, and then serves another model under the same name, or the same one."""
+
+    def __init__(self, root: str) -> None:
+        self.root, self.came = root, 0
+        self.server: FakeServer | None = None
+
+    def __call__(self, body: dict[str, object], before: int) -> Answer:
+        self.came += 1
+        if self.came == 3 and self.server is not None:
+            self.server.models = [{"id": "m", "root": self.root}]
+            return Answer("", hang_up=True)
+        return chat("ok")
+
+
+def test_another_model_after_an_outage_is_noticed_before_a_reply_of_it_is_taken() -> None:
+    swapped = Swapped("b")
+    with FakeServer(swapped, [{"id": "m", "root": "a"}]) as swapped.server:
+        stream = engine_of(swapped.server, batch_size=1).stream(
+            requests_of(*"abcdefgh"), Sampling(1.0, 9)
+        )
+        assert [next(stream)[0].id, next(stream)[0].id] == ["row-a", "row-b"]
+        with pytest.raises(ServerError, match=r'now serves another model .root: "a" → "b"'):
+            next(stream)
+
+
+def test_the_same_model_after_an_outage_goes_on() -> None:
+    swapped = Swapped("a")
+    with FakeServer(swapped, [{"id": "m", "root": "a"}]) as swapped.server:
+        replies = replies_of(engine_of(swapped.server, batch_size=3), requests_of(*"abcdefgh"))
+    assert {reply.finish for reply in replies.values()} == {"stop"}

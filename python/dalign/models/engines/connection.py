@@ -37,3 +37,15 @@ class Connection:
     def told(self, text: str) -> str:
         """What the server says, on one line, at a length for a sentence and without secrets."""
         return self.key.masked(complaint(text))[:_MOST_SHOWN]
+
+
+async def text_of(response: aiohttp.ClientResponse, most_bytes: int) -> str | None:
+    """A response's text, which is UTF-8 or not what was asked for; None where it has more bytes than are read."""
+    data = bytearray()
+    async for piece in response.content.iter_any():
+        data += piece
+        if len(data) > most_bytes:
+            # The rest is not to come.
+            response.close()
+            return None
+    return data.decode("utf-8-sig", errors="replace")

@@ -18,10 +18,10 @@ import aiohttp
 from dalign import config
 from dalign.errors import ServerError
 from dalign.models.engines.chat_completion import said, status_in
-from dalign.models.engines.connection import Connection
+from dalign.models.engines.connection import Connection, text_of
 from dalign.models.engines.in_flight import arrivals
 from dalign.models.engines.parameters import Names, body_of, learned
-from dalign.models.engines.served import card_of
+from dalign.models.engines.served import Sameness, card_of
 from dalign.models.engines.waits import Awaited, retry_after_s
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import tags_of
@@ -74,7 +74,7 @@ class ServerEngine:
         self._wait_told_until = 0.0
         self._answered = self._refused = 0
         self._names: Names = {}
-        self._awaited = Awaited(self.url)
+        self._awaited, self._sameness = Awaited(self.url), Sameness(self._server, model)
         self._greeting: asyncio.Task[None] | None = None
         # What the last greeting met, and when it ended.
         self._greeted = ("", -math.inf)
@@ -97,6 +97,7 @@ class ServerEngine:
                 for request in queued:
                     emit(await self._complete(session, request, sampling))
 
+            await self._sameness.begin()
             async with self._server.session() as session, asyncio.TaskGroup() as group:
                 for _ in range(min(self._model.batch_size, len(pending))):
                     group.create_task(worker(session))
@@ -119,9 +120,12 @@ class ServerEngine:
                 trial.others |= self._answered > trial.answered
                 outcome = await self._attempt(session, request, sampling)
                 if isinstance(outcome, Reply):
+                    if self._sameness.in_doubt:
+                        await self._sameness.check()
                     self._answered += 1
                     self._awaited.answered()
                     return outcome
+                self._sameness.in_doubt |= outcome.kind == "lost"
                 times[outcome.kind != "limited"] += 1
                 wait_s = self._wait_s(times[outcome.kind != "limited"], outcome, request)
                 outcome = _bounded(outcome)
@@ -164,7 +168,7 @@ class ServerEngine:
             async with session.post(
                 self.url, json=body, params=self._model.query, allow_redirects=False
             ) as response:
-                text = await _text(response)
+                text = await text_of(response, MOST_BYTES)
         except aiohttp.ConnectionTimeoutError as error:
             return _Setback("lost", self._told(str(error)))
         except TimeoutError:
@@ -335,18 +339,6 @@ class ServerEngine:
         return ServerError(
             f"{self.url} refused request {request.id} with {problem}{_hint(self._model, problem)}"
         )
-
-
-async def _text(response: aiohttp.ClientResponse) -> str | None:
-    """A response's text, which is UTF-8 or not what was asked for; None where it has too many bytes to be read."""
-    data = bytearray()
-    async for piece in response.content.iter_any():
-        data += piece
-        if len(data) > MOST_BYTES:
-            # The rest is not to come.
-            response.close()
-            return None
-    return data.decode("utf-8-sig", errors="replace")
 
 
 class _Setback(NamedTuple):
