@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
@@ -22,9 +22,14 @@ def equal_samples(of: pl.Series, texts: pl.Series, states: pl.Series) -> dict[st
     return {SAMPLED: several.height, EQUAL: int((several["text"] == 1).sum())}
 
 
-def said_of_equal(counts: Mapping[str, int], temperature: float, what: str) -> str:
-    """A sentence where all samples of all rows are equal though they were drawn; else nothing. what: samples of what."""
+def tell_equal(
+    say: Callable[[str], None], counts: Mapping[str, int], temperature: float, what: str
+) -> None:
+    """Says where all samples of all rows are equal though they were drawn. what: of which stage and rows, such as `generate: prompts`."""
     sampled = counts.get(SAMPLED, 0)
     if temperature == 0 or sampled < 2 or counts.get(EQUAL, 0) < sampled:
-        return ""
-    return f"all samples of each of {sampled} {what} are equal at temperature {temperature:g}: whoever makes them ignores temperature and seed, and several count for no more than one"
+        return
+    stage, rows = what.split(": ")
+    say(
+        f"{stage}: all samples of each of {sampled} {rows} are equal at temperature {temperature:g}: whoever makes them ignores temperature and seed, and several count for no more than one"
+    )

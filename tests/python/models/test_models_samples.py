@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dalign.models.protocol import Request
-from dalign.models.samples import equal_samples, said_of_equal
+from dalign.models.samples import equal_samples, tell_equal
 from dalign.progress import Progress
 from dalign.store.ledger import MANIFEST
 from scripted_run import EVALUATED, SCRIPTED, go, reply, write_project
@@ -47,7 +47,9 @@ def test_equal_samples_are_counted(rows: list[tuple[str, str, str]], counts: tup
 def test_all_are_told_and_some_are_not(
     counts: dict[str, int], temperature: float, told: bool
 ) -> None:
-    assert bool(said_of_equal(counts, temperature, "prompts")) == told
+    said: list[str] = []
+    tell_equal(said.append, counts, temperature, "generate: prompts")
+    assert [each.partition(":")[0] for each in said] == ["generate"] * told
 
 
 class Heard(Progress):

@@ -34,16 +34,9 @@ def arrivals(
     thread.start()
     try:
         batch: list[T] = []
-        while True:
-            try:
-                entry = out.get(timeout=every_s)
-            except queue.Empty:
-                yield []
-                continue
-            if entry is None:
-                break
-            batch.append(entry)
-            if out.empty():
+        while (entry := _next(out, every_s)) is not None:
+            batch += entry
+            if out.empty() or not entry:
                 yield batch
                 batch = []
         if batch:
@@ -57,6 +50,15 @@ def arrivals(
             # The loop is closed: nothing is left to cancel.
             pass
         thread.join()
+
+
+def _next(out: queue.SimpleQueue[T | None], within_s: float) -> list[T] | None:
+    """The next entry as a list, which is empty where none comes in time; None at the end."""
+    try:
+        entry = out.get(timeout=within_s)
+    except queue.Empty:
+        return []
+    return None if entry is None else [entry]
 
 
 def _first(error: BaseException | None) -> BaseException | None:

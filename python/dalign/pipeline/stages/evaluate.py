@@ -20,7 +20,7 @@ from dalign.judge.forms.score import Judging
 from dalign.models.ask import Ask, words_of
 from dalign.models.protocol import Asked, Engine, Sampling
 from dalign.models.reasoning import parse
-from dalign.models.samples import EQUAL, SAMPLED, equal_samples, said_of_equal
+from dalign.models.samples import EQUAL, SAMPLED, equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
@@ -129,12 +129,9 @@ def drive(
     lost = {name: counts[name] for name in ("never_came", "malformed", "missing")}
     facts = {"metrics": [asdict(row) for row in metrics], **lost}
     judged = {name.removeprefix(_JUDGED): n for name, n in counts.items() if _JUDGED in name}
-    for told in (
-        said_of_equal(counts, settings.temperature, "prompts"),
-        said_of_equal(judged, config.judge.temperature, "answers' verdicts"),
-    ):
-        if told:
-            progress.say(f"{folder.name}: {told}")
+    tell_equal(progress.say, counts, settings.temperature, f"{folder.name}: prompts")
+    judge = config.judge.temperature
+    tell_equal(progress.say, judged, judge, f"{folder.name}: answers' verdicts")
     made = {name: counts[name] for name in ("rows_out", "taken_over", SAMPLED, EQUAL)}
     said = {"rows_in": sum(prompts.values()), **made}
     return Finished(said, parts, facts, project.spec.versions)

@@ -7,7 +7,7 @@ import polars as pl
 from dalign import generate
 from dalign.models.ask import Ask, words_of
 from dalign.models.protocol import Sampling
-from dalign.models.samples import EQUAL, SAMPLED, equal_samples, said_of_equal
+from dalign.models.samples import EQUAL, SAMPLED, equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
 from dalign.pipeline.stage import Inputs, Stage, chunk_rows, variants
@@ -58,8 +58,7 @@ def drive(
         lambda _, done: ask.skip(done["rows_out"]),
     )
     ask.finish(f"{counts['rows_out']} completions{words_of(counts['taken_over'])}")
-    if told := said_of_equal(counts, settings.temperature, "prompts"):
-        progress.say(f"generate: {told}")
+    tell_equal(progress.say, counts, settings.temperature, "generate: prompts")
     sums = {n: counts[n] for n in ("rows_out", "tokens", "taken_over", SAMPLED, EQUAL)}
     return Finished({"rows_in": prompts.rows, **sums}, parts, spec_versions=project.spec.versions)
 

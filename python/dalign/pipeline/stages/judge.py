@@ -6,7 +6,7 @@ import polars as pl
 
 from dalign.judge.forms.score import questions_of, reliability
 from dalign.models.ask import Ask, words_of
-from dalign.models.samples import equal_samples, said_of_equal
+from dalign.models.samples import equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
@@ -65,8 +65,7 @@ def drive(
     failed = counts["verdicts"] - states.get(OK, 0)
     over = words_of(counts["taken_over"])
     ask.finish(f"{counts['verdicts']} verdicts{over}, {failed} without a score")
-    if equal := said_of_equal(counts, config.judge.temperature, "completions"):
-        progress.say(f"judge: {equal}")
+    tell_equal(progress.say, counts, config.judge.temperature, "judge: completions")
     made = {"rows_in": rows_in, "rows_out": 0, "verdicts": 0, "taken_over": 0, **counts}
     agreement = reliability(folder.table().frame(["score"])["score"], k, config.run.seed)
     said = {**made, "states": states, "reliability": agreement}
