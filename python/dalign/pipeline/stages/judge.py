@@ -29,6 +29,14 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     }
 
 
+def counts_of(verdicts: pl.DataFrame) -> dict[str, int]:
+    """How many verdicts there are, are in each state, and are samples."""
+    states = verdicts["state"].value_counts().iter_rows()
+    same = equal_samples(verdicts["completion_id"], verdicts["reply"], verdicts["state"])
+    of_states = {_STATE + state: count for state, count in states}
+    return {"verdicts": verdicts.height, **same, **of_states}
+
+
 def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
@@ -43,14 +51,8 @@ def drive(
     def chunk(number: int, rows: pl.DataFrame) -> Made:
         asked = ask.chunk(number)
         verdicts, scores = judging(questions_of(rows, reasoning=sees, hint=told), asked)
-        states = dict(verdicts["state"].value_counts().iter_rows())
-        counts = {
-            "rows_out": scores["score"].count(),
-            "verdicts": verdicts.height,
-            "taken_over": asked.taken_over,
-        }
-        counts |= equal_samples(verdicts["completion_id"], verdicts["reply"], verdicts["state"])
-        counts |= {_STATE + state: count for state, count in states.items()}
+        rows_out = scores["score"].count()
+        counts = {"rows_out": rows_out, "taken_over": asked.taken_over, **counts_of(verdicts)}
         return Made({ROWS: verdicts, SCORES: scores}, counts)
 
     size = chunk_rows(config.run.part_rows, k)
