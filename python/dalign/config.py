@@ -103,6 +103,18 @@ class Model(Section):
     """Completions generated side by side; with a server, requests in flight."""
     timeout_s: float = Field(300.0, gt=0)
     """A server's request is given up after this many seconds."""
+    retry_s: float = Field(600.0, ge=0)
+    """A server that has answered, and then answers nobody any more, is waited for this many seconds, as while it is started again; one that has not is given up after a few tries."""
+    request: dict[str, Any] = Field({})
+    """What a server's requests say beside what dalign says, such as {top_k=20} or {chat_template_kwargs={enable_thinking=false}}."""
+    leave_out: tuple[str, ...] = ()
+    """Parameters that the server is not sent: of model, temperature, top_p, max_tokens and seed. top_p = 1 is sent to none."""
+    rename: dict[str, str] = Field({})
+    """Parameters that the server takes by another name, such as {max_tokens="max_completion_tokens"}."""
+    headers: dict[str, str] = Field({})
+    """Headers of a server's requests, each with the environment variable that holds its value, such as {api-key="AZURE_KEY"}."""
+    query: dict[str, str | int] = Field({})
+    """What follows the ? in the addresses asked of a server, such as {api-version="2024-10-21"}; no place for a key."""
     trust_remote_code: bool = False
     """Whether code that comes with the checkpoint may run."""
     reasoning: Reasoning = Field(default_factory=Reasoning)
@@ -117,6 +129,62 @@ class Model(Section):
         wrong = self.base_url and _no_address(self.base_url)
         said = f"base_url {wrong}; write the address alone, such as http://127.0.0.1:8000/v1, and put a key in the environment variable that api_key_env names"
         return said if wrong else None
+
+    @_rule
+    def _what_is_sent_is_told_once(self) -> str | None:
+        given = {key for key in _OF_SERVERS if getattr(self, key)}
+        if given and self.engine != "openai":
+            return f"{min(given)} is for engine 'openai'; with another one nothing is sent"
+        return _wrong_parameters(self) or _wrong_headers(self)
+
+    def __hash__(self) -> int:
+        """By all of it: a table of settings has no hash of its own."""
+        return hash(self.model_dump_json())
+
+
+PARAMETERS = ("model", "temperature", "top_p", "max_tokens", "seed")
+_OF_SERVERS = ("request", "leave_out", "rename", "headers", "query")
+# dalign's own, in each request.
+_RESERVED = frozenset(PARAMETERS) - {"top_p"} | {"messages", "n", "stream"}
+_NAMES_A_SECRET = re.compile(
+    r"(?i)(api[-_]?)?key|((access|auth|api|bearer)[-_]?)?token|secret|password|sig|signature|authorization"
+)
+
+
+def _wrong_parameters(model: Model) -> str | None:
+    """What keeps the parameters from being sent as told."""
+    for key, names in (("leave_out", model.leave_out), ("rename", model.rename)):
+        for name in names:
+            if name not in PARAMETERS:
+                return f"{key} names {name!r}, which is none of {', '.join(PARAMETERS)}"
+    if both := sorted(set(model.leave_out) & model.rename.keys()):
+        return f"rename names {both[0]!r}, which leave_out leaves out; take one"
+    taken = [*model.request, *(set(PARAMETERS) - model.rename.keys()), "messages"]
+    for name, other in model.rename.items():
+        if not other or other in taken:
+            return f"rename gives {name!r} the name {other!r}, which is empty or another one's; give it one of its own"
+        taken.append(other)
+    for name in model.request:
+        if name in _RESERVED:
+            return f"request.{name} is dalign's own: set what the stage draws (generate.temperature, …), or leave_out and rename"
+        if _NAMES_A_SECRET.fullmatch(name):
+            return f"request.{name} would be stored with the run; give a secret by headers, as the name of an environment variable"
+    return None
+
+
+def _wrong_headers(model: Model) -> str | None:
+    """What keeps headers or query from being sent; no value of theirs is said."""
+    for name, variable in model.headers.items():
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            return "headers has a name that is none of a header; write letters, digits and hyphens"
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+            return f"headers gives {name!r} no name of an environment variable; write the name, and put the header's value into that variable"
+        if name.lower() in ("host", "content-length", "content-type", "transfer-encoding"):
+            return f"headers names {name!r}, which belongs to the request's form; leave it out"
+    for name in model.query:
+        if _NAMES_A_SECRET.fullmatch(name):
+            return f"query has {name!r}, which would be stored with the run; give a secret by headers, as the name of an environment variable"
+    return None
 
 
 def _no_address(url: str) -> str:

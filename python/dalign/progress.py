@@ -13,8 +13,30 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _Rows = TypeVar("_Rows", bound=Sized)
-# Between two lines on the same work, and before it gets a bar.
-LINE_EVERY_S, BAR_AFTER_S = 15.0, 2.0
+# Between two lines on the same work, and before it gets a bar. What takes long has a line for each tenth of its time.
+LINE_EVERY_S, LONGEST_SILENCE_S, BAR_AFTER_S = 15.0, 600.0, 2.0
+# Less tells no rate.
+_LEAST_S = 0.5
+
+
+def pace(rows: float, tokens: int, seconds: float) -> str:
+    """Rows and tokens a second; empty where nothing tells. rows: made in these seconds; a part of one counts."""
+    if seconds < _LEAST_S:
+        return ""
+    told = []
+    if rows:
+        a_second, each = f"{rows / seconds:,.3g} rows/s", f"{_time(seconds / rows)} a row"
+        told.append(a_second if rows >= seconds else each)
+    if tokens:
+        told.append(f"{tokens / seconds:,.0f} tokens/s")
+    return ", ".join(told)
+
+
+def _time(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    if seconds < 100:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class Progress:
@@ -22,6 +44,9 @@ class Progress:
 
     def start(self, name: str, total: int) -> None:
         """`name` begins and will take `total` steps."""
+
+    def skip(self, name: str, steps: int) -> None:
+        """So many of the steps of `name` were done before, and take no time now."""
 
     def advance(self, name: str, done: int, note: str = "") -> None:
         """`name` has done that many steps in all."""
@@ -56,25 +81,39 @@ class Going:
 
 
 class Lines(Progress):
-    """Plain lines on stderr: one when a stage ends, and one every few seconds of a long one."""
+    """Plain lines on stderr: one when a stage ends, and now and then one of a long one, more seldom the longer it takes."""
 
     def __init__(self) -> None:
         self._totals: dict[str, int] = {}
+        self._skipped: dict[str, int] = {}
         self._began: dict[str, float] = {}
         self._told: dict[str, float] = {}
 
     def start(self, name: str, total: int) -> None:
         """Remembers when `name` began."""
-        self._totals[name] = total
+        self._totals[name], self._skipped[name] = total, 0
         self._began[name] = self._told[name] = time.monotonic()
+
+    def skip(self, name: str, steps: int) -> None:
+        """Remembers what took no time."""
+        self._skipped[name] = self._skipped.get(name, 0) + steps
 
     def advance(self, name: str, done: int, note: str = "") -> None:
         """A line, if the last one is long ago."""
         now = time.monotonic()
-        if now - self._told.get(name, now) >= LINE_EVERY_S:
+        tenth = (now - self._began.get(name, now)) / 10
+        if now - self._told.get(name, now) >= min(max(LINE_EVERY_S, tenth), LONGEST_SILENCE_S):
             self._told[name] = now
             after = f"{done}/{self._totals[name]} after {now - self._began[name]:.0f} s"
-            self.say(f"{name}: {after}{'; ' + note if note else ''}")
+            self.say("; ".join(filter(None, (f"{name}: {after}", self._noted(name, done, note)))))
+
+    def _noted(self, name: str, done: int, note: str) -> str:
+        """The note with the time that what is left will take, as what was done took."""
+        took, left = time.monotonic() - self._began[name], self._totals[name] - done
+        done -= self._skipped.get(name, 0)
+        is_told = done > 0 and left > 0 and took >= _LEAST_S
+        told = f"{_time(left * took / done)} left" if is_told else ""
+        return "; ".join(filter(None, (note, told)))
 
     def finish(self, name: str, note: str = "") -> None:
         """The stage's last line."""
@@ -101,7 +140,6 @@ class Bars(Lines):
             rich.BarColumn(),
             rich.MofNCompleteColumn(),
             rich.TimeElapsedColumn(),
-            rich.TimeRemainingColumn(),
             rich.TextColumn("{task.fields[note]}", markup=False),
             console=Console(stderr=True),
             transient=True,
@@ -116,7 +154,8 @@ class Bars(Lines):
             self._shown.start()
             total = self._totals[name]
             self._tasks[name] = self._shown.add_task(one_line(name), total=total, note="")
-        self._shown.update(self._tasks[name], completed=done, note=one_line(note))
+        noted = one_line(self._noted(name, done, note))
+        self._shown.update(self._tasks[name], completed=done, note=noted)
 
     def finish(self, name: str, note: str = "") -> None:
         """Takes the bar away and leaves a line."""

@@ -28,12 +28,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     ("seconds", "told"),
     [
         ([1.0, 14.9], []),
-        ([15.0], ["judge: 1/9 after 15 s; soon"]),
+        ([15.0], ["judge: 1/9 after 15 s; soon; 2 min left"]),
         # The time runs anew from the last line.
-        ([15.0, 29.9, 30.0], ["judge: 1/9 after 15 s; soon", "judge: 3/9 after 30 s; soon"]),
+        (
+            [15.0, 29.9, 30.0],
+            ["judge: 1/9 after 15 s; soon; 2 min left", "judge: 3/9 after 30 s; soon; 60 s left"],
+        ),
+        # A tenth of what it has taken, and ten minutes at most.
+        ([2000.0, 2222.0, 2223.0], ["judge: 1/9 after 2000 s; soon; 4.4 h left", "judge: 3/9 after 2223 s; soon; 74 min left"]),
+        ([90000.0, 90599.0, 90600.0], ["judge: 1/9 after 90000 s; soon; 200.0 h left", "judge: 3/9 after 90600 s; soon; 50.3 h left"]),
     ],
-)
-def test_a_long_stage_has_a_line_every_fifteen_seconds(
+)  # fmt: skip
+def test_a_long_stage_has_a_line_every_fifteen_seconds_and_more_seldom_the_longer_it_takes(
     seconds: list[float], told: list[str], clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = progress.Lines()
@@ -42,6 +48,36 @@ def test_a_long_stage_has_a_line_every_fifteen_seconds(
         clock.now = 100.0 + after
         lines.advance("judge", done, "soon")
     assert capsys.readouterr().err.splitlines() == told
+
+
+def test_what_was_done_before_tells_nothing_of_the_time_left(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = progress.Lines()
+    lines.start("judge", 100)
+    lines.skip("judge", 90)
+    clock.now = 120.0
+    lines.advance("judge", 92)
+    assert capsys.readouterr().err == "judge: 92/100 after 20 s; 80 s left\n"
+    clock.now = 140.0
+    lines.advance("judge", 100)
+    assert capsys.readouterr().err == "judge: 100/100 after 40 s\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "tokens", "seconds", "told"),
+    [
+        (0, 0, 9.0, ""),
+        (5, 50, 0.1, ""),
+        (30, 0, 10.0, "3 rows/s"),
+        (5000.0, 1234567, 10.0, "500 rows/s, 123,457 tokens/s"),
+        (0.5, 200, 10.0, "20 s a row, 20 tokens/s"),
+        (0, 200, 10.0, "20 tokens/s"),
+        (1, 0, 600.0, "10 min a row"),
+    ],
+)
+def test_a_pace_in_words(rows: float, tokens: int, seconds: float, told: str) -> None:
+    assert progress.pace(rows, tokens, seconds) == told
 
 
 def test_a_stage_ends_with_its_time_and_two_stages_have_times_of_their_own(
@@ -68,7 +104,7 @@ def test_a_bar_comes_after_two_seconds_and_goes_with_its_stage(
     clock.now = 102.0
     bars.advance("judge", 2, "soon")
     [task] = bars._shown.tasks
-    assert (task.description, task.completed, task.total, task.fields["note"]) == ("judge", 2, 9, "soon")  # fmt: skip
+    assert (task.description, task.completed, task.total, task.fields["note"]) == ("judge", 2, 9, "soon; 7 s left")  # fmt: skip
     bars.finish("judge")
     assert not bars._shown.tasks and "judge: done in 2.0 s" in capsys.readouterr().err
 

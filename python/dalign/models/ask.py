@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dalign.errors import InputError
 from dalign.models.protocol import Engine, Reply, Request, Sampling, Telling
-from dalign.progress import Progress
+from dalign.progress import Progress, pace
 from dalign.rows import NEVER_CAME
 from dalign.store.memory import Kept, Memory
 from dalign.text import short
 
 KEY_CHARACTERS = 32
+# Kinds of failures that are told at the end, and that are told apart.
+MOST_KINDS, _MOST_KEPT = 3, 30
+# Between two words on what an engine has in work.
+TELL_EVERY_S = 1.0
 # A message this long is a policy: many requests share it, and it is hashed once.
 _SHARED = 4096
 
@@ -39,9 +45,12 @@ class Ask:
         self._memory, self._name, self._total = memory, name, total
         self._progress = progress if progress and name else Progress()
         self._done, self._begun = 0, False
-        # Of this call of the program: requests without a reply, and the first of them.
-        self._failed = 0
-        self._failure: Reply | None = None
+        # Of this call of the program: replies that were made, their tokens, the seconds that it took, and when that was told.
+        self._made = self._tokens = 0
+        self._took_s, self._told_at = 0.0, 0.0
+        # Of this call of the program: requests without a reply by the kind of their reason, and the first of each kind.
+        self._failed = Counter[str]()
+        self._failures: dict[str, Reply] = {}
         if progress is not None and isinstance(engine, Telling):
             engine.say = progress.say
 
@@ -91,16 +100,22 @@ class Ask:
     ) -> Iterator[list[Reply]]:
         """The engine's replies, counted. Raises InputError at the end unless each request had one, and nothing else."""
         left = {request.id for request in requests} - done
+        if isinstance(self.engine, Telling):
+            self.engine.going = self._going
+        self._since = time.monotonic()
         for replies in self.engine.stream(requests, sampling, done):
             given = Counter(reply.id for reply in replies)
             left ^= given.keys()
             left |= {row for row, times in given.items() if times > 1}
             for reply in replies:
                 if reply.finish in NEVER_CAME:
-                    self._failed += 1
-                    self._failure = self._failure or reply
+                    self._note(reply)
             yield [reply for reply in replies if reply.id not in left]
-            self.skip(len(replies))
+            self._made += len(replies)
+            self._tokens += sum(reply.tokens for reply in replies)
+            self._done += len(replies)
+            self._tell(0.0, 0, "")
+        self._took_s += time.monotonic() - self._since
         if left:
             said = f"an engine's stream gives each request one reply; {len(left)} have none, or more, or were never asked for, such as {min(left)!r}"
             raise InputError(said, kind="wrong_replies", value=min(left))
@@ -109,7 +124,22 @@ class Ask:
         """Notes requests that have been answered, such as by an earlier call of the program."""
         self._begin(requests)
         self._done += requests
-        self._progress.advance(self._name, self._done)
+        if requests:
+            self._progress.skip(self._name, requests)
+            self._progress.advance(self._name, self._done)
+
+    def _going(self, rows: float, tokens: int, awaited: str) -> None:
+        """Tells how far the engine is with what it has not yielded; as often as one would look."""
+        now = time.monotonic()
+        if now - self._told_at >= TELL_EVERY_S:
+            self._told_at = now
+            self._tell(rows, tokens, awaited)
+
+    def _tell(self, rows: float, tokens: int, awaited: str) -> None:
+        took, total = self._took_s + time.monotonic() - self._since, self._total or 0
+        done = min(self._done + rows, total)
+        told = pace(self._made + rows, self._tokens + tokens, took)
+        self._progress.advance(self._name, int(done), "; ".join(filter(None, (told, awaited))))
 
     def reach(self, requests: int) -> None:
         """Notes that so many of all requests are answered, or need not be asked."""
@@ -118,16 +148,27 @@ class Ask:
     def finish(self, note: str) -> None:
         """Ends the progress with a word on the result."""
         self._begin(0)
-        if self._failure is not None:
-            why = f"{self._failure.finish}; {short(self._failure.text, 300)}".removesuffix("; ")
-            said = f"{self._name}: {self._failed} of {self._done} requests had no reply, such as {self._failure.id}: {why}"
+        for kind, count in self._failed.most_common(MOST_KINDS):
+            first = self._failures[kind]
+            why = f"{first.finish}; {short(first.text, 300)}".removesuffix("; ")
+            said = f"{self._name}: {count} of {self._done} requests had no reply, such as {first.id}: {why}"
             self._progress.say(said)
+        if others := sum(count for _, count in self._failed.most_common()[MOST_KINDS:]):
+            self._progress.say(f"{self._name}: {others} more had none for other reasons")
         self._progress.finish(self._name, note)
+
+    def _note(self, reply: Reply) -> None:
+        # Numbers and the like differ from row to row; of a server that always says otherwise not all is kept.
+        kind = " ".join(re.findall(r"[^\W\d]{3,}", f"{reply.finish} {reply.text}")[:8])
+        kind = kind if kind in self._failures or len(self._failures) < _MOST_KEPT else reply.finish
+        self._failed[kind] += 1
+        self._failures.setdefault(kind, reply)
 
     def _begin(self, requests: int) -> None:
         if not self._begun:
             self._begun = True
-            self._progress.start(self._name, requests if self._total is None else self._total)
+            self._total = requests if self._total is None else self._total
+            self._progress.start(self._name, self._total)
 
 
 class Chunk:

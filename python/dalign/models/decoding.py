@@ -6,7 +6,7 @@ Axes: U distinct prompts, B completions, R completions still running, T token, N
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -128,10 +128,11 @@ def decode(
     seeds: Sequence[int],
     sampling: Sampling,
     end_ids: Sequence[int],
+    tell: Callable[[float, int], None] = lambda _rows, _tokens: None,
 ) -> list[Decoded]:
     """The completions of these prompts' token ids, in their order, made side by side.
 
-    `seeds`: one a prompt. Equal prompts are read once. A model in training is switched to eval meanwhile.
+    `seeds`: one a prompt. tell: gets the rows done and the tokens drawn with each step; a row in work counts by its share of the steps. Equal prompts are read once. A model in training is switched to eval meanwhile.
     Raises InputError where the model's logits are not finite.
     """
     if not prompts:
@@ -139,7 +140,10 @@ def decode(
     with _evaluating(model):
         running = _Running(model, prompts, seeds, sampling, end_ids)
         for step in range(sampling.max_new_tokens):
-            if not running.advance(step):
+            goes_on = running.advance(step)
+            done = len(prompts) - running.left
+            tell(done + running.left * (step + 1) / sampling.max_new_tokens, running.drawn)
+            if not goes_on:
                 break
     return running.results()
 
@@ -183,6 +187,8 @@ class _Running:
         if not self.cache_names:
             said = f"{type(model).__name__} has no key-value cache, which generating with engine 'transformers' needs; serve it and use engine 'openai'"
             raise InputError(said, kind="unfit_model")
+        # Rows that have not ended, and tokens of all.
+        self.left, self.drawn = count, 0
         self.rows_R = torch.arange(count, device=device)
         self.ended_R = torch.zeros(count, dtype=torch.bool, device=device)
         self.finite_R = torch.ones(count, dtype=torch.bool, device=device)
@@ -243,6 +249,8 @@ class _Running:
         self.end_at_B[self.rows_R[ends_R]] = step
         self.ended_R |= ends_R
         ended = int(self.ended_R.sum())
+        self.drawn += self.left
+        self.left = len(self.rows_R) - ended
         if ended == len(self.rows_R) or step + 1 == self.sampling.max_new_tokens:
             self.finite_B[self.rows_R] = self.finite_R
             return False

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, get_args, runtime_checkable
+from typing import Any, Protocol, get_args, runtime_checkable
 
 from dalign.config import CHECKPOINT_ENGINES, EngineName, Model
 from dalign.errors import InputError
@@ -66,8 +66,7 @@ class Engine(Protocol):
     opens_reasoning: its replies lack the tag that opens the reasoning, because the chat template wrote it.
     """
 
-    @property
-    def fingerprint(self) -> str: ...
+    fingerprint: str
 
     @property
     def control_tokens(self) -> tuple[str, ...]: ...
@@ -92,11 +91,23 @@ def fingerprint_of(model: Model, *known: str) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
+# How far an engine is with what it has not yielded yet: rows, of which a part may be done; tokens; who is awaited.
+Going = Callable[[float, int, str], None]
+
+
+def unheard(rows: float, tokens: int, awaited: str) -> None:
+    """A `Going` that nobody hears."""
+
+
 @runtime_checkable
 class Telling(Protocol):
-    """An engine with something to say while it works, such as that a server makes it wait."""
+    """An engine with something to say while it works, such as that a server makes it wait.
+
+    going: called every second or so, in the thread that goes through the stream.
+    """
 
     say: Callable[[str], None]
+    going: Going
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,7 @@ class EngineKind:
     open: the engine, loaded; given the threads that this process computes with. Raises InputError
         for a model that cannot be used, MissingExtraError without the package that it needs.
     check: raises InputError for what can be seen to be wrong before anything is loaded.
+    says: what whoever runs it says of the model now, None where nobody says anything; None itself where nothing but its files tells.
     """
 
     name: EngineName
@@ -116,6 +128,7 @@ class EngineKind:
     fingerprint_of: Callable[[Model], str]
     open: Callable[[Model, int], Engine]
     check: Callable[[Model], object] = lambda _: None
+    says: Callable[[Model], Mapping[str, Any] | None] | None = None
 
     @property
     def path_is_checkpoint(self) -> bool:

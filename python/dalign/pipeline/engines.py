@@ -42,7 +42,10 @@ class Engines:
         """The engine of a model of the config."""
         key = model.model_dump_json()
         if key not in self._opened:
-            self._opened[key] = opened(model, checkpoints(), self._config.run.threads)
+            engine = opened(model, checkpoints(), self._config.run.threads)
+            # A server's model is known by more than the engine can tell.
+            engine.fingerprint = self.fingerprint(model)
+            self._opened[key] = engine
         return self._opened[key]
 
     def trained(self, checkpoint: Path) -> Engine:

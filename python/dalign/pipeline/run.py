@@ -17,6 +17,7 @@ from dalign.pipeline.moved import check_files
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
 from dalign.pipeline.project import SOURCES, Project, bring_in, inputs_faults, left_out
 from dalign.pipeline.runner import Opened, run_plan
+from dalign.pipeline.served import fingerprints, noted, recognised
 from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
 from dalign.pipeline.stages.rl import check_drawable
@@ -26,6 +27,7 @@ from dalign.store.damage import CONFIG, is_run
 from dalign.store.ledger import (
     ELAPSED,
     MODELS,
+    SERVED,
     checked_config,
     close_ledger,
     keep,
@@ -43,7 +45,10 @@ from dalign.train.run import check_packages
 from dalign.vocabulary import STAGES, TRAININGS
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
-FREE_KEYS = ("run.workers", "synth_model", "evaluate.max_missing")
+FREE_KEYS = (
+    "run.workers", "synth_model", "evaluate.max_missing",
+    "model.retry_s", "judge_model.retry_s", "model.timeout_s", "judge_model.timeout_s",
+)  # fmt: skip
 # What a folder may hold before a run has been started in it.
 _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
 
@@ -61,8 +66,7 @@ def run_stages(
 
     Raises InputError for input that cannot be used; then nothing that is made already is lost.
     """
-    run, engines = RunFolder(folder), Engines(config)
-    plan = make_plan(config)
+    run, plan = RunFolder(folder), make_plan(config)
     chosen = plan if stage is None else choose(plan, stage, variant)
     if any(each.kind in TRAININGS for each in chosen):
         require_one_process()
@@ -70,13 +74,16 @@ def run_stages(
         mend(run, progress)
         try:
             check_files(config, run.path)
+            notes = recognised(config, noted(run), progress.say)
+            engines = Engines(config, fingerprints(notes))
             project = _checked(chosen, config, engines, run.inputs, progress)
         except BaseException:
             _leave_nothing(run)
             raise
         opened = Opened(project, engines, run, progress, retry_missing)
         open_ledger(run.path, dump_toml(config))
-        keep(run.path, {MODELS: json_text(engines.known())})
+        served = {SERVED: json_text(notes)} if notes else {}
+        keep(run.path, {MODELS: json_text(engines.known()), **served})
         began = time.monotonic()
         try:
             return run_plan(opened, chosen)
@@ -119,8 +126,10 @@ def plan_of(
     config: Config, folder: Path, progress: Progress, *, retry_missing: bool = False
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """The stages of a run with their states, and how much work the input means; nothing is written."""
-    run, engines, plan = RunFolder(folder), Engines(config), make_plan(config)
+    run, plan = RunFolder(folder), make_plan(config)
     check_files(config, run.path)
+    notes = recognised(config, noted(run), progress.say)
+    engines = Engines(config, fingerprints(notes))
     with tempfile.TemporaryDirectory() as place:
         project = _checked(plan, config, engines, Path(place), progress)
         return states(plan, project, engines, run, retry_missing=retry_missing), planned_work(

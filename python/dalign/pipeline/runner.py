@@ -91,6 +91,9 @@ class _Relay(Progress):
     def start(self, name: str, total: int) -> None:
         self._messages.put(("start", name, total))
 
+    def skip(self, name: str, steps: int) -> None:
+        self._messages.put(("skip", name, steps))
+
     def advance(self, name: str, done: int, note: str = "") -> None:
         self._messages.put(("advance", name, done, note))
 
@@ -117,11 +120,13 @@ _CLEARED_UP = "ignore::UserWarning:multiprocessing.resource_tracker"
 _worker: Opened | None = None
 
 
-def _start_worker(config: str, run: Path, messages: Any, parent: int, retry: bool) -> None:
+def _start_worker(
+    config: str, known: dict[str, str], run: Path, messages: Any, parent: int, retry: bool
+) -> None:
     global _worker
     threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
     settings, folder = Config.model_validate_json(config), RunFolder(run)
-    engines = Engines(settings)
+    engines = Engines(settings, known)
     project = read_project(settings, folder.inputs, engines.budget())
     _worker = Opened(project, engines, folder, _Relay(messages), retry)
 
@@ -148,7 +153,8 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
     shower = threading.Thread(target=_show, args=(messages, opened.progress, ended), daemon=True)
     shower.start()
     config = opened.project.config.model_dump_json()
-    state = (config, opened.run.path, messages, os.getpid(), opened.retry_missing)
+    known, parent = opened.engines.known(), os.getpid()
+    state = (config, known, opened.run.path, messages, parent, opened.retry_missing)
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker, initargs=state)
     try:
         return _schedule(pool, stages, workers)

@@ -30,6 +30,8 @@ class Steps:
     def __call__(self, step: int, total: int, loss: float) -> None:
         if not self._begun:
             self._progress.start(self._name, total)
+            # A training that goes on begins at a later step.
+            self._progress.skip(self._name, step - 1)
             self._begun = True
         self._progress.advance(self._name, step, self._figure(loss))
         if step >= total:

@@ -30,6 +30,7 @@ _MUST_BE = {
     "model_type": "must be a table of settings",
     "model_attributes_type": "must be a table of settings",
 }
+_MAY_BE_SECRET = {"base_url", "api_key_env", "headers", "query", "request"}
 _LIMITS = {
     "greater_than_equal": ("ge", "must be at least"),
     "greater_than": ("gt", "must be more than"),
@@ -61,7 +62,7 @@ class Places:
             place = f"{self.file}:{line}"
         elif overrides:
             # Some hold a password by mistake.
-            is_secret = dotted.rpartition(".")[2] in ("base_url", "api_key_env")
+            is_secret = not _MAY_BE_SECRET.isdisjoint(dotted.split("."))
             place = f"--set {dotted if is_secret else overrides[0]}"
         return InputError(
             f"{place}: {what}", kind=kind, path=path, line=line,

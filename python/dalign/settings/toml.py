@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dalign.config import Config
-from dalign.settings.schema import choices, is_list, section_of
+from dalign.settings.schema import choices, is_list, section_at, section_of
 
 _WIDTH = 100
 
@@ -27,9 +28,9 @@ def _table(values: Mapping[str, Any], name: str) -> Iterator[str]:
     nested = {}
     for key, value in values.items():
         tables = value if isinstance(value, list) else [value]
-        if tables and isinstance(tables[0], dict):
+        if tables and isinstance(tables[0], dict) and section_at(f"{name}.{key}".lstrip(".")):
             nested[key] = tables
-        else:
+        elif value != {}:
             yield f"{key} = {_literal(value)}"
     for key, tables in nested.items():
         dotted = f"{name}.{key}" if name else key
@@ -39,7 +40,14 @@ def _table(values: Mapping[str, Any], name: str) -> Iterator[str]:
             yield from _table(table, dotted)
 
 
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _literal(key)
+
+
 def _literal(value: Any) -> str:
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{_key(key)} = {_literal(item)}" for key, item in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_literal(item) for item in value)}]"
     if isinstance(value, (bool, int, float)):

@@ -27,8 +27,9 @@ from dalign.store.seal import (
 )
 from dalign.store.whole_files import Json, folder_place, write_text
 
-ELAPSED, MODELS, RESULTS, REPORT = "elapsed.json", "models.json", "results.json", "report.html"
-OWN_FILES = (CONFIG, LEDGER, ELAPSED, MODELS, RESULTS, REPORT)
+ELAPSED, MODELS, SERVED = "elapsed.json", "models.json", "served.json"
+RESULTS, REPORT = "results.json", "report.html"
+OWN_FILES = (CONFIG, LEDGER, ELAPSED, MODELS, SERVED, RESULTS, REPORT)
 MANIFEST, MARKER, COST = "manifest.json", "inputs.json", "cost.json"
 # The user's own files, where they lie in the run's folder.
 PROJECT, PROJECT_CONFIG = "project", "dalign.toml"
@@ -138,6 +139,12 @@ def _known(run: Path) -> Ledger:
 
 def _write(run: Path, copies: Mapping[str, str], files: Mapping[str, Json]) -> None:
     write_sealed(run / LEDGER, {"copies": dict(copies), "files": dict(files)})
+
+
+def kept_text(run: Path, name: str) -> str:
+    """The text of a small file of the run's own: as the ledger has it, or as it lies there."""
+    held = _known(run).copies
+    return held[name] if name in held else (run / name).read_text("utf-8")
 
 
 def put_back(run: Path) -> Iterator[str]:

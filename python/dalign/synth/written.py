@@ -65,7 +65,7 @@ def read_written(
 ) -> tuple[list[Candidate], list[Rejected]]:
     """The prompts of each order's reply in order, and what is dropped at first sight.
 
-    Reasons: unreadable (a whole reply), surplus (more than were ordered), over_long, control_text
+    Reasons: error or timeout (no reply; the text is why), unreadable (a whole reply), surplus (more than were ordered), over_long, control_text
     (control characters, a control marker of any family, or one of `control_tokens`).
     """
     markers = _core.Markers(list(control_tokens))
@@ -76,7 +76,9 @@ def read_written(
         if not texts:
             ended = f"the reply ended by {reply.finish}"
             detail = f"no list of prompts ({ended}): {reply.text[:_SHOWN]}"
-            dropped.append(Rejected(order, reply.text[:MAX_CHARS], "unreadable", detail))
+            came = reply.finish not in NEVER_CAME
+            reason, detail = ("unreadable", detail) if came else (reply.finish, ended)
+            dropped.append(Rejected(order, reply.text[:MAX_CHARS], reason, detail))
         for number, text in enumerate(texts):
             flaw = _flaw(text, number, order.count, markers)
             if flaw is None:

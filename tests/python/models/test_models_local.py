@@ -160,6 +160,16 @@ def test_what_is_done_is_left_out_and_the_rest_is_as_undisturbed(model: Any) -> 
     assert list(engine_of(model).stream(requests, sampling, {r.id for r in requests})) == []
 
 
+def test_how_far_a_batch_is_is_told_with_each_step(model: Any) -> None:
+    engine, heard = engine_of(model, batch_size=6), []
+    engine.going = lambda rows, tokens, awaited: heard.append((rows, tokens, awaited))
+    [replies] = engine.stream(requests_of(*TEXTS), Sampling(1.0, 12))
+    rows, tokens = [each[0] for each in heard], [each[1] for each in heard]
+    assert rows == sorted(rows) and rows[0] == pytest.approx(6 / 12) and rows[-1] == 6
+    assert tokens[0] == 6 and tokens[-1] == sum(reply.tokens for reply in replies)
+    assert {each[2] for each in heard} == {""}
+
+
 def test_no_requests_give_no_replies(model: Any) -> None:
     assert list(engine_of(model).stream([], Sampling(1.0, 20))) == []
 

@@ -42,7 +42,7 @@ def test_a_reply_that_never_came_says_nothing(finish) -> None:
     assert prompts_of(Reply("r", "1. One?\n2. Two?\n3. Th", finish, 1)) == []
 
 
-def test_a_reply_that_failed_is_unreadable_and_half_a_character_is_dropped(order_of) -> None:
+def test_a_reply_that_failed_is_dropped_as_such_and_so_is_half_a_character(order_of) -> None:
     order = order_of()
     kept, dropped = read_written(
         [order, order],
@@ -50,7 +50,7 @@ def test_a_reply_that_failed_is_unreadable_and_half_a_character_is_dropped(order
         (),
     )
     assert kept == []
-    assert [each.reason for each in dropped] == ["unreadable", "control_text"]
+    assert [each.reason for each in dropped] == ["timeout", "control_text"]
     assert "timeout" in dropped[0].detail
 
 

@@ -1,4 +1,4 @@
-"""A server's key: read from the environment, fit for a header, and masked in whatever the server says."""
+"""What a server is to be told in secret: read from the environment, fit for a header, masked in whatever it says."""
 
 from __future__ import annotations
 
@@ -22,25 +22,57 @@ MASK = "***"
 
 
 class ApiKey:
-    """The key that a model's server wants; empty without one. It is never shown: masked in any form that is known."""
+    """The key that a model's server wants, and the values of its headers. None is ever shown: masked in any form that is known."""
 
     def __init__(self, model: config.Model) -> None:
-        """Raises InputError, which does not show it, for a key that no header can carry."""
-        self._key = key = os.environ.get(model.api_key_env, "")
-        wrong = next((i for i, c in enumerate(key) if not "!" <= c <= "~"), None)
-        if wrong is not None:
-            said = f"the environment variable {model.api_key_env} holds no key: its character {wrong + 1} of {len(key)} is white space or not ASCII; set it again, without spaces, line ends and curly quotes"
-            raise InputError(said, kind="api_key", key="api_key_env")
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What a request carries of it."""
-        return {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        """Raises InputError, which shows none, for a value that is not there or that no header can carry."""
+        key = _read(model.api_key_env, "api_key_env", "key")
+        self.headers = {"Authorization": f"Bearer {key}"} if key else {}
+        """What a request carries of them."""
+        values = [key]
+        for name, variable in model.headers.items():
+            values.append(_read(variable, "headers", f"value for the header {name!r}"))
+            if not values[-1]:
+                said = f"the environment variable that headers names for {name!r} is empty or not set; put the header's value into it"
+                raise InputError(said, kind="api_key", key="headers")
+            self.headers[name] = values[-1]
+        self._secrets = [_Secret(value) for value in dict.fromkeys(values) if value]
 
     def masked(self, text: str) -> str:
-        """A short text of the server's, each run of eight characters or more of the key masked: plain, encoded or reversed."""
-        if not self._key:
-            return text
+        """A short text of the server's, each run of eight characters or more of a secret masked: plain, encoded or reversed."""
+        for secret in self._secrets:
+            text = secret.masked(text)
+        return text
+
+    def cleared(self, text: str) -> str:
+        """A completion, in which a secret that is no mere word is masked; which costs four looks for each."""
+        for secret in self._secrets:
+            text = secret.cleared(text)
+        return text
+
+
+def _read(variable: str, setting: str, what: str) -> str:
+    """An environment variable's value, fit for a header; empty without one."""
+    value = os.environ.get(variable, "")
+    # `Bearer …` in a header of the user's own has a space; a key has none.
+    least = "!" if setting == "api_key_env" or value != value.strip() else " "
+    wrong = next((i for i, c in enumerate(value) if not least <= c <= "~"), None)
+    if wrong is None:
+        return value
+    # What names the header's variable may be the value itself, by mistake.
+    named = f"the environment variable {variable}" if setting == "api_key_env" else "its variable"
+    said = f"{named} holds no {what}: its character {wrong + 1} of {len(value)} is white space or not ASCII; set it again, without spaces, line ends and curly quotes"
+    raise InputError(said, kind="api_key", key=setting)
+
+
+class _Secret:
+    """One secret, not empty."""
+
+    def __init__(self, value: str) -> None:
+        self._key = value
+
+    def masked(self, text: str) -> str:
+        """The text without it."""
         text = text.replace(self._key, MASK)
         lowered = text.lower()
         # A character whose small letter is longer would move the places.
@@ -56,7 +88,7 @@ class ApiKey:
         return shown + text[end:]
 
     def cleared(self, text: str) -> str:
-        """A completion, in which a key that is no mere word is masked; which costs four looks for it."""
+        """The text without it, if it is more than a word."""
         if len(self._key) < _SECRET or not any(probe in text for probe in self._probes):
             return text
         return self.masked(text)

@@ -87,6 +87,15 @@ def complaint(body: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in told[:4000]).split())
 
 
+def status_in(body: str) -> int | None:
+    """The status of an error that a body alone tells, under another status; None where it tells none."""
+    try:
+        code = _JSON.decode(body)["error"]["code"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return code if type(code) is int and 400 <= code < 600 else None
+
+
 def _integer(digits: str) -> int:
     """An integer; -1 for one that is longer than any count, which Python may refuse to read."""
     return int(digits) if len(digits) < 20 else -1

@@ -11,8 +11,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def arrivals(work: Callable[[Callable[[T], None]], Awaitable[None]]) -> Iterator[list[T]]:
-    """What `work` emits, in lists of all that has come since the last one.
+def arrivals(
+    work: Callable[[Callable[[T], None]], Awaitable[None]], every_s: float = 1.0
+) -> Iterator[list[T]]:
+    """What `work` emits, in lists of all that has come since the last one; an empty list where nothing has for `every_s` seconds.
 
     work: gets the function to emit with, and runs in a thread, also while the caller is busy with a
     list. Its error is raised here, after what it had emitted. Leaving the iterator cancels it.
@@ -32,9 +34,9 @@ def arrivals(work: Callable[[Callable[[T], None]], Awaitable[None]]) -> Iterator
     thread.start()
     try:
         batch: list[T] = []
-        while (entry := out.get()) is not None:
-            batch.append(entry)
-            if out.empty():
+        while (entry := _next(out, every_s)) is not None:
+            batch += entry
+            if out.empty() or not entry:
                 yield batch
                 batch = []
         if batch:
@@ -48,6 +50,15 @@ def arrivals(work: Callable[[Callable[[T], None]], Awaitable[None]]) -> Iterator
             # The loop is closed: nothing is left to cancel.
             pass
         thread.join()
+
+
+def _next(out: queue.SimpleQueue[T | None], within_s: float) -> list[T] | None:
+    """The next entry as a list, which is empty where none comes in time; None at the end."""
+    try:
+        entry = out.get(timeout=within_s)
+    except queue.Empty:
+        return []
+    return None if entry is None else [entry]
 
 
 def _first(error: BaseException | None) -> BaseException | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from dalign.models.checkpoint import (
     load_tokenizer,
 )
 from dalign.models.probe import special_token_ids
-from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of
+from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import THINK, tags_of
 from dalign.models.render import Renderer
 from dalign.rows import Message
@@ -47,11 +47,17 @@ class LocalEngine:
         """batch_size: completions side by side. fingerprint: a hash of the model's weights and tokenizer."""
         self.model, self.tokenizer = model, tokenizer
         self.batch_size, self.fingerprint = batch_size, fingerprint
+        self.say: Callable[[str], None] = lambda _: None
+        self.going = unheard
         self.renderer = Renderer(tokenizer, reasoning)
         self.end_ids = end_ids(model, tokenizer, self.renderer.probe.end_token_ids)
         tags = set(tokenizer.convert_tokens_to_ids([reasoning.open, reasoning.close]))
         # Tags that are special tokens stay in the text; without them the reasoning could not be told from the answer.
         self._unwritten = special_token_ids(tokenizer) - tags
+
+    def _tell(self, rows: float, tokens: int) -> None:
+        # By its attribute: who hears it may change from stream to stream.
+        self.going(rows, tokens, "")
 
     @property
     def control_tokens(self) -> tuple[str, ...]:
@@ -95,7 +101,8 @@ class LocalEngine:
 
         def made(rows: list[int]) -> list[Reply]:
             seeds = [requests[i].seed for i in rows]
-            decoded = decode(self.model, [prompts[i] for i in rows], seeds, sampling, self.end_ids)
+            asked = [prompts[i] for i in rows]
+            decoded = decode(self.model, asked, seeds, sampling, self.end_ids, self._tell)
             replies = self.replies([requests[i].id for i in rows], decoded)
             return [reply for reply in replies if reply.id not in done]
 

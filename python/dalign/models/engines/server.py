@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
-import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from dalign import config
 from dalign.errors import ServerError
-from dalign.models.engines.api_key import ApiKey
-from dalign.models.engines.chat_completion import complaint, said
+from dalign.models.engines.chat_completion import said, status_in
+from dalign.models.engines.connection import Connection, text_of
 from dalign.models.engines.in_flight import arrivals
-from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of
+from dalign.models.engines.parameters import Names, body_of, learned
+from dalign.models.engines.served import Sameness, card_of
+from dalign.models.engines.waits import Awaited, retry_after_s
+from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import tags_of
 from dalign.rows import Message
 from dalign.text import escape_control, short
@@ -31,11 +34,10 @@ BACKOFF_S = 0.5
 LONGEST_WAIT_S = 60.0
 # A server may ask for a longer wait up to this one; from some seconds on it is told.
 LONGEST_ASKED_WAIT_S, TOLD_WAIT_S = 600.0, 5.0
-CONNECT_TIMEOUT_S = 30.0
 # What a response may have, unpacked: many times the longest completion, and no server's flood.
 MOST_BYTES = 16 * 2**20
-# What a server that works answers.
-GREETING = Request("greeting", (Message(role="user", content="Hello"),), 0)
+# What a server that works answers; what it has answered lately need not be asked again.
+GREETING, GREETED_S = Request("greeting", (Message(role="user", content="Hello"),), 0), 10.0
 # Refused for what the caller is or asks of the server, whatever the prompt.
 FOR_ALL = frozenset({401, 402, 404, 405, 407})
 # As long as nothing is answered, more refusals than this (or than two of each in flight) are the server's.
@@ -48,8 +50,9 @@ class ServerEngine:
 
     Rate limits (429) are waited out and cost no attempt. Server errors and lost connections are retried `attempts`
     times in all. A request that gets no reply, or is refused, is an `error` reply whose text is the reason, if the server
-    answers another one beside it, or a greeting with the same settings; if not, the server is at fault, and that is a ServerError, as are a
-    refused key, an unknown model and a redirect. One attempt over `timeout_s` seconds is a `timeout` reply.
+    answers another one beside it, or a greeting with the same settings; one attempt over `timeout_s` seconds is a `timeout` reply
+    likewise. If not, the server is at fault. One that has answered is then waited for, `retry_s` seconds since its last answer; in the end
+    that is a ServerError, as are a key, a model's name and an address that are refused.
     A response of more than 16 MiB and a wait of more than ten minutes that a server asks for count as refusals.
     """
 
@@ -59,18 +62,22 @@ class ServerEngine:
     def __init__(
         self, model: config.Model, *, attempts: int = ATTEMPTS, backoff_s: float = BACKOFF_S
     ) -> None:
-        """model: of a config; the key, if any, is in the environment variable named there."""
-        self._model, self._key = model, ApiKey(model)
-        self.url = f"{(model.base_url or '').rstrip('/')}/chat/completions"
+        """model: of a config; keys, if any, are in the environment variables named there."""
+        self._model, self._server = model, Connection(model)
+        self.url = self._server.url("chat/completions")
         self.attempts, self.backoff_s = attempts, backoff_s
         self.fingerprint = KIND.fingerprint_of(model)
         self.control_tokens = tags_of(model.reasoning)
         self.say: Callable[[str], None] = lambda _: None
+        self.going = unheard
         self._sentences: set[str] = set()
         self._wait_told_until = 0.0
         self._answered = self._refused = 0
-        # Parameters by the names under which this server takes them; "" leaves one out.
-        self._names: dict[str, str] = {}
+        self._names: Names = {}
+        self._awaited, self._sameness = Awaited(self.url), Sameness(self._server, model)
+        self._greeting: asyncio.Task[None] | None = None
+        # What the last greeting met, and when it ended.
+        self._greeted = ("", -math.inf)
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
@@ -82,8 +89,6 @@ class ServerEngine:
         """
         pending = [request for request in requests if request.id not in done]
         self._answered += len(requests) - len(pending)
-        if not pending:
-            return iter(())
 
         async def work(emit: Callable[[Reply], None]) -> None:
             queued = iter(pending)
@@ -92,35 +97,49 @@ class ServerEngine:
                 for request in queued:
                     emit(await self._complete(session, request, sampling))
 
-            async with self._session() as session, asyncio.TaskGroup() as group:
+            await self._sameness.begin()
+            async with self._server.session() as session, asyncio.TaskGroup() as group:
                 for _ in range(min(self._model.batch_size, len(pending))):
                     group.create_task(worker(session))
 
-        return arrivals(work)
+        for replies in arrivals(work) if pending else ():
+            if replies:
+                yield replies
+            else:
+                self.going(0.0, 0, self._awaited.words)
 
     async def _complete(
         self, session: aiohttp.ClientSession, request: Request, sampling: Sampling
     ) -> Reply:
         """One request's reply, with its retries."""
         times: Counter[bool] = Counter()
-        answered = self._answered
-        while True:
-            outcome = await self._attempt(session, request, sampling)
-            if isinstance(outcome, Reply):
-                self._answered += outcome.finish != "timeout"
-                return outcome
-            is_failure = outcome.kind != "limited"
-            times[is_failure] += 1
-            wait_s = self._wait_s(times[is_failure], outcome, request)
-            if wait_s > LONGEST_ASKED_WAIT_S:
-                asked = f"{wait_s:,.0f} s" if math.isfinite(wait_s) else "without end"
-                what = f"it asks to wait {asked}, and is waited for {LONGEST_ASKED_WAIT_S:.0f} s at most"
-                outcome = _Setback("refused", f"{outcome.problem}; {what}")
-            if outcome.kind == "refused" or times[True] >= self.attempts:
-                others = self._answered > answered
-                return await self._given_up(request, sampling, outcome, others=others)
-            self._tell_wait(wait_s, outcome)
-            await asyncio.sleep(wait_s)
+        trial = _Trial(time.monotonic(), math.inf)
+        with self._awaited.one(request.id):
+            while True:
+                # Since its last failure: before it, the server may have gone.
+                trial.others |= self._answered > trial.answered
+                outcome = await self._attempt(session, request, sampling)
+                if isinstance(outcome, Reply):
+                    if self._sameness.in_doubt:
+                        await self._sameness.check()
+                    self._answered += 1
+                    self._awaited.answered()
+                    return outcome
+                self._sameness.in_doubt |= outcome.kind == "lost"
+                times[outcome.kind != "limited"] += 1
+                wait_s = self._wait_s(times[outcome.kind != "limited"], outcome, request)
+                outcome = _bounded(outcome)
+                is_over = self._is_over(outcome, trial)
+                tried = is_over if outcome.kind == "limited" else times[True] >= self.attempts
+                tried = tried or outcome.kind in ("refused", "late")
+                if tried and await self._is_at_fault(
+                    request, sampling, outcome, trial, is_over=is_over
+                ):
+                    return _reply_of(request, outcome)
+                trial.answered, trial.others = self._answered, False
+                self._tell_wait(wait_s, outcome)
+                self._awaited.waits(request.id, outcome.problem)
+                await asyncio.sleep(wait_s)
 
     async def _attempt(
         self, session: aiohttp.ClientSession, request: Request, sampling: Sampling
@@ -129,7 +148,9 @@ class ServerEngine:
         names = self._names
         while True:
             outcome = await self._post(session, request, sampling, names)
-            others = self._renamed(names, outcome, sampling)
+            if isinstance(outcome, Reply) or outcome.kind != "refused":
+                break
+            others = learned(names, outcome.problem, sampling)
             if others == names:
                 break
             names = others
@@ -140,20 +161,18 @@ class ServerEngine:
         return outcome
 
     async def _post(
-        self,
-        session: aiohttp.ClientSession,
-        request: Request,
-        sampling: Sampling,
-        names: Mapping[str, str],
+        self, session: aiohttp.ClientSession, request: Request, sampling: Sampling, names: Names
     ) -> Reply | _Setback:
-        body = self._body(request, sampling, names)
+        body = body_of(self._model, request, sampling, names)
         try:
-            async with session.post(self.url, json=body, allow_redirects=False) as response:
-                text = await _text(response)
+            async with session.post(
+                self.url, json=body, params=self._model.query, allow_redirects=False
+            ) as response:
+                text = await text_of(response, MOST_BYTES)
         except aiohttp.ConnectionTimeoutError as error:
             return _Setback("lost", self._told(str(error)))
         except TimeoutError:
-            return Reply(request.id, "", "timeout", 0)
+            return _Setback("late", f"no reply within {self._model.timeout_s:g} s")
         except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
             return _Setback("failed", self._told(str(error)))
         # UnicodeError: a name that is none to a resolver.
@@ -169,10 +188,15 @@ class ServerEngine:
         """What a response means that holds no reply. Raises ServerError where all requests would have it."""
         status, told = response.status, self._told(text) or "no text"
         if status < 300:
+            # Some say it in the body alone.
+            status = status_in(text) or status
+        if status < 300:
             return _Setback("failed", f"not a chat completion: {told}")
         if status < 400:
             place = self._told(response.headers.get("Location", "")) or "an unnamed place"
             what = f"redirects to {place} (status {status}), where neither key nor prompts are sent"
+            if self._answered:
+                return _Setback("refused", f"{what}; set base_url to the address that answers")
             raise ServerError(f"{self.url} {what}; set base_url to the address that answers")
         problem = f"status {status}: {told}"
         wait_s = retry_after_s(response.headers.get("Retry-After"))
@@ -181,42 +205,10 @@ class ServerEngine:
             return _Setback("limited", problem, wait_s)
         if status >= 500 or status in (408, 425):
             return _Setback("failed", problem, wait_s)
-        if status in FOR_ALL or is_spent:
+        # Of one that has answered others, a greeting will tell.
+        if (status in FOR_ALL or is_spent) and not self._answered:
             raise self._refusal(request, problem)
         return _Setback("refused", problem)
-
-    def _body(
-        self, request: Request, sampling: Sampling, names: Mapping[str, str]
-    ) -> dict[str, Any]:
-        drawn = {
-            "temperature": sampling.temperature,
-            # Sent when neutral too: some servers would take another value from the model's own settings.
-            "top_p": sampling.top_p,
-            "max_tokens": sampling.max_new_tokens,
-            # Some servers hold seeds in 32 bits.
-            "seed": request.seed % 2**31,
-        }
-        for name, other in names.items():
-            # What another stage draws otherwise must be said.
-            if name == "seed" or drawn[name] == 1.0 or other:
-                value = drawn.pop(name)
-                if other:
-                    drawn[other] = value
-        return {"model": self._model.path, "messages": list(request.messages), **drawn}
-
-    def _renamed(
-        self, names: dict[str, str], outcome: Reply | _Setback, sampling: Sampling
-    ) -> dict[str, str]:
-        """The names to try where a refusal speaks of a parameter that has another name, or can be left out.
-
-        A drawing that is not the default is never left out: the replies would be drawn in another way.
-        """
-        if isinstance(outcome, Reply) or outcome.kind != "refused":
-            return names
-        other = {"max_tokens": "max_completion_tokens", "seed": ""}
-        other |= {n: "" for n in ("top_p", "temperature") if getattr(sampling, n) == 1.0}
-        spoken = set(re.findall(r"\w+", outcome.problem))
-        return names | {name: other[name] for name in other if name in spoken}
 
     def _reply(self, row: str, body: str) -> Reply | None:
         """The reply that the response's body holds; None where it holds none."""
@@ -234,11 +226,10 @@ class ServerEngine:
             # Cut off within the reasoning: no closing tag, as the model wrote none.
             close = "" if found.finish == "length" and not text else tags.close
             text = f"{tags.open}{thought}{close}{text}"
-        return Reply(row, self._key.cleared(text), found.finish, found.tokens)
+        return Reply(row, self._server.key.cleared(text), found.finish, found.tokens)
 
     def _told(self, text: str) -> str:
-        """What the server says, on one line, at a length for a sentence and without the key."""
-        return self._key.masked(complaint(text))[:300]
+        return self._server.told(text)
 
     def _wait_s(self, times: int, setback: _Setback, request: Request) -> float:
         """What the server asks for, or a wait that doubles; requests that failed together part by their seeds."""
@@ -261,97 +252,159 @@ class ServerEngine:
             self._sentences.add(sentence)
             self.say(sentence)
 
-    async def _given_up(
-        self, request: Request, sampling: Sampling, setback: _Setback, *, others: bool
-    ) -> Reply:
-        """The error reply of a request that is at fault itself. Raises ServerError where the server is.
+    def _is_over(self, setback: _Setback, trial: _Trial) -> bool:
+        """Whether nobody has been answered for as long as the server is waited for."""
+        granted_s = self._model.retry_s
+        if setback.kind == "limited":
+            # It may ask for a wait as long as this.
+            granted_s = max(granted_s, LONGEST_ASKED_WAIT_S)
+        return time.monotonic() - max(trial.began, self._awaited.answered_at) >= granted_s
 
-        others: whether one beside it was answered since it was first tried.
+    async def _is_at_fault(
+        self,
+        request: Request,
+        sampling: Sampling,
+        setback: _Setback,
+        trial: _Trial,
+        *,
+        is_over: bool,
+    ) -> bool:
+        """Whether a request itself is, as others are answered; False where it is to be sent again. Raises ServerError where the server is.
+
+        is_over: whether the server has been waited for.
         """
+        fails = setback.kind in ("failed", "lost")
+        if fails and (trial.greeted or trial.others):
+            return True
         is_refusal = setback.kind == "refused"
         self._refused += is_refusal
         most = max(MOST_REFUSED, 2 * self._model.batch_size)
         refuses_all = self._answered == 0 and self._refused >= most
-        is_well = not is_refusal and others
-        if is_well or (not refuses_all and await self._greets(sampling)):
-            return Reply(request.id, setback.problem, "error", 0)
+        answered = self._answered
+        if not refuses_all and await self._greets(setback, sampling):
+            # What met a server that was away is sent once more.
+            is_first = (fails or trial.is_away) and not trial.greeted
+            trial.greeted, trial.is_away = True, False
+            return not is_first
         if is_refusal:
             raise self._refusal(request, setback.problem)
-        met = f"({setback.problem}; {self.attempts} attempts)"
-        if setback.kind == "lost":
-            way_out = "start it, or set base_url to its address"
-            raise ServerError(f"no server answers at {self.url} {met}; {way_out}")
-        what = "answers no request any more" if self._answered else "has answered no request"
-        raise ServerError(f"{self.url} {what} {met}; see the server's log")
+        trial.is_away = True
+        if self._answered > answered or (self._answered and not is_over):
+            return False
+        raise self._unanswered(setback)
 
-    async def _greets(self, sampling: Sampling) -> bool:
-        """Whether the server answers others: asked anew, as it may be gone, or its key be spent, since it last did."""
+    async def _greets(self, setback: _Setback, sampling: Sampling) -> bool:
+        """Whether the server answers others: asked anew, as it may be gone, or its key be spent, since it last did.
+
+        Those who ask together share one greeting; for a refusal, one of a moment ago is enough.
+        """
+        met, ended = self._greeted
+        is_known = setback.kind == "refused" and met == "answered"
+        if not is_known or time.monotonic() - ended >= GREETED_S:
+            if self._greeting is None:
+                self._greeting = asyncio.ensure_future(self._greet(sampling))
+            try:
+                await self._greeting
+            finally:
+                self._greeting = None
+            met, _ = self._greeted
+        # One that makes all wait is well but for those who have waited for long.
+        return met == "answered" or (met == "limited" and setback.kind != "limited")
+
+    async def _greet(self, sampling: Sampling) -> None:
         # By a connection of its own: a broken reply may have spoilt those that are open.
-        async with self._session() as session:
+        async with self._server.session() as session:
             outcome = await self._attempt(session, GREETING, sampling)
-        if isinstance(outcome, Reply):
-            return outcome.finish != "timeout"
-        return outcome.kind == "limited" and (outcome.wait_s or 0) <= LONGEST_ASKED_WAIT_S
+        met = "answered" if isinstance(outcome, Reply) else outcome.kind
+        if not isinstance(outcome, Reply) and (outcome.wait_s or 0) > LONGEST_ASKED_WAIT_S:
+            met = "refused"
+        self._greeted = (met, time.monotonic())
+
+    def _unanswered(self, setback: _Setback) -> ServerError:
+        """The error of a server that answers nobody."""
+        met = f"({setback.problem}; {self.attempts} attempts)"
+        if setback.kind == "lost" and not self._answered:
+            way_out = "start it, or set base_url to its address"
+            return ServerError(f"no server answers at {self.url} {met}; {way_out}")
+        what, waited = "has answered no request", ""
+        if self._answered:
+            what = "answers no request any more"
+            waited = f", and was waited for {self._model.retry_s:g} s (retry_s)"
+        way_out = "see the server's log"
+        if setback.kind == "late":
+            met, way_out = f"({setback.problem})", f"raise timeout_s, or {way_out}"
+        return ServerError(f"{self.url} {what} {met}{waited}; {way_out}")
 
     def _refusal(self, request: Request, problem: str) -> ServerError:
-        return ServerError(f"{self.url} refused request {request.id} with {problem}")
-
-    def _session(self) -> aiohttp.ClientSession:
-        """A session with the key in its headers. To be opened inside the event loop."""
-        return aiohttp.ClientSession(
-            headers=self._key.headers,
-            connector=aiohttp.TCPConnector(limit=0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(
-                total=self._model.timeout_s, sock_connect=CONNECT_TIMEOUT_S
-            ),
+        return ServerError(
+            f"{self.url} refused request {request.id} with {problem}{_hint(self._model, problem)}"
         )
-
-
-async def _text(response: aiohttp.ClientResponse) -> str | None:
-    """A response's text, which is UTF-8 or not what was asked for; None where it has too many bytes to be read."""
-    data = bytearray()
-    async for piece in response.content.iter_any():
-        data += piece
-        if len(data) > MOST_BYTES:
-            # The rest is not to come.
-            response.close()
-            return None
-    return data.decode("utf-8-sig", errors="replace")
 
 
 class _Setback(NamedTuple):
     """An attempt without a reply. wait_s: how long the server asks to wait."""
 
-    kind: Literal["limited", "failed", "lost", "refused"]
+    kind: Literal["limited", "failed", "lost", "late", "refused"]
     problem: str
     wait_s: float | None = None
 
 
-def retry_after_s(header: str | None) -> float | None:
-    """The seconds that a Retry-After header asks for, given in seconds or as a date; None without one that can be read.
+@dataclass
+class _Trial:
+    """What a request has met. answered: how many others were when it last failed; others: whether more were before it was sent again;
+    greeted: whether a greeting was after its failures; is_away: whether that was in vain."""
 
-    May be infinite. A date without a zone is UTC, and one that is past asks for no wait.
-    """
-    try:
-        seconds = float(header or "")
-        return None if math.isnan(seconds) else max(0.0, seconds)
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(header or "")
-    except (ValueError, TypeError, OverflowError):
-        return None
-    # A date of the zone -0000 has none here.
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    began: float
+    answered: float
+    others: bool = False
+    greeted: bool = False
+    is_away: bool = False
 
 
-# A server gives reasoning and answer apart; what it serves cannot be seen from here.
+def _bounded(setback: _Setback) -> _Setback:
+    """The setback, as a refusal where it asks for too long a wait."""
+    wait_s = setback.wait_s or 0.0
+    if wait_s <= LONGEST_ASKED_WAIT_S:
+        return setback
+    asked = f"{wait_s:,.0f} s" if math.isfinite(wait_s) else "without end"
+    what = f"it asks to wait {asked}, and is waited for {LONGEST_ASKED_WAIT_S:.0f} s at most"
+    return _Setback("refused", f"{setback.problem}; {what}")
+
+
+def _reply_of(request: Request, setback: _Setback) -> Reply:
+    """What stands for the reply of a request that has none."""
+    if setback.kind == "late":
+        return Reply(request.id, "", "timeout", 0)
+    return Reply(request.id, setback.problem, "error", 0)
+
+
+def _hint(model: config.Model, problem: str) -> str:
+    """What may be done about a refusal of all requests; nothing where nobody knows."""
+    base = (model.base_url or "").rstrip("/")
+    path = urlsplit(base).path
+    if problem.startswith(("status 404", "status 405")):
+        if path.endswith("/chat/completions"):
+            return "; base_url is the address before /chat/completions"
+        if not path and "model" not in problem.casefold():
+            return f"; base_url names no path: most servers answer at {base}/v1"
+    if any(name in problem for name in config.PARAMETERS if name != "model"):
+        return "; leave_out, rename and request of the model's section say what it is sent"
+    return ""
+
+
+# A server gives reasoning and answer apart; what it serves is what it says of it.
 KIND = EngineKind(
     name="openai",
     writes_open_tag=True,
-    # A server's weights and address cannot be told apart.
-    fingerprint_of=lambda model: fingerprint_of(model, "openai", model.path),
+    # Its address is no part of it: the same model may be served elsewhere.
+    fingerprint_of=lambda model: fingerprint_of(model, "openai", model.path, *_sent(model)),
     open=lambda model, _: ServerEngine(model),
-    check=ApiKey,
+    check=Connection,
+    says=card_of,
 )
+
+
+def _sent(model: config.Model) -> list[str]:
+    """What else of the settings determines the replies."""
+    told = {"request": model.request, "leave_out": sorted(model.leave_out)}
+    return [json.dumps(told, sort_keys=True)] if model.request or model.leave_out else []

@@ -20,6 +20,7 @@ from dalign.judge.forms.score import Judging
 from dalign.models.ask import Ask, words_of
 from dalign.models.protocol import Asked, Engine, Sampling
 from dalign.models.reasoning import parse
+from dalign.models.samples import EQUAL, SAMPLED, equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
@@ -34,6 +35,7 @@ from dalign.vocabulary import ARMS
 
 # Of the questions of an arm, and in the counts those that are taken over.
 COMPLETIONS = "completions"
+_JUDGED = "judge "
 # What judging and saying on depend on of the settings; what the run makes of missing grades does not.
 _BESIDE = {"suites", "arms", "max_missing"}
 
@@ -126,7 +128,11 @@ def drive(
     )
     lost = {name: counts[name] for name in ("never_came", "malformed", "missing")}
     facts = {"metrics": [asdict(row) for row in metrics], **lost}
-    made = {name: counts[name] for name in ("rows_out", "taken_over")}
+    judged = {name.removeprefix(_JUDGED): n for name, n in counts.items() if _JUDGED in name}
+    tell_equal(progress.say, counts, settings.temperature, f"{folder.name}: prompts")
+    judge = config.judge.temperature
+    tell_equal(progress.say, judged, judge, f"{folder.name}: answers' verdicts")
+    made = {name: counts[name] for name in ("rows_out", "taken_over", SAMPLED, EQUAL)}
     said = {"rows_in": sum(prompts.values()), **made}
     return Finished(said, parts, facts, project.spec.versions)
 
@@ -206,6 +212,10 @@ class SuiteWork:
         rows, grades, verdicts, counts = evaluated(
             made, prompts, self._suite, judge, retrieval, arm=arm.name
         )
+        counts |= equal_samples(rows["prompt_id"], rows["text"], rows["finish"])
+        if verdicts is not None:
+            of = (verdicts[name] for name in ("completion_id", "reply", "state"))
+            counts |= {_JUDGED + name: n for name, n in equal_samples(*of).items()}
         counts["taken_over"] = sum(each.taken_over for each in asks.values())
         counts[COMPLETIONS] = asks[COMPLETIONS].taken_over
         self._advance(prompts.height, counts)

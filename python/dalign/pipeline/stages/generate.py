@@ -7,6 +7,7 @@ import polars as pl
 from dalign import generate
 from dalign.models.ask import Ask, words_of
 from dalign.models.protocol import Sampling
+from dalign.models.samples import EQUAL, SAMPLED, equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
 from dalign.pipeline.stage import Inputs, Stage, chunk_rows, variants
@@ -46,6 +47,7 @@ def drive(
         asked = ask.chunk(number)
         made = generate.complete(rows, sight, draws, asked)
         counts = {"rows_out": made.height, "tokens": int(made["tokens"].sum())}
+        counts |= equal_samples(made["prompt_id"], made["text"], made["finish"])
         return Made({ROWS: made}, counts | {"taken_over": asked.taken_over})
 
     size = chunk_rows(project.config.run.part_rows, settings.n)
@@ -56,7 +58,8 @@ def drive(
         lambda _, done: ask.skip(done["rows_out"]),
     )
     ask.finish(f"{counts['rows_out']} completions{words_of(counts['taken_over'])}")
-    sums = {name: counts[name] for name in ("rows_out", "tokens", "taken_over")}
+    tell_equal(progress.say, counts, settings.temperature, "generate: prompts")
+    sums = {n: counts[n] for n in ("rows_out", "tokens", "taken_over", SAMPLED, EQUAL)}
     return Finished({"rows_in": prompts.rows, **sums}, parts, spec_versions=project.spec.versions)
 
 

@@ -6,6 +6,7 @@ import polars as pl
 
 from dalign.judge.forms.score import questions_of, reliability
 from dalign.models.ask import Ask, words_of
+from dalign.models.samples import equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
@@ -28,6 +29,14 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     }
 
 
+def counts_of(verdicts: pl.DataFrame) -> dict[str, int]:
+    """How many verdicts there are, are in each state, and are samples."""
+    states = verdicts["state"].value_counts().iter_rows()
+    same = equal_samples(verdicts["completion_id"], verdicts["reply"], verdicts["state"])
+    of_states = {_STATE + state: count for state, count in states}
+    return {"verdicts": verdicts.height, **same, **of_states}
+
+
 def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
@@ -42,13 +51,8 @@ def drive(
     def chunk(number: int, rows: pl.DataFrame) -> Made:
         asked = ask.chunk(number)
         verdicts, scores = judging(questions_of(rows, reasoning=sees, hint=told), asked)
-        states = dict(verdicts["state"].value_counts().iter_rows())
-        counts = {
-            "rows_out": scores["score"].count(),
-            "verdicts": verdicts.height,
-            "taken_over": asked.taken_over,
-        }
-        counts |= {_STATE + state: count for state, count in states.items()}
+        rows_out = scores["score"].count()
+        counts = {"rows_out": rows_out, "taken_over": asked.taken_over, **counts_of(verdicts)}
         return Made({ROWS: verdicts, SCORES: scores}, counts)
 
     size = chunk_rows(config.run.part_rows, k)
@@ -63,6 +67,7 @@ def drive(
     failed = counts["verdicts"] - states.get(OK, 0)
     over = words_of(counts["taken_over"])
     ask.finish(f"{counts['verdicts']} verdicts{over}, {failed} without a score")
+    tell_equal(progress.say, counts, config.judge.temperature, "judge: completions")
     made = {"rows_in": rows_in, "rows_out": 0, "verdicts": 0, "taken_over": 0, **counts}
     agreement = reliability(folder.table().frame(["score"])["score"], k, config.run.seed)
     said = {**made, "states": states, "reliability": agreement}

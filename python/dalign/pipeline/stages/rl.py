@@ -76,7 +76,7 @@ def drive(
         replayed = read_replayed(packed, steps=settings.steps, per_step=each, seed=config.run.seed)
     engine = engines.open(config.judge_of_record)
     judging = judging_of(config, engine, project.spec, project.templates, settings.judge_k)
-    judge = AnswerJudge(judging, Ask(engine))
+    judge = AnswerJudge(judging, Ask(engine, progress=progress))
     patterns = next(iter(project.patterns.values()), None)
     log = RolloutLog(folder, judge, patterns, {p.id: p for step in drawn for p in step})
     if not log.is_whole():
