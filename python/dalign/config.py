@@ -21,6 +21,8 @@ Repeats = Annotated[int, Field(ge=1, le=10_000)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
+# Of a device and a dtype: what the machine has.
+AUTO: Literal["auto"] = "auto"
 EngineName = Literal["transformers", "openai", "scripted"]
 # Those whose `path` is a checkpoint folder; models/engines/ has what else is known of each.
 CHECKPOINT_ENGINES: tuple[EngineName, ...] = ("transformers",)
@@ -95,10 +97,10 @@ class Model(Section):
     """The environment variable that holds the server's key, if it wants one."""
     checkpoint: Path | None = None
     """The checkpoint folder of what a server serves; needed to train it (engine 'openai')."""
-    device: str = "cpu"
-    """cpu, cuda, cuda:1, …"""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """The weights' type when loaded."""
+    device: str = AUTO
+    """cpu, cuda, cuda:1, …; 'auto': a GPU if there is one, else the CPU. A run keeps what it was started with."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = AUTO
+    """The weights' type when loaded; 'auto': bfloat16 on a GPU that has it, else float32."""
     batch_size: Positive = 128
     """Completions generated side by side; with a server, requests in flight."""
     timeout_s: float = Field(300.0, gt=0)

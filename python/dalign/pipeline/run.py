@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
-from dalign.config import Config
+from dalign.config import AUTO, CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import ChangedConfigError, InputError, UnfinishedError
 from dalign.models.checkpoint import check_checkpoint
+from dalign.models.devices import settled
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.moved import check_files
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
@@ -44,6 +45,7 @@ from dalign.vocabulary import STAGES, TRAININGS
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = ("run.workers", "synth_model", "evaluate.max_missing")
+MODELS_OF_CONFIG = ("model", "judge_model", "synth_model")
 # What a folder may hold before a run has been started in it.
 _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
 
@@ -166,7 +168,7 @@ def resolve_config(
     if not is_run(folder):
         # Of a folder that has lost both, the manifests tell what is done.
         if has_stages(folder) and config is not None:
-            return _loaded(config, overrides)
+            return pinned(_loaded(config, overrides))
         if has_stages(folder):
             raise no_run(folder)
         if folder.is_dir() and any(path.name not in _BEFORE for path in folder.iterdir()):
@@ -175,14 +177,43 @@ def resolve_config(
         if config is None:
             said = f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {quote(str(folder))})"
             raise InputError(said, kind="no_run", path=folder)
-        return _loaded(config, overrides)
+        return pinned(_loaded(config, overrides))
     if config is not None:
         wanted = _loaded(config, overrides)
     else:
         with saved_config(folder) as saved:
             wanted = load_config(saved, overrides)
+    wanted = pinned(wanted, _started_with(folder))
     check_same(wanted, folder, redo=redo)
     return wanted
+
+
+def pinned(config: Config, earlier: Config | None = None) -> Config:
+    """The config with what it leaves open as the run was started, or else as this machine has it: devices and dtypes.
+
+    A model that runs elsewhere, and is not trained here, has none.
+    """
+    found = {}
+    for key in MODELS_OF_CONFIG:
+        model: Model | None = getattr(config, key)
+        before: Model | None = None if earlier is None else getattr(earlier, key)
+        if model is None or not (model.engine in CHECKPOINT_ENGINES or model.checkpoint):
+            continue
+        # On another device, the dtype is another question.
+        if before is not None and model.device in (AUTO, before.device):
+            kept = {n: getattr(before, n) for n in ("device", "dtype") if getattr(model, n) == AUTO}
+            model = model.model_copy(update=kept)
+        found[key] = settled(model)
+    return config.model_copy(update=found)
+
+
+def _started_with(folder: Path) -> Config | None:
+    """The config that a run was started with; None where it cannot be read: who compares it says so."""
+    try:
+        with saved_config(folder) as saved:
+            return load_config(saved, [])
+    except InputError:
+        return None
 
 
 def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:

@@ -29,7 +29,8 @@ def demo_values() -> Values:
     """The demo: every stage and arm, in minutes on two cores."""
     return {
         "run": {"seed": 0, "threads": 1, "workers": 2},
-        "model": {"path": "sandbox", "batch_size": 192},
+        # Figures that are told of it are a CPU's.
+        "model": {"path": "sandbox", "device": "cpu", "dtype": "float32", "batch_size": 192},
         "spec": {"path": "spec"},
         "data": {name: f"{name}.jsonl" for name in ("prompts", "rl_prompts", "capability")},
         "generate": {"n": 1, "temperature": 1.0, "max_new_tokens": 72},
