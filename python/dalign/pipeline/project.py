@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from shlex import quote
@@ -16,6 +16,7 @@ from dalign.data.adapters import adapter
 from dalign.data.capability import capability_rows
 from dalign.data.patterns import Patterns, read_patterns
 from dalign.errors import InputError, UnfinishedError
+from dalign.pipeline.leaks import Leak, leaks_between, trained_on
 from dalign.progress import Going, Progress
 from dalign.rows import CapabilityRow, Columns, Prompt, table
 from dalign.spec.files import copy_policy
@@ -37,7 +38,7 @@ from dalign.store.seal import (
 from dalign.store.whole_files import digest, file_digest, remove
 
 SOURCES = "sources.json"
-SPEC, PATTERNS = "spec", "patterns"
+SPEC, PATTERNS, SUITES = "spec", "patterns", "suites/"
 _Row = TypeVar("_Row", Prompt, CapabilityRow)
 
 
@@ -54,7 +55,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Project:
-    """A run's inputs, checked. patterns: of the suites that have some; rl_prompts: the prompts, unless RL has its own."""
+    """A run's inputs, checked. patterns: of the suites that have some; rl_prompts: the prompts, unless RL has its own.
+
+    leaks: rows that are trained on and stand in a suite.
+    """
 
     config: Config
     spec: Spec
@@ -65,6 +69,7 @@ class Project:
     suites: Mapping[str, Source]
     patterns: Mapping[str, Patterns]
     patterns_sha256: Mapping[str, str]
+    leaks: Sequence[Leak] = ()
 
 
 def bring_in(
@@ -96,6 +101,7 @@ def bring_in(
         # A template that cannot be filled in, or a policy that does not fit.
         project.templates.specs(spec)
         check(project)
+        kept.compare(trained_on(config.evaluate.arms, has_rl_prompts="rl_prompts" in kept.sources))
         kept.write(config.spec.path, patterns)
     finally:
         kept.clear()
@@ -106,7 +112,7 @@ def _prompt_files(config: Config) -> dict[str, tuple[Path, str]]:
     """The files of prompts with their forms, by the names that they have in a run."""
     own = {"prompts": config.data.prompts, "rl_prompts": config.data.rl_prompts}
     files = {name: (path, "prompts") for name, path in own.items() if path is not None}
-    return files | {f"suites/{s.name}": (s.path, s.format) for s in config.evaluate.suites}
+    return files | {f"{SUITES}{s.name}": (s.path, s.format) for s in config.evaluate.suites}
 
 
 def _patterns_name(suite: str) -> str:
@@ -126,13 +132,17 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
     for each in (*seal.below(place / SPEC), *seal.below(place / PATTERNS)):
         seal.check(each)
     with reading(path):
-        told = read_sealed(path)["sources"]
+        held = read_sealed(path)
         sources = {
-            name: Source(Table(place / name, seal=seal), **values) for name, values in told.items()
+            name: Source(Table(place / name, seal=seal), **values)
+            for name, values in held["sources"].items()
         }
         with_patterns = [s.name for s in config.evaluate.suites if s.patterns is not None]
         patterns = {name: place / _patterns_name(name) for name in with_patterns}
-        return _project(config, sources, place / SPEC, patterns, budget)
+        # Runs of before did not look for them.
+        leaks = [Leak(**values) for values in held.get("leaks", {}).get("found", ())]
+        project = _project(config, sources, place / SPEC, patterns, budget)
+        return replace(project, leaks=leaks)
 
 
 def _project(
@@ -151,7 +161,7 @@ def _project(
         prompts,
         sources.get("rl_prompts", prompts),
         sources.get("capability"),
-        {suite.name: sources[f"suites/{suite.name}"] for suite in config.evaluate.suites},
+        {suite.name: sources[f"{SUITES}{suite.name}"] for suite in config.evaluate.suites},
         {name: read_patterns(path) for name, path in patterns.items()},
         {name: file_digest(path) for name, path in patterns.items()},
     )
@@ -176,20 +186,21 @@ class _Kept:
 
     def __init__(self, place: Path, part_rows: int, progress: Progress) -> None:
         self._place, self._part_rows, self._progress = place, part_rows, progress
-        self._seal, self._before, self._told = self._held()
+        self._seal, self._before, self._told, self._leaks = self._held()
         self._keys: dict[str, str] = {}
         # What was taken, where it lies until it is put in place.
         self.sources: dict[str, Source] = {}
         self._new = place / "new"
         self.clear()
 
-    def _held(self) -> tuple[Seal, dict[str, str], dict[str, Any]]:
-        """What is here of an earlier call, as far as that can be read: its seal, its keys, what is told of it."""
+    def _held(self) -> tuple[Seal, dict[str, str], dict[str, Any], dict[str, Any]]:
+        """What is here of an earlier call, as far as that can be read: its seal, its keys, what is told of it, its leaks."""
         try:
             told = read_sealed(self._place / SOURCES)
-            return inputs_seal(self._place), told["keys"], told["sources"]
+            seal = inputs_seal(self._place)
+            return seal, told["keys"], told["sources"], told.get("leaks", {})
         except InputError:
-            return Seal(self._place, {}), {}, {}
+            return Seal(self._place, {}), {}, {}, {}
 
     def _is_whole(self, name: str) -> bool:
         """Whether a file of rows is here as it was written."""
@@ -235,6 +246,17 @@ class _Kept:
         counted = (dict(sorted(count.items())) for count in (categories, clauses))
         self.sources[name] = Source(made, sha256, writer.written, *counted)
 
+    def compare(self, training: Sequence[str]) -> None:
+        """Looks in these of the files that were taken for prompts of suites, unless that was done with the same files."""
+        key = digest([sorted(self._keys.items()), list(training)])
+        if self._leaks.get("key") == key:
+            return
+        tables = {name: source.table for name, source in self.sources.items()}
+        suites = {n.removeprefix(SUITES): t for n, t in tables.items() if n.startswith(SUITES)}
+        trained = {name: tables[name] for name in training if name in tables}
+        found = [vars(leak) for leak in leaks_between(trained, suites, self._part_rows)]
+        self._leaks = {"key": key, "found": found}
+
     def write(self, policy: Path, patterns: Mapping[str, Path]) -> None:
         """Puts what was taken, the policy and the patterns in the place of what is held. Killed within, all is read again."""
         changed = [n for n, s in self.sources.items() if s.table.folder == self._new / n]
@@ -257,7 +279,7 @@ class _Kept:
         self.clear()
         kept = (path for path in files_below(self._place) if path != self._place / SOURCES)
         held = {"sources": told, "keys": self._keys, "files": marks_of(self._place, kept)}
-        write_sealed(self._place / SOURCES, held)
+        write_sealed(self._place / SOURCES, held | {"leaks": self._leaks})
 
     def clear(self) -> None:
         """Removes what was taken and not put in place."""

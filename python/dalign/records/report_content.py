@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from shlex import quote
 from typing import Any
 
@@ -48,7 +49,7 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
             if (curve := _curve(record.stage(f"sft/{arm}"), "step", "loss"))
         },
         journeys=_journeys(record) if made_data else [],
-        warnings=_warnings(record),
+        warnings=warnings_of(record, config.evaluate.arms),
     )
 
 
@@ -131,15 +132,16 @@ def _journeys(record: Record) -> list[JourneyRow]:
     return rows
 
 
-def _warnings(record: Record) -> list[str]:
-    """What a reader must know before believing the numbers."""
-    found = _shortages(record) if record.has("select") else []
+def warnings_of(record: Record, arms: Sequence[str]) -> list[str]:
+    """What a reader must know before believing the numbers of these arms, which have been evaluated."""
+    found = [f"{leak}." for leak in record.project.leaks]
+    found += _shortages(record) if record.has("select") else []
     sentences = {
         "never_came": "completions never came; they are missing under every metric",
         "missing": "grades are missing, because a completion, or the judge's word on it, never came; they count nowhere",
         "malformed": "completions are malformed and fail every metric",
     }
-    for arm in record.config.evaluate.arms:
+    for arm in arms:
         facts = record.stage(f"evaluate/{arm}").recorded("facts")
         found += [f"Arm {arm}: {facts[n]} {said}." for n, said in sentences.items() if facts[n]]
     return found
