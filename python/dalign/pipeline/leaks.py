@@ -78,5 +78,7 @@ def _asked(table: Table, part_rows: int) -> Iterator[pl.DataFrame]:
 
 
 def _users(messages: str) -> str:
-    said: Sequence[str] = [m["content"] for m in messages_from_json(messages) if m["role"] == "user"]
+    said: Sequence[str] = [
+        m["content"] for m in messages_from_json(messages) if m["role"] == "user"
+    ]
     return "\n".join(said)

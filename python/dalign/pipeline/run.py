@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shlex import quote
 
 from dalign.config import AUTO, CHECKPOINT_ENGINES, Config, Model
-from dalign.errors import ChangedConfigError, InputError, UnfinishedError
+from dalign.errors import ChangedConfigError, InputError, ServerError, UnfinishedError
 from dalign.models.checkpoint import check_checkpoint
 from dalign.models.devices import settled
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.moved import check_files
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
-from dalign.pipeline.project import Project, bring_in, inputs_faults, left_out
+from dalign.pipeline.preflight import missing_servers, warnings_of
+from dalign.pipeline.project import Project, bring_in, inputs_faults
 from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
@@ -66,13 +67,16 @@ def run_stages(
     run, engines = RunFolder(folder), Engines(config)
     plan = make_plan(config)
     chosen = plan if stage is None else choose(plan, stage, variant)
-    if any(each.kind in TRAININGS for each in chosen):
-        require_one_process()
+    require_one_process()
     with only_one(run.path):
         mend(run, progress)
         try:
             check_files(config, run.path)
             project = _checked(chosen, config, engines, run.inputs, progress)
+            # Of what was made before nothing is lost, and nothing is asked.
+            to_run = {each.kind for each in chosen if not _has_finished(run, each)}
+            _say(warnings_of(project, engines, to_run), progress)
+            _say(missing_servers(config, to_run), progress)
         except BaseException:
             _leave_nothing(run)
             raise
@@ -86,6 +90,14 @@ def run_stages(
             elapsed_s = round(_elapsed_before(run) + time.monotonic() - began, 1)
             keep(run.path, {ELAPSED: f"{elapsed_s}\n"})
             close_ledger(run.path)
+
+
+def _has_finished(run: RunFolder, stage: Stage) -> bool:
+    """Whether a stage has finished once, with whatever inputs."""
+    try:
+        return run.stage(stage.name).manifest() is not None
+    except InputError:
+        return False
 
 
 def mend(run: RunFolder, progress: Progress) -> None:
@@ -120,14 +132,25 @@ def keep_config(config: Config, folder: Path) -> None:
 def plan_of(
     config: Config, folder: Path, progress: Progress, *, retry_missing: bool = False
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """The stages of a run with their states, and how much work the input means; nothing is written."""
+    """The stages of a run with their states, and how much work the input means; nothing is written.
+
+    Raises InputError for input that cannot be used, and ServerError for a server that is needed and not there.
+    """
     run, engines, plan = RunFolder(folder), Engines(config), make_plan(config)
     check_files(config, run.path)
     with tempfile.TemporaryDirectory() as place:
         project = _checked(plan, config, engines, Path(place), progress)
-        return states(plan, project, engines, run, retry_missing=retry_missing), planned_work(
-            project
-        )
+        found = states(plan, project, engines, run, retry_missing=retry_missing)
+        to_run = {s.kind for s, row in zip(plan, found, strict=True) if row["state"] != DONE}
+        _say(warnings_of(project, engines, to_run), progress)
+        for said in missing_servers(config, to_run):
+            raise ServerError(said)
+        return found, planned_work(project)
+
+
+def _say(sentences: Iterable[str], progress: Progress) -> None:
+    for sentence in sentences:
+        progress.say(f"warning: {sentence}")
 
 
 def _leave_nothing(run: RunFolder) -> None:
@@ -151,11 +174,13 @@ def _checked(
         check_checkpoint(engines.checkpoint(config.model))
     if kinds & TRAININGS:
         check_packages()
-    check = check_drawable if "rl" in kinds else lambda _: None
-    project = bring_in(config, place, engines.budget(), progress, check)
-    for sentence in left_out(project):
-        progress.say(sentence)
-    return project
+
+    def check(project: Project) -> None:
+        project.templates.check_scale(config.judge.low, config.judge.high)
+        if "rl" in kinds:
+            check_drawable(project)
+
+    return bring_in(config, place, engines.budget(), progress, check)
 
 
 def resolve_config(

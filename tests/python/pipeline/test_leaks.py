@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from dalign.pipeline.run import plan_of
 from dalign.progress import Progress
 from dalign.records.record import open_record
 from dalign.records.report_content import warnings_of
