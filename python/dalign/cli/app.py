@@ -170,7 +170,7 @@ def demo(
 
 
 @app.command(
-    epilog="Example: dalign init my-project && dalign run my-project/dalign.toml --run runs/mine"
+    epilog="Example: dalign init my-project --model models/mine && dalign run my-project/dalign.toml --run runs/mine"
 )
 def init(
     folder: Annotated[
@@ -179,11 +179,23 @@ def init(
             metavar="DIR", readable=False, help="A folder that is not there yet, or is empty."
         ),
     ],
+    model: Annotated[
+        Path | None,
+        Option(
+            "--model",
+            metavar="PATH",
+            readable=False,
+            help="Your checkpoint folder: the project is one for it, and not for the sandbox's model.",
+        ),
+    ] = None,
 ) -> None:
-    """Write a project to start from: a commented dalign.toml, a policy and prompts, ready to run on the sandbox."""
-    from dalign.cli.project import init_project
+    """Write a project to start from: a commented dalign.toml, a policy and prompts, for your model or ready to run on the sandbox."""
+    from dalign.cli.project import init_for_model, init_project
 
-    init_project(folder)
+    if model is None:
+        init_project(folder)
+    else:
+        init_for_model(folder, model)
 
 
 @app.command(epilog="Example: dalign show 3f2a9c --run runs/first")

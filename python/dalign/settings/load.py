@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pydantic import ValidationError
@@ -158,6 +160,15 @@ def check_paths(config: Config) -> None:
             raise InputError(said, kind=f"missing_{kind}", path=missing, key=key, value=str(path))
 
 
+def hub_hint(path: Path) -> str:
+    """What to do about a model's folder that is not there: one that is called like a model of the Hugging Face hub can be fetched."""
+    way_out = f"give a checkpoint folder, or {SANDBOX!r} for the model that dalign ships"
+    name = "/".join(path.parts[-2:])
+    if not path.parent.is_dir() and re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
+        return f"{way_out}; if {name} is a model of the Hugging Face hub, fetch it first: hf download {name} --local-dir {quote(str(path))}"
+    return way_out
+
+
 def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
     """Each path: its key, itself, whether it is a file, a folder or a checkpoint, and what to do where it is not."""
     data = config.data
@@ -183,7 +194,7 @@ def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
         way_out = "give the checkpoint folder of the model that the server serves"
         found.append((f"{key}.checkpoint", model.checkpoint, "folder", way_out))
         if model.engine in CHECKPOINT_ENGINES and model.path != SANDBOX:
-            way_out = f"give a checkpoint folder, or {SANDBOX!r} for the model that dalign ships"
+            way_out = hub_hint(Path(model.path))
             kinds = ("folder", "checkpoint")
             found += [(f"{key}.path", Path(model.path), kind, way_out) for kind in kinds]
     yield from ((key, path, kind, way) for key, path, kind, way in found if path is not None)
