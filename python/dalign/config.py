@@ -158,6 +158,8 @@ class Data(Section):
     """JSONL: conversations that end on the assistant's turn, mixed into training so that abilities are kept."""
     rl_prompts: Path | None = None
     """JSONL: prompts for RL; without it, those of data.prompts."""
+    limit: Positive | None = None
+    """A trial on so many rows of each file, evenly of its categories: RL goes through its prompts once, and quotas only warn."""
 
 
 class Generate(Section):
@@ -434,6 +436,19 @@ class Config(Section):
                     f"{key} = {count}: judge.aggregate = 'lower_bound' needs at least 2 judgements"
                 )
         return None
+
+    @property
+    def limited(self) -> Config:
+        """What it comes to with data.limit: no more RL than prompts, and no end for want of rows."""
+        if self.data.limit is None:
+            return self
+        once = -(-self.data.limit // self.rl.prompts_per_step)
+        rl = {"steps": min(self.rl.steps, once), "balance": None}
+        changed = {
+            "rl": self.rl.model_copy(update=rl),
+            "select": self.select.model_copy(update={"on_short": "warn"}),
+        }
+        return self.model_copy(update=changed)
 
     @property
     def judge_of_record(self) -> Model:

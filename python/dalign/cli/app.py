@@ -84,6 +84,10 @@ AllowMissing = Annotated[
 RetryMissing = Annotated[
     bool, Option("--retry-missing", help="Ask again for replies that never came, and no other.")
 ]
+LimitRows = Annotated[
+    int | None,
+    Option("--limit", min=1, metavar="N", help="A trial on N rows of each file; see data.limit."),
+]
 Variant = Annotated[
     str | None, Option("--variant", help="An arm for rl and evaluate, else main or sft.")
 ]
@@ -120,11 +124,13 @@ def _whole_command(name: str, what: str, stage: str | None, example: str = "") -
         dry_run: DryRun = False,
         allow_missing: AllowMissing = False,
         retry_missing: RetryMissing = False,
+        limit: LimitRows = None,
         json: AsJson = False,
     ) -> None:
         from dalign.cli.run import run_command
 
-        how = {
+        how: dict[str, Any] = {
+            "limit": limit,
             "redo": redo,
             "dry_run": dry_run,
             "as_json": json,
@@ -239,11 +245,18 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
         redo: Redo = False,
         dry_run: DryRun = False,
         retry_missing: RetryMissing = False,
+        limit: LimitRows = None,
         json: AsJson = False,
     ) -> None:
         from dalign.cli.run import run_command
 
-        how = {"redo": redo, "dry_run": dry_run, "as_json": json, "retry_missing": retry_missing}
+        how: dict[str, Any] = {
+            "limit": limit,
+            "redo": redo,
+            "dry_run": dry_run,
+            "as_json": json,
+            "retry_missing": retry_missing,
+        }
         run_command(config, run, set_ or [], stage, variant, **how)
 
 

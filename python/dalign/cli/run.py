@@ -39,13 +39,17 @@ def run_command(
     as_json: bool,
     allow_missing: bool = False,
     retry_missing: bool = False,
+    limit: int | None = None,
 ) -> None:
     """Runs all stages, or one (`stage`, `variant`); the report comes last. `dry_run`: only checks and prints the plan.
 
+    limit: a trial on so many rows of each file, as data.limit has it.
     Exits with 1 where more is missing than the config allows, unless `allow_missing`.
     """
     if stage == REPORT_ALONE and retry_missing:
         raise InputError("--retry-missing: a report asks nothing; leave it out", kind="not_valid")
+    if limit is not None:
+        overrides = [*overrides, f"data.limit={limit}"]
     told = progress.Progress() if as_json else progress.for_terminal()
     ran: list[str] = []
     # A report of a run is of what its folder holds: no file of the user's is read.

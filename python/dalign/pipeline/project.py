@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, zip_longest
+from operator import itemgetter
 from pathlib import Path
 from shlex import quote
 from typing import Any, TypeVar
@@ -89,7 +90,7 @@ def bring_in(
     spec = load_spec(config.spec.path)
     patterns = {s.name: s.patterns for s in config.evaluate.suites if s.patterns is not None}
     known = digest([spec.names, sorted(clause.id for clause in spec.clauses())])
-    kept = _Kept(place, config.run.part_rows, progress or Progress())
+    kept = _Kept(place, config.run.part_rows, config.data.limit, progress or Progress())
     try:
         for name, (path, form) in _prompt_files(config).items():
             kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
@@ -184,8 +185,9 @@ def inputs_faults(place: Path) -> list[Fault]:
 class _Kept:
     """The files as the run's folder is to hold them: beside what it holds, until all are there."""
 
-    def __init__(self, place: Path, part_rows: int, progress: Progress) -> None:
+    def __init__(self, place: Path, part_rows: int, limit: int | None, progress: Progress) -> None:
         self._place, self._part_rows, self._progress = place, part_rows, progress
+        self._limit = limit
         self._seal, self._before, self._told, self._leaks = self._held()
         self._keys: dict[str, str] = {}
         # What was taken, where it lies until it is put in place.
@@ -223,7 +225,10 @@ class _Kept:
         read: Callable[[Path], Iterator[_Row]],
     ) -> None:
         """Keeps a file of rows, in parts. known: what its rows may name; they are checked again when that changes."""
-        sha256 = file_digest(path) if path.is_file() else ""
+        is_there = path.is_file()
+        sha256 = file_digest(path) if is_there else ""
+        if self._limit is not None:
+            sha256 = digest([sha256, self._limit])
         self._keys[name] = digest([sha256, known])
         if self._before.get(name) == self._keys[name] and self._is_whole(name):
             held = Table(self._place / name, seal=self._seal)
@@ -231,9 +236,9 @@ class _Kept:
             return
         categories, clauses = Counter[str](), Counter[str]()
         writer = PartWriter(made := Table(self._new / name), self._part_rows)
-        rows = read(path)
+        rows = read(path) if self._limit is None else iter(few_of(read(path), self._limit))
         parts = iter(lambda: list(islice(rows, self._part_rows)), [])
-        going = Going(self._progress, f"read {path.name}", _line_ends(path) if sha256 else 0)
+        going = Going(self._progress, f"read {path.name}", _line_ends(path) if is_there else 0)
         for part in going.over(parts):
             for row in part:
                 if isinstance(row, Prompt):
@@ -289,6 +294,17 @@ class _Kept:
         if place != self._place and (place.is_symlink() or not place.is_dir()):
             remove(place)
         place.mkdir(parents=True, exist_ok=True)
+
+
+def few_of(rows: Iterable[_Row], most: int) -> list[_Row]:
+    """At most so many of the rows, of each category in turn, in their order. All are read, so that all are checked."""
+    found: dict[str, list[tuple[int, _Row]]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        of = found[row.category if isinstance(row, Prompt) else ""]
+        if len(of) < most:
+            of.append((number, row))
+    in_turn = (each for nth in zip_longest(*found.values()) for each in nth if each is not None)
+    return [row for _, row in sorted(islice(in_turn, most), key=itemgetter(0))]
 
 
 def _line_ends(path: Path) -> int:

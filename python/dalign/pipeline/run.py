@@ -216,7 +216,7 @@ def resolve_config(
 def pinned(config: Config, earlier: Config | None = None) -> Config:
     """The config with what it leaves open as the run was started, or else as this machine has it: devices and dtypes.
 
-    A model that runs elsewhere, and is not trained here, has none.
+    With data.limit, it is that of a trial. A model that runs elsewhere, and is not trained here, has none.
     """
     found = {}
     for key in MODELS_OF_CONFIG:
@@ -229,7 +229,7 @@ def pinned(config: Config, earlier: Config | None = None) -> Config:
             kept = {n: getattr(before, n) for n in ("device", "dtype") if getattr(model, n) == AUTO}
             model = model.model_copy(update=kept)
         found[key] = settled(model)
-    return config.model_copy(update=found)
+    return config.model_copy(update=found).limited
 
 
 def _started_with(folder: Path) -> Config | None:
