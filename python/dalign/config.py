@@ -158,8 +158,22 @@ class Data(Section):
     """JSONL: conversations that end on the assistant's turn, mixed into training so that abilities are kept."""
     rl_prompts: Path | None = None
     """JSONL: prompts for RL; without it, those of data.prompts."""
+    completions: Path | None = None
+    """JSONL: completions of data.prompts that were made elsewhere, in place of generated ones: `prompt_id`, `prompt` or `messages`, and `completion`, or `reasoning` and `answer`."""
+    examples: Path | None = None
+    """JSONL: examples in the same form: they are filtered, and what passes becomes an example that nobody judged."""
     limit: Positive | None = None
     """A trial on so many rows of each file, evenly of its categories: RL goes through its prompts once, and quotas only warn."""
+
+    @_rule
+    def _are_brought_once(self) -> str | None:
+        said = "completions and data.examples are both set; give completions to be judged, or examples that are not"
+        return said if self.completions and self.examples else None
+
+    @property
+    def brought(self) -> Path | None:
+        """The file of completions that were made elsewhere, if any."""
+        return self.completions or self.examples
 
 
 class Generate(Section):

@@ -134,6 +134,26 @@ class CapabilityRow:
         return (self.id, messages_json(self.messages), self.reasoning, self.answer)
 
 
+@dataclass(frozen=True)
+class Brought:
+    """A completion that was made elsewhere. in_parts: text is the answer, with its reasoning apart; else all that was written."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "prompt_id": TEXT, "text": TEXT, "reasoning": TEXT, "finish": TEXT, "in_parts": pl.Boolean,
+    }  # fmt: skip
+
+    prompt_id: str
+    text: str
+    reasoning: str | None
+    finish: str
+    in_parts: bool
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """Its values in the order of `COLUMNS`."""
+        return (self.prompt_id, self.text, self.reasoning, self.finish, self.in_parts)
+
+
 class Completion:
     """What a model wrote for a prompt: raw text, and how it ended. `Parsed` are those of a good form."""
 

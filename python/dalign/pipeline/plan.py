@@ -83,7 +83,8 @@ def planned_work(project: Project) -> dict[str, object]:
     config, rl = project.config, project.config.rl
     arms, suites = config.evaluate.arms, config.evaluate.suites
     makes_data = bool(trainings("sft", arms))
-    completions = project.prompts.rows * config.generate.n if makes_data else 0
+    generated = project.prompts.rows * config.generate.n if project.brought is None else 0
+    completions = (project.brought.rows if project.brought else generated) if makes_data else 0
     rollouts = rl.steps * rl.prompts_per_step * rl.group_size * len(trainings("rl", arms))
     drawn = {
         s.name: project.suites[s.name].rows * config.evaluate.samples * len(arms) for s in suites
@@ -92,12 +93,12 @@ def planned_work(project: Project) -> dict[str, object]:
     retrieves = config.model.reasoning.kind == "tags" and project.templates.has_pair("retrieval")
     asked = [s for s in suites if s.judge and "policy_retrieval" in s.metrics and retrieves]
     judgements = {
-        "judge": completions * config.judge.k,
+        "judge": completions * config.judge.k if config.data.examples is None else 0,
         "rl": rollouts * rl.judge_k if rl.judge_weight else 0,
         "evaluate": judged * config.evaluate.judge_k + sum(drawn[s.name] for s in asked),
     }
     written = (
-        completions * config.generate.max_new_tokens
+        (generated if makes_data else 0) * config.generate.max_new_tokens
         + rollouts * rl.max_new_tokens
         + sum(drawn.values()) * config.evaluate.max_new_tokens
     )

@@ -38,11 +38,15 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
 
 def models_of(config: Config, kinds: Collection[str]) -> dict[str, Model]:
     """The models that these kinds of stages ask or train, by their keys in the config."""
-    found = {}
-    if not {"generate", "evaluate", *TRAININGS}.isdisjoint(kinds):
+    found, asked = {}, set(kinds)
+    if config.data.brought is not None:
+        asked.discard("generate")
+    if config.data.examples is not None:
+        asked.discard("judge")
+    if not {"generate", "evaluate", *TRAININGS}.isdisjoint(asked):
         found["model"] = config.model
     judges = any(suite.judge for suite in config.evaluate.suites)
-    if "judge" in kinds or "rl" in kinds or ("evaluate" in kinds and judges):
+    if "judge" in asked or "rl" in asked or ("evaluate" in asked and judges):
         found["model" if config.judge_model is None else "judge_model"] = config.judge_of_record
     return found
 
@@ -73,13 +77,13 @@ def _too_long(project: Project, engines: Engines) -> Iterator[str]:
     capacity, written = config.pack.capacity, config.generate.max_new_tokens
     stops = config.pack.over_long == "error"
     way_out = "raise pack.capacity" + (", or set pack.over_long = 'drop'" if stops else "")
-    if capacity < written:
+    if capacity < written and project.brought is None:
         said = f"pack.capacity = {capacity} is below generate.max_new_tokens = {written}: completions of more tokens fit no row of training; {way_out}"
         if stops:
             raise InputError(said, kind="broken_rule", key="pack.capacity", value=capacity)
         yield said
     longest = _longest(project.prompts, engines)
-    if longest and longest[1] + written > capacity >= written:
+    if longest and longest[1] + written > capacity >= written and project.brought is None:
         row, tokens = longest
         yield f"prompt {row} has {tokens} tokens, which with a completion of generate.max_new_tokens = {written} are more than pack.capacity = {capacity}; {way_out}, or some may not fit"
     more = None if project.capability is None else _longest(project.capability, engines)

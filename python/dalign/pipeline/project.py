@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 from dalign.config import Config
 from dalign.data.adapters import adapter
+from dalign.data.brought import brought_rows
 from dalign.data.capability import capability_rows
 from dalign.data.patterns import Patterns, read_patterns
 from dalign.errors import InputError, UnfinishedError
 from dalign.pipeline.leaks import Leak, leaks_between, trained_on
 from dalign.progress import Going, Progress
-from dalign.rows import CapabilityRow, Columns, Prompt, table
+from dalign.rows import Brought, CapabilityRow, Columns, Prompt, table
 from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Budget, Templates, load_templates
@@ -40,7 +41,8 @@ from dalign.store.whole_files import digest, file_digest, remove
 
 SOURCES = "sources.json"
 SPEC, PATTERNS, SUITES = "spec", "patterns", "suites/"
-_Row = TypeVar("_Row", Prompt, CapabilityRow)
+PROMPTS, BROUGHT = "prompts", "brought"
+_Row = TypeVar("_Row", Prompt, CapabilityRow, Brought)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Source:
 class Project:
     """A run's inputs, checked. patterns: of the suites that have some; rl_prompts: the prompts, unless RL has its own.
 
-    leaks: rows that are trained on and stand in a suite.
+    leaks: rows that are trained on and stand in a suite. brought: completions that were made elsewhere.
     """
 
     config: Config
@@ -71,6 +73,7 @@ class Project:
     patterns: Mapping[str, Patterns]
     patterns_sha256: Mapping[str, str]
     leaks: Sequence[Leak] = ()
+    brought: Source | None = None
 
 
 def bring_in(
@@ -98,6 +101,16 @@ def bring_in(
             kept.take(
                 "capability", config.data.capability, CapabilityRow.COLUMNS, "", capability_rows
             )
+        if config.data.brought is not None:
+            names = _names(kept.sources[PROMPTS], config.run.part_rows)
+            few = config.data.limit is not None
+            kept.take(
+                BROUGHT,
+                config.data.brought,
+                Brought.COLUMNS,
+                kept.key(PROMPTS),
+                lambda path: brought_rows(path, names, of_others=few),
+            )
         project = _project(config, kept.sources, config.spec.path, patterns, budget)
         # A template that cannot be filled in, or a policy that does not fit.
         project.templates.specs(spec)
@@ -107,6 +120,16 @@ def bring_in(
     finally:
         kept.clear()
     return read_project(config, place, budget)
+
+
+def _names(prompts: Source, part_rows: int) -> dict[str, str]:
+    """The id of each prompt by its id, and by its messages; of equal conversations the first."""
+    names: dict[str, str] = {}
+    for part in prompts.table.chunks(part_rows, ["id", "messages"]):
+        for row_id, messages in part.iter_rows():
+            names.setdefault(messages, row_id)
+            names[row_id] = row_id
+    return names
 
 
 def _prompt_files(config: Config) -> dict[str, tuple[Path, str]]:
@@ -154,7 +177,7 @@ def _project(
     budget: Budget | None,
 ) -> Project:
     """The project of these files."""
-    prompts = sources["prompts"]
+    prompts = sources[PROMPTS]
     return Project(
         config,
         load_spec(policy),
@@ -165,6 +188,7 @@ def _project(
         {suite.name: sources[f"{SUITES}{suite.name}"] for suite in config.evaluate.suites},
         {name: read_patterns(path) for name, path in patterns.items()},
         {name: file_digest(path) for name, path in patterns.items()},
+        brought=sources.get(BROUGHT),
     )
 
 
@@ -251,9 +275,14 @@ class _Kept:
         counted = (dict(sorted(count.items())) for count in (categories, clauses))
         self.sources[name] = Source(made, sha256, writer.written, *counted)
 
+    def key(self, name: str) -> str:
+        """What a file that was taken is known by."""
+        return self._keys[name]
+
     def compare(self, training: Sequence[str]) -> None:
         """Looks in these of the files that were taken for prompts of suites, unless that was done with the same files."""
-        key = digest([sorted(self._keys.items()), list(training)])
+        compared = {n: k for n, k in self._keys.items() if n in training or n.startswith(SUITES)}
+        key = digest(sorted(compared.items()))
         if self._leaks.get("key") == key:
             return
         tables = {name: source.table for name, source in self.sources.items()}

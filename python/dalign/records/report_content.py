@@ -164,6 +164,10 @@ def _shortages(record: Record) -> list[str]:
         found.append(
             f"{unjudged} completions are unjudged: too few of their judgements gave a score. None was selected."
         )
+    if record.config.data.examples is not None:
+        found.append(
+            f"{counts['rows_in']} completions that were brought as examples were judged by nobody."
+        )
     if not counts["rows_out"]:
         found.append("No completion became an example: SFT saw capability rows alone.")
     return found

@@ -180,6 +180,9 @@ def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
          "give a JSONL file, or leave the key out to train without capability rows"),
         ("data.rl_prompts", data.rl_prompts, "file",
          "give a JSONL file, or leave the key out to use data.prompts"),
+        *((f"data.{key}", getattr(data, key), "file",
+           "give a JSONL file, or leave the key out to have completions generated")
+          for key in ("completions", "examples")),
     ]  # fmt: skip
     for suite in config.evaluate.suites:
         where = f"evaluate.suites.{suite.name}"

@@ -55,6 +55,7 @@ def drive(
                 name: project.templates.spec(project.spec, name) for name in prompts.categories
             },
             seed=config.run.seed,
+            least=config.select.threshold if config.data.examples is None else None,
         )
     except QuotaError as error:
         told = f"{error} (reasons of the dropped rows: {_reasons(run)})"
