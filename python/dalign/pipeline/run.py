@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 
 from dalign.config import AUTO, CHECKPOINT_ENGINES, Config, Model
-from dalign.errors import ChangedConfigError, InputError, ServerError, UnfinishedError
+from dalign.errors import ChangedConfigError, DalignError, InputError, ServerError, UnfinishedError
 from dalign.models.checkpoint import check_checkpoint
 from dalign.models.devices import settled
 from dalign.pipeline.engines import Engines
@@ -27,7 +27,9 @@ from dalign.settings import changed_keys, dump_toml, load_config
 from dalign.store.damage import CONFIG, is_run
 from dalign.store.ledger import (
     ELAPSED,
+    MARKER,
     MODELS,
+    OWN_FILES,
     checked_config,
     close_ledger,
     keep,
@@ -38,7 +40,7 @@ from dalign.store.ledger import (
 )
 from dalign.store.lock import LOCK, only_one
 from dalign.store.run import INPUTS, RunFolder, has_stages, no_run
-from dalign.store.whole_files import folder_place, json_text
+from dalign.store.whole_files import folder_place, json_text, remove
 from dalign.train.ranks import require_one_process
 from dalign.train.rl.losses import loss_named
 from dalign.train.run import check_packages
@@ -69,6 +71,7 @@ def run_stages(
     chosen = plan if stage is None else choose(plan, stage, variant)
     require_one_process()
     with only_one(run.path):
+        is_first = not is_run(run.path) and not has_stages(run.path)
         mend(run, progress)
         try:
             check_files(config, run.path)
@@ -86,10 +89,17 @@ def run_stages(
         began = time.monotonic()
         try:
             return run_plan(opened, chosen)
+        except DalignError:
+            if is_first and not _has_made_anything(run):
+                _forget(run)
+            raise
         finally:
             elapsed_s = round(_elapsed_before(run) + time.monotonic() - began, 1)
-            keep(run.path, {ELAPSED: f"{elapsed_s}\n"})
-            close_ledger(run.path)
+            if is_run(run.path):
+                keep(run.path, {ELAPSED: f"{elapsed_s}\n"})
+                close_ledger(run.path)
+            else:
+                _leave_nothing(run)
 
 
 def _has_finished(run: RunFolder, stage: Stage) -> bool:
@@ -151,6 +161,18 @@ def plan_of(
 def _say(sentences: Iterable[str], progress: Progress) -> None:
     for sentence in sentences:
         progress.say(f"warning: {sentence}")
+
+
+def _has_made_anything(run: RunFolder) -> bool:
+    """Whether a stage has left more than a note of what it began with: a row, or a reply that it was given."""
+    files = (path for stage in STAGES for path in (run.path / stage).rglob("*"))
+    return any(p.name != MARKER and p.is_file() and p.stat().st_size for p in files)
+
+
+def _forget(run: RunFolder) -> None:
+    """Takes back a run that has made nothing, so that a corrected config is no other one."""
+    for name in (*STAGES, INPUTS, *OWN_FILES):
+        remove(run.path / name)
 
 
 def _leave_nothing(run: RunFolder) -> None:
