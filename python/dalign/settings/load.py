@@ -127,8 +127,16 @@ def _resolve_paths(values: dict[str, Any], folder: Path, overridden: Mapping[str
             base = folder if overridden.keys().isdisjoint(prefixes(dotted)) else Path()
             # `~nobody` stays as it is, and is told of as a path that is not there; links stay links.
             path = os.path.abspath(base / os.path.expanduser(value))  # noqa: PTH100, PTH111
+            if dotted == "spec.path" and not Path(path).exists():
+                path = _shipped_policies().get(value, path)
             check_name(Path(path))
             _assign(values, dotted, path)
+
+
+def _shipped_policies() -> dict[str, str]:
+    """The folder of each policy that dalign ships, by its name."""
+    found = (Path(__file__).parents[1] / "specs").glob("*/principles.md")
+    return {path.parent.name: str(path.parent) for path in found}
 
 
 def _is_checkpoint(values: Mapping[str, Any], dotted: str, value: str) -> bool:
@@ -174,7 +182,7 @@ def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
     data = config.data
     found: list[tuple[str, Path | None, str, str]] = [
         ("spec.path", config.spec.path, "folder",
-         "give a policy folder: principles.md and one Markdown file a category"),
+         f"give a policy folder, principles.md and one Markdown file a category, or the name of one that dalign ships, such as {min(_shipped_policies())!r}"),
         ("data.prompts", data.prompts, "file", "give a JSONL file of prompts"),
         ("data.capability", data.capability, "file",
          "give a JSONL file, or leave the key out to train without capability rows"),
