@@ -285,6 +285,11 @@ class Lora(Section):
     """'all-linear', or module names separated by commas."""
 
 
+def _rate_of(sft: dict[str, Any]) -> float:
+    """What LoRA learns with is about ten times what all weights do."""
+    return 1e-4 if sft.get("method") == "lora" else 1e-5
+
+
 class Sft(Section):
     """Supervised fine-tuning on the examples, the policy taken out."""
 
@@ -292,8 +297,10 @@ class Sft(Section):
     epochs: float = Field(3.0, gt=0)
     max_steps: int = Field(-1, ge=-1, le=MOST)
     """Ends training after this many steps; -1: the epochs decide."""
-    learning_rate: float = Field(1e-5, gt=0)
+    learning_rate: float = Field(default_factory=_rate_of, gt=0)
+    """The highest rate; unless set 1e-5, and 1e-4 with LoRA."""
     warmup_steps: Natural = 10
+    """Steps up to that rate; at most a tenth of all."""
     rows_per_step: Positive = 8
     """Packed rows an optimiser step."""
     capability_ratio: float = Field(0.5, ge=0.0)
@@ -331,6 +338,7 @@ class Rl(Section):
     """Completions of one prompt in a step."""
     learning_rate: float = Field(1e-6, gt=0)
     warmup_steps: Natural = 5
+    """Steps up to that rate; at most a tenth of all."""
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: Positive = 1024
     beta: float = Field(0.0, ge=0)
