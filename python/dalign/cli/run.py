@@ -95,7 +95,7 @@ def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bo
         tell_json({"run": str(run), "ran": list(ran), "results": content})
         return
     if results is not None:
-        tell_results(results.rows, results.stages, results.elapsed_s)
+        tell_results(results.rows, results.stages, results.elapsed_s, results.forms)
         tell(f"report: {run / REPORT}\nresults: {run / RESULTS}")
         for alarm in results.alarms:
             warn(f"MISSING: {alarm}")

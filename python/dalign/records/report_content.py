@@ -49,7 +49,7 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
             if (curve := _curve(record.stage(f"sft/{arm}"), "step", "loss"))
         },
         journeys=_journeys(record) if made_data else [],
-        warnings=warnings_of(record, config.evaluate.arms),
+        warnings=[*warnings_of(record, config.evaluate.arms), *_cut(results)],
     )
 
 
@@ -145,6 +145,15 @@ def warnings_of(record: Record, arms: Sequence[str]) -> list[str]:
         facts = record.stage(f"evaluate/{arm}").recorded("facts")
         found += [f"Arm {arm}: {facts[n]} {said}." for n, said in sentences.items() if facts[n]]
     return found
+
+
+def _cut(results: Results) -> list[str]:
+    """A sentence for each arm and suite with answers that met the token limit."""
+    return [
+        f"Arm {form.arm}, suite {form.suite}: {form.cut_off} of {form.completions} answers are cut off at evaluate.max_new_tokens, and graded by what is there."
+        for form in results.forms
+        if form.cut_off
+    ]
 
 
 def _shortages(record: Record) -> list[str]:
