@@ -1,4 +1,4 @@
-"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show`, `verify`, `report`, `spec` and `data`."""
+"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show`, `results`, `verify`, `report`, `spec` and `data`."""
 
 from __future__ import annotations
 
@@ -216,6 +216,25 @@ def show(
     from dalign.cli.show import show_row
 
     show_row(row_id, run, as_json=json)
+
+
+@app.command(epilog="Example: dalign results runs/first --by category")
+def results(
+    run: Annotated[Path, Argument(metavar="RUN", readable=False, help="The run's folder.")],
+    by: Annotated[
+        str | None,
+        Option(
+            "--by",
+            metavar="KEY",
+            help="A key of the suites' prompts: category, ruling, clause, split, or one of your own.",
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Print a run's results, by arm and suite, or for each value of a key of the prompts."""
+    from dalign.cli.results import print_results
+
+    print_results(run, by, as_json=json)
 
 
 @app.command(epilog="Example: dalign verify runs/first")

@@ -98,6 +98,18 @@ def tell_results(
     tell(f"{elapsed_s:.0f} s in all; peak {peak:.0f} MiB in one process")
 
 
+def tell_by(key: str, rows: Sequence[tuple[str | None, MetricRow]]) -> None:
+    """Prints metrics for each value of a key of the prompts."""
+    heads = ("suite", "metric", "grader", key, "arm", "value  [95 % interval]", "n", "missing")
+    order = sorted(rows, key=lambda each: (each[1].suite, each[1].metric, each[1].grader))
+    told = [
+        (r.suite, r.metric, r.grader, "-" if value is None else value, r.arm, _value(r), str(r.n),
+         _share(r.missing, r.n + r.missing))
+        for value, r in order
+    ]  # fmt: skip
+    tell_table(heads, told, right=("n", "missing"))
+
+
 def _share(part: int, whole: int) -> str:
     """A share in percent, to one decimal; none is 0 but nothing."""
     if not part:

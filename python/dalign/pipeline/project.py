@@ -92,7 +92,9 @@ def bring_in(
         raise InputError(said, kind="no_suites")
     spec = load_spec(config.spec.path)
     patterns = {s.name: s.patterns for s in config.evaluate.suites if s.patterns is not None}
-    known = digest([spec.names, sorted(clause.id for clause in spec.clauses())])
+    clauses = sorted(clause.id for clause in spec.clauses())
+    # With the columns: what was kept by an earlier dalign is read again where it has fewer.
+    known = digest([spec.names, clauses, list(Prompt.COLUMNS)])
     kept = _Kept(place, config.run.part_rows, config.data.limit, progress or Progress())
     try:
         for name, (path, form) in _prompt_files(config).items():
