@@ -66,10 +66,10 @@ def run_stages(
 
     Raises InputError for input that cannot be used; then nothing that is made already is lost.
     """
+    require_one_process()
     run, engines = RunFolder(folder), Engines(config)
     plan = make_plan(config)
     chosen = plan if stage is None else choose(plan, stage, variant)
-    require_one_process()
     with only_one(run.path):
         is_first = not is_run(run.path) and not has_stages(run.path)
         mend(run, progress)

@@ -68,3 +68,14 @@ def test_a_folder_that_was_there_stays(config, tmp_path, dalign) -> None:
     run.mkdir()
     code, _, _ = dalign("run", config, "--run", run, "--set", "data.prompts=nowhere.jsonl")
     assert code == 1 and (not run.exists() or list(run.iterdir()) == [])
+
+
+def test_several_processes_are_refused_by_every_stage_before_anything_is_made(
+    config, tmp_path, dalign, monkeypatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    run = tmp_path / "run"
+    for command in ("run", "generate", "sft", "evaluate"):
+        code, _, err = dalign(command, config, "--run", run)
+        assert code == 1 and "here are 8" in err and "several GPUs are not supported yet" in err
+        assert not run.exists()
