@@ -110,6 +110,11 @@ def _options(
     """Options of the command itself."""
 
 
+def _sets(given: list[str] | None, limit: int | None) -> list[str]:
+    """The settings that a command line gives, those of options of their own too."""
+    return [*(given or []), *([] if limit is None else [f"data.limit={limit}"])]
+
+
 def _whole_command(name: str, what: str, stage: str | None, example: str = "") -> None:
     """Registers a command that ends in a report. stage: None for all of them."""
 
@@ -129,15 +134,14 @@ def _whole_command(name: str, what: str, stage: str | None, example: str = "") -
     ) -> None:
         from dalign.cli.run import run_command
 
-        how: dict[str, Any] = {
-            "limit": limit,
+        how = {
             "redo": redo,
             "dry_run": dry_run,
             "as_json": json,
             "allow_missing": allow_missing,
             "retry_missing": retry_missing,
         }
-        run_command(config, run, set_ or [], stage, None, **how)
+        run_command(config, run, _sets(set_, limit), stage, None, **how)
 
 
 _whole_command(
@@ -269,14 +273,13 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
     ) -> None:
         from dalign.cli.run import run_command
 
-        how: dict[str, Any] = {
-            "limit": limit,
+        how = {
             "redo": redo,
             "dry_run": dry_run,
             "as_json": json,
             "retry_missing": retry_missing,
         }
-        run_command(config, run, set_ or [], stage, variant, **how)
+        run_command(config, run, _sets(set_, limit), stage, variant, **how)
 
 
 for _stage in STAGES.values():

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice, zip_longest
 from operator import itemgetter
 from pathlib import Path
@@ -92,27 +93,9 @@ def bring_in(
         raise InputError(said, kind="no_suites")
     spec = load_spec(config.spec.path)
     patterns = {s.name: s.patterns for s in config.evaluate.suites if s.patterns is not None}
-    clauses = sorted(clause.id for clause in spec.clauses())
-    # With the columns: what was kept by an earlier dalign is read again where it has fewer.
-    known = digest([spec.names, clauses, list(Prompt.COLUMNS)])
     kept = _Kept(place, config.run.part_rows, config.data.limit, progress or Progress())
     try:
-        for name, (path, form) in _prompt_files(config).items():
-            kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
-        if config.data.capability is not None:
-            kept.take(
-                "capability", config.data.capability, CapabilityRow.COLUMNS, "", capability_rows
-            )
-        if config.data.brought is not None:
-            names = _names(kept.sources[PROMPTS], config.run.part_rows)
-            few = config.data.limit is not None
-            kept.take(
-                BROUGHT,
-                config.data.brought,
-                Brought.COLUMNS,
-                kept.key(PROMPTS),
-                lambda path: brought_rows(path, names, of_others=few),
-            )
+        _take_files(kept, config, spec)
         project = _project(config, kept.sources, config.spec.path, patterns, budget)
         # A template that cannot be filled in, or a policy that does not fit.
         project.templates.specs(spec)
@@ -122,6 +105,22 @@ def bring_in(
     finally:
         kept.clear()
     return read_project(config, place, budget)
+
+
+def _take_files(kept: _Kept, config: Config, spec: Spec) -> None:
+    """Takes every file of rows that the config names."""
+    data = config.data
+    clauses = sorted(clause.id for clause in spec.clauses())
+    # With the columns: what was kept by an earlier dalign is read again where it has fewer.
+    known = digest([spec.names, clauses, list(Prompt.COLUMNS)])
+    for name, (path, form) in _prompt_files(config).items():
+        kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
+    if data.capability is not None:
+        kept.take("capability", data.capability, CapabilityRow.COLUMNS, "", capability_rows)
+    if data.brought is not None:
+        names = _names(kept.sources[PROMPTS], config.run.part_rows)
+        read = partial(brought_rows, prompts=names, of_others=data.limit is not None)
+        kept.take(BROUGHT, data.brought, Brought.COLUMNS, kept.key(PROMPTS), read)
 
 
 def _names(prompts: Source, part_rows: int) -> dict[str, str]:

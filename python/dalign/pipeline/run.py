@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -83,23 +83,28 @@ def run_stages(
         except BaseException:
             _leave_nothing(run)
             raise
-        opened = Opened(project, engines, run, progress, retry_missing)
-        open_ledger(run.path, dump_toml(config))
-        keep(run.path, {MODELS: json_text(engines.known())})
-        began = time.monotonic()
-        try:
-            return run_plan(opened, chosen)
-        except DalignError:
-            if is_first and not _has_made_anything(run):
-                _forget(run)
-            raise
-        finally:
-            elapsed_s = round(_elapsed_before(run) + time.monotonic() - began, 1)
-            if is_run(run.path):
-                keep(run.path, {ELAPSED: f"{elapsed_s}\n"})
-                close_ledger(run.path)
-            else:
-                _leave_nothing(run)
+        return _worked(Opened(project, engines, run, progress, retry_missing), chosen, is_first)
+
+
+def _worked(opened: Opened, chosen: Sequence[Stage], is_first: bool) -> list[str]:
+    """Runs stages, the run's own files around them. is_first: no call has begun here before."""
+    run = opened.run
+    open_ledger(run.path, dump_toml(opened.project.config))
+    keep(run.path, {MODELS: json_text(opened.engines.known())})
+    began = time.monotonic()
+    try:
+        return run_plan(opened, chosen)
+    except DalignError:
+        if is_first and not _has_made_anything(run):
+            _forget(run)
+        raise
+    finally:
+        elapsed_s = round(_elapsed_before(run) + time.monotonic() - began, 1)
+        if is_run(run.path):
+            keep(run.path, {ELAPSED: f"{elapsed_s}\n"})
+            close_ledger(run.path)
+        else:
+            _leave_nothing(run)
 
 
 def _has_finished(run: RunFolder, stage: Stage) -> bool:
@@ -142,10 +147,7 @@ def keep_config(config: Config, folder: Path) -> None:
 def plan_of(
     config: Config, folder: Path, progress: Progress, *, retry_missing: bool = False
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """The stages of a run with their states, and how much work the input means; nothing is written.
-
-    Raises InputError for input that cannot be used, and ServerError for a server that is needed and not there.
-    """
+    """The stages of a run with their states, and how much work the input means; nothing is written."""
     run, engines, plan = RunFolder(folder), Engines(config), make_plan(config)
     check_files(config, run.path)
     with tempfile.TemporaryDirectory() as place:
@@ -153,9 +155,14 @@ def plan_of(
         found = states(plan, project, engines, run, retry_missing=retry_missing)
         to_run = {s.kind for s, row in zip(plan, found, strict=True) if row["state"] != DONE}
         _say(warnings_of(project, engines, to_run), progress)
-        for said in missing_servers(config, to_run):
-            raise ServerError(said)
         return found, planned_work(project)
+
+
+def check_servers(config: Config, plan: Iterable[Mapping[str, object]]) -> None:
+    """Raises ServerError for a server that is needed for what a plan has to run, and that is not there."""
+    nodes = (str(row["node"]) for row in plan if row["state"] != DONE)
+    for said in missing_servers(config, {node.partition("/")[0] for node in nodes}):
+        raise ServerError(said)
 
 
 def _say(sentences: Iterable[str], progress: Progress) -> None:

@@ -26,10 +26,9 @@ _SUITES = [
 
 
 def demo_values() -> Values:
-    """The demo: every stage and arm, in minutes on two cores."""
+    """The demo: every stage and arm, in minutes on two cores; its figures are a CPU's, wherever it runs."""
     return {
         "run": {"seed": 0, "threads": 1, "workers": 2},
-        # Figures that are told of it are a CPU's.
         "model": {"path": "sandbox", "device": "cpu", "dtype": "float32", "batch_size": 192},
         "spec": {"path": "spec"},
         "data": {name: f"{name}.jsonl" for name in ("prompts", "rl_prompts", "capability")},

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from dalign.errors import DalignError
 from dalign.models.devices import find_spec
-from dalign.pipeline.run import plan_of, resolve_config
+from dalign.pipeline.run import check_servers, plan_of, resolve_config
 from dalign.progress import Progress
 from dalign.sandbox.checkpoint import MODEL
 from dalign.spec.shipped import shipped
@@ -60,7 +60,8 @@ def plan(project: Path, *overrides: str) -> tuple[dict, list[str]]:
     """The planned work, and what was said."""
     run, heard = project / "run", Heard()
     config = resolve_config(project / "dalign.toml", run, overrides, redo=False)
-    _, work = plan_of(config, run, heard)
+    stages, work = plan_of(config, run, heard)
+    check_servers(config, stages)
     assert not run.exists()
     return work, heard.said
 

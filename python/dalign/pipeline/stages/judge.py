@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+
 import polars as pl
 
 from dalign.judge.forms.score import questions_of, reliability
@@ -61,8 +63,7 @@ def drive(
         {ROWS: judging.scale.columns, SCORES: Score.COLUMNS},
         lambda _, done: ask.skip(done["verdicts"]),
     )
-    named = [name for name in sorted(counts) if name.startswith(_STATE)]
-    states = {name.removeprefix(_STATE): counts.pop(name) for name in named}
+    states = _states(counts)
     failed = counts["verdicts"] - states.get(OK, 0)
     over = words_of(counts["taken_over"])
     ask.finish(f"{counts['verdicts']} verdicts{over}, {failed} without a score")
@@ -70,6 +71,12 @@ def drive(
     agreement = reliability(folder.table().frame(["score"])["score"], k, config.run.seed)
     said = {**made, "states": states, "reliability": agreement}
     return Finished(said, parts, spec_versions=project.spec.versions)
+
+
+def _states(counts: MutableMapping[str, int]) -> dict[str, int]:
+    """How many verdicts are of each state, taken out of the counts."""
+    named = [name for name in sorted(counts) if name.startswith(_STATE)]
+    return {name.removeprefix(_STATE): counts.pop(name) for name in named}
 
 
 def _without_verdicts(project: Project, run: RunFolder, folder: StageFolder) -> Finished:
