@@ -21,6 +21,8 @@ Repeats = Annotated[int, Field(ge=1, le=10_000)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
+# Of a device and a dtype: what the machine has.
+AUTO: Literal["auto"] = "auto"
 EngineName = Literal["transformers", "openai", "scripted"]
 # Those whose `path` is a checkpoint folder; models/engines/ has what else is known of each.
 CHECKPOINT_ENGINES: tuple[EngineName, ...] = ("transformers",)
@@ -95,10 +97,10 @@ class Model(Section):
     """The environment variable that holds the server's key, if it wants one."""
     checkpoint: Path | None = None
     """The checkpoint folder of what a server serves; needed to train it (engine 'openai')."""
-    device: str = "cpu"
-    """cpu, cuda, cuda:1, …"""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """The weights' type when loaded."""
+    device: str = AUTO
+    """cpu, cuda, cuda:1, …; 'auto': a GPU if there is one, else the CPU. A run keeps what it was started with."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = AUTO
+    """The weights' type when loaded; 'auto': bfloat16 on a GPU that has it, else float32."""
     batch_size: Positive = 128
     """Completions generated side by side; with a server, requests in flight."""
     timeout_s: float = Field(300.0, gt=0)
@@ -224,6 +226,22 @@ class Data(Section):
     """JSONL: conversations that end on the assistant's turn, mixed into training so that abilities are kept."""
     rl_prompts: Path | None = None
     """JSONL: prompts for RL; without it, those of data.prompts."""
+    completions: Path | None = None
+    """JSONL: completions of data.prompts that were made elsewhere, in place of generated ones: `prompt_id`, `prompt` or `messages`, and `completion`, or `reasoning` and `answer`."""
+    examples: Path | None = None
+    """JSONL: examples in the same form: they are filtered, and what passes becomes an example that nobody judged."""
+    limit: Positive | None = None
+    """A trial on so many rows of each file, evenly of its categories: RL goes through its prompts once, and quotas only warn."""
+
+    @_rule
+    def _are_brought_once(self) -> str | None:
+        said = "completions and data.examples are both set; give completions to be judged, or examples that are not"
+        return said if self.completions and self.examples else None
+
+    @property
+    def brought(self) -> Path | None:
+        """The file of completions that were made elsewhere, if any."""
+        return self.completions or self.examples
 
 
 class Generate(Section):
@@ -335,6 +353,11 @@ class Lora(Section):
     """'all-linear', or module names separated by commas."""
 
 
+def _rate_of(sft: dict[str, Any]) -> float:
+    """What LoRA learns with is about ten times what all weights do."""
+    return 1e-4 if sft.get("method") == "lora" else 1e-5
+
+
 class Sft(Section):
     """Supervised fine-tuning on the examples, the policy taken out."""
 
@@ -342,8 +365,10 @@ class Sft(Section):
     epochs: float = Field(3.0, gt=0)
     max_steps: int = Field(-1, ge=-1, le=MOST)
     """Ends training after this many steps; -1: the epochs decide."""
-    learning_rate: float = Field(1e-5, gt=0)
+    learning_rate: float = Field(default_factory=_rate_of, gt=0)
+    """The highest rate; unless set 1e-5, and 1e-4 with LoRA."""
     warmup_steps: Natural = 10
+    """Steps up to that rate; at most a tenth of all."""
     rows_per_step: Positive = 8
     """Packed rows an optimiser step."""
     capability_ratio: float = Field(0.5, ge=0.0)
@@ -381,6 +406,7 @@ class Rl(Section):
     """Completions of one prompt in a step."""
     learning_rate: float = Field(1e-6, gt=0)
     warmup_steps: Natural = 5
+    """Steps up to that rate; at most a tenth of all."""
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: Positive = 1024
     beta: float = Field(0.0, ge=0)
@@ -500,6 +526,19 @@ class Config(Section):
                     f"{key} = {count}: judge.aggregate = 'lower_bound' needs at least 2 judgements"
                 )
         return None
+
+    @property
+    def limited(self) -> Config:
+        """What it comes to with data.limit: no more RL than prompts, and no end for want of rows."""
+        if self.data.limit is None:
+            return self
+        once = -(-self.data.limit // self.rl.prompts_per_step)
+        rl = {"steps": min(self.rl.steps, once), "balance": None}
+        changed = {
+            "rl": self.rl.model_copy(update=rl),
+            "select": self.select.model_copy(update={"on_short": "warn"}),
+        }
+        return self.model_copy(update=changed)
 
     @property
     def judge_of_record(self) -> Model:

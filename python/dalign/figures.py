@@ -6,7 +6,7 @@ A report, a viewer and a terminal show them; each field is what one column shows
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import sqrt
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -62,6 +62,22 @@ class PairRow:
 
 
 @dataclass(frozen=True)
+class FormRow:
+    """What became of an arm's completions of a suite.
+
+    malformed: they have no answer, and fail every metric. cut_off: at the token limit, and graded by what is there.
+    never_came: missing under every metric.
+    """
+
+    arm: str
+    suite: str
+    completions: int
+    malformed: int
+    cut_off: int
+    never_came: int
+
+
+@dataclass(frozen=True)
 class StageRow:
     """What a stage's variant cost and made; costs are None where they were not measured."""
 
@@ -92,6 +108,7 @@ class Results:
     spec_versions: Mapping[str, str]
     templates_sha256: str
     config_sha256: str
+    forms: Sequence[FormRow] = field(default=(), kw_only=True)
 
     def as_json(self) -> dict[str, Any]:
         """The same as a JSON value."""

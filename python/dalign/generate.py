@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from dalign import _core
 from dalign.models.protocol import Asked, Request, Sampling
 from dalign.rows import Completion, Message, completion_id, messages_from_json, row_seed, table
 from dalign.spec.templates import Templates, with_system
 from dalign.spec.types import GENERAL, Spec
 
+# What the ids of completions that were made elsewhere are told from others by.
+BROUGHT = "brought"
 # A prompt's category and conversation to the conversation that the model reads.
 Sight = Callable[[str, tuple[Message, ...]], tuple[Message, ...]]
 
@@ -62,3 +65,25 @@ def complete(prompts: pl.DataFrame, sight: Sight, draws: Draws, ask: Asked) -> p
     replies = ask(requests, draws.sampling)
     rows = [(*s, r.text, r.finish, r.tokens) for s, r in zip(sources, replies, strict=True)]
     return table(Completion.COLUMNS, rows)
+
+
+def brought(
+    prompts: pl.DataFrame, rows: pl.DataFrame, tags: tuple[str, str] | tuple[()], *, opened: bool
+) -> pl.DataFrame:
+    """Completions that were made elsewhere, in the order of these prompts. Columns: `Completion`; tokens are not known.
+
+    prompts: columns id, category. rows: columns `Brought`, others' too. tags: around reasoning that stands apart.
+    opened: the chat template writes the opening tag, which a completion does not have then.
+    """
+    of = prompts.select("category", prompt_id="id").join(rows, on="prompt_id", maintain_order="left_right")  # fmt: skip
+    text = pl.col("text")
+    if tags:
+        start, end = tags
+        apart = pl.format(f"{start}\n{{}}\n{end}\n\n{{}}", "reasoning", "text")
+        text = pl.when(pl.col("in_parts") & pl.col("reasoning").is_not_null()).then(apart).otherwise(text)  # fmt: skip
+        if opened:
+            text = text.str.strip_chars_start().str.strip_prefix(start)
+    of = of.with_columns(index=pl.int_range(pl.len(), dtype=pl.UInt32).over("prompt_id"), text=text)
+    ids = pl.Series(_core.row_ids([of["prompt_id"]], BROUGHT, of["index"]), dtype=pl.String)
+    rows = of.with_columns(id=ids, tokens=pl.lit(0, pl.UInt32))
+    return rows.select(list(Completion.COLUMNS))

@@ -14,6 +14,7 @@ from dalign.records.coverage import Coverage, coverage
 from dalign.records.journey import Journey, journeys_of
 from dalign.records.record import open_record
 from dalign.records.results import results_of, write_results
+from dalign.records.slices import SliceRow, results_by
 from dalign.records.verify import Verified, verify
 from dalign.spec.types import Spec
 
@@ -35,6 +36,10 @@ class Run:
         Raises UnfinishedError naming the first stage that has not finished.
         """
         return results_of(open_record(self.folder))
+
+    def results_by(self, key: str) -> list[SliceRow]:
+        """The metrics for each value of a key of the suites' prompts, `category` or one of their own. Raises InputError for one that none has."""
+        return results_by(open_record(self.folder), key)
 
     def verify(self) -> Verified:
         """Every file against its hash: `damage` has those that are not as the run wrote them, and what mends each."""

@@ -77,11 +77,15 @@ class Expected:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A conversation that ends on a user turn, with its category."""
+    """A conversation that ends on a user turn, with its category.
+
+    labels: what else its row says, by key; nothing depends on it, and results can be told by it.
+    """
 
     COLUMNS: ClassVar[Columns] = {
         "id": TEXT, "category": TEXT, "messages": TEXT, "split": TEXT, "ruling": TEXT,
         "clause": TEXT, "expected_answer": TEXT, "required_sections": pl.List(pl.String),
+        "labels": TEXT,
     }  # fmt: skip
 
     id: str
@@ -90,6 +94,7 @@ class Prompt:
     split: str | None = None
     expected: Expected | None = None
     required_sections: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def row(self) -> tuple[object, ...]:
@@ -98,11 +103,14 @@ class Prompt:
         return (
             self.id, self.category, messages_json(self.messages), self.split,
             known.ruling, known.clause, known.answer, list(self.required_sections),
+            json.dumps(dict(self.labels), ensure_ascii=False) if self.labels else None,
         )  # fmt: skip
 
     @classmethod
     def read(cls, frame: pl.DataFrame) -> Iterator[Prompt]:
-        """The prompts of a table with `COLUMNS`."""
+        """The prompts of a table with `COLUMNS`; one of before has no labels."""
+        if "labels" not in frame.columns:
+            frame = frame.with_columns(labels=pl.lit(None, pl.String))
         for row in frame.select(list(cls.COLUMNS)).iter_rows():
             expected = Expected(*row[4:7])
             yield cls(
@@ -112,6 +120,7 @@ class Prompt:
                 row[3],
                 None if expected == Expected() else expected,
                 tuple(row[7] or ()),
+                tuple(json.loads(row[8]).items()) if row[8] else (),
             )
 
 
@@ -132,6 +141,26 @@ class CapabilityRow:
     def row(self) -> tuple[object, ...]:
         """Its values in the order of `COLUMNS`."""
         return (self.id, messages_json(self.messages), self.reasoning, self.answer)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A completion that was made elsewhere. in_parts: text is the answer, with its reasoning apart; else all that was written."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "prompt_id": TEXT, "text": TEXT, "reasoning": TEXT, "finish": TEXT, "in_parts": pl.Boolean,
+    }  # fmt: skip
+
+    prompt_id: str
+    text: str
+    reasoning: str | None
+    finish: str
+    in_parts: bool
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """Its values in the order of `COLUMNS`."""
+        return (self.prompt_id, self.text, self.reasoning, self.finish, self.in_parts)
 
 
 class Completion:

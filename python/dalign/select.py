@@ -73,13 +73,16 @@ def select(
     clauses: Collection[str],
     spec_texts: Mapping[str, str],
     seed: int,
+    least: float | None,
 ) -> Selection:
     """Chooses examples among the judged completions; holds about 400 bytes a row, and one part.
+
+    least: the score that an example has at least; None: they were brought as examples, and nobody judged them.
 
     categories, clauses: all that prompts have, each of which has its quota. spec_texts: spec(category) as the model saw it.
     Raises UnjudgedError or QuotaError where the settings say so.
     """
-    rows, candidates, drops = _look_through(parts, settings, spec_texts)
+    rows, candidates, drops = _look_through(parts, least, spec_texts)
     if settings.unjudged == "error" and (unjudged := drops.ids("unjudged")):
         said = f"{len(unjudged)} of {rows} completions have no verdict (first: {unjudged[0]}); lower judge.min_valid, or set select.unjudged = 'drop' to go on without them"
         raise UnjudgedError(said, kind="unjudged", value=len(unjudged))
@@ -133,7 +136,7 @@ class _Drops:
 
 
 def _look_through(
-    parts: Parts, settings: Select, spec_texts: Mapping[str, str]
+    parts: Parts, least: float | None, spec_texts: Mapping[str, str]
 ) -> tuple[int, pl.DataFrame, _Drops]:
     """The number of rows, the well-judged ones that recite nothing (without texts), and the others."""
     drops, found, rows = _Drops(), [_candidates(pl.DataFrame(schema=_NO_ROWS))], 0
@@ -143,17 +146,20 @@ def _look_through(
     for part in parts():
         numbered = part.with_row_index("row", rows)
         rows += part.height
-        valid = pl.format("{} valid verdicts", pl.col("n_valid").fill_null(0))
-        without = pl.when(pl.col("score").is_null()).then(valid)
-        judged = drops.take(numbered, without, "unjudged")
-        low = pl.when(pl.col("score") < settings.threshold)
-        below = low.then(pl.format(f"score {{}} < {settings.threshold}", "score"))
-        judged = drops.take(judged, below, "below_threshold")
+        judged = numbered if least is None else _well_judged(numbered, least, drops)
         judged = drops.take(judged, _recited(judged, policies), "policy_in_answer")
         found.append(_candidates(judged))
         # Else it would live until the next part is made.
         del part, numbered, judged
     return rows, pl.concat(found), drops
+
+
+def _well_judged(rows: pl.DataFrame, least: float, drops: _Drops) -> pl.DataFrame:
+    valid = pl.format("{} valid verdicts", pl.col("n_valid").fill_null(0))
+    without = pl.when(pl.col("score").is_null()).then(valid)
+    judged = drops.take(rows, without, "unjudged")
+    below = pl.when(pl.col("score") < least).then(pl.format(f"score {{}} < {least}", "score"))
+    return drops.take(judged, below, "below_threshold")
 
 
 _NO_ROWS = {

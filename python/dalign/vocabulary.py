@@ -21,6 +21,8 @@ THINK_TAGS = ("<think>", "</think>")
 MEMORY_MIB = 256
 CATEGORY_TOKENS = 5_000
 PROMPTS_A_CLAUSE = 6
+# As many words in a row that an evaluation prompt has too are contamination.
+CONTAMINATION_WORDS = 13
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,12 @@ def lineage(arm: str) -> tuple[Arm, ...]:
     if row.trained_by is None:
         return ()
     return (*(lineage(row.starts_from) if row.starts_from else ()), row)
+
+
+def trainings(kind: str, arms: Sequence[str]) -> list[str]:
+    """The arms that a kind of training makes, of these and those that they start from; what goes on from another first."""
+    needed = {each.name: each for arm in arms for each in lineage(arm) if each.trained_by == kind}
+    return sorted(needed, key=lambda arm: -len(lineage(arm)))
 
 
 def compared(arms: Sequence[str]) -> list[tuple[str, str]]:

@@ -73,7 +73,7 @@ def test_a_missing_path_of_a_config_is_named(tmp_path: Path) -> None:
     [
         ('{"category": "weather", "messages": []}', "unknown_choice", "category", "weather"),
         ('{"messages": []}', "missing_key", "category", None),
-        ('{"category": "garden", "messages": [], "x": 1}', "unknown_key", "x", None),
+        ('{"category": "garden", "messages": [], "spilt": 1}', "unknown_key", "spilt", None),
         ('{"id": 7}', "wrong_type", "id", 7),
         ('{"id": "a", "id": "b"}', "repeated", "id", None),
         ("{", "syntax", None, None),

@@ -1,4 +1,4 @@
-"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show`, `verify`, `report`, `spec` and `data`."""
+"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show`, `results`, `verify`, `report`, `spec` and `data`."""
 
 from __future__ import annotations
 
@@ -84,6 +84,10 @@ AllowMissing = Annotated[
 RetryMissing = Annotated[
     bool, Option("--retry-missing", help="Ask again for replies that never came, and no other.")
 ]
+LimitRows = Annotated[
+    int | None,
+    Option("--limit", min=1, metavar="N", help="A trial on N rows of each file; see data.limit."),
+]
 Variant = Annotated[
     str | None, Option("--variant", help="An arm for rl and evaluate, else main or sft.")
 ]
@@ -106,6 +110,11 @@ def _options(
     """Options of the command itself."""
 
 
+def _sets(given: list[str] | None, limit: int | None) -> list[str]:
+    """The settings that a command line gives, those of options of their own too."""
+    return [*(given or []), *([] if limit is None else [f"data.limit={limit}"])]
+
+
 def _whole_command(name: str, what: str, stage: str | None, example: str = "") -> None:
     """Registers a command that ends in a report. stage: None for all of them."""
 
@@ -120,6 +129,7 @@ def _whole_command(name: str, what: str, stage: str | None, example: str = "") -
         dry_run: DryRun = False,
         allow_missing: AllowMissing = False,
         retry_missing: RetryMissing = False,
+        limit: LimitRows = None,
         json: AsJson = False,
     ) -> None:
         from dalign.cli.run import run_command
@@ -131,7 +141,7 @@ def _whole_command(name: str, what: str, stage: str | None, example: str = "") -
             "allow_missing": allow_missing,
             "retry_missing": retry_missing,
         }
-        run_command(config, run, set_ or [], stage, None, **how)
+        run_command(config, run, _sets(set_, limit), stage, None, **how)
 
 
 _whole_command(
@@ -171,7 +181,7 @@ def demo(
 
 
 @app.command(
-    epilog="Example: dalign init my-project && dalign run my-project/dalign.toml --run runs/mine"
+    epilog="Example: dalign init my-project --model models/mine && dalign run my-project/dalign.toml --run runs/mine"
 )
 def init(
     folder: Annotated[
@@ -180,11 +190,23 @@ def init(
             metavar="DIR", readable=False, help="A folder that is not there yet, or is empty."
         ),
     ],
+    model: Annotated[
+        Path | None,
+        Option(
+            "--model",
+            metavar="PATH",
+            readable=False,
+            help="Your checkpoint folder: the project is one for it, and not for the sandbox's model.",
+        ),
+    ] = None,
 ) -> None:
-    """Write a project to start from: a commented dalign.toml, a policy and prompts, ready to run on the sandbox."""
-    from dalign.cli.project import init_project
+    """Write a project to start from: a commented dalign.toml, a policy and prompts, for your model or ready to run on the sandbox."""
+    from dalign.cli.project import init_for_model, init_project
 
-    init_project(folder)
+    if model is None:
+        init_project(folder)
+    else:
+        init_for_model(folder, model)
 
 
 @app.command(epilog="Example: dalign show 3f2a9c --run runs/first")
@@ -199,6 +221,25 @@ def show(
     from dalign.cli.show import show_row
 
     show_row(row_id, run, as_json=json)
+
+
+@app.command(epilog="Example: dalign results runs/first --by category")
+def results(
+    run: Annotated[Path, Argument(metavar="RUN", readable=False, help="The run's folder.")],
+    by: Annotated[
+        str | None,
+        Option(
+            "--by",
+            metavar="KEY",
+            help="A key of the suites' prompts: category, ruling, clause, split, or one of your own.",
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Print a run's results, by arm and suite, or for each value of a key of the prompts."""
+    from dalign.cli.results import print_results
+
+    print_results(run, by, as_json=json)
 
 
 @app.command(epilog="Example: dalign verify runs/first")
@@ -249,12 +290,18 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
         redo: Redo = False,
         dry_run: DryRun = False,
         retry_missing: RetryMissing = False,
+        limit: LimitRows = None,
         json: AsJson = False,
     ) -> None:
         from dalign.cli.run import run_command
 
-        how = {"redo": redo, "dry_run": dry_run, "as_json": json, "retry_missing": retry_missing}
-        run_command(config, run, set_ or [], stage, variant, **how)
+        how = {
+            "redo": redo,
+            "dry_run": dry_run,
+            "as_json": json,
+            "retry_missing": retry_missing,
+        }
+        run_command(config, run, _sets(set_, limit), stage, variant, **how)
 
 
 for _stage in STAGES.values():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +14,24 @@ from tempfile import TemporaryDirectory
 from dalign.cli.new_folder import new_folder
 from dalign.cli.terminal import tell
 from dalign.errors import InputError, naming
+from dalign.models.checkpoint import check_checkpoint
+from dalign.parsing import json_value
 from dalign.pipeline.run import check_unused
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
-from dalign.settings import commented_toml
+from dalign.settings import commented_toml, hub_hint
+from dalign.spec.starter import POLICY, starter_values, write_starter
 from dalign.store.damage import is_run
 from dalign.store.ledger import PROJECT, PROJECT_CONFIG
 from dalign.store.run import has_stages
+
+_SANDBOXS = """\
+# These numbers are the sandbox model's: its scale of scores, learning rates and lengths suit no other.
+# For a model of your own: dalign init DIR --model PATH
+
+"""
+# Words of the markers that models put around their reasoning.
+_OF_REASONING = re.compile(r"think|reason|thought|channel", re.IGNORECASE)
 
 
 @contextmanager
@@ -48,9 +62,50 @@ def demo_project(folder: Path, *, smoke: bool, dry_run: bool) -> Iterator[Path |
     yield path
 
 
+def init_for_model(folder: Path, model: Path) -> None:
+    """Writes a project for a checkpoint of the user's. Raises InputError if that is none, or if the folder holds anything."""
+    checkpoint = Path(os.path.abspath(model.expanduser()))  # noqa: PTH100 - links stay links
+    if not checkpoint.is_dir():
+        raise InputError.in_file(model, f"no such folder; {hub_hint(model)}", kind="missing_folder")
+    check_checkpoint(checkpoint)
+    values, shows = starter_values(checkpoint), _shows_reasoning(checkpoint)
+    if not shows:
+        values["model"]["reasoning"] = {"kind": "none"}
+    with new_folder(folder):
+        path = write_starter(folder, commented_toml(values))
+    run = f"{quote(str(path))} --run {quote(f'runs/{folder.name}')}"
+    tell(
+        f"wrote {path}, {folder / 'spec'}, {folder / 'prompts.jsonl'} and {folder / 'suites'}\n"
+        f"The policy is a copy of '{POLICY}'; prompts and suites are its golden cases, half to train on and half held out: too few to show anything.\n"
+        f"  dalign run {run} --dry-run    # what it would do, and what would stop it\n"
+        f"  dalign run {run}-trial --limit 4    # everything, on few rows\n"
+        "To make it yours: edit spec/ (one Markdown file a category), bring prompts and suites of your own, and name a judge that is better than the model under [judge_model]."
+    )
+    if not shows:
+        tell(
+            "The model's chat template knows no reasoning: model.reasoning.kind is 'none', the whole reply is the answer. Name its tags there if it has some."
+        )
+
+
+def _shows_reasoning(checkpoint: Path) -> bool:
+    """Whether the checkpoint's chat template or its added tokens have anything to do with reasoning."""
+    texts = [
+        path.read_text("utf-8") for path in checkpoint.glob("chat_template*") if path.is_file()
+    ]
+    for name in ("tokenizer_config.json", "tokenizer.json", "added_tokens.json"):
+        path = checkpoint / name
+        found = json_value(path.read_text("utf-8")) if path.is_file() else {}
+        if isinstance(found, dict):
+            told = (
+                found.get(key) for key in ("chat_template", "added_tokens", "added_tokens_decoder")
+            )
+            texts.append(json.dumps(found if name == "added_tokens.json" else list(told)))
+    return any(_OF_REASONING.search(text) for text in texts)
+
+
 def init_project(folder: Path) -> None:
     """Writes a project to start from. Raises InputError if the folder holds anything."""
-    config = commented_toml(settings.project_values())
+    config = _SANDBOXS + commented_toml(settings.project_values())
     with new_folder(folder):
         path = write_project(folder, config=config, sizes=settings.PROJECT_SIZES)
     run = quote(f"runs/{folder.name}")
@@ -58,6 +113,6 @@ def init_project(folder: Path) -> None:
         f"wrote {path}, {folder / 'spec'}, {folder / 'prompts.jsonl'}, {folder / 'capability.jsonl'} and {folder / 'suites'}\n"
         f"It runs as it stands, on the sandbox's model:\n"
         f"  dalign run {quote(str(path))} --run {run}\n"
-        "To make it yours: write your policy into spec/ (one Markdown file a category), your prompts into prompts.jsonl,\n"
-        "set model.path to your checkpoint, and delete spec/templates, which is in the sandbox's language: the shipped English templates then apply."
+        "Its numbers, prompts, suites and spec/templates are for that model and its small language alone.\n"
+        "For a model of your own: dalign init DIR --model PATH"
     )

@@ -14,6 +14,7 @@ from dalign.errors import InputError
 from dalign.figures import Results
 from dalign.pipeline.run import (
     check_all_done,
+    check_servers,
     keep_config,
     plan_of,
     resolve_config,
@@ -44,10 +45,9 @@ def run_command(
 
     Exits with 1 where more is missing than the config allows, unless `allow_missing`.
     """
-    if stage == REPORT_ALONE and retry_missing:
-        raise InputError("--retry-missing: a report asks nothing; leave it out", kind="not_valid")
+    _check_words(stage, retry_missing=retry_missing)
     told = progress.Progress() if as_json else progress.for_terminal()
-    ran: list[str] = []
+    ran: Sequence[str] = ()
     # A report of a run is of what its folder holds: no file of the user's is read.
     of_folder = stage == REPORT_ALONE and config is None and not dry_run
     if not of_folder or overrides:
@@ -55,7 +55,9 @@ def run_command(
         if of_folder:
             keep_config(settings, run)
         elif dry_run:
-            _print_plan(*plan_of(settings, run, told, retry_missing=retry_missing), as_json=as_json)
+            plan, work = plan_of(settings, run, told, retry_missing=retry_missing)
+            _print_plan(plan, work, as_json=as_json)
+            check_servers(settings, plan)
             return
         elif stage == REPORT_ALONE:
             check_all_done(settings, run, told)
@@ -63,7 +65,18 @@ def run_command(
             ran = run_stages(settings, run, told, stage, variant, retry_missing=retry_missing)
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
-    if results is not None and results.alarms and not allow_missing:
+    if not allow_missing:
+        _end_at_alarms(run, results)
+
+
+def _check_words(stage: str | None, *, retry_missing: bool) -> None:
+    if stage == REPORT_ALONE and retry_missing:
+        raise InputError("--retry-missing: a report asks nothing; leave it out", kind="not_valid")
+
+
+def _end_at_alarms(run: Path, results: Results | None) -> None:
+    """Ends with exit code 1 where more is missing than the config allows."""
+    if results is not None and results.alarms:
         said = f"this is an error unless --allow-missing is given; dalign run --run {quote(str(run))} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
         warn(said)
         raise typer.Exit(1)
@@ -91,7 +104,7 @@ def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bo
         tell_json({"run": str(run), "ran": list(ran), "results": content})
         return
     if results is not None:
-        tell_results(results.rows, results.stages, results.elapsed_s)
+        tell_results(results.rows, results.stages, results.elapsed_s, results.forms)
         tell(f"report: {run / REPORT}\nresults: {run / RESULTS}")
         for alarm in results.alarms:
             warn(f"MISSING: {alarm}")

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
-from dalign.figures import MetricRow, StageRow
+from dalign.figures import FormRow, MetricRow, StageRow
 from dalign.text import one_line, visible, visible_json
 
 # A part of a line, and its style in a terminal that has colours.
@@ -67,17 +67,54 @@ def tell_table(
         tell("  ".join(c.rjust(w) if h in right else c.ljust(w) for h, c, w in cells).rstrip())
 
 
-def tell_results(rows: Sequence[MetricRow], stages: Sequence[StageRow], elapsed_s: float) -> None:
-    """Prints arms and suites' metrics, with intervals, those of a suite's metric together; then the cost."""
-    heads = ("suite", "metric", "grader", "arm", "value  [95 % interval]", "n")
+def tell_results(
+    rows: Sequence[MetricRow],
+    stages: Sequence[StageRow],
+    elapsed_s: float,
+    forms: Sequence[FormRow] = (),
+) -> None:
+    """Prints arms and suites' metrics, with intervals, those of a suite's metric together; then the cost.
+
+    Beside each, the shares of its completions without an answer, and of its grades that are missing.
+    """
+    heads = ("suite", "metric", "grader", "arm", "value  [95 % interval]", "n", "malformed", "missing")  # fmt: skip
+    of = {(form.arm, form.suite): form for form in forms}
+
+    def cells(row: MetricRow) -> tuple[str, ...]:
+        form = of.get((row.arm, row.suite))
+        malformed = _share(form.malformed, form.completions) if form else ""
+        missing = _share(row.missing, row.n + row.missing)
+        told = (row.suite, row.metric, row.grader, row.arm, _value(row), str(row.n))
+        return (*told, malformed, missing)
+
     order = sorted(rows, key=lambda row: (row.suite, row.metric, row.grader))
-    tell_table(
-        heads,
-        [(r.suite, r.metric, r.grader, r.arm, _value(r), str(r.n)) for r in order],
-        right=("n",),
-    )
+    tell_table(heads, [cells(row) for row in order], right=("n", "malformed", "missing"))
+    for form in forms:
+        if form.cut_off:
+            tell(
+                f"arm {form.arm}, suite {form.suite}: {form.cut_off} of {form.completions} answers are cut off at evaluate.max_new_tokens, and graded by what is there"
+            )
     peak = max((stage.peak_rss_mib or 0 for stage in stages), default=0)
     tell(f"{elapsed_s:.0f} s in all; peak {peak:.0f} MiB in one process")
+
+
+def tell_by(key: str, rows: Sequence[tuple[str | None, MetricRow]]) -> None:
+    """Prints metrics for each value of a key of the prompts."""
+    heads = ("suite", "metric", "grader", key, "arm", "value  [95 % interval]", "n", "missing")
+    order = sorted(rows, key=lambda each: (each[1].suite, each[1].metric, each[1].grader))
+    told = [
+        (r.suite, r.metric, r.grader, "-" if value is None else value, r.arm, _value(r), str(r.n),
+         _share(r.missing, r.n + r.missing))
+        for value, r in order
+    ]  # fmt: skip
+    tell_table(heads, told, right=("n", "missing"))
+
+
+def _share(part: int, whole: int) -> str:
+    """A share in percent, to one decimal; none is 0 but nothing."""
+    if not part:
+        return "0 %"
+    return f"{min(max(100 * part / whole, 0.1), 99.9 if part < whole else 100):.3g} %"
 
 
 def _value(row: MetricRow) -> str:

@@ -23,7 +23,8 @@ def judging_of(
 ) -> Judging:
     """The judge of a config, which is this engine, on a policy; `k` judgements instead of judge.k."""
     scale, sampling = scale_of(config.judge, k), sampling_of(config.judge)
-    return Judging(court_of(config, engine), ScoreForm(spec, templates), scale, sampling)
+    form = ScoreForm(spec, templates, low=scale.low, high=scale.high)
+    return Judging(court_of(config, engine), form, scale, sampling)
 
 
 def sampling_of(settings: Judge) -> Sampling:

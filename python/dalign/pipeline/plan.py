@@ -13,7 +13,7 @@ from dalign.store.damage import damaged, reading
 from dalign.store.ledger import MODELS, read_ledger
 from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
-from dalign.vocabulary import STAGES
+from dalign.vocabulary import STAGES, trainings
 
 if TYPE_CHECKING:
     from dalign.pipeline.engines import Engines
@@ -79,16 +79,39 @@ def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]
 
 
 def planned_work(project: Project) -> dict[str, object]:
-    """How much a whole run of the project makes, in rows."""
+    """How much a whole run of the project makes, and at most asks of the model and of its judge: calls and tokens."""
     config, rl = project.config, project.config.rl
-    completions = project.prompts.rows * config.generate.n
-    evaluated = sum(suite.rows for suite in project.suites.values())
+    arms, suites = config.evaluate.arms, config.evaluate.suites
+    makes_data = bool(trainings("sft", arms))
+    generated = project.prompts.rows * config.generate.n if project.brought is None else 0
+    completions = (project.brought.rows if project.brought else generated) if makes_data else 0
+    rollouts = rl.steps * rl.prompts_per_step * rl.group_size * len(trainings("rl", arms))
+    drawn = {
+        s.name: project.suites[s.name].rows * config.evaluate.samples * len(arms) for s in suites
+    }
+    judged = sum(drawn[s.name] for s in suites if s.judge)
+    retrieves = config.model.reasoning.kind == "tags" and project.templates.has_pair("retrieval")
+    asked = [s for s in suites if s.judge and "policy_retrieval" in s.metrics and retrieves]
+    judgements = {
+        "judge": completions * config.judge.k if config.data.examples is None else 0,
+        "rl": rollouts * rl.judge_k if rl.judge_weight else 0,
+        "evaluate": judged * config.evaluate.judge_k + sum(drawn[s.name] for s in asked),
+    }
+    written = (
+        (generated if makes_data else 0) * config.generate.max_new_tokens
+        + rollouts * rl.max_new_tokens
+        + sum(drawn.values()) * config.evaluate.max_new_tokens
+    )
+    all_judgements = sum(judgements.values())
     return {
         "prompts": project.prompts.rows,
         "completions": completions,
-        "judgements_at_most": completions * config.judge.k,
-        "rl_completions_an_arm": rl.steps * rl.prompts_per_step * rl.group_size,
-        "evaluated_completions_an_arm": evaluated * config.evaluate.samples,
+        "rl_completions": rollouts,
+        "evaluated_completions": sum(drawn.values()),
+        "completion_tokens_at_most": written,
+        "judgements_at_most": all_judgements,
+        "of_these_by_stage": [f"{name} {count}" for name, count in judgements.items()],
+        "judgement_tokens_at_most": all_judgements * config.judge.max_new_tokens,
         "categories": list(project.spec.names),
     }
 

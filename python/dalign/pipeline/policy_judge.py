@@ -38,9 +38,11 @@ class Judge:
         """
         settings = settings or config.Judge()
         self._engine, self._spec, self._hint = engine, spec, settings.hint
+        templates, (low, high) = load_templates(spec.folder), (settings.low, settings.high)
+        templates.check_scale(low, high)
         self._judging = Judging(
             Court.of(engine, reasoning, seed),
-            ScoreForm(spec, load_templates(spec.folder)),
+            ScoreForm(spec, templates, low=low, high=high),
             scale_of(settings),
             sampling_of(settings),
         )

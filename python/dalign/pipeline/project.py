@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice, zip_longest
+from operator import itemgetter
 from pathlib import Path
 from shlex import quote
 from typing import Any, TypeVar
 
 from dalign.config import Config
 from dalign.data.adapters import adapter
+from dalign.data.brought import brought_rows
 from dalign.data.capability import capability_rows
 from dalign.data.patterns import Patterns, read_patterns
 from dalign.errors import InputError, UnfinishedError
 from dalign.files.feeds import rows_files
+from dalign.pipeline.leaks import Leak, leaks_between, trained_on
 from dalign.progress import Going, Progress
-from dalign.rows import CapabilityRow, Columns, Prompt, table
+from dalign.rows import Brought, CapabilityRow, Columns, Prompt, table
 from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Budget, Templates, load_templates
@@ -39,8 +43,9 @@ from dalign.store.seal import (
 from dalign.store.whole_files import digest, file_digest, remove
 
 SOURCES = "sources.json"
-SPEC, PATTERNS = "spec", "patterns"
-_Row = TypeVar("_Row", Prompt, CapabilityRow)
+SPEC, PATTERNS, SUITES = "spec", "patterns", "suites/"
+PROMPTS, BROUGHT = "prompts", "brought"
+_Row = TypeVar("_Row", Prompt, CapabilityRow, Brought)
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Project:
-    """A run's inputs, checked. patterns: of the suites that have some; rl_prompts: the prompts, unless RL has its own."""
+    """A run's inputs, checked. patterns: of the suites that have some; rl_prompts: the prompts, unless RL has its own.
+
+    leaks: rows that are trained on and stand in a suite. brought: completions that were made elsewhere.
+    """
 
     config: Config
     spec: Spec
@@ -67,6 +75,8 @@ class Project:
     suites: Mapping[str, Source]
     patterns: Mapping[str, Patterns]
     patterns_sha256: Mapping[str, str]
+    leaks: Sequence[Leak] = ()
+    brought: Source | None = None
 
 
 def bring_in(
@@ -85,30 +95,51 @@ def bring_in(
         raise InputError(said, kind="no_suites")
     spec = load_spec(config.spec.path)
     patterns = {s.name: s.patterns for s in config.evaluate.suites if s.patterns is not None}
-    known = digest([spec.names, sorted(clause.id for clause in spec.clauses())])
-    kept = _Kept(place, config.run.part_rows, progress or Progress())
+    kept = _Kept(place, config.run.part_rows, config.data.limit, progress or Progress())
     try:
-        for name, (path, form) in _prompt_files(config).items():
-            kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
-        if config.data.capability is not None:
-            kept.take(
-                "capability", config.data.capability, CapabilityRow.COLUMNS, "", capability_rows
-            )
+        _take_files(kept, config, spec)
         project = _project(config, kept.sources, config.spec.path, patterns, budget)
         # A template that cannot be filled in, or a policy that does not fit.
         project.templates.specs(spec)
         check(project)
+        kept.compare(trained_on(config.evaluate.arms, has_rl_prompts="rl_prompts" in kept.sources))
         kept.write(config.spec.path, patterns)
     finally:
         kept.clear()
     return read_project(config, place, budget)
 
 
+def _take_files(kept: _Kept, config: Config, spec: Spec) -> None:
+    """Takes every file of rows that the config names."""
+    data = config.data
+    clauses = sorted(clause.id for clause in spec.clauses())
+    # With the columns: what was kept by an earlier dalign is read again where it has fewer.
+    known = digest([spec.names, clauses, list(Prompt.COLUMNS)])
+    for name, (path, form) in _prompt_files(config).items():
+        kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
+    if data.capability is not None:
+        kept.take("capability", data.capability, CapabilityRow.COLUMNS, "", capability_rows)
+    if data.brought is not None:
+        names = _names(kept.sources[PROMPTS], config.run.part_rows)
+        read = partial(brought_rows, prompts=names, of_others=data.limit is not None)
+        kept.take(BROUGHT, data.brought, Brought.COLUMNS, kept.key(PROMPTS), read)
+
+
+def _names(prompts: Source, part_rows: int) -> dict[str, str]:
+    """The id of each prompt by its id, and by its messages; of equal conversations the first."""
+    names: dict[str, str] = {}
+    for part in prompts.table.chunks(part_rows, ["id", "messages"]):
+        for row_id, messages in part.iter_rows():
+            names.setdefault(messages, row_id)
+            names[row_id] = row_id
+    return names
+
+
 def _prompt_files(config: Config) -> dict[str, tuple[Path, str]]:
     """The files of prompts with their forms, by the names that they have in a run."""
     own = {"prompts": config.data.prompts, "rl_prompts": config.data.rl_prompts}
     files = {name: (path, "prompts") for name, path in own.items() if path is not None}
-    return files | {f"suites/{s.name}": (s.path, s.format) for s in config.evaluate.suites}
+    return files | {f"{SUITES}{s.name}": (s.path, s.format) for s in config.evaluate.suites}
 
 
 def _patterns_name(suite: str) -> str:
@@ -128,13 +159,17 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
     for each in (*seal.below(place / SPEC), *seal.below(place / PATTERNS)):
         seal.check(each)
     with reading(path):
-        told = read_sealed(path)["sources"]
+        held = read_sealed(path)
         sources = {
-            name: Source(Table(place / name, seal=seal), **values) for name, values in told.items()
+            name: Source(Table(place / name, seal=seal), **values)
+            for name, values in held["sources"].items()
         }
         with_patterns = [s.name for s in config.evaluate.suites if s.patterns is not None]
         patterns = {name: place / _patterns_name(name) for name in with_patterns}
-        return _project(config, sources, place / SPEC, patterns, budget)
+        # Runs of before did not look for them.
+        leaks = [Leak(**values) for values in held.get("leaks", {}).get("found", ())]
+        project = _project(config, sources, place / SPEC, patterns, budget)
+        return replace(project, leaks=leaks)
 
 
 def _project(
@@ -145,7 +180,7 @@ def _project(
     budget: Budget | None,
 ) -> Project:
     """The project of these files."""
-    prompts = sources["prompts"]
+    prompts = sources[PROMPTS]
     return Project(
         config,
         load_spec(policy),
@@ -153,9 +188,10 @@ def _project(
         prompts,
         sources.get("rl_prompts", prompts),
         sources.get("capability"),
-        {suite.name: sources[f"suites/{suite.name}"] for suite in config.evaluate.suites},
+        {suite.name: sources[f"{SUITES}{suite.name}"] for suite in config.evaluate.suites},
         {name: read_patterns(path) for name, path in patterns.items()},
         {name: file_digest(path) for name, path in patterns.items()},
+        brought=sources.get(BROUGHT),
     )
 
 
@@ -176,23 +212,25 @@ def inputs_faults(place: Path) -> list[Fault]:
 class _Kept:
     """The files as the run's folder is to hold them: beside what it holds, until all are there."""
 
-    def __init__(self, place: Path, part_rows: int, progress: Progress) -> None:
+    def __init__(self, place: Path, part_rows: int, limit: int | None, progress: Progress) -> None:
         self._place, self._part_rows, self._progress = place, part_rows, progress
-        self._seal, self._before, self._told = self._held()
+        self._limit = limit
+        self._seal, self._before, self._told, self._leaks = self._held()
         self._keys: dict[str, str] = {}
         # What was taken, where it lies until it is put in place.
         self.sources: dict[str, Source] = {}
         self._new = place / "new"
         self.clear()
 
-    def _held(self) -> tuple[Seal, dict[str, str], dict[str, Any]]:
-        """What is here of an earlier call, as far as that can be read: its seal, its keys, what is told of it."""
+    def _held(self) -> tuple[Seal, dict[str, str], dict[str, Any], dict[str, Any]]:
+        """What is here of an earlier call, as far as that can be read: its seal, its keys, what is told of it, its leaks."""
         try:
             told = read_sealed(self._place / SOURCES)
             check_names(self._place / SOURCES, [*told["keys"], *told["sources"]])
-            return inputs_seal(self._place), told["keys"], told["sources"]
+            seal = inputs_seal(self._place)
+            return seal, told["keys"], told["sources"], told.get("leaks", {})
         except (InputError, LookupError, TypeError):
-            return Seal(self._place, {}), {}, {}
+            return Seal(self._place, {}), {}, {}, {}
 
     def _is_whole(self, name: str) -> bool:
         """Whether a file of rows is here as it was written."""
@@ -216,6 +254,8 @@ class _Kept:
     ) -> None:
         """Keeps a file of rows, in parts. known: what its rows may name; they are checked again when that changes."""
         sha256 = _digest_of(path)
+        if self._limit is not None:
+            sha256 = digest([sha256, self._limit])
         self._keys[name] = digest([sha256, known])
         if self._before.get(name) == self._keys[name] and self._is_whole(name):
             held = Table(self._place / name, seal=self._seal)
@@ -223,7 +263,7 @@ class _Kept:
             return
         categories, clauses = Counter[str](), Counter[str]()
         writer = PartWriter(made := Table(self._new / name), self._part_rows)
-        rows = read(path)
+        rows = read(path) if self._limit is None else iter(few_of(read(path), self._limit))
         parts = iter(lambda: list(islice(rows, self._part_rows)), [])
         going = Going(self._progress, f"read {path.name}", _line_ends(path))
         for part in going.over(parts):
@@ -237,6 +277,22 @@ class _Kept:
         going.finish("")
         counted = (dict(sorted(count.items())) for count in (categories, clauses))
         self.sources[name] = Source(made, sha256, writer.written, *counted)
+
+    def key(self, name: str) -> str:
+        """What a file that was taken is known by."""
+        return self._keys[name]
+
+    def compare(self, training: Sequence[str]) -> None:
+        """Looks in these of the files that were taken for prompts of suites, unless that was done with the same files."""
+        compared = {n: k for n, k in self._keys.items() if n in training or n.startswith(SUITES)}
+        key = digest(sorted(compared.items()))
+        if self._leaks.get("key") == key:
+            return
+        tables = {name: source.table for name, source in self.sources.items()}
+        suites = {n.removeprefix(SUITES): t for n, t in tables.items() if n.startswith(SUITES)}
+        trained = {name: tables[name] for name in training if name in tables}
+        found = [vars(leak) for leak in leaks_between(trained, suites, self._part_rows)]
+        self._leaks = {"key": key, "found": found}
 
     def write(self, policy: Path, patterns: Mapping[str, Path]) -> None:
         """Puts what was taken, the policy and the patterns in the place of what is held. Killed within, all is read again."""
@@ -260,7 +316,7 @@ class _Kept:
         self.clear()
         kept = (path for path in files_below(self._place) if path != self._place / SOURCES)
         held = {"sources": told, "keys": self._keys, "files": marks_of(self._place, kept)}
-        write_sealed(self._place / SOURCES, held)
+        write_sealed(self._place / SOURCES, held | {"leaks": self._leaks})
 
     def clear(self) -> None:
         """Removes what was taken and not put in place."""
@@ -277,6 +333,17 @@ def _digest_of(path: Path) -> str:
     if path.is_file():
         return file_digest(path)
     return digest([[str(file.path), file_digest(file.path)] for file in rows_files(path)])
+
+
+def few_of(rows: Iterable[_Row], most: int) -> list[_Row]:
+    """At most so many of the rows, of each category in turn, in their order. All are read, so that all are checked."""
+    found: dict[str, list[tuple[int, _Row]]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        of = found[row.category if isinstance(row, Prompt) else ""]
+        if len(of) < most:
+            of.append((number, row))
+    in_turn = (each for nth in zip_longest(*found.values()) for each in nth if each is not None)
+    return [row for _, row in sorted(islice(in_turn, most), key=itemgetter(0))]
 
 
 def _line_ends(path: Path) -> int:

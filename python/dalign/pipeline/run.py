@@ -5,19 +5,21 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
-from dalign.config import Config
-from dalign.errors import ChangedConfigError, InputError, UnfinishedError
+from dalign.config import AUTO, CHECKPOINT_ENGINES, Config, Model
+from dalign.errors import ChangedConfigError, DalignError, InputError, ServerError, UnfinishedError
 from dalign.models.checkpoint import check_checkpoint
+from dalign.models.devices import settled
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.moved import check_files
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
-from dalign.pipeline.project import SOURCES, Project, bring_in, inputs_faults, left_out
+from dalign.pipeline.preflight import missing_servers, warnings_of
+from dalign.pipeline.project import SOURCES, Project, bring_in, inputs_faults
 from dalign.pipeline.runner import Opened, run_plan
-from dalign.pipeline.served import fingerprints, noted, recognised
+from dalign.pipeline.served import Note, fingerprints, noted, recognised
 from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
 from dalign.pipeline.stages.rl import check_drawable
@@ -26,7 +28,9 @@ from dalign.settings import changed_keys, dump_toml, load_config
 from dalign.store.damage import CONFIG, is_run
 from dalign.store.ledger import (
     ELAPSED,
+    MARKER,
     MODELS,
+    OWN_FILES,
     SERVED,
     checked_config,
     close_ledger,
@@ -38,7 +42,7 @@ from dalign.store.ledger import (
 )
 from dalign.store.lock import LOCK, only_one
 from dalign.store.run import INPUTS, RunFolder, has_stages, no_run
-from dalign.store.whole_files import folder_place, json_text
+from dalign.store.whole_files import folder_place, json_text, remove
 from dalign.train.ranks import require_one_process
 from dalign.train.rl.losses import loss_named
 from dalign.train.run import check_packages
@@ -49,6 +53,7 @@ FREE_KEYS = (
     "run.workers", "synth_model", "evaluate.max_missing",
     "model.retry_s", "judge_model.retry_s", "model.timeout_s", "judge_model.timeout_s",
 )  # fmt: skip
+MODELS_OF_CONFIG = ("model", "judge_model", "synth_model")
 # What a folder may hold before a run has been started in it.
 _BEFORE = (LOCK, ELAPSED, INPUTS, "project")
 
@@ -66,31 +71,59 @@ def run_stages(
 
     Raises InputError for input that cannot be used; then nothing that is made already is lost.
     """
+    require_one_process()
     run, plan = RunFolder(folder), make_plan(config)
     chosen = plan if stage is None else choose(plan, stage, variant)
-    if any(each.kind in TRAININGS for each in chosen):
-        require_one_process()
     with only_one(run.path):
+        is_first = not is_run(run.path) and not has_stages(run.path)
         mend(run, progress)
         try:
             check_files(config, run.path)
             notes = recognised(config, noted(run), progress.say)
             engines = Engines(config, fingerprints(notes))
             project = _checked(chosen, config, engines, run.inputs, progress)
+            # Of what was made before nothing is lost, and nothing is asked.
+            to_run = {each.kind for each in chosen if not _has_finished(run, each)}
+            _say(warnings_of(project, engines, to_run), progress)
+            _say(missing_servers(config, to_run), progress)
         except BaseException:
             _leave_nothing(run)
             raise
-        opened = Opened(project, engines, run, progress, retry_missing)
-        open_ledger(run.path, dump_toml(config))
-        served = {SERVED: json_text(notes)} if notes else {}
-        keep(run.path, {MODELS: json_text(engines.known()), **served})
-        began = time.monotonic()
-        try:
-            return run_plan(opened, chosen)
-        finally:
+        return _worked(
+            Opened(project, engines, run, progress, retry_missing), chosen, notes, is_first
+        )
+
+
+def _worked(
+    opened: Opened, chosen: Sequence[Stage], notes: Mapping[str, Note], is_first: bool
+) -> list[str]:
+    """Runs stages, the run's own files around them. notes: what servers say. is_first: no call has begun here before."""
+    run = opened.run
+    open_ledger(run.path, dump_toml(opened.project.config))
+    served = {SERVED: json_text(notes)} if notes else {}
+    keep(run.path, {MODELS: json_text(opened.engines.known()), **served})
+    began = time.monotonic()
+    try:
+        return run_plan(opened, chosen)
+    except DalignError:
+        if is_first and not _has_made_anything(run):
+            _forget(run)
+        raise
+    finally:
+        if is_run(run.path):
             close_ledger(run.path)
             elapsed_s = round(_elapsed_before(run) + time.monotonic() - began, 1)
             keep(run.path, {ELAPSED: f"{elapsed_s}\n"})
+        else:
+            _leave_nothing(run)
+
+
+def _has_finished(run: RunFolder, stage: Stage) -> bool:
+    """Whether a stage has finished once, with whatever inputs."""
+    try:
+        return run.stage(stage.name).manifest() is not None
+    except InputError:
+        return False
 
 
 def mend(run: RunFolder, progress: Progress) -> None:
@@ -132,9 +165,34 @@ def plan_of(
     engines = Engines(config, fingerprints(notes))
     with tempfile.TemporaryDirectory() as place:
         project = _checked(plan, config, engines, Path(place), progress)
-        return states(plan, project, engines, run, retry_missing=retry_missing), planned_work(
-            project
-        )
+        found = states(plan, project, engines, run, retry_missing=retry_missing)
+        to_run = {s.kind for s, row in zip(plan, found, strict=True) if row["state"] != DONE}
+        _say(warnings_of(project, engines, to_run), progress)
+        return found, planned_work(project)
+
+
+def check_servers(config: Config, plan: Iterable[Mapping[str, object]]) -> None:
+    """Raises ServerError for a server that is needed for what a plan has to run, and that is not there."""
+    nodes = (str(row["node"]) for row in plan if row["state"] != DONE)
+    for said in missing_servers(config, {node.partition("/")[0] for node in nodes}):
+        raise ServerError(said)
+
+
+def _say(sentences: Iterable[str], progress: Progress) -> None:
+    for sentence in sentences:
+        progress.say(f"warning: {sentence}")
+
+
+def _has_made_anything(run: RunFolder) -> bool:
+    """Whether a stage has left more than a note of what it began with: a row, or a reply that it was given."""
+    files = (path for stage in STAGES for path in (run.path / stage).rglob("*"))
+    return any(p.name != MARKER and p.is_file() and p.stat().st_size for p in files)
+
+
+def _forget(run: RunFolder) -> None:
+    """Takes back a run that has made nothing, so that a corrected config is no other one."""
+    for name in (*STAGES, INPUTS, *OWN_FILES):
+        remove(run.path / name)
 
 
 def _leave_nothing(run: RunFolder) -> None:
@@ -158,11 +216,13 @@ def _checked(
         check_checkpoint(engines.checkpoint(config.model))
     if kinds & TRAININGS:
         check_packages()
-    check = check_drawable if "rl" in kinds else lambda _: None
-    project = bring_in(config, place, engines.budget(), progress, check)
-    for sentence in left_out(project):
-        progress.say(sentence)
-    return project
+
+    def check(project: Project) -> None:
+        project.templates.check_scale(config.judge.low, config.judge.high)
+        if "rl" in kinds:
+            check_drawable(project)
+
+    return bring_in(config, place, engines.budget(), progress, check)
 
 
 def resolve_config(
@@ -175,19 +235,20 @@ def resolve_config(
     if not is_run(folder):
         # Of a folder that has lost both, the manifests tell what is done.
         if has_stages(folder) and config is not None:
-            return _loaded(config, overrides)
+            return pinned(_loaded(config, overrides))
         if has_stages(folder):
             raise no_run(folder)
         check_unused(folder)
         if config is None:
             said = f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {quote(str(folder))})"
             raise InputError(said, kind="no_run", path=folder)
-        return _loaded(config, overrides)
+        return pinned(_loaded(config, overrides))
     if config is not None:
         wanted = _loaded(config, overrides)
     else:
         with saved_config(folder) as saved:
             wanted = load_config(saved, overrides)
+    wanted = pinned(wanted, _started_with(folder))
     check_same(wanted, folder, redo=redo)
     return wanted
 
@@ -204,6 +265,34 @@ def check_unused(folder: Path) -> None:
             f"{folder}: this folder is not empty and is no run folder; name another one with --run"
         )
         raise InputError(said, kind="no_run", path=folder)
+
+
+def pinned(config: Config, earlier: Config | None = None) -> Config:
+    """The config with what it leaves open as the run was started, or else as this machine has it: devices and dtypes.
+
+    With data.limit, it is that of a trial. A model that runs elsewhere, and is not trained here, has none.
+    """
+    found = {}
+    for key in MODELS_OF_CONFIG:
+        model: Model | None = getattr(config, key)
+        before: Model | None = None if earlier is None else getattr(earlier, key)
+        if model is None or not (model.engine in CHECKPOINT_ENGINES or model.checkpoint):
+            continue
+        # On another device, the dtype is another question.
+        if before is not None and model.device in (AUTO, before.device):
+            kept = {n: getattr(before, n) for n in ("device", "dtype") if getattr(model, n) == AUTO}
+            model = model.model_copy(update=kept)
+        found[key] = settled(model)
+    return config.model_copy(update=found).limited
+
+
+def _started_with(folder: Path) -> Config | None:
+    """The config that a run was started with; None where it cannot be read: who compares it says so."""
+    try:
+        with saved_config(folder) as saved:
+            return load_config(saved, [])
+    except InputError:
+        return None
 
 
 def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:

@@ -13,7 +13,7 @@ from dalign.pipeline.project import Project
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.run import RunFolder
-from dalign.vocabulary import ARMS, lineage
+from dalign.vocabulary import ARMS, trainings
 
 Inputs = dict[str, Any]
 
@@ -65,12 +65,6 @@ def beside_prompts(
         # The last prompt may have more rows.
         if chunk.height:
             waiting = waiting[waiting["prompt_id"].index_of(chunk["prompt_id"][-1]) :]
-
-
-def trainings(kind: str, arms: Sequence[str]) -> list[str]:
-    """The arms that a kind of training makes, of these and those that they start from; what goes on from another first."""
-    needed = {each.name: each for arm in arms for each in lineage(arm) if each.trained_by == kind}
-    return sorted(needed, key=lambda arm: -len(lineage(arm)))
 
 
 def start_of(arm: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from shlex import quote
 from typing import Any
 
@@ -48,7 +49,7 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
             if (curve := _curve(record.stage(f"sft/{arm}"), "step", "loss"))
         },
         journeys=_journeys(record) if made_data else [],
-        warnings=_warnings(record),
+        warnings=[*warnings_of(record, config.evaluate.arms), *_cut(results)],
     )
 
 
@@ -131,18 +132,28 @@ def _journeys(record: Record) -> list[JourneyRow]:
     return rows
 
 
-def _warnings(record: Record) -> list[str]:
-    """What a reader must know before believing the numbers."""
-    found = _shortages(record) if record.has("select") else []
+def warnings_of(record: Record, arms: Sequence[str]) -> list[str]:
+    """What a reader must know before believing the numbers of these arms, which have been evaluated."""
+    found = [f"{leak}." for leak in record.project.leaks]
+    found += _shortages(record) if record.has("select") else []
     sentences = {
         "never_came": "completions never came; they are missing under every metric",
         "missing": "grades are missing, because a completion, or the judge's word on it, never came; they count nowhere",
         "malformed": "completions are malformed and fail every metric",
     }
-    for arm in record.config.evaluate.arms:
+    for arm in arms:
         facts = record.stage(f"evaluate/{arm}").recorded("facts")
         found += [f"Arm {arm}: {facts[n]} {said}." for n, said in sentences.items() if facts[n]]
     return found
+
+
+def _cut(results: Results) -> list[str]:
+    """A sentence for each arm and suite with answers that met the token limit."""
+    return [
+        f"Arm {form.arm}, suite {form.suite}: {form.cut_off} of {form.completions} answers are cut off at evaluate.max_new_tokens, and graded by what is there."
+        for form in results.forms
+        if form.cut_off
+    ]
 
 
 def _shortages(record: Record) -> list[str]:
@@ -161,6 +172,10 @@ def _shortages(record: Record) -> list[str]:
     if unjudged:
         found.append(
             f"{unjudged} completions are unjudged: too few of their judgements gave a score. None was selected."
+        )
+    if record.config.data.examples is not None:
+        found.append(
+            f"{counts['rows_in']} completions that were brought as examples were judged by nobody."
         )
     if not counts["rows_out"]:
         found.append("No completion became an example: SFT saw capability rows alone.")

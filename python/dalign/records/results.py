@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import polars as pl
 
 from dalign import _core
 from dalign.errors import UnfinishedError
 from dalign.evaluate.metrics import paired_rows
-from dalign.figures import MetricRow, Results, StageRow
+from dalign.figures import FormRow, MetricRow, Results, StageRow
 from dalign.pipeline.plan import first_to_run, make_plan
 from dalign.records.record import Record
 from dalign.records.report_content import report_content
 from dalign.report.page import write_report
-from dalign.rows import GRADES
+from dalign.rows import GRADES, NEVER_CAME, OK
 from dalign.store.damage import reading
 from dalign.store.ledger import COST, MANIFEST, REPORT, RESULTS, mark_files
 from dalign.store.lock import only_one
@@ -53,7 +55,21 @@ def results_of(record: Record) -> Results:
         record.stage(f"evaluate/{arms[0]}").recorded("spec_versions"),
         record.used["judge"]["templates"],
         digest(json.loads(named)),
+        forms=[row for arm in arms for row in forms_of(record, arm)],
     )
+
+
+def forms_of(record: Record, arm: str) -> Iterator[FormRow]:
+    """What became of an arm's completions, suite by suite as they come."""
+    status, came = pl.col("status"), ~pl.col("status").is_in(list(NEVER_CAME))
+    rows = record.stage(f"evaluate/{arm}").table().scan().group_by("suite", maintain_order=True)
+    counted = rows.agg(
+        completions=pl.len(),
+        malformed=(came & (status != OK)).sum(),
+        cut_off=((status == OK) & (pl.col("finish") == "length")).sum(),
+        never_came=(~came).sum(),
+    )
+    yield from (FormRow(arm, *row) for row in counted.collect().iter_rows())
 
 
 def alarms_of(rows: Sequence[MetricRow], max_missing: float) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pydantic import ValidationError
@@ -125,8 +127,16 @@ def _resolve_paths(values: dict[str, Any], folder: Path, overridden: Mapping[str
             base = folder if overridden.keys().isdisjoint(prefixes(dotted)) else Path()
             # `~nobody` stays as it is, and is told of as a path that is not there; links stay links.
             path = os.path.abspath(base / os.path.expanduser(value))  # noqa: PTH100, PTH111
+            if dotted == "spec.path" and not Path(path).exists():
+                path = _shipped_policies().get(value, path)
             check_name(Path(path))
             _assign(values, dotted, path)
+
+
+def _shipped_policies() -> dict[str, str]:
+    """The folder of each policy that dalign ships, by its name."""
+    found = (Path(__file__).parents[1] / "specs").glob("*/principles.md")
+    return {path.parent.name: str(path.parent) for path in found}
 
 
 def _is_checkpoint(values: Mapping[str, Any], dotted: str, value: str) -> bool:
@@ -163,17 +173,29 @@ def check_paths(config: Config) -> None:
             raise InputError(said, kind=f"missing_{kind}", path=missing, key=key, value=str(path))
 
 
+def hub_hint(path: Path) -> str:
+    """What to do about a model's folder that is not there: one that is called like a model of the Hugging Face hub can be fetched."""
+    way_out = f"give a checkpoint folder, or {SANDBOX!r} for the model that dalign ships"
+    name = "/".join(path.parts[-2:])
+    if not path.parent.is_dir() and re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
+        return f"{way_out}; if {name} is a model of the Hugging Face hub, fetch it first: hf download {name} --local-dir {quote(str(path))}"
+    return way_out
+
+
 def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
     """Each path: its key, itself, whether it is a file, rows, a folder or a checkpoint, and what to do where it is not."""
     data = config.data
     found: list[tuple[str, Path | None, str, str]] = [
         ("spec.path", config.spec.path, "folder",
-         "give a policy folder: principles.md and one Markdown file a category"),
+         f"give a policy folder, principles.md and one Markdown file a category, or the name of one that dalign ships, such as {min(_shipped_policies())!r}"),
         ("data.prompts", data.prompts, "rows", "give a JSONL file of prompts"),
         ("data.capability", data.capability, "rows",
          "give a JSONL file, or leave the key out to train without capability rows"),
         ("data.rl_prompts", data.rl_prompts, "rows",
          "give a JSONL file, or leave the key out to use data.prompts"),
+        *((f"data.{key}", getattr(data, key), "file",
+           "give a JSONL file, or leave the key out to have completions generated")
+          for key in ("completions", "examples")),
     ]  # fmt: skip
     for suite in config.evaluate.suites:
         where = f"evaluate.suites.{suite.name}"
@@ -188,7 +210,7 @@ def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
         way_out = "give the checkpoint folder of the model that the server serves"
         found.append((f"{key}.checkpoint", model.checkpoint, "folder", way_out))
         if model.engine in CHECKPOINT_ENGINES and model.path != SANDBOX:
-            way_out = f"give a checkpoint folder, or {SANDBOX!r} for the model that dalign ships"
+            way_out = hub_hint(Path(model.path))
             kinds = ("folder", "checkpoint")
             found += [(f"{key}.path", Path(model.path), kind, way_out) for kind in kinds]
     yield from ((key, path, kind, way) for key, path, kind, way in found if path is not None)

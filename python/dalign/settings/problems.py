@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dalign.errors import InputError, did_you_mean
-from dalign.settings.schema import all_keys, choices, field_at, prefixes, section_at
+from dalign.settings.meant import meant_by
+from dalign.settings.schema import choices, field_at, prefixes, section_at
 from dalign.text import short
 
 _HEADER = re.compile(r"\s*(?P<open>\[\[?)\s*(?P<name>[^\]]+?)\s*\]\]?\s*(#.*)?$")
@@ -110,7 +111,7 @@ def problem(error: ValidationError, places: Places) -> InputError:
         what = f"{dotted}.{rule}" if dotted else rule
         return places.error(what.split(" ", 1)[0], "broken_rule", what + more)
     if type_ == "extra_forbidden":
-        what = f"{dotted}: unknown key; {_nearest_key(dotted)}{more}"
+        what = f"{dotted}: unknown key; {meant_by(dotted)}{more}"
         return places.error(dotted, "unknown_key", what)
     if type_ == "missing":
         what = f"{dotted}: is missing; {_description(dotted)}{more}"
@@ -123,15 +124,6 @@ def problem(error: ValidationError, places: Places) -> InputError:
 
 def _dotted(problem: ErrorDetails) -> str:
     return ".".join(str(part) for part in problem["loc"])
-
-
-def _nearest_key(dotted: str) -> str:
-    parent, _, key = dotted.rpartition(".")
-    elsewhere = [name for name in all_keys() if name.rpartition(".")[2] == key]
-    if len(elsewhere) == 1:
-        return f"did you mean {elsewhere[0]!r}?"
-    section = section_at(parent)
-    return did_you_mean(key, section.model_fields if section else ())
 
 
 def _description(dotted: str) -> str:

@@ -71,7 +71,7 @@ def _section(
         if inner[key] is None:
             yield from _comment(_explained(field))
             value = values.get(key)
-            default = None if field.is_required() else field.default
+            default = None if field.is_required() else _default(field)
             shown = default if value is None else value
             line = f"{key} = {'' if shown is None else _literal(shown)}".rstrip()
             yield line if active and value is not None else f"# {line}"
@@ -93,6 +93,11 @@ def _nested(
         yield from _comment(field.description or section.__doc__ or "")
         yield header if active else f"# {header}"
         yield from _section(section, item, dotted, active=active)
+
+
+def _default(field: FieldInfo) -> Any:
+    """What a setting is unless it, and the others that it follows, are set."""
+    return field.get_default(call_default_factory=True, validated_data={})
 
 
 def _explained(field: FieldInfo) -> str:

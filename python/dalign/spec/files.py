@@ -16,14 +16,15 @@ def copy_policy(folder: Path, place: Path) -> None:
     """Makes `place` a copy of a policy, with the templates that apply to it: its own or the shipped ones."""
     partial = place.with_name(f"{place.name}.partial")
     remove(partial)
-    _copy(folder, partial)
+    copy_folder(folder, partial)
     if not (folder / "templates").is_dir():
-        _copy(shipped("templates").parent, partial, ("templates/*.j2",))
+        copy_folder(shipped("templates").parent, partial, ("templates/*.j2",))
     remove(place)
     partial.rename(place)
 
 
-def _copy(folder: Path, place: Path, patterns: tuple[str, ...] = PATTERNS) -> None:
+def copy_folder(folder: Path, place: Path, patterns: tuple[str, ...] = PATTERNS) -> None:
+    """Copies the files of a folder that are called like one of these patterns."""
     for pattern in patterns:
         for path in sorted(folder.glob(pattern)):
             target = place / path.relative_to(folder)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import jinja2
 import jinja2.sandbox
@@ -20,6 +21,7 @@ from dalign.errors import InputError
 from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
 from dalign.spec.outline import read_source
+from dalign.spec.scale import plain, scale_in
 from dalign.spec.shipped import shipped
 from dalign.spec.types import Category, Spec
 
@@ -28,6 +30,8 @@ REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
 OPTIONAL = ("retrieval_system.j2", "retrieval_user.j2")
 
 SEAL, SEAL_DIGITS = "seal", 8
+# The scale of a judge that is told none.
+USUAL_LOW, USUAL_HIGH = 0.0, 10.0
 
 
 class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
@@ -82,6 +86,15 @@ def _is_whole(template: nodes.Template, value: str) -> bool:
     return uses == written
 
 
+class OwnScale(NamedTuple):
+    """A scale that a template writes by itself, and where: file and line, counted from 1."""
+
+    low: float
+    high: float
+    file: str
+    line: int
+
+
 class Templates:
     """A folder of Jinja templates: `spec.j2`, `generate.j2`, `judge_system.j2`, `judge_user.j2`.
 
@@ -132,6 +145,27 @@ class Templates:
         """Whether `<name>_system.j2` or `<name>_user.j2` tells the judge the seal."""
         parts = [self._parsed.get(f"{name}_{part}.j2") for part in ("system", "user")]
         return any(_uses(part, SEAL) for part in parts if part is not None)
+
+    def own_scale(self) -> OwnScale | None:
+        """The judge's scale that these templates write themselves; None where they take the config's, or name none."""
+        for name in ("judge_user.j2", "judge_system.j2"):
+            takes_it = any(_uses(self._parsed[name], end) for end in ("low", "high"))
+            found = None if takes_it else scale_in(self._sources[name])
+            if found is not None:
+                low, high, line = found
+                return OwnScale(low, high, name, line)
+        return None
+
+    def check_scale(self, low: float, high: float) -> None:
+        """Raises InputError where these templates ask for scores on another scale than from low to high."""
+        found = self.own_scale()
+        if found is not None and found[:2] != (low, high):
+            what = (
+                f"asks for a score from {found.low:g} to {found.high:g}, and the config has judge.low = {low:g} and judge.high = {high:g}; "
+                "set these to the template's scale (and select.threshold on it), or write {{ low }} and {{ high }} in the template"
+            )
+            path = self.folder / found.file
+            raise InputError.in_file(path, what, kind="broken_rule", line=found.line)
 
     def has_pair(self, name: str) -> bool:
         """Whether the folder has the optional templates `<name>_system.j2` and `<name>_user.j2`."""
@@ -209,9 +243,12 @@ class Templates:
         """The conversation with the policy in its system prompt."""
         return list(with_system(self.generation_system(spec_text), messages))
 
-    def judge_system(self, spec_text: str) -> Message:
-        """The judge's system message (paper figure 6)."""
-        return Message(role="system", content=self._render("judge_system.j2", {"spec": spec_text}))
+    def judge_system(
+        self, spec_text: str, *, low: float = USUAL_LOW, high: float = USUAL_HIGH
+    ) -> Message:
+        """The judge's system message (paper figure 6). low, high: the ends of its scale."""
+        values = {"spec": spec_text, "low": plain(low), "high": plain(high)}
+        return Message(role="system", content=self._render("judge_system.j2", values))
 
     def judge_user(
         self,
@@ -221,10 +258,13 @@ class Templates:
         reasoning: str | None,
         nonce: str,
         hint: str | None = None,
+        low: float = USUAL_LOW,
+        high: float = USUAL_HIGH,
     ) -> Message:
-        """What is to be judged. `reasoning` is None where the judge must not see it."""
+        """What is to be judged, on a scale from low to high. `reasoning` is None where the judge must not see it."""
         values: dict[str, object] = {"messages": messages, "answer": answer, "reasoning": reasoning}
         values |= {"hint": hint, "nonce": nonce, SEAL: seal_of(nonce)}
+        values |= {"low": plain(low), "high": plain(high)}
         return Message(role="user", content=self._render("judge_user.j2", values))
 
     def judgement(

@@ -43,6 +43,8 @@ from dalign.train.job import Job, Keeper, OnStep, TrainResult
 from dalign.train.ranks import on_first, require_one_process
 
 ADAM_BETAS = (0.9, 0.95)
+# Warm-up is at most one step of so many.
+MOST_WARMUP = 10
 LOGGERS = ("transformers", "trl", "accelerate", "datasets", "peft", "huggingface_hub")
 
 
@@ -170,6 +172,11 @@ def rate_factor(step: int, *, warmup: int, total: int, final: float) -> float:
     return 1.0 - (1.0 - final) * min(1.0, (step - warmup) / max(1, total - 1 - warmup))
 
 
+def warmup_of(wanted: int, total: int) -> int:
+    """Steps of warm-up of a training of so many: what is wanted, at most one in ten."""
+    return min(wanted, total // MOST_WARMUP)
+
+
 class OwnTrainer(Trainer):
     """What our trainers add to TRL's, beside a `step_row(state, logs)`: a step's row of the curve."""
 
@@ -180,7 +187,7 @@ class OwnTrainer(Trainer):
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> torch.optim.lr_scheduler.LRScheduler:
         """The learning rate over the steps: see `rate_factor`."""
-        warmup, final = self.warmup_steps, self.final_rate
+        warmup, final = warmup_of(self.warmup_steps, num_training_steps), self.final_rate
         factor = partial(rate_factor, warmup=warmup, total=num_training_steps, final=final)
         optimizer = optimizer or self.optimizer
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)

@@ -51,13 +51,15 @@ def parts_of(rows: list[Row], height: int = 3) -> Callable[[], Iterator[pl.DataF
 
 def choose(*rows: Row, **settings: Any) -> Selection:
     """The choice among rows; every category and clause of theirs is one of the prompts'."""
+    wanted = Select.model_validate({"threshold": 7.0, "on_short": "warn", **settings})
     return select(
         parts_of(list(rows)),
-        Select.model_validate({"threshold": 7.0, "on_short": "warn", **settings}),
+        wanted,
         categories={row["category"] for row in rows},
         clauses={row["clause"] for row in rows} - {None},
         spec_texts={"soup": POLICY},
         seed=3,
+        least=wanted.threshold,
     )
 
 
@@ -174,7 +176,13 @@ def test_too_few_examples_are_reported_where_the_config_says_so() -> None:
 def test_no_completion_at_all_leaves_every_category_short(parts: list[pl.DataFrame]) -> None:
     settings = Select(on_short="warn", near=0.7, max_examples=1)
     found = select(
-        lambda: iter(parts), settings, categories={"soup"}, clauses=(), spec_texts={}, seed=0
+        lambda: iter(parts),
+        settings,
+        categories={"soup"},
+        clauses=(),
+        spec_texts={},
+        seed=0,
+        least=settings.threshold,
     )
     assert (chosen(found), dropped(found), found.short) == ([], [], {"soup": 0})
 
@@ -257,6 +265,7 @@ def test_the_choice_is_that_of_plain_loops(seed: int, per_prompt: int, height: i
         clauses=(),
         spec_texts=policies,
         seed=0,
+        least=settings.threshold,
     )
     naive = naive_select(rows, settings, policies)
     assert chosen(found) == naive.chosen
@@ -273,7 +282,13 @@ def test_how_rows_are_cut_into_parts_changes_no_draw() -> None:
     tables = [
         examples(
             select(
-                parts_of(rows, height), settings, categories=(), clauses=(), spec_texts={}, seed=-1
+                parts_of(rows, height),
+                settings,
+                categories=(),
+                clauses=(),
+                spec_texts={},
+                seed=-1,
+                least=settings.threshold,
             )
         )
         for height in (1, 13, 1000)
@@ -297,7 +312,28 @@ def test_one_part_lives_at_a_time() -> None:
 
     settings = Select(near=0.9, max_examples=10)
     found = select(
-        parts, settings, categories={"soup"}, clauses=(), spec_texts={"soup": POLICY}, seed=0
+        parts,
+        settings,
+        categories={"soup"},
+        clauses=(),
+        spec_texts={"soup": POLICY},
+        seed=0,
+        least=settings.threshold,
     )
     assert sum(part.height for part in found.examples()) == 10
     assert sum(part.height for part in found.dropped()) == 5
+
+
+def test_of_what_nobody_judged_no_score_decides() -> None:
+    rows = [judged("a", "p1", "x", None), judged("b", "p2", "y", 1.0), judged("c", "p2", "z", 2.0)]
+    settings = Select(on_short="warn", quota=0)
+    found = select(
+        parts_of(rows),
+        settings,
+        categories=(),
+        clauses=(),
+        spec_texts={},
+        seed=0,
+        least=None,
+    )
+    assert chosen(found) == ["a", "c"]

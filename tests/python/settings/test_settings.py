@@ -354,3 +354,14 @@ def test_the_home_of_a_user_that_is_none_is_a_path_that_is_not_there(tmp_path: P
     config = load_config(tmp_path / "dalign.toml", ["data.prompts=~nobody-of-that-name/x"])
     with pytest.raises(InputError, match=r"data\.prompts = .*~nobody-of-that-name/x.*no such file"):
         check_paths(config)
+
+
+def test_lora_has_a_rate_of_its_own_unless_one_is_set(tmp_path: Path) -> None:
+    rates = [
+        load(tmp_path, GOOD, *overrides).sft.learning_rate
+        for overrides in ([], ["sft.method=lora"], ["sft.method=lora", "sft.learning_rate=3e-5"])
+    ]
+    assert rates == [1e-5, 1e-4, 3e-5]
+    lora = load(tmp_path, GOOD, "sft.method=lora")
+    (tmp_path / "resolved.toml").write_text(dump_toml(lora))
+    assert load_config(tmp_path / "resolved.toml") == lora

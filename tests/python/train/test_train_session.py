@@ -69,3 +69,12 @@ def test_the_learning_rate_rises_in_a_line_and_falls_in_one_or_stays():
     assert falls == pytest.approx([0.25, 0.5, 0.75, 1.0, 0.7, 0.4, 0.1])
     stays = [rate_factor(step, warmup=3, total=5, final=1.0) for step in range(5)]
     assert stays == [0.25, 0.5, 0.75, 1.0, 1.0]
+
+
+def test_warm_up_is_at_most_a_tenth_of_the_steps():
+    pytest.importorskip("trl")
+    from dalign.train.session import warmup_of
+
+    steps = [0, 1, 2, 9, 10, 99, 100, 336]
+    assert [warmup_of(10, total) for total in steps] == [0, 0, 0, 0, 1, 9, 10, 10]
+    assert warmup_of(0, 1000) == 0

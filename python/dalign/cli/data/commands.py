@@ -23,7 +23,7 @@ from dalign.cli.data.options import (
     job,
     tell,
 )
-from dalign.vocabulary import MEMORY_MIB
+from dalign.vocabulary import CONTAMINATION_WORDS, MEMORY_MIB
 
 Bins = Annotated[
     Path,
@@ -87,7 +87,7 @@ def decontaminate(
         Option(
             "--ngram", min=1, max=MOST_WORDS, help="Words in a row that count as contamination."
         ),
-    ] = 13,
+    ] = CONTAMINATION_WORDS,
     ignore: Annotated[
         Path | None,
         Option(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from dalign.text import short
 # An expected answer that starts with this is a regular expression for the whole answer.
 PATTERN_MARK = "re:"
 
+# A further key that is as like a known one is a slip.
+_MISSPELT = 0.8
 _KEYS = ("id", "category", "messages", "split", "expected", "required_sections")
 
 
@@ -39,7 +43,7 @@ def prompt_rows(path: Path, spec: Spec) -> Iterator[Prompt]:
 
 
 def _prompt(row: Mapping[str, object], categories: Sequence[str], clauses: set[str]) -> Prompt:
-    only_keys(row, _KEYS, "the row")
+    labels = _labels(row)
     given_id = text_field(row, "id", "id")
     category, known = text_field(row, "category", "category"), ", ".join(categories)
     if category is None:
@@ -61,19 +65,40 @@ def _prompt(row: Mapping[str, object], categories: Sequence[str], clauses: set[s
         category,
         conversation,
         text_field(row, "split", "split"),
-        _expected(row.get("expected"), clauses),
+        _expected(row.get("expected"), clauses, category),
         _required_sections(row.get("required_sections")),
+        labels,
     )
 
 
-def _expected(value: object, clauses: set[str]) -> Expected | None:
+def _labels(row: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """The row's further keys, with their values as texts. Raises RowError for one that is like a known key."""
+    found = {key: value for key, value in row.items() if key not in _KEYS}
+    for key in found:
+        if get_close_matches(key.casefold(), _KEYS, n=1, cutoff=_MISSPELT):
+            only_keys({key: None}, _KEYS, "the row")
+    return tuple((key, _label(key, value)) for key, value in found.items() if value is not None)
+
+
+def _label(key: str, value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    try:
+        f"{key}{text}".encode()
+    except UnicodeEncodeError as error:
+        what = f"{short(key)!a} holds half of a surrogate pair ({short(text)!a}); write the whole character"
+        raise RowError(what, "encoding", key, value) from error
+    return text
+
+
+def _expected(value: object, clauses: set[str], category: str) -> Expected | None:
     if value is None:
         return None
     if not isinstance(value, dict):
         raise wrong_type("expected", "an object", value, 'write {"ruling": …}')
     only_keys(value, ("ruling", "clause", "answer"), "expected")
     ruling = _choice(value, "ruling", RULINGS)
-    clause = _choice(value, "clause", sorted(clauses))
+    own = f"{category}.{value.get('clause')}"
+    clause = own if own in clauses else _choice(value, "clause", sorted(clauses))
     answer = text_field(value, "answer", "expected.answer")
     if answer is not None and answer.startswith(PATTERN_MARK):
         try:

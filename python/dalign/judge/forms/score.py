@@ -11,7 +11,7 @@ from dalign import _core
 from dalign.judge.court import Clean, Court
 from dalign.models.protocol import Asked, Sampling
 from dalign.rows import Columns, Message, Score, Verdict, messages_from_json
-from dalign.spec.templates import SEAL, Templates
+from dalign.spec.templates import SEAL, USUAL_HIGH, USUAL_LOW, Templates
 from dalign.spec.types import Spec
 
 # What the core reads as reasoning that is not closed.
@@ -75,8 +75,17 @@ class ScoreForm:
 
     name = "verdict"
 
-    def __init__(self, spec: Spec, templates: Templates) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        templates: Templates,
+        *,
+        low: float = USUAL_LOW,
+        high: float = USUAL_HIGH,
+    ) -> None:
+        """low, high: the ends of the scale that the judge is told of."""
         self._templates = templates
+        self._ends = {"low": low, "high": high}
         # Found once: the template's syntax is gone through for it.
         self.whole_nonce = all(
             templates.shows_whole("judge_user.j2", mark) for mark in ("nonce", SEAL)
@@ -84,7 +93,7 @@ class ScoreForm:
         self.asks_seal = templates.asks_for_seal("judge")
         # Rendered once: many requests share the text.
         shown = templates.specs(spec).items()
-        self._system = {name: templates.judge_system(text) for name, text in shown}
+        self._system = {name: templates.judge_system(text, **self._ends) for name, text in shown}
         self._digests = {
             name: _core.digest(message["content"].encode())
             for name, message in self._system.items()
@@ -105,7 +114,12 @@ class ScoreForm:
         asked = [Message(role=m["role"], content=clean(m["content"])) for m in question.messages]
         thought = None if question.reasoning is None else clean(question.reasoning)
         user = self._templates.judge_user(
-            asked, clean(question.answer), reasoning=thought, nonce=nonce, hint=question.hint
+            asked,
+            clean(question.answer),
+            reasoning=thought,
+            nonce=nonce,
+            hint=question.hint,
+            **self._ends,
         )
         return (self._system[question.category], user)
 

@@ -18,6 +18,7 @@ from dalign.models.checkpoint import (
     load_model,
     load_tokenizer,
 )
+from dalign.models.devices import settled
 from dalign.models.probe import special_token_ids
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import THINK, tags_of
@@ -154,7 +155,7 @@ def end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple
 
 
 def _open(model: config.Model, threads: int) -> LocalEngine:
-    folder = Path(model.path)
+    folder, model = Path(model.path), settled(model)
     check_checkpoint(folder)
     import_transformers()
     import torch
@@ -174,7 +175,9 @@ def _open(model: config.Model, threads: int) -> LocalEngine:
 KIND = EngineKind(
     name="transformers",
     writes_open_tag=False,
-    fingerprint_of=lambda model: fingerprint_of(model, fingerprint(Path(model.path)), model.dtype),
+    fingerprint_of=lambda model: fingerprint_of(
+        model, fingerprint(Path(model.path)), settled(model).dtype
+    ),
     open=_open,
     check=lambda model: check_checkpoint(Path(model.path)),
 )

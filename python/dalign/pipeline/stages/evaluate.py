@@ -203,7 +203,9 @@ class SuiteWork:
         arm = self._arm
         asks = {what: ask.chunk(number) for what, ask in self._asks.items()}
         made = generate.complete(prompts, arm.sight, self._draws, asks[COMPLETIONS])
-        is_cut, opened = made["finish"] == "length", arm.engine.opens_reasoning
+        # Where a reply is all answer, what is cut is graded by what is there; in a reasoning no answer is.
+        is_cut = (made["finish"] == "length") & (arm.reasoning.kind == "tags")
+        opened = arm.engine.opens_reasoning
         parsed = parse(made["text"], is_cut, arm.reasoning, opened=opened)
         asked = asks.get("judge")
         judge = partial(arm.judging.answers, ask=asked) if arm.judging and asked else None

@@ -7,12 +7,13 @@ import polars as pl
 from dalign import generate
 from dalign.models.ask import Ask, words_of
 from dalign.models.protocol import Sampling
+from dalign.models.reasoning import tags_of
 from dalign.models.samples import EQUAL, SAMPLED, equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.project import Project, shown_of
+from dalign.pipeline.project import Project, Source, shown_of
 from dalign.pipeline.stage import Inputs, Stage, chunk_rows, variants
-from dalign.progress import Progress
-from dalign.rows import Completion
+from dalign.progress import Going, Progress
+from dalign.rows import Completion, table
 from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
@@ -21,6 +22,13 @@ from dalign.store.run import RunFolder
 def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     """What determines the completions."""
     config = project.config
+    if project.brought is not None:
+        return {
+            "brought": project.brought.sha256,
+            "prompts": project.prompts.sha256,
+            "reasoning": config.model.reasoning.model_dump(),
+            "model": engines.fingerprint(config.model),
+        }
     return {
         "model": engines.fingerprint(config.model),
         "prompts": project.prompts.sha256,
@@ -35,6 +43,8 @@ def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """Completions, chunk by chunk of prompts."""
+    if project.brought is not None:
+        return _take_over(project, project.brought, engines, folder, progress)
     settings, prompts = project.config.generate, project.prompts
     drawn = Sampling(settings.temperature, settings.max_new_tokens, settings.top_p)
     draws = generate.Draws(drawn, settings.n, project.config.run.seed, "generate")
@@ -61,6 +71,24 @@ def drive(
     tell_equal(progress.say, counts, settings.temperature, "generate: prompts")
     sums = {n: counts[n] for n in ("rows_out", "tokens", "taken_over", SAMPLED, EQUAL)}
     return Finished({"rows_in": prompts.rows, **sums}, parts, spec_versions=project.spec.versions)
+
+
+def _take_over(
+    project: Project, brought: Source, engines: Engines, folder: StageFolder, progress: Progress
+) -> Finished:
+    """Completions that were made elsewhere, in the order of the prompts; nobody is asked."""
+    prompts, size = project.prompts, project.config.run.part_rows
+    tags = tags_of(project.config.model.reasoning)
+    opened = bool(tags) and engines.opens_reasoning
+    going, writer = Going(progress, "generate", prompts.rows), folder.writer(size)
+    for rows in going.over(prompts.table.chunks(size, ["id", "category"])):
+        wanted = pl.col("prompt_id").is_in(rows["id"].implode())
+        mine = brought.table.scan().filter(wanted).collect()
+        writer.add(generate.brought(rows, mine, tags, opened=opened))
+    writer.end(table(Completion.COLUMNS))
+    going.finish(f"{writer.written} completions were made elsewhere")
+    counts = {"rows_in": prompts.rows, "rows_out": writer.written, "tokens": 0, "taken_over": 0}
+    return Finished(counts, writer.digests, spec_versions=project.spec.versions)
 
 
 stages = variants(Stage("generate/main", (), inputs, drive))

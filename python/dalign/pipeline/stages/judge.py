@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+
 import polars as pl
 
 from dalign.judge.forms.score import questions_of, reliability
 from dalign.models.ask import Ask, words_of
 from dalign.models.samples import equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.judging import judge_inputs, judging_of
+from dalign.pipeline.judging import judge_inputs, judging_of, scale_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, beside_prompts, chunk_rows, variants
 from dalign.progress import Progress
-from dalign.rows import OK, SCORES, Score
+from dalign.rows import OK, SCORES, Score, table
 from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
@@ -22,10 +24,11 @@ _STATE = "state "
 
 def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     """What determines the verdicts."""
+    are_examples = project.config.data.examples is not None
     return {
         "filter": run.stage("filter").output_sha256(),
         "prompts": project.prompts.sha256,
-        "judge": judge_inputs(project, engines, project.prompts),
+        "judge": None if are_examples else judge_inputs(project, engines, project.prompts),
     }
 
 
@@ -41,6 +44,8 @@ def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """Verdicts and scores, chunk by chunk of completions."""
+    if project.config.data.examples is not None:
+        return _without_verdicts(project, run, folder)
     config, parsed = project.config, run.stage("filter").made()
     engine = engines.open(config.judge_of_record)
     judging = judging_of(config, engine, project.spec, project.templates)
@@ -62,8 +67,7 @@ def drive(
         {ROWS: judging.scale.columns, SCORES: Score.COLUMNS},
         lambda _, done: ask.skip(done["verdicts"]),
     )
-    named = [name for name in sorted(counts) if name.startswith(_STATE)]
-    states = {name.removeprefix(_STATE): counts.pop(name) for name in named}
+    states = _states(counts)
     failed = counts["verdicts"] - states.get(OK, 0)
     over = words_of(counts["taken_over"])
     ask.finish(f"{counts['verdicts']} verdicts{over}, {failed} without a score")
@@ -72,6 +76,27 @@ def drive(
     agreement = reliability(folder.table().frame(["score"])["score"], k, config.run.seed)
     said = {**made, "states": states, "reliability": agreement}
     return Finished(said, parts, spec_versions=project.spec.versions)
+
+
+def _states(counts: MutableMapping[str, int]) -> dict[str, int]:
+    """How many verdicts are of each state, taken out of the counts."""
+    named = [name for name in sorted(counts) if name.startswith(_STATE)]
+    return {name.removeprefix(_STATE): counts.pop(name) for name in named}
+
+
+def _without_verdicts(project: Project, run: RunFolder, folder: StageFolder) -> Finished:
+    """Of examples that were made elsewhere: a score that is none, of each; nobody is asked."""
+    parsed, size = run.stage("filter").made(), project.config.run.part_rows
+    verdicts, scores = folder.writer(size), folder.writer(size, SCORES)
+    none = {"score": pl.lit(None, pl.Float64), "n_valid": pl.lit(0, pl.UInt32)}
+    for rows in parsed.chunks(size, ["id", "category"]):
+        scores.add(rows.rename({"id": "completion_id"}).with_columns(**none))
+    verdicts.end(table(scale_of(project.config.judge).columns))
+    scores.end(table(Score.COLUMNS))
+    counts = dict.fromkeys(("rows_out", "verdicts", "taken_over"), 0)
+    unknown = {"states": {}, "reliability": {"alpha": None, "split_half": None}}
+    said = {"rows_in": parsed.height(), **counts, **unknown}
+    return Finished(said, [*verdicts.digests, *scores.digests], spec_versions=project.spec.versions)
 
 
 stages = variants(Stage("judge/main", ("filter/main",), inputs, drive))

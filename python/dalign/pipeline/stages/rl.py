@@ -15,7 +15,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
 from dalign.pipeline.rollout_log import RolloutLog
-from dalign.pipeline.stage import Inputs, Stage, start_of, trainings
+from dalign.pipeline.stage import Inputs, Stage, start_of
 from dalign.pipeline.training import Steps, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.rows import Prompt
@@ -28,6 +28,7 @@ from dalign.train.rl.draw import draw_prompts
 from dalign.train.rl.replay import read_replayed
 from dalign.train.rl.rewards import CompositeReward, RewardWeights
 from dalign.train.run import train_rl
+from dalign.vocabulary import trainings
 
 
 def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inputs:

@@ -55,12 +55,22 @@ def drive(
                 name: project.templates.spec(project.spec, name) for name in prompts.categories
             },
             seed=config.run.seed,
+            least=config.select.threshold if config.data.examples is None else None,
         )
     except QuotaError as error:
         told = f"{error} (reasons of the dropped rows: {_reasons(run)})"
         raise error.worded(told) from error
     for sentence in _warnings(chosen, config.select.quota, config.select.clause_quota):
         progress.say(f"warning: {sentence}")
+    digests = _write(chosen, folder, size)
+    made = chosen.counts["rows_out"]
+    going.finish(f"{made} examples of {chosen.rows} well-formed completions")
+    counts = {**chosen.counts, "short": chosen.short, "short_clauses": chosen.short_clauses}
+    return Finished(counts, digests, spec_versions=project.spec.versions)
+
+
+def _write(chosen: select_stage.Selection, folder: StageFolder, size: int) -> list[str]:
+    """Writes the examples and what was dropped; the digests of the examples' parts."""
     kept, gone = folder.writer(size), folder.writer(size, DROPPED)
     for examples in chosen.examples():
         kept.add(examples)
@@ -68,9 +78,7 @@ def drive(
         gone.add(dropped)
     kept.end(table(Example.COLUMNS))
     gone.end(table(Dropped.COLUMNS))
-    going.finish(f"{kept.written} examples of {chosen.rows} well-formed completions")
-    counts = {**chosen.counts, "short": chosen.short, "short_clauses": chosen.short_clauses}
-    return Finished(counts, kept.digests, spec_versions=project.spec.versions)
+    return kept.digests
 
 
 def _judged(

@@ -10,7 +10,7 @@ import polars as pl
 from dalign.models.checkpoint import fingerprint
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
-from dalign.pipeline.stage import Inputs, Stage, start_of, trainings
+from dalign.pipeline.stage import Inputs, Stage, start_of
 from dalign.pipeline.training import Steps, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
@@ -18,6 +18,7 @@ from dalign.store.run import RunFolder
 from dalign.train.checkpoints import ADAPTER, FINAL, forget_result
 from dalign.train.job import SftJob
 from dalign.train.run import train_sft
+from dalign.vocabulary import trainings
 
 
 def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inputs:

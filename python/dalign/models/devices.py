@@ -1,0 +1,58 @@
+"""Where a model computes, and in which numbers, where its config leaves that open. torch is imported where a GPU may be."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from dalign.config import AUTO, Model
+from dalign.errors import InputError
+
+# One of these is there wherever torch finds a GPU on Linux: NVIDIA's, AMD's, Windows' through WSL, Tegra's.
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/nvmap")
+CPU, CUDA = "cpu", "cuda"
+
+
+def settled(model: Model) -> Model:
+    """The model with a device and a dtype in place of `auto`: a GPU in bfloat16 if there is one that can, else float32."""
+    device, dtype = model.device, model.dtype
+    if device == AUTO:
+        device = CUDA if _finds_gpu() else CPU
+    if dtype == AUTO:
+        dtype = "bfloat16" if device.startswith(CUDA) and _has_bfloat16() else "float32"
+    return model.model_copy(update={"device": device, "dtype": dtype})
+
+
+def check_device(key: str, device: str) -> None:
+    """Raises InputError for a device that this machine does not have, by the setting that names it.
+
+    Without torch nothing is said: what needs it says so.
+    """
+    if device in (AUTO, CPU) or not find_spec("torch"):
+        return
+    torch = _torch()
+    try:
+        torch.empty(0, device=device)
+    except Exception as error:
+        # A backend of torch can refuse in any way.
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
+        have = ", ".join([CPU, *(f"cuda:{n}" for n in range(torch.cuda.device_count()))])
+        said = f"{key} = {device!r}: this machine has no such device ({reason}); it has {have}; name one of these, or 'auto'"
+        raise InputError(said, kind="not_valid", key=key, value=device) from error
+
+
+def _finds_gpu() -> bool:
+    if not any(Path(driver).exists() for driver in _DRIVERS) or not find_spec("torch"):
+        return False
+    return bool(_torch().cuda.is_available())
+
+
+def _has_bfloat16() -> bool:
+    return bool(find_spec("torch") and _torch().cuda.is_bf16_supported(including_emulation=False))
+
+
+def _torch() -> Any:
+    import torch
+
+    return torch

@@ -1,0 +1,116 @@
+"""What would stop a run later, found before anything is paid for."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection, Iterator
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from dalign.config import CHECKPOINT_ENGINES, Config, Model
+from dalign.errors import InputError
+from dalign.models.devices import check_device
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project, Source, left_out
+from dalign.vocabulary import TRAININGS
+
+# A machine that is there accepts a connection at once.
+CONNECT_S = 5.0
+# Of a file's rows, how many of the longest are counted in tokens.
+_LONGEST = 4
+
+
+def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> Iterator[str]:
+    """Sentences about what a user will want to know before these kinds of stages run.
+
+    Raises InputError for what would stop one of them.
+    """
+    config = project.config
+    for key, model in models_of(config, kinds).items():
+        if model.engine in CHECKPOINT_ENGINES or not TRAININGS.isdisjoint(kinds):
+            check_device(f"{key}.device", model.device)
+    yield from left_out(project)
+    yield from map(str, project.leaks)
+    if "pack" in kinds:
+        yield from _too_long(project, engines)
+
+
+def models_of(config: Config, kinds: Collection[str]) -> dict[str, Model]:
+    """The models that these kinds of stages ask or train, by their keys in the config."""
+    found, asked = {}, set(kinds)
+    if config.data.brought is not None:
+        asked.discard("generate")
+    if config.data.examples is not None:
+        asked.discard("judge")
+    if not {"generate", "evaluate", *TRAININGS}.isdisjoint(asked):
+        found["model"] = config.model
+    judges = any(suite.judge for suite in config.evaluate.suites)
+    if "judge" in asked or "rl" in asked or ("evaluate" in asked and judges):
+        found["model" if config.judge_model is None else "judge_model"] = config.judge_of_record
+    return found
+
+
+def missing_servers(config: Config, kinds: Collection[str]) -> Iterator[str]:
+    """A sentence for each server, of those that these kinds of stages ask, at whose address nobody answers."""
+    for key, model in models_of(config, kinds).items():
+        if model.base_url is None or model.engine in CHECKPOINT_ENGINES:
+            continue
+        if reason := unreachable(model.base_url):
+            yield f"{key}.base_url = {model.base_url!r}: no server answers there ({reason}); start it, or name another address"
+
+
+def unreachable(url: str) -> str:
+    """Why no connection to the server at this address can be made; empty where one can. Nothing is asked of it."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((str(parts.hostname), port), CONNECT_S).close()
+    except (OSError, UnicodeError) as error:
+        return str(getattr(error, "strerror", None) or error or type(error).__name__)
+    return ""
+
+
+def _too_long(project: Project, engines: Engines) -> Iterator[str]:
+    """What may not fit pack.capacity. Raises InputError for what cannot fit, where that would stop the run."""
+    config = project.config
+    capacity, written = config.pack.capacity, config.generate.max_new_tokens
+    stops = config.pack.over_long == "error"
+    way_out = "raise pack.capacity" + (", or set pack.over_long = 'drop'" if stops else "")
+    if capacity < written and project.brought is None:
+        said = f"pack.capacity = {capacity} is below generate.max_new_tokens = {written}: completions of more tokens fit no row of training; {way_out}"
+        if stops:
+            raise InputError(said, kind="broken_rule", key="pack.capacity", value=capacity)
+        yield said
+    longest = _longest(project.prompts, engines)
+    if longest and longest[1] + written > capacity >= written and project.brought is None:
+        row, tokens = longest
+        yield f"prompt {row} has {tokens} tokens, which with a completion of generate.max_new_tokens = {written} are more than pack.capacity = {capacity}; {way_out}, or some may not fit"
+    more = None if project.capability is None else _longest(project.capability, engines)
+    if more and more[1] > capacity:
+        row, tokens = more
+        said = f"capability row {row} has {tokens} tokens, more than pack.capacity = {capacity}; {way_out}, or shorten it"
+        if stops:
+            raise InputError(said, kind="over_long", key="pack.capacity", value=capacity)
+        yield said
+
+
+def _longest(source: Source, engines: Engines) -> tuple[str, int] | None:
+    """(id, tokens) of the longest of a file's conversations, as far as characters tell, without what a template adds."""
+    parts = [pl.col("messages").str.json_decode(_TURNS).list.eval(pl.element().struct["content"])]
+    columns = source.table.scan().collect_schema().names()
+    parts += [
+        pl.concat_list(pl.col(n).fill_null("")) for n in ("reasoning", "answer") if n in columns
+    ]
+    text = pl.concat_list(parts).list.join("\n")
+    rows = source.table.scan().select("id", text=text)
+    rows = rows.sort(pl.col("text").str.len_bytes(), descending=True).head(_LONGEST)
+    found = rows.collect()
+    if found.is_empty():
+        return None
+    counted = found.with_columns(tokens=engines.tokenizer.count(found["text"]))
+    best = counted.sort("tokens", descending=True)
+    return best["id"][0], int(best["tokens"][0])
+
+
+_TURNS = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))

@@ -1,0 +1,50 @@
+"""What a config leaves open of a model's device and dtype, and devices that a machine does not have."""
+
+from __future__ import annotations
+
+import pytest
+from dalign.config import Model
+from dalign.errors import InputError
+from dalign.models import devices
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.mark.parametrize(
+    ("gpu", "bfloat16", "given", "found"),
+    [
+        (False, False, {}, ("cpu", "float32")),
+        (True, True, {}, ("cuda", "bfloat16")),
+        # An older GPU.
+        (True, False, {}, ("cuda", "float32")),
+        (True, True, {"device": "cpu"}, ("cpu", "float32")),
+        (True, True, {"device": "cuda:1"}, ("cuda:1", "bfloat16")),
+        (True, True, {"dtype": "float16"}, ("cuda", "float16")),
+        (False, False, {"dtype": "bfloat16"}, ("cpu", "bfloat16")),
+    ],
+)
+def test_what_is_not_set_is_what_the_machine_has(monkeypatch, gpu, bfloat16, given, found) -> None:
+    # The machine is what cannot be had in both states.
+    monkeypatch.setattr(devices, "_finds_gpu", lambda: gpu)
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda: bfloat16)
+    model = devices.settled(Model(path="m", **given))
+    assert (model.device, model.dtype) == found
+
+
+def test_this_machine_is_told_by_torch() -> None:
+    model = devices.settled(Model(path="m"))
+    assert model.device == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("device", ["0", "gpu", "cuda:99", "mps:7", "cuda,1", "CPU"])
+def test_a_device_that_is_not_there_is_refused(device: str) -> None:
+    with pytest.raises(InputError) as caught:
+        devices.check_device("judge_model.device", device)
+    said = str(caught.value)
+    assert said.startswith(f"judge_model.device = {device!r}: this machine has no such device")
+    assert "it has cpu" in said and "\n" not in said
+
+
+def test_devices_that_are_there_pass() -> None:
+    for device in ("auto", "cpu"):
+        devices.check_device("model.device", device)

@@ -1,0 +1,178 @@
+"""What would stop a run later is found by the plan, before anything is asked or made; and the plan counts every call."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from dalign.errors import DalignError
+from dalign.models.devices import find_spec
+from dalign.pipeline.run import check_servers, plan_of, resolve_config
+from dalign.progress import Progress
+from dalign.sandbox.checkpoint import MODEL
+from dalign.spec.shipped import shipped
+from fake_server import FakeServer, chat
+
+pytest.importorskip("torch")
+
+QUESTION = "How do I cook a soup?"
+
+
+class Heard(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the shipped policy and templates, and a checkpoint."""
+    for name, text in {"prompts": QUESTION, "suite": "And a tea?"}.items():
+        row = {"category": "general", "messages": [{"role": "user", "content": text}]}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "dalign.toml").write_text(f"""
+spec = {{ path = "{shipped("safety")}" }}
+data = {{ prompts = "prompts.jsonl" }}
+generate = {{ n = 3, max_new_tokens = 100 }}
+judge = {{ k = 4, max_new_tokens = 10 }}
+rl = {{ steps = 5, prompts_per_step = 2, group_size = 4, judge_k = 2, max_new_tokens = 50 }}
+[model]
+path = "{MODEL}"
+[evaluate]
+samples = 2
+judge_k = 3
+max_new_tokens = 20
+[[evaluate.suites]]
+name = "test"
+path = "suite.jsonl"
+""")
+    return tmp_path
+
+
+def plan(project: Path, *overrides: str) -> tuple[dict, list[str]]:
+    """The planned work, and what was said."""
+    run, heard = project / "run", Heard()
+    config = resolve_config(project / "dalign.toml", run, overrides, redo=False)
+    stages, work = plan_of(config, run, heard)
+    check_servers(config, stages)
+    assert not run.exists()
+    return work, heard.said
+
+
+def refused(project: Path, *overrides: str) -> str:
+    with pytest.raises(DalignError) as caught:
+        plan(project, *overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_every_call_is_counted_at_most_those_of_rl_and_evaluation_too(project: Path) -> None:
+    work, said = plan(project)
+    assert said == []
+    # One prompt three times; two RL arms of 5 steps, 2 x 4 each; five arms, one prompt, two samples.
+    assert (work["completions"], work["rl_completions"], work["evaluated_completions"]) == (
+        3,
+        80,
+        10,
+    )
+    # Retrieval is asked of each evaluated completion once.
+    assert work["of_these_by_stage"] == ["judge 12", "rl 160", "evaluate 40"]
+    assert work["judgements_at_most"] == 212
+    assert work["judgement_tokens_at_most"] == 2120
+    assert work["completion_tokens_at_most"] == 3 * 100 + 80 * 50 + 10 * 20
+
+
+def test_what_the_arms_do_not_need_is_not_counted(project: Path) -> None:
+    work, _ = plan(project, 'evaluate.arms=["none"]', "model.reasoning.kind=none")
+    assert (work["completions"], work["rl_completions"], work["evaluated_completions"]) == (0, 0, 2)
+    assert work["judgements_at_most"] == 6
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["model.device=cuda:77"], "model.device = 'cuda:77': this machine has no such device"),
+        (["model.device=gpu"], "model.device = 'gpu': this machine has no such device"),
+        (["judge_model.path=sandbox", "judge_model.device=cuda:77"], "judge_model.device"),
+        (["pack.capacity=99"], "pack.capacity = 99 is below generate.max_new_tokens = 100"),
+        (["judge.high=5", "select.threshold=4"], None),
+        (["judge.high=5"], "select.threshold = 7.0 is outside the judge's scale 0.0…5.0"),
+        (["judge.high=5", "select.threshold=4", "evaluate.pass_score=6"], "evaluate.pass_score"),
+        (["model.engine=openai", "model.base_url=http://127.0.0.1:1/v1"], "set model.checkpoint"),
+    ],
+)  # fmt: skip
+def test_what_would_stop_a_run_is_refused(project: Path, overrides: list[str], said) -> None:
+    if said is None:
+        plan(project, *overrides)
+    else:
+        assert said in refused(project, *overrides)
+
+
+def test_a_server_that_is_not_there_is_told_with_its_address(project: Path) -> None:
+    url = f"http://127.0.0.1:{closed_port()}/v1"
+    judge = ("judge_model.path=j", "judge_model.engine=openai", f"judge_model.base_url={url}")
+    assert f"judge_model.base_url = '{url}': no server answers there" in refused(project, *judge)
+    served = ("model.engine=openai", f"model.base_url={url}", f"model.checkpoint={MODEL}")
+    assert f"model.base_url = '{url}'" in refused(project, *served)
+    with FakeServer(lambda *_: chat("Score: 1")) as server:
+        there = (*judge[:2], f"judge_model.base_url={server.base_url}")
+        assert plan(project, *there)[1] == []
+        assert server.bodies == []
+    # Nothing that is asked for needs it.
+    nobody = ('evaluate.arms=["none"]', "evaluate.suites.0.judge=false")
+    suite = '[[evaluate.suites]]\nname = "test"\npath = "suite.jsonl"\njudge = false\npatterns = "p.toml"\n'
+    config = project / "dalign.toml"
+    config.write_text(config.read_text().partition("[[evaluate")[0] + suite)
+    (project / "p.toml").write_text("[[answer]]\nruling = 'refuse'\npattern = 'sorry'\n")
+    assert plan(project, *judge, nobody[0])[1] == []
+
+
+def test_a_template_of_another_scale_is_refused(project: Path, tmp_path: Path) -> None:
+    spec = Path(shutil.copytree(shipped("safety"), tmp_path / "spec"))
+    shutil.copytree(shipped("templates"), spec / "templates")
+    user = spec / "templates" / "judge_user.j2"
+    user.write_text(user.read_text().replace("{{ low }} to {{ high }}", "0 to 10"))
+    plan(project, f"spec.path={spec}")
+    other = (f"spec.path={spec}", "judge.high=2", "select.threshold=2")
+    assert "judge_user.j2:24: asks for a score from 0 to 10" in refused(project, *other)
+
+
+def test_rows_that_cannot_be_packed_are_told(project: Path) -> None:
+    turns = [
+        {"role": "user", "content": "Count."},
+        {"role": "assistant", "content": "one two three " * 200},
+    ]
+    (project / "more.jsonl").write_text(json.dumps({"id": "c1", "messages": turns}) + "\n")
+    capability = f"data.capability={project / 'more.jsonl'}"
+    assert "capability row c1 has" in refused(project, capability, "pack.capacity=300")
+    [said] = plan(project, capability, "pack.capacity=300", "pack.over_long=drop")[1]
+    assert said.startswith("warning: capability row c1 has")
+    row = {
+        "id": "p1",
+        "category": "general",
+        "messages": [{"role": "user", "content": QUESTION * 20}],
+    }
+    (project / "prompts.jsonl").write_text(json.dumps(row) + "\n")
+    [said] = plan(project, "pack.capacity=110")[1]
+    assert said.startswith("warning: prompt p1 has") and "pack.capacity = 110" in said
+
+
+def test_a_package_that_training_needs_is_asked_for(project: Path, monkeypatch) -> None:
+    def without(name: str) -> object:
+        return None if name == "trl" else find_spec(name)
+
+    monkeypatch.setattr("dalign.models.checkpoint.find_spec", without)
+    assert "training needs the package trl; install it with" in refused(project)
