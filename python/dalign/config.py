@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -105,6 +106,8 @@ class Model(Section):
     """A server's request is given up after this many seconds."""
     trust_remote_code: bool = False
     """Whether code that comes with the checkpoint may run."""
+    day: date | None = None
+    """The day that a chat template writes which writes the date, such as 2026-11-29; the run's first one unless set."""
     reasoning: Reasoning = Field(default_factory=Reasoning)
 
     @_rule

@@ -28,6 +28,7 @@ class Engines:
         """known: what `known` has said earlier; then no file of these models is read to tell their fingerprints."""
         self._config = config
         self._opened: dict[str, Engine] = {}
+        self._renderers: dict[Model, Renderer] = {}
         self._models = {"model": config.model, "judge": config.judge_of_record}
         self._fingerprints = {_resolved(self._models[name]): known[name] for name in known}
 
@@ -84,7 +85,18 @@ class Engines:
         """The trained model's chat template."""
         model = self._config.model
         tokenizer = load_tokenizer(self.checkpoint(model), model.trust_remote_code)
-        return Renderer(tokenizer, model.reasoning)
+        return Renderer(tokenizer, model.reasoning, model.day)
+
+    def renderer_of(self, model: Model) -> Renderer | None:
+        """The chat template of a model that renders here; None for one whose server does."""
+        if not kind_of(model).renders:
+            return None
+        if model == self._config.model:
+            return self.renderer
+        if model not in self._renderers:
+            tokenizer = load_tokenizer(self.checkpoint(model), model.trust_remote_code)
+            self._renderers[model] = Renderer(tokenizer, model.reasoning, model.day)
+        return self._renderers[model]
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

@@ -86,7 +86,7 @@ def bring_in(
     known = digest([spec.names, sorted(clause.id for clause in spec.clauses())])
     kept = _Kept(place, config.run.part_rows, progress or Progress())
     try:
-        for name, (path, form) in _prompt_files(config).items():
+        for name, (path, form) in prompt_files(config).items():
             kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
         if config.data.capability is not None:
             kept.take(
@@ -102,7 +102,7 @@ def bring_in(
     return read_project(config, place, budget)
 
 
-def _prompt_files(config: Config) -> dict[str, tuple[Path, str]]:
+def prompt_files(config: Config) -> dict[str, tuple[Path, str]]:
     """The files of prompts with their forms, by the names that they have in a run."""
     own = {"prompts": config.data.prompts, "rl_prompts": config.data.rl_prompts}
     files = {name: (path, "prompts") for name, path in own.items() if path is not None}

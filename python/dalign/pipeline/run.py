@@ -16,6 +16,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.moved import check_files
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
 from dalign.pipeline.project import Project, bring_in, inputs_faults, left_out
+from dalign.pipeline.rendering import check_rendered, with_day, with_day_of
 from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
@@ -70,7 +71,7 @@ def run_stages(
         mend(run, progress)
         try:
             check_files(config, run.path)
-            project = _checked(chosen, config, engines, run.inputs, progress)
+            project = _checked(chosen, config, engines, run, run.inputs, progress)
         except BaseException:
             _leave_nothing(run)
             raise
@@ -122,7 +123,7 @@ def plan_of(
     run, engines, plan = RunFolder(folder), Engines(config), make_plan(config)
     check_files(config, run.path)
     with tempfile.TemporaryDirectory() as place:
-        project = _checked(plan, config, engines, Path(place), progress)
+        project = _checked(plan, config, engines, run, Path(place), progress)
         return states(plan, project, engines, run, retry_missing=retry_missing), planned_work(
             project
         )
@@ -138,7 +139,12 @@ def _leave_nothing(run: RunFolder) -> None:
 
 
 def _checked(
-    chosen: Sequence[Stage], config: Config, engines: Engines, place: Path, progress: Progress
+    chosen: Sequence[Stage],
+    config: Config,
+    engines: Engines,
+    run: RunFolder,
+    place: Path,
+    progress: Progress,
 ) -> Project:
     """What the user brings, read into `place`. What can be known to be wrong of a run is found here, before anything is paid for."""
     engines.check(config.model, config.judge_of_record)
@@ -149,7 +155,15 @@ def _checked(
         check_checkpoint(engines.checkpoint(config.model))
     if kinds & TRAININGS:
         check_packages()
-    check = check_drawable if "rl" in kinds else lambda _: None
+    plan, names = make_plan(config), {stage.name for stage in chosen}
+
+    def check(project: Project) -> None:
+        if "rl" in kinds:
+            check_drawable(project)
+        rows = states(plan, project, engines, run)
+        todo = {str(row["node"]) for row in rows if row["state"] != DONE} & names
+        check_rendered(project, engines, {name.partition("/")[0] for name in todo}, progress)
+
     project = bring_in(config, place, engines.budget(), progress, check)
     for sentence in left_out(project):
         progress.say(sentence)
@@ -166,7 +180,7 @@ def resolve_config(
     if not is_run(folder):
         # Of a folder that has lost both, the manifests tell what is done.
         if has_stages(folder) and config is not None:
-            return _loaded(config, overrides)
+            return with_day(_loaded(config, overrides))
         if has_stages(folder):
             raise no_run(folder)
         if folder.is_dir() and any(path.name not in _BEFORE for path in folder.iterdir()):
@@ -175,14 +189,16 @@ def resolve_config(
         if config is None:
             said = f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {quote(str(folder))})"
             raise InputError(said, kind="no_run", path=folder)
-        return _loaded(config, overrides)
+        return with_day(_loaded(config, overrides))
     if config is not None:
         wanted = _loaded(config, overrides)
     else:
         with saved_config(folder) as saved:
             wanted = load_config(saved, overrides)
+    with saved_config(folder) as saved:
+        wanted = with_day_of(wanted, load_config(saved, []))
     check_same(wanted, folder, redo=redo)
-    return wanted
+    return with_day(wanted)
 
 
 def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
