@@ -58,10 +58,12 @@ def _held(day: date | None) -> Iterator[None]:
         return
     from transformers.utils import chat_template_utils
 
+    held: date = day
+
     class Held(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-            return datetime.combine(day, time(), tz)
+            return datetime.combine(held, time(), tz)
 
     # transformers hands no clock in, and what is passed to a template beside messages is made plain data.
     theirs = chat_template_utils.datetime
