@@ -41,7 +41,7 @@ def with_day(config: Config) -> Config:
 
     def held(model: Model | None) -> Model | None:
         folder = engines.tokenizer_folder(model) if model and not model.day else None
-        if model is None or folder is None or not writes_date(folder):
+        if model is None or folder is None or not folder.is_dir() or not writes_date(folder):
             return model
         return model.model_copy(update={"day": date.today()})
 
