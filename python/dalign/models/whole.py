@@ -37,7 +37,10 @@ def left_out(messages: Conversation, number: int, kind: str, words: str = "") ->
         "calls": f"a call of the role {role!r}{shown}",
         "thought": f"reasoning of the role {role!r}{shown}",
     }[kind]
-    said = f"the chat template leaves out {what}, message {number + 1} of {len(messages)}; {_WAYS_OUT[kind]}"
+    # The policy may stand before what the user wrote, or within it.
+    place = number + (messages[0].get("role") != "system")
+    turn = f", turn {place}" if place else ""
+    said = f"the chat template leaves out {what}{turn}; {_WAYS_OUT[kind]}"
     return InputError(said, kind="template", value=role)
 
 
