@@ -9,6 +9,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from dalign.errors import InputError
+from dalign.text import short
 from dalign.trial import MOST_CHARACTERS
 
 Conversation = Sequence[Mapping[str, Any]]
@@ -37,7 +38,7 @@ def render(
             text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks)
     except Exception as error:
         # A template can fail in any way: it is a program of others.
-        words = " ".join(str(error).split()) or type(error).__name__
+        words = short(" ".join(str(error).split()) or type(error).__name__, 200)
         said = f"the chat template refuses the conversation {start}… ({words}); {WAY_OUT}"
         raise InputError(said, kind="template", value=words) from error
     if len(text) > MOST_CHARACTERS:

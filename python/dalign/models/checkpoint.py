@@ -270,9 +270,14 @@ def require(package: str, user: object) -> Any:
     return import_module(package)
 
 
+def is_installed(package: str) -> bool:
+    """Whether the package is there; it is not loaded."""
+    return find_spec(package) is not None
+
+
 def check_installed(package: str, user: object) -> None:
     """Nothing, if the package is there. Raises as `require` does."""
-    if find_spec(package) is None:
+    if not is_installed(package):
         said = f"{user} needs the package {package}; install it with: pip install 'dalign[train]'"
         raise MissingExtraError(said)
 

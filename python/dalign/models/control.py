@@ -27,32 +27,34 @@ class Breaker:
 
     def __init__(self, tokenizer: Any, tokens: Iterable[str]) -> None:
         """tokens: blank ones and those of one character are left as they are."""
-        # A token that starts within another is found too: what stands behind the first character is only looked at.
-        behind: dict[str, set[str]] = {}
-        for token in tokens:
-            if len(token) > 1 and not token.isspace():
-                behind.setdefault(token[0], set()).add(token[1:])
-        starts = (
-            f"{re.escape(first)}(?={'|'.join(map(re.escape, sorted(rests)))})"
-            for first, rests in sorted(behind.items())
-        )
-        self._found = re.compile("|".join(starts) or "(?!)")
-        whole = [first + rest for first, rests in behind.items() for rest in rests]
-        self._break = next((mark for mark in BREAKS if self._holds(tokenizer, whole, mark)), "")
+        self._tokens = frozenset(t for t in tokens if len(t) > 1 and not t.isspace())
+        self._lengths = sorted({len(token) for token in self._tokens})
+        # Where one may start: found by two characters, as a text has many that are the first of a token.
+        pairs = sorted({token[:2] for token in self._tokens})
+        starts = (f"{re.escape(pair[0])}(?={re.escape(pair[1])})" for pair in pairs)
+        self._first = re.compile("|".join(starts) or "(?!)", re.DOTALL)
+        self._break = next((mark for mark in BREAKS if self._holds(tokenizer, mark)), "")
         if not self._break:
             said = "the tokenizer makes control tokens of a user's words, even where these are broken up; use another tokenizer"
             raise InputError(said, kind="unfit_model")
 
     def __call__(self, text: str) -> str:
         """The text without a control token."""
-        return self._found.sub(rf"\g<0>{self._break}", text)
+        return self._broken(text, self._break)
 
-    def _holds(self, tokenizer: Any, tokens: list[str], mark: str) -> bool:
+    def _broken(self, text: str, mark: str) -> str:
+        def broken(first: re.Match[str]) -> str:
+            # A token that starts within another is found too: what stands behind the first character is only looked at.
+            at = first.start()
+            starts = any(text[at : at + length] in self._tokens for length in self._lengths)
+            return first[0] + mark if starts else first[0]
+
+        return self._first.sub(broken, text)
+
+    def _holds(self, tokenizer: Any, mark: str) -> bool:
         """Whether no token's own id comes out of any of them, broken by this mark."""
-        if not tokens:
-            return True
         added = {token.content: i for i, token in tokenizer.added_tokens_decoder.items()}
-        ids = {added[token] for token in tokens if token in added} - {tokenizer.unk_token_id}
-        broken = [self._found.sub(rf"\g<0>{mark}", token) for token in tokens]
-        made = tokenizer(broken, add_special_tokens=False)["input_ids"]
+        ids = {i for text, i in added.items() if text in self._tokens} - {tokenizer.unk_token_id}
+        broken = [self._broken(token, mark) for token in sorted(self._tokens)]
+        made = tokenizer(broken, add_special_tokens=False)["input_ids"] if broken else []
         return ids.isdisjoint(i for row in made for i in row)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from dalign.config import Reasoning
 from dalign.errors import InputError
@@ -16,6 +16,7 @@ from dalign.models.control import Breaker, control_tokens
 from dalign.models.probe import TemplateProbe, probe_template
 from dalign.models.reasoning import THINK, tags_of
 from dalign.models.whole import SAID, check_whole, left_out, lost_turn, words_for
+from dalign.rows import Message
 from dalign.text import short
 
 NO_END = "the checkpoint names no end token, so no completion could end; set eos_token in its tokenizer_config.json or eos_token_id in its generation_config.json"
@@ -136,11 +137,15 @@ class Renderer:
             self.tokenizer, {*control_tokens(self.tokenizer), *self.probe.markers, *tags}
         )
 
-    def _prompt(self, messages: Conversation) -> str:
+    def placed(self, messages: Conversation) -> tuple[Message, ...]:
+        """The conversation as the template takes it; equal to it, but where it has control tokens or a system message moves."""
         turns = self.without_control(messages)
         if self._shape(tuple(turn["role"] for turn in turns))[0]:
             turns = in_first_user_turn(turns)
-        return self._whole(turns, asks=True)
+        return tuple(cast("Message", turn) for turn in turns)
+
+    def _prompt(self, messages: Conversation) -> str:
+        return self._whole(self.placed(messages), asks=True)
 
     def _whole(self, messages: Conversation, *, asks: bool) -> str:
         """The conversation as it stands. Raises InputError where a part of it is left out."""

@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from dalign.config import Config, Model
 from dalign.errors import InputError
-from dalign.models.checkpoint import load_tokenizer
+from dalign.models.checkpoint import is_installed, load_tokenizer
 from dalign.models.engines.open import checkpoint_of, kind_of, opened, resolved
+from dalign.models.engines.placed import PlacedEngine
 from dalign.models.protocol import Engine
 from dalign.models.render import Renderer
 from dalign.models.tokenizer import Tokenizer, open_tokenizer
@@ -45,7 +46,10 @@ class Engines:
         """The engine of a model of the config."""
         key = model.model_dump_json()
         if key not in self._opened:
-            self._opened[key] = opened(model, checkpoints(), self._config.run.threads)
+            engine = opened(model, checkpoints(), self._config.run.threads)
+            renders = kind_of(model).renders
+            renderer = None if renders else self.renderer_of(model)
+            self._opened[key] = PlacedEngine(engine, renderer) if renderer else engine
         return self._opened[key]
 
     def trained(self, checkpoint: Path) -> Engine:
@@ -88,8 +92,10 @@ class Engines:
         return Renderer(tokenizer, model.reasoning, model.day)
 
     def renderer_of(self, model: Model) -> Renderer | None:
-        """The chat template of a model that renders here; None for one whose server does."""
-        if not kind_of(model).renders:
+        """The chat template of a model whose checkpoint is here; None without one, and for a server's model without torch."""
+        found = _resolved(model)
+        kind = kind_of(found)
+        if kind.checkpoint(found) is None or not (kind.renders or is_installed("torch")):
             return None
         if model == self._config.model:
             return self.renderer

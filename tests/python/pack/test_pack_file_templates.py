@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 pytest.importorskip("transformers")
 
 from chat_templates import OWN, PLAIN, tokenizer_of
-from conftest import Command
 from dalign.models.render import NO_END
 from row_files import write
+
+# Words of a command line to exit code, stdout and stderr.
+Command = Callable[..., tuple[int, str, str]]
 
 SYSTEM = {"role": "system", "content": "Answer in Quechua."}
 USER = {"role": "user", "content": "What is the capital of Peru?"}
