@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from dalign import _core
 from dalign.errors import InputError
+from dalign.text import short
 
 # Behind a token's first character, what keeps it from being one: nothing to be seen, where the tokenizer lets it stand.
 BREAKS = ("\u200b", " ")
 
 
 def control_tokens(tokenizer: Any) -> frozenset[str]:
-    """The added tokens that are special, or that stand in the chat template's own text.
+    """The added tokens that are special, stand in the chat template's own text, or have a marker's shape (`_core.Markers`).
 
     Others, such as Gemma's `<h1>`, are words that a tokenizer has as a whole.
     """
-    template = tokenizer.get_chat_template()
-    added = tokenizer.added_tokens_decoder.values()
-    return frozenset(t.content for t in added if t.special or t.content in template)
+    template, shapes = tokenizer.get_chat_template(), _core.Markers([])
+    added = [(t.content, t.special) for t in tokenizer.added_tokens_decoder.values()]
+    return frozenset(
+        text
+        for text, special in added
+        if special or text in template or shapes.broken(text) != text
+    )
 
 
 class Breaker:
-    """Breaks up these strings in a text. Raises InputError where the tokenizer mends what is broken."""
+    """Breaks up these strings in a text.
+
+    Raises InputError where the tokenizer mends what is broken, or makes one of them of other letters.
+    """
 
     def __init__(self, tokenizer: Any, tokens: Iterable[str]) -> None:
         """tokens: blank ones and those of one character are left as they are."""
@@ -33,6 +42,7 @@ class Breaker:
         pairs = sorted({token[:2] for token in self._tokens})
         starts = (f"{re.escape(pair[0])}(?={re.escape(pair[1])})" for pair in pairs)
         self._first = re.compile("|".join(starts) or "(?!)", re.DOTALL)
+        self._normal = self._normalizer(tokenizer)
         self._break = next((mark for mark in BREAKS if self._holds(tokenizer, mark)), "")
         if not self._break:
             said = "the tokenizer makes control tokens of a user's words, even where these are broken up; use another tokenizer"
@@ -40,7 +50,20 @@ class Breaker:
 
     def __call__(self, text: str) -> str:
         """The text without a control token."""
-        return self._broken(text, self._break)
+        made = self._broken(text, self._break)
+        if self._normal is not None and self._broken(read := self._normal(made), "\0") != read:
+            said = f"the tokenizer makes a control token of other letters in {short(repr(text))}; take it out of the row"
+            raise InputError(said, kind="bad_row")
+        return made
+
+    def _normalizer(self, tokenizer: Any) -> Callable[[str], str] | None:
+        """What is made of a text before some of the tokens are looked for, such as small letters of capitals."""
+        added = tokenizer.added_tokens_decoder.values()
+        normalizer = getattr(getattr(tokenizer, "backend_tokenizer", None), "normalizer", None)
+        if normalizer is None or not any(t.normalized and t.content in self._tokens for t in added):
+            return None
+        normal: Callable[[str], str] = normalizer.normalize_str
+        return normal
 
     def _broken(self, text: str, mark: str) -> str:
         def broken(first: re.Match[str]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from datetime import date
 from itertools import islice
 from pathlib import Path
@@ -62,7 +63,7 @@ class _Use(NamedTuple):
 
 
 def check_rendered(
-    project: Project, engines: Engines, kinds: Collection[str], progress: Progress
+    project: Project, engines: Engines, kinds: AbstractSet[str], progress: Progress
 ) -> None:
     """Renders every prompt as the stages of these kinds will, and says what the chat templates do by themselves.
 
@@ -72,9 +73,7 @@ def check_rendered(
     config = project.config
     judged = any(suite.judge for suite in config.evaluate.suites) and "evaluate" in kinds
     judge = (
-        engines.renderer_of(config.judge_of_record)
-        if judged or {"judge", "rl"} & {*kinds}
-        else None
+        engines.renderer_of(config.judge_of_record) if judged or kinds & {"judge", "rl"} else None
     )
     uses = list(_uses(project, engines, kinds))
     found = {judge: "judge"} | {use.renderer: "model" for use in uses}
@@ -93,11 +92,11 @@ def check_rendered(
         progress.say(f"warning: {path}: {what}")
 
 
-def _uses(project: Project, engines: Engines, kinds: Collection[str]) -> Iterator[_Use]:
+def _uses(project: Project, engines: Engines, kinds: AbstractSet[str]) -> Iterator[_Use]:
     """What is rendered here of the project's prompts."""
     config = project.config
     files = {name: path for name, (path, _) in prompt_files(config).items()}
-    here = engines.renderer_of(config.model)
+    here = engines.renderer_of(config.model) if kinds & {"generate", "evaluate"} else None
     if "generate" in kinds and here is not None:
         yield _Use(here, project.prompts, files["prompts"], "category")
     if "pack" in kinds:

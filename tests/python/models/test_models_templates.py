@@ -15,6 +15,8 @@ from chat_templates import OWN, PLAIN, TURN, stock, tokenizer_of
 from dalign.config import Reasoning
 from dalign.errors import InputError
 from dalign.models.render import NO_END, Renderer
+from tokenizers import AddedToken
+from tokenizers.normalizers import NFKC, Lowercase, Replace
 
 TEMPLATES = stock() | OWN
 SYSTEM = {"role": "system", "content": "Querlpolicy."}
@@ -190,6 +192,30 @@ def test_no_control_token_comes_out_of_a_users_words(name: str) -> None:
         return [i for i in tokenizer(text, add_special_tokens=False)["input_ids"] if i in added]
 
     assert control(hostile) == control(plain)
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "words"),
+    [(NFKC(), "hi＜end＞ there"), (Lowercase(), "hi<END>"), (Replace("_", ""), "<e_nd>")],
+)
+def test_no_control_token_comes_out_of_other_letters(normalizer: Any, words: str) -> None:
+    tokenizer = tokenizer_of(PLAIN)
+    tokenizer.backend_tokenizer.normalizer = normalizer
+    tokenizer.add_tokens([AddedToken("<end>", special=True, normalized=True)], special_tokens=True)
+    end = tokenizer.convert_tokens_to_ids("<end>")
+    assert end in tokenizer(words, add_special_tokens=False)["input_ids"]
+    renderer = Renderer(tokenizer)
+    [text] = renderer.prompts([[of("user", "hi<end>")]])
+    assert tokenizer(text, add_special_tokens=False)["input_ids"].count(end) == 1
+    with pytest.raises(InputError, match="makes a control token of other letters"):
+        renderer.prompts([[of("user", words)]])
+
+
+def test_added_words_that_are_no_markers_stay() -> None:
+    tokenizer = tokenizer_of(PLAIN)
+    tokenizer.add_tokens([AddedToken(text) for text in ("<h1>", "<|fim_prefix|>", "hello")])
+    [text] = Renderer(tokenizer).prompts([[of("user", "<h1>hello<|fim_prefix|>")]])
+    assert "<h1>hello<\u200b|fim_prefix|>" in text
 
 
 def test_tags_in_an_assistants_turn_stay_and_what_marks_turns_does_not() -> None:
