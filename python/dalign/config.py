@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -119,6 +120,8 @@ class Model(Section):
     """What follows the ? in the addresses asked of a server, such as {api-version="2024-10-21"}; no place for a key."""
     trust_remote_code: bool = False
     """Whether code that comes with the checkpoint may run."""
+    day: date | None = None
+    """The day that a chat template writes which writes the date, such as 2026-11-29; the run's first one unless set."""
     reasoning: Reasoning = Field(default_factory=Reasoning)
 
     @_rule

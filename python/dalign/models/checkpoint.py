@@ -135,6 +135,13 @@ def _check_tokenizer(path: Path) -> None:
         raise _refused(path, "missing_template")
 
 
+def writes_date(path: Path) -> bool:
+    """Whether a chat template of the folder asks for the time."""
+    names = ("chat_template*", "additional_chat_templates/*", "tokenizer_config.json")
+    files = (file for name in names for file in path.glob(name) if file.is_file())
+    return any(b"strftime_now" in file.read_bytes() for file in files)
+
+
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         loaded = json_value(file_text(file))
@@ -174,9 +181,14 @@ def _content_hash(file: Path) -> bytes:
 
 
 def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
-    """The folder's tokenizer, which has a chat template. Raises InputError where it has none or cannot be read."""
+    """The folder's tokenizer, which has a chat template. Raises InputError where it has none or cannot be read.
+
+    Where it names no end token, it has the one of the folder's model.
+    """
     _check_tokenizer(path)
     tokenizer = own_tokenizer(path, trust_remote_code)
+    if tokenizer.eos_token is None and (end := _models_end(path)) is not None:
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
     if not tokenizer.chat_template:
         raise _refused(path, "missing_template")
     try:
@@ -190,6 +202,16 @@ def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     if problem := trial.problem(template, [named | values for values in _CONVERSATIONS]):
         raise _refused(path, "template", f"its chat template {problem}")
     return tokenizer
+
+
+def _models_end(path: Path) -> int | None:
+    """The first token that ends a completion by the model's own settings."""
+    for name in ("generation_config.json", "config.json"):
+        named = _read_json(path / name).get("eos_token_id") if (path / name).is_file() else None
+        ends = named if isinstance(named, list) else [named]
+        if ends and type(ends[0]) is int and ends[0] >= 0:
+            return ends[0]
+    return None
 
 
 def own_tokenizer(path: Path, trust_remote_code: bool) -> Any:
@@ -267,9 +289,14 @@ def require(package: str, user: object) -> Any:
     return import_module(package)
 
 
+def is_installed(package: str) -> bool:
+    """Whether the package is there; it is not loaded."""
+    return find_spec(package) is not None
+
+
 def check_installed(package: str, user: object) -> None:
     """Nothing, if the package is there. Raises as `require` does."""
-    if find_spec(package) is None:
+    if not is_installed(package):
         said = f"{user} needs the package {package}; install it with: pip install 'dalign[train]'"
         raise MissingExtraError(said)
 

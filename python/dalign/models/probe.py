@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 from typing import Any
 
 from dalign.config import Reasoning
 from dalign.errors import InputError
+from dalign.models.chat_template import Conversation, render
 from dalign.models.reasoning import THINK
-from dalign.trial import MOST_CHARACTERS
 
 # Words that no template holds and that each is one run of letters, so that trimming leaves them whole.
 SYSTEM, USER, LATER, THOUGHT, ANSWER = "Sysquerl", "Usrquerl", "Latquerl", "Thoquerl", "Ansquerl"
 # What a template writes to mark turns: <|im_start|>, </s>, [INST], <<SYS>>.
-MARKER = re.compile(r"<{1,2}[^<>\s]{1,60}>{1,2}|\[/?[A-Z][A-Z_]+\]")
+MARKER = re.compile(r"<{1,2}[^<>\s]{1,60}>{1,2}|\[/?[A-Za-z][A-Z_]+\]")
+# Two days that differ in every way in which a date can be written.
+DAYS = (date(2001, 2, 3), date(2034, 11, 25))
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class TemplateProbe:
     end_token_ids: the special token that what closes an assistant's turn starts with, if it does.
     supports_system: a system message reaches the prompt; keeps_history: so do earlier answers.
     markers: the strings that mark turns.
+    alternates: two user turns in a row are refused, or one of them is left out.
+    writes_date: it writes the day on which it is filled in.
+    in_parts: it takes contents as lists of parts only.
     """
 
     default_system: str | None
@@ -36,9 +42,17 @@ class TemplateProbe:
     supports_system: bool
     keeps_history: bool
     markers: tuple[str, ...]
+    alternates: bool = False
+    writes_date: bool = False
+    in_parts: bool = False
 
-    def warnings(self) -> tuple[str, ...]:
-        """What a user should know before training with this template, a sentence each."""
+    def warnings(self, day: date | None = None) -> tuple[str, ...]:
+        """What a user should know before training with this template, a sentence each. day: the one that is held."""
+        held = (
+            "what is rendered on another day differs"
+            if day is None
+            else f"{day} is held for the whole run (model.day)"
+        )
         inserted = (self.default_system or "")[:80]
         known = {
             "The chat template inserts a system message where a conversation has none "
@@ -47,30 +61,37 @@ class TemplateProbe:
             ),
             "The chat template takes no system message: the policy goes into the first user turn "
             "instead.": not self.supports_system,
-            "The chat template drops earlier assistant turns: prompts of several turns lose "
-            "them.": not self.keeps_history,
+            f"The chat template writes the date: {held}.": self.writes_date,
+            "The chat template drops earlier assistant turns: prompts of several turns are "
+            "refused.": not self.keeps_history,
             "The chat template closes an assistant's turn without a special token: completions end "
             "at the tokenizer's end token only, so check that it is trained.": not self.end_token_ids,
         }
         return tuple(sentence for sentence, applies in known.items() if applies)
 
 
-def probe_template(tokenizer: Any, tags: Reasoning = THINK) -> TemplateProbe:
-    """What this tokenizer's chat template does with each kind of conversation.
+def probe_template(
+    tokenizer: Any, tags: Reasoning = THINK, day: date | None = None
+) -> TemplateProbe:
+    """What this tokenizer's chat template does with each kind of conversation. day: see `render`.
 
     Raises InputError where the template cannot render a lone user turn.
     """
     user, later = {"role": "user", "content": USER}, {"role": "user", "content": LATER}
     answer = {"role": "assistant", "content": ANSWER}
     past = answer | {"content": f"{tags.open}\n{THOUGHT}\n{tags.close}\n\n{ANSWER}"}
-    alone = _tried(tokenizer, [user])
+    in_parts = USER not in _tried(tokenizer, [user]) and USER in _tried(
+        tokenizer, [user], in_parts=True
+    )
+    tried = partial(_tried, tokenizer, day=day, in_parts=in_parts)
+    alone = tried([user])
     if USER not in alone:
-        said = "the chat template cannot render a lone user turn; mend the checkpoint's chat_template.jinja"
-        raise InputError(said, kind="template")
-    with_system = _tried(tokenizer, [{"role": "system", "content": SYSTEM}, user])
-    history = _tried(tokenizer, [user, past, later])
-    closed = _tried(tokenizer, [user, answer])
-    prompt = _tried(tokenizer, [user], asks=True)
+        raise InputError(_no_lone_turn(tokenizer, [user]), kind="template")
+    with_system = tried([{"role": "system", "content": SYSTEM}, user])
+    history = tried([user, past, later])
+    closed = tried([user, answer])
+    prompt = tried([user], asks=True)
+    two_in_a_row = tried([user, later], asks=True)
     supports_system = SYSTEM in with_system
     markers = {mark for text in (with_system, history, prompt) for mark in MARKER.findall(text)}
     return TemplateProbe(
@@ -80,35 +101,41 @@ def probe_template(tokenizer: Any, tags: Reasoning = THINK) -> TemplateProbe:
         supports_system=supports_system,
         keeps_history=ANSWER in history,
         markers=tuple(sorted(markers)),
+        alternates=not (USER in two_in_a_row and LATER in two_in_a_row),
+        writes_date=_writes_date(partial(_tried, tokenizer, in_parts=in_parts), [user]),
+        in_parts=in_parts,
     )
 
 
-def render(tokenizer: Any, messages: Sequence[Mapping[str, Any]], *, asks: bool) -> str:
-    """The conversation as the template writes it. asks: with what asks for the next answer.
-
-    Raises InputError where the template refuses it.
-    """
-    turns = [dict(turn) for turn in messages]
-    start = json.dumps(turns, ensure_ascii=False)[:60]
-    way_out = "change its turns, or the checkpoint's chat_template.jinja"
-    try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks)
-    except Exception as error:
-        # A template can fail in any way: it is a program of others.
-        said = f"the chat template refuses the conversation {start}… ({error or type(error).__name__}); {way_out}"
-        raise InputError(said, kind="template") from error
-    if len(text) > MOST_CHARACTERS:
-        said = f"the chat template makes {len(text):,} characters of the conversation {start}…, more than {MOST_CHARACTERS:,}; {way_out}"
-        raise InputError(said, kind="template")
-    return str(text)
-
-
-def _tried(tokenizer: Any, messages: list[dict[str, str]], *, asks: bool = False) -> str:
+def _tried(
+    tokenizer: Any,
+    messages: Conversation,
+    *,
+    asks: bool = False,
+    day: date | None = None,
+    in_parts: bool = False,
+) -> str:
     """The conversation as the template writes it; nothing where the template refuses it."""
     try:
-        return render(tokenizer, messages, asks=asks)
+        return render(tokenizer, messages, asks=asks, day=day, in_parts=in_parts)
     except InputError:
         return ""
+
+
+def _no_lone_turn(tokenizer: Any, messages: Conversation) -> str:
+    """The sentence of a template that a lone user turn is too much for."""
+    try:
+        render(tokenizer, messages, asks=False)
+        why = "it leaves it out"
+    except InputError as error:
+        why = str(error.value or error)
+    return f"the chat template cannot render a lone user turn ({why}); mend the checkpoint's chat_template.jinja"
+
+
+def _writes_date(tried: Callable[..., str], messages: Conversation) -> bool:
+    """Whether a conversation is another text on another day."""
+    one, other = (tried(messages, asks=True, day=day) for day in DAYS)
+    return one != other
 
 
 def special_token_ids(tokenizer: Any) -> frozenset[int]:
@@ -139,7 +166,9 @@ def _default_system(alone: str, with_system: str, history: str) -> str | None:
         ends_alike = second[-1].endswith(first[-1])
         first[-1] = "" if ends_alike else first[-1].removesuffix(second[-1].lstrip())
     inserted = " ".join(piece for piece in first if not MARKER.fullmatch(piece)).strip()
-    return inserted if re.search(r"\w", inserted) else None
+    # A system message's block with nothing in it.
+    is_empty = inserted.lower() == "system" or not re.search(r"\w", inserted)
+    return None if is_empty else inserted
 
 
 def _pieces(text: str) -> list[str]:

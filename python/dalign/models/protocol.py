@@ -85,9 +85,10 @@ class Engine(Protocol):
 
 
 def fingerprint_of(model: Model, *known: str) -> str:
-    """A hash of what determines a model's replies: what its engine knows of it, and its tags."""
+    """A hash of what determines a model's replies: what its engine knows of it, its tags, and the day that it is told."""
     tags = model.reasoning
-    told = " ".join([*known, tags.kind, tags.open, tags.close])
+    day = () if model.day is None else (model.day.isoformat(),)
+    told = " ".join([*known, tags.kind, tags.open, tags.close, *day])
     return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -121,6 +122,7 @@ class EngineKind:
         for a model that cannot be used, MissingExtraError without the package that it needs.
     check: raises InputError for what can be seen to be wrong before anything is loaded.
     says: what whoever runs it says of the model now, None where nobody says anything; None itself where nothing but its files tells.
+    renders: conversations are rendered here, by the checkpoint's chat template.
     """
 
     name: EngineName
@@ -129,6 +131,7 @@ class EngineKind:
     open: Callable[[Model, int], Engine]
     check: Callable[[Model], object] = lambda _: None
     says: Callable[[Model], Mapping[str, Any] | None] | None = None
+    renders: bool = False
 
     @property
     def path_is_checkpoint(self) -> bool:

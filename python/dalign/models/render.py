@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
+from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from dalign.config import Reasoning
 from dalign.errors import InputError
-from dalign.models.probe import TemplateProbe, probe_template, render
-from dalign.models.reasoning import THINK
+from dalign.models.chat_template import Conversation, render
+from dalign.models.control import Breaker, control_tokens
+from dalign.models.probe import TemplateProbe, probe_template
+from dalign.models.reasoning import THINK, tags_of
+from dalign.models.whole import SAID, check_whole, left_out, lost_turn, words_for
+from dalign.rows import Message
+from dalign.text import short
 
-Conversation = Sequence[Mapping[str, Any]]
+NO_END = "the checkpoint names no end token, so no completion could end; set eos_token in its tokenizer_config.json or eos_token_id in its generation_config.json"
+# What is written by others than the author of the policy and the model itself.
+_OURS = ("system", "developer", "assistant")
+_ROLE = re.compile(r"[\w-]{1,40}")
 
 
 class Renderer:
     """A tokenizer's chat template, and the tags between which the model reasons.
 
-    Raises InputError where the template refuses a conversation.
+    What it makes of a conversation holds all that every turn says; else it raises InputError, whose `row` is
+    the conversation's place among those that it was given. Control tokens in words are broken up.
     """
 
-    def __init__(self, tokenizer: Any, reasoning: Reasoning = THINK) -> None:
-        """tokenizer: one with a chat template."""
-        self.tokenizer, self.reasoning = tokenizer, reasoning
+    def __init__(
+        self, tokenizer: Any, reasoning: Reasoning = THINK, day: date | None = None
+    ) -> None:
+        """tokenizer: one with a chat template. day: what a template writes that writes the date; None: today."""
+        self.tokenizer, self.reasoning, self.day = tokenizer, reasoning, day
+        # Of a conversation's roles: whether its system message moves, and which turn the template leaves out.
+        self._shapes: dict[tuple[str, ...], tuple[bool, int | None]] = {}
 
     @cached_property
     def probe(self) -> TemplateProbe:
         """What the template does by itself."""
-        return probe_template(self.tokenizer, self.reasoning)
+        return probe_template(self.tokenizer, self.reasoning, self.day)
 
     @property
     def opens_reasoning(self) -> bool:
@@ -37,17 +52,29 @@ class Renderer:
 
     @property
     def end_text(self) -> str:
-        """What ends an assistant's turn: the template's own token, else the tokenizer's."""
+        """What ends an assistant's turn: the template's own token, else the tokenizer's.
+
+        Raises InputError where neither names one.
+        """
         ends = self.probe.end_token_ids or (self.tokenizer.eos_token_id,)
+        if None in ends:
+            raise InputError(NO_END, kind="unfit_model")
         return str(self.tokenizer.decode(list(ends)))
 
     def prompts(self, conversations: Sequence[Conversation]) -> list[str]:
-        """Each conversation with what asks for the next answer. Equal ones are rendered once."""
+        """Each conversation with what asks for the next answer. Equal ones are rendered once.
+
+        Where the template takes no system message, it stands at the head of the first user turn.
+        """
         keys = [json.dumps([dict(turn) for turn in messages]) for messages in conversations]
-        distinct = dict(zip(keys, conversations, strict=True))
-        texts = {
-            key: render(self.tokenizer, messages, asks=True) for key, messages in distinct.items()
-        }
+        texts: dict[str, str] = {}
+        for row, (key, messages) in enumerate(zip(keys, conversations, strict=True)):
+            if key not in texts:
+                try:
+                    texts[key] = self._prompt(messages)
+                except InputError as error:
+                    error.row = row
+                    raise
         return [texts[key] for key in keys]
 
     def completion(self, reasoning: str | None, answer: str) -> str:
@@ -60,12 +87,106 @@ class Renderer:
     def turn(self, messages: Conversation) -> tuple[str, str]:
         """A conversation that ends on the assistant, as the template writes it: the prompt, and all that follows.
 
-        The second text has what closes the turn. Raises InputError where the template writes the
-        prompt otherwise once it is answered.
+        The second text has what closes the turn. A system message stays where it is. Raises InputError also where the
+        template writes the prompt otherwise once it is answered, and where the answer holds a token that marks turns.
         """
-        prompt = render(self.tokenizer, messages[:-1], asks=True)
-        whole = render(self.tokenizer, messages, asks=False)
+        turns = self.without_control(messages)
+        if turns[-1] != dict(messages[-1]):
+            said = "the answer holds a token that marks the turns of the chat template; take it out of the row, or render it yourself into segments"
+            raise InputError(said, kind="template")
+        prompt = self._whole(turns[:-1], asks=True)
+        whole = self._whole(turns, asks=False)
         if not whole.startswith(prompt):
             said = "the chat template writes the conversation otherwise once it is answered; render it yourself into segments"
             raise InputError(said, kind="template")
-        return prompt, whole[len(prompt) :]
+        closes, made = self.reasoning.close, whole[len(prompt) :]
+        if 0 < str(turns[-1]["content"]).count(closes) < made.count(closes):
+            said = "the chat template writes reasoning of its own before the answer's; give it as reasoning_content, apart from content"
+            raise InputError(said, kind="template")
+        return prompt, made
+
+    def without_control(self, messages: Conversation) -> list[dict[str, Any]]:
+        """The conversation with control tokens broken up: in a user's words all, in the others' those that mark turns.
+
+        Raises InputError for a role that is no word: templates build control tokens of it.
+        """
+        made = []
+        for turn in messages:
+            role = turn.get("role")
+            if not isinstance(role, str) or not _ROLE.fullmatch(role):
+                said = f"role {short(repr(role))} is no word; write user, assistant, system or tool"
+                raise InputError(said, kind="bad_field", key="role", value=role)
+            broken = self._unmarked if role in _OURS else self._plain
+            words = {key: broken(turn[key]) for key in SAID if isinstance(turn.get(key), str)}
+            made.append({**turn, **words})
+        return made
+
+    @cached_property
+    def _unmarked(self) -> Breaker:
+        """Breaks up what marks turns."""
+        named = (getattr(self.tokenizer, f"{name}_token", None) for name in ("bos", "eos", "pad"))
+        ends = self.tokenizer.convert_ids_to_tokens(list(self.probe.end_token_ids))
+        marks = {*self.probe.markers, *filter(None, named), *ends}
+        return Breaker(self.tokenizer, marks - set(tags_of(self.reasoning)))
+
+    @cached_property
+    def _plain(self) -> Breaker:
+        """Breaks up every control token."""
+        tags = tags_of(self.reasoning)
+        return Breaker(
+            self.tokenizer, {*control_tokens(self.tokenizer), *self.probe.markers, *tags}
+        )
+
+    def placed(self, messages: Conversation) -> tuple[Message, ...]:
+        """The conversation as the template takes it; equal to it, but where it has control tokens or a system message moves."""
+        turns = self.without_control(messages)
+        if self._shape(tuple(turn["role"] for turn in turns))[0]:
+            turns = in_first_user_turn(turns)
+        return tuple(cast("Message", turn) for turn in turns)
+
+    def _prompt(self, messages: Conversation) -> str:
+        return self._whole(self.placed(messages), asks=True)
+
+    def _whole(self, messages: Conversation, *, asks: bool) -> str:
+        """The conversation as it stands. Raises InputError where a part of it is left out."""
+        text = self._rendered(messages, asks=asks)
+        if all(turn.keys() == {"role", "content"} for turn in messages):
+            lost = self._shape(tuple(turn["role"] for turn in messages))[1]
+            if lost is not None:
+                raise left_out(messages, lost, "content")
+        check_whole(messages, text, tags_of(self.reasoning))
+        return text
+
+    def _shape(self, roles: tuple[str, ...]) -> tuple[bool, int | None]:
+        """Whether the system message of a conversation of these roles has to move, and the turn that is lost as it stands."""
+        if roles not in self._shapes:
+            turns = words_for(roles)
+            refused, lost = self._lost(turns)
+            moves = False
+            if (refused or lost is not None) and roles[0] == "system" and "user" in roles:
+                moves = not self.probe.supports_system or self._lost(in_first_user_turn(turns)) == (
+                    False,
+                    None,
+                )
+            self._shapes[roles] = moves, lost
+        return self._shapes[roles]
+
+    def _lost(self, turns: Conversation) -> tuple[bool, int | None]:
+        """Whether the template refuses these turns, and the first that it leaves out."""
+        try:
+            asks = turns[-1]["role"] != "assistant"
+            return False, lost_turn(turns, self._rendered(turns, asks=asks))
+        except InputError:
+            return True, None
+
+    def _rendered(self, messages: Conversation, *, asks: bool) -> str:
+        in_parts = self.probe.in_parts
+        return render(self.tokenizer, messages, asks=asks, day=self.day, in_parts=in_parts)
+
+
+def in_first_user_turn(messages: Conversation) -> list[dict[str, Any]]:
+    """The conversation with its system message, which is its first, at the head of its first user turn."""
+    system, *rest = (dict(turn) for turn in messages)
+    first = next(turn for turn in rest if turn["role"] == "user")
+    first["content"] = f"{system['content']}\n\n{first['content']}"
+    return rest

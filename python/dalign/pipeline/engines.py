@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from dalign.config import Config, Model
 from dalign.errors import InputError
-from dalign.models.checkpoint import load_tokenizer
+from dalign.models.checkpoint import is_installed, load_tokenizer
 from dalign.models.engines.open import checkpoint_of, kind_of, opened, resolved
+from dalign.models.engines.placed import PlacedEngine
 from dalign.models.protocol import Engine
 from dalign.models.render import Renderer
 from dalign.models.tokenizer import Tokenizer, open_tokenizer
@@ -26,6 +27,7 @@ class Engines:
         """known: what `known` has said earlier; then no file of these models is read to tell their fingerprints."""
         self._config = config
         self._opened: dict[str, Engine] = {}
+        self._renderers: dict[Model, Renderer] = {}
         self._models = {"model": config.model, "judge": config.judge_of_record}
         self._fingerprints = {_resolved(self._models[name]): known[name] for name in known}
 
@@ -45,7 +47,8 @@ class Engines:
             engine = opened(model, checkpoints(), self._config.run.threads)
             # A server's model is known by more than the engine can tell.
             engine.fingerprint = self.fingerprint(model)
-            self._opened[key] = engine
+            renderer = None if kind_of(model).renders else self.renderer_of(model)
+            self._opened[key] = PlacedEngine(engine, renderer) if renderer else engine
         return self._opened[key]
 
     def trained(self, checkpoint: Path) -> Engine:
@@ -85,7 +88,20 @@ class Engines:
         """The trained model's chat template."""
         model = self._config.model
         tokenizer = load_tokenizer(self.checkpoint(model), model.trust_remote_code)
-        return Renderer(tokenizer, model.reasoning)
+        return Renderer(tokenizer, model.reasoning, model.day)
+
+    def renderer_of(self, model: Model) -> Renderer | None:
+        """The chat template of a model whose checkpoint is here; None without one, and for a server's model without torch."""
+        found = _resolved(model)
+        kind = kind_of(found)
+        if kind.checkpoint(found) is None or not (kind.renders or is_installed("torch")):
+            return None
+        if model == self._config.model:
+            return self.renderer
+        if model not in self._renderers:
+            tokenizer = load_tokenizer(self.checkpoint(model), model.trust_remote_code)
+            self._renderers[model] = Renderer(tokenizer, model.reasoning, model.day)
+        return self._renderers[model]
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

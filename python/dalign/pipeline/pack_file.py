@@ -19,6 +19,7 @@ from dalign.models.checkpoint import load_tokenizer
 from dalign.models.render import Renderer
 from dalign.models.tokenizer import open_tokenizer
 from dalign.pack.packer import Capacity, OverLong, Packer, Segments, bin_schema
+from dalign.progress import Progress
 
 # A conversation that ends on the assistant, as the prompt and what is trained on.
 Render = Callable[[Sequence[Mapping[str, Any]]], tuple[str, str]]
@@ -49,7 +50,7 @@ def pack_file(
     packer = Packer(open_tokenizer(tokenizer).encode, rule, buffer)
     form = next((row_form(batch) for batch, _ in source.batches([], whole=True)), "prompt")
     fields = ["prompt", "completion"] if form == "prompt" else []
-    render = _template(tokenizer) if form == "messages" else None
+    render = _template(tokenizer, job.progress) if form == "messages" else None
     began, rows, dropped = time.monotonic(), 0, 0
     writer = ParquetWriter(job.out, bin_schema(pl.UInt64()), job.memory_bytes // 16)
     with open_sink(source, None, job.dropped) as sink, closing(writer):
@@ -81,14 +82,20 @@ def _capacity(tokens: int, over_long: str) -> Capacity:
     return Capacity(tokens, rule, f"--capacity {tokens}", way_out)
 
 
-def _template(folder: Path) -> Render:
+def _template(folder: Path, progress: Progress) -> Render:
     """The chat template of a checkpoint: the conversation up to the last turn, then that turn."""
     if not folder.is_dir():
         said = (
             "rows with messages need a chat template; give the checkpoint's folder as --tokenizer"
         )
         raise InputError.in_file(folder, said, kind="template")
-    return Renderer(load_tokenizer(folder, False)).turn
+    renderer = Renderer(load_tokenizer(folder, False))
+    _ = renderer.end_text
+    if renderer.probe.writes_date:
+        progress.say(
+            "warning: the chat template writes the date: rows packed on another day differ"
+        )
+    return renderer.turn
 
 
 def row_form(batch: Batch) -> str:

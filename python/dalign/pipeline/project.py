@@ -115,7 +115,7 @@ def _take_files(kept: _Kept, config: Config, spec: Spec) -> None:
     clauses = sorted(clause.id for clause in spec.clauses())
     # With the columns: what was kept by an earlier dalign is read again where it has fewer.
     known = digest([spec.names, clauses, list(Prompt.COLUMNS)])
-    for name, (path, form) in _prompt_files(config).items():
+    for name, (path, form) in prompt_files(config).items():
         kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
     if data.capability is not None:
         kept.take("capability", data.capability, CapabilityRow.COLUMNS, "", capability_rows)
@@ -135,7 +135,7 @@ def _names(prompts: Source, part_rows: int) -> dict[str, str]:
     return names
 
 
-def _prompt_files(config: Config) -> dict[str, tuple[Path, str]]:
+def prompt_files(config: Config) -> dict[str, tuple[Path, str]]:
     """The files of prompts with their forms, by the names that they have in a run."""
     own = {"prompts": config.data.prompts, "rl_prompts": config.data.rl_prompts}
     files = {name: (path, "prompts") for name, path in own.items() if path is not None}

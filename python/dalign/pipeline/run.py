@@ -18,6 +18,7 @@ from dalign.pipeline.moved import check_files
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
 from dalign.pipeline.preflight import missing_servers, warnings_of
 from dalign.pipeline.project import SOURCES, Project, bring_in, inputs_faults
+from dalign.pipeline.rendering import check_rendered, with_day, with_day_of
 from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.served import Note, fingerprints, noted, recognised
 from dalign.pipeline.stage import Stage
@@ -81,7 +82,7 @@ def run_stages(
             check_files(config, run.path)
             notes = recognised(config, noted(run), progress.say)
             engines = Engines(config, fingerprints(notes))
-            project = _checked(chosen, config, engines, run.inputs, progress)
+            project = _checked(chosen, config, engines, run, run.inputs, progress)
             # Of what was made before nothing is lost, and nothing is asked.
             to_run = {each.kind for each in chosen if not _has_finished(run, each)}
             _say(warnings_of(project, engines, to_run), progress)
@@ -164,7 +165,7 @@ def plan_of(
     notes = recognised(config, noted(run), progress.say)
     engines = Engines(config, fingerprints(notes))
     with tempfile.TemporaryDirectory() as place:
-        project = _checked(plan, config, engines, Path(place), progress)
+        project = _checked(plan, config, engines, run, Path(place), progress)
         found = states(plan, project, engines, run, retry_missing=retry_missing)
         to_run = {s.kind for s, row in zip(plan, found, strict=True) if row["state"] != DONE}
         _say(warnings_of(project, engines, to_run), progress)
@@ -205,7 +206,12 @@ def _leave_nothing(run: RunFolder) -> None:
 
 
 def _checked(
-    chosen: Sequence[Stage], config: Config, engines: Engines, place: Path, progress: Progress
+    chosen: Sequence[Stage],
+    config: Config,
+    engines: Engines,
+    run: RunFolder,
+    place: Path,
+    progress: Progress,
 ) -> Project:
     """What the user brings, read into `place`. What can be known to be wrong of a run is found here, before anything is paid for."""
     engines.check(config.model, config.judge_of_record)
@@ -216,11 +222,15 @@ def _checked(
         check_checkpoint(engines.checkpoint(config.model))
     if kinds & TRAININGS:
         check_packages()
+    plan, names = make_plan(config), {stage.name for stage in chosen}
 
     def check(project: Project) -> None:
         project.templates.check_scale(config.judge.low, config.judge.high)
         if "rl" in kinds:
             check_drawable(project)
+        rows = states(plan, project, engines, run)
+        todo = {str(row["node"]) for row in rows if row["state"] != DONE} & names
+        check_rendered(project, engines, {name.partition("/")[0] for name in todo}, progress)
 
     return bring_in(config, place, engines.budget(), progress, check)
 
@@ -235,22 +245,25 @@ def resolve_config(
     if not is_run(folder):
         # Of a folder that has lost both, the manifests tell what is done.
         if has_stages(folder) and config is not None:
-            return pinned(_loaded(config, overrides))
+            return with_day(pinned(_loaded(config, overrides)))
         if has_stages(folder):
             raise no_run(folder)
         check_unused(folder)
         if config is None:
             said = f"{folder}: no run has been started here; name its config (dalign run dalign.toml --run {quote(str(folder))})"
             raise InputError(said, kind="no_run", path=folder)
-        return pinned(_loaded(config, overrides))
+        return with_day(pinned(_loaded(config, overrides)))
     if config is not None:
         wanted = _loaded(config, overrides)
     else:
         with saved_config(folder) as saved:
             wanted = load_config(saved, overrides)
-    wanted = pinned(wanted, _started_with(folder))
+    earlier = _started_with(folder)
+    wanted = pinned(wanted, earlier)
+    if earlier is not None:
+        wanted = with_day_of(wanted, earlier)
     check_same(wanted, folder, redo=redo)
-    return wanted
+    return with_day(wanted)
 
 
 def check_unused(folder: Path) -> None:

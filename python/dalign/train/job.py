@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,11 +89,12 @@ class RlJob(Job):
 
     prompts: of each step the prompts that it samples completions of, `settings.steps` times `settings.prompts_per_step`
     (see `draw.draw_prompts`). replayed: of each step the SFT sequences whose loss is added, weighted by
-    `settings.replay` (see `replay.read_replayed`); empty (RL from the base): nothing is replayed.
+    `settings.replay` (see `replay.read_replayed`); empty (RL from the base): nothing is replayed. day: see `models.render.Renderer`.
     """
 
     prompts: Sequence[Sequence[Prompt]]
     settings: config.Rl
     reasoning: config.Reasoning = field(default_factory=config.Reasoning)
+    day: date | None = None
     replayed: Sequence[Sequence[ReplayRow]] = ()
     keeper: Keeper = field(default_factory=Keeper)

@@ -27,23 +27,23 @@ def renderer(template: str = PLAIN + ASKS, reasoning: Reasoning = THINK) -> Rend
     return Renderer(tokenizer, reasoning)
 
 
-class Counting:
-    """A tokenizer that counts what is rendered."""
-
-    def __init__(self) -> None:
-        self.rendered: list[Any] = []
-
-    def apply_chat_template(self, messages: Any, **_: object) -> str:
-        self.rendered.append(messages)
-        return f"{len(messages)} {messages[-1]['content']}"
-
-
-def test_equal_conversations_are_rendered_once_and_come_in_their_order() -> None:
-    counting = Counting()
+def test_equal_conversations_are_rendered_once_and_come_in_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted, made = renderer(), list[Any]()
+    hi, ok = "<|user|>hi<|end|>", "<|user|>ok<|end|>"
     conversations = [[HI], [OK], [HI], [HI, OK], [OK]]
-    assert Renderer(counting).prompts(conversations) == ["1 hi", "1 ok", "1 hi", "2 ok", "1 ok"]
-    assert counting.rendered == [[HI], [OK], [HI, OK]]
-    assert Renderer(counting).prompts([]) == []
+    counted.prompts(conversations)
+    whole = counted.tokenizer.apply_chat_template
+    monkeypatch.setattr(
+        counted.tokenizer,
+        "apply_chat_template",
+        lambda turns, **how: made.append(turns) or whole(turns, **how),
+    )
+    prompts = [f"{turns}<|assistant|>" for turns in (hi, ok, hi, hi + ok, ok)]
+    assert counted.prompts(conversations) == prompts
+    assert made == [[HI], [OK], [HI, OK]]
+    assert counted.prompts([]) == []
 
 
 def test_a_prompt_asks_for_the_answer() -> None:
@@ -93,6 +93,11 @@ def test_a_turn_ends_with_the_templates_own_token_or_else_the_tokenizers() -> No
 
 
 def test_a_conversation_that_the_template_refuses_is_named() -> None:
-    refusing = renderer("{{ raise_exception('roles must alternate') }}")
-    with pytest.raises(InputError, match=r'refuses the conversation \[{"role": "user".*alternate'):
-        refusing.prompts([[HI]])
+    refusing = renderer(
+        "{% if messages[1:] %}{{ raise_exception('one alone') }}{% endif %}" + PLAIN
+    )
+    with pytest.raises(
+        InputError, match=r'refuses the conversation \[{"role": "user".*one alone'
+    ) as refused:
+        refusing.prompts([[HI], [HI, OK]])
+    assert (refused.value.row, refused.value.value) == (1, "one alone")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from dalign.models.devices import settled
 from dalign.models.probe import special_token_ids
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import THINK, tags_of
-from dalign.models.render import Renderer
+from dalign.models.render import NO_END, Renderer
 from dalign.rows import Message
 
 if TYPE_CHECKING:
@@ -44,13 +45,14 @@ class LocalEngine:
         batch_size: int,
         fingerprint: str,
         reasoning: config.Reasoning = THINK,
+        day: date | None = None,
     ) -> None:
-        """batch_size: completions side by side. fingerprint: a hash of the model's weights and tokenizer."""
+        """batch_size: completions side by side. fingerprint: a hash of the model's weights and tokenizer. day: see `Renderer`."""
         self.model, self.tokenizer = model, tokenizer
         self.batch_size, self.fingerprint = batch_size, fingerprint
         self.say: Callable[[str], None] = lambda _: None
         self.going = unheard
-        self.renderer = Renderer(tokenizer, reasoning)
+        self.renderer = Renderer(tokenizer, reasoning, day)
         self.end_ids = end_ids(model, tokenizer, self.renderer.probe.end_token_ids)
         tags = set(tokenizer.convert_tokens_to_ids([reasoning.open, reasoning.close]))
         # Tags that are special tokens stay in the text; without them the reasoning could not be told from the answer.
@@ -75,7 +77,10 @@ class LocalEngine:
         return self.renderer.opens_reasoning
 
     def prompt_ids(self, conversations: Sequence[tuple[Message, ...]]) -> list[list[int]]:
-        """The token ids of each conversation, generation prompt included. Equal ones are made once."""
+        """The token ids of each conversation, generation prompt included. Equal ones are made once.
+
+        Raises InputError, whose `row` is the conversation's place, where the chat template does not write all of it.
+        """
         prompts = self.renderer.prompts(conversations)
         distinct = list(dict.fromkeys(prompts))
         if not distinct:
@@ -90,12 +95,17 @@ class LocalEngine:
 
         Batches are cut from `requests` alone: one whose ids are all in `done` is skipped, one that is
         partly done runs whole and yields what is missing.
-        Raises InputError for a prompt that leaves no room for `max_new_tokens`, before anything is generated.
+        Raises InputError for a prompt that leaves no room for `max_new_tokens`, and for one that the chat template does not
+        write as a whole, before anything is generated.
         """
         # Here, as it loads torch, which what asks for an engine's KIND alone does not need.
         from dalign.models.decoding import decode
 
-        prompts = self.prompt_ids([request.messages for request in requests])
+        try:
+            prompts = self.prompt_ids([request.messages for request in requests])
+        except InputError as error:
+            name = requests[error.row or 0].id
+            raise error.worded(f"request {name}: {error}") from error
         self.check_room([request.id for request in requests], prompts, sampling.max_new_tokens)
         order = sorted(range(len(requests)), key=lambda i: len(prompts[i]))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
@@ -149,8 +159,7 @@ def end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple
         said = f"eos_token_id names {wrong[0]!r}, which is no token's id; give whole numbers in generation_config.json"
         raise InputError(said, kind="wrong_type", key="eos_token_id", value=wrong[0])
     if not ends:
-        said = "the checkpoint names no end token, so no completion could end; set eos_token in its tokenizer_config.json or eos_token_id in its generation_config.json"
-        raise InputError(said, kind="unfit_model")
+        raise InputError(NO_END, kind="unfit_model")
     return tuple(sorted(set(ends)))
 
 
@@ -169,12 +178,14 @@ def _open(model: config.Model, threads: int) -> LocalEngine:
         batch_size=model.batch_size,
         fingerprint=KIND.fingerprint_of(model),
         reasoning=model.reasoning,
+        day=model.day,
     )
 
 
 KIND = EngineKind(
     name="transformers",
     writes_open_tag=False,
+    renders=True,
     fingerprint_of=lambda model: fingerprint_of(
         model, fingerprint(Path(model.path)), settled(model).dtype
     ),

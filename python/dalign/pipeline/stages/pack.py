@@ -61,9 +61,6 @@ def drive(
     gone.add(packing.dropped)
     bins.end(table(dict(SCHEMA)))
     gone.end(table(Dropped.COLUMNS))
-    warnings = list(renderer.probe.warnings())
-    for sentence in warnings:
-        progress.say(f"warning: {sentence}")
     tally = packing.tally
     said = f"{packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {bins.written} bins"
     going.finish(said)
@@ -74,7 +71,10 @@ def drive(
         "rows_in": packing.rows, "rows_out": bins.written, "masked": len(packing.masked),
         "tokens": tally.tokens, "trained_tokens": tally.trained_tokens,
     }  # fmt: skip
-    facts = {"template_probe": warnings, "masked": list(packing.masked)}
+    facts = {
+        "template_probe": list(renderer.probe.warnings(config.model.day)),
+        "masked": list(packing.masked),
+    }
     return Finished(counts, bins.digests, facts, project.spec.versions)
 
 

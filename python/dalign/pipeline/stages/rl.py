@@ -85,7 +85,7 @@ def drive(
     job = RlJob(
         start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),
         prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
-        reasoning=model.reasoning,
+        reasoning=model.reasoning, day=model.day,
         replayed=replayed,
         device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log,
     )  # fmt: skip

@@ -43,6 +43,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
             batch_size=1,
             fingerprint="",
             reasoning=job.reasoning,
+            day=job.day,
         )
         self.sampling = Sampling(job.settings.temperature, job.settings.max_new_tokens)
         prompts = {prompt.id: prompt.messages for prompt in self.prompts}

@@ -1,0 +1,75 @@
+"""A tokenizer's chat template, filled in: the one place where a conversation becomes text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from typing import Any
+
+from dalign.errors import InputError
+from dalign.text import short
+from dalign.trial import MOST_CHARACTERS
+
+Conversation = Sequence[Mapping[str, Any]]
+
+WAY_OUT = "change its turns, or the checkpoint's chat_template.jinja"
+
+
+def render(
+    tokenizer: Any,
+    messages: Conversation,
+    *,
+    asks: bool,
+    day: date | None = None,
+    in_parts: bool = False,
+) -> str:
+    """The conversation as the template writes it.
+
+    asks: with what asks for the next answer. day: what the template writes where it writes the date;
+    None: today. in_parts: contents go as lists of one text, as templates of models that also see images want them.
+    Raises InputError where the template refuses it; its `value` is what the template says.
+    """
+    turns = [_in_parts(turn) if in_parts else dict(turn) for turn in messages]
+    start = json.dumps(list(map(dict, messages)), ensure_ascii=False)[:60]
+    try:
+        with _held(day):
+            text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks)
+    except Exception as error:
+        # A template can fail in any way: it is a program of others.
+        words = short(" ".join(str(error).split()) or type(error).__name__, 200)
+        said = f"the chat template refuses the conversation {start}… ({words}); {WAY_OUT}"
+        raise InputError(said, kind="template", value=words) from error
+    if len(text) > MOST_CHARACTERS:
+        said = f"the chat template makes {len(text):,} characters of the conversation {start}…, more than {MOST_CHARACTERS:,}; {WAY_OUT}"
+        raise InputError(said, kind="template")
+    return str(text)
+
+
+def _in_parts(turn: Mapping[str, Any]) -> dict[str, Any]:
+    return {**turn, "content": [{"type": "text", "text": turn["content"]}]}
+
+
+@contextmanager
+def _held(day: date | None) -> Iterator[None]:
+    """Templates ask transformers for the time (`strftime_now`): meanwhile it is the first moment of that day."""
+    if day is None:
+        yield
+        return
+    from transformers.utils import chat_template_utils
+
+    held: date = day
+
+    class Held(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime.combine(held, time(), tz)
+
+    # transformers hands no clock in, and what is passed to a template beside messages is made plain data.
+    theirs = chat_template_utils.datetime
+    chat_template_utils.datetime = Held
+    try:
+        yield
+    finally:
+        chat_template_utils.datetime = theirs

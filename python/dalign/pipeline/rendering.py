@@ -1,0 +1,147 @@
+"""What chat templates make of a run's conversations: found before anything is generated, and the day that they write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from dalign import generate
+from dalign.config import Config, Model
+from dalign.errors import InputError
+from dalign.models.checkpoint import writes_date
+from dalign.models.render import Renderer
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project, Source, prompt_files
+from dalign.progress import Progress
+from dalign.rows import Message, messages_from_json
+from dalign.vocabulary import ARMS
+
+# The roles of what a judge is asked.
+_ASKED = (Message(role="system", content="Rules"), Message(role="user", content="Case"))
+
+
+def with_day_of(config: Config, before: Config) -> Config:
+    """The config with the days that an earlier one holds, where it says none itself."""
+
+    def held(model: Model | None, known: Model | None) -> Model | None:
+        day = known.day if known else None
+        return model.model_copy(update={"day": day}) if model and not model.day else model
+
+    return _of_models(
+        config, held(config.model, before.model), held(config.judge_model, before.judge_model)
+    )
+
+
+def with_day(config: Config) -> Config:
+    """The config with today's day for each model whose chat template writes the date, where it says none."""
+    engines = Engines(config)
+
+    def held(model: Model | None) -> Model | None:
+        folder = engines.tokenizer_folder(model) if model and not model.day else None
+        if model is None or folder is None or not folder.is_dir() or not writes_date(folder):
+            return model
+        return model.model_copy(update={"day": date.today()})
+
+    return _of_models(config, held(config.model), held(config.judge_model))
+
+
+def _of_models(config: Config, model: Model | None, judge: Model | None) -> Config:
+    return config.model_copy(update={"model": model, "judge_model": judge})
+
+
+class _Use(NamedTuple):
+    """Prompts of a file that a template renders. sight: the name of what of the policy stands before them."""
+
+    renderer: Renderer
+    source: Source
+    path: Path
+    sight: str
+
+
+def check_rendered(
+    project: Project, engines: Engines, kinds: AbstractSet[str], progress: Progress
+) -> None:
+    """Renders every prompt as the stages of these kinds will, and says what the chat templates do by themselves.
+
+    Raises InputError, which names file and line, for the first prompt that a template refuses or does not write as a
+    whole, and for a checkpoint without an end token.
+    """
+    config = project.config
+    judged = any(suite.judge for suite in config.evaluate.suites) and "evaluate" in kinds
+    judge = (
+        engines.renderer_of(config.judge_of_record) if judged or kinds & {"judge", "rl"} else None
+    )
+    uses = list(_uses(project, engines, kinds))
+    found = {judge: "judge"} | {use.renderer: "model" for use in uses}
+    for renderer, who in found.items():
+        if renderer is not None:
+            _ = renderer.end_text
+            for sentence in renderer.probe.warnings(renderer.day):
+                progress.say(f"warning: {who}: {sentence}")
+    if judge is not None:
+        judge.prompts([_ASKED])
+    told = dict[Path, str]()
+    for use in uses:
+        sight = generate.SIGHTS[use.sight](project.spec, project.templates)
+        _check(use, sight, config.run.part_rows, told)
+    for path, what in told.items():
+        progress.say(f"warning: {path}: {what}")
+
+
+def _uses(project: Project, engines: Engines, kinds: AbstractSet[str]) -> Iterator[_Use]:
+    """What is rendered here of the project's prompts."""
+    config = project.config
+    files = {name: path for name, (path, _) in prompt_files(config).items()}
+    here = engines.renderer_of(config.model) if kinds & {"generate", "evaluate"} else None
+    if "generate" in kinds and here is not None:
+        yield _Use(here, project.prompts, files["prompts"], "category")
+    if "pack" in kinds:
+        yield _Use(engines.renderer, project.prompts, files["prompts"], "none")
+        if project.capability is not None and config.data.capability is not None:
+            yield _Use(engines.renderer, project.capability, config.data.capability, "none")
+    if "rl" in kinds:
+        path = files.get("rl_prompts", files["prompts"])
+        yield _Use(engines.renderer, project.rl_prompts, path, "none")
+    arms = [ARMS[arm] for arm in config.evaluate.arms] if "evaluate" in kinds else []
+    for sight in dict.fromkeys(arm.in_sight for arm in arms):
+        trained = any(arm.checkpoint for arm in arms if arm.in_sight == sight)
+        renderer = engines.renderer if trained else here
+        if renderer is not None:
+            for name, suite in project.suites.items():
+                yield _Use(renderer, suite, files[f"suites/{name}"], sight)
+
+
+def _check(use: _Use, sight: generate.Sight, rows: int, told: dict[Path, str]) -> None:
+    """Renders the prompts of a file. told: gets what is to be said of its control tokens."""
+    done, held, first = 0, 0, ""
+    for part in use.source.table.chunks(rows):
+        names = part["category"] if "category" in part.columns else [""] * part.height
+        own = list(map(messages_from_json, part["messages"]))
+        try:
+            use.renderer.prompts([sight(*each) for each in zip(names, own, strict=True)])
+        except InputError as error:
+            row = error.row or 0
+            raise _placed(use.path, done + row, part["id"][row], error) from error
+        for name, turns in zip(part["id"], own, strict=True):
+            if use.renderer.without_control(turns) != list(turns):
+                held, first = held + 1, first or name
+        done += part.height
+    if held:
+        told[use.path] = (
+            f"control tokens of the model stand in {held} of its rows (first: {first}); a zero-width space keeps them words"
+        )
+
+
+def _placed(path: Path, row: int, name: str, error: InputError) -> InputError:
+    """The error of a row of a file: by its line, where a line is a row."""
+    what = f"prompt {name}: {error}"
+    if path.suffix != ".jsonl" or not path.is_file():
+        return InputError(f"{path}: row {row + 1}: {what}", kind="template", path=path, row=row)
+    with path.open("rb") as file:
+        lines = (number for number, line in enumerate(file, 1) if line.strip())
+        line = next(islice(lines, row, None), None)
+    return InputError.in_file(path, what, kind="template", line=line)
