@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import get_args
@@ -26,7 +27,8 @@ def brought_rows(path: Path, prompts: Mapping[str, str], *, of_others: bool) -> 
     """
     number = count()
     # Two equal completions of a prompt are two.
-    rows = rows_of(path, lambda row: _row(row, prompts, of_others), lambda _: str(next(number)))
+    parse = partial(_row, prompts=prompts, of_others=of_others)
+    rows = rows_of(path, parse, lambda _: str(next(number)), as_is=True)
     return (row for row in rows if row.prompt_id)
 
 

@@ -41,9 +41,15 @@ class RowError(Exception):
 
 
 def rows_of(
-    path: Path, parse: Callable[[Mapping[str, object]], _Row], id_of: Callable[[_Row], str]
+    path: Path,
+    parse: Callable[[Mapping[str, object]], _Row],
+    id_of: Callable[[_Row], str],
+    *,
+    as_is: bool = False,
 ) -> Iterator[_Row]:
     """The rows, one for each line that is not blank; twelve bytes of each are held.
+
+    as_is: their conversations are not brought under `messages`, whatever form they have.
 
     Raises InputError at the end, for the first row with a problem, with the number of further ones: what was
     given out until then is not to be kept.
@@ -55,7 +61,7 @@ def rows_of(
     hashes, numbers = array("q"), array("I")
     for row, (file, number, data) in enumerate(_numbered(files)):
         try:
-            found = parse(_object(data, file))
+            found = parse(_object(data, file, as_is))
         except RowError as error:
             problems[row] = error, file, number
             continue
@@ -65,7 +71,7 @@ def rows_of(
     again, taken = _of_equal(hashes, numbers), dict[str, tuple[RowsFile, int]]()
     for row, (file, number, data) in enumerate(_numbered(files) if again else ()):
         if row in again:
-            row_id = id_of(parse(_object(data, file)))
+            row_id = id_of(parse(_object(data, file, as_is)))
             first, at = taken.setdefault(row_id, (file, number))
             if (first, at) != (file, number):
                 place = f"line {at}" if first is file and file.has_lines else first.place(at)
@@ -99,8 +105,8 @@ def _of_equal(hashes: array[int], rows: array[int]) -> set[int]:
     return {rows[at] for at in found}
 
 
-def _object(data: bytes, file: RowsFile) -> Mapping[str, object]:
-    """The row's object, its conversation under `messages`."""
+def _object(data: bytes, file: RowsFile, as_is: bool) -> Mapping[str, object]:
+    """The row's object, its conversation under `messages` unless it is to stay as it is."""
     try:
         value = json_value(data.decode("utf-8"), _without_repeats)
     except UnicodeDecodeError as error:
@@ -113,7 +119,8 @@ def _object(data: bytes, file: RowsFile) -> Mapping[str, object]:
         raise RowError(f"{error}") from error
     if not isinstance(value, dict):
         raise RowError(f'not a JSON object ({_shown(value)}); write {{"messages": …}}')
-    return chat.with_messages(_of_cells(value) if file.form == CSV else value)
+    row = _of_cells(value) if file.form == CSV else value
+    return row if as_is else chat.with_messages(row)
 
 
 def _of_cells(row: Mapping[str, str]) -> dict[str, object]:

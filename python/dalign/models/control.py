@@ -8,6 +8,7 @@ from typing import Any
 
 from dalign import _core
 from dalign.errors import InputError
+from dalign.models.checkpoint import ids_of
 from dalign.text import short
 
 # Behind a token's first character, what keeps it from being one: nothing to be seen, where the tokenizer lets it stand.
@@ -79,5 +80,5 @@ class Breaker:
         added = {token.content: i for i, token in tokenizer.added_tokens_decoder.items()}
         ids = {i for text, i in added.items() if text in self._tokens} - {tokenizer.unk_token_id}
         broken = [self._broken(token, mark) for token in sorted(self._tokens)]
-        made = tokenizer(broken, add_special_tokens=False)["input_ids"] if broken else []
+        made = ids_of(tokenizer, broken) if broken else []
         return ids.isdisjoint(i for row in made for i in row)
