@@ -40,6 +40,9 @@ class RowError(Exception):
         return file.refuse(number, f"{self}{more}", kind=self.kind, key=self.key, value=self.value)
 
 
+_WAY_OUT = "give a JSONL file, one JSON object a line, or a folder or pattern of some"
+
+
 def rows_of(
     path: Path,
     parse: Callable[[Mapping[str, object]], _Row],
@@ -54,9 +57,7 @@ def rows_of(
     Raises InputError at the end, for the first row with a problem, with the number of further ones: what was
     given out until then is not to be kept.
     """
-    files = rows_files(
-        path, "give a JSONL file, one JSON object a line, or a folder or pattern of some"
-    )
+    files = rows_files(path, _WAY_OUT)
     problems: dict[int, tuple[RowError, RowsFile, int]] = {}
     hashes, numbers = array("q"), array("I")
     for row, (file, number, data) in enumerate(_numbered(files)):
@@ -75,9 +76,7 @@ def rows_of(
             first, at = taken.setdefault(row_id, (file, number))
             if (first, at) != (file, number):
                 place = f"line {at}" if first is file and file.has_lines else first.place(at)
-                way_out = "give one of the two another id, or remove it if they are the same"
-                what = f"id {row_id!r} is taken by {place}; {way_out}"
-                problems[row] = RowError(what, "repeated", value=row_id), file, number
+                problems[row] = _taken(row_id, place), file, number
     if problems:
         more = len(problems) - 1
         rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
@@ -86,6 +85,11 @@ def rows_of(
     if not hashes:
         what = "is empty; it needs at least one line with a JSON object"
         raise InputError.in_file(path, what, kind="empty")
+
+
+def _taken(row_id: str, place: str) -> RowError:
+    way_out = "give one of the two another id, or remove it if they are the same"
+    return RowError(f"id {row_id!r} is taken by {place}; {way_out}", "repeated", value=row_id)
 
 
 def _numbered(files: Iterable[RowsFile]) -> Iterator[tuple[RowsFile, int, bytes]]:

@@ -158,6 +158,8 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
     # Rows are checked where they are read.
     for each in (*seal.below(place / SPEC), *seal.below(place / PATTERNS)):
         seal.check(each)
+    for path, what in _added(seal):
+        raise damaged(path, what)
     with reading(path):
         held = read_sealed(path)
         sources = {
@@ -204,9 +206,19 @@ def inputs_seal(place: Path) -> Seal:
 def inputs_faults(place: Path) -> list[Fault]:
     """What of the kept files is damaged or lost; nothing where none are kept."""
     try:
-        return list(inputs_seal(place).faults()) if place.is_dir() else []
+        if not place.is_dir():
+            return []
+        seal = inputs_seal(place)
+        return [*seal.faults(), *_added(seal)]
     except InputError as error:
         return [Fault(place / SOURCES, str(error.value))]
+
+
+def _added(seal: Seal) -> Iterator[Fault]:
+    """What lies beside the policy that the run read: whoever reads the folder would take it for a part of it."""
+    for path in files_below(seal.folder / SPEC):
+        if not seal.names(path):
+            yield Fault(path, "added: the run never read it")
 
 
 class _Kept:

@@ -7,14 +7,16 @@ markers broken up (`judge.court`). What a judge says last carries a seal, which 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jinja2
 import jinja2.sandbox
 from jinja2 import nodes
+from jinja2.exceptions import SecurityError
 
 from dalign import _core, trial
 from dalign.errors import InputError
@@ -37,6 +39,34 @@ USUAL_LOW, USUAL_HIGH = 0.0, 10.0
 class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
     # What is intercepted is not reckoned while a template is read, before it has had its trial.
     intercepted_binops = frozenset({"**", "*", "+", "%"})
+
+    def call_binop(
+        self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any
+    ) -> Any:
+        """As the base class; a result that is too large is refused, whatever the values of the trial were."""
+        if _least_size(operator, left, right) > trial.MOST_CHARACTERS:
+            said = f"{operator!r} makes more than {trial.MOST_CHARACTERS:,} characters"
+            raise SecurityError(said)
+        return super().call_binop(context, operator, left, right)
+
+
+def _least_size(operator: str, left: Any, right: Any) -> int:
+    """How many characters, items or bits the result has at least; 0 where that is not known."""
+    lengths = [len(side) if isinstance(side, Sized) else 0 for side in (left, right)]
+    numbers = [abs(side) if isinstance(side, int) else 0 for side in (left, right)]
+    match operator:
+        case "+":
+            return sum(lengths)
+        case "*":
+            return max(lengths[0] * numbers[1], lengths[1] * numbers[0])
+        case "**":
+            return (numbers[0].bit_length() - 1) * numbers[1]
+        case _:
+            return max(map(int, _WIDTH.findall(left)), default=0) if isinstance(left, str) else 0
+
+
+# What a format of `%` pads a value to, at most so many digits of it.
+_WIDTH = re.compile(r"\d{1,18}")
 
 
 _ENVIRONMENT = _Environment(

@@ -26,7 +26,11 @@ def only_one(folder: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield
+        try:
+            yield
+        finally:
+            # Who holds it next may only read, and write nothing here.
+            lock.truncate(0)
 
 
 @contextmanager
@@ -48,7 +52,7 @@ def is_lock(path: Path) -> bool:
 def _take(folder: Path, lock: IO[str], how: int) -> None:
     try:
         fcntl.flock(lock, how | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         lock.seek(0)
         holder = lock.read().strip() or "unknown"
         raise BusyError(

@@ -9,7 +9,7 @@ use memchr::{memchr3_iter, memmem};
 use crate::error::{CoreError, Fault};
 use crate::text::boundary;
 
-/// Finds the markers of every family, and those of one engine.
+/// Finds the markers of the families that are known, and those of one engine.
 ///
 /// | shape | such as |
 /// |---|---|
@@ -117,6 +117,7 @@ impl Markers {
         if !text.is_ascii() {
             starts.extend(memmem::find_iter(bytes, "◁"));
             starts.extend(memmem::find_iter(bytes, "＜"));
+            starts.extend(memmem::find_iter(bytes, "‹"));
         }
         let shaped = starts.into_iter();
         let mut found: Vec<(usize, usize)> =
@@ -137,7 +138,7 @@ fn shape_at(text: &str) -> Option<usize> {
     let inside = &text[open.len_utf8()..];
     let near = &inside[..boundary(inside, LONGEST)];
     let (close, is_marker): (&[char], fn(&str) -> bool) = match open {
-        '<' | '＜' => (&['>', '＞'], in_angles),
+        '<' | '＜' | '‹' => (&['>', '＞', '›'], in_angles),
         '[' => (&[']'], in_brackets),
         '◁' => (&['▷'], is_name),
         _ => return None,
@@ -157,7 +158,7 @@ fn is_name(text: &str) -> bool {
 const BARS: [char; 10] = ['|', '｜', '│', '┃', '❘', '∣', '￨', '¦', '⏐', '︱'];
 
 /// Names that stand between angles alone.
-const NAMES: [&str; 80] = [
+const NAMES: [&str; 87] = [
     "s",
     "bos",
     "eos",
@@ -235,6 +236,13 @@ const NAMES: [&str; 80] = [
     "image",
     "vision_start",
     "vision_end",
+    "role",
+    "用户",
+    "ai",
+    "tool_sep",
+    "endofturn",
+    "eos_id",
+    "bos_id",
     "_user",
     "_bot",
     "_system",
@@ -288,7 +296,7 @@ fn in_angles(inside: &str) -> bool {
 }
 
 /// Names that stand between square brackets, in capitals as here.
-const CAPITALS: [&str; 31] = [
+const CAPITALS: [&str; 33] = [
     "INST",
     "SYS",
     "SYSTEM_PROMPT",
@@ -320,6 +328,8 @@ const CAPITALS: [&str; 31] = [
     "EOS",
     "EOT",
     "ROBOT",
+    "USER",
+    "BOT",
 ];
 
 /// What such a name begins with, and goes on in capitals.

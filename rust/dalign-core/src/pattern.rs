@@ -42,7 +42,11 @@ impl Pattern {
         if text.len() > LIMIT_BYTES {
             return Err(PatternError::TooLong { bytes: text.len() });
         }
-        Ok(Self { anywhere: compiled(text)?, whole: compiled(&format!(r"\A(?:{text})\z"))? })
+        let anywhere = compiled(text)?;
+        // On a line of its own, the bracket is no part of a comment that a verbose pattern ends in.
+        let whole = compiled(&format!(r"\A(?:{text})\z"))
+            .or_else(|_| compiled(&format!("\\A(?:{text}\n)\\z")))?;
+        Ok(Self { anywhere, whole })
     }
 
     /// The names of its groups, in order.
@@ -148,5 +152,16 @@ impl CoreError for PatternError {
             }
             Self::TooLarge | Self::Unknown { .. } => Fault::of("bad_pattern"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pattern;
+
+    #[test]
+    fn a_verbose_pattern_may_end_in_a_comment() {
+        let pattern = Pattern::new("(?x)a  # an a").unwrap();
+        assert!(pattern.is_all_of("a") && !pattern.is_all_of("ab") && !pattern.is_all_of("a\n"));
     }
 }

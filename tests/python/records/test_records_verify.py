@@ -269,6 +269,18 @@ def test_a_record_of_someone_else_writes_and_removes_nothing_outside_of_the_run(
     assert (run / "evaluate" / "spec" / "manifest.json").is_file()
 
 
+def test_a_file_beside_the_policy_is_named_and_taken_out(run: Path, dalign: Command) -> None:
+    added = run / "inputs" / "spec" / "zzz.md"
+    added.write_text("# Zzz\n")
+    code, out, _ = dalign("verify", run)
+    assert code == 1 and f"{added}: damaged or lost (added" in out
+    for words in (("report", "--run", run), ("spec", "coverage", run)):
+        code, _, err = dalign(*words)
+        assert code == 1 and f"{added}: damaged or lost (added" in err and err.count("\n") == 1
+    assert dalign("run", "--run", run)[0] == 0
+    assert dalign("verify", run)[0] == 0 and not added.exists()
+
+
 def test_a_damaged_config_of_a_run_is_no_config_for_another(
     run: Path, tmp_path: Path, dalign: Command
 ) -> None:

@@ -180,6 +180,22 @@ def test_a_template_that_cannot_be_filled_in_is_one_sentence(tmp_path, text) -> 
         Templates(tmp_path).compose([], "", None)
 
 
+@pytest.mark.parametrize(
+    "made", ["rule * 300000000", "300000000 * rule", "(rule * 9000) + (rule * 67100000)", "('%0999999999d' if rule else '') % 1", "(rule | length) ** 99999999"]
+)  # fmt: skip
+def test_a_template_that_grows_for_some_values_alone_is_refused(
+    tmp_path: Path, templates: Templates, made: str
+) -> None:
+    shutil.copytree(templates.folder, tmp_path / "templates")
+    (tmp_path / "templates" / "grows_system.j2").write_text("Read.")
+    text = f"{{% if rule == 'go' %}}{{{{ {made} }}}}{{% else %}}fine{{% endif %}}"
+    (tmp_path / "templates" / "grows_user.j2").write_text(text)
+    growing = Templates(tmp_path / "templates")
+    assert growing.pair("grows", {"rule": "stay"})[1]["content"] == "fine"
+    with pytest.raises(InputError, match=r"grows_user\.j2: .*more than 67,108,864 characters"):
+        growing.pair("grows", {"rule": "go"})
+
+
 def test_a_further_question_needs_its_two_templates_alone(tmp_path, templates: Templates) -> None:
     shutil.copytree(templates.folder, tmp_path / "templates")
     (tmp_path / "templates" / "unclear_system.j2").write_text("You read rules.")

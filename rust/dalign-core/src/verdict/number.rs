@@ -80,9 +80,12 @@ pub(super) fn leading(text: &str) -> Option<(f64, &str)> {
 }
 
 /// What may stand between a number and the end of its scale.
-const SCALES: [&str; 18] = [
+const SCALES: [&str; 21] = [
     "/",
     "out of a possible ",
+    "out of a total of ",
+    "out of a total ",
+    "from ",
     "out of a maximum of ",
     "out of a maximum ",
     "out of the ",

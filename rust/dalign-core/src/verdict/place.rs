@@ -69,7 +69,7 @@ pub(super) fn begins_clause(head: &str) -> bool {
     while let Some(lead) = LEADS.iter().find_map(|lead| before_word(rest, lead)) {
         rest = lead.trim_end_matches(OPENING);
     }
-    rest.ends_with(['.', '!', '?', '。', ')', ',', ';', '-', '—', '–'])
+    rest.ends_with(['.', '!', '?', '。', ')', ',', ';', '-', '—', '–', '~', '>'])
         || rest.strip_suffix(':').is_some_and(|clause| !is_disclaimed(clause))
 }
 
@@ -142,6 +142,16 @@ pub(super) fn is_disclaimed(head: &str) -> bool {
         let is_own = is_among(&["as", "you", "was", "i"], std::mem::replace(&mut before, word));
         !is_among(&BEGINS, word)
             && (found || is_among(&DISCLAIMS, word) || !is_own && is_among(&TOLD, word))
+    })
+}
+
+/// Whether a place stands behind a comma, and what its sentence says before that denies, demands or supposes:
+/// `If it were better, score: 9`.
+pub(super) fn is_disclaimed_before(head: &str) -> bool {
+    let rest = head.trim_end_matches(OPENING);
+    rest.strip_suffix(',').is_some_and(|before| {
+        let sentence = before.rsplit(['.', '!', '?', '\n']).next().unwrap_or_default();
+        sentence.split([',', ';']).any(is_disclaimed)
     })
 }
 

@@ -14,7 +14,7 @@ const LISTS: [&str; 3] = ["and", "&", ","];
 const EXPLAINS: [&str; 8] = ["=", "means", "meaning", "for", "is", "being", "if", "when"];
 
 /// What makes the rest of a number's clause a change of it.
-const CORRECTIONS: [&str; 13] = [
+const CORRECTIONS: [&str; 15] = [
     "correction",
     "corrected",
     "actually",
@@ -27,6 +27,8 @@ const CORRECTIONS: [&str; 13] = [
     "update",
     "revised",
     "instead",
+    "thought",
+    "that",
     "no",
 ];
 

@@ -8,8 +8,8 @@ use super::label::{
 use super::number;
 use super::object::{self, Object};
 use super::place::{
-    begins_clause, begins_line, ends_line, is_disclaimed, is_first_person, is_struck, is_supposed,
-    is_taken_back, line_head, line_tail, names_another, near,
+    begins_clause, begins_line, ends_line, is_disclaimed, is_disclaimed_before, is_first_person,
+    is_struck, is_supposed, is_taken_back, line_head, line_tail, names_another, near,
 };
 use super::reading::{Form, Rank, Reading, differ};
 use super::rival;
@@ -246,7 +246,7 @@ fn in_prose(
     if names_another(head, has_sign) {
         return None;
     }
-    let is_sealed = is_sealed && begins_clause(head);
+    let is_sealed = is_sealed && begins_clause(head) && !is_disclaimed_before(head);
     let number = number::score(value);
     if number.is_none() && !has_sign && !is_denial(value) {
         return None;
@@ -255,7 +255,7 @@ fn in_prose(
     let (tail, _) = line_tail(text, end);
     let own = ["score", "rating", "overall", "final"];
     let is_part = !is_sealed && !own.iter().any(|word| starts_with(&text[start..], word));
-    if !is_sealed && (is_struck(head, tail) || number.is_some() && is_taken_back(tail)) {
+    if is_struck(head, tail) || !is_sealed && number.is_some() && is_taken_back(tail) {
         return None;
     }
     let is_line = match connector {

@@ -2,7 +2,7 @@ use dalign_core::markers::Markers;
 use proptest::prelude::*;
 
 /// Markers of each family, by what the model cards and tokenizers of the families name.
-const FAMILIES: [&str; 78] = [
+const FAMILIES: [&str; 88] = [
     "<|im_start|>",
     "<|im_end|>",
     "<|endoftext|>",
@@ -81,6 +81,16 @@ const FAMILIES: [&str; 78] = [
     "<SYS>",
     "[ROBOT]",
     "[END_OF_TURN]",
+    "<role>",
+    "</role>",
+    "‹用户>",
+    "<用户>",
+    "<AI>",
+    "[USER]",
+    "[BOT]",
+    "<tool_sep>",
+    "<endofturn>",
+    "<eos_id>",
 ];
 
 fn none() -> Markers {
