@@ -78,13 +78,17 @@ def rows_of(
                 place = f"line {at}" if first is file and file.has_lines else first.place(at)
                 problems[row] = _taken(row_id, place), file, number
     if problems:
-        more = len(problems) - 1
-        rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
-        problem, file, number = problems[min(problems)]
-        raise problem.of(file, number, rest) from problem
+        raise _first(problems)
     if not hashes:
         what = "is empty; it needs at least one line with a JSON object"
         raise InputError.in_file(path, what, kind="empty")
+
+
+def _first(problems: Mapping[int, tuple[RowError, RowsFile, int]]) -> InputError:
+    more = len(problems) - 1
+    rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
+    problem, file, number = problems[min(problems)]
+    return problem.of(file, number, rest)
 
 
 def _taken(row_id: str, place: str) -> RowError:
