@@ -10,6 +10,7 @@ from typing import Any
 
 from dalign.config import Reasoning
 from dalign.errors import InputError
+from dalign.models.control import special_token_ids
 from dalign.models.reasoning import THINK
 from dalign.trial import MOST_CHARACTERS
 
@@ -62,7 +63,8 @@ def probe_template(tokenizer: Any, tags: Reasoning = THINK) -> TemplateProbe:
     """
     user, later = {"role": "user", "content": USER}, {"role": "user", "content": LATER}
     answer = {"role": "assistant", "content": ANSWER}
-    past = answer | {"content": f"{tags.open}\n{THOUGHT}\n{tags.close}\n\n{ANSWER}"}
+    start, end = tags.tags
+    past = answer | {"content": f"{start}\n{THOUGHT}\n{end}\n\n{ANSWER}"}
     alone = _tried(tokenizer, [user])
     if USER not in alone:
         said = "the chat template cannot render a lone user turn; mend the checkpoint's chat_template.jinja"
@@ -75,7 +77,7 @@ def probe_template(tokenizer: Any, tags: Reasoning = THINK) -> TemplateProbe:
     markers = {mark for text in (with_system, history, prompt) for mark in MARKER.findall(text)}
     return TemplateProbe(
         default_system=_default_system(alone, with_system if supports_system else "", history),
-        opens_reasoning=prompt.rpartition(USER)[2].rstrip().endswith(tags.open),
+        opens_reasoning=prompt.rpartition(USER)[2].rstrip().endswith(start),
         end_token_ids=_end_tokens(tokenizer, closed.partition(ANSWER)[2]),
         supports_system=supports_system,
         keeps_history=ANSWER in history,
@@ -109,12 +111,6 @@ def _tried(tokenizer: Any, messages: list[dict[str, str]], *, asks: bool = False
         return render(tokenizer, messages, asks=asks)
     except InputError:
         return ""
-
-
-def special_token_ids(tokenizer: Any) -> frozenset[int]:
-    """The ids of every special token, named or not."""
-    added = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return frozenset(added | set(tokenizer.all_special_ids))
 
 
 def _default_system(alone: str, with_system: str, history: str) -> str | None:

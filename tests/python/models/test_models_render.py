@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from dalign.config import Reasoning
@@ -29,6 +29,8 @@ def renderer(template: str = PLAIN + ASKS, reasoning: Reasoning = THINK) -> Rend
 
 class Counting:
     """A tokenizer that counts what is rendered."""
+
+    added_tokens_decoder: ClassVar[dict[int, Any]] = {}
 
     def __init__(self) -> None:
         self.rendered: list[Any] = []

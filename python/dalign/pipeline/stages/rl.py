@@ -42,7 +42,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         # The suite whose patterns tell the truth of rollouts: the first that has some, in the config's order.
         "patterns": next(iter(project.patterns_sha256.values()), None),
         "settings": settings.model_dump(),
-        "reasoning": model.reasoning.model_dump(),
+        "reasoning": model.reasoning.identity,
         "device": model.device,
         "dtype": model.dtype,
         "threads": config.run.threads,
@@ -84,14 +84,20 @@ def drive(
     job = RlJob(
         start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),
         prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
-        reasoning=model.reasoning,
+        reasoning=engines.renderer.reasoning,
         replayed=replayed,
         device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log,
     )  # fmt: skip
     use_threads(config.run.threads)
     paid = (settings.judge_weight, settings.heuristic_weight, settings.format_weight)
-    opened = engines.renderer.opens_reasoning
-    reward = CompositeReward(judge, RewardWeights(*paid), model.reasoning, opened=opened)
+    reads = engines.renderer
+    reward = CompositeReward(
+        judge,
+        RewardWeights(*paid),
+        reads.reasoning,
+        opened=reads.opens_reasoning,
+        control=reads.control,
+    )
     # The policy loss is 0 by construction where a step makes one update: the reward says how it goes.
     result = train_rl(job, reward, Steps(progress, folder.name, lambda _loss: log.last_reward))
     write_curve(folder, result)
