@@ -83,6 +83,7 @@ class Court:
     def of(cls, engine: Engine, tags: Reasoning, seed: int) -> Court:
         """The asker of a judge that reasons so; where that is not known, as its engine does."""
         known = engine.reasoning if tags.kind == "auto" else tags
+        known = known.model_copy(update={"prefilled": tags.prefilled})
         return cls(engine.control_tokens, seed, heard_by(engine, known))
 
     def requests(self, form: Put[Q], questions: Mapping[str, Q], k: int) -> list[Request]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dalign.config import Reasoning
 from dalign.errors import InputError
-from dalign.models.control import Breaker, control_tokens
+from dalign.models.control import Breaker, control_tokens, without_end
 from dalign.models.forms import Form, find_form
 from dalign.models.probe import TemplateProbe, probe_template, render
 from dalign.models.reasoning import THINK
@@ -108,7 +108,11 @@ class Renderer:
         The second text has what closes the turn. Raises InputError where the template writes the
         prompt otherwise once it is answered.
         """
-        messages = self.harmless(messages)
+        last = dict(messages[-1])
+        if isinstance(last.get("content"), str):
+            # The template writes the end itself.
+            last["content"] = without_end(last["content"])
+        messages = self.harmless([*messages[:-1], last])
         prompt = render(self.tokenizer, messages[:-1], asks=True)
         whole = render(self.tokenizer, messages, asks=False)
         if not whole.startswith(prompt):

@@ -74,6 +74,17 @@ class Segments:
         rows = np.repeat(np.arange(len(prompts), dtype=np.uint32), 2)
         return cls(texts, rows, np.tile([False, True], len(prompts)), names, refuse)
 
+    def without_end(self, ends: Sequence[str]) -> pl.Series:
+        """Of each row whether its last text has none of these tokens at its end, but for white space."""
+        import numpy as np
+
+        is_last = np.append(self.rows[1:] != self.rows[:-1], [True] * (len(self.rows) > 0))
+        last = self.texts.filter(pl.Series(is_last, dtype=pl.Boolean)).str.strip_chars_end()
+        has_end = pl.Series(np.zeros(len(last), dtype=bool))
+        for end in ends:
+            has_end |= last.str.ends_with(end)
+        return ~has_end
+
 
 @dataclass(frozen=True)
 class Capacity:

@@ -14,8 +14,8 @@ pytest.importorskip("transformers")
 
 import tokenizer_kinds as kinds
 from dalign.config import Reasoning
-from dalign.filter.form import Completions, filter_completions
 from dalign.files.batch import Decision
+from dalign.filter.form import Completions, filter_completions
 from dalign.models.engines.local import LocalEngine
 from dalign.models.protocol import Request, Sampling
 from dalign.models.tokenizer import open_tokenizer
@@ -103,9 +103,8 @@ def trained_on(folder: Path, tokenizer: Any, reasoning: Reasoning, ids: list[int
     )
     sampling = Sampling(0.0, len(ids) + 1)
     [[reply]] = list(engine.stream([Request("row", MESSAGES, 0)], sampling))
-    made = pl.DataFrame(
-        {"id": ["row"], "prompt_id": ["p"], "category": ["c"], "text": [reply.text], "finish": [reply.finish]}  # fmt: skip
-    )
+    named = {"id": "row", "prompt_id": "p", "category": "c"}
+    made = pl.DataFrame(named | {"text": reply.text, "finish": reply.finish})
 
     def check(completions: Completions) -> Decision:
         return Decision.keep_all(len(completions.texts))
@@ -127,7 +126,9 @@ def trained_on(folder: Path, tokenizer: Any, reasoning: Reasoning, ids: list[int
 
 def sampled(tokenizer: Any, prompt: str, text: str) -> list[int]:
     """The tokens that a model writes for a text after a prompt: the whole text's, less the prompt's."""
-    head, whole = (tokenizer(t, add_special_tokens=False)["input_ids"] for t in (prompt, prompt + text))
+    head, whole = (
+        tokenizer(t, add_special_tokens=False)["input_ids"] for t in (prompt, prompt + text)
+    )
     assert whole[: len(head)] == head
     return whole[len(head) :]
 
