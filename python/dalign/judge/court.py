@@ -82,9 +82,7 @@ class Court:
     @classmethod
     def of(cls, engine: Engine, tags: Reasoning, seed: int) -> Court:
         """The asker of a judge that reasons so; where that is not known, as its engine does."""
-        known = engine.reasoning if tags.kind == "auto" else tags
-        known = known.model_copy(update={"prefilled": tags.prefilled})
-        return cls(engine.control_tokens, seed, heard_by(engine, known))
+        return cls(engine.control_tokens, seed, heard_by(engine, tags))
 
     def requests(self, form: Put[Q], questions: Mapping[str, Q], k: int) -> list[Request]:
         """k requests a question, sample by sample. questions: by the ids of the rows that are asked about."""

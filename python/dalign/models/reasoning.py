@@ -108,13 +108,17 @@ class _Read(Protocol):
     """What is read of an engine."""
 
     @property
+    def reasoning(self) -> Reasoning: ...
+
+    @property
     def opens_reasoning(self) -> bool | None: ...
 
 
 def heard_by(engine: _Read, reasoning: Reasoning) -> Callable[[str], str | None]:
-    """`after_reasoning` of an engine whose replies hold their reasoning so."""
+    """`after_reasoning` of an engine whose replies hold their reasoning so; where that is not known, as it does."""
     opened = True if reasoning.prefilled == "yes" else engine.opens_reasoning
-    return partial(after_reasoning, reasoning=reasoning, opened=opened)
+    known = engine.reasoning if reasoning.kind == "auto" else reasoning
+    return partial(after_reasoning, reasoning=known, opened=opened)
 
 
 def _tags_in(reply: str, reasoning: Reasoning) -> tuple[str, str]:

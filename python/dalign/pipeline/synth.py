@@ -89,7 +89,7 @@ class Prepared:
             writer = self._engines.open(config.writer)
             judge = self._engines.open(config.judge_of_record)
             tokens = (*writer.control_tokens, *judge.control_tokens)
-            said = heard_by(writer, writer.reasoning)
+            said = heard_by(writer, config.writer.reasoning)
             ask = self._ask(writer, WRITE)
             replies = ask(self._requests, WRITING)
             ask.finish(f"{len(replies)} replies")
