@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
 
+from dalign.config import Reasoning
 from dalign.models.protocol import Reply, Request, Sampling
 from dalign.spec.shipped import shipped
 
@@ -93,7 +94,7 @@ class InstantEngine:
     """
 
     control_tokens = ("<|end|>", "<|user|>", "<|assistant|>", "<think>", "</think>")
-    opens_reasoning = False
+    opens_reasoning, reasoning = False, Reasoning()
 
     def __init__(self, *, judge: bool, kill_after: int | None = None) -> None:
         """kill_after: the process is killed when so many requests were answered, the batch that they end not handed on."""

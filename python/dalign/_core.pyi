@@ -109,14 +109,17 @@ def parse_completions(
     texts: _Column,
     open_tag: str | None,
     close_tag: str | None,
-    prefilled: bool,
+    prefilled: bool | None,
     truncated: _Column,
+    control: list[str] | None = None,
 ) -> _Table:
     """Status, reasoning and answer of each completion.
 
     open_tag, close_tag: what the model writes around its reasoning; None for both when the whole
     reply is the answer. prefilled: the chat template already wrote the open tag, so replies come
-    without it. truncated: booleans, whether generation stopped at the token limit.
+    without it; None: each reply tells by itself. truncated: booleans, whether generation stopped at
+    the token limit. control: tokens that no part may hold; None: all that have the shape of one that
+    begins or ends a turn, ``</s>`` and other tags of HTML at the very end alone.
 
     Returns columns ``status``, ``reasoning``, ``answer``, all texts, the last two trimmed. The
     status is ``ok`` or the first defect met:
@@ -128,8 +131,9 @@ def parse_completions(
     - ``wrong_order``: a close tag, or other text, before the open tag; both parts are empty;
     - ``nested``: a second open tag before the close tag; both parts are empty;
     - ``repeated``: a tag after the reasoning was closed; both parts are empty;
-    - ``empty_answer``: nothing after the close tag (nor, without tags, at all);
-    - ``empty_reasoning``: an answer, and nothing between the tags.
+    - ``empty_answer``: nothing that shows after the close tag (nor, without tags, at all);
+    - ``empty_reasoning``: an answer, and nothing between the tags;
+    - ``control_token``: a control token in reasoning or answer; both parts are empty.
 
     The answer never holds text that a tag marks as reasoning.
 
@@ -380,7 +384,7 @@ class LineWriter:
 class RowFilter:
     """Keeps the completions of the right form and length that were not kept before.
 
-    open_tag, close_tag, prefilled: as in ``parse_completions``. min_chars, max_chars: length of the
+    open_tag, close_tag, prefilled, control: as in ``parse_completions``. min_chars, max_chars: length of the
     whole completion in characters, both included; None for no upper limit. dedup: whether a text
     that was kept before, the same up to white space as in ``exact_duplicates``, is dropped.
     memory_mib: MiB that the hashes of kept texts may take; beyond it they go to temporary files and
@@ -388,18 +392,19 @@ class RowFilter:
 
     The rows of all calls count as one sequence: the first of several copies is kept.
 
-    Raises CoreError: ``bad_tags``, ``bad_length_limits``.
+    Raises CoreError: ``bad_tags``, ``bad_length_limits``, ``too_many_tokens``.
     """
 
     def __new__(
         cls,
         open_tag: str | None,
         close_tag: str | None,
-        prefilled: bool,
+        prefilled: bool | None,
         min_chars: int,
         max_chars: int | None,
         dedup: bool,
         memory_mib: int,
+        control: list[str] | None = None,
     ) -> RowFilter: ...
     def check_batch(
         self, batch: JsonlBatch, field: str

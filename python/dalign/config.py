@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dalign.vocabulary import ARMS, METRICS, THINK_TAGS, ArmName, MetricName
+from dalign.vocabulary import ARMS, FORMS, METRICS, THINK_TAGS, ArmName, FormName, MetricName
 
 # What the core, numpy and torch hold in 32 bits.
 MOST = 2**31 - 1
@@ -72,12 +72,38 @@ class Run(Section):
 class Reasoning(Section):
     """How a model's completion holds its reasoning."""
 
-    kind: Literal["tags", "none"] = "tags"
-    """'tags': between two tags; 'none': the whole reply is the answer."""
+    kind: Literal["auto", "tags", "none"] | FormName = "auto"
+    """'auto': as the chat template shows it; a name: that form; 'tags': between open and close; 'none': the whole reply is the answer."""
     open: str = Field(THINK_TAGS[0], min_length=1)
-    """The tag that opens the reasoning."""
+    """The tag that opens the reasoning (kind 'tags', which is meant where a tag is given without a kind)."""
     close: str = Field(THINK_TAGS[1], min_length=1)
     """The tag that closes the reasoning."""
+    prefilled: Literal["auto", "yes", "no"] = "auto"
+    """Whether replies lack the opening tag, as the prompt ends with it; 'auto': as the chat template shows it, and with a server as each reply does."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tags_without_a_kind(cls, values: Any) -> Any:
+        is_tags = (
+            isinstance(values, dict) and "kind" not in values and values.keys() & {"open", "close"}
+        )
+        return {"kind": "tags"} | values if is_tags else values
+
+    @property
+    def reasons(self) -> bool:
+        """Whether the model reasons at all."""
+        return self.kind != "none"
+
+    @property
+    def tags(self) -> tuple[str, str]:
+        """What opens the reasoning and what closes it, as far as the config alone says it."""
+        return FORMS.get(self.kind, (self.open, self.close))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What replies are read by, for hashes: what is as ever changes none."""
+        known = {"kind": self.kind, "open": self.open, "close": self.close}
+        return known if self.prefilled == "auto" else known | {"prefilled": self.prefilled}
 
     @_rule
     def _tags_differ(self) -> str | None:

@@ -22,6 +22,11 @@ TextsAndScores = tuple[pl.Series, pl.Series | None]
 Part = TypeVar("Part", pl.Series, pl.DataFrame)
 # A text that stands for all blank ones.
 BLANK = "\0blank"
+# What shows, as the core has it of an answer.
+VISIBLE = (
+    r"[^\s\p{Cc}\p{Cf}\x{34f}\x{115f}\x{1160}\x{17b4}\x{17b5}\x{180b}-\x{180f}\x{2065}\x{2800}\x{3164}"
+    r"\x{fe00}-\x{fe0f}\x{ffa0}\x{fff0}-\x{fff8}\x{e0000}-\x{e0fff}]"
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class FirstCopies:
     def __init__(self, text_field: str, memory_mib: int) -> None:
         self._text_field = text_field
         with refusals():
-            self._filter = _core.RowFilter(None, None, False, 0, None, True, memory_mib)
+            self._filter = _core.RowFilter(None, None, False, 0, None, True, memory_mib, [])
 
     def __call__(self, batch: Batch, earlier: Decision | None = None) -> Decision:
         """The decision on those rows of a batch that `earlier` keeps, beside it: a row that it drops is no first copy."""
@@ -85,7 +90,7 @@ class FirstCopies:
         passed = earlier.keep.arg_true()
         texts = batch.texts(self._text_field).gather(passed)
         # The core has no use for a blank text: here they are copies of one another.
-        texts = texts.set(~texts.str.contains(r"\S"), BLANK)
+        texts = texts.set(~texts.str.contains(VISIBLE), BLANK)
         whole = pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
         with refusals():
             lines = pl.Series(batch.row_numbers).gather(passed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dalign import _core
+from dalign.models.forms import Form
 from dalign.models.protocol import Asked, Request, Sampling
 from dalign.rows import Completion, Message, completion_id, messages_from_json, row_seed, table
 from dalign.spec.templates import Templates, with_system
@@ -67,23 +68,23 @@ def complete(prompts: pl.DataFrame, sight: Sight, draws: Draws, ask: Asked) -> p
     return table(Completion.COLUMNS, rows)
 
 
-def brought(
-    prompts: pl.DataFrame, rows: pl.DataFrame, tags: tuple[str, str] | tuple[()], *, opened: bool
-) -> pl.DataFrame:
+def brought(prompts: pl.DataFrame, rows: pl.DataFrame, form: Form) -> pl.DataFrame:
     """Completions that were made elsewhere, in the order of these prompts. Columns: `Completion`; tokens are not known.
 
-    prompts: columns id, category. rows: columns `Brought`, others' too. tags: around reasoning that stands apart.
-    opened: the chat template writes the opening tag, which a completion does not have then.
+    prompts: columns id, category. rows: columns `Brought`, others' too. form: of the model's completions.
     """
     of = prompts.select("category", prompt_id="id").join(rows, on="prompt_id", maintain_order="left_right")  # fmt: skip
-    text = pl.col("text")
-    if tags:
-        start, end = tags
-        apart = pl.format(f"{start}\n{{}}\n{end}\n\n{{}}", "reasoning", "text")
-        text = pl.when(pl.col("in_parts") & pl.col("reasoning").is_not_null()).then(apart).otherwise(text)  # fmt: skip
-        if opened:
-            text = text.str.strip_chars_start().str.strip_prefix(start)
-    of = of.with_columns(index=pl.int_range(pl.len(), dtype=pl.UInt32).over("prompt_id"), text=text)
+
+    def whole(text: str, reasoning: str | None, apart: bool) -> str:
+        if apart and reasoning is not None:
+            return form.canonical(reasoning, text)
+        return form.written(text, apart=False) if form.opened else text
+
+    texts = [whole(*row) for row in of.select("text", "reasoning", "in_parts").iter_rows()]
+    of = of.with_columns(
+        index=pl.int_range(pl.len(), dtype=pl.UInt32).over("prompt_id"),
+        text=pl.Series(texts, dtype=pl.String),
+    )
     ids = pl.Series(_core.row_ids([of["prompt_id"]], BROUGHT, of["index"]), dtype=pl.String)
     rows = of.with_columns(id=ids, tokens=pl.lit(0, pl.UInt32))
     return rows.select(list(Completion.COLUMNS))

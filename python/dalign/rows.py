@@ -48,6 +48,7 @@ class Outcome(StrEnum):
     REPEATED = "repeated"
     EMPTY_ANSWER = "empty_answer"
     EMPTY_REASONING = "empty_reasoning"
+    CONTROL_TOKEN = "control_token"
     ERROR = "error"
     TIMEOUT = "timeout"
 
@@ -173,10 +174,11 @@ class Completion:
 
 
 class Parsed:
-    """A completion that is split into reasoning and answer."""
+    """A completion that is split into reasoning and answer; text: as the model wrote it."""
 
     COLUMNS: ClassVar[Columns] = {
         "id": TEXT, "prompt_id": TEXT, "category": TEXT, "reasoning": TEXT, "answer": TEXT,
+        "text": TEXT,
     }  # fmt: skip
 
 
@@ -224,11 +226,14 @@ class Judged:
 
 
 class Example:
-    """A training example. It has no column for the policy: the trained model never sees it."""
+    """A training example. It has no column for the policy: the trained model never sees it.
+
+    text: reasoning and answer as the model wrote them, which is what is trained on.
+    """
 
     COLUMNS: ClassVar[Columns] = {
         "id": TEXT, "completion_id": TEXT, "prompt_id": TEXT, "category": TEXT,
-        "messages": TEXT, "reasoning": TEXT, "answer": TEXT, "score": NUMBER,
+        "messages": TEXT, "reasoning": TEXT, "answer": TEXT, "score": NUMBER, "text": TEXT,
     }  # fmt: skip
 
 

@@ -18,6 +18,29 @@ GraderName = Literal["truth", "judge"]
 
 # What holds unless the user says otherwise, to commands and programs alike.
 THINK_TAGS = ("<think>", "</think>")
+# How families of models mark their reasoning: what opens it, and what stands between it and the answer.
+FORMS: Mapping[str, tuple[str, str]] = {
+    "think": THINK_TAGS,
+    "thinking": ("<thinking>", "</thinking>"),
+    "thought": ("<thought>", "</thought>"),
+    "reasoning": ("<reasoning>", "</reasoning>"),
+    "magistral": ("[THINK]", "[/THINK]"),
+    "kimi": ("◁think▷", "◁/think▷"),
+    "seed": ("<seed:think>", "</seed:think>"),
+    "longcat": ("<longcat_think>", "</longcat_think>"),
+    "harmony": (
+        "<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant<|channel|>final<|message|>",
+    ),
+    "gemma": ("<|channel>thought", "<channel|>"),
+    "cohere": ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
+    "apertus": ("<|inner_prefix|>", "<|inner_suffix|>"),
+    "granite": ("Here is my thought process:", "Here is my response:"),
+}
+FormName = Literal[
+    "think", "thinking", "thought", "reasoning", "magistral", "kimi", "seed", "longcat", "harmony",
+    "gemma", "cohere", "apertus", "granite",
+]  # fmt: skip
 MEMORY_MIB = 256
 CATEGORY_TOKENS = 5_000
 PROMPTS_A_CLAUSE = 6

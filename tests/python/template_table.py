@@ -66,7 +66,7 @@ def found(renderer: Renderer) -> Iterator[str]:
         yield f"inserts a system message, “{words[:40]}{'…' if words[40:] else ''}”"
     if probe.writes_date:
         yield "writes the date"
-    if probe.opens_reasoning:
+    if renderer.opens_reasoning:
         yield "opens the reasoning"
     if probe.alternates:
         yield "wants alternation"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,6 @@ from dalign.cli.new_folder import new_folder
 from dalign.cli.terminal import tell
 from dalign.errors import InputError, naming
 from dalign.models.checkpoint import check_checkpoint
-from dalign.parsing import json_value
 from dalign.pipeline.run import check_unused
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
@@ -30,8 +27,6 @@ _SANDBOXS = """\
 # For a model of your own: dalign init DIR --model PATH
 
 """
-# Words of the markers that models put around their reasoning.
-_OF_REASONING = re.compile(r"think|reason|thought|channel", re.IGNORECASE)
 
 
 @contextmanager
@@ -68,11 +63,8 @@ def init_for_model(folder: Path, model: Path) -> None:
     if not checkpoint.is_dir():
         raise InputError.in_file(model, f"no such folder; {hub_hint(model)}", kind="missing_folder")
     check_checkpoint(checkpoint)
-    values, shows = starter_values(checkpoint), _shows_reasoning(checkpoint)
-    if not shows:
-        values["model"]["reasoning"] = {"kind": "none"}
     with new_folder(folder):
-        path = write_starter(folder, commented_toml(values))
+        path = write_starter(folder, commented_toml(starter_values(checkpoint)))
     run = f"{quote(str(path))} --run {quote(f'runs/{folder.name}')}"
     tell(
         f"wrote {path}, {folder / 'spec'}, {folder / 'prompts.jsonl'} and {folder / 'suites'}\n"
@@ -81,26 +73,6 @@ def init_for_model(folder: Path, model: Path) -> None:
         f"  dalign run {run}-trial --limit 4    # everything, on few rows\n"
         "To make it yours: edit spec/ (one Markdown file a category), bring prompts and suites of your own, and name a judge that is better than the model under [judge_model]."
     )
-    if not shows:
-        tell(
-            "The model's chat template knows no reasoning: model.reasoning.kind is 'none', the whole reply is the answer. Name its tags there if it has some."
-        )
-
-
-def _shows_reasoning(checkpoint: Path) -> bool:
-    """Whether the checkpoint's chat template or its added tokens have anything to do with reasoning."""
-    texts = [
-        path.read_text("utf-8") for path in checkpoint.glob("chat_template*") if path.is_file()
-    ]
-    for name in ("tokenizer_config.json", "tokenizer.json", "added_tokens.json"):
-        path = checkpoint / name
-        found = json_value(path.read_text("utf-8")) if path.is_file() else {}
-        if isinstance(found, dict):
-            told = (
-                found.get(key) for key in ("chat_template", "added_tokens", "added_tokens_decoder")
-            )
-            texts.append(json.dumps(found if name == "added_tokens.json" else list(told)))
-    return any(_OF_REASONING.search(text) for text in texts)
 
 
 def init_project(folder: Path) -> None:

@@ -12,7 +12,7 @@ from dalign import _core
 from dalign.config import Reasoning
 from dalign.files.batch import Decision
 from dalign.files.refusals import refusals
-from dalign.models.reasoning import parts_of, tags_of
+from dalign.models.reasoning import by_form, parts_of
 from dalign.models.tokenizer import Tokenizer
 from dalign.rows import NEVER_CAME, Parsed
 from dalign.vocabulary import THINK_TAGS
@@ -22,21 +22,24 @@ from dalign.vocabulary import THINK_TAGS
 class Form:
     """What a completion must look like. Tags None: the whole text is the answer. Lengths in characters.
 
-    prefilled: the chat template has already written the opening tag.
+    prefilled: the chat template has already written the opening tag; None: where the text shows it. control: tokens
+    that no part may hold; None: all that have the shape of one that ends a turn.
     """
 
     tags: tuple[str, str] | None = THINK_TAGS
-    prefilled: bool = False
+    prefilled: bool | None = False
     min_chars: int = 0
     max_chars: int | None = None
+    control: tuple[str, ...] | None = None
 
     def row_filter(self, *, dedup: bool, memory_mib: int) -> _core.RowFilter:
         """The core's filter of this form. Raises InputError for tags or lengths that nothing can have."""
         opened, closed = self.tags or (None, None)
         with refusals():
             return _core.RowFilter(
-                opened, closed, self.prefilled, self.min_chars, self.max_chars, dedup, memory_mib
-            )
+                opened, closed, self.prefilled, self.min_chars, self.max_chars, dedup, memory_mib,
+                None if self.control is None else list(self.control),
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,10 @@ class Completions:
     @cached_property
     def parts(self) -> pl.DataFrame:
         """Columns status, reasoning and answer."""
-        return parts_of(self.texts, self.truncated, self.form.tags, opened=self.form.prefilled)
+        form = self.form
+        return parts_of(
+            self.texts, self.truncated, form.tags, opened=form.prefilled, control=form.control
+        )
 
 
 Check = Callable[[Completions], Decision]
@@ -86,18 +92,35 @@ class Filter:
 
 
 def filter_completions(
-    completions: pl.DataFrame, asked: pl.Series, tags: Reasoning, check: Check, *, opened: bool
+    completions: pl.DataFrame,
+    asked: pl.Series,
+    reasoning: Reasoning,
+    check: Check,
+    *,
+    opened: bool | None,
+    control: tuple[str, ...] | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(kept rows, dropped rows with reason) of any of the generate stage's rows, both in their order.
 
     asked: the words of each completion's prompt, null where they are not known; the scripts that they use are
-    expected in the completion. opened: the chat template has already written the opening tag.
+    expected in the completion. opened, control: see `dalign.models.reasoning.parse`.
     """
-    form = Form(tags_of(tags) or None, opened)
-    found = Completions(form, completions["text"], completions["finish"], asked)
-    decision = Filter(form, [check])(found)
-    rows = pl.concat([completions, found.parts], how="horizontal").filter(decision.keep)
-    return rows.select(list(Parsed.COLUMNS)), decision.dropped(completions)
+    numbered = completions.with_columns(asked=asked).with_row_index("row")
+    told = []
+    for tags, rows in by_form(completions["text"], reasoning):
+        part = numbered[rows]
+        form = Form(tags, opened, control=control)
+        found = Completions(form, part["text"], part["finish"], part["asked"])
+        decision = Filter(form, [check])(found)
+        told.append(
+            part.select("row")
+            .hstack(found.parts)
+            .with_columns(why=decision.reasons, how=decision.details)
+        )
+    read = pl.concat(told).sort("row")
+    decision = Decision(read["why"], read["how"])
+    kept = pl.concat([completions, read], how="horizontal").filter(decision.keep)
+    return kept.select(list(Parsed.COLUMNS)), decision.dropped(completions)
 
 
 def token_check(tokenizer: Tokenizer, least: int, most: int | None) -> Check:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import polars as pl
@@ -12,7 +11,7 @@ import polars as pl
 from dalign import _core
 from dalign.config import Reasoning
 from dalign.models.protocol import Asked, Engine, Reply, Request, Sampling
-from dalign.models.reasoning import after_reasoning
+from dalign.models.reasoning import after_reasoning, heard_by
 from dalign.rows import Message, row_seeds
 from dalign.spec.templates import SEAL, SEAL_DIGITS, seal_of
 
@@ -82,9 +81,8 @@ class Court:
 
     @classmethod
     def of(cls, engine: Engine, tags: Reasoning, seed: int) -> Court:
-        """The asker of a judge that reasons between these tags."""
-        opened = engine.opens_reasoning
-        return cls(engine.control_tokens, seed, partial(after_reasoning, tags=tags, opened=opened))
+        """The asker of a judge that reasons so; where that is not known, as its engine does."""
+        return cls(engine.control_tokens, seed, heard_by(engine, tags))
 
     def requests(self, form: Put[Q], questions: Mapping[str, Q], k: int) -> list[Request]:
         """k requests a question, sample by sample. questions: by the ids of the rows that are asked about."""

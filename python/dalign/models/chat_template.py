@@ -47,8 +47,35 @@ def render(
     return str(text)
 
 
+def tried(
+    tokenizer: Any,
+    messages: Conversation,
+    *,
+    asks: bool,
+    day: date | None = None,
+    in_parts: bool = False,
+) -> str:
+    """The same; nothing where the template refuses it."""
+    try:
+        return render(tokenizer, messages, asks=asks, day=day, in_parts=in_parts)
+    except InputError:
+        return ""
+
+
+def wants_parts(tokenizer: Any) -> bool:
+    """Whether the template takes contents as lists of parts only."""
+    word = "Usrquerl"
+    as_text, as_parts = (
+        word in tried(tokenizer, [{"role": "user", "content": word}], asks=False, in_parts=in_parts)
+        for in_parts in (False, True)
+    )
+    return as_parts and not as_text
+
+
 def _in_parts(turn: Mapping[str, Any]) -> dict[str, Any]:
-    return {**turn, "content": [{"type": "text", "text": turn["content"]}]}
+    content = turn.get("content")
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return {**turn, "content": parts}
 
 
 @contextmanager

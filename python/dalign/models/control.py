@@ -1,4 +1,4 @@
-"""Control tokens in words: strings of which a tokenizer makes one id, broken up so that they stay words."""
+"""Control tokens: strings of which a tokenizer makes one id, broken up in the words of others so that they stay words."""
 
 from __future__ import annotations
 
@@ -15,18 +15,43 @@ from dalign.text import short
 BREAKS = ("\u200b", " ")
 
 
+def special_token_ids(tokenizer: Any) -> frozenset[int]:
+    """The ids of every special token, named or not."""
+    added = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return frozenset(added | set(tokenizer.all_special_ids))
+
+
 def control_tokens(tokenizer: Any) -> frozenset[str]:
     """The added tokens that are special, stand in the chat template's own text, or have a marker's shape (`_core.Markers`).
 
-    Others, such as Gemma's `<h1>`, are words that a tokenizer has as a whole.
+    Others, such as Gemma's `<h1>`, blanks and plain words, are words that a tokenizer has as a whole.
     """
     template, shapes = tokenizer.get_chat_template(), _core.Markers([])
     added = [(t.content, t.special) for t in tokenizer.added_tokens_decoder.values()]
     return frozenset(
         text
         for text, special in added
-        if special or text in template or shapes.broken(text) != text
+        if text.strip()
+        and (
+            special
+            or (text in template and not text.strip().isalnum())
+            or shapes.broken(text) != text
+        )
     )
+
+
+# What ends a turn in templates of many families.
+_ENDS = (
+    r"<[|｜](?:im_end|end|return|eot|eom|eot_id|eom_id|end_of_text|endoftext|end_of_turn|end▁of▁sentence"
+    r"|end_of_role|end_of_response|END_RESPONSE|END_OF_TURN_TOKEN|call|user|observation)[|｜]>"
+    r"|</s>|<eos>|<turn\|>|<end_of_turn>|<end_of_utterance>|<EOS_TOKEN>"
+)
+
+
+def without_end(text: str, own: Iterable[str] = ()) -> str:
+    """The text without the tokens at its end that ended the turn and leaked into it. own: the model's, beside those of many."""
+    ends = "|".join([_ENDS, *(re.escape(token) for token in own if token.strip())])
+    return re.sub(rf"(?:(?:{ends})\s*)+\Z", "", text)
 
 
 class Breaker:

@@ -11,7 +11,8 @@ from typing import Any
 
 from dalign.config import Reasoning
 from dalign.errors import InputError
-from dalign.models.chat_template import Conversation, render
+from dalign.models.chat_template import Conversation, render, tried, wants_parts
+from dalign.models.control import special_token_ids
 from dalign.models.reasoning import THINK
 
 # Words that no template holds and that each is one run of letters, so that trimming leaves them whole.
@@ -27,7 +28,6 @@ class TemplateProbe:
     """What the template does. Texts are as rendered.
 
     default_system: the system message that it writes where the conversation has none.
-    opens_reasoning: the generation prompt already ends with the tag that opens the reasoning.
     end_token_ids: the special token that what closes an assistant's turn starts with, if it does.
     supports_system: a system message reaches the prompt; keeps_history: so do earlier answers.
     markers: the strings that mark turns.
@@ -37,7 +37,6 @@ class TemplateProbe:
     """
 
     default_system: str | None
-    opens_reasoning: bool
     end_token_ids: tuple[int, ...]
     supports_system: bool
     keeps_history: bool
@@ -79,47 +78,32 @@ def probe_template(
     """
     user, later = {"role": "user", "content": USER}, {"role": "user", "content": LATER}
     answer = {"role": "assistant", "content": ANSWER}
-    past = answer | {"content": f"{tags.open}\n{THOUGHT}\n{tags.close}\n\n{ANSWER}"}
-    in_parts = USER not in _tried(tokenizer, [user]) and USER in _tried(
-        tokenizer, [user], in_parts=True
-    )
-    tried = partial(_tried, tokenizer, day=day, in_parts=in_parts)
-    alone = tried([user])
+    start, end = tags.tags
+    past = answer | {"content": f"{start}\n{THOUGHT}\n{end}\n\n{ANSWER}"}
+    in_parts = wants_parts(tokenizer)
+    made = partial(tried, tokenizer, day=day, in_parts=in_parts)
+    alone = made([user], asks=False)
     if USER not in alone:
         raise InputError(_no_lone_turn(tokenizer, [user]), kind="template")
-    with_system = tried([{"role": "system", "content": SYSTEM}, user])
-    history = tried([user, past, later])
-    closed = tried([user, answer])
-    prompt = tried([user], asks=True)
-    two_in_a_row = tried([user, later], asks=True)
+    with_system = made([{"role": "system", "content": SYSTEM}, user], asks=False)
+    # Some refuse reasoning that stands in the answer.
+    histories = (made([user, turn, later], asks=False) for turn in (past, answer))
+    history = next(filter(None, histories), "")
+    closed = made([user, answer], asks=False)
+    prompt = made([user], asks=True)
+    two_in_a_row = made([user, later], asks=True)
     supports_system = SYSTEM in with_system
     markers = {mark for text in (with_system, history, prompt) for mark in MARKER.findall(text)}
     return TemplateProbe(
         default_system=_default_system(alone, with_system if supports_system else "", history),
-        opens_reasoning=prompt.rpartition(USER)[2].rstrip().endswith(tags.open),
         end_token_ids=_end_tokens(tokenizer, closed.partition(ANSWER)[2]),
         supports_system=supports_system,
         keeps_history=ANSWER in history,
         markers=tuple(sorted(markers)),
         alternates=not (USER in two_in_a_row and LATER in two_in_a_row),
-        writes_date=_writes_date(partial(_tried, tokenizer, in_parts=in_parts), [user]),
+        writes_date=_writes_date(partial(tried, tokenizer, in_parts=in_parts), [user]),
         in_parts=in_parts,
     )
-
-
-def _tried(
-    tokenizer: Any,
-    messages: Conversation,
-    *,
-    asks: bool = False,
-    day: date | None = None,
-    in_parts: bool = False,
-) -> str:
-    """The conversation as the template writes it; nothing where the template refuses it."""
-    try:
-        return render(tokenizer, messages, asks=asks, day=day, in_parts=in_parts)
-    except InputError:
-        return ""
 
 
 def _no_lone_turn(tokenizer: Any, messages: Conversation) -> str:
@@ -132,16 +116,10 @@ def _no_lone_turn(tokenizer: Any, messages: Conversation) -> str:
     return f"the chat template cannot render a lone user turn ({why}); mend the checkpoint's chat_template.jinja"
 
 
-def _writes_date(tried: Callable[..., str], messages: Conversation) -> bool:
+def _writes_date(made: Callable[..., str], messages: Conversation) -> bool:
     """Whether a conversation is another text on another day."""
-    one, other = (tried(messages, asks=True, day=day) for day in DAYS)
+    one, other = (made(messages, asks=True, day=day) for day in DAYS)
     return one != other
-
-
-def special_token_ids(tokenizer: Any) -> frozenset[int]:
-    """The ids of every special token, named or not."""
-    added = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return frozenset(added | set(tokenizer.all_special_ids))
 
 
 def _default_system(alone: str, with_system: str, history: str) -> str | None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, get_args, runtime_checkable
 
-from dalign.config import CHECKPOINT_ENGINES, EngineName, Model
+from dalign.config import CHECKPOINT_ENGINES, EngineName, Model, Reasoning
 from dalign.errors import InputError
 from dalign.rows import Finish, Message
 from dalign.text import storable
+from dalign.vocabulary import FORMS
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ class Engine(Protocol):
     fingerprint: a hash of what determines its replies: weights, tokenizer and settings.
     control_tokens: strings that the model's template gives a meaning to, beside the markers of every family that
         `_core.Markers` knows by their shape; broken up in untrusted text.
-    opens_reasoning: its replies lack the tag that opens the reasoning, because the chat template wrote it.
+    reasoning: how its replies hold their reasoning, as far as it is known.
+    opens_reasoning: whether its replies lack the tag that opens the reasoning, because the chat template wrote it;
+        None: each may.
     """
 
     fingerprint: str
@@ -72,7 +75,10 @@ class Engine(Protocol):
     def control_tokens(self) -> tuple[str, ...]: ...
 
     @property
-    def opens_reasoning(self) -> bool: ...
+    def reasoning(self) -> Reasoning: ...
+
+    @property
+    def opens_reasoning(self) -> bool | None: ...
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
@@ -86,9 +92,9 @@ class Engine(Protocol):
 
 def fingerprint_of(model: Model, *known: str) -> str:
     """A hash of what determines a model's replies: what its engine knows of it, its tags, and the day that it is told."""
-    tags = model.reasoning
+    kind = model.reasoning.kind
     day = () if model.day is None else (model.day.isoformat(),)
-    told = " ".join([*known, tags.kind, tags.open, tags.close, *day])
+    told = " ".join([*known, "tags" if kind in FORMS else kind, *model.reasoning.tags, *day])
     return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -115,8 +121,8 @@ class Telling(Protocol):
 class EngineKind:
     """What the rest of the house must know of an engine, so that nobody asks for its name.
 
-    writes_open_tag: its replies have both reasoning tags, whatever the chat template opens; else
-        they lack the opening tag where the template has written it into the prompt.
+    writes_open_tag: its replies have both reasoning tags, whatever the chat template opens; False: they lack
+        the opening tag where the template has written it into the prompt; None: nobody knows.
     fingerprint_of: a hash of what determines the model's replies, without opening it.
     open: the engine, loaded; given the threads that this process computes with. Raises InputError
         for a model that cannot be used, MissingExtraError without the package that it needs.
@@ -126,7 +132,7 @@ class EngineKind:
     """
 
     name: EngineName
-    writes_open_tag: bool
+    writes_open_tag: bool | None
     fingerprint_of: Callable[[Model], str]
     open: Callable[[Model, int], Engine]
     check: Callable[[Model], object] = lambda _: None

@@ -12,7 +12,8 @@ from typing import Any, cast
 from dalign.config import Reasoning
 from dalign.errors import InputError
 from dalign.models.chat_template import Conversation, render
-from dalign.models.control import Breaker, control_tokens
+from dalign.models.control import Breaker, control_tokens, without_end
+from dalign.models.forms import Form, find_form
 from dalign.models.probe import TemplateProbe, probe_template
 from dalign.models.reasoning import THINK, tags_of
 from dalign.models.whole import SAID, check_whole, left_out, lost_turn, words_for
@@ -26,7 +27,7 @@ _ROLE = re.compile(r"[\w-]{1,40}")
 
 
 class Renderer:
-    """A tokenizer's chat template, and the tags between which the model reasons.
+    """A tokenizer's chat template, and the form in which the model reasons.
 
     What it makes of a conversation holds all that every turn says; else it raises InputError, whose `row` is
     the conversation's place among those that it was given. Control tokens in words are broken up.
@@ -36,9 +37,19 @@ class Renderer:
         self, tokenizer: Any, reasoning: Reasoning = THINK, day: date | None = None
     ) -> None:
         """tokenizer: one with a chat template. day: what a template writes that writes the date; None: today."""
-        self.tokenizer, self.reasoning, self.day = tokenizer, reasoning, day
+        self.tokenizer, self._wanted, self.day = tokenizer, reasoning, day
         # Of a conversation's roles: whether its system message moves, and which turn the template leaves out.
         self._shapes: dict[tuple[str, ...], tuple[bool, int | None]] = {}
+
+    @cached_property
+    def form(self) -> Form:
+        """How completions hold their reasoning."""
+        return find_form(self.tokenizer, self._wanted)
+
+    @property
+    def reasoning(self) -> Reasoning:
+        """The same as a config says it: of kind 'tags' or 'none'."""
+        return self.form.reasoning
 
     @cached_property
     def probe(self) -> TemplateProbe:
@@ -48,7 +59,12 @@ class Renderer:
     @property
     def opens_reasoning(self) -> bool:
         """Whether every prompt ends with the tag that opens the reasoning, so that no completion has it."""
-        return self.reasoning.kind == "tags" and self.probe.opens_reasoning
+        return bool(self.form.opened)
+
+    @cached_property
+    def control(self) -> tuple[str, ...]:
+        """The tokenizer's control tokens but for the tags, sorted: what no part of a completion may hold."""
+        return tuple(sorted(control_tokens(self.tokenizer).difference(tags_of(self.reasoning))))
 
     @property
     def end_text(self) -> str:
@@ -57,9 +73,10 @@ class Renderer:
         Raises InputError where neither names one.
         """
         ends = self.probe.end_token_ids or (self.tokenizer.eos_token_id,)
-        if None in ends:
+        text = "" if None in ends else str(self.tokenizer.decode(list(ends)))
+        if not text:
             raise InputError(NO_END, kind="unfit_model")
-        return str(self.tokenizer.decode(list(ends)))
+        return text
 
     def prompts(self, conversations: Sequence[Conversation]) -> list[str]:
         """Each conversation with what asks for the next answer. Equal ones are rendered once.
@@ -71,7 +88,7 @@ class Renderer:
         for row, (key, messages) in enumerate(zip(keys, conversations, strict=True)):
             if key not in texts:
                 try:
-                    texts[key] = self._prompt(messages)
+                    texts[key] = self._whole(self.placed(messages), asks=True)
                 except InputError as error:
                     error.row = row
                     raise
@@ -79,19 +96,24 @@ class Renderer:
 
     def completion(self, reasoning: str | None, answer: str) -> str:
         """What the model writes after a prompt to reason and answer so; `end_text` follows it."""
-        if self.reasoning.kind == "none":
-            return answer
-        start = "" if self.opens_reasoning else self.reasoning.open
-        return f"{start} {reasoning or ''}{self.reasoning.close} {answer}"
+        return self.form.canonical(reasoning, answer)
+
+    def written(self, text: str, *, apart: bool = False) -> str:
+        """A completion as it was generated, as it follows this template's prompt; see `Form.written`."""
+        return self.form.written(text, apart=apart)
 
     def turn(self, messages: Conversation) -> tuple[str, str]:
         """A conversation that ends on the assistant, as the template writes it: the prompt, and all that follows.
 
-        The second text has what closes the turn. A system message stays where it is. Raises InputError also where the
-        template writes the prompt otherwise once it is answered, and where the answer holds a token that marks turns.
+        The second text has what closes the turn, once, also where it leaked into the answer. A system message stays where
+        it is. Raises InputError also where the template writes the prompt otherwise once it is answered, and where the
+        answer holds a token that marks turns.
         """
-        turns = self.without_control(messages)
-        if turns[-1] != dict(messages[-1]):
+        last = dict(messages[-1])
+        if isinstance(last.get("content"), str):
+            last["content"] = without_end(last["content"], self._ends)
+        turns = self.harmless([*messages[:-1], last])
+        if turns[-1] != last:
             said = "the answer holds a token that marks the turns of the chat template; take it out of the row, or render it yourself into segments"
             raise InputError(said, kind="template")
         prompt = self._whole(turns[:-1], asks=True)
@@ -99,13 +121,13 @@ class Renderer:
         if not whole.startswith(prompt):
             said = "the chat template writes the conversation otherwise once it is answered; render it yourself into segments"
             raise InputError(said, kind="template")
-        closes, made = self.reasoning.close, whole[len(prompt) :]
+        closes, made = self.reasoning.tags[1], whole[len(prompt) :]
         if 0 < str(turns[-1]["content"]).count(closes) < made.count(closes):
             said = "the chat template writes reasoning of its own before the answer's; give it as reasoning_content, apart from content"
             raise InputError(said, kind="template")
         return prompt, made
 
-    def without_control(self, messages: Conversation) -> list[dict[str, Any]]:
+    def harmless(self, messages: Conversation) -> list[dict[str, Any]]:
         """The conversation with control tokens broken up: in a user's words all, in the others' those that mark turns.
 
         Raises InputError for a role that is no word: templates build control tokens of it.
@@ -122,30 +144,34 @@ class Renderer:
         return made
 
     @cached_property
+    def _ends(self) -> tuple[str, ...]:
+        """The tokens that end an assistant's turn by the template or the tokenizer."""
+        ends = self.tokenizer.convert_ids_to_tokens(list(self.probe.end_token_ids))
+        return tuple(filter(None, [*ends, getattr(self.tokenizer, "eos_token", None)]))
+
+    @cached_property
     def _unmarked(self) -> Breaker:
         """Breaks up what marks turns."""
-        named = (getattr(self.tokenizer, f"{name}_token", None) for name in ("bos", "eos", "pad"))
-        ends = self.tokenizer.convert_ids_to_tokens(list(self.probe.end_token_ids))
-        marks = {*self.probe.markers, *filter(None, named), *ends}
-        return Breaker(self.tokenizer, marks - set(tags_of(self.reasoning)))
+        named = (getattr(self.tokenizer, f"{name}_token", None) for name in ("bos", "pad"))
+        marks = {*self.probe.markers, *filter(None, named), *self._ends}
+        return Breaker(self.tokenizer, marks.difference(tags_of(self.reasoning)))
 
     @cached_property
     def _plain(self) -> Breaker:
-        """Breaks up every control token."""
-        tags = tags_of(self.reasoning)
-        return Breaker(
-            self.tokenizer, {*control_tokens(self.tokenizer), *self.probe.markers, *tags}
-        )
+        """Breaks up every control token, and tags that are no words."""
+        tags = (tag for tag in tags_of(self.reasoning) if not tag[0].isalnum())
+        tokens = {*control_tokens(self.tokenizer), *self.probe.markers, *tags}
+        return Breaker(self.tokenizer, tokens)
 
     def placed(self, messages: Conversation) -> tuple[Message, ...]:
-        """The conversation as the template takes it; equal to it, but where it has control tokens or a system message moves."""
-        turns = self.without_control(messages)
+        """The conversation as the template takes it; equal to it, but where it has control tokens or a system message moves.
+
+        It moves when tokens are broken up: in the policy's words fewer are.
+        """
+        turns = self.harmless(messages)
         if self._shape(tuple(turn["role"] for turn in turns))[0]:
             turns = in_first_user_turn(turns)
         return tuple(cast("Message", turn) for turn in turns)
-
-    def _prompt(self, messages: Conversation) -> str:
-        return self._whole(self.placed(messages), asks=True)
 
     def _whole(self, messages: Conversation, *, asks: bool) -> str:
         """The conversation as it stands. Raises InputError where a part of it is left out."""

@@ -17,6 +17,7 @@ import polars as pl
 from dalign import _core
 from dalign.errors import InputError, MissingExtraError, no_file
 from dalign.models.checkpoint import has_tokenizer, ids_of, own_tokenizer, require
+from dalign.parsing import json_value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +93,17 @@ def open_tokenizer(path: Path, trust_remote_code: bool = False) -> Tokenizer:
     except MissingExtraError as missing:
         raise missing.worded(f"{refused}; {missing}") from refused
     return Tokenizer(None, package, f"{file} is tokenised by the package tokenizers: {refused}")
+
+
+def added_tokens(path: Path) -> tuple[str, ...]:
+    """The texts of the tokens that a tokenizer.json adds to its model's; those of a folder's, nothing without one."""
+    file = path / "tokenizer.json" if path.is_dir() else path
+    try:
+        added = json_value(file.read_text(encoding="utf-8"))["added_tokens"]
+        return tuple(token["content"] for token in added if token["content"].strip())
+    except (OSError, ValueError, KeyError, TypeError):
+        # What is wrong with a file is said where it is opened.
+        return ()
 
 
 def _by_own_code(folder: Path, trust_remote_code: bool, why: str) -> Tokenizer:

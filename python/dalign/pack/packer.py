@@ -11,15 +11,13 @@ import polars as pl
 from dalign import _core
 from dalign.errors import InputError
 from dalign.files.batch import Decision
+from dalign.pack.in_context import Tokenize, encode_rows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 OverLong = Literal["error", "drop", "mask"]
-# Texts in; token ids of all of them in one buffer, and where each text's begin (one more than texts).
-Tokenize = Callable[[pl.Series], "tuple[NDArray[np.uint32], NDArray[np.uint64]]"]
-
 # Makes the error that a row, counted from 0 in its part, is at fault for: (row, problem, *, kind, value), with its place
 # or its name.
 Refuse = Callable[..., InputError]
@@ -76,6 +74,17 @@ class Segments:
         rows = np.repeat(np.arange(len(prompts), dtype=np.uint32), 2)
         return cls(texts, rows, np.tile([False, True], len(prompts)), names, refuse)
 
+    def without_end(self, ends: Sequence[str]) -> pl.Series:
+        """Of each row whether its last text has none of these tokens at its end, but for white space."""
+        import numpy as np
+
+        is_last = np.append(self.rows[1:] != self.rows[:-1], [True] * (len(self.rows) > 0))
+        last = self.texts.filter(pl.Series(is_last, dtype=pl.Boolean)).str.strip_chars_end()
+        has_end = pl.Series(np.zeros(len(last), dtype=bool))
+        for end in ends:
+            has_end |= last.str.ends_with(end)
+        return ~has_end
+
 
 @dataclass(frozen=True)
 class Capacity:
@@ -110,6 +119,8 @@ class Packer:
 
     def __init__(self, tokenize: Tokenize, capacity: Capacity, buffer_tokens: int) -> None:
         self.tally, self.masked = Tally(), list[Any]()
+        # What every row must end with, if anything.
+        self._end: int | None = None
         self._tokenize, self._capacity = tokenize, capacity
         self._buffer_tokens = max(buffer_tokens, capacity.tokens)
         self._waiting: list[pl.DataFrame] = []
@@ -127,7 +138,7 @@ class Packer:
         import numpy as np
 
         try:
-            ids, offsets = self._tokenize(segments.texts)
+            ids, offsets = encode_rows(self._tokenize, segments.texts, segments.rows)
         except _core.CoreError as error:
             raise segments.refuse(0, f"or a row after it: {error}", kind=error.kind) from error
         lengths = np.diff(offsets).astype(np.int64)
@@ -144,7 +155,7 @@ class Packer:
             .group_by("row", maintain_order=True)
             .agg("input_ids", "train_mask")
         )
-        _check(segments, rows)
+        _check(segments, rows, self._end)
         rows = rows.with_columns(segments.names.alias("row"))
         decision = self._fit(segments, rows["input_ids"].list.len())
         return decision, self._take(rows.filter(decision.keep))
@@ -220,7 +231,7 @@ class Packer:
         ).cast(bin_schema(names.dtype))  # type: ignore[arg-type]
 
 
-def _check(segments: Segments, rows: pl.DataFrame) -> None:
+def _check(segments: Segments, rows: pl.DataFrame, end: int | None) -> None:
     """Raises InputError for a row that nothing can be learnt from. rows: those that have tokens."""
     if rows.height < len(segments.names):
         has_tokens = pl.int_range(len(segments.names), eager=True).is_in(rows["row"].implode())
@@ -231,4 +242,8 @@ def _check(segments: Segments, rows: pl.DataFrame) -> None:
     if not is_trained.all():
         row = int(is_trained.arg_min() or 0)
         problem = "trains on no token; give it a completion or leave it out"
+        raise segments.refuse(row, problem)
+    if end is not None and (others := rows["input_ids"].list.last() != end).any():
+        row = int(others.arg_max() or 0)
+        problem = "does not end with the token that ends a turn, so the model would learn no end; have it be a special token in the checkpoint's tokenizer.json"
         raise segments.refuse(row, problem)

@@ -14,8 +14,10 @@ import polars as pl
 
 from dalign import _core
 from dalign.errors import InputError
+from dalign.files.batch import Decision
 from dalign.models.render import Renderer
-from dalign.pack.packer import Capacity, OverLong, Packer, Segments, Tokenize, bin_schema
+from dalign.pack.in_context import Tokenize
+from dalign.pack.packer import Capacity, OverLong, Packer, Segments, bin_schema
 from dalign.rows import Dropped, messages_from_json, own_words, table
 
 if TYPE_CHECKING:
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # prompt: as the chat template renders it, not trained on; own_words: all that the user's conversation says; completion: as
-# the model writes it, trained on.
-TEXTS_SCHEMA = dict.fromkeys(("id", "category", "prompt", "own_words", "completion"), pl.String)
+# the model writes it, trained on; control: a control token that stands in it, or null.
+TEXTS_SCHEMA = dict.fromkeys(
+    ("id", "category", "prompt", "own_words", "completion", "control"), pl.String
+)
 # One row a bin; `rows`: ids of the training rows.
 SCHEMA = bin_schema(pl.String())
 # As many tokens of the policy in a row, in a prompt that must not hold it, count as a leak.
@@ -37,20 +41,29 @@ PART_ROWS = 2_048
 BUFFER_TOKENS = 1 << 22
 
 
-def training_texts(rows: pl.DataFrame, renderer: Renderer) -> pl.DataFrame:
+def training_texts(rows: pl.DataFrame, renderer: Renderer, *, apart: bool = False) -> pl.DataFrame:
     """Conversations and their answers as texts (columns `TEXTS_SCHEMA`).
 
-    Columns of the rows: id, category, messages (JSON), reasoning, answer.
+    Columns of the rows: id, category, messages (JSON), reasoning, answer, and text where a model has written them.
+    apart: it may have come without the white space that the model wrote; see `Form.written`.
     """
     conversations = [messages_from_json(messages) for messages in rows["messages"]]
-    answered = zip(rows["reasoning"], rows["answer"], strict=True)
-    completions = [renderer.completion(reasoning, answer) for reasoning, answer in answered]
+    texts = rows["text"] if "text" in rows.columns else [None] * rows.height
+    answered = zip(rows["reasoning"], rows["answer"], texts, strict=True)
+    completions = [
+        renderer.completion(reasoning, answer)
+        if text is None
+        else renderer.written(text, apart=apart)
+        for reasoning, answer, text in answered
+    ]
+    parts = pl.concat_str(pl.col("reasoning", "answer").fill_null(""), separator="\n")
     return rows.select(
         "id",
         "category",
         prompt=pl.Series(renderer.prompts(conversations), dtype=pl.String),
         own_words=pl.Series(list(map(own_words, conversations)), dtype=pl.String),
         completion=pl.Series(completions, dtype=pl.String),
+        control=parts.str.extract_many(list(renderer.control)).list.first(),
     )
 
 
@@ -160,13 +173,15 @@ class Packing(Packer):
         end: str,
         buffer_tokens: int = BUFFER_TOKENS,
     ) -> None:
-        """end: the end of the model's turn, which it learns to write."""
+        """end: the end of the model's turn, which it learns to write; every row then ends with its last token."""
         setting = f"pack.capacity = {capacity}"
         way_out = (
             "raise it, or set pack.over_long = 'drop' or 'mask' (no row is cut to train on a part)"
         )
         super().__init__(tokenize, Capacity(capacity, over_long, setting, way_out), buffer_tokens)
         self.end_text = end
+        ends, _ = tokenize(pl.Series([end], dtype=pl.String))
+        self._end = int(ends[-1]) if len(ends) else None
         self._dropped = [table(Dropped.COLUMNS)]
         self.rows = 0
 
@@ -175,12 +190,18 @@ class Packing(Packer):
         for part in texts:
             if part.height == 0:
                 continue
-            decision, bins = self.add(self._segments(part))
-            self._dropped.append(decision.dropped(part))
             self.rows += part.height
+            told = part.select(pl.format("the text {} would become a control token", "control"))
+            leaked = Decision.because("control_token", told.to_series())
+            kept = part.filter(leaked.keep)
+            self._dropped.append(leaked.dropped(part))
             # Else it would live until the next part is made.
             del part
-            yield from bins
+            if kept.height:
+                decision, bins = self.add(self._segments(kept))
+                self._dropped.append(decision.dropped(kept))
+                del kept
+                yield from bins
         yield from self.end()
 
     def _segments(self, part: pl.DataFrame) -> Segments:

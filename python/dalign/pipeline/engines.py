@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from dalign.config import Config, Model
+from dalign.config import Config, Model, Reasoning
 from dalign.errors import InputError
 from dalign.models.checkpoint import is_installed, load_tokenizer
 from dalign.models.engines.open import checkpoint_of, kind_of, opened, resolved
 from dalign.models.engines.placed import PlacedEngine
+from dalign.models.forms import Form
 from dalign.models.protocol import Engine
+from dalign.models.reasoning import opened_at_server
 from dalign.models.render import Renderer
 from dalign.models.tokenizer import Tokenizer, open_tokenizer
 from dalign.pipeline.checkpoints import checkpoints
@@ -44,7 +47,7 @@ class Engines:
         """The engine of a model of the config."""
         key = model.model_dump_json()
         if key not in self._opened:
-            engine = opened(model, checkpoints(), self._config.run.threads)
+            engine = opened(self._with_form(model), checkpoints(), self._config.run.threads)
             # A server's model is known by more than the engine can tell.
             engine.fingerprint = self.fingerprint(model)
             renderer = None if kind_of(model).renders else self.renderer_of(model)
@@ -109,10 +112,41 @@ class Engines:
         model = self._config.model
         return open_tokenizer(self.checkpoint(model), model.trust_remote_code)
 
+    @cached_property
+    def reasoning(self) -> Reasoning:
+        """How the model's replies hold their reasoning, as far as the config and the template of its checkpoint tell."""
+        model = self._config.model
+        if kind_of(model).writes_open_tag is False:
+            return self.renderer.reasoning
+        return self._with_form(model).reasoning
+
     @property
-    def opens_reasoning(self) -> bool:
-        """Whether the model's replies lack the tag that opens the reasoning, because the chat template wrote it."""
-        return not kind_of(self._config.model).writes_open_tag and self.renderer.opens_reasoning
+    def opens_reasoning(self) -> bool | None:
+        """Whether the model's replies lack the tag that opens the reasoning, because the chat template wrote it; None: each may."""
+        written = kind_of(self._config.model).writes_open_tag
+        if written is None:
+            return opened_at_server(self._config.model.reasoning)
+        return not written and self.renderer.opens_reasoning
+
+    @property
+    def form(self) -> Form:
+        """The same with the white space around it, as completions come."""
+        known = self.renderer_of(self._config.model)
+        form = Form(self._config.model.reasoning) if known is None else known.form
+        return form if self.opens_reasoning is not False else replace(form, opened="")
+
+    @property
+    def control(self) -> tuple[str, ...] | None:
+        """The model's control tokens but for its tags; None where its tokenizer is not here."""
+        known = self.renderer_of(self._config.model)
+        return None if known is None else known.control
+
+    def _with_form(self, model: Model) -> Model:
+        """A model that runs elsewhere with the form that the template of its checkpoint shows, where it has one here."""
+        if kind_of(model).writes_open_tag is not None or not model.reasoning.reasons:
+            return model
+        known = self.renderer_of(model)
+        return model if known is None else model.model_copy(update={"reasoning": known.reasoning})
 
 
 def _resolved(model: Model) -> Model:

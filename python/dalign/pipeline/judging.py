@@ -48,7 +48,7 @@ def judge_inputs(project: Project, engines: Engines, *sources: Source) -> Inputs
     return {
         "model": engines.fingerprint(model),
         # By which a reply is read.
-        "reasoning": model.reasoning.model_dump(),
+        "reasoning": model.reasoning.identity,
         "settings": config.judge.model_dump(),
         "shown": shown_of(project, *sources),
         "templates": project.templates.sha256,

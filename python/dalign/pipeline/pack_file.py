@@ -17,7 +17,7 @@ from dalign.files.parquet import ParquetWriter
 from dalign.files.sift import Counts, FileJob, open_sink, watched
 from dalign.models.checkpoint import load_tokenizer
 from dalign.models.render import Renderer
-from dalign.models.tokenizer import open_tokenizer
+from dalign.models.tokenizer import added_tokens, open_tokenizer
 from dalign.pack.packer import Capacity, OverLong, Packer, Segments, bin_schema
 from dalign.progress import Progress
 
@@ -52,10 +52,15 @@ def pack_file(
     fields = ["prompt", "completion"] if form == "prompt" else []
     render = _template(tokenizer, job.progress) if form == "messages" else None
     began, rows, dropped = time.monotonic(), 0, 0
+    ends, endless, first = added_tokens(tokenizer), 0, ""
     writer = ParquetWriter(job.out, bin_schema(pl.UInt64()), job.memory_bytes // 16)
     with open_sink(source, None, job.dropped) as sink, closing(writer):
         for batch in watched(source, source.batches(fields, whole=True), job.progress, job.name):
-            decision, filled = packer.add(read_segments(batch, form, render, end))
+            segments = read_segments(batch, form, render, end)
+            without = segments.without_end(ends).arg_true()
+            endless += len(without)
+            first = first or (batch.place(int(without[0])) if len(without) else "")
+            decision, filled = packer.add(segments)
             for bins in filled:
                 writer.write(bins)
             sink.write(batch, decision)
@@ -66,6 +71,12 @@ def pack_file(
         writer.end()
         sink.finish()
         writer.place()
+    if endless:
+        way_out = (
+            "give the token that ends a turn as --end, or have it at the end of each completion"
+        )
+        said = f"warning: {endless} of {rows} rows (first: {first}) train on no end token, so that a model would not learn to stop; {way_out}"
+        job.progress.say(said)
     job.progress.finish(job.name, f"{packer.tally.bins} bins, {100 * packer.padding:.2f} % padding")
     reasons = {"over_long": dropped} if dropped else {}
     more = {"masked": len(packer.masked), "padding": round(packer.padding, 6)}

@@ -90,7 +90,7 @@ def planned_work(project: Project) -> dict[str, object]:
         s.name: project.suites[s.name].rows * config.evaluate.samples * len(arms) for s in suites
     }
     judged = sum(drawn[s.name] for s in suites if s.judge)
-    retrieves = config.model.reasoning.kind == "tags" and project.templates.has_pair("retrieval")
+    retrieves = config.model.reasoning.reasons and project.templates.has_pair("retrieval")
     asked = [s for s in suites if s.judge and "policy_retrieval" in s.metrics and retrieves]
     judgements = {
         "judge": completions * config.judge.k if config.data.examples is None else 0,

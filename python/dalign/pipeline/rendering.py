@@ -127,7 +127,7 @@ def _check(use: _Use, sight: generate.Sight, rows: int, told: dict[Path, str]) -
             row = error.row or 0
             raise _placed(use.path, done + row, part["id"][row], error) from error
         for name, turns in zip(part["id"], own, strict=True):
-            if use.renderer.without_control(turns) != list(turns):
+            if use.renderer.harmless(turns) != list(turns):
                 held, first = held + 1, first or name
         done += part.height
     if held:

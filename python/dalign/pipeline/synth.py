@@ -11,7 +11,7 @@ from dalign.config import Config
 from dalign.judge.forms.ruling import Case, RulingForm
 from dalign.models.ask import Ask
 from dalign.models.protocol import Engine
-from dalign.models.reasoning import after_reasoning
+from dalign.models.reasoning import heard_by
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import court_of, sampling_of
 from dalign.progress import Progress
@@ -89,8 +89,7 @@ class Prepared:
             writer = self._engines.open(config.writer)
             judge = self._engines.open(config.judge_of_record)
             tokens = (*writer.control_tokens, *judge.control_tokens)
-            tags, opened = config.writer.reasoning, writer.opens_reasoning
-            said = partial(after_reasoning, tags=tags, opened=opened)
+            said = heard_by(writer, config.writer.reasoning)
             ask = self._ask(writer, WRITE)
             replies = ask(self._requests, WRITING)
             ask.finish(f"{len(replies)} replies")

@@ -13,7 +13,6 @@ from typing import Any
 
 import polars as pl
 
-from dalign.config import Reasoning
 from dalign.errors import InputError, UnfinishedError, did_you_mean
 from dalign.files.parquet import ParquetWriter
 from dalign.records.record import Record, open_record
@@ -99,14 +98,12 @@ def _write_table(rows: Iterator[Row], columns: Columns, place: Path, part_rows: 
 
 
 def _rows(record: Record, what: str) -> Iterator[Row]:
-    """The rows, numbered, their conversations as turns; examples with the text that is trained on."""
+    """The rows, numbered, their conversations as turns."""
     table = _examples(record) if what == SFT else record.project.rl_prompts.table
-    reasoning, number = record.config.model.reasoning, 0
+    number = 0
     for chunk in table.chunks(record.config.run.part_rows):
         for row in chunk.iter_rows(named=True):
             row["turns"], row["number"] = list(messages_from_json(row["messages"])), number
-            if what == SFT:
-                row["written"] = _written(row, reasoning)
             number += 1
             yield row
 
@@ -117,15 +114,8 @@ def _examples(record: Record) -> Table:
     return record.stage("select").made()
 
 
-def _written(row: Row, reasoning: Reasoning) -> str:
-    """What the model writes: its reasoning between the tags, and the answer."""
-    if reasoning.kind == "none" or row["reasoning"] is None:
-        return str(row["answer"])
-    return f"{reasoning.open}\n{row['reasoning'].strip()}\n{reasoning.close}\n\n{row['answer'].strip()}"
-
-
 def _turn(row: Row) -> list[Message]:
-    return [Message(role="assistant", content=row["written"])]
+    return [Message(role="assistant", content=row["text"])]
 
 
 def _told(row: Row, columns: Columns) -> Row:

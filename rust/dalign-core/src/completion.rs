@@ -6,8 +6,9 @@ mod tags;
 use rayon::prelude::*;
 
 use crate::error::{ColumnError, same_length};
+use crate::text::is_blank;
 use tags::TagPair;
-pub use tags::{Tags, TagsError};
+pub use tags::{Opened, Tags, TagsError};
 
 /// What form a reply has: the first defect met, reading from the start. Two exceptions:
 /// [`Status::Truncated`] goes before all, and reasoning that no tag closes is
@@ -41,10 +42,12 @@ pub enum Status {
     Nested,
     /// A tag after the reasoning was closed.
     Repeated,
-    /// Nothing after the close tag.
+    /// Nothing that shows after the close tag.
     EmptyAnswer,
     /// An answer, and nothing between the tags.
     EmptyReasoning,
+    /// A control token in the reasoning or the answer, such as the end of a turn that leaked.
+    ControlToken,
 }
 
 impl Status {
@@ -53,9 +56,9 @@ impl Status {
     /// ```
     /// use dalign_core::completion::Status;
     ///
-    /// assert_eq!(Status::ALL.iter().filter(|&&status| status != Status::Ok).count(), 9);
+    /// assert_eq!(Status::ALL.iter().filter(|&&status| status != Status::Ok).count(), 10);
     /// ```
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ok,
         Self::Truncated,
         Self::NoTags,
@@ -66,6 +69,7 @@ impl Status {
         Self::Repeated,
         Self::EmptyAnswer,
         Self::EmptyReasoning,
+        Self::ControlToken,
     ];
 
     /// The status as it is written in a column.
@@ -86,6 +90,7 @@ impl Status {
             Self::Repeated => "repeated",
             Self::EmptyAnswer => "empty_answer",
             Self::EmptyReasoning => "empty_reasoning",
+            Self::ControlToken => "control_token",
         }
     }
 }
@@ -129,6 +134,9 @@ impl<'t> Parsed<'t> {
 /// | one block at the start | between | after |
 /// | any other | empty | empty |
 ///
+/// A reply that would be [`Status::Ok`] and holds a control token has neither part: what stands behind
+/// such a token is nobody's answer.
+///
 /// ```
 /// use dalign_core::completion::{Status, Tags, parse};
 ///
@@ -140,10 +148,15 @@ impl<'t> Parsed<'t> {
 #[must_use]
 pub fn parse<'t>(text: &'t str, tags: &Tags, truncated: bool) -> Parsed<'t> {
     let mut parsed = match &tags.pair {
-        Some(pair) => split(text, pair, tags.prefilled),
-        None if text.trim().is_empty() => Parsed::new(Status::EmptyAnswer, "", ""),
+        Some(pair) => split(text, pair, tags.opened),
+        None if is_blank(text) => Parsed::new(Status::EmptyAnswer, "", ""),
         None => Parsed::new(Status::Ok, "", text),
     };
+    if parsed.status == Status::Ok
+        && [parsed.reasoning, parsed.answer].iter().any(|part| tags.controls(part))
+    {
+        parsed = Parsed::new(Status::ControlToken, "", "");
+    }
     if truncated {
         parsed.status = Status::Truncated;
     }
@@ -174,15 +187,19 @@ pub fn parse_column<'t>(
 }
 
 /// Splits at the tags; the status leaves truncation out.
-fn split<'t>(text: &'t str, pair: &TagPair, prefilled: bool) -> Parsed<'t> {
+fn split<'t>(text: &'t str, pair: &TagPair, opened: Opened) -> Parsed<'t> {
     let unclear = |status| Parsed::new(status, "", "");
     let mut tags = pair.find(text);
     let start = match tags.next() {
-        _ if prefilled => {
+        _ if opened == Opened::Always => {
             tags = pair.find(text);
             0
         }
         None => return Parsed::new(Status::NoTags, "", text),
+        Some(tag) if !tag.is_open && opened == Opened::Perhaps => {
+            tags = pair.find(text);
+            0
+        }
         Some(tag) if !tag.is_open => {
             return match tags.try_fold(tag, |_, next| (!next.is_open).then_some(next)) {
                 Some(last) => Parsed::new(Status::Unopened, &text[..last.start], &text[last.end..]),
@@ -204,9 +221,9 @@ fn split<'t>(text: &'t str, pair: &TagPair, prefilled: bool) -> Parsed<'t> {
         Some(_) if tags.next().is_some() => unclear(Status::Repeated),
         Some(tag) => {
             let mut parsed = Parsed::new(Status::Ok, &text[start..tag.start], &text[tag.end..]);
-            if parsed.answer.is_empty() {
+            if is_blank(parsed.answer) {
                 parsed.status = Status::EmptyAnswer;
-            } else if parsed.reasoning.is_empty() {
+            } else if is_blank(parsed.reasoning) {
                 parsed.status = Status::EmptyReasoning;
             }
             parsed

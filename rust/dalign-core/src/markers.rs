@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use std::sync::LazyLock;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::{memchr3_iter, memmem};
 
@@ -59,11 +61,8 @@ impl Markers {
             .iter()
             .map(AsRef::as_ref)
             .filter(|token| token.chars().nth(1).is_some() && shape_at(token) != Some(token.len()));
-        let strings = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .build(STRINGS.into_iter().chain(own))
-            .map_err(|_| MarkersError { tokens: tokens.len() })?;
-        Ok(Self { strings })
+        let strings: Vec<&str> = STRINGS.into_iter().chain(own).collect();
+        Ok(Self { strings: finder(&strings)? })
     }
 
     /// The text with a zero-width space behind the first character of each marker. Borrowed where there
@@ -127,6 +126,73 @@ impl Markers {
         found.sort_unstable();
         found
     }
+}
+
+/// What finds any of these strings.
+pub(crate) fn finder(strings: &[&str]) -> Result<AhoCorasick, MarkersError> {
+    AhoCorasick::builder()
+        .match_kind(MatchKind::Standard)
+        .build(strings)
+        .map_err(|_| MarkersError { tokens: strings.len() })
+}
+
+/// The first marker in a model's words that ends or begins a turn, whatever family it is of.
+///
+/// Those that a text has by chance count at its very end alone, where they are the end of a turn that
+/// leaked: `</s>` is HTML's too. Placeholders and other tags never count: `<api_token>`, `<tools>`.
+///
+/// ```
+/// use dalign_core::markers::turn_token;
+///
+/// assert_eq!(turn_token("Yes.<|im_end|>"), Some("<|im_end|>"));
+/// assert_eq!(turn_token("Yes.</s>\n"), Some("</s>"));
+/// assert_eq!(turn_token("<s>old</s> new, a <|> b, <div>"), None);
+/// ```
+#[must_use]
+pub fn turn_token(text: &str) -> Option<&str> {
+    static ALL: LazyLock<Markers> =
+        LazyLock::new(|| Markers::new::<&str>(&[]).expect("so few strings fit any automaton"));
+    let counts = |&(start, end): &(usize, usize)| {
+        let marker = &text[start..end];
+        is_turn(marker) || (is_end(marker) && text[end..].trim().is_empty())
+    };
+    let (start, end) = ALL.find(text).into_iter().find(counts)?;
+    Some(&text[start..end])
+}
+
+/// Whether a marker is no one's word: it has a bar, a triangle or U+2581, or names a turn.
+fn is_turn(marker: &str) -> bool {
+    let name = marker.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let bounds = ["start_of_", "end_of_", "begin_of_"];
+    marker.contains(|c| BARS.contains(&c) || c == '◁' || c == '▁')
+        || bounds.iter().any(|bound| name.starts_with(bound))
+        || ["inst", "system_prompt"].contains(&name.as_str()) && marker.starts_with('[')
+        || STRINGS.contains(&marker)
+}
+
+/// Names of ends that stand in a text by chance too.
+const ENDS: [&str; 16] = [
+    "s",
+    "bos",
+    "eos",
+    "pad",
+    "eod",
+    "eom",
+    "eop",
+    "eot",
+    "im_end",
+    "im_start",
+    "eot_id",
+    "endoftext",
+    "end_turn",
+    "turn_end",
+    "eos_token",
+    "bos_token",
+];
+
+fn is_end(marker: &str) -> bool {
+    let name = marker.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    marker.starts_with('<') && ENDS.contains(&name.as_str())
 }
 
 /// No marker of a shape is longer, in bytes.

@@ -55,6 +55,29 @@ pub fn is_invisible(character: char) -> bool {
     )
 }
 
+/// Whether a text shows nothing: white space, controls and characters that take no room, such as zero-width
+/// spaces, variation selectors, Hangul fillers and the blank of Braille.
+///
+/// ```
+/// assert!(dalign_core::text::is_blank(" \u{200b}\n"));
+/// assert!(!dalign_core::text::is_blank("\u{200b}."));
+/// ```
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || is_invisible(c) || is_filler(c))
+}
+
+/// What Unicode has be ignored where it cannot be shown, beside [`is_invisible`], and the blank of Braille.
+fn is_filler(character: char) -> bool {
+    matches!(
+        character,
+        '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{2800}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 /// The last place of a text at or before this one where a character begins.
 pub(crate) fn boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)

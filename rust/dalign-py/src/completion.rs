@@ -1,6 +1,6 @@
 //! See `dalign._core.parse_completions` and `dalign._core.exact_duplicates`.
 
-use dalign_core::completion::{Tags, parse_column};
+use dalign_core::completion::{Opened, Tags, parse_column};
 use dalign_core::dedup;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
@@ -11,16 +11,18 @@ use crate::errors::to_python;
 use crate::tables::{table, texts as text_column};
 
 #[pyfunction]
+#[pyo3(signature = (texts, open_tag, close_tag, prefilled, truncated, control=None))]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
 pub(crate) fn parse_completions(
     py: Python<'_>,
     texts: Column,
     open_tag: Option<&str>,
     close_tag: Option<&str>,
-    prefilled: bool,
+    prefilled: Option<bool>,
     truncated: Column,
+    control: Option<Vec<String>>,
 ) -> PyResult<PyTable> {
-    let tags = Tags::optional(open_tag, close_tag, prefilled).map_err(to_python)?;
+    let tags = tags(open_tag, close_tag, prefilled, control.as_deref())?;
     py.detach(|| {
         let parsed =
             parse_column(&texts.texts()?, &tags, &truncated.bools()?).map_err(to_python)?;
@@ -30,6 +32,25 @@ pub(crate) fn parse_completions(
             ("answer", text_column(parsed.iter().map(|row| row.answer))),
         ])
     })
+}
+
+/// How a model marks its reasoning, as Python says it.
+pub(crate) fn tags(
+    open_tag: Option<&str>,
+    close_tag: Option<&str>,
+    prefilled: Option<bool>,
+    control: Option<&[String]>,
+) -> PyResult<Tags> {
+    let opened = match prefilled {
+        None => Opened::Perhaps,
+        Some(true) => Opened::Always,
+        Some(false) => Opened::Never,
+    };
+    let tags = Tags::optional(open_tag, close_tag, false).map_err(to_python)?.opened(opened);
+    match control {
+        None => Ok(tags),
+        Some(tokens) => tags.control(tokens).map_err(to_python),
+    }
 }
 
 #[pyfunction]

@@ -3,7 +3,6 @@
 use std::env;
 
 use arrow_array::types::UInt64Type;
-use dalign_core::completion::Tags;
 use dalign_core::row_filter::{self, Reason, Rules};
 use dalign_core::seen::Seen;
 use numpy::{IntoPyArray, PyArray1};
@@ -11,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
 
 use crate::columns::Column;
+use crate::completion::tags;
 use crate::errors::to_python;
 use crate::jsonl::JsonlBatch;
 use crate::text_views::optional_texts;
@@ -23,16 +23,24 @@ pub(crate) struct RowFilter(row_filter::RowFilter);
 #[pymethods]
 impl RowFilter {
     #[new]
+    #[pyo3(signature = (
+        open_tag, close_tag, prefilled, min_chars, max_chars, dedup, memory_mib, control=None
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "what Python says by names")]
+    #[allow(clippy::needless_pass_by_value, reason = "arguments are extracted, not borrowed")]
     fn new(
         open_tag: Option<&str>,
         close_tag: Option<&str>,
-        prefilled: bool,
+        prefilled: Option<bool>,
         min_chars: u64,
         max_chars: Option<u64>,
         dedup: bool,
         memory_mib: usize,
+        control: Option<Vec<String>>,
     ) -> PyResult<Self> {
-        let rules = rules(open_tag, close_tag, prefilled, min_chars, max_chars)?;
+        let tags = tags(open_tag, close_tag, prefilled, control.as_deref())?;
+        let rules =
+            Rules::new(tags, min_chars, max_chars.unwrap_or(u64::MAX)).map_err(to_python)?;
         let seen = dedup.then(|| Seen::new(memory_mib << 20, env::temp_dir()));
         Ok(Self(row_filter::RowFilter::new(rules, seen)))
     }
@@ -68,18 +76,6 @@ impl RowFilter {
         };
         py.detach(check).map(|columns| to_numpy(py, columns))
     }
-}
-
-/// What a completion must be, as Python says it.
-fn rules(
-    open_tag: Option<&str>,
-    close_tag: Option<&str>,
-    prefilled: bool,
-    min_chars: u64,
-    max_chars: Option<u64>,
-) -> PyResult<Rules> {
-    let tags = Tags::optional(open_tag, close_tag, prefilled).map_err(to_python)?;
-    Rules::new(tags, min_chars, max_chars.unwrap_or(u64::MAX)).map_err(to_python)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the form that map takes")]

@@ -34,6 +34,7 @@ def test_every_number_is_the_schemas_own(project: Path, checkpoint: Path) -> Non
     config = load_config(project / "dalign.toml")
     assert config.model.path == str(checkpoint)
     assert (config.model.device, config.model.dtype) == ("auto", "auto")
+    assert config.model.reasoning.kind == "auto"
     given = tomllib.loads((project / "dalign.toml").read_text())
     del given["sft"]["lora"]
     assert {key for key, values in given.items() if values} == {"evaluate", "spec", "data", "model"}
@@ -110,18 +111,3 @@ def test_a_model_that_is_not_there_leaves_nothing(
     code, _, err = dalign("init", "mine", "--model", name)
     assert code == 1 and said in err and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_template_without_a_sign_of_reasoning_has_the_whole_reply_as_answer(
-    checkpoint: Path, tmp_path: Path, dalign
-) -> None:
-    for path in checkpoint.glob("chat_template*"):
-        path.unlink()
-    settings = json.loads((checkpoint / "tokenizer_config.json").read_text())
-    settings["chat_template"] = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
-    (checkpoint / "tokenizer_config.json").write_text(json.dumps(settings))
-    tokens = (checkpoint / "tokenizer.json").read_text()
-    (checkpoint / "tokenizer.json").write_text(tokens.replace("think>", "mark>"))
-    _, out, _ = dalign("init", tmp_path / "plain", "--model", checkpoint)
-    assert load_config(tmp_path / "plain" / "dalign.toml").model.reasoning.kind == "none"
-    assert "the whole reply is the answer" in out

@@ -17,6 +17,7 @@ from dalign.pipeline.filter_file import Wanted, filter_file
 from dalign.pipeline.stages.filter import quality_of
 from dalign.rows import Prompt
 from dalign.settings import load_config
+from dalign.vocabulary import FORMS
 
 PROMPTS = {
     "en": Prompt("en", "advice", ({"role": "user", "content": "How do I get to the market?"},)),
@@ -162,3 +163,54 @@ def test_a_file_is_filtered_as_a_run_is(kind: str, tmp_path: Path) -> None:
         told = pl.read_parquet(beside).select("id", "dropped_reason", "dropped_detail").rows()
     assert told == dropped.select("id", "reason", "detail").rows()
     assert (counts.kept, sum(counts.dropped.values())) == (kept.height, dropped.height)
+
+
+def texts_of(*texts: str, finish: str = "stop") -> pl.DataFrame:
+    rows = [(str(i), "en", "advice", text, finish) for i, text in enumerate(texts)]
+    return pl.DataFrame(rows, ["id", "prompt_id", "category", "text", "finish"], orient="row")
+
+
+def form_of(rows: pl.DataFrame, tags: Reasoning, **known: object) -> dict[str, str]:
+    """The reasons of those that are dropped, and the answers of the others."""
+    quality = Quality(Measuring(), {}, None)
+    kept, dropped = filter_completions(
+        rows, asked(rows), tags, quality, **{"opened": False} | known
+    )
+    told = kept.select("id", "answer").rows() + dropped.select("id", "reason").rows()
+    return dict(sorted(told))
+
+
+def test_completions_keep_their_text_as_it_was_written() -> None:
+    text = f"<think>\nHarmless.\n</think>\n\n{GOOD}\n"
+    kept, _ = filtered(texts_of(text), Reasoning(), Quality(Measuring(), {}, None))
+    assert kept.row(0, named=True) | {"text": text, "answer": GOOD} == kept.row(0, named=True)
+
+
+def test_a_server_may_leave_the_opening_tag_out() -> None:
+    rows = texts_of("why</think>a", "<think>why</think>b", "why", "<think>why")
+    found = form_of(rows, Reasoning(kind="think"), opened=None)
+    assert list(found.values()) == ["a", "b", "no_tags", "unclosed"]
+    assert form_of(rows, Reasoning(kind="think"))["0"] == "unopened"
+
+
+def test_a_form_that_nobody_named_is_that_of_each_text() -> None:
+    rows = texts_of(*(f"{open_}why{close}a" for open_, close in FORMS.values()), "a")
+    found = form_of(rows, Reasoning(kind="auto"))
+    assert list(found.values()).count("a") == len(FORMS)
+    assert found[str(len(FORMS))] == "no_tags"
+
+
+def test_control_tokens_are_the_models_own_or_those_of_a_known_shape() -> None:
+    leaks = ["<|im_end|>", "<|return|>", "</s>", "<end_of_turn>", "<｜end▁of▁sentence｜>", "@end"]
+    rows = texts_of(*(f"<think>why</think>a{leak}" for leak in leaks))
+    assert list(form_of(rows, Reasoning()).values()) == ["control_token"] * 5 + ["a@end"]
+    own = form_of(rows, Reasoning(), control=("@end",))
+    assert own["5"] == "control_token"
+    assert own["0"] == "a<|im_end|>"
+
+
+@pytest.mark.parametrize("nothing", ["", " \n", "\u200b", "\ufeff\u2060", "\u3164", "\u2800"])
+def test_an_answer_that_shows_nothing_is_empty(nothing: str) -> None:
+    rows = texts_of(f"<think>why</think>{nothing}")
+    assert form_of(rows, Reasoning()) == {"0": "empty_answer"}
+    assert form_of(texts_of(nothing), Reasoning(kind="none")) == {"0": "empty_answer"}

@@ -18,6 +18,7 @@ from dalign.models.protocol import Reply, Request, Sampling
 from dalign.spec.parse import load_spec
 from dalign.spec.shipped import shipped
 from dalign.spec.templates import Templates
+from dalign.vocabulary import FORMS
 from policies import ENGLISH
 
 SPEC = load_spec(ENGLISH)
@@ -72,6 +73,18 @@ def test_every_sample_is_what_the_template_gives_with_its_own_nonce(
         ("<reason>perhaps Score: 8", Reasoning(open="<reason>", close="</reason>"), False, "unclosed"),
         ("<reason>perhaps Score: 3</reason>Score: 8", Reasoning(open="<reason>", close="</reason>"), False, "ok"),
         ("fine. Score: 8", Reasoning(kind="none"), True, "ok"),
+        # A form by its name, and one that nobody named.
+        *(
+            (f"{open_}perhaps Score: 3{close if closed else ''}{' Score: 8' if closed else ''}", Reasoning(kind=kind), False, "ok" if closed else "unclosed")
+            for name, (open_, close) in FORMS.items() for kind in (name, "auto") for closed in (True, False)
+        ),
+        ("<|channel|>final<|message|>Score: 8", Reasoning(kind="harmony"), False, "ok"),
+        ("<|channel|>commentary<|message|>Score: 3", Reasoning(kind="harmony"), False, "unclosed"),
+        ("<|channel|>commentary<|message|>Score: 3", Reasoning(), False, "unclosed"),
+        ("analysisperhaps Score: 3assistantfinalScore: 8", Reasoning(), False, "ok"),
+        ("analysisperhaps Score: 3", Reasoning(kind="harmony"), False, "unclosed"),
+        # The config says that the template opens it.
+        ("perhaps Score: 8", Reasoning(prefilled="yes"), False, "unclosed"),
     ],
 )  # fmt: skip
 def test_a_score_in_reasoning_that_is_not_closed_is_none(

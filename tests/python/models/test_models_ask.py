@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from dalign.config import Reasoning
 from dalign.errors import InputError
 from dalign.models import ask as module
 from dalign.models.ask import Ask
@@ -17,6 +18,7 @@ class Streams:
     """An engine whose stream gives these lists of replies, by their ids."""
 
     fingerprint, control_tokens, opens_reasoning = "streams", (), False
+    reasoning = Reasoning()
 
     def __init__(self, *lists: str) -> None:
         self.lists = lists

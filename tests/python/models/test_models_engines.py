@@ -28,10 +28,10 @@ def test_every_engine_that_a_config_may_name_has_its_kind() -> None:
 
 @pytest.mark.parametrize(
     ("engine", "path_is_checkpoint", "writes_open_tag"),
-    [("transformers", True, False), ("openai", False, True), ("scripted", False, True)],
+    [("transformers", True, False), ("openai", False, None), ("scripted", False, True)],
 )
 def test_what_is_known_of_each_engine(
-    engine: config.EngineName, path_is_checkpoint: bool, writes_open_tag: bool
+    engine: config.EngineName, path_is_checkpoint: bool, writes_open_tag: bool | None
 ) -> None:
     kind = kind_of(model_of(engine))
     assert kind.path_is_checkpoint == path_is_checkpoint

@@ -312,7 +312,7 @@ def test_a_token_without_an_embedding_is_named_before_anything_is_generated() ->
     assert caught.value.kind == "unfit_model"
 
 
-def test_special_tokens_are_left_out_of_the_text_and_tags_are_kept(model: Any) -> None:
+def test_all_that_was_written_stays_in_the_text(model: Any) -> None:
     words = ["<think>", " ok", "<|user|>", "</think>", " hi"]
     chain = [TOKENIZER.convert_tokens_to_ids(w.replace(" ", "Ġ")) for w in words]
     prompt_end = TOKENIZER.convert_tokens_to_ids("<|assistant|>")
@@ -324,16 +324,16 @@ def test_special_tokens_are_left_out_of_the_text_and_tags_are_kept(model: Any) -
         reply = replies_of(
             engine_of(fixed, tokenizer=tokenizer), requests_of("ok"), Sampling(0.0, 9)
         )["row-0"]
-        assert reply == Reply("row-0", "<think> ok</think> hi", "stop", 6)
+        assert reply == Reply("row-0", "<think> ok<|user|></think> hi", "stop", 6)
 
 
-def test_texts_of_decoded_tokens_leave_the_end_and_other_special_tokens_out(model: Any) -> None:
+def test_texts_of_decoded_tokens_leave_the_end_out(model: Any) -> None:
     words = ["<think>", "Ġok", "<|user|>", "</think>", "Ġhi"]
     ids = [TOKENIZER.convert_tokens_to_ids(word) for word in words]
     engine = engine_of(model)
     decoded = [Decoded(ids, END), Decoded([], None), Decoded(ids[1:2], None)]
     assert engine.replies(["a", "b", "c"], decoded) == [
-        Reply("a", "<think> ok</think> hi", "stop", 6),
+        Reply("a", "<think> ok<|user|></think> hi", "stop", 6),
         Reply("b", "", "length", 0),
         Reply("c", " ok", "length", 1),
     ]

@@ -7,7 +7,6 @@ from dalign.errors import InputError
 
 pytest.importorskip("transformers")
 
-from dalign.config import Reasoning
 from dalign.models.probe import TemplateProbe, probe_template
 from sandbox_model.tokenizer import build_tokenizer
 from tokenizers import AddedToken, Tokenizer
@@ -121,17 +120,6 @@ def test_a_system_message_that_is_refused_or_left_out_is_not_supported(
     assert any("takes no system message" in w for w in found.warnings()) != supported
 
 
-@pytest.mark.parametrize(("template", "opens"), [(CHATML, False), (OPENS, True)])
-def test_a_generation_prompt_that_opens_the_reasoning_is_found(template: str, opens: bool) -> None:
-    assert probe(template).opens_reasoning == opens
-
-
-def test_the_tags_are_the_configs() -> None:
-    tokenizer = tokenizer_of(OPENS.replace("<think>", "<reason>"))
-    assert not probe_template(tokenizer).opens_reasoning
-    assert probe_template(tokenizer, Reasoning(open="<reason>", close="</reason>")).opens_reasoning
-
-
 @pytest.mark.parametrize(
     ("template", "history"), [(CHATML, True), (QWEN3, True), (LAST_TURN_ONLY, False)]
 )
@@ -165,7 +153,6 @@ def test_the_sandboxs_template_needs_no_warning() -> None:
     tokenizer = build_tokenizer()
     assert probe_template(tokenizer) == TemplateProbe(
         default_system=None,
-        opens_reasoning=False,
         end_token_ids=(tokenizer.convert_tokens_to_ids("<|end|>"),),
         supports_system=True,
         keeps_history=True,

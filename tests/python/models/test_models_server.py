@@ -76,6 +76,21 @@ def test_reasoning_sent_apart_is_put_back_in_front(answer: Answer, text: str, fi
     assert (reply.text, reply.finish) == (text, finish)
 
 
+@pytest.mark.parametrize("end", ["<|im_end|>", "<|return|>", "</s>\n", "<｜end▁of▁sentence｜>", "<end_of_turn><eos>"])  # fmt: skip
+def test_an_end_token_that_leaks_into_a_whole_reply_is_no_part_of_it(end: str) -> None:
+    with FakeServer(lambda body, _: chat(f"<think>a {end} b</think>hi{end}")) as server:
+        assert replies_of(engine_of(server), requests_of("a"))["row-a"].text == f"<think>a {end} b</think>hi"  # fmt: skip
+    with FakeServer(lambda body, _: chat(f"hi{end}", finish="length")) as server:
+        assert replies_of(engine_of(server), requests_of("a"))["row-a"].text == f"hi{end}"
+
+
+def test_reasoning_sent_apart_is_put_between_the_tags_of_its_form() -> None:
+    with FakeServer(lambda body, _: chat("hi", reasoning="hm")) as server:
+        engine = engine_of(server, reasoning=config.Reasoning(kind="harmony"))
+        text = replies_of(engine, requests_of("a"))["row-a"].text
+    assert text == "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>hi"  # fmt: skip
+
+
 def test_without_tags_the_reasoning_is_left_out() -> None:
     with FakeServer(lambda body, _: chat("hi", reasoning="hm")) as server:
         engine = engine_of(server, reasoning=config.Reasoning(kind="none"))

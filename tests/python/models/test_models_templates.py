@@ -224,7 +224,7 @@ def test_tags_in_an_assistants_turn_stay_and_what_marks_turns_does_not() -> None
     assert "<think>x</think>y<\u200bend><end>" in text
     assert "<turn>user\n<\u200bthink><end>" in text
     with pytest.raises(InputError, match="a token that marks the turns"):
-        renderer.turn([USER, of("assistant", "y<end>")])
+        renderer.turn([USER, of("assistant", "y<end>x")])
 
 
 def test_tags_of_the_configs_own_stay_too() -> None:

@@ -230,3 +230,31 @@ def test_bins_are_a_parquet_file(tmp_path: Path, call: Any) -> None:
     source = write(tmp_path / "in.jsonl", [GOOD])
     code, _, stderr = call(source, tmp_path / "bins.jsonl", "--tokenizer", MODEL, "--capacity", 9)
     assert code == 1 and ".parquet" in stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "end", "warned"),
+    [
+        ([{"prompt": "a", "completion": "b"}], "", True),
+        ([{"prompt": "a", "completion": "b"}], "<|end|>", False),
+        ([{"prompt": "a", "completion": "b<|end|>\n"}], "", False),
+        ([{"segments": [{"text": "a", "train": False}, {"text": "b", "train": True}]}], "", True),
+        ([{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}], "", False),
+    ],
+)  # fmt: skip
+def test_rows_that_train_no_end_are_told(
+    rows: list[dict[str, Any]], end: str, warned: bool, tmp_path: Path, call: Any
+) -> None:
+    pytest.importorskip("transformers")
+    source, out = write(tmp_path / "in.jsonl", rows), tmp_path / "bins.parquet"
+    code, stdout, stderr = call(source, out, "--tokenizer", MODEL, "--capacity", 64, "--end", end)
+    assert code == 0
+    assert ("train on no end token" in stdout + stderr) == warned
+
+
+def test_a_completion_is_cut_from_the_whole_text(tmp_path: Path, call: Any) -> None:
+    # The sandbox's tokenizer has a token for a word with its space.
+    rows = [{"prompt": "ask", "completion": " cake"}]
+    source, out = write(tmp_path / "in.jsonl", rows), tmp_path / "bins.parquet"
+    assert call(source, out, "--tokenizer", MODEL, "--capacity", 64)[0] == 0
+    assert pl.read_parquet(out)["input_ids"].to_list() == [ids("ask cake")]

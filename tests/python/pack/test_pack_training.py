@@ -28,7 +28,7 @@ from dalign.sandbox.checkpoint import MODEL
 from dalign.train.bins import load_bins
 
 WORDS: dict[str, int] = {}
-Text = tuple[str, str, str, str, str]
+Text = tuple[str, str, str, str, str, str | None]
 
 
 def tokenize(texts: pl.Series):
@@ -39,7 +39,7 @@ def tokenize(texts: pl.Series):
 
 
 def row(name: str, prompt: str, completion: str, own: str = "") -> Text:
-    return (name, "soup", prompt, own or prompt, completion)
+    return (name, "soup", prompt, own or prompt, completion, None)
 
 
 def texts(*rows: Text) -> pl.DataFrame:
@@ -54,6 +54,8 @@ def pack(*rows: Text, capacity: int, over_long: Any = "error") -> tuple[pl.DataF
 
 class Plain:
     """Writes a conversation as its turns, and an answer after its reasoning."""
+
+    control = ("<end>",)
 
     def prompts(self, conversations: Any) -> list[str]:
         return [" ".join(f"<{t['role']}>{t['content']}" for t in turns) for turns in conversations]
@@ -76,8 +78,8 @@ def test_a_row_becomes_what_the_model_reads_and_what_it_writes() -> None:
     found = training_texts(rows, Plain())
     assert found.schema == pl.Schema(TEXTS_SCHEMA)
     assert found.rows() == [
-        ("a", "soup", "<system>be brief <user>hé", "be brief\nhé", "(why) what"),
-        ("b", "general", "<user>hé", "hé", "(None) so"),
+        ("a", "soup", "<system>be brief <user>hé", "be brief\nhé", "(why) what", None),
+        ("b", "general", "<user>hé", "hé", "(None) so", None),
     ]
 
 
@@ -253,7 +255,7 @@ def test_bins_are_filled_while_rows_come_one_part_at_a_time() -> None:
 def test_a_run_and_a_file_of_the_same_rows_have_the_same_bins(dalign, tmp_path: Path) -> None:
     rng = random.Random(7)
     rows = [
-        (f"{i}", "soup", "ask " * rng.randint(1, 9), "", "tell é" * rng.randint(1, 20))
+        (f"{i}", "soup", "ask " * rng.randint(1, 9), "", "tell é" * rng.randint(1, 20), None)
         for i in range(300)
     ]
     pairs = [{"prompt": row[2], "completion": row[4]} for row in rows]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import dalign
 import pytest
 from dalign.errors import InputError
+from dalign.models.checkpoint import load_tokenizer
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply
 from dalign.pipeline.run import plan_of, run_stages
 from dalign.progress import Progress
+from dalign.sandbox.checkpoint import MODEL
 from dalign.settings import load_config
 from dalign.store.folder import StageFolder
 from fake_server import Answer, FakeServer, chat, refusal
@@ -233,3 +236,47 @@ def test_one_bad_reply_is_its_rows_and_the_run_goes_on(project: Path, dalign) ->
     assert grades.filter(prompt_id="ask")["grade"].to_list() == [None] * 2
     code, out, _ = dalign("show", "ask", "--run", run)
     assert code == 0 and "status 400: The prompt was filtered." in out
+
+
+@pytest.fixture
+def opening(tmp_path: Path) -> Path:
+    """A checkpoint whose template writes thoughts, and opens one in its prompts."""
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(MODEL, folder)
+    (folder / "chat_template.jinja").write_text(
+        "{% for m in messages %}<|{{ m.role }}|>"
+        "{% if m.role == 'assistant' %}{{ '<think>\\n' + (m.reasoning_content or '') + '\\n</think>\\n\\n' }}{% endif %}"
+        "{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|><think>\\n' }}{% endif %}"
+    )
+    return folder
+
+
+@pytest.mark.parametrize("reply", [
+    # Without a parser of reasoning: the template has written the opening tag.
+    chat("The policy regulated-advice.A2 applies.\n</think>\n\nPlease ask a doctor."),
+    chat("<think>\nThe policy regulated-advice.A2 applies.\n</think>\n\nPlease ask a doctor.<|end|>"),
+    # With one that takes the white space away.
+    chat("Please ask a doctor.", reasoning="The policy regulated-advice.A2 applies."),
+], ids=["unopened", "opened", "apart"])  # fmt: skip
+def test_what_a_server_wrote_is_trained_as_the_template_writes_it(
+    reply: Answer, project: Path, opening: Path
+) -> None:
+    pytest.importorskip("transformers")
+    with FakeServer(lambda _request, _attempt: reply) as server:
+        overrides = [
+            "model.path=served", "model.engine=openai", f"model.base_url={server.base_url}",
+            f"model.checkpoint={opening}", "select.on_short=warn", "evaluate.arms=[\"sft\"]",
+        ]  # fmt: skip
+        config = load_config(project / "dalign.toml", overrides)
+        for stage in ("generate", "filter", "judge", "select", "pack"):
+            run_stages(config, project / "run", Progress(), stage)
+    folder = project / "run"
+    assert StageFolder(folder, "filter", "main").table().height() == 3
+    bins = StageFolder(folder, "pack", "main").table().frame()
+    tokenizer = load_tokenizer(opening, False)
+    labels = [label for label in bins["labels"].explode() if label != -100]
+    text = "The policy regulated-advice.A2 applies.\n</think>\n\nPlease ask a doctor.<|end|>"
+    assert tokenizer.decode(labels).replace(text, "") == ""
+    assert tokenizer.decode(bins["input_ids"].explode().to_list()).count("<think>\nThe") == len(
+        StageFolder(folder, "select", "main").table().frame()
+    )

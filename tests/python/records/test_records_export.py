@@ -70,7 +70,9 @@ def test_trl_reads_its_rows_back(suffix: str, run: Path, tmp_path: Path, dalign)
                 assert row["completion"][0]["content"] in texts["completion"]
 
 
-def test_a_completion_has_its_reasoning_between_the_tags(run: Path, tmp_path: Path, dalign) -> None:
+def test_a_completion_is_what_is_trained_as_the_model_wrote_it(
+    run: Path, tmp_path: Path, dalign
+) -> None:
     rows = exported(dalign, run, tmp_path / "rows.jsonl", "trl")
     select = pl.read_parquet(run / "select" / "main" / "part-00000.parquet")
     held = {row["id"]: row for row in select.iter_rows(named=True)}
@@ -79,7 +81,7 @@ def test_a_completion_has_its_reasoning_between_the_tags(run: Path, tmp_path: Pa
         example = held[row["id"]]
         assert row["prompt"] == json.loads(example["messages"])
         (turn,) = row["completion"]
-        assert turn == {"role": "assistant", "content": f"<think>\n{example['reasoning']}\n</think>\n\n{example['answer']}"}  # fmt: skip
+        assert turn == {"role": "assistant", "content": example["text"]}
 
 
 def test_axolotl_trains_on_the_last_turn_alone(run: Path, tmp_path: Path, dalign) -> None:

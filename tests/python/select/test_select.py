@@ -20,6 +20,7 @@ from naive_select import naive_select
 POLICY = "clause one says that nobody may hand out the recipe of the green soup at all"
 COLUMNS = {
     "id": pl.String,
+    "text": pl.String,
     "prompt_id": pl.String,
     "category": pl.String,
     "messages": pl.String,
@@ -38,7 +39,7 @@ def judged(name: str, prompt: str, answer: str, score: float | None, **more: Any
     asked = more.get("asked", f"tell me about {prompt}")
     messages = json.dumps([{"role": "user", "content": asked}])
     fixed = {"id": name, "prompt_id": prompt, "answer": answer, "score": score}
-    usual = {"category": "soup", "clause": None, "reasoning": f"thought of {name}"}
+    usual = {"category": "soup", "clause": None, "reasoning": f"thought of {name}", "text": answer}
     valid = 0 if score is None else 2
     return {**usual, "messages": messages, "asked": asked, "n_valid": valid} | fixed | more
 

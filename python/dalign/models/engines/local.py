@@ -19,8 +19,8 @@ from dalign.models.checkpoint import (
     load_model,
     load_tokenizer,
 )
+from dalign.models.control import control_tokens
 from dalign.models.devices import settled
-from dalign.models.probe import special_token_ids
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import THINK, tags_of
 from dalign.models.render import NO_END, Renderer
@@ -54,9 +54,6 @@ class LocalEngine:
         self.going = unheard
         self.renderer = Renderer(tokenizer, reasoning, day)
         self.end_ids = end_ids(model, tokenizer, self.renderer.probe.end_token_ids)
-        tags = set(tokenizer.convert_tokens_to_ids([reasoning.open, reasoning.close]))
-        # Tags that are special tokens stay in the text; without them the reasoning could not be told from the answer.
-        self._unwritten = special_token_ids(tokenizer) - tags
 
     def _tell(self, rows: float, tokens: int) -> None:
         # By its attribute: who hears it may change from stream to stream.
@@ -65,11 +62,13 @@ class LocalEngine:
     @property
     def control_tokens(self) -> tuple[str, ...]:
         """Strings that the model's template or tokenizer gives a meaning to, the tags among them; sorted."""
-        added = self.tokenizer.added_tokens_decoder.values()
-        # Some tokenizers add runs of blanks or plain words too; only what looks like a marker is one.
-        marking = (t.content for t in added if t.special or t.content.strip()[:1] in ("<", "["))
-        named = {*self.renderer.probe.markers, *tags_of(self.renderer.reasoning)}
-        return tuple(sorted(named.union(text for text in marking if text.strip())))
+        named = {*self.renderer.probe.markers, *tags_of(self.reasoning)}
+        return tuple(sorted(named.union(control_tokens(self.tokenizer))))
+
+    @property
+    def reasoning(self) -> config.Reasoning:
+        """As the config or the chat template has it."""
+        return self.renderer.reasoning
 
     @property
     def opens_reasoning(self) -> bool:
@@ -120,14 +119,19 @@ class LocalEngine:
         return (made(rows) for rows in batches if any(requests[i].id not in done for i in rows))
 
     def replies(self, rows: Sequence[str], decoded: Sequence[Decoded]) -> list[Reply]:
-        """What was written for each row: text without special tokens, the reasoning's tags aside.
+        """What was written for each row, special tokens too: all but the end token.
 
         `tokens` counts what was generated, the end token included.
         """
-        written = [[i for i in d.ids if i not in self._unwritten] for d in decoded]
-        texts: list[str] = self.tokenizer.batch_decode(
-            written, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        # Some tokenizers take the space off a text's first word: these stand behind another token.
+        head = self.end_ids[0]
+        lead, *texts = self.tokenizer.batch_decode(
+            [[head], *([head, *d.ids] for d in decoded)],
+            skip_special_tokens=False,
+            clean_up_tokenization_spaces=False,
+            spaces_between_special_tokens=False,
         )
+        texts = [text.removeprefix(lead) for text in texts]
         return [
             Reply(row, text, "length" if d.end is None else "stop", len(d.written))
             for row, d, text in zip(rows, decoded, texts, strict=True)

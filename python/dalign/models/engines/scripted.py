@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dalign.errors import InputError
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling
+from dalign.models.reasoning import THINK
 from dalign.parsing import file_text, json_value
 from dalign.store.whole_files import file_digest
 from dalign.vocabulary import THINK_TAGS
@@ -25,7 +26,7 @@ class ScriptedEngine:
     """
 
     # Its replies have both tags.
-    opens_reasoning = False
+    opens_reasoning, reasoning = False, THINK
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ import aiohttp
 
 from dalign import config
 from dalign.errors import ServerError
+from dalign.models.control import without_end
 from dalign.models.engines.chat_completion import said, status_in
 from dalign.models.engines.connection import Connection, text_of
 from dalign.models.engines.in_flight import arrivals
@@ -24,7 +25,7 @@ from dalign.models.engines.parameters import Names, body_of, learned
 from dalign.models.engines.served import Sameness, card_of
 from dalign.models.engines.waits import Awaited, retry_after_s
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
-from dalign.models.reasoning import tags_of
+from dalign.models.reasoning import opened_at_server, tags_of
 from dalign.rows import Message
 from dalign.text import escape_control, short
 
@@ -56,9 +57,6 @@ class ServerEngine:
     A response of more than 16 MiB and a wait of more than ten minutes that a server asks for count as refusals.
     """
 
-    # Its replies have both tags.
-    opens_reasoning = False
-
     def __init__(
         self, model: config.Model, *, attempts: int = ATTEMPTS, backoff_s: float = BACKOFF_S
     ) -> None:
@@ -67,7 +65,8 @@ class ServerEngine:
         self.url = self._server.url("chat/completions")
         self.attempts, self.backoff_s = attempts, backoff_s
         self.fingerprint = KIND.fingerprint_of(model)
-        self.control_tokens = tags_of(model.reasoning)
+        self.control_tokens, self.reasoning = tags_of(model.reasoning), model.reasoning
+        self.opens_reasoning = opened_at_server(model.reasoning)
         self.say: Callable[[str], None] = lambda _: None
         self.going = unheard
         self._sentences: set[str] = set()
@@ -220,12 +219,15 @@ class ServerEngine:
                 f"the server ends replies by {short(self._told(found.unknown))!r}, which is not known: taken for {found.finish!r}"
             )
         tags, text, thought = self._model.reasoning, found.text, found.thought
-        if thought and tags.kind == "tags":
+        if found.finish == "stop":
+            text = without_end(text)
+        if thought and tags.reasons:
             # Where it ends is told by the field; a tag that it quotes ends nothing.
             thought = escape_control(thought, tags_of(tags))
+            start, end = tags.tags
             # Cut off within the reasoning: no closing tag, as the model wrote none.
-            close = "" if found.finish == "length" and not text else tags.close
-            text = f"{tags.open}{thought}{close}{text}"
+            end = "" if found.finish == "length" and not text else end
+            text = f"{start}{thought}{end}{text}"
         return Reply(row, self._server.key.cleared(text), found.finish, found.tokens)
 
     def _told(self, text: str) -> str:
@@ -395,7 +397,7 @@ def _hint(model: config.Model, problem: str) -> str:
 # A server gives reasoning and answer apart; what it serves is what it says of it.
 KIND = EngineKind(
     name="openai",
-    writes_open_tag=True,
+    writes_open_tag=None,
     # Its address is no part of it: the same model may be served elsewhere.
     fingerprint_of=lambda model: fingerprint_of(model, "openai", model.path, *_sent(model)),
     open=lambda model, _: ServerEngine(model),

@@ -55,7 +55,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         },
         "settings": config.evaluate.model_dump(exclude=_BESIDE),
         "pass_score": config.pass_score,
-        "reasoning": config.model.reasoning.model_dump(),
+        "reasoning": config.model.reasoning.identity,
         "judge": judge_inputs(project, engines, *project.suites.values()),
     }
 
@@ -149,10 +149,10 @@ def first_parts(folder: StageFolder, suites: Mapping[str, int], size: int) -> di
 def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> OpenedArm:
     """The arm of that name, its models opened."""
     config, spec, templates = project.config, project.spec, project.templates
-    suites, tags = config.evaluate.suites, config.model.reasoning
+    suites, tags = config.evaluate.suites, engines.reasoning
     trained = ARMS[name].checkpoint
     judged = any(suite.judge for suite in suites)
-    asks = tags.kind == "tags" and templates.has_pair(CategoryForm.name)
+    asks = tags.reasons and templates.has_pair(CategoryForm.name)
     judge = engines.open(config.judge_of_record) if judged else None
     k = config.evaluate.judge_k
     return OpenedArm(
@@ -204,7 +204,7 @@ class SuiteWork:
         asks = {what: ask.chunk(number) for what, ask in self._asks.items()}
         made = generate.complete(prompts, arm.sight, self._draws, asks[COMPLETIONS])
         # Where a reply is all answer, what is cut is graded by what is there; in a reasoning no answer is.
-        is_cut = (made["finish"] == "length") & (arm.reasoning.kind == "tags")
+        is_cut = (made["finish"] == "length") & (arm.reasoning.reasons)
         opened = arm.engine.opens_reasoning
         parsed = parse(made["text"], is_cut, arm.reasoning, opened=opened)
         asked = asks.get("judge")

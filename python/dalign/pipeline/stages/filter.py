@@ -26,9 +26,11 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     return {
         "generate": run.stage("generate").output_sha256(),
         "prompts": project.prompts.sha256,
-        "reasoning": config.model.reasoning.model_dump(),
+        "reasoning": config.model.reasoning.identity,
         "filter": config.filter.model_dump(),
         "model": engines.fingerprint(config.model),
+        # Rows have the text as it was written too.
+        "text": "written",
     }
 
 
@@ -51,6 +53,7 @@ def drive(
     """The kept ones, split into reasoning and answer."""
     config, completions = project.config, run.stage("generate").made()
     quality, opened = quality_of(config, engines), engines.opens_reasoning
+    control = engines.control
     size = config.run.part_rows
     kept, gone = folder.writer(size), folder.writer(size, DROPPED)
     reasons, rows_in = Counter[str](), 0
@@ -59,7 +62,7 @@ def drive(
     for chunk in going.over(beside_prompts(chunks, project.prompts.table.chunks(size))):
         asked = pl.Series([own_words(messages_from_json(m)) for m in chunk["messages"]])
         rows, dropped = filter_completions(
-            chunk, asked, config.model.reasoning, quality, opened=opened
+            chunk, asked, engines.reasoning, quality, opened=opened, control=control
         )
         kept.add(rows)
         gone.add(dropped)

@@ -7,7 +7,6 @@ import polars as pl
 from dalign import generate
 from dalign.models.ask import Ask, words_of
 from dalign.models.protocol import Sampling
-from dalign.models.reasoning import tags_of
 from dalign.models.samples import EQUAL, SAMPLED, equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, shown_of
@@ -78,13 +77,11 @@ def _take_over(
 ) -> Finished:
     """Completions that were made elsewhere, in the order of the prompts; nobody is asked."""
     prompts, size = project.prompts, project.config.run.part_rows
-    tags = tags_of(project.config.model.reasoning)
-    opened = bool(tags) and engines.opens_reasoning
     going, writer = Going(progress, "generate", prompts.rows), folder.writer(size)
     for rows in going.over(prompts.table.chunks(size, ["id", "category"])):
         wanted = pl.col("prompt_id").is_in(rows["id"].implode())
         mine = brought.table.scan().filter(wanted).collect()
-        writer.add(generate.brought(rows, mine, tags, opened=opened))
+        writer.add(generate.brought(rows, mine, engines.form))
     writer.end(table(Completion.COLUMNS))
     going.finish(f"{writer.written} completions were made elsewhere")
     counts = {"rows_in": prompts.rows, "rows_out": writer.written, "tokens": 0, "taken_over": 0}

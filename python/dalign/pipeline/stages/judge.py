@@ -51,7 +51,7 @@ def drive(
     judging = judging_of(config, engine, project.spec, project.templates)
     k, rows_in = judging.scale.k, parsed.height()
     ask = Ask(engine, folder.memory(), progress=progress, name="judge", total=rows_in * k)
-    sees, told = config.model.reasoning.kind == "tags", config.judge.hint
+    sees, told = engines.reasoning.reasons, config.judge.hint
 
     def chunk(number: int, rows: pl.DataFrame) -> Made:
         asked = ask.chunk(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from dalign.models.engines.open import kind_of
 from dalign.pack.training import SCHEMA, Mix, Packing, check_no_spec, training_texts
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
@@ -25,7 +26,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
         "ratio": config.sft.capability_ratio,
         "settings": config.pack.model_dump(),
         "model": engines.fingerprint(config.model),
-        "reasoning": config.model.reasoning.model_dump(),
+        "reasoning": config.model.reasoning.identity,
         "spec": project.spec.sha256,
         "seed": config.run.seed,
     }
@@ -46,11 +47,13 @@ def drive(
     packing = Packing(
         tokenize, capacity=wanted.capacity, over_long=wanted.over_long, end=renderer.end_text
     )
+    # Of a server's text nobody knows whether it is whole.
+    apart = kind_of(config.model).writes_open_tag is None
     policy = list(project.templates.specs(project.spec).values())
     general = pl.lit(GENERAL)
     bins, gone = folder.writer(size), folder.writer(size, DROPPED)
     texts = mix.parts(
-        (training_texts(rows, renderer) for rows in going.over(examples.chunks(size))),
+        (training_texts(rows, renderer, apart=apart) for rows in going.over(examples.chunks(size))),
         (
             training_texts(rows.with_columns(category=general), renderer)
             for rows in going.over(more)
@@ -61,6 +64,7 @@ def drive(
     gone.add(packing.dropped)
     bins.end(table(dict(SCHEMA)))
     gone.end(table(Dropped.COLUMNS))
+    progress.say(f"pack: reasoning is written {renderer.form.told}")
     tally = packing.tally
     said = f"{packing.rows} rows, {tally.tokens} tokens, {tally.trained_tokens} of them trained on, {bins.written} bins"
     going.finish(said)

@@ -11,6 +11,7 @@ from dalign.config import Rl
 from dalign.judge.answers import AnswerJudge
 from dalign.models.ask import Ask
 from dalign.models.checkpoint import fingerprint
+from dalign.models.render import Renderer
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.project import Project
@@ -43,7 +44,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         # The suite whose patterns tell the truth of rollouts: the first that has some, in the config's order.
         "patterns": next(iter(project.patterns_sha256.values()), None),
         "settings": settings.model_dump(),
-        "reasoning": model.reasoning.model_dump(),
+        "reasoning": model.reasoning.identity,
         "device": model.device,
         "dtype": model.dtype,
         "threads": config.run.threads,
@@ -85,14 +86,12 @@ def drive(
     job = RlJob(
         start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),
         prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
-        reasoning=model.reasoning, day=model.day,
+        reasoning=engines.renderer.reasoning, day=model.day,
         replayed=replayed,
         device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log,
     )  # fmt: skip
     use_threads(config.run.threads)
-    paid = (settings.judge_weight, settings.heuristic_weight, settings.format_weight)
-    opened = engines.renderer.opens_reasoning
-    reward = CompositeReward(judge, RewardWeights(*paid), model.reasoning, opened=opened)
+    reward = _reward(judge, settings, engines.renderer)
     # The policy loss is 0 by construction where a step makes one update: the reward says how it goes.
     result = train_rl(job, reward, Steps(progress, folder.name, lambda _loss: log.last_reward))
     write_curve(folder, result)
@@ -102,6 +101,14 @@ def drive(
     states = dict(sorted(judge.states.items()))
     facts = {"checkpoint": fingerprint(result.final), "judge_states": states}
     return Finished(counts, [digest], facts, project.spec.versions)
+
+
+def _reward(judge: AnswerJudge, settings: Rl, reads: Renderer) -> CompositeReward:
+    """What a completion is paid, read as the model's template has it."""
+    paid = (settings.judge_weight, settings.heuristic_weight, settings.format_weight)
+    opened, control = reads.opens_reasoning, reads.control
+    tags = reads.reasoning
+    return CompositeReward(judge, RewardWeights(*paid), tags, opened=opened, control=control)
 
 
 def drawn_prompts(prompts: Table, settings: Rl, seed: int) -> list[list[Prompt]]:

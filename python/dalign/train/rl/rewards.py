@@ -66,20 +66,27 @@ class CompositeReward:
     """
 
     def __init__(
-        self, judge: Judge, weights: RewardWeights, tags: Reasoning, *, opened: bool = False
+        self,
+        judge: Judge,
+        weights: RewardWeights,
+        tags: Reasoning,
+        *,
+        opened: bool | None = False,
+        control: Sequence[str] | None = None,
     ) -> None:
-        """judge: scores from 0 to 1, or None for what it could not judge. opened: see `parse`."""
+        """judge: scores from 0 to 1, or None for what it could not judge. opened, control: see `parse`."""
         if not all(math.isfinite(part) and part >= 0 for part in weights) or sum(weights) == 0:
             said = f"the reward's weights {tuple(weights)} pay for nothing; set rl.judge_weight or another above 0"
             raise InputError(said, kind="not_valid")
-        self.judge, self.weights, self.tags, self.opened = judge, weights, tags, opened
+        self.judge, self.weights, self._tags = judge, weights, tags
+        self._opened, self._control = opened, control
 
     def __call__(
         self, prompts: Sequence[Prompt], texts: Sequence[str], truncated: Sequence[bool]
     ) -> list[Reward]:
         """The reward of each completion text of the prompt beside it."""
         columns = pl.Series(texts, dtype=pl.String), pl.Series(truncated, dtype=pl.Boolean)
-        parsed = parse(*columns, self.tags, opened=self.opened)
+        parsed = parse(*columns, self._tags, opened=self._opened, control=self._control)
         forms = [Form(*row) for row in parsed.select(Form._fields).iter_rows()]
         scores = self._scores(prompts, forms)
         return [self._reward(*row) for row in zip(prompts, forms, scores, strict=True)]

@@ -1,8 +1,10 @@
 //! How a model marks its reasoning.
 
+use aho_corasick::AhoCorasick;
 use memchr::memchr2;
 
 use crate::error::{CoreError, Fault};
+use crate::markers::{self, MarkersError};
 
 /// How a model marks its reasoning.
 ///
@@ -19,10 +21,33 @@ use crate::error::{CoreError, Fault};
 pub struct Tags {
     /// Absent when the whole reply is the answer.
     pub(super) pair: Option<TagPair>,
-    /// The chat template has written the open tag, so a reply starts inside the reasoning.
-    pub(super) prefilled: bool,
-    /// Whether a tag holds white space: without, a reply's status is that of its normalised text.
+    pub(super) opened: Opened,
+    /// Control tokens that no part of a reply may hold; without, those that are known by their shape.
+    control: Option<AhoCorasick>,
+    /// Whether a tag or a control token holds white space: without, a reply's status is that of its
+    /// normalised text.
     pub(crate) hold_white_space: bool,
+}
+
+/// Whether the chat template has written the open tag, so that a reply starts inside the reasoning.
+///
+/// ```
+/// use dalign_core::completion::{Opened, Status, Tags, parse};
+///
+/// let tags = Tags::pair("<think>", "</think>", false)?.opened(Opened::Perhaps);
+/// for reply in ["S3 says no.</think> I can't.", "<think>S3 says no.</think> I can't."] {
+///     assert_eq!(parse(reply, &tags, false).reasoning, "S3 says no.");
+/// }
+/// # Ok::<(), dalign_core::completion::TagsError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// Replies have the tag.
+    Never,
+    /// Replies lack it.
+    Always,
+    /// Each reply tells by itself: one that begins with the tag has it.
+    Perhaps,
 }
 
 /// Two tags, neither of which is blank or holds the other: at most one of them starts at a place.
@@ -70,7 +95,7 @@ impl Tags {
     /// ```
     #[must_use]
     pub fn none() -> Self {
-        Self { pair: None, prefilled: false, hold_white_space: false }
+        Self { pair: None, opened: Opened::Never, control: None, hold_white_space: false }
     }
 
     /// Both tags or neither, as a config gives them; `prefilled` means nothing without tags.
@@ -118,7 +143,54 @@ impl Tags {
         }
         let pair = TagPair { open: open.to_owned(), close: close.to_owned() };
         let hold_white_space = [open, close].iter().any(|tag| tag.contains(char::is_whitespace));
-        Ok(Self { pair: Some(pair), prefilled, hold_white_space })
+        let opened = if prefilled { Opened::Always } else { Opened::Never };
+        Ok(Self { pair: Some(pair), opened, control: None, hold_white_space })
+    }
+
+    /// The same, opened so; it means nothing without tags.
+    ///
+    /// ```
+    /// use dalign_core::completion::{Opened, Status, Tags, parse};
+    ///
+    /// let tags = Tags::pair("[R]", "[/R]", false)?.opened(Opened::Perhaps);
+    /// assert_eq!(parse("a[/R]b", &tags, false).status, Status::Ok);
+    /// # Ok::<(), dalign_core::completion::TagsError>(())
+    /// ```
+    #[must_use]
+    pub fn opened(mut self, opened: Opened) -> Self {
+        self.opened = opened;
+        self
+    }
+
+    /// The same with a model's own control tokens, in place of all that have the shape of one
+    /// ([`markers::turn_token`]); none of them: no text is a control token.
+    ///
+    /// # Errors
+    ///
+    /// [`MarkersError`] for more than an automaton holds.
+    ///
+    /// ```
+    /// use dalign_core::completion::{Status, Tags, parse};
+    ///
+    /// let tags = Tags::none().control(&["@end"])?;
+    /// assert_eq!(parse("Yes.@end", &tags, false).status, Status::ControlToken);
+    /// assert_eq!(parse("Yes.<|im_end|>", &tags, false).status, Status::Ok);
+    /// # Ok::<(), dalign_core::markers::MarkersError>(())
+    /// ```
+    pub fn control<S: AsRef<str>>(mut self, tokens: &[S]) -> Result<Self, MarkersError> {
+        let found: Vec<&str> =
+            tokens.iter().map(AsRef::as_ref).filter(|token| !token.trim().is_empty()).collect();
+        self.hold_white_space |= found.iter().any(|token| token.contains(char::is_whitespace));
+        self.control = Some(markers::finder(&found)?);
+        Ok(self)
+    }
+
+    /// Whether a part of a reply holds a control token.
+    pub(super) fn controls(&self, part: &str) -> bool {
+        match &self.control {
+            Some(tokens) => tokens.is_match(part),
+            None => markers::turn_token(part).is_some(),
+        }
     }
 }
 

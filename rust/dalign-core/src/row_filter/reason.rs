@@ -80,5 +80,6 @@ fn form(status: Status) -> &'static str {
         Status::Repeated => "a tag after the reasoning was closed",
         Status::EmptyAnswer => "no answer",
         Status::EmptyReasoning => "nothing between the tags",
+        Status::ControlToken => "a control token in its text, such as the end of a turn",
     }
 }
