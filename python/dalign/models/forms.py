@@ -103,7 +103,8 @@ def find_form(tokenizer: Any, wanted: Reasoning) -> Form:
     for tags, found in _evidence(tokenizer, shown, asks, wanted):
         if asks.rstrip().endswith(tags[1].strip()):
             why = f"the chat template closes the reasoning ({tags[1]}) before the model writes, so that no completion has any; to have it reason, switch its thinking on in chat_template.jinja"
-            return Form(wanted.model_copy(update={"kind": "none"}), found=why)
+            update = {"kind": "none", "open": tags[0], "close": tags[1]}
+            return Form(wanted.model_copy(update=update), found=why)
         return _spaced(wanted, tags, shown, asks, found)
     why = f"nothing shows how it reasons, so {' … '.join(wanted.tags)} is taken"
     return _spaced(wanted, wanted.tags, shown, asks, why)

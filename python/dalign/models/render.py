@@ -151,10 +151,10 @@ class Renderer:
 
     @cached_property
     def _unmarked(self) -> Breaker:
-        """Breaks up what marks turns."""
+        """Breaks up what marks turns; of a model that does not reason too, earlier reasoning is the template's to cut."""
         named = (getattr(self.tokenizer, f"{name}_token", None) for name in ("bos", "pad"))
         marks = {*self.probe.markers, *filter(None, named), *self._ends}
-        return Breaker(self.tokenizer, marks.difference(tags_of(self.reasoning)))
+        return Breaker(self.tokenizer, marks.difference(self.reasoning.tags))
 
     @cached_property
     def _plain(self) -> Breaker:
@@ -180,7 +180,7 @@ class Renderer:
             lost = self._shape(tuple(turn["role"] for turn in messages))[1]
             if lost is not None:
                 raise left_out(messages, lost, "content")
-        check_whole(messages, text, tags_of(self.reasoning))
+        check_whole(messages, text, self.reasoning.tags)
         return text
 
     def _shape(self, roles: tuple[str, ...]) -> tuple[bool, int | None]:
