@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dalign.config import Reasoning
@@ -27,7 +27,7 @@ class Form:
     reasoning: of kind 'tags' or 'none'. before, lead, trail, gap: white space before the opening tag, between it and the
     thought, between the thought and the closing tag, and before the answer, as the template writes it. opened: what
     the prompt ends with of it, `<think>` and white space, or nothing. is_shown: the template itself writes thoughts so.
-    found: how it is known, as a sentence goes on.
+    found: how it is known, as a sentence goes on. in_doubt: whether that is for the user to look at.
     """
 
     reasoning: Reasoning
@@ -38,6 +38,7 @@ class Form:
     opened: str = ""
     is_shown: bool = False
     found: str = "as the config says"
+    in_doubt: bool = False
 
     @property
     def told(self) -> str:
@@ -104,10 +105,10 @@ def find_form(tokenizer: Any, wanted: Reasoning) -> Form:
         if asks.rstrip().endswith(tags[1].strip()):
             why = f"the chat template closes the reasoning ({tags[1]}) before the model writes, so that no completion has any; to have it reason, switch its thinking on in chat_template.jinja"
             update = {"kind": "none", "open": tags[0], "close": tags[1]}
-            return Form(wanted.model_copy(update=update), found=why)
+            return Form(wanted.model_copy(update=update), found=why, in_doubt=True)
         return _spaced(wanted, tags, shown, asks, found)
-    why = f"nothing shows how it reasons, so {' … '.join(wanted.tags)} is taken"
-    return _spaced(wanted, wanted.tags, shown, asks, why)
+    why = "nothing shows how it reasons; if the whole reply is the answer, set model.reasoning.kind = 'none'"
+    return replace(_spaced(wanted, wanted.tags, shown, asks, why), in_doubt=True)
 
 
 _Shown = tuple[str, str, str, str, str, str]

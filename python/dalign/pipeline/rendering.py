@@ -82,6 +82,8 @@ def check_rendered(
             _ = renderer.end_text
             for sentence in renderer.probe.warnings(renderer.day):
                 progress.say(f"warning: {who}: {sentence}")
+            if renderer.form.in_doubt and who == "model":
+                progress.say(f"warning: {who}: reasoning is written {renderer.form.told}")
     if judge is not None:
         judge.prompts([_ASKED])
     told = dict[Path, str]()

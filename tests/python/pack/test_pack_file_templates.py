@@ -51,7 +51,7 @@ REFUSED = {
     "reasoning in tags": ("reasoning dropped", [USER, of("assistant", "<think>why</think>Lima.")], "leaves out reasoning of the role 'assistant' ('why')"),
     "reasoning of an earlier turn": ("reasoning dropped", [USER, of("assistant", "<think>why</think>Ok."), USER, SAID], "turn 2;"),
     "a call": ("date", [USER, SAID | {"tool_calls": [{"function": {"name": "look_up"}}]}, of("tool", "x"), SAID], "leaves out a call of the role 'assistant' ('look_up')"),
-    "a token that marks turns": ("date", [USER, of("assistant", "Lima.<end>")], "a token that marks the turns"),
+    "a token that marks turns": ("date", [USER, of("assistant", "Lima.<end>x")], "a token that marks the turns"),
     "no role": ("date", [{"content": "Hi"}, SAID], "role None is no word"),
     "a role that is no text": ("date", [of(["user"], "Hi"), SAID], "is no word"),
     "a role that closes a turn": ("date", [of("user\n<end>", "Hi"), SAID], "is no word"),

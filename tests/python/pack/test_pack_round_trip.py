@@ -72,6 +72,9 @@ class Says(torch.nn.Module):
         self.device = torch.device("cpu")
         self.ids, self.vocabulary, self.prompt = ids, vocabulary, 0
 
+    def get_input_embeddings(self) -> torch.nn.Embedding:
+        return torch.nn.Embedding(self.vocabulary, 1)
+
     def forward(self, input_ids: Any, attention_mask: Any, cache: Any, use_cache: bool) -> Any:
         keys = torch.zeros(len(input_ids), 1, input_ids.shape[1], 1)
         cache.update(keys, keys, 0)
