@@ -66,6 +66,12 @@ class Renderer:
         """The tokenizer's control tokens but for the tags, sorted: what no part of a completion may hold."""
         return tuple(sorted(control_tokens(self.tokenizer).difference(tags_of(self.reasoning))))
 
+    @cached_property
+    def marks(self) -> tuple[str, ...]:
+        """Strings that the template or the tokenizer gives a meaning to, tags that are no words among them; sorted."""
+        tags = (tag for tag in tags_of(self.reasoning) if not tag[0].isalnum())
+        return tuple(sorted({*control_tokens(self.tokenizer), *self.probe.markers, *tags}))
+
     @property
     def end_text(self) -> str:
         """What ends an assistant's turn: the template's own token, else the tokenizer's.
@@ -158,10 +164,8 @@ class Renderer:
 
     @cached_property
     def _plain(self) -> Breaker:
-        """Breaks up every control token, and tags that are no words."""
-        tags = (tag for tag in tags_of(self.reasoning) if not tag[0].isalnum())
-        tokens = {*control_tokens(self.tokenizer), *self.probe.markers, *tags}
-        return Breaker(self.tokenizer, tokens)
+        """Breaks up every control token."""
+        return Breaker(self.tokenizer, self.marks)
 
     def placed(self, messages: Conversation) -> tuple[Message, ...]:
         """The conversation as the template takes it; equal to it, but where it has control tokens or a system message moves.

@@ -57,7 +57,11 @@ class Tokenizer:
         encoded = self._core.encode(column)
         # Characters that the package's tables of Unicode lack: rare, and its own ids hold there.
         rows = _core.unsettled_rows(column).tolist()
-        return _replaced(encoded, rows, self._slow([column[i] for i in rows])) if rows else encoded
+        return (
+            replaced(encoded, rows, _flat(self._slow([column[i] for i in rows])))
+            if rows
+            else encoded
+        )
 
     def count(self, texts: Texts) -> pl.Series:
         """How many tokens each text has."""
@@ -149,15 +153,25 @@ def _flat(rows: Sequence[Sequence[int]]) -> Encoded:
     return np.fromiter(chain.from_iterable(rows), np.uint32, count=int(offsets[-1])), offsets
 
 
-def _replaced(encoded: Encoded, rows: Sequence[int], ids: Sequence[Sequence[int]]) -> Encoded:
-    """The same ids, but for these rows; rows: rising."""
+def replaced(encoded: Encoded, rows: Sequence[int] | NDArray[np.int64], found: Encoded) -> Encoded:
+    """The ids of the same texts, those of these rows, which rise, as they were found."""
     import numpy as np
 
-    old, offsets = encoded
-    lengths = np.diff(offsets)
-    pieces, kept = [], 0
-    for row, found in zip(rows, ids, strict=True):
-        pieces += [old[kept : offsets[row]], np.array(found, np.uint32)]
-        kept, lengths[row] = offsets[row + 1], len(found)
-    start = np.zeros(1, np.uint64)
-    return np.concatenate([*pieces, old[kept:]]), np.concatenate([start, np.cumsum(lengths)])
+    ids, offsets = encoded
+    lengths = np.diff(offsets).astype(np.int64)
+    is_row = np.zeros(len(lengths), bool)
+    is_row[rows] = True
+    kept = np.concatenate([[0], np.cumsum(lengths[~is_row])]).astype(np.uint64)
+    return merged((ids[np.repeat(~is_row, lengths)], kept), found, is_row)
+
+
+def merged(some: Encoded, others: Encoded, is_other: NDArray[np.bool_]) -> Encoded:
+    """The ids of both kinds of texts, in order: `is_other` tells whose each place is."""
+    import numpy as np
+
+    lengths = np.empty(len(is_other), np.int64)
+    lengths[~is_other], lengths[is_other] = np.diff(some[1]), np.diff(others[1])
+    ids = np.empty(int(lengths.sum()), np.uint32)
+    of_others = np.repeat(is_other, lengths)
+    ids[~of_others], ids[of_others] = some[0], others[0]
+    return ids, np.concatenate([[0], np.cumsum(lengths)]).astype(np.uint64)

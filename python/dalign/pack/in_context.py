@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from dalign.models.tokenizer import merged, replaced
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Encoded = tuple[NDArray[np.uint32], NDArray[np.uint64]]
+    from dalign.models.tokenizer import Encoded
 
 # Texts in; token ids of all of them in one buffer, and where each text's begin (one more than texts).
 Tokenize = Callable[[pl.Series], "Encoded"]
@@ -47,9 +49,9 @@ def encode_rows(tokenize: Tokenize, texts: pl.Series, rows: NDArray[np.uint32]) 
             break
         anchors = pl.repeat(anchor, len(left), dtype=pl.String, eager=True)
         found, missing = _behind(tokenize, anchors, after[left])
-        cut = _replaced(cut, left, found)
+        cut = replaced(cut, left, found)
         left = left[missing]
-    return _merged(alone, cut, follows)
+    return merged(alone, cut, follows)
 
 
 def _behind(
@@ -82,27 +84,3 @@ def _places(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
     ends = np.cumsum(lengths)
     return np.arange(int(lengths.sum())) - np.repeat(ends - lengths, lengths)
-
-
-def _replaced(cut: Encoded, rows: NDArray[np.int64], found: Encoded) -> Encoded:
-    """The same texts, those of these rows, which have no ids, with the ids found."""
-    import numpy as np
-
-    is_row = np.zeros(len(cut[1]) - 1, bool)
-    is_row[rows] = True
-    lengths = np.diff(cut[1]).astype(np.int64)
-    # Of a row that was replaced in vain nothing changes.
-    kept = (cut[0], np.concatenate([[0], np.cumsum(lengths[~is_row])]).astype(np.uint64))
-    return _merged(kept, found, is_row)
-
-
-def _merged(some: Encoded, others: Encoded, is_other: NDArray[np.bool_]) -> Encoded:
-    """The texts of both, in order: `is_other` tells which of them each place has."""
-    import numpy as np
-
-    lengths = np.empty(len(is_other), np.int64)
-    lengths[~is_other], lengths[is_other] = np.diff(some[1]), np.diff(others[1])
-    ids = np.empty(int(lengths.sum()), np.uint32)
-    of_others = np.repeat(is_other, lengths)
-    ids[~of_others], ids[of_others] = some[0], others[0]
-    return ids, np.concatenate([[0], np.cumsum(lengths)]).astype(np.uint64)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
+from dalign.config import Reasoning
 from dalign.errors import InputError
+from dalign.generate import brought
+from dalign.models.forms import Form
 from dalign.pipeline.plan import planned_work
 from dalign.pipeline.project import bring_in
 from dalign.records.record import open_record
 from dalign.records.report_content import warnings_of
+from dalign.rows import Brought, table
 from dalign.settings import load_config
 from dalign.store.parts import DROPPED
 from scripted_run import SCRIPTED, go, reply, write_project
@@ -141,3 +146,24 @@ def test_one_of_the_two_is_enough(tmp_path: Path) -> None:
     project = project_with(tmp_path, "examples", ROWS)
     with pytest.raises(InputError, match=r"data\.completions and data\.examples"):
         load_config(project / "dalign.toml", ["data.completions=x.jsonl"])
+
+
+TAGS = Reasoning(kind="tags", open="[R]", close="[/R]")
+
+
+@pytest.mark.parametrize(
+    ("form", "texts"),
+    [
+        (Form(TAGS, "", "\n", "\n", "\n\n"), ["[R]\nwhy\n[/R]\n\nwhat", "[R]why[/R]what", "what"]),
+        (Form(TAGS, "", "\n", "\n", "\n\n", "[R]\n"), ["why\n[/R]\n\nwhat", "why[/R]what", "what"]),
+        (Form(Reasoning(kind="none")), ["what", "[R]why[/R]what", "what"]),
+    ],
+)  # fmt: skip
+def test_reasoning_that_stands_apart_is_written_in_the_models_form(
+    form: Form, texts: list[str]
+) -> None:
+    given = [("what", "why", True), ("[R]why[/R]what", None, False), ("what", None, True)]
+    rows = [("p", text, reasoning, "stop", apart) for text, reasoning, apart in given]
+    prompts = pl.DataFrame({"id": ["p"], "category": ["tea"]})
+    made = brought(prompts, table(Brought.COLUMNS, rows), form)
+    assert made["text"].to_list() == texts

@@ -19,10 +19,9 @@ from dalign.models.checkpoint import (
     load_model,
     load_tokenizer,
 )
-from dalign.models.control import control_tokens
 from dalign.models.devices import settled
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
-from dalign.models.reasoning import THINK, tags_of
+from dalign.models.reasoning import THINK
 from dalign.models.render import NO_END, Renderer
 from dalign.rows import Message
 
@@ -61,9 +60,8 @@ class LocalEngine:
 
     @property
     def control_tokens(self) -> tuple[str, ...]:
-        """Strings that the model's template or tokenizer gives a meaning to, the tags among them; sorted."""
-        named = {*self.renderer.probe.markers, *tags_of(self.reasoning)}
-        return tuple(sorted(named.union(control_tokens(self.tokenizer))))
+        """See `Renderer.marks`."""
+        return self.renderer.marks
 
     @property
     def reasoning(self) -> config.Reasoning:
