@@ -144,7 +144,7 @@ class Renderer:
             if not isinstance(role, str) or not _ROLE.fullmatch(role):
                 said = f"role {short(repr(role))} is no word; write user, assistant, system or tool"
                 raise InputError(said, kind="bad_field", key="role", value=role)
-            broken = self._unmarked if role in _OURS else self._plain
+            broken = self._breakers[role not in _OURS]
             words = {key: broken(turn[key]) for key in SAID if isinstance(turn.get(key), str)}
             made.append({**turn, **words})
         return made
@@ -156,16 +156,13 @@ class Renderer:
         return tuple(filter(None, [*ends, getattr(self.tokenizer, "eos_token", None)]))
 
     @cached_property
-    def _unmarked(self) -> Breaker:
-        """Breaks up what marks turns; of a model that does not reason too, earlier reasoning is the template's to cut."""
+    def _breakers(self) -> tuple[Breaker, Breaker]:
+        """What breaks up the marks of turns, and what breaks up every control token."""
         named = (getattr(self.tokenizer, f"{name}_token", None) for name in ("bos", "pad"))
-        marks = {*self.probe.markers, *filter(None, named), *self._ends}
-        return Breaker(self.tokenizer, marks.difference(self.reasoning.tags))
-
-    @cached_property
-    def _plain(self) -> Breaker:
-        """Breaks up every control token."""
-        return Breaker(self.tokenizer, self.marks)
+        turns = {*self.probe.markers, *filter(None, named), *self._ends}
+        # Of a model that does not reason too: earlier reasoning is the template's to cut.
+        turns.difference_update(self.reasoning.tags)
+        return Breaker(self.tokenizer, turns), Breaker(self.tokenizer, self.marks)
 
     def placed(self, messages: Conversation) -> tuple[Message, ...]:
         """The conversation as the template takes it; equal to it, but where it has control tokens or a system message moves.
