@@ -102,6 +102,16 @@ def test_a_policy_that_the_template_does_not_take_leads_the_first_user_turn(name
     )
 
 
+def test_a_policy_that_moves_keeps_the_tags_that_it_speaks_of() -> None:
+    renderer = Renderer(tokenizer_of(OWN["system dropped"] + "{# <think></think> #}"))
+    policy = of("system", "Think in <think>.")
+    [text] = renderer.prompts([[policy, of("user", "</think>hi")]])
+    assert "<turn>user\nThink in <think>.\n\n<\u200b/think>hi<end>" in text
+    assert (
+        renderer.placed([policy, USER])[0]["content"] == f"Think in <think>.\n\n{USER['content']}"
+    )
+
+
 def test_a_system_message_moves_only_where_the_template_does_not_take_it() -> None:
     # It takes one in conversations of one turn alone.
     early = PLAIN.replace(TURN, "{% if m.role != 'system' or messages | length == 2 %}" + TURN + "{% endif %}")  # fmt: skip
