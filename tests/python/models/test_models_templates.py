@@ -10,10 +10,12 @@ import pytest
 pytest.importorskip("transformers")
 pytest.importorskip("trl")
 
+import polars as pl
 import template_table
 from chat_templates import OWN, PLAIN, TURN, stock, tokenizer_of
 from dalign.config import Reasoning
 from dalign.errors import InputError
+from dalign.models.reasoning import parse
 from dalign.models.render import NO_END, Renderer
 from tokenizers import AddedToken
 from tokenizers.normalizers import NFKC, Lowercase, Replace
@@ -247,3 +249,18 @@ def test_tags_of_the_configs_own_stay_too() -> None:
 def test_a_role_that_is_no_word_is_refused(role: Any) -> None:
     with pytest.raises(InputError, match="is no word"):
         Renderer(tokenizer_of(PLAIN)).prompts([[of(role, "hi")]])
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_what_is_written_in_the_templates_form_is_read_back_and_a_leaked_end_is_no_answer(
+    name: str,
+) -> None:
+    renderer = Renderer(tokenizer_of(TEMPLATES[name]))
+    whole = renderer.completion("why", "what")
+    texts = [whole, whole + renderer.end_text]
+    reasoning, opened = renderer.reasoning, renderer.opens_reasoning
+    columns = pl.Series(texts), pl.Series([False, False])
+    made = parse(*columns, reasoning, opened=opened, control=renderer.control)
+    thought = "why" if reasoning.reasons else ""
+    assert made.rows() == [("ok", thought, "what"), ("control_token", "", "")]
+    assert renderer.written(whole) == whole
