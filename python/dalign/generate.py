@@ -10,7 +10,7 @@ import polars as pl
 from dalign import _core
 from dalign.models.forms import Form
 from dalign.models.protocol import Asked, Request, Sampling
-from dalign.rows import Completion, Message, completion_id, messages_from_json, row_seed, table
+from dalign.rows import Completion, Message, completion_id, row_seed, table, turns
 from dalign.spec.templates import Templates, with_system
 from dalign.spec.types import GENERAL, Spec
 
@@ -54,11 +54,12 @@ SIGHTS: Mapping[str, Callable[[Spec, Templates], Sight]] = {
 def complete(prompts: pl.DataFrame, sight: Sight, draws: Draws, ask: Asked) -> pl.DataFrame:
     """n completions of each prompt, in the order of the prompts. Columns: `Completion`.
 
-    prompts: columns id, category, messages (JSON).
+    prompts: columns id, category, messages.
     """
     requests, sources = [], []
-    for prompt, category, messages in prompts.select("id", "category", "messages").iter_rows():
-        conversation = sight(category, messages_from_json(messages))
+    named = zip(prompts["id"], prompts["category"], turns(prompts["messages"]), strict=True)
+    for prompt, category, messages in named:
+        conversation = sight(category, messages)
         for index in range(draws.n):
             row = completion_id(prompt, draws.variant, index)
             requests.append(Request(row, conversation, row_seed(draws.seed, draws.variant, row)))

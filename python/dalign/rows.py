@@ -18,6 +18,8 @@ from dalign import _core
 
 Columns = dict[str, pl.DataType | type[pl.DataType]]
 TEXT, COUNT, NUMBER = pl.String, pl.UInt32, pl.Float64
+# A conversation: its turns in order.
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 # The tables of a stage beside its rows.
 SCORES, GRADES, VERDICTS = "scores", "grades", "verdicts"
 # The label of a token that carries no loss.
@@ -84,7 +86,7 @@ class Prompt:
     """
 
     COLUMNS: ClassVar[Columns] = {
-        "id": TEXT, "category": TEXT, "messages": TEXT, "split": TEXT, "ruling": TEXT,
+        "id": TEXT, "category": TEXT, "messages": MESSAGES, "split": TEXT, "ruling": TEXT,
         "clause": TEXT, "expected_answer": TEXT, "required_sections": pl.List(pl.String),
         "labels": TEXT,
     }  # fmt: skip
@@ -102,7 +104,7 @@ class Prompt:
         """Its values in the order of `COLUMNS`."""
         known = self.expected or Expected()
         return (
-            self.id, self.category, messages_json(self.messages), self.split,
+            self.id, self.category, list(self.messages), self.split,
             known.ruling, known.clause, known.answer, list(self.required_sections),
             json.dumps(dict(self.labels), ensure_ascii=False) if self.labels else None,
         )  # fmt: skip
@@ -112,12 +114,15 @@ class Prompt:
         """The prompts of a table with `COLUMNS`; one of before has no labels."""
         if "labels" not in frame.columns:
             frame = frame.with_columns(labels=pl.lit(None, pl.String))
-        for row in frame.select(list(cls.COLUMNS)).iter_rows():
+        conversations = turns(frame["messages"])
+        for row, messages in zip(
+            frame.select(list(cls.COLUMNS)).iter_rows(), conversations, strict=True
+        ):
             expected = Expected(*row[4:7])
             yield cls(
                 row[0],
                 row[1],
-                messages_from_json(row[2]),
+                messages,
                 row[3],
                 None if expected == Expected() else expected,
                 tuple(row[7] or ()),
@@ -130,7 +135,7 @@ class CapabilityRow:
     """A conversation up to its last user turn, and the assistant's turn that follows."""
 
     COLUMNS: ClassVar[Columns] = {
-        "id": TEXT, "messages": TEXT, "reasoning": TEXT, "answer": TEXT,
+        "id": TEXT, "messages": MESSAGES, "reasoning": TEXT, "answer": TEXT,
     }  # fmt: skip
 
     id: str
@@ -141,7 +146,7 @@ class CapabilityRow:
     @property
     def row(self) -> tuple[object, ...]:
         """Its values in the order of `COLUMNS`."""
-        return (self.id, messages_json(self.messages), self.reasoning, self.answer)
+        return (self.id, list(self.messages), self.reasoning, self.answer)
 
 
 @dataclass(frozen=True)
@@ -220,7 +225,7 @@ class Judged:
     """A completion of a good form that examples are chosen of. asked: all that its conversation says; score null: unjudged."""
 
     COLUMNS: ClassVar[Columns] = {
-        **Parsed.COLUMNS, "messages": TEXT, "clause": TEXT, "asked": TEXT, "score": NUMBER,
+        **Parsed.COLUMNS, "messages": MESSAGES, "clause": TEXT, "asked": TEXT, "score": NUMBER,
         "n_valid": COUNT,
     }  # fmt: skip
 
@@ -233,7 +238,7 @@ class Example:
 
     COLUMNS: ClassVar[Columns] = {
         "id": TEXT, "completion_id": TEXT, "prompt_id": TEXT, "category": TEXT,
-        "messages": TEXT, "reasoning": TEXT, "answer": TEXT, "score": NUMBER, "text": TEXT,
+        "messages": MESSAGES, "reasoning": TEXT, "answer": TEXT, "score": NUMBER, "text": TEXT,
     }  # fmt: skip
 
 
@@ -313,11 +318,19 @@ def messages_json(messages: tuple[Message, ...] | list[Message]) -> str:
     )
 
 
-def messages_from_json(text: str) -> tuple[Message, ...]:
-    """The inverse of `messages_json`."""
-    return tuple(Message(role=m["role"], content=m["content"]) for m in json.loads(text))
+def turns(conversations: pl.Series) -> list[tuple[Message, ...]]:
+    """The messages of a column `messages`."""
+    return [tuple(each) for each in _decoded(conversations).to_list()]
 
 
-def own_words(messages: Sequence[Message]) -> str:
-    """All that a user's conversation says."""
-    return "\n".join(message["content"] for message in messages)
+def own_words(conversations: pl.Series, role: str | None = None) -> pl.Series:
+    """All that each conversation of a column `messages` says. role: whose words alone."""
+    turn = pl.element()
+    said = (turn if role is None else turn.filter(turn.struct["role"] == role)).struct["content"]
+    return _decoded(conversations).list.eval(said).list.join("\n")
+
+
+def _decoded(conversations: pl.Series) -> pl.Series:
+    """Tables of before have them as JSON texts."""
+    is_text = conversations.dtype == pl.String
+    return conversations.str.json_decode(MESSAGES) if is_text else conversations

@@ -20,7 +20,7 @@ from dalign.duplicates import Near, near_rows, picked, text_hashes
 from dalign.errors import QuotaError, UnjudgedError
 from dalign.files.batch import FrameBatch
 from dalign.overlap import RECITED_WORDS, SharedWords
-from dalign.rows import Dropped, Example
+from dalign.rows import MESSAGES, Columns, Dropped, Example
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,9 +162,10 @@ def _well_judged(rows: pl.DataFrame, least: float, drops: _Drops) -> pl.DataFram
     return drops.take(judged, below, "below_threshold")
 
 
-_NO_ROWS = {
+_NO_ROWS: Columns = {
     **dict.fromkeys(("id", "prompt_id", "category", "clause"), pl.String),
-    **dict.fromkeys(("messages", "reasoning", "answer"), pl.String),
+    **dict.fromkeys(("reasoning", "answer"), pl.String),
+    "messages": MESSAGES,
     "row": pl.UInt32,
     "score": pl.Float64,
 }
@@ -172,7 +173,9 @@ _NO_ROWS = {
 
 def _text() -> pl.Expr:
     """All that an example says."""
-    return pl.concat_str("messages", "reasoning", "answer", separator="\n")
+    turn = pl.format("{}: {}", pl.element().struct["role"], pl.element().struct["content"])
+    asked = pl.col("messages").list.eval(turn).list.join("\n")
+    return pl.concat_str(asked, "reasoning", "answer", separator="\n")
 
 
 def _candidates(rows: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from dalign.data.patterns import Patterns
 from dalign.evaluate.grades import Graded, judge_grades, truth_grades
 from dalign.rows import NEVER_CAME, OK, Evaluated, Grade, Outcome, Prompt, table
 
-# (verdicts, scores) of answers: columns id, category, messages (JSON), answer.
+# (verdicts, scores) of answers: columns id, category, messages, answer.
 Judge = Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]
 # Grades of retrieval; see `evaluate.retrieval`.
 Retrieval = Callable[[Sequence[Graded]], Sequence[Grade]]

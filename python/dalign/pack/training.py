@@ -18,7 +18,7 @@ from dalign.files.batch import Decision
 from dalign.models.render import Renderer
 from dalign.pack.in_context import Tokenize
 from dalign.pack.packer import Capacity, OverLong, Packer, Segments, bin_schema
-from dalign.rows import Dropped, messages_from_json, own_words, table
+from dalign.rows import Dropped, own_words, table, turns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,10 +44,10 @@ BUFFER_TOKENS = 1 << 22
 def training_texts(rows: pl.DataFrame, renderer: Renderer, *, apart: bool = False) -> pl.DataFrame:
     """Conversations and their answers as texts (columns `TEXTS_SCHEMA`).
 
-    Columns of the rows: id, category, messages (JSON), reasoning, answer, and text where a model has written them.
+    Columns of the rows: id, category, messages, reasoning, answer, and text where a model has written them.
     apart: it may have come without the white space that the model wrote; see `Form.written`.
     """
-    conversations = [messages_from_json(messages) for messages in rows["messages"]]
+    conversations = turns(rows["messages"])
     texts = rows["text"] if "text" in rows.columns else [None] * rows.height
     answered = zip(rows["reasoning"], rows["answer"], texts, strict=True)
     completions = [
@@ -61,7 +61,7 @@ def training_texts(rows: pl.DataFrame, renderer: Renderer, *, apart: bool = Fals
         "id",
         "category",
         prompt=pl.Series(renderer.prompts(conversations), dtype=pl.String),
-        own_words=pl.Series(list(map(own_words, conversations)), dtype=pl.String),
+        own_words=own_words(rows["messages"]),
         completion=pl.Series(completions, dtype=pl.String),
         control=parts.str.extract_many(list(renderer.control)).list.first(),
     )

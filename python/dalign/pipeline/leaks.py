@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from dalign.overlap import SharedWords
-from dalign.rows import messages_from_json
+from dalign.rows import own_words
 from dalign.store.parts import Table
 from dalign.vocabulary import CONTAMINATION_WORDS, trainings
 
@@ -73,12 +73,4 @@ def leaks_between(
 def _asked(table: Table, part_rows: int) -> Iterator[pl.DataFrame]:
     """Columns id and asked, what the user says, of a table of conversations."""
     for part in table.chunks(part_rows, ["id", "messages"]):
-        asked = pl.Series("asked", [_users(text) for text in part["messages"]], dtype=pl.String)
-        yield part.select("id").with_columns(asked)
-
-
-def _users(messages: str) -> str:
-    said: Sequence[str] = [
-        m["content"] for m in messages_from_json(messages) if m["role"] == "user"
-    ]
-    return "\n".join(said)
+        yield part.select("id").with_columns(own_words(part["messages"], "user").alias("asked"))

@@ -97,7 +97,7 @@ def _too_long(project: Project, engines: Engines) -> Iterator[str]:
 
 def _longest(source: Source, engines: Engines) -> tuple[str, int] | None:
     """(id, tokens) of the longest of a file's conversations, as far as characters tell, without what a template adds."""
-    parts = [pl.col("messages").str.json_decode(_TURNS).list.eval(pl.element().struct["content"])]
+    parts = [pl.col("messages").list.eval(pl.element().struct["content"])]
     columns = source.table.scan().collect_schema().names()
     parts += [
         pl.concat_list(pl.col(n).fill_null("")) for n in ("reasoning", "answer") if n in columns
@@ -111,6 +111,3 @@ def _longest(source: Source, engines: Engines) -> tuple[str, int] | None:
     counted = found.with_columns(tokens=engines.tokenizer.count(found["text"]))
     best = counted.sort("tokens", descending=True)
     return best["id"][0], int(best["tokens"][0])
-
-
-_TURNS = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))

@@ -22,7 +22,15 @@ from dalign.errors import InputError, UnfinishedError
 from dalign.files.feeds import rows_files
 from dalign.pipeline.leaks import Leak, leaks_between, trained_on
 from dalign.progress import Going, Progress
-from dalign.rows import Brought, CapabilityRow, Columns, Prompt, table
+from dalign.rows import (
+    Brought,
+    CapabilityRow,
+    Columns,
+    Prompt,
+    messages_json,
+    table,
+    turns,
+)
 from dalign.spec.files import copy_policy
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Budget, Templates, load_templates
@@ -114,7 +122,7 @@ def _take_files(kept: _Kept, config: Config, spec: Spec) -> None:
     data = config.data
     clauses = sorted(clause.id for clause in spec.clauses())
     # With the columns: what was kept by an earlier dalign is read again where it has fewer.
-    known = digest([spec.names, clauses, list(Prompt.COLUMNS)])
+    known = digest([spec.names, clauses])
     for name, (path, form) in prompt_files(config).items():
         kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
     if data.capability is not None:
@@ -129,8 +137,8 @@ def _names(prompts: Source, part_rows: int) -> dict[str, str]:
     """The id of each prompt by its id, and by its messages; of equal conversations the first."""
     names: dict[str, str] = {}
     for part in prompts.table.chunks(part_rows, ["id", "messages"]):
-        for row_id, messages in part.iter_rows():
-            names.setdefault(messages, row_id)
+        for row_id, messages in zip(part["id"], turns(part["messages"]), strict=True):
+            names.setdefault(messages_json(messages), row_id)
             names[row_id] = row_id
     return names
 
@@ -264,11 +272,12 @@ class _Kept:
         known: str,
         read: Callable[[Path], Iterator[_Row]],
     ) -> None:
-        """Keeps a file of rows, in parts. known: what its rows may name; they are checked again when that changes."""
+        """Keeps a file of rows, in parts. known: what its rows may name; when that changes, or the columns do, they are read again."""
         sha256 = _digest_of(path)
         if self._limit is not None:
             sha256 = digest([sha256, self._limit])
-        self._keys[name] = digest([sha256, known])
+        form = {column: str(kind) for column, kind in columns.items()}
+        self._keys[name] = digest([sha256, known, form])
         if self._before.get(name) == self._keys[name] and self._is_whole(name):
             held = Table(self._place / name, seal=self._seal)
             self.sources[name] = Source(held, **self._told[name])

@@ -17,7 +17,7 @@ from dalign.models.render import Renderer
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, prompt_files
 from dalign.progress import Progress
-from dalign.rows import Message, messages_from_json
+from dalign.rows import Message, turns
 from dalign.vocabulary import ARMS
 
 # The roles of what a judge is asked.
@@ -122,14 +122,14 @@ def _check(use: _Use, sight: generate.Sight, rows: int, told: dict[Path, str]) -
     done, held, first = 0, 0, ""
     for part in use.source.table.chunks(rows):
         names = part["category"] if "category" in part.columns else [""] * part.height
-        own = list(map(messages_from_json, part["messages"]))
+        own = turns(part["messages"])
         try:
             use.renderer.prompts([sight(*each) for each in zip(names, own, strict=True)])
         except InputError as error:
             row = error.row or 0
             raise _placed(use.path, done + row, part["id"][row], error) from error
-        for name, turns in zip(part["id"], own, strict=True):
-            if use.renderer.harmless(turns) != list(turns):
+        for name, messages in zip(part["id"], own, strict=True):
+            if use.renderer.harmless(messages) != list(messages):
                 held, first = held + 1, first or name
         done += part.height
     if held:

@@ -16,7 +16,7 @@ import polars as pl
 from dalign.errors import InputError, UnfinishedError, did_you_mean
 from dalign.files.parquet import ParquetWriter
 from dalign.records.record import Record, open_record
-from dalign.rows import Message, messages_from_json
+from dalign.rows import Message, turns
 from dalign.store.parts import Table
 from dalign.store.whole_files import whole
 
@@ -102,8 +102,9 @@ def _rows(record: Record, what: str) -> Iterator[Row]:
     table = _examples(record) if what == SFT else record.project.rl_prompts.table
     number = 0
     for chunk in table.chunks(record.config.run.part_rows):
-        for row in chunk.iter_rows(named=True):
-            row["turns"], row["number"] = list(messages_from_json(row["messages"])), number
+        conversations = turns(chunk["messages"])
+        for row, messages in zip(chunk.iter_rows(named=True), conversations, strict=True):
+            row["turns"], row["number"] = list(messages), number
             number += 1
             yield row
 

@@ -46,7 +46,7 @@ def load_bins(parts: Sequence[Path]) -> Bins:
     """
     frames = [_load_part(part) for part in parts]
     if not any(frame.height for frame in frames):
-        said = f"{', '.join(map(str, parts))}: holds no row; select some examples first"
+        said = f"{', '.join(map(str, parts))}: holds no row to train on: no example was selected; lower select.threshold, give generate.max_new_tokens more, or name a better judge, as the reasons of the dropped rows say"
         raise InputError(said, kind="empty")
     frame = pl.concat(frames)
     arrays = {name: frame[name].explode().to_numpy(writable=True) for name in COLUMNS}

@@ -34,7 +34,8 @@ def naive_select(rows: Sequence[Row], settings: Select, policies: dict[str, str]
     taken: dict[str, int] = {}
     chosen = set()
     for row in candidates:
-        text = " ".join(f"{row['messages']}\n{row['reasoning']}\n{row['answer']}".split())
+        asked = "\n".join(f"{turn['role']}: {turn['content']}" for turn in row["messages"])
+        text = " ".join(f"{asked}\n{row['reasoning']}\n{row['answer']}".split())
         if text in first:
             dropped[row["id"]] = ("duplicate", f"of {first[text]}")
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import random
 import weakref
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ import polars as pl
 import pytest
 from dalign.config import Select
 from dalign.errors import QuotaError, UnjudgedError
-from dalign.rows import Example
+from dalign.rows import MESSAGES, Example
 from dalign.select import Selection, select
 from naive_select import naive_select
 
@@ -23,7 +22,7 @@ COLUMNS = {
     "text": pl.String,
     "prompt_id": pl.String,
     "category": pl.String,
-    "messages": pl.String,
+    "messages": MESSAGES,
     "clause": pl.String,
     "asked": pl.String,
     "reasoning": pl.String,
@@ -37,7 +36,7 @@ Row = dict[str, Any]
 def judged(name: str, prompt: str, answer: str, score: float | None, **more: Any) -> Row:
     """A judged completion; `more` replaces what is not said."""
     asked = more.get("asked", f"tell me about {prompt}")
-    messages = json.dumps([{"role": "user", "content": asked}])
+    messages = [{"role": "user", "content": asked}]
     fixed = {"id": name, "prompt_id": prompt, "answer": answer, "score": score}
     usual = {"category": "soup", "clause": None, "reasoning": f"thought of {name}", "text": answer}
     valid = 0 if score is None else 2
@@ -231,7 +230,7 @@ def test_an_example_has_no_place_for_the_policy() -> None:
     }
     frame = examples(choose(judged("a", "p1", "yes", 9.0)))
     assert frame.schema == pl.Schema(Example.COLUMNS)
-    assert frame["messages"][0] == '[{"role": "user", "content": "tell me about p1"}]'
+    assert frame["messages"].to_list() == [[{"role": "user", "content": "tell me about p1"}]]
 
 
 def drawn_rows(count: int, seed: int) -> list[Row]:

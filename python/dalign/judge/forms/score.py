@@ -10,7 +10,7 @@ import polars as pl
 from dalign import _core
 from dalign.judge.court import Clean, Court
 from dalign.models.protocol import Asked, Sampling
-from dalign.rows import Columns, Message, Score, Verdict, messages_from_json
+from dalign.rows import Columns, Message, Score, Verdict, turns
 from dalign.spec.templates import SEAL, USUAL_HIGH, USUAL_LOW, Templates
 from dalign.spec.types import Spec
 
@@ -141,7 +141,7 @@ class Judging:
         return verdicts, scores_of(verdicts, self.scale)
 
     def answers(self, rows: pl.DataFrame, ask: Asked) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """(verdicts, scores) of answers alone, as RL's judge sees them. Columns: id, category, messages (JSON), answer."""
+        """(verdicts, scores) of answers alone, as RL's judge sees them. Columns: id, category, messages, answer."""
         return self(questions_of(rows, reasoning=False, hint=False), ask)
 
     def _verdicts(self, questions: Mapping[str, Question], ask: Asked) -> pl.DataFrame:
@@ -199,16 +199,19 @@ def _judged(question: Question) -> str:
 
 
 def questions_of(rows: pl.DataFrame, *, reasoning: bool, hint: bool) -> dict[str, Question]:
-    """A question a row, by its id. Columns: id, category, messages (JSON), answer, and reasoning and ruling if needed.
+    """A question a row, by its id. Columns: id, category, messages, answer, and reasoning and ruling if needed.
 
     reasoning: whether the judge sees it; hint: whether it is told of the prompt's expected ruling.
     """
     none = pl.lit(None, pl.String)
     thought, ruling = "reasoning" if reasoning else none, "ruling" if hint else none
     columns = rows.select("id", "category", "messages", "answer", thought=thought, hint=ruling)
+    conversations = turns(columns["messages"])
     return {
-        row: Question(category, messages_from_json(messages), *rest)
-        for row, category, messages, *rest in columns.iter_rows()
+        row: Question(category, messages, *rest)
+        for (row, category, *rest), messages in zip(
+            columns.drop("messages").iter_rows(), conversations, strict=True
+        )
     }
 
 

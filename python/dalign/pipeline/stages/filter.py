@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import polars as pl
-
 from dalign.config import Config
 from dalign.errors import InputError
 from dalign.filter.form import filter_completions
@@ -14,7 +12,7 @@ from dalign.pipeline.engines import Engines, counting_tokenizer
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, beside_prompts, variants
 from dalign.progress import Going, Progress
-from dalign.rows import Dropped, Parsed, messages_from_json, own_words, table
+from dalign.rows import Dropped, Parsed, own_words, table
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import DROPPED
 from dalign.store.run import RunFolder
@@ -60,7 +58,7 @@ def drive(
     going = Going(progress, "filter", completions.height())
     chunks = completions.chunks(size, ["id", "prompt_id", "category", "text", "finish"])
     for chunk in going.over(beside_prompts(chunks, project.prompts.table.chunks(size))):
-        asked = pl.Series([own_words(messages_from_json(m)) for m in chunk["messages"]])
+        asked = own_words(chunk["messages"])
         rows, dropped = filter_completions(
             chunk, asked, engines.reasoning, quality, opened=opened, control=control
         )

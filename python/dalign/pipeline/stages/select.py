@@ -12,7 +12,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
 from dalign.pipeline.stage import Inputs, Stage, beside_prompts, variants
 from dalign.progress import Going, Progress
-from dalign.rows import SCORES, Dropped, Example, messages_from_json, own_words, table
+from dalign.rows import SCORES, Dropped, Example, own_words, table
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import DROPPED
 from dalign.store.run import RunFolder
@@ -37,6 +37,8 @@ def drive(
     """The choice among all judged completions, made by two readings."""
     config, prompts, size = project.config, project.prompts, project.config.run.part_rows
     parsed, scores = run.stage("filter").made(), run.stage("judge").made(SCORES)
+    # A trial is to come to its end, whatever its few rows are worth.
+    is_scored = config.data.examples is None and config.data.limit is None
     # For what the choice needs, for the examples, and where near ones are looked for, for these and their texts.
     readings = 2 if config.select.near is None else 4
     going = Going(progress, "select", readings * parsed.height())
@@ -55,13 +57,17 @@ def drive(
                 name: project.templates.spec(project.spec, name) for name in prompts.categories
             },
             seed=config.run.seed,
-            least=config.select.threshold if config.data.examples is None else None,
+            least=config.select.threshold if is_scored else None,
         )
     except QuotaError as error:
         told = f"{error} (reasons of the dropped rows: {_reasons(run)})"
         raise error.worded(told) from error
     for sentence in _warnings(chosen, config.select.quota, config.select.clause_quota):
         progress.say(f"warning: {sentence}")
+    if not chosen.counts["rows_out"]:
+        progress.say(f"warning: no example is left (reasons of the dropped rows: {_reasons(run)})")
+    if config.data.limit is not None:
+        progress.say("select: a trial: no score decides")
     digests = _write(chosen, folder, size)
     made = chosen.counts["rows_out"]
     going.finish(f"{made} examples of {chosen.rows} well-formed completions")
@@ -85,10 +91,8 @@ def _judged(
     chunks: Iterator[pl.DataFrame], scores: Iterator[pl.DataFrame]
 ) -> Iterator[pl.DataFrame]:
     for chunk, judged in zip(chunks, scores, strict=True):
-        asked = [own_words(messages_from_json(text)) for text in chunk["messages"]]
-        yield chunk.with_columns(
-            judged["score"], judged["n_valid"], pl.Series("asked", asked, dtype=pl.String)
-        )
+        asked = own_words(chunk["messages"]).alias("asked")
+        yield chunk.with_columns(judged["score"], judged["n_valid"], asked)
 
 
 def _warnings(chosen: select_stage.Selection, quota: int, clause_quota: int) -> Iterator[str]:
