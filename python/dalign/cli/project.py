@@ -13,6 +13,7 @@ from dalign.cli.new_folder import new_folder
 from dalign.cli.terminal import tell
 from dalign.errors import InputError, naming
 from dalign.models.checkpoint import check_checkpoint
+from dalign.pipeline.rendering import form_of
 from dalign.pipeline.run import check_unused
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
@@ -63,8 +64,12 @@ def init_for_model(folder: Path, model: Path) -> None:
     if not checkpoint.is_dir():
         raise InputError.in_file(model, f"no such folder; {hub_hint(model)}", kind="missing_folder")
     check_checkpoint(checkpoint)
+    values, form = starter_values(checkpoint), form_of(checkpoint)
+    shows_none = form is not None and form.in_doubt
+    if shows_none:
+        values["model"]["reasoning"] = {"kind": "none"}
     with new_folder(folder):
-        path = write_starter(folder, commented_toml(starter_values(checkpoint)))
+        path = write_starter(folder, commented_toml(values))
     run = f"{quote(str(path))} --run {quote(f'runs/{folder.name}')}"
     tell(
         f"wrote {path}, {folder / 'spec'}, {folder / 'prompts.jsonl'} and {folder / 'suites'}\n"
@@ -73,6 +78,10 @@ def init_for_model(folder: Path, model: Path) -> None:
         f"  dalign run {run}-trial --limit 4    # everything, on few rows\n"
         "To make it yours: edit spec/ (one Markdown file a category), bring prompts and suites of your own, and name a judge that is better than the model under [judge_model]."
     )
+    if shows_none:
+        tell(
+            "Nothing in the model's files shows how it reasons: model.reasoning.kind is 'none', the whole reply is the answer. Name its form there if it has one."
+        )
 
 
 def init_project(folder: Path) -> None:

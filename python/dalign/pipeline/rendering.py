@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dalign import generate
-from dalign.config import Config, Model
+from dalign.config import Config, Model, Reasoning
 from dalign.errors import InputError
-from dalign.models.checkpoint import writes_date
+from dalign.models.checkpoint import is_installed, load_tokenizer, writes_date
+from dalign.models.forms import Form, find_form
 from dalign.models.render import Renderer
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, prompt_files
@@ -60,6 +61,16 @@ class _Use(NamedTuple):
     source: Source
     path: Path
     sight: str
+
+
+def form_of(checkpoint: Path) -> Form | None:
+    """How a checkpoint's files show that its model reasons; None where they can't be read here, which a run says."""
+    if not is_installed("transformers"):
+        return None
+    try:
+        return find_form(load_tokenizer(checkpoint, trust_remote_code=False), Reasoning())
+    except InputError:
+        return None
 
 
 def check_rendered(

@@ -111,3 +111,18 @@ def test_a_model_that_is_not_there_leaves_nothing(
     code, _, err = dalign("init", "mine", "--model", name)
     assert code == 1 and said in err and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_template_without_a_sign_of_reasoning_has_the_whole_reply_as_answer(
+    checkpoint: Path, tmp_path: Path, dalign
+) -> None:
+    for path in checkpoint.glob("chat_template*"):
+        path.unlink()
+    settings = json.loads((checkpoint / "tokenizer_config.json").read_text())
+    settings["chat_template"] = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    (checkpoint / "tokenizer_config.json").write_text(json.dumps(settings))
+    tokens = (checkpoint / "tokenizer.json").read_text()
+    (checkpoint / "tokenizer.json").write_text(tokens.replace("think>", "mark>"))
+    _, out, _ = dalign("init", tmp_path / "plain", "--model", checkpoint)
+    assert load_config(tmp_path / "plain" / "dalign.toml").model.reasoning.kind == "none"
+    assert "the whole reply is the answer" in out
