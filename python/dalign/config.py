@@ -43,7 +43,9 @@ def _rule(broken: Callable[[Any], str | None]) -> Any:
 class Section(BaseModel):
     """A section of the config: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @_rule
     def _lists_have_each_once(self) -> str | None:

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import polars as pl
+import pytest
 from dalign import _core
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 few = settings(max_examples=40, deadline=None)
@@ -68,6 +69,8 @@ def test_paired_differences_are_the_mean_of_the_differences(
 
 @given(st.lists(st.lists(st.floats(0, 10), min_size=2, max_size=5), max_size=6), st.integers(1, 9))
 @few
+@example([[0.0, 0.0], [1.5e-54, 3.2e-133]], 1)  # squares that vanish
+@example([[0.0, 0.0], [0.0, 5e-324]], 1)
 def test_reliability_is_at_most_one_and_that_of_the_seed(
     units: list[list[float]], seed: int
 ) -> None:
@@ -78,3 +81,16 @@ def test_reliability_is_at_most_one_and_that_of_the_seed(
     means = [unit[0] for unit in doubled]
     assume(len(means) > 1 and max(means) - min(means) > 1e-3)
     assert math.isclose(_core.split_half(*ends(doubled), 5, seed) or 0, 1, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-200, 1.0, 1e200, 1e300])
+def test_reliability_knows_no_unit(size: float) -> None:
+    scores = [[1.0, 2.0, 3.0, 2.0], [5.0, 6.0, 5.0, 7.0], [9.0, 8.0, 9.0, 7.0]]
+    found = _core.split_half(*ends([[s * size for s in unit] for unit in scores]), 20, 1)
+    plain = _core.split_half(*ends(scores), 20, 1)
+    assert plain is not None
+    if size < 1e-300:  # these few steps of the smallest number are no measure
+        assert found is None
+    else:
+        assert found is not None
+        assert math.isclose(found, plain, rel_tol=1e-12)

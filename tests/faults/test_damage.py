@@ -13,6 +13,8 @@ from typing import Any
 
 import damages
 import pytest
+from dalign.errors import InputError
+from dalign.store.run import RunFolder
 from test_kill import PATIENCE_S, outcome
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
@@ -73,6 +75,12 @@ SLOW = [
 
 def check_mended(run: Path, undisturbed: Path, name: str, redone: str | None) -> None:
     damages.apply(run / name, damages.flip, random.Random(len(name)))
+    redo(run, redone)
+    assert outcome(run) == outcome(undisturbed)
+
+
+def redo(run: Path, redone: str | None) -> None:
+    """Goes on with a run, of which this stage alone is to run."""
     code = "from dalign.cli import main; main()"
     # The config of the copy names the project in the folder of the undisturbed run.
     done = subprocess.run(
@@ -85,7 +93,6 @@ def check_mended(run: Path, undisturbed: Path, name: str, redone: str | None) ->
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["ran"] == ([] if redone is None else [redone])
     assert damages.verify(run).damage == []
-    assert outcome(run) == outcome(undisturbed)
 
 
 @pytest.mark.parametrize(("name", "redone"), KINDS[6:8], ids=[name for name, _ in KINDS[6:8]])
@@ -101,3 +108,21 @@ def test_the_same_command_redoes_what_is_damaged_alone(
     name: str, redone: str | None, run: Path, undisturbed: Path
 ) -> None:
     check_mended(run, undisturbed, name, redone)
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "new/chat_template.jinja"])
+def test_a_file_added_to_a_checkpoint_is_named_and_set_by(
+    name: str, run: Path, undisturbed: Path
+) -> None:
+    added = run / "sft" / "sft" / "final" / name
+    added.parent.mkdir(exist_ok=True)
+    added.write_text("{}")
+    [found] = damages.verify(run).damage
+    assert (run / found.path, found.what) == (added, "added")
+    with pytest.raises(InputError, match="damaged or lost"):
+        RunFolder(run).stage("sft/sft").checked("final")
+    # Nothing is trained again, and nothing is lost.
+    redo(run, "sft/sft")
+    assert not added.exists()
+    assert (run / "sft" / "sft" / f"{added.name}.aside").read_text() == "{}"
+    assert outcome(run) == outcome(undisturbed)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dalign.errors import InputError, naming
+from dalign.store.whole_files import remove
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def new_folder(folder: Path) -> Iterator[None]:
             yield
         except BaseException:
             for path in folder.iterdir() if folder.is_dir() else ():
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                remove(path)
             if folder.is_dir() and not was_there:
                 folder.rmdir()
             raise

@@ -84,12 +84,8 @@ class Court:
         """The asker of a judge that reasons so; where that is not known, as its engine does."""
         return cls(engine.control_tokens, seed, heard_by(engine, tags))
 
-    def requests(self, form: Put[Q], questions: Mapping[str, Q], k: int) -> list[Request]:
-        """k requests a question, sample by sample. questions: by the ids of the rows that are asked about."""
-        return self.put(form, questions, k).requests
-
     def put(self, form: Put[Q], questions: Mapping[str, Q], k: int) -> Asking:
-        """The same with the seals."""
+        """k requests a question, sample by sample, with their seals. questions: by the ids of the rows that are asked about."""
         parents = pl.Series([row for row in questions for _ in range(k)], dtype=pl.String)
         samples = pl.Series(list(range(k)) * len(questions), dtype=pl.UInt32)
         rows = pl.Series(_core.row_ids([parents], form.name, samples))

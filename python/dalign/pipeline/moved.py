@@ -1,4 +1,4 @@
-"""A run's folder that lies elsewhere than its config says, with the project in it, as a demo's does."""
+"""The config that a run's folder goes on with: its own, that of a project in it that was moved with it, or the user's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,23 @@ from shlex import quote
 from dalign.config import Config
 from dalign.errors import InputError
 from dalign.settings import check_paths, load_config
-from dalign.store.ledger import PROJECT, PROJECT_CONFIG, saved_config
+from dalign.store.damage import is_run
+from dalign.store.ledger import PROJECT, PROJECT_CONFIG, has_ledger, saved_config
+from dalign.store.run import making_anew
+
+
+def started_with(folder: Path) -> Config | None:
+    """The config that a run was started with; None where it cannot be read: who compares it says so."""
+    try:
+        with saved_config(folder) as saved:
+            return load_config(saved, [])
+    except InputError:
+        return None
+
+
+def has_config(folder: Path) -> bool:
+    """Whether a folder is a run's that tells with what config it was started: its ledger or its config can be read."""
+    return is_run(folder) and (has_ledger(folder) or started_with(folder) is not None)
 
 
 def check_files(config: Config, folder: Path) -> None:
@@ -27,6 +43,8 @@ def check_files(config: Config, folder: Path) -> None:
 
 def going_on(folder: Path) -> str:
     """The command that goes on with a run: with its project's config, where the files that its own names are not there."""
+    if not has_config(folder):
+        return making_anew(folder)
     usual = f"`dalign run --run {quote(str(folder))}`"
     try:
         with saved_config(folder) as saved:

@@ -166,7 +166,7 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
     # Rows are checked where they are read.
     for each in (*seal.below(place / SPEC), *seal.below(place / PATTERNS)):
         seal.check(each)
-    for path, what in _added(seal):
+    for path, what in seal.added(place / SPEC):
         raise damaged(path, what)
     with reading(path):
         held = read_sealed(path)
@@ -217,16 +217,9 @@ def inputs_faults(place: Path) -> list[Fault]:
         if not place.is_dir():
             return []
         seal = inputs_seal(place)
-        return [*seal.faults(), *_added(seal)]
+        return list(seal.faults())
     except InputError as error:
         return [Fault(place / SOURCES, str(error.value))]
-
-
-def _added(seal: Seal) -> Iterator[Fault]:
-    """What lies beside the policy that the run read: whoever reads the folder would take it for a part of it."""
-    for path in files_below(seal.folder / SPEC):
-        if not seal.names(path):
-            yield Fault(path, "added: the run never read it")
 
 
 class _Kept:
@@ -258,7 +251,7 @@ class _Kept:
         parts = self._seal.below(place)
         # What lies behind a link is not the run's to seal.
         within = [up for up in (place, *place.parents) if self._place in up.parents]
-        if any(up.is_symlink() for up in within):
+        if any(up.is_symlink() for up in within) or any(self._seal.added(place)):
             return False
         return bool(parts) and not any(
             fault_of(p, self._seal.marks[p.relative_to(self._place).as_posix()]) for p in parts

@@ -14,7 +14,7 @@ from dalign.errors import ChangedConfigError, DalignError, InputError, ServerErr
 from dalign.models.checkpoint import check_checkpoint
 from dalign.models.devices import settled
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.moved import check_files
+from dalign.pipeline.moved import check_files, has_config, started_with
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
 from dalign.pipeline.preflight import missing_servers, warnings_of
 from dalign.pipeline.project import SOURCES, Project, bring_in, inputs_faults
@@ -242,11 +242,12 @@ def resolve_config(
 
     config: None is the one that the folder was started with. overrides: `a.b=c`, over the settings of a file.
     """
-    if not is_run(folder):
+    if not has_config(folder):
         # Of a folder that has lost both, the manifests tell what is done.
-        if has_stages(folder) and config is not None:
+        is_ours = is_run(folder) or has_stages(folder)
+        if is_ours and config is not None:
             return with_day(pinned(_loaded(config, overrides)))
-        if has_stages(folder):
+        if is_ours:
             raise no_run(folder)
         check_unused(folder)
         if config is None:
@@ -258,7 +259,7 @@ def resolve_config(
     else:
         with saved_config(folder) as saved:
             wanted = load_config(saved, overrides)
-    earlier = _started_with(folder)
+    earlier = started_with(folder)
     wanted = pinned(wanted, earlier)
     if earlier is not None:
         wanted = with_day_of(wanted, earlier)
@@ -299,15 +300,6 @@ def pinned(config: Config, earlier: Config | None = None) -> Config:
     return config.model_copy(update=found).limited
 
 
-def _started_with(folder: Path) -> Config | None:
-    """The config that a run was started with; None where it cannot be read: who compares it says so."""
-    try:
-        with saved_config(folder) as saved:
-            return load_config(saved, [])
-    except InputError:
-        return None
-
-
 def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
     if isinstance(config, Path):
         return load_config(checked_config(config), overrides)
@@ -319,7 +311,7 @@ def _loaded(config: Config | Path, overrides: Sequence[str]) -> Config:
 
 def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
     """Raises ChangedConfigError where the folder's run was started with another config, unless `redo`."""
-    if redo or not is_run(folder):
+    if redo:
         return
     with saved_config(folder) as saved:
         changed = changed_keys(load_config(saved, []), wanted)

@@ -7,12 +7,12 @@ from pathlib import Path
 from shlex import quote
 
 from dalign.errors import InputError
-from dalign.pipeline.moved import going_on
+from dalign.pipeline.moved import going_on, has_config
 from dalign.pipeline.plan import make_plan
 from dalign.pipeline.project import SOURCES, inputs_faults, inputs_seal
 from dalign.progress import Progress
 from dalign.settings import load_config
-from dalign.store.damage import LEDGER, is_run
+from dalign.store.damage import CONFIG, LEDGER, is_run
 from dalign.store.folder import StageFolder
 from dalign.store.ledger import COST, MANIFEST, OWN_FILES, PROJECT, REPORT, RESULTS, read_ledger
 from dalign.store.lock import LOCK, is_lock, nobody_else
@@ -97,7 +97,10 @@ def _own_faults(run: Path) -> tuple[list[Fault], set[Path]]:
     except InputError as error:
         # They are the run's all the same; what they must be, nothing tells.
         own = (*(run / name for name in OWN_FILES), *files_below(run / PROJECT))
-        return [Fault(run / LEDGER, str(error.value))], {path for path in own if path.is_file()}
+        faults = [Fault(run / LEDGER, str(error.value))]
+        if not has_config(run):
+            faults.append(Fault(run / CONFIG, "not a config that can be read"))
+        return faults, {path for path in own if path.is_file()}
     return list(ledger.faults()), {run / name for name in (*ledger.copies, *ledger.files)}
 
 

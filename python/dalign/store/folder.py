@@ -133,6 +133,8 @@ class StageFolder:
         if seal is not None:
             for each in seal.below(path) or [path]:
                 seal.check(each)
+            for added, what in seal.added(path):
+                raise damaged(added, what)
         return path
 
     def records(self, name: str) -> Json:

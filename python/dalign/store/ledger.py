@@ -60,7 +60,8 @@ class Ledger:
         for name, text in self.copies.items():
             if what := _differs(self.run / name, text):
                 yield Fault(self.run / name, what)
-        yield from Seal(self.run, self.files).faults()
+        # A user may add to files of his own.
+        yield from Seal(self.run, self.files).changes()
 
 
 def _differs(path: Path, text: str) -> str:
@@ -113,6 +114,15 @@ def saved_config(run: Path) -> Iterator[Path]:
         copy = Path(place) / CONFIG
         copy.write_text(ledger.copies[CONFIG], "utf-8")
         yield copy
+
+
+def has_ledger(run: Path) -> bool:
+    """Whether a run's ledger can be read."""
+    try:
+        read_ledger(run)
+    except InputError:
+        return False
+    return True
 
 
 def has_lost(run: Path, path: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -17,12 +17,7 @@ LOCK = ".lock"
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Holds the folder's lock; makes the folder. Raises BusyError if another process has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not is_lock(folder / LOCK):
-        said = "no file, so that it can lock nothing; remove it: nothing is in it that a run needs"
-        raise InputError.in_file(folder / LOCK, said, kind="damaged_file")
-    with (folder / LOCK).open("a+") as lock:
-        _take(folder, lock, fcntl.LOCK_EX)
+    with _held(folder) as lock:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -31,6 +26,23 @@ def only_one(folder: Path) -> Iterator[None]:
         finally:
             # Who holds it next may only read, and write nothing here.
             lock.truncate(0)
+
+
+def _held(folder: Path) -> IO[str]:
+    """The lock's file, taken, and still in its place then: who takes back a refused run removes it."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not is_lock(folder / LOCK):
+            said = (
+                "no file, so that it can lock nothing; remove it: nothing is in it that a run needs"
+            )
+            raise InputError.in_file(folder / LOCK, said, kind="damaged_file")
+        with suppress(FileNotFoundError), ExitStack() as opened:
+            lock = opened.enter_context((folder / LOCK).open("a+"))
+            _take(folder, lock, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat()):
+                opened.pop_all()
+                return lock
 
 
 @contextmanager

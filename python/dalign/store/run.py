@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 
 from dalign.errors import InputError, check_name
-from dalign.store.damage import CONFIG, LEDGER, reading
+from dalign.store.damage import CONFIG, LEDGER, is_run, reading
 from dalign.store.folder import MAIN, StageFolder
 from dalign.store.ledger import ELAPSED, MANIFEST, PROJECT, PROJECT_CONFIG, read_ledger
 from dalign.vocabulary import STAGES
@@ -26,11 +26,16 @@ def has_stages(folder: Path) -> bool:
 def no_run(folder: Path) -> InputError:
     """The error of a folder in which no run has been started, or which nothing tells to be one's."""
     said = f"{folder}: no run has been started here; name a run's folder"
-    if has_stages(folder):
-        own = folder / PROJECT / PROJECT_CONFIG
-        config = quote(str(own)) if own.is_file() else "CONFIG"
-        said = f"{folder}: {CONFIG} and {LEDGER} are both lost; `dalign run {config} --run {quote(str(folder))}` makes them anew and keeps what is whole"
+    if has_stages(folder) or is_run(folder):
+        said = f"{folder}: {CONFIG} and {LEDGER} are both damaged or lost; {making_anew(folder)} makes them anew and keeps what is whole"
     return InputError(said, kind="no_run", path=folder)
+
+
+def making_anew(folder: Path) -> str:
+    """The command for a run that has lost its config and its ledger."""
+    own = folder / PROJECT / PROJECT_CONFIG
+    config = quote(str(own)) if own.is_file() else "CONFIG"
+    return f"`dalign run {config} --run {quote(str(folder))}`"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dalign.store.chunks import ChunkLog
 from dalign.store.memory import EARLIER, REPLIES, is_readable, journals, move_aside
-from dalign.store.seal import Mark, fault_of
-from dalign.store.whole_files import remove
+from dalign.store.seal import ADDED, Mark, Seal, fault_of
+from dalign.store.whole_files import remove, set_by
 
 _FILES = (".json", ".jsonl", ".parquet")
 _NUMBER = re.compile(r"-(\d{5,})\.parquet$")
@@ -24,7 +24,10 @@ def drop_misplaced(folder: Path) -> None:
 
 
 def drop_damaged(folder: Path, marks: Mapping[str, Mark]) -> set[str]:
-    """Removes what is not what its mark says; returns the names of the files that are."""
+    """Removes what is not what its mark says, sets by what was added; returns the names of the files that are."""
+    for path, what in list(Seal(folder, marks).faults()):
+        if what == ADDED:
+            set_by(path, folder)
     bad = {name for name, mark in marks.items() if fault_of(folder / name, mark)}
     for name in bad:
         # The files of a folder, such as a checkpoint, are one thing.

@@ -87,6 +87,10 @@ def fault_of(path: Path, mark: Mark) -> str:
     return "" if mark_of(path)["sha256"] == mark["sha256"] else "changed"
 
 
+# What is said of a file that the run never wrote or read.
+ADDED = "added"
+
+
 @dataclass(frozen=True)
 class Seal:
     """The marks of a folder's files, by their names below it."""
@@ -111,11 +115,23 @@ class Seal:
             raise damaged(path, what)
         return path
 
-    def faults(self) -> Iterator[Fault]:
+    def changes(self) -> Iterator[Fault]:
         """Every file that is not what it must be."""
         for name, mark in self.marks.items():
             if what := fault_of(self.folder / name, mark):
                 yield Fault(self.folder / name, what)
+
+    def faults(self) -> Iterator[Fault]:
+        """The same, and every file that was added to a folder of which it names files."""
+        yield from self.changes()
+        for top in sorted({name.partition("/")[0] for name in self.marks if "/" in name}):
+            yield from self.added(self.folder / top)
+
+    def added(self, folder: Path) -> Iterator[Fault]:
+        """What lies in a folder of which it names the files: who reads the folder would take it for a part of it."""
+        for path in files_below(folder):
+            if not self.names(path):
+                yield Fault(path, ADDED)
 
 
 def sealed_text(value: Mapping[str, Json]) -> str:

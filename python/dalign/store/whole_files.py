@@ -53,10 +53,14 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def set_by(path: Path) -> Path:
-    """Moves what stands at a path out of the way, nothing of it lost: to `NAME.aside`, or `NAME.aside-2`, …"""
+def set_by(path: Path, folder: Path | None = None) -> Path:
+    """Moves what stands at a path out of the way, nothing of it lost: to `NAME.aside`, or `NAME.aside-2`, …
+
+    folder: where to, if not beside it.
+    """
     names = (f"{path.name}.aside{number}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
-    free = next(p for p in map(path.with_name, names) if not (p.exists() or p.is_symlink()))
+    places = ((folder or path.parent) / name for name in names)
+    free = next(p for p in places if not (p.exists() or p.is_symlink()))
     path.rename(free)
     return free
 

@@ -236,13 +236,24 @@ fn correlation(units: &[Vec<f64>], seed: u64, split: u32) -> Option<f64> {
 fn pearson(pairs: &[(f64, f64)]) -> Option<f64> {
     let n = pairs.len() as f64;
     let (a, b) = pairs.iter().fold((0.0, 0.0), |(a, b), (x, y)| (a + x, b + y));
+    let apart = || pairs.iter().map(|(x, y)| (x - a / n, y - b / n));
+    let (widest_x, widest_y) =
+        apart().fold((0.0, 0.0), |(a, b): (f64, f64), (x, y)| (a.max(x.abs()), b.max(y.abs())));
+    let (scale_x, scale_y) = (power_of_two(widest_x)?, power_of_two(widest_y)?);
     let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
-    for (x, y) in pairs.iter().map(|(x, y)| (x - a / n, y - b / n)) {
+    for (x, y) in apart().map(|(x, y)| (x / scale_x, y / scale_y)) {
         xx += x * x;
         yy += y * y;
         xy += x * y;
     }
-    (xx > 0.0 && yy > 0.0).then(|| xy / (xx * yy).sqrt())
+    Some(xy / (xx * yy).sqrt())
+}
+
+/// The largest power of two that a value reaches: no digit is lost by dividing by it, and the
+/// squares of what is left neither vanish nor overflow. None where the value is 0, less than any
+/// normal number or not finite.
+fn power_of_two(value: f64) -> Option<f64> {
+    value.is_normal().then(|| f64::from_bits(value.to_bits() & f64::INFINITY.to_bits()))
 }
 
 /// Fisher and Yates, from a stream of its own for each split and completion.

@@ -3,6 +3,7 @@
 
 mod clause;
 mod detail;
+mod folded;
 mod judgement;
 mod label;
 mod names;

@@ -61,7 +61,7 @@ def test_a_text_that_knows_id_and_seed_cannot_hold_its_own_mark() -> None:
     judging = judgings()["default"](WAYS["before"])
 
     def marks(answer: str) -> list[str]:
-        requests = judging.court.requests(judging.form, {"row": placed(answer, "answer")}, 4)
+        requests = judging.court.put(judging.form, {"row": placed(answer, "answer")}, 4).requests
         return [request.messages[-1]["content"].partition("mark ")[2][:32] for request in requests]
 
     before = marks("An answer.")
@@ -70,7 +70,7 @@ def test_a_text_that_knows_id_and_seed_cannot_hold_its_own_mark() -> None:
     assert set(marks(text)).isdisjoint(before)
     # Each part of the question is in it.
     for place in ("user", "system", "reasoning"):
-        requests = judging.court.requests(judging.form, {"row": placed("Another.", place)}, 1)
+        requests = judging.court.put(judging.form, {"row": placed("Another.", place)}, 1).requests
         assert not any(mark in requests[0].messages[-1]["content"] for mark in before), place
 
 

@@ -51,10 +51,10 @@ def test_every_sample_is_what_the_template_gives_with_its_own_nonce(
 ) -> None:
     form = ScoreForm(SPEC, templates(tmp_path, user))
     assert form.whole_nonce is whole
-    requests = Court(("<|end|>",), 7).requests(form, QUESTION, 5)
+    requests = Court(("<|end|>",), 7).put(form, QUESTION, 5).requests
     shown = [request.messages for request in requests]
     form.whole_nonce = False
-    anew = Court(("<|end|>",), 7).requests(form, QUESTION, 5)
+    anew = Court(("<|end|>",), 7).put(form, QUESTION, 5).requests
     assert shown == [request.messages for request in anew]
     assert len({request.id for request in requests}) == 5
     assert not any("<|end|>" in message["content"] for messages in shown for message in messages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -281,6 +282,20 @@ def test_a_file_beside_the_policy_is_named_and_taken_out(run: Path, dalign: Comm
     assert dalign("verify", run)[0] == 0 and not added.exists()
 
 
+@pytest.mark.parametrize("name", ["prompts/part-09999.parquet", "suites/test/notes/x.txt"])
+def test_a_file_beside_the_rows_is_named_and_taken_out(
+    name: str, run: Path, dalign: Command
+) -> None:
+    added = run / "inputs" / name
+    added.parent.mkdir(exist_ok=True)
+    added.write_text("{}")
+    code, out, _ = dalign("verify", run)
+    assert code == 1 and f"{added}: damaged or lost (added" in out
+    code, _, err = dalign("run", "--run", run)
+    assert code == 0 and f"{added}: damaged or lost (added" in err
+    assert dalign("verify", run)[0] == 0 and not added.exists()
+
+
 def test_a_damaged_config_of_a_run_is_no_config_for_another(
     run: Path, tmp_path: Path, dalign: Command
 ) -> None:
@@ -305,6 +320,26 @@ def test_a_damaged_ledger_is_not_written_over_unseen(
     assert dalign("report", *words)[0] == 0
     # What the calls took is not forgotten with the ledger.
     assert damages.results(run)["elapsed_s"] >= wanted["results"]["elapsed_s"]
+
+
+@pytest.mark.parametrize("damage", [damages.flip, damages.cut, damages.lose])
+def test_a_config_and_a_ledger_damaged_both_are_made_anew_by_what_is_advised(
+    damage: damages.Damage, run: Path, wanted: dict[str, Any], dalign: Command
+) -> None:
+    config = run.with_name("mine.toml")
+    config.write_bytes((run / "config.toml").read_bytes())
+    damages.apply(run / "ledger.json", damage, random.Random(1))
+    (run / "config.toml").write_text("a = [")
+    code, out, _ = dalign("verify", run)
+    assert code == 1 and "config.toml: damaged or lost" in out and "ledger.json: damaged" in out
+    advised = re.search(r"`(dalign run (\S+) --run \S+)`", out)
+    assert advised
+    code, _, err = dalign("run", "--run", run)
+    assert code == 1 and advised[0] in err and err.count("\n") == 1
+    words = [config if word == "CONFIG" else word for word in advised[1].split()[1:]]
+    assert dalign(*words)[0] == 0
+    assert dalign("verify", run)[0] == 0
+    assert damages.results(run)["rows"] == wanted["results"]["rows"]
 
 
 def test_the_users_own_file_is_named_and_taken_as_it_is(base: Path, dalign: Command) -> None:

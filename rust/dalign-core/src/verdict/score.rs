@@ -1,7 +1,6 @@
 //! Every place in a reply that speaks of a score, and which of them is the verdict.
 
-use memchr::memchr2_iter;
-
+use super::folded::find_folded;
 use super::label::{
     self, Announced, Connector, Label, Needs, json_value, prose_value, skip_seal, whole_start,
 };
@@ -29,7 +28,7 @@ pub(super) fn verdict(
         return found;
     }
     // Who writes the seal down knows the form: what stands there without it may be quoted.
-    let holds = find_folded(text, seal);
+    let holds: Vec<usize> = find_folded(text, seal).collect();
     let found = found.filter(|(it, _)| {
         let head = line_head(text, it.start);
         it.rank == Rank::Own
@@ -38,16 +37,6 @@ pub(super) fn verdict(
             || is_first_person(head)
     });
     if holds.is_empty() { found } else { bare_seal(text, seal, &holds).map(|it| (it, false)) }
-}
-
-/// Every place where a text has a word, in capitals or not.
-fn find_folded(text: &str, word: &str) -> Vec<usize> {
-    let (bytes, word) = (text.as_bytes(), word.as_bytes());
-    let Some(&first) = word.first() else { return Vec::new() };
-    let is_it =
-        |at: &usize| bytes[*at..].get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
-    let starts = memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), bytes);
-    starts.filter(is_it).filter(|at| text.is_char_boundary(*at)).collect()
 }
 
 /// The last line that begins with the seal alone and gives a number: `3f2a9c1d: 7`.
@@ -204,7 +193,7 @@ fn in_tag(text: &str, start: usize, tail: &str, seal: &str) -> Option<Reading> {
     let end = text.len() - after.unwrap_or(inside).len();
     let is_own = begins_line(line_head(text, start - 1)) || ends_line(line_tail(text, end).0);
     let is_sealed = !seal.is_empty()
-        && !find_folded(attributes, seal).is_empty()
+        && find_folded(attributes, seal).next().is_some()
         && !is_disclaimed(line_head(text, start - 1));
     // `<score max="5">4</score>`
     let named = ["max", "scale", "out_of"].iter().find_map(|name| attributes.split_once(name));

@@ -4,8 +4,9 @@
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
-use memchr::{memchr2, memchr2_iter, memrchr};
+use memchr::{memchr2, memrchr};
 
+use super::folded::{begins_folded, find_folded};
 use super::place::near;
 use crate::simd::{Masks, Work, widest};
 use crate::text::is_invisible;
@@ -81,7 +82,7 @@ pub(super) fn after_foreign_reasoning(reply: &str) -> Option<&str> {
     loop {
         let head = rest.trim_start_matches(|c: char| c.is_whitespace() || is_invisible(c));
         let Some((inside, close)) = opened(head) else { break };
-        rest = &inside[find_folded(inside, &close)? + close.len()..];
+        rest = &inside[find_folded(inside, &close).next()? + close.len()..];
     }
     if memchr2(b'<', b'[', rest.as_bytes()).is_none() && !rest.contains('◁') {
         return Some(rest);
@@ -91,10 +92,10 @@ pub(super) fn after_foreign_reasoning(reply: &str) -> Option<&str> {
         let name = rest[close.range()].trim_start_matches(['<', '[', '/']);
         let name = name.trim_end_matches(['>', ']']);
         match FAMILIES.get(close.pattern().as_usize().wrapping_sub(2 * NAMES.len())) {
-            Some((open, _)) => find_folded(before, open).is_none(),
-            None => {
-                ["<", "["].iter().all(|it| find_folded(before, &format!("{it}{name}")).is_none())
-            }
+            Some((open, _)) => find_folded(before, open).next().is_none(),
+            None => ["<", "["]
+                .iter()
+                .all(|it| find_folded(before, &format!("{it}{name}")).next().is_none()),
         }
     });
     Some(lone.map_or(rest, |close| &rest[close.end()..]))
@@ -121,22 +122,6 @@ fn opened(head: &str) -> Option<(&str, String)> {
     })
 }
 
-fn begins_folded(text: &str, with: &str) -> bool {
-    text.as_bytes().get(..with.len()).is_some_and(|it| it.eq_ignore_ascii_case(with.as_bytes()))
-}
-
-/// Where a text first has another, in capitals or not.
-fn find_folded(text: &str, what: &str) -> Option<usize> {
-    let first = *what.as_bytes().first()?;
-    memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text.as_bytes()).find(
-        |&at| {
-            text.as_bytes()[at..]
-                .get(..what.len())
-                .is_some_and(|it| it.eq_ignore_ascii_case(what.as_bytes()))
-        },
-    )
-}
-
 /// What stands before the part that is read and outside of a block of reasoning at its head: all that a
 /// closing tag which is only quoted would hide.
 pub(super) fn hidden<'r>(reply: &'r str, visible: &str) -> &'r str {
@@ -144,7 +129,7 @@ pub(super) fn hidden<'r>(reply: &'r str, visible: &str) -> &'r str {
     loop {
         let head = rest.trim_start_matches(|c: char| c.is_whitespace() || is_invisible(c));
         let Some((inside, close)) = opened(head) else { return rest };
-        let Some(at) = find_folded(inside, &close) else { return rest };
+        let Some(at) = find_folded(inside, &close).next() else { return rest };
         rest = &inside[at + close.len()..];
     }
 }
