@@ -563,8 +563,9 @@ class Config(Section):
         """What it comes to with data.limit: no more RL than prompts, and no end for want of rows."""
         if self.data.limit is None:
             return self
-        once = -(-self.data.limit // self.rl.prompts_per_step)
-        rl = {"steps": min(self.rl.steps, once), "balance": None}
+        most = min(self.rl.prompts_per_step, self.data.limit)
+        once = -(-self.data.limit // most)
+        rl = {"steps": min(self.rl.steps, once), "prompts_per_step": most, "balance": None}
         changed = {
             "rl": self.rl.model_copy(update=rl),
             "select": self.select.model_copy(update={"on_short": "warn"}),

@@ -60,6 +60,8 @@ def test_rl_goes_through_its_prompts_once_and_a_quota_ends_nothing(project: Path
     trial = pinned(config)
     assert (trial.rl.steps, trial.rl.balance, trial.select.on_short) == (3, None, "warn")
     assert pinned(trial) == trial
+    fewer = pinned(load_config(project / "dalign.toml", ["data.limit=4", "rl.prompts_per_step=8"]))
+    assert (fewer.rl.steps, fewer.rl.prompts_per_step) == (1, 4)
     assert pinned(load_config(project / "dalign.toml")).rl.steps == 80
 
 
