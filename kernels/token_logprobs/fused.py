@@ -25,6 +25,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 # 16 logits a thread are two 16-byte loads of a 16-bit type in flight before the block's maximum.
 BLOCK_COLUMNS = 4096
 NUM_WARPS = 8
+# Said, because Triton's default goes from true to false in 3.10.
+OPTIONS = {"num_warps": NUM_WARPS, "enable_fp_fusion": True}
 
 LOG2_E = tl.constexpr(math.log2(math.e))
 LN_2 = tl.constexpr(math.log(2.0))
@@ -219,7 +221,7 @@ def _forward(
             ignore_index,
             WITH_ENTROPY=with_entropy,
             BLOCK=BLOCK_COLUMNS,
-            num_warps=NUM_WARPS,
+            **OPTIONS,
         )
     return rows_N
 
@@ -250,7 +252,7 @@ def _backward(
             ignore_index,
             WITH_ENTROPY=with_entropy,
             BLOCK=BLOCK_COLUMNS,
-            num_warps=NUM_WARPS,
+            **OPTIONS,
         )
     return grad_logits_NV
 
