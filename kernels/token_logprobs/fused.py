@@ -128,6 +128,8 @@ def backward_kernel(
         has_gradient = has_gradient | (grad_entropy != 0)
     # A row that is not live is written as zeros and its logits are not read.
     live = (target != ignore_index) & has_gradient
+    # Not a mask `& live`: a scalar that meets a block is no boolean in the interpreter of Triton 3.9.
+    read = tl.where(live, vocabulary, 0)
 
     logits_V = logits_NV + row * row_stride
     grad_logits_V = grad_logits_NV + row * grad_row_stride
@@ -136,8 +138,7 @@ def backward_kernel(
     start = 0
     while start < vocabulary:
         columns = start + lanes
-        in_row = columns < vocabulary
-        x = tl.load(logits_V + columns, mask=in_row & live, other=MINUS_INF).to(tl.float32)
+        x = tl.load(logits_V + columns, mask=columns < read, other=MINUS_INF).to(tl.float32)
         log2_p = (x - maximum) * log2_scale - log2_sum
         p = tl.exp2(log2_p)
         grad_z = grad_logp * (tl.where(columns == target, 1.0, 0.0) - p)
@@ -146,7 +147,7 @@ def backward_kernel(
             grad_z -= grad_entropy * p * (ln_p + entropy)
         grad_x = tl.where(live, grad_z * inverse_temperature, 0.0)
         grad_x = grad_x.to(grad_logits_NV.dtype.element_ty)
-        tl.store(grad_logits_V + columns, grad_x, mask=in_row)
+        tl.store(grad_logits_V + columns, grad_x, mask=columns < vocabulary)
         start += BLOCK
 
 
