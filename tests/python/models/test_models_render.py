@@ -10,6 +10,7 @@ from dalign.errors import InputError
 
 pytest.importorskip("transformers")
 
+from dalign.models.chat_template import render
 from dalign.models.reasoning import THINK
 from dalign.models.render import Renderer
 from sandbox_model.tokenizer import build_tokenizer
@@ -101,3 +102,12 @@ def test_a_conversation_that_the_template_refuses_is_named() -> None:
     ) as refused:
         refusing.prompts([[HI], [HI, OK]])
     assert (refused.value.row, refused.value.value) == (1, "one alone")
+
+
+@pytest.mark.parametrize("given", ["reasoning_content", "thinking", "reasoning"])
+@pytest.mark.parametrize("read", ["reasoning_content", "thinking"])
+def test_reasoning_reaches_a_template_by_the_name_that_it_reads(given: str, read: str) -> None:
+    tokenizer = build_tokenizer()
+    tokenizer.chat_template = f"{{% for m in messages %}}{{{{ m.{read} }}}}|{{% endfor %}}"
+    turns = [{"role": "assistant", "content": "no", given: "why"}]
+    assert render(tokenizer, turns, asks=False) == "why|"
