@@ -165,8 +165,18 @@ evidence: develop ## Every arm over several seeds, table and figure into benches
 pretrain: develop ## Make the sandbox's model anew, into target/sandbox-model
 	PYTHONPATH=benches $(BIN)/python -m sandbox_model.pretrain target/sandbox-model
 
-wheel: develop ## Build the wheel into target/wheels
-	$(BIN)/maturin build --release --quiet $(LOCKED) --out target/wheels
+# The newest of this machine's C library is not everywhere: zig links against the one of the platform
+# that the wheel names, and maturin refuses a wheel that asks for more.
+wheel: develop ## Build the wheel for manylinux_2_28 into target/wheels
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r locks/wheel.txt --target target/wheel/packages
+	rm -f target/wheels/dalign-*.whl
+	PATH="$(CURDIR)/target/wheel/packages/ziglang:$$PATH" VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin build --release --quiet $(LOCKED) \
+	  --zig --compatibility manylinux_2_28 --auditwheel check --out target/wheels
+
+test-fresh: wheel ## The wheel, and the newest and the lowest packages that pyproject.toml allows, each in a new environment
+	wheel="$$(echo target/wheels/dalign-*.whl)"; \
+	DALIGN_WHEEL="$$wheel" $(BIN)/pytest tests/contract/test_wheel.py; \
+	$(BIN)/python tests/fresh/fresh.py "$$wheel" $(ARGS)
 
 lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 	UV=$(CURDIR)/$(BIN)/uv locks/compile
@@ -174,5 +184,5 @@ lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
-.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real \
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-fresh \
   bench bench-peers bench-sizes bench-stages fuzz sanitize evidence pretrain wheel lock clean

@@ -25,6 +25,8 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 # 16 logits a thread are two 16-byte loads of a 16-bit type in flight before the block's maximum.
 BLOCK_COLUMNS = 4096
 NUM_WARPS = 8
+# Said, because Triton's default goes from true to false in 3.10.
+OPTIONS = {"num_warps": NUM_WARPS, "enable_fp_fusion": True}
 
 LOG2_E = tl.constexpr(math.log2(math.e))
 LN_2 = tl.constexpr(math.log(2.0))
@@ -126,6 +128,8 @@ def backward_kernel(
         has_gradient = has_gradient | (grad_entropy != 0)
     # A row that is not live is written as zeros and its logits are not read.
     live = (target != ignore_index) & has_gradient
+    # Not a mask `& live`: a scalar that meets a block is no boolean in the interpreter of Triton 3.9.
+    read = tl.where(live, vocabulary, 0)
 
     logits_V = logits_NV + row * row_stride
     grad_logits_V = grad_logits_NV + row * grad_row_stride
@@ -134,8 +138,7 @@ def backward_kernel(
     start = 0
     while start < vocabulary:
         columns = start + lanes
-        in_row = columns < vocabulary
-        x = tl.load(logits_V + columns, mask=in_row & live, other=MINUS_INF).to(tl.float32)
+        x = tl.load(logits_V + columns, mask=columns < read, other=MINUS_INF).to(tl.float32)
         log2_p = (x - maximum) * log2_scale - log2_sum
         p = tl.exp2(log2_p)
         grad_z = grad_logp * (tl.where(columns == target, 1.0, 0.0) - p)
@@ -144,7 +147,7 @@ def backward_kernel(
             grad_z -= grad_entropy * p * (ln_p + entropy)
         grad_x = tl.where(live, grad_z * inverse_temperature, 0.0)
         grad_x = grad_x.to(grad_logits_NV.dtype.element_ty)
-        tl.store(grad_logits_V + columns, grad_x, mask=in_row)
+        tl.store(grad_logits_V + columns, grad_x, mask=columns < vocabulary)
         start += BLOCK
 
 
@@ -219,7 +222,7 @@ def _forward(
             ignore_index,
             WITH_ENTROPY=with_entropy,
             BLOCK=BLOCK_COLUMNS,
-            num_warps=NUM_WARPS,
+            **OPTIONS,
         )
     return rows_N
 
@@ -250,7 +253,7 @@ def _backward(
             ignore_index,
             WITH_ENTROPY=with_entropy,
             BLOCK=BLOCK_COLUMNS,
-            num_warps=NUM_WARPS,
+            **OPTIONS,
         )
     return grad_logits_NV
 

@@ -1,4 +1,4 @@
-"""What no other test runs, benches and the real run, imports of dalign only what is there."""
+"""What no other test runs, benches, the real run and the fresh environments, imports of dalign only what is there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from tree import ROOT, imports
 
 SCRIPTS = sorted(
-    path for folder in ("benches", "tests/real") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("benches", "tests/real", "tests/fresh")
+    for path in (ROOT / folder).rglob("*.py")
 )
 
 

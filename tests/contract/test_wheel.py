@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import zipfile
@@ -18,6 +19,7 @@ from tree import COPIES, PACKAGE, ROOT, data_files
 
 pytestmark = pytest.mark.slow
 
+PUBLISHED = os.environ.get("DALIGN_WHEEL")
 HEAVY = {"torch", "transformers", "trl", "peft", "accelerate", "datasets", "triton", "scipy"}
 
 
@@ -45,7 +47,12 @@ def tool(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built in cargo's usual folder: quick where `make develop` has been run."""
+    """The wheel that DALIGN_WHEEL names, as `make test-fresh` does; or one built in cargo's usual folder.
+
+    The latter is for this machine alone, and quick where `make develop` has been run.
+    """
+    if PUBLISHED is not None:
+        return ROOT / PUBLISHED
     folder = tmp_path_factory.mktemp("wheel")
     run(tool("maturin"), "build", "--release", "--quiet", "--out", folder, VIRTUAL_ENV=sys.prefix)
     (built,) = folder.glob("dalign-*.whl")
@@ -72,6 +79,16 @@ def needs(requirements: list[str]) -> set[str]:
         found.add(name)
         wanted += [Requirement(line) for line in importlib.metadata.requires(name) or []]
     return found
+
+
+def sections(elf: bytes) -> list[str]:
+    """Names of the sections of a 64-bit little-endian ELF file."""
+    (table,) = struct.unpack_from("<Q", elf, 0x28)
+    size, count, of_names = struct.unpack_from("<HHH", elf, 0x3A)
+    # Of a section's header: where its name is, and where its bytes are.
+    headers = [struct.unpack_from("<I20xQ", elf, table + size * index) for index in range(count)]
+    names = headers[of_names][1]
+    return [elf[names + name : elf.index(0, names + name)].decode() for name, _ in headers]
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +139,26 @@ def test_the_wheel_serves_every_python_from_3_11_and_carries_its_licence(
     assert "-cp311-abi3-" in wheel.name
     (licence,) = unpacked.glob("dalign-*.dist-info/licenses/LICENSE")
     assert licence.read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_core_has_no_symbols_that_only_a_debugger_reads(unpacked: Path) -> None:
+    (core,) = (unpacked / "dalign").glob("_core*.so")
+    names = sections(core.read_bytes())
+    assert ".dynsym" in names
+    assert [name for name in names if name == ".symtab" or name.startswith(".debug")] == []
+
+
+def test_the_core_asks_for_no_newer_c_library_than_the_wheel_says(
+    wheel: Path, unpacked: Path
+) -> None:
+    (core,) = (unpacked / "dalign").glob("_core*.so")
+    asked = {int(minor) for minor in re.findall(rb"\0GLIBC_2\.(\d+)", core.read_bytes())}
+    said = re.search(r"-manylinux_2_(\d+)_", wheel.name)
+    if PUBLISHED is not None:
+        assert said is not None
+        assert said[1] == "28"
+    if said is not None:
+        assert max(asked) <= int(said[1])
 
 
 def test_the_compiled_core_and_a_policy_load_with_the_light_needs_alone(

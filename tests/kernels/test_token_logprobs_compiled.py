@@ -14,8 +14,8 @@ if os.environ.get("TRITON_INTERPRET") == "1":
 
 import triton
 from kernels_source.token_logprobs import fused
-from triton import knobs
 from triton.backends.compiler import GPUTarget
+from triton.backends.nvidia.compiler import get_ptxas
 from triton.compiler import ASTSource
 
 # The most that one block may take, in bytes (CUDA C++ Programming Guide, technical specifications
@@ -52,12 +52,12 @@ def source(kernel, logits_type: str, with_entropy: bool, vocabulary_multiple_of_
 
 def compile_for(chip: int, kernel_source: ASTSource, folder: Path) -> Compiled:
     target = GPUTarget("cuda", chip, 32)
-    kernel = triton.compile(kernel_source, target=target, options={"num_warps": fused.NUM_WARPS})
-    ptxas = knobs.nvidia.ptxas_blackwell if chip >= 100 else knobs.nvidia.ptxas
+    kernel = triton.compile(kernel_source, target=target, options=fused.OPTIONS)
     architecture = f"sm_{chip}a" if chip >= 90 else f"sm_{chip}"
     (folder / "kernel.ptx").write_text(kernel.asm["ptx"])
+    ptxas = get_ptxas(chip).path
     run = subprocess.run(
-        [ptxas.path, "-v", "--gpu-name", architecture, "kernel.ptx", "-o", "kernel.cubin"],
+        [ptxas, "-v", "--gpu-name", architecture, "kernel.ptx", "-o", "kernel.cubin"],
         cwd=folder,
         capture_output=True,
         text=True,

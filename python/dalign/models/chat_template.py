@@ -14,6 +14,8 @@ from dalign.trial import MOST_CHARACTERS
 
 Conversation = Sequence[Mapping[str, Any]]
 
+# What a turn's reasoning is given as; the first is read by most templates, the second by gpt-oss's.
+THOUGHTS = ("reasoning_content", "thinking", "reasoning")
 WAY_OUT = "change its turns, or the checkpoint's chat_template.jinja"
 
 
@@ -31,7 +33,8 @@ def render(
     None: today. in_parts: contents go as lists of one text, as templates of models that also see images want them.
     Raises InputError where the template refuses it; its `value` is what the template says.
     """
-    turns = [_in_parts(turn) if in_parts else dict(turn) for turn in messages]
+    named = [_by_each_name(turn) for turn in messages]
+    turns = [_in_parts(turn) if in_parts else turn for turn in named]
     start = json.dumps(list(map(dict, messages)), ensure_ascii=False)[:60]
     try:
         with _held(day):
@@ -70,6 +73,14 @@ def wants_parts(tokenizer: Any) -> bool:
         for in_parts in (False, True)
     )
     return as_parts and not as_text
+
+
+def _by_each_name(turn: Mapping[str, Any]) -> dict[str, Any]:
+    """The turn with its reasoning under the names that templates read: newer transformers do so too."""
+    thought = next((turn[name] for name in THOUGHTS if turn.get(name) is not None), None)
+    if thought is None:
+        return dict(turn)
+    return {"thinking": thought, **turn, "reasoning_content": thought}
 
 
 def _in_parts(turn: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dalign.errors import InputError
-from dalign.models.chat_template import Conversation
+from dalign.models.chat_template import THOUGHTS, Conversation
 from dalign.text import short
 
 # What a turn may say, beside whose it is; names of tools and ids of calls are no words.
-SAID = ("content", "reasoning_content", "reasoning", "thinking")
+SAID = ("content", *THOUGHTS)
 _WAYS_OUT = {
     "content": "give the turn a role that the template writes, or mend the checkpoint's chat_template.jinja",
     "calls": "write the call as text in content, or mend the checkpoint's chat_template.jinja",

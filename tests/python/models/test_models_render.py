@@ -10,6 +10,7 @@ from dalign.errors import InputError
 
 pytest.importorskip("transformers")
 
+from dalign.models.chat_template import render
 from dalign.models.reasoning import THINK
 from dalign.models.render import Renderer
 from sandbox_model.tokenizer import build_tokenizer
@@ -131,3 +132,12 @@ def test_an_end_that_leaked_into_the_last_turn_stands_once() -> None:
     within = [HI, {"role": "assistant", "content": "what<|end|><|user|>more"}]
     with pytest.raises(InputError, match="a token that marks the turns"):
         renderer().turn(within)
+
+
+@pytest.mark.parametrize("given", ["reasoning_content", "thinking", "reasoning"])
+@pytest.mark.parametrize("read", ["reasoning_content", "thinking"])
+def test_reasoning_reaches_a_template_by_the_name_that_it_reads(given: str, read: str) -> None:
+    tokenizer = build_tokenizer()
+    tokenizer.chat_template = f"{{% for m in messages %}}{{{{ m.{read} }}}}|{{% endfor %}}"
+    turns = [{"role": "assistant", "content": "no", given: "why"}]
+    assert render(tokenizer, turns, asks=False) == "why|"

@@ -208,6 +208,13 @@ def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(taught_m
     assert kept.calls == [("resume", 5)]
 
 
+def test_it_uses_no_name_that_its_libraries_will_remove(taught_model, tmp_path, outdated):
+    given = settings(steps=2, beta=0.1, replay=0.5, replay_rows=2)
+    job = rl_job(taught_model, tmp_path / "a", given, replay=taught()[:4])
+    train_rl(job, Paid([1.0, 0.0] * 4), quietly)
+    assert outdated() == []
+
+
 def test_the_judge_is_handed_answers_without_reasoning_and_nothing_malformed(
     taught_model, tmp_path
 ):

@@ -95,6 +95,13 @@ def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(
     assert_same_weights(undisturbed.final, resumed.final)
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_it_uses_no_name_that_its_libraries_will_remove(random_model, tmp_path, outdated, method):
+    given = settings(method=method, lora={"r": 4}, max_steps=2)
+    train_sft(sft_job(random_model, packed(sequences(6)), tmp_path / "a", given), quietly)
+    assert outdated() == []
+
+
 def test_rows_in_several_files_train_like_those_in_one(random_model, tmp_path):
     rows, folder = packed(sequences(15)), tmp_path / "rows"
     for part, of_part in enumerate((rows[:2], rows[2:2], rows[2:])):
