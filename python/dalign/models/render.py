@@ -16,7 +16,7 @@ from dalign.models.control import Breaker, control_tokens, without_end
 from dalign.models.forms import Form, find_form
 from dalign.models.probe import TemplateProbe, probe_template
 from dalign.models.reasoning import THINK, tags_of
-from dalign.models.whole import SAID, check_whole, left_out, lost_turn, words_for
+from dalign.models.whole import SAID, Shapes
 from dalign.rows import Message
 from dalign.text import short
 
@@ -38,8 +38,6 @@ class Renderer:
     ) -> None:
         """tokenizer: one with a chat template. day: what a template writes that writes the date; None: today."""
         self.tokenizer, self._wanted, self.day = tokenizer, reasoning, day
-        # Of a conversation's roles: whether its system message moves, and which turn the template leaves out.
-        self._shapes: dict[tuple[str, ...], tuple[bool, int | None]] = {}
 
     @cached_property
     def form(self) -> Form:
@@ -169,51 +167,21 @@ class Renderer:
 
         It moves when tokens are broken up: in the policy's words fewer are.
         """
-        turns = self.harmless(messages)
-        if self._shape(tuple(turn["role"] for turn in turns))[0]:
-            turns = in_first_user_turn(turns)
+        turns = self._shapes.placed(self.harmless(messages))
         return tuple(cast("Message", turn) for turn in turns)
 
     def _whole(self, messages: Conversation, *, asks: bool) -> str:
         """The conversation as it stands. Raises InputError where a part of it is left out."""
         text = self._rendered(messages, asks=asks)
-        if all(turn.keys() == {"role", "content"} for turn in messages):
-            lost = self._shape(tuple(turn["role"] for turn in messages))[1]
-            if lost is not None:
-                raise left_out(messages, lost, "content")
-        check_whole(messages, text, self.reasoning.tags)
+        self._shapes.check(messages, text, self.reasoning.tags)
         return text
 
-    def _shape(self, roles: tuple[str, ...]) -> tuple[bool, int | None]:
-        """Whether the system message of a conversation of these roles has to move, and the turn that is lost as it stands."""
-        if roles not in self._shapes:
-            turns = words_for(roles)
-            refused, lost = self._lost(turns)
-            moves = False
-            if (refused or lost is not None) and roles[0] == "system" and "user" in roles:
-                moves = not self.probe.supports_system or self._lost(in_first_user_turn(turns)) == (
-                    False,
-                    None,
-                )
-            self._shapes[roles] = moves, lost
-        return self._shapes[roles]
-
-    def _lost(self, turns: Conversation) -> tuple[bool, int | None]:
-        """Whether the template refuses these turns, and the first that it leaves out."""
-        try:
-            asks = turns[-1]["role"] != "assistant"
-            return False, lost_turn(turns, self._rendered(turns, asks=asks))
-        except InputError:
-            return True, None
+    @cached_property
+    def _shapes(self) -> Shapes:
+        return Shapes(
+            lambda turns, asks: self._rendered(turns, asks=asks), self.probe.supports_system
+        )
 
     def _rendered(self, messages: Conversation, *, asks: bool) -> str:
         in_parts = self.probe.in_parts
         return render(self.tokenizer, messages, asks=asks, day=self.day, in_parts=in_parts)
-
-
-def in_first_user_turn(messages: Conversation) -> list[dict[str, Any]]:
-    """The conversation with its system message, which is its first, at the head of its first user turn."""
-    system, *rest = (dict(turn) for turn in messages)
-    first = next(turn for turn in rest if turn["role"] == "user")
-    first["content"] = f"{system['content']}\n\n{first['content']}"
-    return rest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dalign.errors import InputError
@@ -19,17 +19,62 @@ _WAYS_OUT = {
 }
 
 
-def words_for(roles: Sequence[str]) -> list[dict[str, str]]:
-    """A conversation of these roles. Each turn says a word that no template and no other turn holds."""
-    return [{"role": role, "content": f"Querl{'a' * n}z"} for n, role in enumerate(roles)]
+class Shapes:
+    """What a template does with conversations of the same roles, each tried once with words of no other text."""
+
+    def __init__(self, write: Callable[[Conversation, bool], str], supports_system: bool) -> None:
+        """write: fills in the template, with what asks for the next answer or without. supports_system: of a single user turn."""
+        self._write, self._supports_system = write, supports_system
+        # Of the roles: whether the system message moves, and which turn is lost as they stand.
+        self._known: dict[tuple[str, ...], tuple[bool, int | None]] = {}
+
+    def placed(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The conversation, its system message at the head of its first user turn where the template takes it only there."""
+        return _in_first_user_turn(messages) if self._of(messages)[0] else messages
+
+    def check(self, messages: Conversation, text: str, tags: Sequence[str]) -> None:
+        """Nothing, if a text holds all that the turns say, white space aside. Raises InputError.
+
+        tags: the two around reasoning, which a template may write in its own way.
+        """
+        if all(turn.keys() == {"role", "content"} for turn in messages):
+            lost = self._of(messages)[1]
+            if lost is not None:
+                raise _left_out(messages, lost, "content")
+        for number, turn in enumerate(messages):
+            for kind, words in _said(turn, tags):
+                if words not in text and not _holds(text, words):
+                    raise _left_out(messages, number, kind, words)
+
+    def _of(self, messages: Conversation) -> tuple[bool, int | None]:
+        roles = tuple(turn["role"] for turn in messages)
+        if roles not in self._known:
+            turns = [{"role": role, "content": f"Querl{'a' * n}z"} for n, role in enumerate(roles)]
+            refused, lost = self._lost(turns)
+            moves = False
+            if (refused or lost is not None) and roles[0] == "system" and "user" in roles:
+                moved = self._lost(_in_first_user_turn(turns))
+                moves = not self._supports_system or moved == (False, None)
+            self._known[roles] = moves, lost
+        return self._known[roles]
+
+    def _lost(self, turns: Conversation) -> tuple[bool, int | None]:
+        """Whether the template refuses these turns, and the first that it leaves out."""
+        try:
+            text = self._write(turns, turns[-1]["role"] != "assistant")
+        except InputError:
+            return True, None
+        return False, next((n for n, t in enumerate(turns) if t["content"] not in text), None)
 
 
-def lost_turn(messages: Conversation, text: str) -> int | None:
-    """The first of `words_for` some roles that a text does not hold."""
-    return next((n for n, turn in enumerate(messages) if turn["content"] not in text), None)
+def _in_first_user_turn(messages: Conversation) -> list[dict[str, Any]]:
+    system, *rest = (dict(turn) for turn in messages)
+    first = next(turn for turn in rest if turn["role"] == "user")
+    first["content"] = f"{system['content']}\n\n{first['content']}"
+    return rest
 
 
-def left_out(messages: Conversation, number: int, kind: str, words: str = "") -> InputError:
+def _left_out(messages: Conversation, number: int, kind: str, words: str = "") -> InputError:
     """The error of a turn that a template leaves out."""
     role, shown = messages[number].get("role"), f" ({short(repr(words))})" if words else ""
     what = {
@@ -42,17 +87,6 @@ def left_out(messages: Conversation, number: int, kind: str, words: str = "") ->
     turn = f", turn {place}" if place else ""
     said = f"the chat template leaves out {what}{turn}; {_WAYS_OUT[kind]}"
     return InputError(said, kind="template", value=role)
-
-
-def check_whole(messages: Conversation, text: str, tags: Sequence[str]) -> None:
-    """Nothing, if the text holds all that the turns say, white space aside. Raises InputError.
-
-    tags: the two around reasoning, which a template may write in its own way.
-    """
-    for number, turn in enumerate(messages):
-        for kind, words in _said(turn, tags):
-            if words not in text and not _holds(text, words):
-                raise left_out(messages, number, kind, words)
 
 
 def _said(turn: Any, tags: Sequence[str]) -> Iterator[tuple[str, str]]:
