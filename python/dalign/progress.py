@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _Rows = TypeVar("_Rows", bound=Sized)
 # Between two lines on the same work, and before it gets a bar. What takes long has a line for each tenth of its time.
 LINE_EVERY_S, LONGEST_SILENCE_S, BAR_AFTER_S = 15.0, 600.0, 2.0
-# Less tells no rate.
-_LEAST_S = 0.5
+# Less tells no rate: of a part of a row, the reading of its prompt may be most.
+_LEAST_S, _LEAST_ROWS = 0.5, 0.5
 
 
 def pace(rows: float, tokens: int, seconds: float) -> str:
@@ -24,11 +24,12 @@ def pace(rows: float, tokens: int, seconds: float) -> str:
     if seconds < _LEAST_S:
         return ""
     told = []
-    if rows:
+    if rows >= _LEAST_ROWS:
         a_second, each = f"{rows / seconds:,.3g} rows/s", f"{_time(seconds / rows)} a row"
         told.append(a_second if rows >= seconds else each)
     if tokens:
-        told.append(f"{tokens / seconds:,.0f} tokens/s")
+        rate = tokens / seconds
+        told.append(f"{rate:,.0f} tokens/s" if rate >= 10 else f"{rate:.2g} tokens/s")
     return ", ".join(told)
 
 
@@ -42,8 +43,8 @@ def _time(seconds: float) -> str:
 class Progress:
     """Where a stage says how far it is. This one tells nobody; those that do extend it."""
 
-    def start(self, name: str, total: int) -> None:
-        """`name` begins and will take `total` steps."""
+    def start(self, name: str, total: int, since: float | None = None) -> None:
+        """`name` begins and will take `total` steps. since: when, by `time.monotonic`, if not now."""
 
     def skip(self, name: str, steps: int) -> None:
         """So many of the steps of `name` were done before, and take no time now."""
@@ -89,10 +90,10 @@ class Lines(Progress):
         self._began: dict[str, float] = {}
         self._told: dict[str, float] = {}
 
-    def start(self, name: str, total: int) -> None:
+    def start(self, name: str, total: int, since: float | None = None) -> None:
         """Remembers when `name` began."""
         self._totals[name], self._skipped[name] = total, 0
-        self._began[name] = self._told[name] = time.monotonic()
+        self._began[name] = self._told[name] = time.monotonic() if since is None else since
 
     def skip(self, name: str, steps: int) -> None:
         """Remembers what took no time."""

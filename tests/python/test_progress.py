@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from dalign import progress
+from dalign.pipeline import training
 
 
 class Clock:
@@ -74,10 +75,26 @@ def test_what_was_done_before_tells_nothing_of_the_time_left(
         (0.5, 200, 10.0, "20 s a row, 20 tokens/s"),
         (0, 200, 10.0, "20 tokens/s"),
         (1, 0, 600.0, "10 min a row"),
+        # A token of a row after its prompt was read.
+        (0.02, 1, 77.0, "0.013 tokens/s"),
     ],
 )
 def test_a_pace_in_words(rows: float, tokens: int, seconds: float, told: str) -> None:
     assert progress.pace(rows, tokens, seconds) == told
+
+
+def test_a_trainings_first_step_takes_time_too(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training, "time", clock)
+    steps = training.Steps(progress.Lines(), "sft/sft", lambda loss: f"loss {loss}")
+    clock.now = 130.0
+    steps(1, 3, 0.5)
+    assert capsys.readouterr().err == "sft/sft: 1/3 after 30 s; loss 0.5; 60 s left\n"
+    for step in (2, 3):
+        clock.now = 100.0 + 30 * step
+        steps(step, 3, 0.25)
+    assert capsys.readouterr().err.splitlines()[-1] == "sft/sft: done in 90.0 s; 3 steps, loss 0.25"
 
 
 def test_a_stage_ends_with_its_time_and_two_stages_have_times_of_their_own(

@@ -88,8 +88,8 @@ class _Relay(Progress):
     def __init__(self, messages: Any) -> None:
         self._messages = messages
 
-    def start(self, name: str, total: int) -> None:
-        self._messages.put(("start", name, total))
+    def start(self, name: str, total: int, since: float | None = None) -> None:
+        self._messages.put(("start", name, total, since or time.monotonic()))
 
     def skip(self, name: str, steps: int) -> None:
         self._messages.put(("skip", name, steps))

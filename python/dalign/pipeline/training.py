@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 from dalign.progress import Progress
@@ -23,13 +24,13 @@ class Steps:
     """Shows training steps as progress, with the figure that says how it goes."""
 
     def __init__(self, progress: Progress, name: str, figure: Callable[[float], str]) -> None:
-        """figure: words for a step, from its loss."""
+        """figure: words for a step, from its loss. Made where the training begins: the first step takes time too."""
         self._progress, self._name, self._figure = progress, name, figure
-        self._begun = False
+        self._since, self._begun = time.monotonic(), False
 
     def __call__(self, step: int, total: int, loss: float) -> None:
         if not self._begun:
-            self._progress.start(self._name, total)
+            self._progress.start(self._name, total, self._since)
             # A training that goes on begins at a later step.
             self._progress.skip(self._name, step - 1)
             self._begun = True

@@ -21,7 +21,7 @@ class Told(Progress):
         self.done: dict[str, list[int]] = {}
         self.ended: list[str] = []
 
-    def start(self, name: str, total: int) -> None:
+    def start(self, name: str, total: int, since: float | None = None) -> None:
         self.totals[name], self.done[name] = total, []
 
     def advance(self, name: str, done: int, note: str = "") -> None:
