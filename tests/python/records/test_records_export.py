@@ -79,7 +79,7 @@ def test_a_completion_is_what_is_trained_as_the_model_wrote_it(
     assert {row["id"] for row in rows} == held.keys()
     for row in rows:
         example = held[row["id"]]
-        assert row["prompt"] == json.loads(example["messages"])
+        assert row["prompt"] == example["messages"]
         (turn,) = row["completion"]
         assert turn == {"role": "assistant", "content": example["text"]}
 

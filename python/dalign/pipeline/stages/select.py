@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from dalign import select as select_stage
+from dalign.config import Select
 from dalign.errors import QuotaError
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
@@ -62,12 +63,8 @@ def drive(
     except QuotaError as error:
         told = f"{error} (reasons of the dropped rows: {_reasons(run)})"
         raise error.worded(told) from error
-    for sentence in _warnings(chosen, config.select.quota, config.select.clause_quota):
+    for sentence in _warnings(chosen, config.select, run):
         progress.say(f"warning: {sentence}")
-    if not chosen.counts["rows_out"]:
-        progress.say(f"warning: no example is left (reasons of the dropped rows: {_reasons(run)})")
-    if config.data.limit is not None:
-        progress.say("select: a trial: no score decides")
     digests = _write(chosen, folder, size)
     made = chosen.counts["rows_out"]
     going.finish(f"{made} examples of {chosen.rows} well-formed completions")
@@ -95,11 +92,13 @@ def _judged(
         yield chunk.with_columns(judged["score"], judged["n_valid"], asked)
 
 
-def _warnings(chosen: select_stage.Selection, quota: int, clause_quota: int) -> Iterator[str]:
+def _warnings(chosen: select_stage.Selection, wanted: Select, run: RunFolder) -> Iterator[str]:
     for name, count in chosen.short.items():
-        yield f"category '{name}' has {count} examples, select.quota = {quota}"
+        yield f"category '{name}' has {count} examples, select.quota = {wanted.quota}"
     for name, count in chosen.short_clauses.items():
-        yield f"clause '{name}' has {count} examples, select.clause_quota = {clause_quota}"
+        yield f"clause '{name}' has {count} examples, select.clause_quota = {wanted.clause_quota}"
+    if not chosen.counts["rows_out"]:
+        yield f"no example is left (reasons of the dropped rows: {_reasons(run)})"
 
 
 def _reasons(run: RunFolder) -> str:
