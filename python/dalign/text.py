@@ -19,6 +19,11 @@ _BLANK = frozenset(
     ]
 )
 _ZERO_WIDTH = "\u200b"
+# What is written for a hyphen (soft, unbreakable, of other widths; dashes and the minus sign), and between its letters.
+_HYPHENS = dict.fromkeys(
+    map(ord, "\u00ad\u2010\u2011\u2012\u2013\u2043\u2212\ufe58\ufe63\uff0d"), "-"
+)
+_SPELT = _HYPHENS | dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -78,6 +83,11 @@ def storable(text: str) -> str:
     if text.isascii() and "\0" not in text:
         return text
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def spelt_plainly(text: str) -> str:
+    """The text for looking up names in it: every kind of hyphen is `-`, and what has no width is left out."""
+    return text if text.isascii() else text.translate(_SPELT)
 
 
 def short(text: str, most: int = 60) -> str:

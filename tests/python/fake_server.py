@@ -222,6 +222,7 @@ QUIRKS: dict[str, Quirk] = {
     "thoughts stand in reasoning_content": Quirk(_form(lambda thought, answer: {"content": answer, "reasoning_content": thought})),
     "thoughts stand in thinking": Quirk(_form(lambda thought, answer: {"content": answer, "thinking": thought})),
     "thoughts stand in details": Quirk(_form(lambda thought, answer: {"content": answer, "reasoning_details": [{"type": "reasoning.text", "text": thought}]})),
+    "thoughts stand beside the message": Quirk(lambda _b, _n, text: Answer({"choices": [{"message": {"content": parted(text)[1]}, "thoughts": parted(text)[0], "finish_reason": "stop"}]})),
     "the text stands in refusal": Quirk(lambda _b, _n, text: message({"content": None, "refusal": text})),
     "content is null": Quirk(_always(message({"content": None})), "empty"),
     "half of a surrogate pair": Quirk(lambda _b, _n, text: Answer(_BODY % json.dumps(text + "\n\ud83d"))),
@@ -237,7 +238,8 @@ QUIRKS: dict[str, Quirk] = {
     "ends without a word": Quirk(lambda _b, _n, text: chat(text, finish=None)),
     "ends by MAX_TOKENS": Quirk(lambda _b, _n, text: chat(text, finish="MAX_TOKENS"), "length"),
     "filtered, without a text": Quirk(_always(message({"content": None}, "content_filter")), "error", "content_filter"),
-    "filtered in the middle": Quirk(lambda _b, _n, text: chat(text[:-2], finish="content_filter"), "error"),
+    "filtered in the middle": Quirk(lambda _b, _n, text: chat(text[:-2], finish="content_filter"), "error", "content_filter"),
+    "breaks off in the middle": Quirk(lambda _b, _n, text: Answer({"choices": [{"message": {"content": text[:-2]}, "finish_reason": "error", "error": {"message": "upstream died"}}]}), "error", "upstream died"),
     "calls a tool instead": Quirk(_always(message({"content": None, "tool_calls": [{"id": "1"}]}, "tool_calls")), "error", "tool_calls"),
     # Counts.
     "usage in words": Quirk(_usage('{"completion_tokens": "n/a"}')),
@@ -255,6 +257,8 @@ QUIRKS: dict[str, Quirk] = {
     "429, a quota of its own": Quirk(_always(refusal(429, "insufficient_quota")), "error", "insufficient_quota"),
     "429, until tomorrow": Quirk(_always(refusal(429, "daily limit", Retry_After="86400")), "error", "86,400 s"),
     "200, and the body says 400": Quirk(_always(Answer({"error": {"message": "moderation", "code": 400}})), "error", "status 400: moderation"),
+    "200, an error beside an empty text": Quirk(_always(Answer({"choices": [{"message": {"content": ""}, "finish_reason": None}], "error": {"message": "moderation", "code": "403"}})), "error", "status 403: moderation"),
+    "400, a list of one error": Quirk(_always(Answer('[{"error": {"code": 400, "message": "too long for this model"}}]', 400)), "error", "status 400: too long"),
     "302, to a page of its own": Quirk(_always(Answer("", 302, headers={"Location": "/login"})), "error", "redirects to /login"),
     # Failures that pass.
     "429 twice": Quirk(_once(refusal(429, "slow down", Retry_After="0.01"), 2)),

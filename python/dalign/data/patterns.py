@@ -13,9 +13,11 @@ from dalign.errors import did_you_mean, no_file
 from dalign.parsing import UnreadableError, toml_table
 from dalign.pattern import read_pattern
 from dalign.spec.types import RULINGS
+from dalign.text import spelt_plainly
 
-# A clause id as the default generation template asks for it: category.KEY, its key with a digit.
-_CITATION = r"\b(?P<category>[a-z0-9][a-z0-9_-]*)\.(?P<clause>[A-Za-z]*[0-9][A-Za-z0-9_-]*)"
+# A clause id as the default generation template asks for it: category.KEY, its key with a digit. A sentence may begin
+# with it, and its hyphens be of any kind: else a name that ends another one would be read in its place.
+_CITATION = r"\b(?P<category>[A-Za-z0-9][A-Za-z0-9_\x{ad}\x{2010}-\x{2013}\x{2212}\x{fe63}\x{ff0d}-]*)\.(?P<clause>[A-Za-z]*[0-9][A-Za-z0-9_-]*)"
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,15 @@ class Patterns:
     def cited(self, reasoning: str, known: Collection[str] | None = None) -> str | None:
         """The first clause id that the reasoning cites (of `known`, if given), or None."""
         for match in self.retrieval.groups(reasoning):
-            clause_id = f"{match['category']}.{match['clause']}"
+            clause_id = cited_by(match)
             if known is None or clause_id in known:
                 return clause_id
         return None
+
+
+def cited_by(match: Mapping[str, str]) -> str:
+    """The clause id that a match of a retrieval pattern names; categories are in small letters."""
+    return f"{spelt_plainly(match['category']).lower()}.{match['clause']}"
 
 
 def answer_is(expected_answer: str, answer: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from dalign.data.patterns import Patterns
+from dalign.data.patterns import Patterns, cited_by
 from dalign.spec.types import Spec
+from dalign.text import spelt_plainly
 
 # Words and dotted words, with the hyphens inside them: `S3`, `self-harm.S3`.
 _WORD = re.compile(r"\w+(?:-\w+)*(?:\.\w+(?:-\w+)*)*")
@@ -26,10 +27,15 @@ class Citations:
 
     def of(self, text: str, category: str) -> set[str]:
         """The ids of the clauses that a text of a row of that category cites."""
-        words = set(_WORD.findall(text))
+        words = {_in_small_letters(word) for word in _WORD.findall(spelt_plainly(text))}
         found = words & self._ids
         found |= {self._keys[category][w] for w in words & self._keys.get(category, {}).keys()}
         for pattern in self._patterns:
-            cited = {f"{m['category']}.{m['clause']}" for m in pattern.groups(text)}
-            found |= cited & self._ids
+            found |= self._ids & set(map(cited_by, pattern.groups(text)))
         return found
+
+
+def _in_small_letters(word: str) -> str:
+    """`Self-harm.S3`, as a sentence begins with it, as `self-harm.S3`."""
+    category, dot, key = word.rpartition(".")
+    return f"{category.lower()}{dot}{key}"

@@ -102,6 +102,8 @@ def _rows(record: Record, what: str) -> Iterator[Row]:
     table = _examples(record) if what == SFT else record.project.rl_prompts.table
     number = 0
     for chunk in table.chunks(record.config.run.part_rows):
+        if what == SFT and "text" not in chunk.columns:
+            chunk = _with_text(record, chunk)
         conversations = turns(chunk["messages"])
         for row, messages in zip(chunk.iter_rows(named=True), conversations, strict=True):
             row["turns"], row["number"] = list(messages), number
@@ -113,6 +115,13 @@ def _examples(record: Record) -> Table:
     if not record.has("select"):
         raise UnfinishedError.of(record.run.path, "select")
     return record.stage("select").made()
+
+
+def _with_text(record: Record, examples: pl.DataFrame) -> pl.DataFrame:
+    """Examples of before, which lack what was generated, with that."""
+    written = record.stage("generate").made().scan().select("text", completion_id="id")
+    wanted = written.filter(pl.col("completion_id").is_in(examples["completion_id"].to_list()))
+    return examples.join(wanted.collect(), on="completion_id", how="left", maintain_order="left")
 
 
 def _turn(row: Row) -> list[Message]:

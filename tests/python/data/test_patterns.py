@@ -55,6 +55,12 @@ def test_the_first_pattern_found_tells_the_ruling(
     [
         ("by clause self-harm.S4, and not violence.V1", "self-harm.S4"),
         ("By harassment.H3.", "harassment.H3"),
+        # As a sentence begins with it, and with hyphens of other kinds: never the name that it ends in.
+        ("Self-harm.S4 applies.", "self-harm.S4"),
+        ("SELF-HARM.S4", "self-harm.S4"),
+        ("by self\u2011harm.S4", "self-harm.S4"),
+        ("by self\u2010harm.S4", "self-harm.S4"),
+        ("by self\u00adharm.S4", "self-harm.S4"),
         ("the policy on advice", None),
         # Not ids: they have no digit in the key.
         ("e.g. this, i.e.that, example.com", None),

@@ -49,6 +49,16 @@ FORM = CategoryForm(NAMES, load_templates(ENGLISH))
         ("Self_Harm.", "self-harm"),
         ("This isn't about self harm; it is harassment", "harassment"),
         ("illicit behavior", "illicit-behavior"),
+        # Nor by which kind of hyphen: unbreakable, soft, a minus sign; what has no width is none.
+        ("self\u2011harm", "self-harm"),
+        ("Policy: **Self\u2010Harm**", "self-harm"),
+        ("It is self\u2013harm.", "self-harm"),
+        ("self\u2212harm", "self-harm"),
+        ("self\u00adharm", "self-harm"),
+        ("self-\u200bharm", "self-harm"),
+        ("self - harm", "self-harm"),
+        ("not self\u2011harm but harassment", "harassment"),
+        ("It is no\u2011harm", None),
         # One line of its own, or one after a label, is final.
         ("It could be violence.\nharassment", "harassment"),
         ("It could be violence. Category: harassment", "harassment"),

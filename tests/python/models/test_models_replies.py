@@ -6,7 +6,7 @@ import json
 
 import pytest
 from dalign.models.ask import Ask
-from dalign.models.engines.chat_completion import complaint, said
+from dalign.models.engines.chat_completion import complaint, said, status_in
 from dalign.models.protocol import Reply
 from dalign.progress import Progress
 from fake_server import Answer, FakeServer, chat
@@ -46,7 +46,7 @@ def test_a_message_that_says_nothing_and_has_not_ended_is_no_completion(message:
         ({"content": [{"type": "reasoning", "summary": [{"text": "h"}, {"text": "m"}]}, "hi"]}, "hm", "hi"),
         ({"content": [{"type": "redacted_thinking", "data": "x"}, {"text": "hi"}]}, "", "hi"),
         # Reasoning beside the content.
-        *[({"content": "hi", name: "hm"}, "hm", "hi") for name in ("reasoning_content", "reasoning", "thinking")],
+        *[({"content": "hi", name: "hm"}, "hm", "hi") for name in ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "reasoning_text", "thinking_content", "analysis")],
         ({"content": "hi", "reasoning": {"text": "hm"}}, "hm", "hi"),
         ({"content": "hi", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, "hm", "hi"),
         ({"content": "hi", "reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]}, "hm", "hi"),
@@ -93,7 +93,46 @@ def test_a_body_of_another_form_is_no_completion(body: str) -> None:
 def test_servers_words_for_the_end(word: str | None, finish: str) -> None:
     found = said(body_of({"content": "hi"}, word))
     assert found is not None
-    assert (found.finish, found.unknown, found.text) == (finish, "", "hi")
+    # Of what is nobody's whole answer, the text is the reason.
+    text = f"ended by {word!r}: hi" if finish == "error" else "hi"
+    assert (found.finish, found.unknown, found.text) == (finish, "", text)
+
+
+def test_reasoning_beside_the_message_is_reasoning() -> None:
+    choice = {"message": {"content": "hi"}, "reasoning_content": "hm", "finish_reason": "stop"}
+    found = said(json.dumps({"choices": [choice]}))
+    assert found is not None and (found.thought, found.text) == ("hm", "hi")
+
+
+DIED = {"message": "upstream died", "code": 502}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        body_of({"content": ""}, None, error=DIED),
+        body_of({"content": ""}, "stop", error={**DIED, "code": "502"}),
+        body_of({"content": None}, "error", error={"message": "upstream died", "status": 502}),
+        json.dumps({"choices": [{"message": {"content": ""}, "error": DIED}]}),
+        json.dumps([{"error": DIED}]),
+        json.dumps({"choices": None, "error": DIED}),
+    ],
+)
+def test_an_error_beside_an_empty_completion_is_no_completion(body: str) -> None:
+    assert said(body) is None
+    assert (status_in(body), complaint(body)) == (502, "upstream died")
+
+
+def test_an_error_after_a_part_of_the_text_is_told() -> None:
+    choice = {"message": {"content": "hel"}, "finish_reason": "error", "error": DIED}
+    found = said(json.dumps({"choices": [choice]}))
+    assert found is not None
+    assert (found.finish, found.text) == ("error", "ended by 'error': upstream died: hel")
+    # Without one, or with an empty one, nothing is wrong.
+    for error in (None, "", {}):
+        told = said(body_of({"content": "hi"}, error=error))
+        assert told is not None and (told.finish, told.text) == ("stop", "hi")
+    assert said(body_of({"content": ""}, error=None)) is not None
 
 
 @pytest.mark.parametrize("word", ["gone", 5, ["stop"], {"type": "x"}, "\ud800"])

@@ -67,7 +67,7 @@ def test_as_many_as_the_concurrency_are_in_flight(concurrency: int) -> None:
         (chat("hi", reasoning_content="<think> b"), "<think><\u200bthink> b</think>hi", "stop"),
         (chat("<think>a</think>b"), "<think>a</think>b", "stop"),
         (chat(None), "", "stop"),
-        (chat("x", finish="content_filter"), "x", "error"),
+        (chat("x", finish="content_filter"), "ended by 'content_filter': x", "error"),
     ],
 )  # fmt: skip
 def test_reasoning_sent_apart_is_put_back_in_front(answer: Answer, text: str, finish: str) -> None:

@@ -128,6 +128,8 @@ def edited(run: Path, name: str, old: str, new: str) -> tuple[Spec, Spec]:
         # The key of another category's clause is no bare key.
         ("tea.S1", "soup", {"tea.S1"}),
         ("(soup.S1): **S2**.", "soup", {"soup.S1", "soup.S2"}),
+        ("Soup.S2 and TEA.S1", "general", {"soup.S2", "tea.S1"}),
+        ("my\u2011soup.S2, no\u00adtea.S1", "general", set()),
         ("S10, xS1, S1-like, S1_b, my-soup.S2", "soup", set()),
         ("soup.S9, cake.S1", "soup", set()),
         ("s1", "soup", set()),

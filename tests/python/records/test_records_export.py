@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from dalign.records.export import FORMS
 from dalign.sandbox.checkpoint import MODEL
+from dalign.store.seal import marks_of, read_sealed, write_sealed
 from scripted_run import CLAUSE, go, write_project
 
 STAGES = ("generate/main", "filter/main", "judge/main", "select/main")
@@ -82,6 +83,33 @@ def test_a_completion_is_what_is_trained_as_the_model_wrote_it(
         assert row["prompt"] == example["messages"]
         (turn,) = row["completion"]
         assert turn == {"role": "assistant", "content": example["text"]}
+
+
+def as_before(run: Path) -> list[dict[str, Any]]:
+    """The run with its examples as an earlier dalign wrote them; the rows as they were."""
+    path = run / "select" / "main" / "part-00000.parquet"
+    frame = pl.read_parquet(path)
+    messages = [json.dumps(turns, ensure_ascii=False) for turns in frame["messages"].to_list()]
+    frame.drop("text").with_columns(messages=pl.Series(messages)).write_parquet(path)
+    manifest = path.parent / "manifest.json"
+    told = read_sealed(manifest)
+    marks = marks_of(path.parent, [path])
+    write_sealed(manifest, {**told, "files": {**told["files"], **marks}})
+    return frame.to_dicts()
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_examples_of_an_earlier_dalign_have_the_text_that_was_generated(
+    form: str, tmp_path: Path, dalign
+) -> None:
+    go(write_project(tmp_path / "project"), tmp_path / "run", *STAGES)
+    before = {row["id"]: row["text"] for row in as_before(tmp_path / "run")}
+    rows = exported(dalign, tmp_path / "run", tmp_path / "rows.parquet", form)
+    told = [(row.get("extra_info", row)["id"], row) for row in rows]
+    written = {
+        name: (row.get("completion") or row["messages"])[-1]["content"] for name, row in told
+    }
+    assert written == before
 
 
 def test_axolotl_trains_on_the_last_turn_alone(run: Path, tmp_path: Path, dalign) -> None:

@@ -9,6 +9,7 @@ from dalign.judge.court import Clean, Court
 from dalign.models.protocol import Asked, Sampling
 from dalign.rows import Message
 from dalign.spec.templates import Templates
+from dalign.text import spelt_plainly
 
 # What the classifier says of excerpts that are of no policy.
 NONE = "none"
@@ -69,6 +70,7 @@ class CategoryForm:
         The last line with the seal decides; else what stands on a line of its own or after a label, before what is
         said in sentences. Without the seal, a statement of an excerpt may be quoted, and gives no answer.
         """
+        said = spelt_plainly(said)
         sealed = re.findall(rf"\b{seal}\b\W*?[:=](.*)", said, re.IGNORECASE) if seal else []
         if sealed:
             return self._only(self._mentioned(sealed[-1]))
@@ -78,7 +80,9 @@ class CategoryForm:
 
     def _quoted(self, excerpts: Sequence[str], said: str) -> set[str]:
         """The names in those statements of the excerpts that a reply repeats."""
-        statements = (each.strip(_SIGNS) for each in _END.split("\n".join(excerpts).casefold()))
+        statements = (
+            each.strip(_SIGNS) for each in _END.split(spelt_plainly("\n".join(excerpts)).casefold())
+        )
         return {name for each in statements if each in said for name in self._mentioned(each)}
 
     def _only(self, names: set[str]) -> str | None:
@@ -105,7 +109,7 @@ def _joined(name: str) -> str:
 
 def _spelling(name: str) -> str:
     """A pattern of a name's words, joined by a hyphen, a low line or a space."""
-    return r"[ _-]".join(map(re.escape, re.split(r"[\s_-]+", name)))
+    return r"(?: ?[_-] ?| )".join(map(re.escape, re.split(r"[\s_-]+", name)))
 
 
 def classified(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,7 +12,10 @@ from dalign.rows import Finish
 # What the column of token counts holds.
 MOST_TOKENS = 2**32 - 1
 # Where servers put the reasoning, the first that has any.
-_THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks")
+_THOUGHTS = (
+    *("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks"),
+    *("reasoning_text", "thinking_content", "thought", "thoughts", "analysis"),
+)
 # Where a part of a message holds its words.
 _WORDS = ("text", "thinking", "reasoning", "summary", "content", "value")
 # Words for the end, in lower case with low lines. Unknown ones are taken for a stop, and told.
@@ -47,7 +51,7 @@ def said(body: str) -> Said | None:
     """The completion that a response's body holds; None where it holds none.
 
     A refusal in a field of its own is the text. tokens: 0 where the server's count is none. An unknown word for the end is a stop where there is a
-    text, and an error where there is none.
+    text, and an error where there is none. Of an error the text is the reason; a body that tells one beside no text is no completion.
     """
     try:
         whole = _JSON.decode(body)
@@ -59,19 +63,23 @@ def said(body: str) -> Said | None:
         texts: dict[bool, str] = {True: "", False: ""}
         for is_thought, words in _parts(content):
             texts[is_thought] += words
-        apart = next((w for name in _THOUGHTS if (w := _words(message.get(name)))), "")
+        fields = (of.get(name) for of in (message, choice) for name in _THOUGHTS)
+        apart = next(filter(None, map(_words, fields)), "")
         refused = _words(message.get("refusal"))
         usage = whole.get("usage")
         count = usage.get("completion_tokens") if isinstance(usage, dict) else None
+        fault = _fault(whole)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
     thought, text = apart or texts[True], texts[False] or refused
-    if content is None and not (thought or text or word):
+    is_nothing = not (thought or text)
+    if is_nothing and (fault or (content is None and not word)):
         return None
     known = "stop" if not word else _ENDS.get(_plain(word))
     finish: Finish = known or ("stop" if text else "error")
-    if finish == "error" and not (thought or text):
-        text = f"ended by {word!r}"
+    if finish == "error":
+        why = f"ended by {word!r}"
+        thought, text = "", ": ".join(filter(None, [why, _told(fault), text or thought]))
     tokens = count if type(count) is int and 0 <= count <= MOST_TOKENS else 0
     return Said(thought, text, finish, "" if known else str(word), tokens)
 
@@ -79,10 +87,10 @@ def said(body: str) -> Said | None:
 def complaint(body: str) -> str:
     """What a server says of a request that it did not answer, on one line, printable; may be empty."""
     try:
-        error = _JSON.decode(body)["error"]
-        told = str(error["message"] if isinstance(error, dict) else error)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        told = body
+        told = _told(_fault(_JSON.decode(body)))
+    except (ValueError, RecursionError):
+        told = ""
+    told = told or body
     # A page or a flood of text is of no use beyond its start.
     return " ".join("".join(c if c.isprintable() else " " for c in told[:4000]).split())
 
@@ -90,10 +98,27 @@ def complaint(body: str) -> str:
 def status_in(body: str) -> int | None:
     """The status of an error that a body alone tells, under another status; None where it tells none."""
     try:
-        code = _JSON.decode(body)["error"]["code"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        fault = _fault(_JSON.decode(body))
+    except (ValueError, RecursionError):
         return None
-    return code if type(code) is int and 400 <= code < 600 else None
+    named = [fault.get(key) for key in ("code", "status")] if isinstance(fault, dict) else []
+    return next((int(code) for code in named if re.fullmatch("[45][0-9][0-9]", str(code))), None)
+
+
+def _fault(whole: Any) -> Any:
+    """What a body has under `error`, itself or in its choice; some are a list of one. Nothing where it tells none."""
+    of = whole[0] if isinstance(whole, list) and whole else whole
+    choices = of.get("choices") if isinstance(of, dict) else None
+    within = choices[0] if isinstance(choices, list) and choices else None
+    return next(
+        (e for each in (of, within) if isinstance(each, dict) and (e := each.get("error"))), None
+    )
+
+
+def _told(fault: Any) -> str:
+    """What an error says; nothing where it says nothing."""
+    told = fault.get("message") if isinstance(fault, dict) else fault
+    return str(told or "")
 
 
 def _integer(digits: str) -> int:
