@@ -56,9 +56,9 @@ class Patterns:
         return None
 
 
-def cited_by(match: Mapping[str, str]) -> str:
+def cited_by(match: Mapping[str, str | None]) -> str:
     """The clause id that a match of a retrieval pattern names; categories are in small letters."""
-    return f"{spelt_plainly(match['category']).lower()}.{match['clause']}"
+    return f"{spelt_plainly(match['category'] or '').lower()}.{match['clause']}"
 
 
 def answer_is(expected_answer: str, answer: str) -> bool:

@@ -31,7 +31,7 @@ class Citations:
         found = words & self._ids
         found |= {self._keys[category][w] for w in words & self._keys.get(category, {}).keys()}
         for pattern in self._patterns:
-            found |= self._ids & set(map(cited_by, pattern.groups(text)))
+            found |= self._ids & {cited_by(match) for match in pattern.groups(text)}
         return found
 
 

@@ -101,8 +101,8 @@ def status_in(body: str) -> int | None:
         fault = _fault(_JSON.decode(body))
     except (ValueError, RecursionError):
         return None
-    named = [fault.get(key) for key in ("code", "status")] if isinstance(fault, dict) else []
-    return next((int(code) for code in named if re.fullmatch("[45][0-9][0-9]", str(code))), None)
+    named = [str(fault.get(key)) for key in ("code", "status")] if isinstance(fault, dict) else []
+    return next((int(code) for code in named if re.fullmatch("[45][0-9][0-9]", code)), None)
 
 
 def _fault(whole: Any) -> Any:
