@@ -102,7 +102,7 @@ def status_in(body: str) -> int | None:
     except (ValueError, RecursionError):
         return None
     named = [str(fault.get(key)) for key in ("code", "status")] if isinstance(fault, dict) else []
-    return next((int(code) for code in named if re.fullmatch("[45][0-9][0-9]", code)), None)
+    return next((int(str(code)) for code in named if re.fullmatch("[45][0-9][0-9]", code)), None)
 
 
 def _fault(whole: Any) -> Any:
