@@ -37,7 +37,7 @@ small { display: block; font-size: 0.8rem; font-weight: 400; }
 .card { background: var(--panel); border: 1px solid var(--rule); border-radius: 10px; padding: 1.1rem 1.25rem; }
 .card h3 { margin: 0; font-size: 1.1rem; }
 .card p { margin: 0.3rem 0; }
-.big { display: flex; align-items: flex-start; gap: 0.6rem; padding: 0.5rem 0; }
+.big { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 0.6rem; padding: 0.5rem 0; }
 .big .value { font-size: 1.75rem; line-height: 1.2; font-weight: 650; text-decoration: none; color: var(--ink); white-space: nowrap; }
 .big .before .value { color: var(--soft); font-weight: 500; }
 .big .value:hover { text-decoration: underline; }
