@@ -11,6 +11,7 @@ WHOLE, PARTS = ("messages", "conversations"), ("prompt", "completion")
 FIELDS = (*WHOLE, *PARTS)
 # What ShareGPT's rows call the roles.
 _ROLES = {
+    **{role: role for role in ("system", "user", "assistant", "tool")},
     "human": "user",
     "gpt": "assistant",
     "chatgpt": "assistant",
@@ -91,9 +92,12 @@ def _turn(turn: object) -> object:
         return turn
     # A table has the fields of every turn at each, null where there is none.
     named = {name: value for name, value in turn.items() if value is not None}
-    if "from" in named and "value" in named and not {"role", "content"} & named.keys():
+    # Some write `from` beside `content`, or `role` beside `value`.
+    if "from" in named and "role" not in named:
         role = named.pop("from")
-        named = {"role": _ROLES.get(str(role), role), "content": named.pop("value"), **named}
+        named = {"role": _ROLES.get(str(role).lower(), role), **named}
+    if "value" in named and "content" not in named:
+        named["content"] = named.pop("value")
     content = named.get("content")
     if isinstance(content, list) and content:
         parts = [part.get("text") if isinstance(part, dict) else None for part in content]
