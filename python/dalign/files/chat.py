@@ -30,18 +30,24 @@ def conversation(row: Mapping[str, object]) -> list[object] | None:
     None where it has none of these. What is no turn stays as it is, for the reader to refuse.
     """
     for name in WHOLE:
-        if (value := _listed(row.get(name))) is not None:
-            return [_turn(each) for each in value]
+        if (whole := turns_of(row.get(name))) is not None:
+            return whole
     turns: list[object] = []
     for name, role in zip(PARTS, ("user", "assistant"), strict=True):
-        value = _listed(row.get(name))
+        value = turns_of(row.get(name))
         if value is not None:
-            turns += map(_turn, value)
+            turns += value
         elif row.get(name) is not None:
             turns.append({"role": role, "content": row[name]})
         elif not turns:
             return None
     return turns
+
+
+def turns_of(value: object) -> list[object] | None:
+    """The turns of a list, or of a text that a table has one as; None where it is neither."""
+    turns = _listed(value)
+    return None if turns is None else [_turn(each) for each in turns]
 
 
 def with_messages(row: Mapping[str, object]) -> Mapping[str, object]:
