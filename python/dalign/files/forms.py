@@ -59,16 +59,9 @@ def _texts(path: Path, unpacked: Iterable[bytes]) -> Iterator[str]:
 def csv_lines(path: Path, unpacked: Iterable[bytes]) -> Iterator[bytes]:
     """The rows of a CSV file under the names of its head, each value a text."""
     lines = _lines_of(_texts(path, unpacked))
-    before, head_line, told_sign = 0, "", ""
-    for head_line in lines:
-        if said := _SEPARATOR.fullmatch(head_line):
-            told_sign = said[1]
-        elif not _COMMENT.match(head_line) and head_line.strip():
-            break
-        before += 1
-    if not told_sign and ".tsv" in map(str.lower, path.suffixes):
-        told_sign = "\t"
-    sign = told_sign or _sign_of(head_line)
+    before, head_line, sign = _before_head(
+        lines, "\t" if ".tsv" in map(str.lower, path.suffixes) else ""
+    )
     csv.field_size_limit(MOST_ROW_BYTES)
     reader = csv.reader(chain([head_line], lines), delimiter=sign, strict=True)
     head: Sequence[str] = ()
@@ -89,10 +82,20 @@ def csv_lines(path: Path, unpacked: Iterable[bytes]) -> Iterator[bytes]:
         raise InputError.in_file(path, what, kind="syntax", line=before + done + 1) from error
 
 
-def _sign_of(head_line: str) -> str:
-    """What stands between the names of a head, most often; not what stands within one."""
+def _before_head(lines: Iterator[str], sign: str) -> tuple[int, str, str]:
+    """How many lines stand before the head, the head, and what stands between its names.
+
+    sign: what that is, unless a line says it; empty: what is most often there, not within a name.
+    """
+    before, head_line = 0, ""
+    for head_line in lines:
+        if said := _SEPARATOR.fullmatch(head_line):
+            sign = said[1]
+        elif not _COMMENT.match(head_line) and head_line.strip():
+            break
+        before += 1
     names = _QUOTED.sub("", head_line)
-    return max((",", ";", "\t"), key=names.count)
+    return before, head_line, sign or max((",", ";", "\t"), key=names.count)
 
 
 def _lines_of(texts: Iterable[str]) -> Iterator[str]:
