@@ -8,8 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import get_args
 
-from dalign.data.jsonl import RowError, messages_field, only_keys, rows_of, text_field, turns
+from dalign.data.jsonl import RowError, messages_field, no_slips, rows_of, text_field, turns
 from dalign.errors import did_you_mean
+from dalign.files import chat
 from dalign.rows import Brought, Finish, Message, messages_json
 from dalign.text import short
 
@@ -20,8 +21,9 @@ _PLACES = ("prompt_id", "prompt", "messages")
 def brought_rows(path: Path, prompts: Mapping[str, str], *, of_others: bool) -> Iterator[Brought]:
     """The completions of a JSONL file, in its order. prompts: the id of each prompt by its id and by its messages (JSON).
 
-    A row names its prompt by `prompt_id`, by the text `prompt`, or by `messages`, which may end on the assistant's
-    turn; it has the whole `completion` as the model wrote it, or `answer`, and `reasoning` if there is some.
+    A row names its prompt by `prompt_id`, by the text or the turns of `prompt`, or by `messages` or `conversations`, which may
+    end on the assistant's turn; it has the whole `completion` as the model wrote it, a text or a turn, or `answer`, and `reasoning`
+    if there is some. Further keys are passed over, but for slips.
     of_others: there may be completions of other prompts, which are passed over.
     Raises InputError, which names line, value and way out, for the first line that is none.
     """
@@ -33,7 +35,8 @@ def brought_rows(path: Path, prompts: Mapping[str, str], *, of_others: bool) -> 
 
 
 def _row(row: Mapping[str, object], prompts: Mapping[str, str], of_others: bool) -> Brought:
-    only_keys(row, _KEYS, "the row")
+    no_slips(row, _KEYS, "the row")
+    row = _spelt(row)
     given = [key for key in _PLACES if row.get(key) is not None]
     if len(given) != 1:
         known = ", ".join(_PLACES)
@@ -59,6 +62,22 @@ def _row(row: Mapping[str, object], prompts: Mapping[str, str], of_others: bool)
     return Brought(
         prompts.get(name, ""), whole or answer or "", texts["reasoning"], finish, whole is None
     )
+
+
+def _spelt(row: Mapping[str, object]) -> dict[str, object]:
+    """The row with turns under `messages` alone, and the completion that one turn is as texts."""
+    found = dict(row)
+    for name in (*chat.WHOLE, "prompt"):
+        turns = chat.turns_of(found.get(name))
+        if turns is not None and (name == "messages" or "messages" not in found):
+            del found[name]
+            found["messages"] = turns
+    match chat.turns_of(found.get("completion")):
+        case [{"role": "assistant", "content": text, "reasoning": thought}]:
+            found |= {"completion": None, "answer": text, "reasoning": thought}
+        case [{"role": "assistant", "content": text}]:
+            found["completion"] = text
+    return found
 
 
 def _conversation(row: Mapping[str, object]) -> tuple[tuple[Message, ...], Mapping[str, object]]:

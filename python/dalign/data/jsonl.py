@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,8 @@ from dalign.parsing import json_value
 from dalign.rows import Message
 from dalign.text import short
 
+# A further key that is as like a known one is a slip.
+_MISSPELT = 0.8
 ROLES = ("system", "user", "assistant", "tool")
 
 _Row = TypeVar("_Row")
@@ -168,6 +171,13 @@ def only_keys(row: Mapping[str, object], known: Sequence[str], where: str) -> No
         if key not in known:
             what = f"unknown key {key!r} in {where}; {did_you_mean(key, known)}"
             raise RowError(what, "unknown_key", key)
+
+
+def no_slips(row: Mapping[str, object], known: Sequence[str], where: str) -> None:
+    """Raises RowError when the object has a further key that is as like one of `known` as a slip is."""
+    for key in row:
+        if key not in known and get_close_matches(key.casefold(), known, n=1, cutoff=_MISSPELT):
+            only_keys({key: None}, known, where)
 
 
 def text_field(row: Mapping[str, object], key: str, where: str) -> str | None:

@@ -11,6 +11,7 @@ WHOLE, PARTS = ("messages", "conversations"), ("prompt", "completion")
 FIELDS = (*WHOLE, *PARTS)
 # What ShareGPT's rows call the roles.
 _ROLES = {
+    **{role: role for role in ("system", "user", "assistant", "tool")},
     "human": "user",
     "gpt": "assistant",
     "chatgpt": "assistant",
@@ -29,18 +30,24 @@ def conversation(row: Mapping[str, object]) -> list[object] | None:
     None where it has none of these. What is no turn stays as it is, for the reader to refuse.
     """
     for name in WHOLE:
-        if (value := _listed(row.get(name))) is not None:
-            return [_turn(each) for each in value]
+        if (whole := turns_of(row.get(name))) is not None:
+            return whole
     turns: list[object] = []
     for name, role in zip(PARTS, ("user", "assistant"), strict=True):
-        value = _listed(row.get(name))
+        value = turns_of(row.get(name))
         if value is not None:
-            turns += map(_turn, value)
+            turns += value
         elif row.get(name) is not None:
             turns.append({"role": role, "content": row[name]})
         elif not turns:
             return None
     return turns
+
+
+def turns_of(value: object) -> list[object] | None:
+    """The turns of a list, or of a text that a table has one as; None where it is neither."""
+    turns = _listed(value)
+    return None if turns is None else [_turn(each) for each in turns]
 
 
 def with_messages(row: Mapping[str, object]) -> Mapping[str, object]:
@@ -91,9 +98,12 @@ def _turn(turn: object) -> object:
         return turn
     # A table has the fields of every turn at each, null where there is none.
     named = {name: value for name, value in turn.items() if value is not None}
-    if "from" in named and "value" in named and not {"role", "content"} & named.keys():
+    # Some write `from` beside `content`, or `role` beside `value`.
+    if "from" in named and "role" not in named:
         role = named.pop("from")
-        named = {"role": _ROLES.get(str(role), role), "content": named.pop("value"), **named}
+        named = {"role": _ROLES.get(str(role).lower(), role), **named}
+    if "value" in named and "content" not in named:
+        named["content"] = named.pop("value")
     content = named.get("content")
     if isinstance(content, list) and content:
         parts = [part.get("text") if isinstance(part, dict) else None for part in content]

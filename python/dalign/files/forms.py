@@ -17,6 +17,9 @@ from dalign.parsing import MOST_ROW_BYTES
 
 _PARQUET_ROWS = 256
 _SPACE = re.compile(r"[ \t\r\n]*")
+_QUOTED = re.compile(r'"[^"]*"')
+# As spreadsheets tell what stands between cells, on a line before the head.
+_SEPARATOR = re.compile(r"(?i)sep=([,;\t])\s*")
 # Before the head of a CSV file: what says something of the file.
 _COMMENT = re.compile(r"#(?![A-Za-z0-9_\"'])")
 
@@ -56,13 +59,9 @@ def _texts(path: Path, unpacked: Iterable[bytes]) -> Iterator[str]:
 def csv_lines(path: Path, unpacked: Iterable[bytes]) -> Iterator[bytes]:
     """The rows of a CSV file under the names of its head, each value a text."""
     lines = _lines_of(_texts(path, unpacked))
-    before, head_line = 0, ""
-    for head_line in lines:
-        if not _COMMENT.match(head_line) and head_line.strip():
-            break
-        before += 1
-    signs = {sign: head_line.count(sign) for sign in (",", ";", "\t")}
-    sign = "\t" if ".tsv" in path.suffixes else max(signs, key=lambda one: signs[one])
+    before, head_line, sign = _before_head(
+        lines, "\t" if ".tsv" in map(str.lower, path.suffixes) else ""
+    )
     csv.field_size_limit(MOST_ROW_BYTES)
     reader = csv.reader(chain([head_line], lines), delimiter=sign, strict=True)
     head: Sequence[str] = ()
@@ -81,6 +80,22 @@ def csv_lines(path: Path, unpacked: Iterable[bytes]) -> Iterator[bytes]:
     except csv.Error as error:
         what = f"not CSV ({error}); look for a quote that is not closed"
         raise InputError.in_file(path, what, kind="syntax", line=before + done + 1) from error
+
+
+def _before_head(lines: Iterator[str], sign: str) -> tuple[int, str, str]:
+    """How many lines stand before the head, the head, and what stands between its names.
+
+    sign: what that is, unless a line says it; empty: what is most often there, not within a name.
+    """
+    before, head_line = 0, ""
+    for head_line in lines:
+        if said := _SEPARATOR.fullmatch(head_line):
+            sign = said[1]
+        elif not _COMMENT.match(head_line) and head_line.strip():
+            break
+        before += 1
+    names = _QUOTED.sub("", head_line)
+    return before, head_line, sign or max((",", ";", "\t"), key=names.count)
 
 
 def _lines_of(texts: Iterable[str]) -> Iterator[str]:

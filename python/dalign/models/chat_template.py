@@ -69,10 +69,11 @@ def wants_parts(tokenizer: Any) -> bool:
     """Whether the template takes contents as lists of parts only."""
     word = "Usrquerl"
     as_text, as_parts = (
-        word in tried(tokenizer, [{"role": "user", "content": word}], asks=False, in_parts=in_parts)
+        tried(tokenizer, [{"role": "user", "content": word}], asks=False, in_parts=in_parts)
         for in_parts in (False, True)
     )
-    return as_parts and not as_text
+    # A list may also be written as Python shows it.
+    return word in as_parts and "'type'" not in as_parts and word not in as_text
 
 
 def _by_each_name(turn: Mapping[str, Any]) -> dict[str, Any]:

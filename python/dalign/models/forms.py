@@ -9,7 +9,7 @@ from typing import Any
 
 from dalign.config import Reasoning
 from dalign.models.chat_template import tried, wants_parts
-from dalign.models.probe import ANSWER, THOUGHT, USER
+from dalign.models.probe import ANSWER, MARKER, THOUGHT, USER
 from dalign.vocabulary import FORMS
 
 # The marker at the end of what stands before a thought.
@@ -142,7 +142,9 @@ def _spaced(
     update = {"kind": "tags", "open": tags[0], "close": tags[1]}
     reasoning = wanted.model_copy(update=update)
     start = asks.rfind(tags[0])
-    opens = start >= 0 and not asks[start + len(tags[0]) :].strip()
+    rest = asks[start + len(tags[0]) :]
+    # Some begin the thought too; behind words on tags, the turn ends.
+    opens = start >= 0 and tags[1] not in rest and not MARKER.search(rest)
     opened = {"yes": True, "no": False}.get(wanted.prefilled, opens)
     tail = (asks[start:] if opens else tags[0]) if opened else ""
     for before, begin, lead, trail, end, gap in shown:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -19,8 +19,8 @@ from dalign.models.reasoning import THINK
 SYSTEM, USER, LATER, THOUGHT, ANSWER = "Sysquerl", "Usrquerl", "Latquerl", "Thoquerl", "Ansquerl"
 # What a template writes to mark turns: <|im_start|>, </s>, [INST], <<SYS>>.
 MARKER = re.compile(r"<{1,2}[^<>\s]{1,60}>{1,2}|\[/?[A-Za-z][A-Z_]+\]")
-# Two days that differ in every way in which a date can be written.
-DAYS = (date(2001, 2, 3), date(2034, 11, 25))
+# Two days that differ in every way in which a date can be written, the day of the week among them.
+DAYS = (date(2001, 2, 3), date(2034, 11, 26))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def probe_template(
     alone = made([user], asks=False)
     if USER not in alone:
         raise InputError(_no_lone_turn(tokenizer, [user]), kind="template")
-    with_system = made([{"role": "system", "content": SYSTEM}, user], asks=False)
+    system = {"role": "system", "content": SYSTEM}
+    with_system = made([system, user], asks=False)
     # Some refuse reasoning that stands in the answer.
     histories = (made([user, turn, later], asks=False) for turn in (past, answer))
     history = next(filter(None, histories), "")
@@ -101,7 +102,10 @@ def probe_template(
         keeps_history=ANSWER in history,
         markers=tuple(sorted(markers)),
         alternates=not (USER in two_in_a_row and LATER in two_in_a_row),
-        writes_date=_writes_date(partial(tried, tokenizer, in_parts=in_parts), [user]),
+        writes_date=_writes_date(
+            partial(tried, tokenizer, in_parts=in_parts),
+            ([user], [system, user], [user, answer, later], [system, user, answer, later]),
+        ),
         in_parts=in_parts,
     )
 
@@ -116,10 +120,9 @@ def _no_lone_turn(tokenizer: Any, messages: Conversation) -> str:
     return f"the chat template cannot render a lone user turn ({why}); mend the checkpoint's chat_template.jinja"
 
 
-def _writes_date(made: Callable[..., str], messages: Conversation) -> bool:
-    """Whether a conversation is another text on another day."""
-    one, other = (made(messages, asks=True, day=day) for day in DAYS)
-    return one != other
+def _writes_date(made: Callable[..., str], conversations: Iterable[Conversation]) -> bool:
+    """Whether one of some conversations is another text on another day."""
+    return any(len({made(each, asks=True, day=day) for day in DAYS}) > 1 for each in conversations)
 
 
 def _default_system(alone: str, with_system: str, history: str) -> str | None:

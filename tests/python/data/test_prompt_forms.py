@@ -86,6 +86,19 @@ def test_a_folder_is_read_as_one_and_each_problem_named_in_its_file(tmp_path: Pa
         {"prompt": "2 + 2?", "completion": "4"},
         {"prompt": [user("2 + 2?")], "completion": [{"role": "assistant", "content": "4"}]},
         {"conversations": [{"from": "human", "value": "2 + 2?"}, {"from": "gpt", "value": "4"}]},
+        {"conversations": [{"from": "Human", "value": "2 + 2?"}, {"from": "GPT", "value": "4"}]},
+        {
+            "conversations": [
+                {"from": "User", "content": "2 + 2?"},
+                {"from": "Assistant", "content": "4"},
+            ]
+        },
+        {
+            "conversations": [
+                {"role": "user", "value": "2 + 2?"},
+                {"role": "assistant", "value": "4"},
+            ]
+        },
     ],
 )
 def test_capability_rows_of_every_form_are_the_same(row: dict[str, Any], tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ FORMS: dict[str, Callable[[], bytes]] = {
     "bom.csv": lambda: b"\xef\xbb\xbf" + table(ROWS),
     "semicolon.csv": lambda: table(ROWS, ";"),
     "rows.tsv": lambda: table(ROWS, "\t"),
+    "CAPITALS.TSV": lambda: table(ROWS, "\t"),
+    "spreadsheet.csv": lambda: b"\xef\xbb\xbfsep=;\r\n" + table(ROWS, ";"),
     "rows.csv.gz": lambda: gzip.compress(table(ROWS)),
     "told.csv": lambda: b"# version=1.0, made=today\n# by=us\n" + table(ROWS),
     "lines.json": lambda: jsonl(ROWS),
@@ -95,6 +97,22 @@ def test_kept_rows_are_written_as_lines(name: str, tmp_path: Path) -> None:
     assert counts.kept == len(ROWS)
     lines = job.out.read_text("utf-8").split("\n")
     assert [json.loads(line) for line in lines if line.strip()] == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("quoted.csv", b'id,text,"a; b; c; d"\na,hi,x\n'),
+        ("comma.TSV", b"id\ttext\ta, b, c, d\na\thi\tx\n"),
+        ("comma.tsv.gz", gzip.compress(b"id\ttext\ta, b, c, d\na\thi\tx\n")),
+        ("told.csv", b"sep=\t\nid\ttext\ta, b, c, d\na\thi\tx\n"),
+    ],
+)
+def test_what_stands_within_a_name_of_the_head_separates_nothing(
+    name: str, text: bytes, tmp_path: Path
+) -> None:
+    (path := tmp_path / name).write_bytes(text)
+    assert texts_in(path) == ["hi"]
 
 
 def texts_in(path: Path) -> list[str]:

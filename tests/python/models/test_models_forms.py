@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("transformers")
 
 from dalign.config import Reasoning
+from dalign.errors import InputError
 from dalign.models.forms import find_form
 from dalign.models.reasoning import THINK
 from dalign.models.render import Renderer
@@ -105,6 +106,29 @@ def test_where_nothing_shows_a_form_the_configs_tags_are_taken() -> None:
     )
     assert bare.reasoning.tags == THINK.tags
     assert "nothing shows how it reasons" in bare.form.told
+
+
+@pytest.mark.parametrize("template", [PLAIN, between("<think>\n", "\n</think>\n\n")])
+@pytest.mark.parametrize("begun", ["Okay, ", "\nLet me recall the policy.\n", " I"])
+def test_a_prompt_that_begins_the_thought_opens_it(template: str, begun: str) -> None:
+    found = renderer(asks(template, f"<think>{begun}"))
+    assert found.form.opened == f"<think>{begun}"
+    # The tag stands in the prompt, and not in the completion once more.
+    assert "<think>" not in found.completion("why", "what")
+    assert found.written("why</think>what") == "why</think>what"
+
+
+def test_a_prompt_that_speaks_of_the_tag_opens_nothing() -> None:
+    for told in ("Reason in <think> first.<|end|><|assistant|>", "<think>no</think>"):
+        assert not renderer(asks(PLAIN, "").replace("<|assistant|>", told)).form.opened
+
+
+def test_contents_in_parts_are_not_taken_for_parts_where_the_template_shows_them_as_python_does() -> (
+    None
+):
+    found = renderer(PLAIN.replace("m.content", "m.content[:5]"))
+    with pytest.raises(InputError, match="cannot render a lone user turn"):
+        found.prompts([[USER]])
 
 
 @pytest.mark.parametrize("prefilled", ["auto", "yes", "no"])

@@ -172,6 +172,17 @@ def test_a_row_of_ones_own_keeps_its_system_message_where_it_is_or_is_refused() 
         refused.turn([SYSTEM, USER, SAID])
 
 
+@pytest.mark.parametrize("written", ["%A", "%j", "%d", "%B", "%Y", "%y-%m-%d", "%U", "%s"])
+@pytest.mark.parametrize(
+    "where", ["loop.first", "m.role == 'system'", "m.role == 'assistant'", "messages | length == 4"]
+)
+def test_a_date_is_found_however_and_wherever_it_is_written(written: str, where: str) -> None:
+    told = f"{{% if {where} %}}{{{{ strftime_now('{written}') }}}}{{% endif %}}"
+    template = PLAIN.replace("{% for m in messages %}", "{% for m in messages %}" + told)
+    assert template != PLAIN
+    assert Renderer(tokenizer_of(template)).probe.writes_date
+
+
 def test_a_date_is_the_day_that_is_held_and_found() -> None:
     one, other = (Renderer(tokenizer_of(OWN["date"]), day=date(2026, 11, day)) for day in (28, 29))
     assert one.probe.writes_date and not Renderer(tokenizer_of(PLAIN)).probe.writes_date

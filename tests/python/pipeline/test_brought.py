@@ -135,6 +135,25 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: dict, said: str
     assert not (tmp_path / "inputs" / "prompts").exists()
 
 
+TOLD = {"role": "assistant", "content": "<think>So tea.</think>One."}
+FORMS = [
+    {"prompt": [ASKED], "completion": [TOLD]},
+    {"messages": [ASKED], "completion": [TOLD]},
+    {"conversations": [{"from": "human", "value": "tea, question 1"}, {"from": "gpt", "value": TOLD["content"]}]},
+    {"messages": json.dumps([ASKED, TOLD])},
+    {"prompt": [ASKED], "completion": [{**TOLD, "content": "One.", "reasoning": "So tea."}]},
+    # What `dalign export` writes beside.
+    {"prompt": [ASKED], "completion": [TOLD], "id": "a", "category": "tea", "score": 9.0},
+    {"messages": [ASKED, TOLD], "source": "mine"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", FORMS, ids=range(len(FORMS)))
+def test_chat_columns_of_every_form_are_the_same(tmp_path: Path, row: dict) -> None:
+    ran = go(project_with(tmp_path, "examples", [row]), tmp_path / "run", *SCRIPTED[:2])
+    assert parts(ran.folder("filter/main").table().frame()) == [("So tea.", "One.")]
+
+
 def test_a_trial_takes_those_of_its_prompts(tmp_path: Path) -> None:
     project = project_with(tmp_path, "completions", ROWS)
     config = load_config(project / "dalign.toml", ["data.limit=3"])

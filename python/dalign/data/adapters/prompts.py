@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
 from dalign.data.jsonl import (
     RowError,
     messages_field,
+    no_slips,
     only_keys,
     rows_of,
     text_field,
@@ -26,8 +26,6 @@ from dalign.text import short
 # An expected answer that starts with this is a regular expression for the whole answer.
 PATTERN_MARK = "re:"
 
-# A further key that is as like a known one is a slip.
-_MISSPELT = 0.8
 _KEYS = ("id", "category", "messages", "split", "expected", "required_sections")
 
 
@@ -74,9 +72,7 @@ def _prompt(row: Mapping[str, object], categories: Sequence[str], clauses: set[s
 def _labels(row: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     """The row's further keys, with their values as texts. Raises RowError for one that is like a known key."""
     found = {key: value for key, value in row.items() if key not in _KEYS}
-    for key in found:
-        if get_close_matches(key.casefold(), _KEYS, n=1, cutoff=_MISSPELT):
-            only_keys({key: None}, _KEYS, "the row")
+    no_slips(found, _KEYS, "the row")
     return tuple((key, _label(key, value)) for key, value in found.items() if value is not None)
 
 
