@@ -14,10 +14,8 @@ from dalign.errors import InputError, did_you_mean
 from dalign.files import chat
 from dalign.files.feeds import CSV, RowsFile, rows_files
 from dalign.parsing import json_value
-from dalign.rows import Message
+from dalign.rows import ROLES, Message
 from dalign.text import short
-
-ROLES = ("system", "user", "assistant", "tool")
 
 _Row = TypeVar("_Row")
 
