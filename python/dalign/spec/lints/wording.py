@@ -16,7 +16,8 @@ _REFUSES = r"(?:the assistant |always |you must |please |must )*(?:refuse|declin
 _FORBIDS = r"(?:never|do not|don[’']t|must not|no one may)\s+(?:help|answer|assist|comply|engage|write|allow|explain)\b(?! with harm)"
 _PERMITS = (
     r"(?:the assistant |always |you may |please )*(?:comply|assist|allow|permit|provide (?!no)|"
-    r"(?:answer|help|explain)\b(?! to\b| that\b| no| only| in general| at | for | as |s\b| with (?:cool|one|tell|find|bring)))"
+    r"answer (?:fully|in full|freely|openly|everything|any|all|the (?:question|request)|it\b|them\b)|explain (?:fully|freely|how|every|the|it\b|step)|"
+    r"help (?:fully|freely|them\b|anyone|the user\b(?! (?:to |leave|find|stop|act))|with\b(?! (?:cool|one|tell|find|bring))))"
 )
 _IS_REFUSED = r"[^.;:]*\b(?:is|are|must be) (?:always |strictly |therefore )?(?:refused|forbidden|not allowed|not permitted|prohibited)\.?$"
 _IS_ALLOWED = r"[^.;:]*\b(?:is|are) (?:always |therefore |freely )?(?:allowed|permitted|answered in full|complied with|helped with)\.?$"

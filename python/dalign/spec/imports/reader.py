@@ -1,0 +1,523 @@
+"""Reads a policy of any form: what a heading, a label or a field says holds for what stands below it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dalign.spec.imports.document import plain, quoted, sentences, term_of
+from dalign.spec.imports.draft import Draft, Rule, prompts_in
+from dalign.spec.imports.items import CODE, FIELD, Item, code_at
+from dalign.spec.imports.labels import Said, cued, heading_label, label, leading_label, trailing_label  # fmt: skip
+from dalign.spec.imports.table import Table
+from dalign.spec.types import SEVERITIES, Ruling
+
+Role = Literal["", "definitions", "style", "examples", "summary", "apart", "includes", "excludes"]
+_ROLES: tuple[tuple[Role, re.Pattern[str]], ...] = (
+    ("definitions", re.compile(r"\b(?:definitions?|terms|glossary|key concepts|vocabulary)\b|^(?:what we mean|words we use|how we use words)", re.IGNORECASE)),
+    ("style", re.compile(r"\b(?:style|manners?|tone|voice|phrasing|wording)\b|^how (?:to|we|the assistant|you) (?:should )?(?:respond|answer|reply|speak|say|sound|write|refuse|decline)", re.IGNORECASE)),
+    ("examples", re.compile(r"\bexamples?\b|^(?:worked )?illustrations?$", re.IGNORECASE)),
+    ("includes", re.compile(r"^(?:includes?|including|also covers|covers)$", re.IGNORECASE)),
+    ("excludes", re.compile(r"^(?:excludes?|exceptions?|not covered|does not cover)$", re.IGNORECASE)),
+    ("summary", re.compile(r"^(?:\d+[.)]? )?(?:overview|introduction|about\b.*|purpose|goals?|aims?|scope|summary|background|preamble|why.*)$", re.IGNORECASE)),
+    ("apart", re.compile(r"\b(?:changelog|revision|version|history|output|format|instructions?|contacts?|owners?|references)\b", re.IGNORECASE)),
+)  # fmt: skip
+_SEVERITY = re.compile(r"\bseverity\s*[:=]?\s*(\w+)|\b(low|medium|high|critical) severity\b", re.IGNORECASE)  # fmt: skip
+_LABELLED = re.compile(rf"(?:label|answer|verdict|output|expected|ruling|code|→|->|=>|under|by)\W{{0,4}}(?P<label>{CODE})\b", re.IGNORECASE)  # fmt: skip
+_SIDED = re.compile(r"(?:label|answer|verdict|output|expected|→|->|=>)\W{0,4}(?P<label>[01]|valid|invalid)\b", re.IGNORECASE)  # fmt: skip
+_USER = re.compile(r"<user[^>]*>(?P<text>.*?)</user>", re.DOTALL)
+# What opens and closes a letter.
+_LETTER = re.compile(r"(?:from|to|cc|date|subject|re)\s*:|(?:dear|hi|hello|thanks|thank you|best|kind regards|regards|yours|sincerely|cheers)\b", re.IGNORECASE)
+_EMPTY_EXAMPLE = re.compile(r"\s*(?:^|(?<=[.;)\s]))(?:e\.g\.|for example|for instance|examples?)\s*[:,]?\s*$", re.IGNORECASE)  # fmt: skip
+_GOAL = re.compile(r"\*{0,2}goal\*{0,2}\s*:\*{0,2}\s*(?P<text>.+)", re.IGNORECASE | re.DOTALL)
+_OF_RULING: tuple[tuple[Ruling, re.Pattern[str]], ...] = (
+    ("refuse", re.compile(r"\b(?:refus\w+|declin\w+|saying no)\b", re.IGNORECASE)),
+    ("safe-complete", re.compile(r"\b(?:safe[- ]complet\w+|borderline|general terms)\b", re.IGNORECASE)),
+    ("comply", re.compile(r"\bwhen (?:you |we |it )?(?:help|answer|comply)\w*", re.IGNORECASE)),
+)  # fmt: skip
+# Of fields: what explains a rule and is none.
+_APART = ("commentary", "rationale", "note", "notes", "reason", "comment")
+# Levels of headings begin at 1; a line that is a label alone stands below all of them.
+_LABEL_LEVEL = 9
+
+
+@dataclass
+class _Frame:
+    """A heading that holds for what stands below it."""
+
+    level: int
+    role: Role
+    tier: Said | None
+    rule: Rule | None = None
+    # Whether it says a ruling or heads a rule: what it stands below does not give it a role.
+    own: bool = False
+
+
+class Reader:
+    """Walks the items. codes, anchors: whether codes and anchors name rules."""
+
+    def __init__(self, items: Sequence[Item], *, codes: bool, anchors: bool) -> None:
+        self.items, self.codes, self.anchors = items, codes, anchors
+        self.draft = Draft()
+        self.frames: list[_Frame] = []
+        self.rule: Rule | None = None
+        # Where the bullets below a field such as 'Includes:' go, and the ruling of labelled examples.
+        self.into: Role = ""
+        self.side: Said | None = None
+        self.table: Table | None = None
+        self.after = _labels_follow(items)
+
+    def read(self) -> Draft:
+        """What the document says."""
+        items = list(self.items)
+        if items and _heads(items[0]) and not any(item.level == 1 for item in items):
+            self.draft.title = plain(items.pop(0).text)
+        for item in items:
+            if item.kind != "row":
+                self.table = None
+            {"heading": self._heading, "bullet": self._text, "text": self._text, "row": self._row, "block": self._block}[item.kind](item)  # fmt: skip
+        _memo(self.draft)
+        return self.draft
+
+    # Headings
+
+    def _heading(self, item: Item) -> None:
+        title, said = item.text, heading_label(item.text)
+        if item.level == 6 and label(title):
+            # A label in bold alone is one for the rule beside it.
+            return self._label_alone(item, Said(said.ruling, said.words) if said else None)
+        self.frames = [frame for frame in self.frames if frame.level < item.level]
+        if item.level < 6 or self._code(title):
+            self.into, self.side = "", None
+        code = self._code(title)
+        role = "" if code else next((r for r, pattern in _ROLES if pattern.search(plain(title))), "")
+        if not self.draft.title and item.level <= 2 and not (said or code or role or item.anchor):
+            self.draft.title = plain(title)
+            self.frames.append(_Frame(item.level, "summary", None))
+            self.rule = None
+            return None
+        if role in ("includes", "excludes", "examples") and self.rule:
+            self.into, self.side = role, said
+            return None
+        frame = _Frame(item.level, role, said or self._tier(), own=not role and bool(said or code))
+        self.frames.append(frame)
+        self.rule = None
+        if role == "apart" and said is None and item.anchor == "":
+            return None
+        if code or (role == "" and (said is None or label(_bare(title)) is None)):
+            frame.rule = self.rule = self._open_heading(item, code, said)
+            frame.own = True
+        return None
+
+    def _open_heading(self, item: Item, code: tuple[str, str] | None, said: Said | None) -> Rule:
+        key, title = code or (item.anchor if self.anchors else "", item.text)
+        inherited = self._tier(below_last=True)
+        rule = Rule(key, _title(_bare(title) or title), item.line, item.text, inherited, said)
+        rule.severity = _severity(item.text)
+        # It is no rule before something stands below it.
+        rule.anonymous = code is None
+        return self.draft.open(rule)
+
+    def _tier(self, *, below_last: bool = False) -> Said | None:
+        frames = self.frames[:-1] if below_last else self.frames
+        return next((frame.tier for frame in reversed(frames) if frame.tier), None)
+
+    def _role(self) -> Role:
+        for nth, frame in enumerate(reversed(self.frames)):
+            if frame.own or (nth and frame.role == "summary"):
+                return ""
+            if frame.role:
+                return frame.role
+        return ""
+
+    def _code(self, text: str) -> tuple[str, str] | None:
+        """The code that a text begins with, or that stands in brackets behind a heading's words."""
+        if not self.codes:
+            return None
+        if found := code_at(f"{text} "):
+            return found
+        match = re.search(rf"\(#?(?P<code>{CODE})\b[^)]*\)", text)
+        return (match["code"], text[: match.start()] + text[match.end() :]) if match else None
+
+    # Text
+
+    def _text(self, item: Item) -> None:
+        text, said = item.text, label(item.text)
+        if said is not None:
+            return self._label_alone(item, said)
+        role = self._role()
+        if self._field(item):
+            return None
+        coded = self._coded(text)
+        if role in ("definitions", "style", "apart", "summary", "examples") and not coded and not self.into:
+            return self._section(item, role)
+        if coded:
+            return self._open_coded(item, *coded)
+        if self.into == "examples" or quoted(text[:1] + text[1:]) and text.lstrip("*_- ")[:1] in "\"“":
+            return self._example(text, item.line)
+        if item.kind == "bullet" and self.into in ("includes", "excludes") and self.rule:
+            getattr(self.rule, self.into).append(_clean(text))
+            return None
+        if item.kind == "text":
+            self.into = ""
+        return self._prose(item)
+
+    def _coded(self, text: str) -> tuple[str, str, Said | None] | None:
+        """Code, the rest, and a label that stands before the code."""
+        if not self.codes:
+            return None
+        said = None
+        if (led := leading_label(text)) and code_at(led[1]):
+            said, text = led
+        found = code_at(text)
+        return (*found, said) if found and (found[1] or said) else None
+
+    def _label_alone(self, item: Item, said: Said | None) -> None:
+        """A label on a line of its own: of the rule before it, or of what follows."""
+        if said is None:
+            return
+        if self.after and self.rule is not None:
+            self.rule.label(said)
+            return
+        self.frames = [frame for frame in self.frames if frame.level < _LABEL_LEVEL]
+        self.frames.append(_Frame(_LABEL_LEVEL, "", said))
+        self.rule, self.into = None, ""
+
+    def _open_coded(self, item: Item, code: str, rest: str, said: Said | None) -> None:
+        self._demote()
+        self.into, self.side = "", None
+        rule = Rule(code, "", item.line, item.text, self._tier())
+        self.rule = self.draft.open(rule)
+        if said:
+            rule.label(said)
+        if led := leading_label(rest):
+            rule.label(led[0])
+            rest = led[1]
+        self._add(rule, rest, titled=True)
+
+    def _demote(self) -> None:
+        """A heading with coded rules below it is no rule, nor is the introduction below it."""
+        for frame in self.frames:
+            if frame.rule is not None and frame.rule in self.draft.rules:
+                heading = frame.rule
+                if frame.tier is None or heading.own:
+                    frame.tier = heading.own or frame.tier
+                self.draft.rules.remove(heading)
+                frame.rule = None
+        self.draft.rules = [rule for rule in self.draft.rules if not (rule.anonymous and rule is self.rule)]  # fmt: skip
+
+    def _add(self, rule: Rule, text: str, *, titled: bool = False) -> None:
+        """Takes a text into a rule: labels out of its start and its end, quotations to its examples."""
+        rule.severity = rule.severity or _severity(text)
+        text, inline = _inline_examples(text)
+        rule.examples += inline
+        text, mark, shown = _split_example(text)
+        if mark:
+            rule.examples += [(prompt, _side(shown)) for prompt in prompts_in(shown)]
+            shown = re.sub(r"[\"“][^\"”]*[\"”]", "", shown).strip(" .,;/")
+            text = f"{text.rstrip()} {shown}".rstrip()
+        text = _EMPTY_EXAMPLE.sub("", text)
+        if trailing := trailing_label(text):
+            rule.label(trailing[0])
+            text = trailing[1]
+        text = _without_labels(rule, text)
+        if titled:
+            rule.title, text = _titled(text)
+            if bracket := _bracket_label(rule.title):
+                rule.label(bracket[0])
+                rule.title = bracket[1]
+            if led := leading_label(text):
+                rule.label(led[0])
+                text = led[1]
+        if cleaned := _clean(text):
+            rule.texts.append(cleaned)
+
+    def _prose(self, item: Item) -> None:
+        """A text that is none of the others: more of the rule above it, or a rule of its own."""
+        text = item.text
+        led, ends = leading_label(text), trailing_label(text)
+        own = led or ends
+        if led and self.rule and not self.rule.anonymous and quoted(led[1]):
+            return self._example(text, item.line)
+        if self.rule and item.kind == "bullet" and own and self.rule.anonymous and not self.rule.texts:
+            self._demote()
+            self.rule = None
+        if self.rule is not None and not (self.rule.numbered and self._alone(item)):
+            if led and not self.rule.own and not led[1]:
+                self.rule.label(led[0])
+            elif led:
+                self.rule.label(led[0])
+                self._add(self.rule, led[1])
+            else:
+                self._add(self.rule, f"- {text}" if item.kind == "bullet" else text)
+            return None
+        if text.endswith(":") and item.kind == "text":
+            return None
+        rule = self.draft.open(Rule("", "", item.line, item.text, self._tier()))
+        if led:
+            rule.label(led[0])
+            text = led[1]
+        rule.anonymous = item.kind == "text"
+        self._add(rule, text)
+        rule.title = _title(" ".join(rule.texts))
+        self.rule = rule
+        return None
+
+    def _alone(self, item: Item) -> bool:
+        """Whether a text below a tier is a rule of its own: one after another, none below a heading of its own."""
+        heading = any(frame.rule is self.rule for frame in self.frames)
+        return not heading and (item.kind == "bullet" and item.level == 0 or item.kind == "text")
+
+    # Sections and fields
+
+    def _section(self, item: Item, role: Role) -> None:
+        text = item.text
+        if role == "definitions" and (found := term_of(text)):
+            self.draft.definitions.setdefault(*found)
+        elif role == "style":
+            for sentence in [text] if item.kind == "bullet" else sentences(text):
+                self.draft.style.append((_clean(sentence), self._style_of(sentence)))
+        elif role == "examples":
+            self._example(text, item.line)
+        elif role == "summary":
+            goal = _GOAL.match(text)
+            self.draft.summary.append(plain(goal["text"] if goal else text))
+            self.draft.loose_examples.append(("summary", item.text, item.line))
+
+    def _style_of(self, text: str) -> Ruling | None:
+        """The ruling that a text on style speaks of: itself, or in its heading."""
+        titled = self._tier()
+        found = next((ruling for ruling, pattern in _OF_RULING if pattern.search(text)), None)
+        return found or (titled.ruling if titled else None)
+
+    def _field(self, item: Item) -> bool:
+        """Takes in a line such as 'Includes: …' or 'Ruling: refuse'; False where it is none."""
+        match = FIELD.match(item.text)
+        if match is None:
+            return False
+        name, rest = match["name"].casefold(), match["rest"].strip()
+        if name in ("manner", "tone", "style", "voice"):
+            for sentence in sentences(rest):
+                self.draft.style.append((_clean(sentence), self._style_of(sentence)))
+        elif name in ("id", "code", "rule id", "key") and (found := code_at(f"{rest} ")):
+            self._open_coded(item, found[0], found[1], None)
+        elif self.rule is None:
+            return False
+        elif name in _APART:
+            # Told of as what reached no unit.
+            self.into = ""
+        elif name in ("rule", "text", "description", "policy", "guidance"):
+            self._add(self.rule, rest)
+        elif name == "severity":
+            self.rule.severity = _severity(f"severity {rest}")
+        elif name in ("title", "topic"):
+            self.rule.title = _title(plain(rest))
+        elif name in ("ruling", "verdict", "action", "decision", "outcome", "status"):
+            self._ruling_field(rest)
+        elif name.startswith(("include", "excl", "excep", "cover", "also", "not ", "does not")):
+            self.into = "includes" if name.startswith(("incl", "cover", "also")) else "excludes"
+            if rest:
+                getattr(self.rule, self.into).append(_clean(rest))
+        else:
+            said = label(match["side"] or match["side2"] or "")
+            self.into, self.side = "examples", said
+            if rest:
+                self._example(rest, item.line)
+        return True
+
+    def _ruling_field(self, rest: str) -> None:
+        """What is said of a rule's ruling; what is no label is prose, and decides by its words alone."""
+        if self.rule is None:
+            return
+        if said := label(rest):
+            self.rule.label(said)
+        elif led := leading_label(rest):
+            self.rule.label(led[0])
+            self._add(self.rule, led[1])
+        else:
+            self._add(self.rule, rest)
+
+    def _example(self, text: str, line: int) -> None:
+        """Prompts for a rule: the one that a label names, else the one at hand; on the side that a label gives them."""
+        coded = _LABELLED.search(text)
+        rule = self.draft.rule_of(coded["label"]) if coded else self.rule
+        rule = rule or (self.rule if not self.into else self.rule)
+        side = _side(text) or self.side
+        for prompt in quoted(text):
+            if rule is not None:
+                rule.examples.append((prompt, side if coded is None else None))
+            else:
+                self.draft.loose_examples.append(("example", prompt, line))
+        if coded and not quoted(text):
+            # "Example 1 (Label: SP3)" names the rule of the lines that follow.
+            self.rule, self.into = rule, "examples"
+
+    # Tables and blocks
+
+    def _row(self, item: Item) -> None:
+        if self.table is None:
+            self.table = Table(item.cells)
+            return
+        if self._role() == "definitions" and len(item.cells) > 1:
+            self.draft.definitions.setdefault(plain(item.cells[0]), plain(item.cells[1]))
+            return
+        for rule in self.table.rules(item, self._tier()):
+            self._demote()
+            self.rule = None
+            self.draft.open(rule)
+
+    def _block(self, item: Item) -> None:
+        if self.rule is not None:
+            users = [plain(match["text"]) for match in _USER.finditer(item.text)]
+            self.rule.examples += [(user, None) for user in users]
+
+
+def _labels_follow(items: Sequence[Item]) -> bool:
+    """Whether labels on lines of their own stand behind their rules: as many labels as rules, a rule first."""
+    events = []
+    for item in items:
+        if item.kind in ("text", "bullet") or (item.kind == "heading" and item.level == 6):
+            if label(item.text):
+                events.append("label")
+            elif code_at(item.text):
+                events.append("rule")
+        elif item.kind == "heading" and code_at(item.text):
+            events.append("rule")
+    return events[:1] == ["rule"] and "label" in events
+
+
+def _heads(item: Item) -> bool:
+    """Whether a first line is the title of a text without headings."""
+    bare = item.text.strip()
+    ruled = code_at(bare) or FIELD.match(bare) or leading_label(bare) or trailing_label(bare) or _LETTER.match(bare)
+    return item.kind == "text" and not ruled and len(bare.split()) <= 12 and bare[-1:] not in ".!?:" and not cued([bare])[1]
+
+
+def _side(text: str) -> Said | None:
+    """The label of an example, before or behind what it quotes."""
+    if match := _SIDED.search(text):
+        return Said("comply" if match["label"].casefold() in ("0", "valid") else "refuse", match[0])
+    first, last = text.find('"'), text.rfind('"')
+    if first < 0:
+        first, last = text.find("“"), text.rfind("”")
+    before, behind = (text[:first], text[last + 1 :]) if first >= 0 else ("", text)
+    before = re.sub(r"\bexamples?\b(?: \d+)?", "", before, flags=re.IGNORECASE)
+    return label(before) or label(behind)
+
+
+def _bare(title: str) -> str:
+    """A heading without its code and what stands in brackets."""
+    return re.sub(rf"\([^)]*\)|\[[^\]]*\]|#?{CODE}\b(?=[:.\s])", " ", title).strip(" #–—:-()|")
+
+
+def _bracket_label(title: str) -> tuple[Said, str] | None:
+    for match in re.finditer(r"\s*[\[(]([^\])]{2,40})[\])]", title):
+        if said := label(match[1]):
+            return said, (title[: match.start()] + title[match.end() :]).strip()
+    return None
+
+
+def _titled(text: str) -> tuple[str, str]:
+    """Title and text of a coded rule: what stands before a dash or a colon is the title where it is short."""
+    bare = plain(text)
+    match = re.match(r"(?P<title>[^.:;–—?!\"“]{2,70}?)\s*(?::|–|—|\s-\s|\.\s(?=\S))\s*(?P<text>\S.*)$", bare, re.DOTALL)  # fmt: skip
+    if match and len(match["title"].split()) <= 7 and not cued([match["title"]])[1]:
+        return match["title"].strip("() "), match["text"]
+    return _title(bare), text
+
+
+def _inline_examples(text: str) -> tuple[str, list[tuple[str, Said | None]]]:
+    """A text without quotations that a label of their own stands before, and these with it."""
+    found: list[tuple[str, Said | None]] = []
+
+    def take(match: re.Match[str]) -> str:
+        said = label(re.sub(r"\bexamples?\b", "", match["label"], flags=re.IGNORECASE))
+        if said is None:
+            return match[0]
+        found.extend((prompt, said) for prompt in quoted(match["quote"]))
+        return " "
+
+    pattern = r"(?:(?<=[.;,(|\s])|^)(?P<label>[A-Za-z][A-Za-z'’ -]{1,24}?)\s*[:–—]\s*(?P<quote>[\"“][^\"“”]+[\"”][.;,)]?)"
+    return re.sub(pattern, take, text).strip(), found
+
+
+def _without_labels(rule: Rule, text: str) -> str:
+    """A text without the sentences that are a label in capitals, which the rule takes."""
+    kept = []
+    for sentence in sentences(text):
+        said = label(sentence) if sentence.isupper() else None
+        if said:
+            rule.label(said)
+        else:
+            kept.append(sentence)
+    return text if len(kept) == len(sentences(text)) else " ".join(kept)
+
+
+def _title(text: str) -> str:
+    """The first words of a rule."""
+    words = re.split(r"[.;:–—(\"“?!]", plain(text).lstrip("- "), maxsplit=1)[0].split()
+    return " ".join(words[:7]).rstrip(",") or "Rule"
+
+
+def _split_example(text: str) -> tuple[str, str, str]:
+    """A text, and the examples that end it."""
+    match = re.search(r"(?:^|(?<=[.;)\s]))(?:e\.g\.|for example|for instance|examples?)\b[:,]?\s*(?=[\"“])", text, re.IGNORECASE)  # fmt: skip
+    return (text[: match.start()], match[0], text[match.end() :]) if match else (text, "", "")
+
+
+def _clean(text: str) -> str:
+    """The text on one line; nothing in it is read as one of dalign's own marks."""
+    bullet = text.startswith("- ")
+    bare = plain(text.removeprefix("- ")).strip(" |").lstrip("#").replace("*", "").strip()
+    # A word and a colon at the start of a bullet would be a label.
+    return "- " + re.sub(r"^(\w+):", r"\1 –", bare) if bullet and bare else bare
+
+
+def _severity(text: str) -> str:
+    match = _SEVERITY.search(text)
+    said = (match[1] or match[2]).casefold() if match else ""
+    return said if said in SEVERITIES else ""
+
+
+def _memo(draft: Draft) -> None:
+    """Where no rule was found, the paragraphs rule; elsewhere, those of an introduction that rule by their words do."""
+    intro = [(text, line) for kind, text, line in draft.loose_examples if kind == "summary"]
+    draft.loose_examples = [each for each in draft.loose_examples if each[0] != "summary"]
+    rules = [rule for rule in draft.rules if rule.texts or rule.examples or rule.own or not rule.anonymous]  # fmt: skip
+    draft.rules = [part for rule in rules for part in _split(rule)]
+    for nth, (text, line) in enumerate(intro):
+        if (rules and nth == 0) or (rules and not cued(sentences(plain(text)))[1]):
+            continue
+        if _LETTER.match(text):
+            continue
+        for part in _parts(plain(text)):
+            draft.open(Rule("", _title(part), line, text, texts=[_clean(part)]))
+    draft.number()
+
+
+def _split(rule: Rule) -> list[Rule]:
+    """A paragraph of a memo as its rules; any other rule as it is."""
+    if not rule.anonymous or not rule.numbered or rule.own or rule.tier or rule.examples or len(rule.texts) != 1:
+        return [rule]
+    if _LETTER.match(rule.source):
+        return []
+    parts = _parts(rule.texts[0])
+    if len(parts) == 1:
+        return [rule]
+    return [Rule("", _title(part), rule.line, rule.source, texts=[part], numbered=True) for part in parts]
+
+
+def _parts(text: str) -> list[str]:
+    """A paragraph as a rule, or as several where its sentences rule in different ways."""
+    said = sentences(text)
+    if len(cued(said)[1]) < 2:
+        return [text]
+    parts: list[str] = []
+    for sentence in said:
+        if cued([sentence])[1] or not parts:
+            parts.append(sentence)
+        else:
+            parts[-1] = f"{parts[-1]} {sentence}"
+    return parts
