@@ -26,6 +26,8 @@ class Rule:
     own: Said | None = None
     # Another label than its own, at the same rule.
     second: Said | None = None
+    # What its source says of its ruling in words that are no label.
+    unclear: str = ""
     anonymous: bool = False
     # Whether its key is a number that the draft gives.
     numbered: bool = False
@@ -47,6 +49,8 @@ class Rule:
         """The ruling, None where it is to be decided, and why."""
         if self.own and self.second:
             return None, f"two labels, {self.own.words!r} and {self.second.words!r}"
+        if self.unclear and not self.own:
+            return None, f"its ruling is {self.unclear!r}"
         # What it quotes is not its own.
         prose = re.sub(r"[\"“][^\"“”]*[\"”]", "", " ".join([*self.texts]))
         said, all_said = cued(sentences(prose))

@@ -18,10 +18,11 @@ _RULER = re.compile(r"\s*(?:[-=*_]\s*){3,}$")
 CODE = r"(?:[A-Z]{1,6}-?\d+(?:\.?[a-z0-9]+|-[a-z0-9]+)*|(?:Rule|Section|Clause|Article|RULE|SECTION|§)\s?\d+(?:\.\d+)*[a-z]?|\d+\.\d+(?:\.\d+)*)"  # fmt: skip
 _STARTS_CODED = re.compile(rf"[\[(*_`#\s]*(?P<code>{CODE})(?=[\s\])*_`.:;,|–—-])")
 FIELD = re.compile(
-    r"\*{0,2}_?(?P<name>includes?|including|covers|also covers|excludes?|excluding|not covered|does not cover|exceptions?|except|severity|ruling|verdict|action|decision|outcome|status|rule|text|description|policy|guidance|commentary|rationale|notes?|reason|comment|"
+    r"\*{0,2}_?(?P<name>includes?|including|covers|also covers|excludes?|excluding|not covered|does not cover|exceptions?|except|severity|ruling|verdict|action|decision|outcome|rule|text|description|policy|guidance|commentary|rationale|notes?|reason|comment|"
     r"(?:(?P<side>[A-Za-z'’ -]{2,24}?) )?examples?(?: \((?P<side2>[^)]{2,24})\))?|e\.g\.|for example|manner|tone|style|voice|title|topic|id|code|rule id|key)_?\*{0,2}\s*[:=–—]\s*\*{0,2}\s*(?P<rest>.*)$",
     re.IGNORECASE | re.DOTALL,
 )
+_NAMED = re.compile(r"[A-Z][\w ]{1,20}:\s+\S")
 _SECTION = re.compile(r"(?:terms|definitions|glossary|words we use|what we mean(?: by.*)?|manner|tone|style|voice|tone of voice|examples|rules|purpose|scope|goal|overview|summary|background|introduction)\s*:?$", re.IGNORECASE)  # fmt: skip
 
 
@@ -34,6 +35,8 @@ class Item:
     text: str
     level: int = 0
     anchor: str = ""
+    # Whether it follows on the line before it.
+    joined: bool = False
     cells: tuple[str, ...] = ()
 
 
@@ -60,7 +63,7 @@ def items_of(text: str) -> list[Item]:
         elif not blank and found and found[-1].kind in ("text", "bullet") and not opens(line):
             found[-1] = replace(found[-1], text=f"{found[-1].text} {line.strip()}")
         else:
-            found.append(Item("text", at + 1, line.strip()))
+            found.append(Item("text", at + 1, line.strip(), joined=not blank))
             blank = False
         at += 1
     return found
@@ -106,7 +109,7 @@ def opens(line: str) -> bool:
     """Whether a line inside a paragraph begins something of its own."""
     bare = line.strip()
     return bool(
-        code_at(bare) or FIELD.match(bare) or label(bare) or leading_label(bare) or bare[:1] in "\"“"
+        code_at(f"{bare} ") or FIELD.match(bare) or label(bare) or leading_label(bare) or bare[:1] in "\"“" or _NAMED.match(bare)
     )
 
 

@@ -30,6 +30,10 @@ _SIDED = re.compile(r"(?:label|answer|verdict|output|expected|→|->|=>)\W{0,4}(
 _USER = re.compile(r"<user[^>]*>(?P<text>.*?)</user>", re.DOTALL)
 # What opens and closes a letter.
 _LETTER = re.compile(r"(?:from|to|cc|date|subject|re)\s*:|(?:dear|hi|hello|thanks|thank you|best|kind regards|regards|yours|sincerely|cheers)\b", re.IGNORECASE)
+# A label inside of a text: what follows it is ruled by it, so two of them are two rules.
+_INNER = re.compile(r"(?:^|(?<=[.;!?]))\s*(?P<label>[A-Z][A-Za-z'’ -]{2,30}?)\s*:")
+# A question and what is answered to it.
+_ANSWERED = re.compile(r"Q(?:uestion)?\s*:.*?\bA(?:nswer)?\s*:\s*(?P<answer>[^.,;!]+)", re.DOTALL)
 _EMPTY_EXAMPLE = re.compile(r"\s*(?:^|(?<=[.;)\s]))(?:e\.g\.|for example|for instance|examples?)\s*[:,]?\s*$", re.IGNORECASE)  # fmt: skip
 _GOAL = re.compile(r"\*{0,2}goal\*{0,2}\s*:\*{0,2}\s*(?P<text>.+)", re.IGNORECASE | re.DOTALL)
 _OF_RULING: tuple[tuple[Ruling, re.Pattern[str]], ...] = (
@@ -172,14 +176,21 @@ class Reader:
         if (led := leading_label(text)) and code_at(led[1]):
             said, text = led
         found = code_at(text)
+        if found is None and re.fullmatch(rf"[\[(*_`]*{CODE}[\])*_`.:]*", text):
+            # A code alone on its line.
+            found = code_at(f"{text} ")
+            return (*found, said) if found else None
         return (*found, said) if found and (found[1] or said) else None
 
     def _label_alone(self, item: Item, said: Said | None) -> None:
         """A label on a line of its own: of the rule before it, or of what follows."""
         if said is None:
             return
-        if self.after and self.rule is not None:
+        if self.rule is not None and (self.after == "each" or (self.after == "some" and item.joined)):
             self.rule.label(said)
+            return
+        if self.after == "some":
+            # Of the rule before it or of those behind it? Nobody knows, so it says nothing.
             return
         self.frames = [frame for frame in self.frames if frame.level < _LABEL_LEVEL]
         self.frames.append(_Frame(_LABEL_LEVEL, "", said))
@@ -223,6 +234,13 @@ class Reader:
             rule.label(trailing[0])
             text = trailing[1]
         text = _without_labels(rule, text)
+        for inner in _INNER.finditer(text):
+            if said := label(inner["label"]):
+                rule.label(said)
+        if match := _ANSWERED.match(text):
+            said = label(match["answer"])
+            if said:
+                rule.label(said)
         if titled:
             rule.title, text = _titled(text)
             if bracket := _bracket_label(rule.title):
@@ -314,7 +332,7 @@ class Reader:
             self.rule.severity = _severity(f"severity {rest}")
         elif name in ("title", "topic"):
             self.rule.title = _title(plain(rest))
-        elif name in ("ruling", "verdict", "action", "decision", "outcome", "status"):
+        elif name in ("ruling", "verdict", "action", "decision", "outcome"):
             self._ruling_field(rest)
         elif name.startswith(("include", "excl", "excep", "cover", "also", "not ", "does not")):
             self.into = "includes" if name.startswith(("incl", "cover", "also")) else "excludes"
@@ -336,7 +354,8 @@ class Reader:
         elif led := leading_label(rest):
             self.rule.label(led[0])
             self._add(self.rule, led[1])
-        else:
+        elif rest:
+            self.rule.unclear = rest
             self._add(self.rule, rest)
 
     def _example(self, text: str, line: int) -> None:
@@ -374,8 +393,8 @@ class Reader:
             self.rule.examples += [(user, None) for user in users]
 
 
-def _labels_follow(items: Sequence[Item]) -> bool:
-    """Whether labels on lines of their own stand behind their rules: as many labels as rules, a rule first."""
+def _labels_follow(items: Sequence[Item]) -> Literal["", "some", "each"]:
+    """Whether labels on lines of their own stand behind their rules: behind each, behind some, or above them."""
     events = []
     for item in items:
         if item.kind in ("text", "bullet") or (item.kind == "heading" and item.level == 6):
@@ -385,7 +404,9 @@ def _labels_follow(items: Sequence[Item]) -> bool:
                 events.append("rule")
         elif item.kind == "heading" and code_at(item.text):
             events.append("rule")
-    return events[:1] == ["rule"] and "label" in events
+    if events[:1] != ["rule"] or "label" not in events:
+        return ""
+    return "each" if events == ["rule", "label"] * (len(events) // 2) else "some"
 
 
 def _heads(item: Item) -> bool:
@@ -490,10 +511,13 @@ def _memo(draft: Draft) -> None:
     for nth, (text, line) in enumerate(intro):
         if (rules and nth == 0) or (rules and not cued(sentences(plain(text)))[1]):
             continue
-        if _LETTER.match(text):
+        if _LETTER.match(text) or text.endswith(":"):
             continue
         for part in _parts(plain(text)):
             draft.open(Rule("", _title(part), line, text, texts=[_clean(part)]))
+    for rule in draft.rules:
+        if rule.title in ("", "Rule"):
+            rule.title = _title(" ".join(rule.texts))
     draft.number()
 
 

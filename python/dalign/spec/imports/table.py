@@ -13,7 +13,7 @@ from dalign.spec.types import SEVERITIES
 
 _COLUMNS = (
     ("code", r"(?:id|code|no\.?|nr\.?|#|number|key|ref\.?|rule (?:id|no\.?|number))"),
-    ("ruling", r"(?:ruling|decision|action|verdict|outcome|label|status|treatment|response|allowed ?\?|permitted ?\?|ok ?\?|what (?:to|we) do|do we help ?\??|answer ?\??|policy decision)"),
+    ("ruling", r"(?:ruling|decision|action|verdict|outcome|label|treatment|allowed ?\?|permitted ?\?|ok ?\?|what (?:to|we) do|do we help ?\??|answer ?\??|policy decision)"),
     ("severity", r"(?:severity|risk(?: level)?)"),
     ("includes", r"(?:includes?|covers|also)"),
     ("excludes", r"(?:excludes?|exceptions?|not covered)"),

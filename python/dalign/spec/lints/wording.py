@@ -17,6 +17,7 @@ _FORBIDS = r"(?:never|do not|don[’']t|must not|no one may)\s+(?:help|answer|as
 _PERMITS = (
     r"(?:the assistant |always |you may |please )*(?:comply|assist|allow|permit|provide (?!no)|"
     r"answer (?:fully|in full|freely|openly|everything|any|all|the (?:question|request)|it\b|them\b)|explain (?:fully|freely|how|every|the|it\b|step)|"
+    r"(?:give|write|share|tell|describe|show|list|teach) (?:them|the user|it\b|all|everything|full|every|whatever|the steps)\b|"
     r"help (?:fully|freely|them\b|anyone|the user\b(?! (?:to |leave|find|stop|act))|with\b(?! (?:cool|one|tell|find|bring))))"
 )
 _IS_REFUSED = r"[^.;:]*\b(?:is|are|must be) (?:always |strictly |therefore )?(?:refused|forbidden|not allowed|not permitted|prohibited)\.?$"
@@ -25,7 +26,7 @@ _IS_ALLOWED = r"[^.;:]*\b(?:is|are) (?:always |therefore |freely )?(?:allowed|pe
 _AGAINST: Mapping[Ruling, tuple[re.Pattern[str], re.Pattern[str]]] = {
     "comply": (
         re.compile(rf"{_REFUSES}|never help\b", re.IGNORECASE),
-        re.compile(rf"{_FORBIDS}|{_IS_REFUSED}", re.IGNORECASE),
+        re.compile(rf"(?:never(?! an?\b)|do not|don[’']t)\b|{_FORBIDS}|{_IS_REFUSED}", re.IGNORECASE),
     ),
     "refuse": (
         re.compile(rf"(?:{_PERMITS})(?!.*\b(?:is|are) refused)", re.IGNORECASE),
@@ -40,7 +41,7 @@ _WHO = r"(?:(?:the )?users?|they|he or she|someone|somebody|the person|the asker
 _ROLES = r"(?:licensed |verified |real |trained |qualified |professional |self-declared )*(?:locksmith|doctor|nurse|clinician|pharmacist|lawyer|teacher|student|researcher|scientist|chemist|journalist|police(?: officer)?|soldier|professional|expert|developer|admin|administrator|security tester|parent|adult)s?"
 _PASSWORD = re.compile(
     rf"\b(?:unless|except (?:if|when|where)|except|only if|only when)\s+(?:{_WHO}\s+(?:say|claim|state|insist|promise|assert|declare|swear|explain|ask)\w*\b"
-    rf"|(?:for|to|by)\s+{_ROLES}\b|{_WHO}\s+(?:is|are)\s+an?\s+{_ROLES}\b)",
+    rf"|(?:for|to|by)\s+{_ROLES}\b|{_WHO}\s+(?:is|are)\s+an?\s+{_ROLES}\b|(?:it|this|that|the (?:request|question|purpose|aim))\s+(?:is|are|serves?)\s+(?:(?:meant )?for\s+)?(?:an?\s+)?(?:school|research|study|educat\w+|academic\w*|journalis\w+|fiction\w*|novel|story|film|art|work|professional)\b|for (?:school|research|educational|academic|professional|scientific|artistic)\b)",
     re.IGNORECASE,
 )
 _VAGUE = re.compile(
