@@ -204,7 +204,9 @@ def _review_clauses(review: Review, spec: Spec, templates: Templates, by: Review
         pair for (pairs,) in filter(None, said.values()) for pair in pairs
     ]:
         why = " ".join(reason.split()) or "without a reason"
-        one, two = (each.key if earlier.category == later.category else each.id for each in (earlier, later))
+        one, two = (
+            each.key if earlier.category == later.category else each.id for each in (earlier, later)
+        )
         text = f"clause {two} contradicts {one}, says the judge ({why}); say in one of the two which one rules"
         found.append(finding_at(spec, later.place, "contradiction", text, later.id))
     review.note("contradictions", found, states)

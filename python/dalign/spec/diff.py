@@ -53,7 +53,9 @@ def _sorted_text(clause: Clause) -> str:
     prose = clause.text.splitlines()
     bullets = clause_lines(replace(clause, text=""))[1:]
     whole = "\n".join(bullets).split("\n- ")
-    return "\n".join([*prose, *sorted(f"- {bullet.strip().removeprefix('- ')}" for bullet in whole)])
+    return "\n".join(
+        [*prose, *sorted(f"- {bullet.strip().removeprefix('- ')}" for bullet in whole)]
+    )
 
 
 def _slug(text: str) -> str:
@@ -119,7 +121,9 @@ def _telling(before: dict[str, Unit], after: dict[str, Unit]) -> dict[str, list[
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key, none), after.get(key, none)
         # Clauses that came or went are told of as such.
-        if old.sha256 != new.sha256 and not (none in (old, new) and "clauses" in (old.kind, new.kind)):
+        if old.sha256 != new.sha256 and not (
+            none in (old, new) and "clauses" in (old.kind, new.kind)
+        ):
             rules = (old.kind or new.kind) not in ("style", "summaries")
             found[key] = telling_changes(old.text, new.text, any_word=rules)
     return {key: words for key, words in found.items() if words}

@@ -182,7 +182,9 @@ def test_two_categories_are_asked_of_once_by_what_each_clause_says_first(tmp_pat
     assert "kitchen.C1 (comply): Dishes for people" in text
     same = "Contradiction: G1 and G2: x"
     assert said(form, border, same) == []
-    assert [pair.later.id for pair in said(form, border, "Contradiction: G1 and C1: x")] == ["kitchen.C1"]
+    assert [pair.later.id for pair in said(form, border, "Contradiction: G1 and C1: x")] == [
+        "kitchen.C1"
+    ]
 
 
 def test_as_json_findings_and_what_the_judge_did_stand_side_by_side(call, tmp_path) -> None:

@@ -96,7 +96,9 @@ def test_wording_that_rules_nothing_is_a_patch(tmp_path: Path, before: str, afte
     assert (found.telling, suggested_step(found)) == ({}, "patch")
 
 
-def test_a_definition_that_comes_or_a_principle_that_goes_is_more_than_a_patch(tmp_path: Path) -> None:
+def test_a_definition_that_comes_or_a_principle_that_goes_is_more_than_a_patch(
+    tmp_path: Path,
+) -> None:
     found = diff(tmp_path, garden=GARDEN.replace("## Clauses", "- **bird**: an animal that sings\n\n## Clauses"))  # fmt: skip
     assert found.definitions == ["garden.definitions.bird"]
     assert suggested_step(found) == "minor"

@@ -46,7 +46,9 @@ def found(draft: Draft, expected: dict[str, str]) -> dict[str, str]:
 def test_ten_policies_of_different_make(name: str) -> None:
     expected = EXPECTED[name]
     said = found(drafted((TEN / name).read_text("utf-8")), expected)
-    assert {key: ruling for key, ruling in said.items() if ruling not in (expected[key], "TODO")} == {}
+    assert {
+        key: ruling for key, ruling in said.items() if ruling not in (expected[key], "TODO")
+    } == {}
     # Of a source that says each ruling, one decision in five at most is left.
     open_ones = [key for key, ruling in said.items() if ruling == "TODO" != expected[key]]
     assert len(open_ones) <= len(expected) / 5 if name in CODED else len(open_ones) <= 1
@@ -80,7 +82,8 @@ _LINE = re.compile(r"^(MU\d) (.*?) (ALLOWED|DISALLOWED|SAFE COMPLETION)\b(.*)$",
 def _each(pattern: str) -> Callable[[str], str]:
     """The museum's rules in another shape: {k} the code, {t} the text, {l} the label, {e} the example."""
     return lambda text: _LINE.sub(
-        lambda m: pattern.format(k=m[1], t=m[2], l=m[3], low=m[3].casefold(), e=m[4].strip(" .")), text
+        lambda m: pattern.format(k=m[1], t=m[2], l=m[3], low=m[3].casefold(), e=m[4].strip(" .")),
+        text,
     )
 
 
@@ -217,12 +220,15 @@ def test_the_users_turns_of_a_model_spec_are_examples(tmp_path: Path) -> None:
 def test_what_is_not_certain_stands_as_todo_with_its_source_beside_it(tmp_path: Path) -> None:
     source = tmp_path / "p.md"
     source.write_text(
-        "# Post office\n\nP1 Parcels that are wet. Example: \"May I send my soup?\"\n"
+        '# Post office\n\nP1 Parcels that are wet. Example: "May I send my soup?"\n'
         "P2 (allowed) Refuse to tell where a letter is.\nP3 Stamps of any age. ALLOWED\n"
     )
     import_policy(source, tmp_path / "out", "auto", "post", as_json=True)
     text = (tmp_path / "out" / "post.md").read_text("utf-8")
-    assert "### P1 TODO: Parcels that are wet\n<!-- line 3: TODO: nothing says how it rules. Source: P1 Parcels" in text
+    assert (
+        "### P1 TODO: Parcels that are wet\n<!-- line 3: TODO: nothing says how it rules. Source: P1 Parcels"
+        in text
+    )
     assert "<!-- TODO: allowed or disallowed? May I send my soup? -->" in text
     assert "### P2 TODO: " in text
     assert "TODO: its label says 'allowed', its words 'Refuse'." in text
@@ -292,7 +298,9 @@ def test_a_sentence_rules_by_its_verb_and_by_one_alone(sentence: str, ruling: st
     assert (said.ruling if said else None) == ruling
 
 
-@pytest.mark.parametrize("text", ["That is not allowed here.", "Ask whether it is safe", "All right", "x"])
+@pytest.mark.parametrize(
+    "text", ["That is not allowed here.", "Ask whether it is safe", "All right", "x"]
+)
 def test_a_sentence_that_ends_in_a_word_of_ruling_has_no_label(text: str) -> None:
     assert (label(text), trailing_label(text), leading_label(text)) == (None, None, None)
 

@@ -157,7 +157,9 @@ def of_ruling(rng: random.Random, spec: Spec, *rulings: str) -> tuple[Category, 
     return rng.choice(pairs)
 
 
-def add_to_prose(rng: random.Random, folder: Path, pair: tuple[Category, Clause], text: str) -> None:
+def add_to_prose(
+    rng: random.Random, folder: Path, pair: tuple[Category, Clause], text: str
+) -> None:
     """A sentence at the end of a clause's prose."""
     category, clause = pair
     whole = body(folder, clause)
@@ -236,7 +238,12 @@ def point_to_another_category(rng: random.Random, folder: Path, spec: Spec) -> N
     while other.name == one.name:
         other = rng.choice(spec.categories)
     far = rng.choice(other.clauses)
-    edit(folder, one, body(folder, clause), f"{body(folder, clause)}\n- excludes: the like (see {far.id})")
+    edit(
+        folder,
+        one,
+        body(folder, clause),
+        f"{body(folder, clause)}\n- excludes: the like (see {far.id})",
+    )
 
 
 def name_a_key_in_prose(rng: random.Random, folder: Path, spec: Spec) -> None:

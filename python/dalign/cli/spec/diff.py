@@ -72,7 +72,10 @@ def _print_text(old: Spec, new: Spec, diff: Diff) -> None:
         counts = f"{len(diff.added)} added, {len(diff.removed)} removed, {len(diff.ruling_changed)} with another ruling, {len(diff.reworded)} reworded"
         tell(f"clauses: {counts}; other units: {len(diff.others)}")
         for key, words in diff.telling.items():
-            tell(f"  {key} may rule otherwise by: {' '.join(words[:WORDS_SHOWN])}{' …' * (len(words) > WORDS_SHOWN)}", "yellow")
+            tell(
+                f"  {key} may rule otherwise by: {' '.join(words[:WORDS_SHOWN])}{' …' * (len(words) > WORDS_SHOWN)}",
+                "yellow",
+            )
         tell(f"the change asks for a new {suggested_step(diff)} version")
 
 

@@ -97,8 +97,12 @@ def _tell_draft(out: Path, form: Form, name: str, draft: Draft, lost: Losses) ->
         tell(one_line(f"line {each.line}: in no unit: {short(each.text)!r}"))
     open_rules = sum(rule.decided[0] is None for rule in draft.rules)
     examples = len(undecided_examples(draft))
-    tell(f"{out}: {len(draft.rules)} clauses of '{name}', read in the form '{form}'; {open_rules} rulings and the sides of {examples} examples are to be decided ({UNDECIDED})")
-    tell(f"{len(lost.lost_sentences)} of {lost.sentences} sentences and {len(lost.lost_examples)} of {lost.examples} examples of the source reached no unit")
+    tell(
+        f"{out}: {len(draft.rules)} clauses of '{name}', read in the form '{form}'; {open_rules} rulings and the sides of {examples} examples are to be decided ({UNDECIDED})"
+    )
+    tell(
+        f"{len(lost.lost_sentences)} of {lost.sentences} sentences and {len(lost.lost_examples)} of {lost.examples} examples of the source reached no unit"
+    )
     tell(f"read it over, then: dalign spec check {quote(str(out))}")
 
 

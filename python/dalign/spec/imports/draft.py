@@ -93,7 +93,9 @@ class Draft:
         """Gives the rules without a code their keys, in the source's order."""
         self.rules.sort(key=lambda rule: rule.line)
         taken = {rule.key for rule in self.rules if not rule.numbered}
-        free = (key for n in range(1, len(self.rules) + len(taken) + 1) if (key := f"C{n}") not in taken)
+        free = (
+            key for n in range(1, len(self.rules) + len(taken) + 1) if (key := f"C{n}") not in taken
+        )
         for rule in self.rules:
             if rule.numbered:
                 rule.key = next(free)

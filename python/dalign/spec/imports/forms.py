@@ -24,7 +24,7 @@ def _coded(item: Item) -> bool:
     if item.kind == "row":
         return bool(code_at(f"{item.cells[0]} "))
     if item.kind == "heading":
-        return bool(code_at(f"{item.text} ")) or "(" in item.text and heading_label(item.text) is not None  # fmt: skip
+        return bool(code_at(f"{item.text} ")) or ("(" in item.text and heading_label(item.text) is not None)  # fmt: skip
     if (match := FIELD.match(item.text)) and match["name"].casefold() in ("id", "code", "key", "rule id"):  # fmt: skip
         return bool(code_at(f"{match['rest']} "))
     led = leading_label(item.text)

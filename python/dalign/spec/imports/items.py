@@ -10,7 +10,9 @@ from dalign.spec.imports.document import heading, plain
 from dalign.spec.imports.labels import label, leading_label
 
 _FENCE = re.compile(r"\s*(?:```|~~~)")
-_BULLET = re.compile(r"(?P<indent>\s*)(?:[-*+•]|\d{1,3}[.)]|\(\d{1,3}\)|[a-z][.)])\s+(?P<text>\S.*)")
+_BULLET = re.compile(
+    r"(?P<indent>\s*)(?:[-*+•]|\d{1,3}[.)]|\(\d{1,3}\)|[a-z][.)])\s+(?P<text>\S.*)"
+)
 _ROW = re.compile(r"\s*\|(?P<cells>.+)\|\s*$")
 _RULE_OF_ROW = re.compile(r"[\s|:+-]+$")
 _RULER = re.compile(r"\s*(?:[-=*_]\s*){3,}$")
@@ -58,7 +60,11 @@ def items_of(text: str) -> list[Item]:
             # The line of = or - below a heading is part of it.
             at += item.kind == "heading" and bool(_RULER.match(below)) and bool(below.strip())
             blank = item.kind == "heading"
-        elif not line.strip() or _RULER.match(line) or (line.count("|") > 1 and _RULE_OF_ROW.match(line)):
+        elif (
+            not line.strip()
+            or _RULER.match(line)
+            or (line.count("|") > 1 and _RULE_OF_ROW.match(line))
+        ):
             blank = True
         elif not blank and found and found[-1].kind in ("text", "bullet") and not opens(line):
             found[-1] = replace(found[-1], text=f"{found[-1].text} {line.strip()}")
@@ -109,7 +115,10 @@ def opens(line: str) -> bool:
     """Whether a line inside a paragraph begins something of its own."""
     bare = line.strip()
     return bool(
-        code_at(f"{bare} ") or FIELD.match(bare) or label(bare) or leading_label(bare) or bare[:1] in "\"“" or _NAMED.match(bare)
+        code_at(f"{bare} ")
+        or FIELD.match(bare)
+        or label(bare)
+        or leading_label(bare)
+        or bare[:1] in '"“'
+        or _NAMED.match(bare)
     )
-
-

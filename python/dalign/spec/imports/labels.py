@@ -25,7 +25,11 @@ _LABELS: dict[Ruling, str] = {
         "redirect|refer|support(?:ive)?|sensitive|amber|yellow|orange|gr[ae]y(?: area)?|likely|medium[- ]risk|it depends|depends"
     ),
 }  # fmt: skip
-_SIGNS: dict[Ruling, str] = {"comply": "✅✔🟢☑👍", "refuse": "❌✖✗🚫⛔🔴🛑👎", "safe-complete": "⚠🟡🟨🟠🔶"}
+_SIGNS: dict[Ruling, str] = {
+    "comply": "✅✔🟢☑👍",
+    "refuse": "❌✖✗🚫⛔🔴🛑👎",
+    "safe-complete": "⚠🟡🟨🟠🔶",
+}
 _ANY = "|".join(f"(?P<r{nth}>{_LABELS[ruling]})" for nth, ruling in enumerate(RULINGS))
 _SIGNED = "".join(_SIGNS.values())
 _WHOLE = re.compile(rf"(?:{_ANY})", re.IGNORECASE)
@@ -69,7 +73,12 @@ _WEAK = re.compile(r"yes|no|help|answer|support(?:ive)?|refer|redirect|sensitive
 
 def heading_label(title: str) -> Said | None:
     """The ruling that a heading says: as a whole, in brackets, at an end, or with its first words ('High-risk spam')."""
-    title = re.sub(r"^(?:tier|level|group|class|part|section|band|list)\s+(?:\d+|[A-Z]|[IVX]+)\s*[:.–—-]\s*", "", title, flags=re.IGNORECASE)
+    title = re.sub(
+        r"^(?:tier|level|group|class|part|section|band|list)\s+(?:\d+|[A-Z]|[IVX]+)\s*[:.–—-]\s*",
+        "",
+        title,
+        flags=re.IGNORECASE,
+    )
     if found := label(title) or next((s for each in (trailing_label, leading_label) if (p := each(title)) for s in [p[0]]), None):  # fmt: skip
         return found
     brackets = [said for match in _BRACKETED.finditer(title) if (said := label(match["label"]))]
@@ -159,18 +168,25 @@ _CUES: dict[Ruling, re.Pattern[str]] = {
 
 
 # What turns a sentence around: whom it leaves none of, a refusal that is denied, a negation before a permission.
-_NOBODY = re.compile(r"(?:no|nobody|no one|none|nothing|neither|few|hardly|only)\b(?! matter)", re.IGNORECASE)
+_NOBODY = re.compile(
+    r"(?:no|nobody|no one|none|nothing|neither|few|hardly|only)\b(?! matter)", re.IGNORECASE
+)
 _DENIED = re.compile(
     r"\b(?:not|never|n[’']t|cannot|without|avoid|stop)\s+(?:\w+\s+){0,2}?(?:refus\w+|declin\w+|block\w*|reject\w*|forbid\w*|hesitate|mind|need to|have to|fail|miss|forget|leave)\b|n[’']t (?:refus\w+|declin\w+|hesitate|mind)\b|\bneed not\b",
     re.IGNORECASE,
 )
-_NEGATED = re.compile(r"\b(?:not|never|cannot|hardly|rarely|seldom|unless|except|only|instead of|rather than)\b|n[’']t\b", re.IGNORECASE)
+_NEGATED = re.compile(
+    r"\b(?:not|never|cannot|hardly|rarely|seldom|unless|except|only|instead of|rather than)\b|n[’']t\b",
+    re.IGNORECASE,
+)
 
 
 def _turned(sentence: str, match: re.Match[str]) -> bool:
     if _NOBODY.match(sentence) or _DENIED.search(sentence):
         return True
-    permits = re.search(r"\b(?:allowed|permitted|fine|ok|okay|welcome|acceptable|answered|help|may|can)\b", match[0])
+    permits = re.search(
+        r"\b(?:allowed|permitted|fine|ok|okay|welcome|acceptable|answered|help|may|can)\b", match[0]
+    )
     negates = re.search(r"\b(?:not|never)\b|n[’']t|cannot|can[’']t", match[0])
     return bool(permits and not negates and _NEGATED.search(sentence[: match.start()]))
 
@@ -180,7 +196,7 @@ def cued(sentences: list[str]) -> tuple[Said | None, set[Ruling]]:
     found: dict[Ruling, str] = {}
     for sentence in sentences:
         # A question says nothing of its answer.
-        if sentence.rstrip("\"”’)").endswith("?"):
+        if sentence.rstrip('"”’)').endswith("?"):
             continue
         for ruling, cue in _CUES.items():
             if match := cue.search(sentence.strip()):

@@ -12,7 +12,10 @@ from dalign.spec.imports.labels import label, leading_label, trailing_label
 
 # Share of a sentence's words, in runs of three, that a unit has to have.
 _SHARE = 0.6
-_NAMED = re.compile(rf"(?:{FIELD.pattern}|(?:goal|examples?(?: \d+)?(?: \([^)]*\))?)\s*:?\s*(?P<other>.*))$", re.IGNORECASE | re.DOTALL)
+_NAMED = re.compile(
+    rf"(?:{FIELD.pattern}|(?:goal|examples?(?: \d+)?(?: \([^)]*\))?)\s*:?\s*(?P<other>.*))$",
+    re.IGNORECASE | re.DOTALL,
+)
 _USER = re.compile(r"<user[^>]*>(.*?)</user>", re.DOTALL)
 
 

@@ -10,7 +10,14 @@ from typing import Literal
 from dalign.spec.imports.document import plain, quoted, sentences, term_of
 from dalign.spec.imports.draft import Draft, Rule, prompts_in
 from dalign.spec.imports.items import CODE, FIELD, Item, code_at
-from dalign.spec.imports.labels import Said, cued, heading_label, label, leading_label, trailing_label  # fmt: skip
+from dalign.spec.imports.labels import (  # fmt: skip
+    Said,
+    cued,
+    heading_label,
+    label,
+    leading_label,
+    trailing_label,
+)
 from dalign.spec.imports.table import Table
 from dalign.spec.types import SEVERITIES, Ruling
 
@@ -29,7 +36,10 @@ _LABELLED = re.compile(rf"(?:label|answer|verdict|output|expected|ruling|code|�
 _SIDED = re.compile(r"(?:label|answer|verdict|output|expected|→|->|=>)\W{0,4}(?P<label>[01]|valid|invalid)\b", re.IGNORECASE)  # fmt: skip
 _USER = re.compile(r"<user[^>]*>(?P<text>.*?)</user>", re.DOTALL)
 # What opens and closes a letter.
-_LETTER = re.compile(r"(?:from|to|cc|date|subject|re)\s*:|(?:dear|hi|hello|thanks|thank you|best|kind regards|regards|yours|sincerely|cheers)\b", re.IGNORECASE)
+_LETTER = re.compile(
+    r"(?:from|to|cc|date|subject|re)\s*:|(?:dear|hi|hello|thanks|thank you|best|kind regards|regards|yours|sincerely|cheers)\b",
+    re.IGNORECASE,
+)
 # A label inside of a text: what follows it is ruled by it, so two of them are two rules.
 _INNER = re.compile(r"(?:^|(?<=[.;!?]))\s*(?P<label>[A-Z][A-Za-z'’ -]{2,30}?)\s*:")
 # A question and what is answered to it.
@@ -96,7 +106,9 @@ class Reader:
         if item.level < 6 or self._code(title):
             self.into, self.side = "", None
         code = self._code(title)
-        role = "" if code else next((r for r, pattern in _ROLES if pattern.search(plain(title))), "")
+        role = (
+            "" if code else next((r for r, pattern in _ROLES if pattern.search(plain(title))), "")
+        )
         if not self.draft.title and item.level <= 2 and not (said or code or role or item.anchor):
             self.draft.title = plain(title)
             self.frames.append(_Frame(item.level, "summary", None))
@@ -155,11 +167,17 @@ class Reader:
         if self._field(item):
             return None
         coded = self._coded(text)
-        if role in ("definitions", "style", "apart", "summary", "examples") and not coded and not self.into:
+        if (
+            role in ("definitions", "style", "apart", "summary", "examples")
+            and not coded
+            and not self.into
+        ):
             return self._section(item, role)
         if coded:
             return self._open_coded(item, *coded)
-        if self.into == "examples" or quoted(text[:1] + text[1:]) and text.lstrip("*_- ")[:1] in "\"“":
+        if self.into == "examples" or (
+            quoted(text[:1] + text[1:]) and text.lstrip("*_- ")[:1] in '"“'
+        ):
             return self._example(text, item.line)
         if item.kind == "bullet" and self.into in ("includes", "excludes") and self.rule:
             getattr(self.rule, self.into).append(_clean(text))
@@ -186,7 +204,9 @@ class Reader:
         """A label on a line of its own: of the rule before it, or of what follows."""
         if said is None:
             return
-        if self.rule is not None and (self.after == "each" or (self.after == "some" and item.joined)):
+        if self.rule is not None and (
+            self.after == "each" or (self.after == "some" and item.joined)
+        ):
             self.rule.label(said)
             return
         if self.after == "some":
@@ -259,7 +279,13 @@ class Reader:
         own = led or ends
         if led and self.rule and not self.rule.anonymous and quoted(led[1]):
             return self._example(text, item.line)
-        if self.rule and item.kind == "bullet" and own and self.rule.anonymous and not self.rule.texts:
+        if (
+            self.rule
+            and item.kind == "bullet"
+            and own
+            and self.rule.anonymous
+            and not self.rule.texts
+        ):
             self._demote()
             self.rule = None
         if self.rule is not None and not (self.rule.numbered and self._alone(item)):
@@ -286,7 +312,7 @@ class Reader:
     def _alone(self, item: Item) -> bool:
         """Whether a text below a tier is a rule of its own: one after another, none below a heading of its own."""
         heading = any(frame.rule is self.rule for frame in self.frames)
-        return not heading and (item.kind == "bullet" and item.level == 0 or item.kind == "text")
+        return not heading and ((item.kind == "bullet" and item.level == 0) or item.kind == "text")
 
     # Sections and fields
 
@@ -412,8 +438,20 @@ def _labels_follow(items: Sequence[Item]) -> Literal["", "some", "each"]:
 def _heads(item: Item) -> bool:
     """Whether a first line is the title of a text without headings."""
     bare = item.text.strip()
-    ruled = code_at(bare) or FIELD.match(bare) or leading_label(bare) or trailing_label(bare) or _LETTER.match(bare)
-    return item.kind == "text" and not ruled and len(bare.split()) <= 12 and bare[-1:] not in ".!?:" and not cued([bare])[1]
+    ruled = (
+        code_at(bare)
+        or FIELD.match(bare)
+        or leading_label(bare)
+        or trailing_label(bare)
+        or _LETTER.match(bare)
+    )
+    return (
+        item.kind == "text"
+        and not ruled
+        and len(bare.split()) <= 12
+        and bare[-1:] not in ".!?:"
+        and not cued([bare])[1]
+    )
 
 
 def _side(text: str) -> Said | None:
@@ -523,14 +561,24 @@ def _memo(draft: Draft) -> None:
 
 def _split(rule: Rule) -> list[Rule]:
     """A paragraph of a memo as its rules; any other rule as it is."""
-    if not rule.anonymous or not rule.numbered or rule.own or rule.tier or rule.examples or len(rule.texts) != 1:
+    if (
+        not rule.anonymous
+        or not rule.numbered
+        or rule.own
+        or rule.tier
+        or rule.examples
+        or len(rule.texts) != 1
+    ):
         return [rule]
     if _LETTER.match(rule.source):
         return []
     parts = _parts(rule.texts[0])
     if len(parts) == 1:
         return [rule]
-    return [Rule("", _title(part), rule.line, rule.source, texts=[part], numbered=True) for part in parts]
+    return [
+        Rule("", _title(part), rule.line, rule.source, texts=[part], numbered=True)
+        for part in parts
+    ]
 
 
 def _parts(text: str) -> list[str]:

@@ -79,7 +79,7 @@ def forms(spec: Spec) -> Iterator[Finding]:
             written = lines[clause.place.file][line - 1]
             if not _QUOTED.match(written):
                 what = "stands without double quotes"
-            elif _DESCRIBED.match(text) or len(text.split()) < 2 and text.isascii():
+            elif _DESCRIBED.match(text) or (len(text.split()) < 2 and text.isascii()):
                 what = "tells of a message"
             else:
                 continue

@@ -26,14 +26,19 @@ _IS_ALLOWED = r"[^.;:]*\b(?:is|are) (?:always |therefore |freely )?(?:allowed|pe
 _AGAINST: Mapping[Ruling, tuple[re.Pattern[str], re.Pattern[str]]] = {
     "comply": (
         re.compile(rf"{_REFUSES}|never help\b", re.IGNORECASE),
-        re.compile(rf"(?:never(?! an?\b)|do not|don[’']t)\b|{_FORBIDS}|{_IS_REFUSED}", re.IGNORECASE),
+        re.compile(
+            rf"(?:never(?! an?\b)|do not|don[’']t)\b|{_FORBIDS}|{_IS_REFUSED}", re.IGNORECASE
+        ),
     ),
     "refuse": (
         re.compile(rf"(?:{_PERMITS})(?!.*\b(?:is|are) refused)", re.IGNORECASE),
         re.compile(_IS_ALLOWED, re.IGNORECASE),
     ),
     "safe-complete": (
-        re.compile(r"(?:comply\b|answer (?:fully|in full|everything)|help fully|allow\b|permit\b)", re.IGNORECASE),  # fmt: skip
+        re.compile(
+            r"(?:comply\b|answer (?:fully|in full|everything)|help fully|allow\b|permit\b)",
+            re.IGNORECASE,
+        ),  # fmt: skip
         re.compile(rf"{_REFUSES}|{_IS_REFUSED}", re.IGNORECASE),
     ),
 }
