@@ -125,7 +125,7 @@ def _messages(row: Mapping[str, object]) -> tuple[Message, ...]:
     messages = row["messages"]
     if not isinstance(messages, list) or not messages:
         raise _CaseError("'messages' is no list of messages; write [{'role': …, 'content': …}]")
-    turns = []
+    turns: list[Message] = []
     for message in messages:
         if not isinstance(message, dict) or message.keys() != {"role", "content"}:
             raise _CaseError("a message has exactly 'role' and 'content'")

@@ -303,7 +303,8 @@ def copy_an_example_to_golden(rng: random.Random, folder: Path, spec: Spec) -> N
     rows = cases(folder, category.name)
     mine = [row for row in rows if row.get("clause") == clause.id and "prompt" in row]
     if not mine:
-        return copy_an_example_to_golden(rng, folder, spec)
+        copy_an_example_to_golden(rng, folder, spec)
+        return
     sides = clause.allowed if clause.ruling == "comply" else clause.disallowed
     rng.choice(mine)["prompt"] = rng.choice(sides).replace(",", "").lower()
     write_cases(folder, category.name, rows)

@@ -115,7 +115,8 @@ def trailing_label(text: str) -> tuple[Said, str] | None:
     for pattern in (_NAMED, _BEHIND, _CAPITALS):
         if (match := pattern.search(text)) and (said := label(match["label"])):
             return said, text[: match.start()].rstrip(" *_–—->|=")
-    *_, last = [*_BRACKETED.finditer(text)] or [None]
+    brackets = list(_BRACKETED.finditer(text))
+    last = brackets[-1] if brackets else None
     if last is not None and last.end() == len(text) and (said := label(last["label"])):
         return said, text[: last.start()]
     if text and text[-1] in _SIGNED + "\ufe0f" and (said := label(text.rstrip("\ufe0f")[-1])):

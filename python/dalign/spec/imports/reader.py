@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dalign.spec.imports.document import plain, quoted, sentences, term_of
-from dalign.spec.imports.draft import Draft, Rule, prompts_in
+from dalign.spec.imports.draft import Draft, Rule
 from dalign.spec.imports.items import CODE, FIELD, Item, code_at
 from dalign.spec.imports.labels import (  # fmt: skip
     Said,
@@ -18,8 +18,10 @@ from dalign.spec.imports.labels import (  # fmt: skip
     leading_label,
     trailing_label,
 )
+from dalign.spec.imports.memo import LETTER, read_memo
+from dalign.spec.imports.pieces import clean, severity_in, side_of, take_in, title_of
 from dalign.spec.imports.table import Table
-from dalign.spec.types import SEVERITIES, Ruling
+from dalign.spec.types import Ruling
 
 Role = Literal["", "definitions", "style", "examples", "summary", "apart", "includes", "excludes"]
 _ROLES: tuple[tuple[Role, re.Pattern[str]], ...] = (
@@ -31,20 +33,8 @@ _ROLES: tuple[tuple[Role, re.Pattern[str]], ...] = (
     ("summary", re.compile(r"^(?:\d+[.)]? )?(?:overview|introduction|about\b.*|purpose|goals?|aims?|scope|summary|background|preamble|why.*)$", re.IGNORECASE)),
     ("apart", re.compile(r"\b(?:changelog|revision|version|history|output|format|instructions?|contacts?|owners?|references)\b", re.IGNORECASE)),
 )  # fmt: skip
-_SEVERITY = re.compile(r"\bseverity\s*[:=]?\s*(\w+)|\b(low|medium|high|critical) severity\b", re.IGNORECASE)  # fmt: skip
 _LABELLED = re.compile(rf"(?:label|answer|verdict|output|expected|ruling|code|→|->|=>|under|by)\W{{0,4}}(?P<label>{CODE})\b", re.IGNORECASE)  # fmt: skip
-_SIDED = re.compile(r"(?:label|answer|verdict|output|expected|→|->|=>)\W{0,4}(?P<label>[01]|valid|invalid)\b", re.IGNORECASE)  # fmt: skip
 _USER = re.compile(r"<user[^>]*>(?P<text>.*?)</user>", re.DOTALL)
-# What opens and closes a letter.
-_LETTER = re.compile(
-    r"(?:from|to|cc|date|subject|re)\s*:|(?:dear|hi|hello|thanks|thank you|best|kind regards|regards|yours|sincerely|cheers)\b",
-    re.IGNORECASE,
-)
-# A label inside of a text: what follows it is ruled by it, so two of them are two rules.
-_INNER = re.compile(r"(?:^|(?<=[.;!?]))\s*(?P<label>[A-Z][A-Za-z'’ -]{2,30}?)\s*:")
-# A question and what is answered to it.
-_ANSWERED = re.compile(r"Q(?:uestion)?\s*:.*?\bA(?:nswer)?\s*:\s*(?P<answer>[^.,;!]+)", re.DOTALL)
-_EMPTY_EXAMPLE = re.compile(r"\s*(?:^|(?<=[.;)\s]))(?:e\.g\.|for example|for instance|examples?)\s*[:,]?\s*$", re.IGNORECASE)  # fmt: skip
 _GOAL = re.compile(r"\*{0,2}goal\*{0,2}\s*:\*{0,2}\s*(?P<text>.+)", re.IGNORECASE | re.DOTALL)
 _OF_RULING: tuple[tuple[Ruling, re.Pattern[str]], ...] = (
     ("refuse", re.compile(r"\b(?:refus\w+|declin\w+|saying no)\b", re.IGNORECASE)),
@@ -92,7 +82,7 @@ class Reader:
             if item.kind != "row":
                 self.table = None
             {"heading": self._heading, "bullet": self._text, "text": self._text, "row": self._row, "block": self._block}[item.kind](item)  # fmt: skip
-        _memo(self.draft)
+        read_memo(self.draft)
         return self.draft
 
     # Headings
@@ -106,7 +96,7 @@ class Reader:
         if item.level < 6 or self._code(title):
             self.into, self.side = "", None
         code = self._code(title)
-        role = (
+        role: Role = (
             "" if code else next((r for r, pattern in _ROLES if pattern.search(plain(title))), "")
         )
         if not self.draft.title and item.level <= 2 and not (said or code or role or item.anchor):
@@ -130,8 +120,8 @@ class Reader:
     def _open_heading(self, item: Item, code: tuple[str, str] | None, said: Said | None) -> Rule:
         key, title = code or (item.anchor if self.anchors else "", item.text)
         inherited = self._tier(below_last=True)
-        rule = Rule(key, _title(_bare(title) or title), item.line, item.text, inherited, said)
-        rule.severity = _severity(item.text)
+        rule = Rule(key, title_of(_bare(title) or title), item.line, item.text, inherited, said)
+        rule.severity = severity_in(item.text)
         # It is no rule before something stands below it.
         rule.anonymous = code is None
         return self.draft.open(rule)
@@ -180,7 +170,7 @@ class Reader:
         ):
             return self._example(text, item.line)
         if item.kind == "bullet" and self.into in ("includes", "excludes") and self.rule:
-            getattr(self.rule, self.into).append(_clean(text))
+            getattr(self.rule, self.into).append(clean(text))
             return None
         if item.kind == "text":
             self.into = ""
@@ -226,7 +216,7 @@ class Reader:
         if led := leading_label(rest):
             rule.label(led[0])
             rest = led[1]
-        self._add(rule, rest, titled=True)
+        take_in(rule, rest, titled=True)
 
     def _demote(self) -> None:
         """A heading with coded rules below it is no rule, nor is the introduction below it."""
@@ -238,39 +228,6 @@ class Reader:
                 self.draft.rules.remove(heading)
                 frame.rule = None
         self.draft.rules = [rule for rule in self.draft.rules if not (rule.anonymous and rule is self.rule)]  # fmt: skip
-
-    def _add(self, rule: Rule, text: str, *, titled: bool = False) -> None:
-        """Takes a text into a rule: labels out of its start and its end, quotations to its examples."""
-        rule.severity = rule.severity or _severity(text)
-        text, inline = _inline_examples(text)
-        rule.examples += inline
-        text, mark, shown = _split_example(text)
-        if mark:
-            rule.examples += [(prompt, _side(shown)) for prompt in prompts_in(shown)]
-            shown = re.sub(r"[\"“][^\"”]*[\"”]", "", shown).strip(" .,;/")
-            text = f"{text.rstrip()} {shown}".rstrip()
-        text = _EMPTY_EXAMPLE.sub("", text)
-        if trailing := trailing_label(text):
-            rule.label(trailing[0])
-            text = trailing[1]
-        text = _without_labels(rule, text)
-        for inner in _INNER.finditer(text):
-            if said := label(inner["label"]):
-                rule.label(said)
-        if match := _ANSWERED.match(text):
-            said = label(match["answer"])
-            if said:
-                rule.label(said)
-        if titled:
-            rule.title, text = _titled(text)
-            if bracket := _bracket_label(rule.title):
-                rule.label(bracket[0])
-                rule.title = bracket[1]
-            if led := leading_label(text):
-                rule.label(led[0])
-                text = led[1]
-        if cleaned := _clean(text):
-            rule.texts.append(cleaned)
 
     def _prose(self, item: Item) -> None:
         """A text that is none of the others: more of the rule above it, or a rule of its own."""
@@ -293,9 +250,9 @@ class Reader:
                 self.rule.label(led[0])
             elif led:
                 self.rule.label(led[0])
-                self._add(self.rule, led[1])
+                take_in(self.rule, led[1])
             else:
-                self._add(self.rule, f"- {text}" if item.kind == "bullet" else text)
+                take_in(self.rule, f"- {text}" if item.kind == "bullet" else text)
             return None
         if text.endswith(":") and item.kind == "text":
             return None
@@ -304,8 +261,8 @@ class Reader:
             rule.label(led[0])
             text = led[1]
         rule.anonymous = item.kind == "text"
-        self._add(rule, text)
-        rule.title = _title(" ".join(rule.texts))
+        take_in(rule, text)
+        rule.title = title_of(" ".join(rule.texts))
         self.rule = rule
         return None
 
@@ -322,7 +279,7 @@ class Reader:
             self.draft.definitions.setdefault(*found)
         elif role == "style":
             for sentence in [text] if item.kind == "bullet" else sentences(text):
-                self.draft.style.append((_clean(sentence), self._style_of(sentence)))
+                self.draft.style.append((clean(sentence), self._style_of(sentence)))
         elif role == "examples":
             self._example(text, item.line)
         elif role == "summary":
@@ -344,7 +301,7 @@ class Reader:
         name, rest = match["name"].casefold(), match["rest"].strip()
         if name in ("manner", "tone", "style", "voice"):
             for sentence in sentences(rest):
-                self.draft.style.append((_clean(sentence), self._style_of(sentence)))
+                self.draft.style.append((clean(sentence), self._style_of(sentence)))
         elif name in ("id", "code", "rule id", "key") and (found := code_at(f"{rest} ")):
             self._open_coded(item, found[0], found[1], None)
         elif self.rule is None:
@@ -353,17 +310,17 @@ class Reader:
             # Told of as what reached no unit.
             self.into = ""
         elif name in ("rule", "text", "description", "policy", "guidance"):
-            self._add(self.rule, rest)
+            take_in(self.rule, rest)
         elif name == "severity":
-            self.rule.severity = _severity(f"severity {rest}")
+            self.rule.severity = severity_in(f"severity {rest}")
         elif name in ("title", "topic"):
-            self.rule.title = _title(plain(rest))
+            self.rule.title = title_of(plain(rest))
         elif name in ("ruling", "verdict", "action", "decision", "outcome"):
-            self._ruling_field(rest)
+            _say_ruling(self.rule, rest)
         elif name.startswith(("include", "excl", "excep", "cover", "also", "not ", "does not")):
             self.into = "includes" if name.startswith(("incl", "cover", "also")) else "excludes"
             if rest:
-                getattr(self.rule, self.into).append(_clean(rest))
+                getattr(self.rule, self.into).append(clean(rest))
         else:
             said = label(match["side"] or match["side2"] or "")
             self.into, self.side = "examples", said
@@ -379,17 +336,17 @@ class Reader:
             self.rule.label(said)
         elif led := leading_label(rest):
             self.rule.label(led[0])
-            self._add(self.rule, led[1])
+            take_in(self.rule, led[1])
         elif rest:
             self.rule.unclear = rest
-            self._add(self.rule, rest)
+            take_in(self.rule, rest)
 
     def _example(self, text: str, line: int) -> None:
         """Prompts for a rule: the one that a label names, else the one at hand; on the side that a label gives them."""
         coded = _LABELLED.search(text)
         rule = self.draft.rule_of(coded["label"]) if coded else self.rule
-        rule = rule or (self.rule if not self.into else self.rule)
-        side = _side(text) or self.side
+        rule = rule or self.rule
+        side = side_of(text) or self.side
         for prompt in quoted(text):
             if rule is not None:
                 rule.examples.append((prompt, side if coded is None else None))
@@ -419,6 +376,18 @@ class Reader:
             self.rule.examples += [(user, None) for user in users]
 
 
+def _say_ruling(rule: Rule, rest: str) -> None:
+    """Takes in what a field says of a rule's ruling; what is no label leaves it open."""
+    if said := label(rest):
+        rule.label(said)
+    elif led := leading_label(rest):
+        rule.label(led[0])
+        take_in(rule, led[1])
+    elif rest:
+        rule.unclear = rest
+        take_in(rule, rest)
+
+
 def _labels_follow(items: Sequence[Item]) -> Literal["", "some", "each"]:
     """Whether labels on lines of their own stand behind their rules: behind each, behind some, or above them."""
     events = []
@@ -443,7 +412,7 @@ def _heads(item: Item) -> bool:
         or FIELD.match(bare)
         or leading_label(bare)
         or trailing_label(bare)
-        or _LETTER.match(bare)
+        or LETTER.match(bare)
     )
     return (
         item.kind == "text"
@@ -454,142 +423,6 @@ def _heads(item: Item) -> bool:
     )
 
 
-def _side(text: str) -> Said | None:
-    """The label of an example, before or behind what it quotes."""
-    if match := _SIDED.search(text):
-        return Said("comply" if match["label"].casefold() in ("0", "valid") else "refuse", match[0])
-    first, last = text.find('"'), text.rfind('"')
-    if first < 0:
-        first, last = text.find("“"), text.rfind("”")
-    before, behind = (text[:first], text[last + 1 :]) if first >= 0 else ("", text)
-    before = re.sub(r"\bexamples?\b(?: \d+)?", "", before, flags=re.IGNORECASE)
-    return label(before) or label(behind)
-
-
 def _bare(title: str) -> str:
     """A heading without its code and what stands in brackets."""
     return re.sub(rf"\([^)]*\)|\[[^\]]*\]|#?{CODE}\b(?=[:.\s])", " ", title).strip(" #–—:-()|")
-
-
-def _bracket_label(title: str) -> tuple[Said, str] | None:
-    for match in re.finditer(r"\s*[\[(]([^\])]{2,40})[\])]", title):
-        if said := label(match[1]):
-            return said, (title[: match.start()] + title[match.end() :]).strip()
-    return None
-
-
-def _titled(text: str) -> tuple[str, str]:
-    """Title and text of a coded rule: what stands before a dash or a colon is the title where it is short."""
-    bare = plain(text)
-    match = re.match(r"(?P<title>[^.:;–—?!\"“]{2,70}?)\s*(?::|–|—|\s-\s|\.\s(?=\S))\s*(?P<text>\S.*)$", bare, re.DOTALL)  # fmt: skip
-    if match and len(match["title"].split()) <= 7 and not cued([match["title"]])[1]:
-        return match["title"].strip("() "), match["text"]
-    return _title(bare), text
-
-
-def _inline_examples(text: str) -> tuple[str, list[tuple[str, Said | None]]]:
-    """A text without quotations that a label of their own stands before, and these with it."""
-    found: list[tuple[str, Said | None]] = []
-
-    def take(match: re.Match[str]) -> str:
-        said = label(re.sub(r"\bexamples?\b", "", match["label"], flags=re.IGNORECASE))
-        if said is None:
-            return match[0]
-        found.extend((prompt, said) for prompt in quoted(match["quote"]))
-        return " "
-
-    pattern = r"(?:(?<=[.;,(|\s])|^)(?P<label>[A-Za-z][A-Za-z'’ -]{1,24}?)\s*[:–—]\s*(?P<quote>[\"“][^\"“”]+[\"”][.;,)]?)"
-    return re.sub(pattern, take, text).strip(), found
-
-
-def _without_labels(rule: Rule, text: str) -> str:
-    """A text without the sentences that are a label in capitals, which the rule takes."""
-    kept = []
-    for sentence in sentences(text):
-        said = label(sentence) if sentence.isupper() else None
-        if said:
-            rule.label(said)
-        else:
-            kept.append(sentence)
-    return text if len(kept) == len(sentences(text)) else " ".join(kept)
-
-
-def _title(text: str) -> str:
-    """The first words of a rule."""
-    words = re.split(r"[.;:–—(\"“?!]", plain(text).lstrip("- "), maxsplit=1)[0].split()
-    return " ".join(words[:7]).rstrip(",") or "Rule"
-
-
-def _split_example(text: str) -> tuple[str, str, str]:
-    """A text, and the examples that end it."""
-    match = re.search(r"(?:^|(?<=[.;)\s]))(?:e\.g\.|for example|for instance|examples?)\b[:,]?\s*(?=[\"“])", text, re.IGNORECASE)  # fmt: skip
-    return (text[: match.start()], match[0], text[match.end() :]) if match else (text, "", "")
-
-
-def _clean(text: str) -> str:
-    """The text on one line; nothing in it is read as one of dalign's own marks."""
-    bullet = text.startswith("- ")
-    bare = plain(text.removeprefix("- ")).strip(" |").lstrip("#").replace("*", "").strip()
-    # A word and a colon at the start of a bullet would be a label.
-    return "- " + re.sub(r"^(\w+):", r"\1 –", bare) if bullet and bare else bare
-
-
-def _severity(text: str) -> str:
-    match = _SEVERITY.search(text)
-    said = (match[1] or match[2]).casefold() if match else ""
-    return said if said in SEVERITIES else ""
-
-
-def _memo(draft: Draft) -> None:
-    """Where no rule was found, the paragraphs rule; elsewhere, those of an introduction that rule by their words do."""
-    intro = [(text, line) for kind, text, line in draft.loose_examples if kind == "summary"]
-    draft.loose_examples = [each for each in draft.loose_examples if each[0] != "summary"]
-    rules = [rule for rule in draft.rules if rule.texts or rule.examples or rule.own or not rule.anonymous]  # fmt: skip
-    draft.rules = [part for rule in rules for part in _split(rule)]
-    for nth, (text, line) in enumerate(intro):
-        if (rules and nth == 0) or (rules and not cued(sentences(plain(text)))[1]):
-            continue
-        if _LETTER.match(text) or text.endswith(":"):
-            continue
-        for part in _parts(plain(text)):
-            draft.open(Rule("", _title(part), line, text, texts=[_clean(part)]))
-    for rule in draft.rules:
-        if rule.title in ("", "Rule"):
-            rule.title = _title(" ".join(rule.texts))
-    draft.number()
-
-
-def _split(rule: Rule) -> list[Rule]:
-    """A paragraph of a memo as its rules; any other rule as it is."""
-    if (
-        not rule.anonymous
-        or not rule.numbered
-        or rule.own
-        or rule.tier
-        or rule.examples
-        or len(rule.texts) != 1
-    ):
-        return [rule]
-    if _LETTER.match(rule.source):
-        return []
-    parts = _parts(rule.texts[0])
-    if len(parts) == 1:
-        return [rule]
-    return [
-        Rule("", _title(part), rule.line, rule.source, texts=[part], numbered=True)
-        for part in parts
-    ]
-
-
-def _parts(text: str) -> list[str]:
-    """A paragraph as a rule, or as several where its sentences rule in different ways."""
-    said = sentences(text)
-    if len(cued(said)[1]) < 2:
-        return [text]
-    parts: list[str] = []
-    for sentence in said:
-        if cued([sentence])[1] or not parts:
-            parts.append(sentence)
-        else:
-            parts[-1] = f"{parts[-1]} {sentence}"
-    return parts

@@ -51,7 +51,7 @@ def coverage(spec: Spec, golden: Sequence[GoldenCase]) -> Iterator[Finding]:
                 yield finding_at(spec, clause.place, "golden-coverage", text, clause.id)
 
 
-def verdicts(spec: Spec, golden: Sequence[GoldenCase]) -> Iterator[Finding]:
+def verdicts(_: Spec, golden: Sequence[GoldenCase]) -> Iterator[Finding]:
     """Kind `golden`: a refusal that passes where it is to comply, and one answer with two verdicts or two times."""
     first: dict[tuple[str, str], GoldenCase] = {}
     for case in golden:

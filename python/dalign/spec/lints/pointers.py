@@ -9,7 +9,7 @@ from dataclasses import replace
 from dalign.errors import did_you_mean
 from dalign.spec.findings import Finding, finding_at
 from dalign.spec.references import SEE, targets
-from dalign.spec.types import Category, Clause, Place, Ruling, Spec
+from dalign.spec.types import Category, Clause, Definition, Place, Ruling, Spec, StyleGuide
 
 _STRICTNESS: dict[Ruling, int] = {"comply": 0, "safe-complete": 1, "refuse": 2}
 _KEY = re.compile(r"(?P<letters>[A-Za-z]{1,4})[0-9]+")
@@ -57,7 +57,8 @@ def _prose(category: Category) -> Iterator[tuple[Place, str, str]]:
         for text in (*clause.includes, *clause.excludes):
             # What follows "see" is told of where references are resolved.
             yield _at(clause, text), clause.id, SEE.sub("", text)
-    yield from ((each.place, "", each.text) for each in (*category.definitions, *category.style))
+    units: list[Definition | StyleGuide] = [*category.definitions, *category.style]
+    yield from ((each.place, "", each.text) for each in units)
 
 
 def _at(clause: Clause, text: str) -> Place:

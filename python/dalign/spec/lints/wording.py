@@ -38,7 +38,7 @@ _AGAINST: Mapping[Ruling, tuple[re.Pattern[str], re.Pattern[str]]] = {
         re.compile(
             r"(?:comply\b|answer (?:fully|in full|everything)|help fully|allow\b|permit\b)",
             re.IGNORECASE,
-        ),  # fmt: skip
+        ),
         re.compile(rf"{_REFUSES}|{_IS_REFUSED}", re.IGNORECASE),
     ),
 }
