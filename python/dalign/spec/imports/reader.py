@@ -245,7 +245,9 @@ class Reader:
         ):
             self._demote()
             self.rule = None
-        if self.rule is not None and not (self.rule.numbered and self._alone(item)):
+        if self.rule is not None and not (
+            self.rule.numbered and _alone(item, self.rule, self.frames)
+        ):
             if led and not self.rule.own and not led[1]:
                 self.rule.label(led[0])
             elif led:
@@ -265,11 +267,6 @@ class Reader:
         rule.title = title_of(" ".join(rule.texts))
         self.rule = rule
         return None
-
-    def _alone(self, item: Item) -> bool:
-        """Whether a text below a tier is a rule of its own: one after another, none below a heading of its own."""
-        heading = any(frame.rule is self.rule for frame in self.frames)
-        return not heading and ((item.kind == "bullet" and item.level == 0) or item.kind == "text")
 
     # Sections and fields
 
@@ -374,6 +371,12 @@ class Reader:
         if self.rule is not None:
             users = [plain(match["text"]) for match in _USER.finditer(item.text)]
             self.rule.examples += [(user, None) for user in users]
+
+
+def _alone(item: Item, rule: Rule | None, frames: Sequence[_Frame]) -> bool:
+    """Whether a text below a tier is a rule of its own: one after another, none below a heading of its own."""
+    heading = any(frame.rule is rule for frame in frames)
+    return not heading and (item.kind == "text" or (item.kind == "bullet" and item.level == 0))
 
 
 def _say_ruling(rule: Rule, rest: str) -> None:

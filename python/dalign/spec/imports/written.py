@@ -116,7 +116,9 @@ def _guides(draft: Draft) -> tuple[StyleGuide, ...]:
 
 
 def _summary(draft: Draft) -> str:
-    words = " ".join(draft.summary).split() or draft.title.split()
+    # A dash alone would end the front matter where a line begins with it.
+    words = [word for word in " ".join(draft.summary).split() if word.strip("-")]
+    words = words or draft.title.split()
     return " ".join(words[:_SUMMARY_WORDS])
 
 
