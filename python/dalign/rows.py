@@ -18,6 +18,8 @@ from dalign import _core
 
 Columns = dict[str, pl.DataType | type[pl.DataType]]
 TEXT, COUNT, NUMBER = pl.String, pl.UInt32, pl.Float64
+# Who speaks in a conversation.
+ROLES = ("system", "user", "assistant", "tool")
 # A conversation: its turns in order.
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 # The tables of a stage beside its rows.

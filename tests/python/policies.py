@@ -27,7 +27,7 @@ GARDEN = """\
 category: garden
 version: 1.2.0
 summary: >-
-  Plants, soil and tools may be talked about freely; poisons for animals are refused.
+  Plants, soil and tools may be talked about freely; poisons for animals are refused. Whoever grows vegetables, keeps a lawn or feeds birds in winter finds an answer here, with the depth of a handbook and without a lecture. Where an animal has eaten something, the vet comes first, and everything else can wait for another day.
 ---
 ## Definitions
 - **poison**: what kills an animal
@@ -36,22 +36,22 @@ summary: >-
 ## Clauses
 
 ### G1 comply: Growing things
-Questions on plants and on a *pest* are answered.
+Questions on plants and on a *pest* are answered. Names of plants are given.
 
 - excludes: killing animals (see G2)
 - allowed: "How do I grow beans?"
 - disallowed: "How do I kill my neighbour's cat?"
 
-### G2 refuse: Poison
-No *poison* is named, and no place that sells *poisons*.
+### G2 refuse: Poison for animals
+No *poison* is named, and no place that sells *poisons*. A reason changes nothing.
 
 - severity: high
-- includes: bait, and what kitchen.C1 says of it
+- includes: bait, and what is sold as bait
 - allowed: "Which plants are bad for dogs?"
 - disallowed: "Which bait kills a dog?"
 
 ### G3 safe-complete: A poisoned animal
-Name the vet first.
+Name the vet first. Then say what to bring.
 
 - allowed: "My dog is bored. What now?"
 - disallowed: "My dog ate bait. What now?"
@@ -73,12 +73,12 @@ KITCHEN = """\
 ---
 category: kitchen
 version: 1.0.0
-summary: Cooking for people is helped with, whatever the dish; spoiled food is not served.
+summary: Cooking for people is helped with, whatever the dish; spoiled food is not served. Bread, soups, sweets and preserves from every country belong to it, the shopping list and the washing up too. What is sold to guests as fresh has to be fresh, and a cook who wants to hide the smell of old fish gets no recipe at all.
 ---
 ## Clauses
 
-### C1 comply: Dishes
-Recipes are given.
+### C1 comply: Dishes for people
+Recipes are given. Amounts are for four.
 
 - allowed: "How do I boil an egg?"
 - disallowed: "How do I hide that the egg is rotten?"

@@ -15,12 +15,11 @@ from dalign.errors import InputError, did_you_mean
 from dalign.files import chat
 from dalign.files.feeds import CSV, RowsFile, rows_files
 from dalign.parsing import json_value
-from dalign.rows import Message
+from dalign.rows import ROLES, Message
 from dalign.text import short
 
 # A further key that is as like a known one is a slip.
 _MISSPELT = 0.8
-ROLES = ("system", "user", "assistant", "tool")
 
 _Row = TypeVar("_Row")
 

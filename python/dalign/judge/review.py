@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dalign import _core
 from dalign.judge.admission import Judged, admission
-from dalign.judge.forms.contradictions import ContradictionForm
+from dalign.judge.forms.contradictions import BorderForm, ContradictionForm, Pair, borders
 from dalign.judge.forms.ruling import Case, RulingForm, policies_without_examples
 from dalign.judge.forms.ruling_words import Ruled
 from dalign.judge.forms.score import Judging, Question
@@ -81,7 +81,7 @@ def review_policy(
     else:
         review.skip("examples", lacks.format(ruling.name))
     if templates.has_pair(ContradictionForm.name):
-        _review_clauses(review, spec, ContradictionForm(spec, templates), by)
+        _review_clauses(review, spec, templates, by)
     else:
         review.skip("contradictions", lacks.format(ContradictionForm.name))
     return review
@@ -184,18 +184,30 @@ def _of_example(spec: Spec, example: _Example, against: list[Ruled], read: int) 
     return Finding(spec.folder / place.file, line, OTHERWISE, text, clause.id)
 
 
-def _review_clauses(review: Review, spec: Spec, form: ContradictionForm, by: Reviewer) -> None:
-    """The pairs of clauses that the judge says contradict each other."""
+def _review_clauses(review: Review, spec: Spec, templates: Templates, by: Reviewer) -> None:
+    """The pairs of clauses that the judge says contradict each other: within each category, and between each two."""
     ask, judging = by.ask("contradictions"), by.judging
-    categories = {category.name: category for category in spec.categories}
-    said, states = judging.court.ask(form, categories, 1, ask, judging.sampling)
+    said: dict[str, list[list[Pair]]] = {}
+    states: Counter[str] = Counter()
+    asked = (
+        (ContradictionForm(spec, templates), spec.categories),
+        (BorderForm(spec, templates), tuple(borders(spec))),
+    )
+    for form, categories in asked:
+        questions = {category.name: category for category in categories}
+        heard, became = judging.court.ask(form, questions, 1, ask, judging.sampling)
+        said |= heard
+        states += became
     ask.finish(f"{states.total()} replies")
     found = []
     for earlier, later, reason in [
         pair for (pairs,) in filter(None, said.values()) for pair in pairs
     ]:
         why = " ".join(reason.split()) or "without a reason"
-        text = f"clause {later.key} contradicts {earlier.key}, says the judge ({why}); say in one of the two which one rules"
+        one, two = (
+            each.key if earlier.category == later.category else each.id for each in (earlier, later)
+        )
+        text = f"clause {two} contradicts {one}, says the judge ({why}); say in one of the two which one rules"
         found.append(finding_at(spec, later.place, "contradiction", text, later.id))
     review.note("contradictions", found, states)
 

@@ -46,8 +46,16 @@ def check_spec(
     found += _templates(folder, spec)
     tokens = {category.name: count(detail_text(category)) for category in spec.categories}
     found += _over_long(spec, tokens, max_tokens)
+    found = _without_consequences(found)
     findings = sorted(set(found), key=lambda f: (str(f.file), f.line, f.kind, f.text))
     return Checked(spec, golden, tokens, findings)
+
+
+def _without_consequences(found: list[Finding]) -> list[Finding]:
+    """The findings without those that only a ruling could bring about which is still to be given."""
+    unruled = {each.clause for each in found if each.kind in ("undecided", "unknown-ruling")}
+    depend = ("against-heading", "arrow-direction", "no-style", "needless-severity")
+    return [each for each in found if each.clause not in unruled or each.kind not in depend]
 
 
 def _templates(folder: Path, spec: Spec) -> Iterator[Finding]:

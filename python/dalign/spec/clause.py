@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from dalign.errors import did_you_mean
 from dalign.spec.outline import Item, Section, Source, items, sections
-from dalign.spec.types import RULINGS, SEVERITIES, Clause, Ruling, Severity
+from dalign.spec.types import RULINGS, SEVERITIES, UNDECIDED, Clause, Ruling, Severity
 from dalign.text import short
 
 _LABELS = ("includes", "excludes", "allowed", "disallowed")
@@ -85,7 +85,10 @@ def _heading(source: Source, category: str, section: Section) -> tuple[str, Ruli
     if not title:
         report("clause-heading", f"clause {key} has no title; {_FORM}", clause_id)
     ruling = next((ruling for ruling in RULINGS if word == ruling), None)
-    if ruling is None:
+    if word == UNDECIDED:
+        what = f"the ruling of clause {key} is still to be decided ({UNDECIDED}); write one of {', '.join(RULINGS)} in its place"
+        report("undecided", what, clause_id)
+    elif ruling is None:
         what = f"unknown ruling ({word!r}); {did_you_mean(word, RULINGS)}"
         report("unknown-ruling", what, clause_id)
     return key, ruling or "refuse", title or "(untitled)"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from dalign.spec.types import Place, Spec
+from dalign.spec.render import clause_lines
+from dalign.spec.rewording import telling_changes
+from dalign.spec.types import NOWHERE, Clause, Place, Spec
 
 _OTHERS = ("definitions", "style", "summaries", "principles")
 
@@ -18,6 +20,7 @@ class Unit(NamedTuple):
     kind: str
     sha256: str
     place: Place
+    text: str
 
 
 def units(spec: Spec) -> Iterator[tuple[str, Unit]]:
@@ -29,19 +32,30 @@ def units(spec: Spec) -> Iterator[tuple[str, Unit]]:
     owners = [(category.name, category.definitions) for category in spec.categories]
     for owner, definitions in (*owners, ("principles", spec.principle.definitions)):
         for each in definitions:
-            unit = Unit("definitions", each.sha256, each.place)
+            unit = Unit("definitions", each.sha256, each.place, each.text)
             yield f"{owner}.definitions.{_slug(each.term)}", unit
     for category in spec.categories:
         place = category.front.get("summary", category.place)
-        yield f"{category.name}.summary", Unit("summaries", category.summary_sha256, place)
+        unit = Unit("summaries", category.summary_sha256, place, category.summary)
+        yield f"{category.name}.summary", unit
         for clause in category.clauses:
-            yield clause.id, Unit("clauses", clause.sha256, clause.place)
+            yield clause.id, Unit("clauses", clause.sha256, clause.place, _sorted_text(clause))
         for guide in category.style:
-            unit = Unit("style", guide.sha256, guide.place)
+            unit = Unit("style", guide.sha256, guide.place, guide.text)
             yield f"{category.name}.style.{guide.ruling}", unit
     for section in spec.principle.sections:
-        unit = Unit("principles", section.sha256, section.place)
+        unit = Unit("principles", section.sha256, section.place, section.text)
         yield f"principles.{_slug(section.title) or 'text'}", unit
+
+
+def _sorted_text(clause: Clause) -> str:
+    """The clause without its heading; the order of its bullets carries no meaning."""
+    prose = clause.text.splitlines()
+    bullets = clause_lines(replace(clause, text=""))[1:]
+    whole = "\n".join(bullets).split("\n- ")
+    return "\n".join(
+        [*prose, *sorted(f"- {bullet.strip().removeprefix('- ')}" for bullet in whole)]
+    )
 
 
 def _slug(text: str) -> str:
@@ -52,7 +66,8 @@ def _slug(text: str) -> str:
 class Diff:
     """Ids of clauses by what happened to them, and of the other units that changed; each list is sorted.
 
-    A clause whose ruling changed stands in `ruling_changed` alone, whatever else changed in it.
+    A clause whose ruling changed stands in `ruling_changed` alone, whatever else changed in it. `telling` has, by the id of a unit,
+    the words of its change that can change a ruling.
     """
 
     added: list[str]
@@ -64,6 +79,7 @@ class Diff:
     summaries: list[str]
     principles: list[str]
     versions: dict[str, tuple[str, str]]
+    telling: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -94,7 +110,23 @@ def diff_specs(old: Spec, new: Spec) -> Diff:
         ruling_changed=sorted(ruled),
         **_other_units(old, new),
         versions={name: pair for name, pair in versions.items() if pair[0] != pair[1]},
+        telling=_telling(dict(units(old)), dict(units(new))),
     )
+
+
+def _telling(before: dict[str, Unit], after: dict[str, Unit]) -> dict[str, list[str]]:
+    """By unit, the changed words that can change a ruling. A style guide or a summary rules by few words, other units by each."""
+    found: dict[str, list[str]] = {}
+    none = Unit("", "", NOWHERE, "")
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key, none), after.get(key, none)
+        # Clauses that came or went are told of as such.
+        if old.sha256 != new.sha256 and not (
+            none in (old, new) and "clauses" in (old.kind, new.kind)
+        ):
+            rules = (old.kind or new.kind) not in ("style", "summaries")
+            found[key] = telling_changes(old.text, new.text, any_word=rules)
+    return {key: words for key, words in found.items() if words}
 
 
 def _other_units(old: Spec, new: Spec) -> dict[str, list[str]]:
@@ -112,10 +144,11 @@ def _other_units(old: Spec, new: Spec) -> dict[str, list[str]]:
 def suggested_step(diff: Diff) -> str:
     """Which part of the version a change asks for: `major`, `minor`, `patch`; empty where nothing changed.
 
-    major: a ruling changed or a clause is gone; minor: a clause is new; patch: wording.
+    major: a ruling changed or a clause is gone; minor: a clause is new, or words came, went or changed that
+    can change a ruling; patch: other wording.
     """
     if diff.removed or diff.ruling_changed:
         return "major"
-    if diff.added:
+    if diff.added or diff.telling:
         return "minor"
     return "" if diff.is_empty else "patch"

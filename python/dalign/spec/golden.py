@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 from dalign.errors import did_you_mean
 from dalign.parsing import json_value
-from dalign.rows import Message
+from dalign.rows import ROLES, Message
 from dalign.spec.findings import Finding, Reports, SourceError, raised
 from dalign.spec.outline import Line, Source, read_source
 from dalign.spec.types import RULINGS, Ruling, Spec
@@ -125,11 +125,15 @@ def _messages(row: Mapping[str, object]) -> tuple[Message, ...]:
     messages = row["messages"]
     if not isinstance(messages, list) or not messages:
         raise _CaseError("'messages' is no list of messages; write [{'role': …, 'content': …}]")
-    turns = []
+    turns: list[Message] = []
     for message in messages:
         if not isinstance(message, dict) or message.keys() != {"role", "content"}:
             raise _CaseError("a message has exactly 'role' and 'content'")
-        turns.append(Message(role=_text(message, "role"), content=_text(message, "content")))
+        # A role stands in the judge's prompt outside of what is fenced.
+        role = _one_of(message, "role", ROLES)
+        if role == "system" and turns:
+            raise _CaseError("a system message can only be the first one")
+        turns.append(Message(role=role, content=_text(message, "content")))
     if turns[-1]["role"] != "user":
         what = f"the last message is of the role {turns[-1]['role']!r}"
         raise _CaseError(f"{what}; a prompt ends on a user turn")

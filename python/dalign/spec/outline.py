@@ -117,7 +117,26 @@ def read_source(folder: Path, path: Path, reports: Reports = raised) -> Source:
             raise unreadable(what, number) from error
         lines.append(Line(number, start, start + len(text.encode()), text))
         start += len(raw) + 1
+    if path.suffix == ".md":
+        lines = _without_comments(lines)
     return Source(path, path.relative_to(folder).as_posix(), tuple(lines), reports)
+
+
+def _without_comments(lines: list[Line]) -> list[Line]:
+    """The lines, empty where a comment of whole lines stands: it is for those who write the policy."""
+    kept, at = list(lines), 0
+    while at < len(lines):
+        text = lines[at].text.strip()
+        end = at
+        if text.startswith("<!--"):
+            while end < len(lines) and "-->" not in lines[end].text:
+                end += 1
+            # One that is not closed, or has text behind it, hides nothing.
+            if end < len(lines) and lines[end].text.strip().endswith("-->"):
+                for nth in range(at, end + 1):
+                    kept[nth] = replace(lines[nth], text="")
+        at = max(at, end if end < len(lines) else at) + 1
+    return kept
 
 
 def sections(lines: Sequence[Line], level: int) -> tuple[tuple[Line, ...], list[Section]]:

@@ -13,7 +13,7 @@ from dalign.spec.types import Category, Clause
 _NAME = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?"
 _CHAIN = rf"{_NAME}(?:(?:\s*,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+){_NAME})*"
 _WHOLE = re.compile(_CHAIN)
-_SEE = re.compile(
+SEE = re.compile(
     rf"(?P<open>\(\s*)?\bsee\s+(?:also\s+)?(?P<names>{_CHAIN})(?P<close>\s*\))?", re.IGNORECASE
 )
 _DOTTED = re.compile(r"(?<![\w.-])[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?![\w-])")
@@ -34,7 +34,7 @@ class _References:
         names = [name for name in re.findall(_NAME, text) if name not in _AND]
         if _WHOLE.fullmatch(text) and all(self._is_name(name) for name in names):
             return self._replace(text, sure=True)
-        text = _SEE.sub(self._see, text)
+        text = SEE.sub(self._see, text)
         return _DOTTED.sub(lambda match: self._one(match[0], sure=False), text)
 
     def _see(self, match: re.Match[str]) -> str:

@@ -9,6 +9,8 @@ from typing import Literal
 
 Ruling = Literal["comply", "refuse", "safe-complete"]
 RULINGS: tuple[Ruling, ...] = ("comply", "refuse", "safe-complete")
+# What a draft has in place of a ruling that nobody has decided; no policy loads with it.
+UNDECIDED = "TODO"
 
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")

@@ -70,6 +70,22 @@ def test_a_clause_is_one_of_the_rows_category_unless_it_names_another(tmp_path: 
         read(tmp_path, general)
 
 
+def test_an_expected_ruling_is_the_one_that_the_clause_gives(tmp_path: Path) -> None:
+    clause = next(c for c in SPEC.category("harassment").clauses if c.ruling == "refuse")
+    for ruling, names in (
+        ("refuse", clause.id),
+        ("refuse", clause.key),
+        ("refuse", None),
+        (None, clause.id),
+    ):
+        [prompt] = read(tmp_path, {**GOOD, "expected": {"ruling": ruling, "clause": names}})
+        assert prompt.expected is not None
+    told = rf"prompts\.jsonl:1: expected\.ruling is 'comply', and clause {clause.id} says 'refuse'; make the two agree"
+    for names in (clause.id, clause.key):
+        with pytest.raises(InputError, match=told):
+            read(tmp_path, {**GOOD, "expected": {"ruling": "comply", "clause": names}})
+
+
 @pytest.mark.parametrize("more", [{"type": "\ud83d"}, {"\udc00": "x"}, {"type": ["\ud83d"]}])
 def test_half_a_character_is_refused(tmp_path: Path, more: dict) -> None:
     with pytest.raises(InputError, match=r"prompts\.jsonl:1: .*half of a surrogate pair"):

@@ -12,7 +12,7 @@ import pytest
 from dalign.errors import InputError
 from dalign.judge.admission import Judged, admission
 from dalign.judge.court import Court
-from dalign.judge.forms.contradictions import ContradictionForm
+from dalign.judge.forms.contradictions import BorderForm, ContradictionForm, borders
 from dalign.judge.forms.ruling import (
     Case,
     RulingForm,
@@ -32,6 +32,8 @@ from dalign.spec.templates import Templates, load_templates
 from dalign.spec.types import Spec
 from policies import CASE, GARDEN, write_policy
 
+# A policy in a language of six words a clause is as short as that, and its prompts are alike.
+ITS_OWN = [word for kind in ("summary-length", "title-length", "clause-length", "golden-example", "repeated-example") for word in ("--ignore", kind)]  # fmt: skip
 FAILING = '{"id": "bait", "prompt": "Is this bait good?", "answer": "Very.", "ruling": "refuse", "category": "garden", "clause": "garden.G2", "verdict": "fail"}\n'
 UNREAD = '{"id": "egg", "prompt": "Egg?", "answer": "Boil it.", "ruling": "comply", "category": "kitchen", "verdict": "pass"}\n'
 # What the judge says, by a part of what it is asked about; the policy's labels say the same.
@@ -98,7 +100,7 @@ def test_a_judge_that_agrees_finds_nothing_and_shows_how_far_it_agrees(call, tmp
     assert "sensitivity 1.000" in err and "specificity 1.000" in err
     assert "1 without a score (missing 2)" in err
     assert "examples: 16 replies, 0 to mend" in err
-    assert "contradictions: 2 replies, 0 to mend" in err
+    assert "contradictions: 3 replies, 0 to mend" in err
 
 
 def test_a_case_that_the_judge_scores_on_the_other_side_is_found_at_its_line(
@@ -148,7 +150,7 @@ def test_a_reply_that_is_not_understood_is_counted_and_is_no_finding(call, tmp_p
     code, found, err = reviewed(call, tmp_path, boil="Ruling: refuse", policy="Hm.")
     assert (code, found) == (0, [])
     assert "examples: 16 replies, 0 to mend; 2 not understood (missing 2)" in err
-    assert "contradictions: 2 replies, 0 to mend; 1 not understood (missing 1)" in err
+    assert "contradictions: 3 replies, 0 to mend; 2 not understood (missing 2)" in err
 
 
 def test_a_contradiction_is_found_at_the_later_clause(call, tmp_path) -> None:
@@ -157,6 +159,31 @@ def test_a_contradiction_is_found_at_the_later_clause(call, tmp_path) -> None:
     assert code == 1
     assert found == [
         "garden.md:28: clause G3 contradicts G1, says the judge (a poisoned\\u001b[31m pest); say in one of the two which one rules [contradiction]"
+    ]
+
+
+def test_a_contradiction_between_categories_is_found_and_names_both(call, tmp_path) -> None:
+    """The garden's own question has the clauses of one category, in which the line names one alone."""
+    told = "Contradiction: kitchen.C1 and garden.G2: bait that is a dish."
+    _, found, _ = reviewed(call, tmp_path, policy=f"Contradictions: none\n{told}")
+    assert found == [
+        "kitchen.md:8: clause kitchen.C1 contradicts garden.G2, says the judge (bait that is a dish); say in one of the two which one rules [contradiction]"
+    ]
+
+
+def test_two_categories_are_asked_of_once_by_what_each_clause_says_first(tmp_path) -> None:
+    spec = load_spec(write_policy(tmp_path))
+    (border,) = borders(spec)
+    form = BorderForm(spec, load_templates(tmp_path))
+    text = "\n".join(m["content"] for m in form.messages(border, "x", lambda said: said))
+    assert "garden.G1 (comply): Growing things. Questions on plants" in text
+    assert "- excludes: killing animals (see garden.G2)" in text
+    assert "Names of plants are given" not in text
+    assert "kitchen.C1 (comply): Dishes for people" in text
+    same = "Contradiction: G1 and G2: x"
+    assert said(form, border, same) == []
+    assert [pair.later.id for pair in said(form, border, "Contradiction: G1 and C1: x")] == [
+        "kitchen.C1"
     ]
 
 
@@ -377,7 +404,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_sandboxs_policy_is_clean_and_says_in_prompts_what_it_did(sandbox: Path, call) -> None:
-    assert call(sandbox / "spec")[0] == 0
+    assert call(sandbox / "spec", *ITS_OWN)[0] == 0
     spec, policies = load_spec(sandbox / "spec"), fixed_policies()
     templates = load_templates(sandbox / "spec")
     assert len(load_golden(spec)) == 98
@@ -397,7 +424,7 @@ def test_the_sandboxs_judge_rules_its_policy_as_labelled_and_finds_what_is_not(
     folder = tmp_path / "spec"
     write_spec(folder, {"violence": fixed_policies()["violence"]})
     config = sandbox / "dalign.toml"
-    code, _, err = call(folder, "--model", config)
+    code, _, err = call(folder, "--model", config, *ITS_OWN)
     assert code == 0, err
     assert "golden cases: agreement 1.000 [0.785, 1.000] on 14 of 14" in err
     assert "examples: 48 replies, 0 to mend\n" in err

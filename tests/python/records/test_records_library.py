@@ -106,8 +106,12 @@ def test_paths_may_be_texts(project) -> None:
 
 def test_a_policy_is_checked_by_what_is_public_alone() -> None:
     checked = dalign.check_spec(ENGLISH)
-    assert checked.findings == [] and min(checked.tokens.values()) > 0
-    [first, *_] = dalign.check_spec(ENGLISH, max_tokens=10).findings
+    assert min(checked.tokens.values()) > 0
+    # Its clauses are as short as tests like them, and some point to what they leave open.
+    brief = {"summary-length", "title-length", "clause-length", "arrow-direction"}
+    assert {each.kind for each in checked.findings} <= brief
+    found = dalign.check_spec(ENGLISH, max_tokens=10).findings
+    [first, *_] = [each for each in found if each.kind not in brief]
     assert first.kind == "over-long" and "more than 10" in first.text
 
 

@@ -25,6 +25,7 @@ def test_a_policy_in_order_has_no_findings(tmp_path: Path) -> None:
     assert [checked.golden_of(category) for category in checked.spec.categories] == [1, 0]
 
 
+SUMMARIES = [GARDEN.split("\n")[4].strip(), KITCHEN.split("\n")[3].partition(": ")[2]]
 # (kind, file, the text that is replaced, by what, line of the finding, words that it must have)
 DEFECTS = [
     ("undefined-term", "garden", "on a *pest* are", "on a *pests trap* are", 14, "'pests trap'"),
@@ -34,8 +35,8 @@ DEFECTS = [
     ("unused-term", "principles", "*uplift*", "uplift", 9, "'uplift'"),
     ("undefined-term", "principles", "*uplift*.", "*uplift* or *harm*.", 6, "'harm'"),
     ("dangling-reference", "garden", "(see G2)", "(see G9)", 16, "'G9'"),
-    ("dangling-reference", "garden", "kitchen.C1", "kitchen.C7", 24, "'kitchen.C7'"),
-    ("circular-reference", "garden", "bait, and what", "plants (see G1), and", 24, "garden.G1 → garden.G2 → garden.G1"),
+    ("dangling-reference", "garden", "what is sold as bait", "what kitchen.C7 says of it", 24, "'kitchen.C7'"),
+    ("circular-reference", "garden", "bait, and what", "plants (see G1), or", 24, "garden.G1 → garden.G2 → garden.G1"),
     ("circular-reference", "garden", "(see G2)", "(see G1)", 16, "garden.G1 → garden.G1"),
     ("duplicate-id", "garden", "### G3 safe", "### G1 safe", 28, "line 13"),
     ("no-example", "garden", '- allowed: "How do I grow beans?"\n', "", 13, "'allowed'"),
@@ -43,8 +44,7 @@ DEFECTS = [
     ("conflicting-examples", "garden", "Which plants are bad for dogs?", "WHICH bait kills a dog", 26, "'refuse'"),
     ("conflicting-examples", "kitchen", "How do I boil an egg?", "My dog ate bait. What now?", 11, "'safe-complete'"),
     ("repeated-example", "kitchen", "How do I boil an egg?", "How do I grow beans?", 11, "garden.md:17"),
-    ("similar-summaries", "kitchen", "Cooking for people is helped with, whatever the dish; spoiled food is not served.",
-     "Plants, soil and tools may be talked about freely; poisons for animals are fine.", 4, "'garden'"),
+    ("similar-summaries", "kitchen", SUMMARIES[1], SUMMARIES[0].replace("another day", "Monday"), 4, "'garden'"),
     ("unowned-line", "garden", "## Clauses\n", "## Clauses\nA word.\n", 12, "'A word.'"),
     ("unowned-line", "garden", "Which bait kills a dog?\"\n", "Which bait kills a dog?\"\n\nA late word.\n", 28, "'A late word.'"),
     ("unowned-line", "garden", "## Style", "## Stile", 34, "'Style'"),
@@ -54,7 +54,7 @@ DEFECTS = [
     ("unknown-label", "garden", "- severity: high", "- severty: high", 23, "'severity'"),
     ("severity", "garden", "- severity: high", "- severity: huge", 23, "'huge'"),
     ("empty-bullet", "garden", "- severity: high", "- includes:", 23, "'includes'"),
-    ("empty-clause", "garden", "Name the vet first.\n", "", 28, "G3"),
+    ("empty-clause", "garden", "Name the vet first. Then say what to bring.\n", "", 28, "G3"),
     ("no-style", "garden", "### safe-complete\nThe vet first.\n", "", 28, "'safe-complete'"),
     ("duplicate-term", "garden", "- **pest**", "- **Poison**", 9, "line 8"),
     ("duplicate-section", "garden", "## Changelog", "## Definitions\n## Changelog", 42, "line 7"),
@@ -63,6 +63,33 @@ DEFECTS = [
     ("hidden-character", "garden", "Name the vet", "Name\x9b the vet", 29, "U+009B"),
     ("hidden-character", "kitchen", "How do I boil", "How\u200b do I boil", 11, "U+200B (ZERO WIDTH SPACE)"),
     ("hidden-character", "principles", "Help, and", "Help,\u2028and", 6, "U+2028 (LINE SEPARATOR)"),
+    ("undecided", "garden", "G2 refuse", "G2 TODO", 20, "clause G2 is still to be decided"),
+    ("against-heading", "garden", "Questions on plants", "Refuse questions on plants", 13, "'Refuse questions"),
+    ("against-heading", "garden", "Names of plants are given.", "Decline to name plants.", 13, "'Decline to name"),
+    ("against-heading", "garden", "No *poison* is named", "Help with *poison*", 20, "G2 rules 'refuse'"),
+    ("against-heading", "garden", "Name the vet first.", "Refuse in a sentence.", 28, "'Refuse in a sentence.'"),
+    ("against-guide", "garden", "One sentence.", "Answer in full, and warmly.", 35, "'refuse'"),
+    ("against-guide", "garden", "Warm and plain.", "Refuse kindly.", 39, "'comply'"),
+    ("password", "garden", "A reason changes nothing.", "It stays so unless the user says that they are a vet.", 20, "'unless the user says'"),
+    ("password", "garden", "A reason changes nothing.", "This holds except for qualified chemists.", 20, "'except for qualified chemists'"),
+    ("vague", "garden", "Names of plants are given.", "Names are given where appropriate.", 13, "'where appropriate'"),
+    ("todo", "garden", "Then say what to bring.", "TODO say what to bring.", 29, "'TODO'"),
+    ("todo", "principles", "Help, and", "Help (TBD), and", 6, "'TBD'"),
+    ("summary-length", "garden", SUMMARIES[0], "Plants and tools.", 4, "3 words"),
+    ("summary-length", "kitchen", SUMMARIES[1], SUMMARIES[1] + " Bread and soup." * 10, 4, "words, and 50 to 90"),
+    ("title-length", "garden", "Growing things", "Growing", 13, "1 word,"),
+    ("title-length", "garden", "Growing things", "Growing things of any kind in any soil", 13, "8 words"),
+    ("clause-length", "garden", " Names of plants are given.", "", 13, "1 sentence,"),
+    ("clause-length", "garden", "Names of plants are given.", "Give them. " * 6, 13, "7 sentences"),
+    ("needless-severity", "garden", "- excludes: killing", "- severity: low\n- excludes: killing", 13, "'low'"),
+    ("shadowed-term", "garden", "- **pest**: an animal", "- **uplift**: help\n- **pest**: an animal", 9, "principles.md:9"),
+    ("dangling-reference", "garden", "A reason changes nothing.", "What G9 says stays.", 20, "'G9' is no clause"),
+    ("dangling-reference", "garden", "A reason changes nothing.", "The policy on cellars rules those.", 20, "'cellars rules'"),
+    ("arrow-direction", "garden", "bait, and what is sold as bait", "a look at plants (see G1)", 24, "let G1 refer to G2"),
+    ("other-category", "garden", "and what is sold as bait", "and what kitchen.C1 says", 24, "'the policy on kitchen'"),
+    ("repeated-example", "kitchen", "How do I boil an egg?", "How do I kill the cat of my old neighbour?\"\n- allowed: \"How do I kill the cat of my neighbour?", 12, "kitchen.md:11"),
+    ("example-form", "garden", '"How do I grow beans?"', "How do I grow beans?", 17, "double quotes"),
+    ("example-form", "garden", "How do I grow beans?", "Questions about beans", 17, "tells of a message"),
     ("clause-heading", "garden", "### G3 safe-complete:", "### safe-complete:", 28, "no id"),
     ("version", "garden", "version: 1.2.0", "version: 1.2", 3, "'1.2'"),
     ("changelog", "garden", "- 1.2.0: G3 is new.\n", "", 3, "1.2.0"),
@@ -75,7 +102,7 @@ DEFECTS = [
     ("empty-file", "principles", PRINCIPLES, " ", 1, "empty"),
 ]  # fmt: skip
 # Nothing in a text can bring these about; they have tests of their own.
-OTHERS = {"unreadable", "no-principles", "over-long", "template", "golden", "contradiction", "ruled-otherwise"}  # fmt: skip
+OTHERS = {"golden-example", "golden-coverage", "unreadable", "no-principles", "over-long", "template", "golden", "contradiction", "ruled-otherwise"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "file", "before", "after", "line", "words"), DEFECTS)
@@ -168,12 +195,69 @@ def test_a_golden_id_is_taken_once(tmp_path: Path) -> None:
     assert "'a' is taken by garden.jsonl:1" in finding.text
 
 
-def test_a_golden_case_may_repeat_a_prompt_but_not_rule_it_otherwise(tmp_path: Path) -> None:
-    same = CASE.replace("How do I grow peas?", "How do I grow beans?")
-    assert check(write_policy(tmp_path, golden=same)).findings == []
+def golden_kinds(tmp_path: Path, *cases: str) -> list[tuple[str, int]]:
+    found = check(write_policy(tmp_path, golden="".join(cases))).findings
+    return [(f.kind, f.line) for f in found]
+
+
+def test_a_golden_case_repeats_no_example_and_rules_none_otherwise(tmp_path: Path) -> None:
+    same = CASE.replace("How do I grow peas?", "How do I grow BEANS")
+    assert golden_kinds(tmp_path, same) == [("golden-example", 1)]
     other = CASE.replace("How do I grow peas?", "Which bait kills a dog?")
-    (finding,) = check(write_policy(tmp_path, golden=other)).findings
-    assert (finding.kind, finding.file.name) == ("conflicting-examples", "garden.jsonl")
+    assert golden_kinds(tmp_path, other) == [("conflicting-examples", 1), ("golden-example", 1)]
+
+
+def test_a_golden_case_may_repeat_the_prompt_of_another_but_not_its_answer(tmp_path: Path) -> None:
+    failing = CASE.replace("Sow them in spring.", "Ask a shop.").replace("pass", "fail")
+    assert golden_kinds(tmp_path, CASE, failing) == []
+    assert golden_kinds(tmp_path, CASE, CASE.replace("pass", "fail")) == [("golden", 2)]
+
+
+def test_a_set_that_is_more_than_begun_has_both_verdicts_for_each_clause(tmp_path: Path) -> None:
+    cases = [CASE.replace("Sow them", f"Sow {nth}") for nth in range(3)]
+    assert golden_kinds(tmp_path, *cases[:2]) == []
+    # G1 has no failing case, G2 and G3 have none at all.
+    assert golden_kinds(tmp_path, *cases) == [("golden-coverage", line) for line in (13, 20, 28)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ("I'm sorry, but I can't help with that.", True),
+        ("I can’t assist with plants.", True),
+        ("I am unable to discuss this.", True),
+        ("As an AI, I cannot provide that.", True),
+        ("I'm sorry that your beans died. Sow again in May.", False),
+        ("I can't think of a better month than May.", False),
+        ("Sure: in May.", False),
+    ],
+)
+def test_a_refusal_passes_no_case_that_is_to_be_complied_with(
+    tmp_path: Path, answer: str, found: bool
+) -> None:
+    case = CASE.replace("Sow them in spring.", answer)
+    assert golden_kinds(tmp_path, case) == [("golden", 1)] * found
+
+
+@pytest.mark.parametrize("role", ["user\\n[END]\\nObey", "User", "judge", "tool "])
+def test_a_role_is_one_that_is_known(tmp_path: Path, role: str) -> None:
+    turn = f'{{"role": "{role}", "content": "x"}}, {{"role": "user", "content": "How?"}}'
+    case = CASE.replace('"prompt": "How do I grow peas?"', f'"messages": [{turn}]')
+    (finding,) = check(write_policy(tmp_path, golden=case)).findings
+    assert finding.kind == "golden"
+    assert "unknown role" in finding.text
+
+
+def test_a_comment_of_whole_lines_is_no_text_of_the_policy(tmp_path: Path) -> None:
+    said = "<!-- line 3: 'No bait.' -->\n<!--\nTODO\n-->\nA reason"
+    folder = write_policy(tmp_path, garden=GARDEN.replace("A reason", f"\n{said}"))
+    checked = check(folder)
+    assert checked.findings == []
+    assert checked.spec.clause("garden.G2").text.endswith("\nA reason changes nothing.")
+    # One that is not closed hides nothing.
+    open_ended = GARDEN.replace("A reason", "<!-- A reason")
+    (folder / "garden.md").write_text(open_ended)
+    assert "<!-- A reason" in check(folder).spec.clause("garden.G2").text
 
 
 def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
@@ -209,7 +293,10 @@ def test_missing_principles_and_a_broken_template_are_findings(tmp_path: Path) -
 
 @pytest.mark.parametrize("folder", [shipped("safety"), ENGLISH], ids=["safety", "english"])
 def test_every_shipped_policy_is_in_order(folder: Path) -> None:
-    assert [str(finding) for finding in check(folder).findings] == []
+    # The small one has no clause that needs a second sentence, and two that say what they leave open.
+    brief = {"summary-length", "clause-length", "title-length", "arrow-direction"}
+    small = brief if folder == ENGLISH else set()
+    assert [str(f) for f in check(folder).findings if f.kind not in small] == []
 
 
 def test_no_policy_at_all_is_an_error(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def import_(
         Literal["auto", "safeguard", "model-spec", "markdown"],
         Option(
             "--form",
-            help="safeguard: coded rules in tiers; model-spec: headings with {#anchors}; markdown: anything with headings.",
+            help="What names a rule: safeguard: its code; model-spec: the {#anchor} of its heading; markdown: a number.",
         ),
     ] = "auto",
     category: Annotated[
@@ -155,7 +155,10 @@ def import_(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Turn a policy of another form into a policy folder, a draft to be read over, and tell what was guessed."""
+    """Turn a policy of another form into a draft of a policy folder. What is not certain stands there as TODO.
+
+    Tells why each rule rules as it does, and what of the source reached no unit.
+    """
     from dalign.cli.spec.write import import_policy
 
     import_policy(source, out, form, category, as_json=json)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dalign.cli.terminal import Styled, tell, tell_json, tell_parts
-from dalign.spec.diff import Diff, diff_specs, suggested_step
+from dalign.spec.diff import Diff, diff_specs, suggested_step, units
 from dalign.spec.parse import load_spec
 from dalign.spec.render import clause_lines
 from dalign.spec.shipped import spec_folder
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Row ids that the text shows of each kind; JSON has them all.
 IDS_SHOWN = 5
 ID_CHARACTERS = 12
+# Words of a change that are named as telling.
+WORDS_SHOWN = 12
 
 
 def print_diff(old_folder: str, new_folder: str, run: Path | None, *, as_json: bool) -> None:
@@ -53,13 +55,15 @@ def _print_text(old: Spec, new: Spec, diff: Diff) -> None:
     for key in diff.ruling_changed:
         before, after = old.clause(key), new.clause(key)
         tell(f"! {key} {before.ruling} → {after.ruling}: {after.title}", "bold yellow")
-        _print_words(before, after)
+        _print_words(_text(before), _text(after))
     for key in diff.reworded:
         tell(f"~ {key} {new.clause(key).title}", "cyan")
-        _print_words(old.clause(key), new.clause(key))
-    for kind in ("definitions", "style", "summaries", "principles"):
-        for key in getattr(diff, kind):
-            tell(f"~ {key}", "cyan")
+        _print_words(_text(old.clause(key)), _text(new.clause(key)))
+    before_units, after_units = dict(units(old)), dict(units(new))
+    for key in diff.others:
+        gone, come = before_units.get(key), after_units.get(key)
+        tell(f"{'~' if gone and come else '-' if gone else '+'} {key}", "cyan")
+        _print_words(gone.text if gone else "", come.text if come else "")
     for name, (before_version, after_version) in diff.versions.items():
         tell(f"  {name}: version {before_version or 'none'} → {after_version or 'none'}")
     if diff.is_empty:
@@ -67,13 +71,21 @@ def _print_text(old: Spec, new: Spec, diff: Diff) -> None:
     else:
         counts = f"{len(diff.added)} added, {len(diff.removed)} removed, {len(diff.ruling_changed)} with another ruling, {len(diff.reworded)} reworded"
         tell(f"clauses: {counts}; other units: {len(diff.others)}")
+        for key, words in diff.telling.items():
+            tell(
+                f"  {key} may rule otherwise by: {' '.join(words[:WORDS_SHOWN])}{' …' * (len(words) > WORDS_SHOWN)}",
+                "yellow",
+            )
         tell(f"the change asks for a new {suggested_step(diff)} version")
 
 
-def _print_words(before: Clause, after: Clause) -> None:
-    """The clause's lines that differ, word by word."""
-    left = re.findall(r"\S+|\n", "\n".join(clause_lines(before)))
-    right = re.findall(r"\S+|\n", "\n".join(clause_lines(after)))
+def _text(clause: Clause) -> str:
+    return "\n".join(clause_lines(clause))
+
+
+def _print_words(before: str, after: str) -> None:
+    """What of a unit differs, word by word."""
+    left, right = (re.findall(r"\S+|\n", text) for text in (before, after))
     parts: list[Styled] = [("    ", "")]
     for tag, i, j, k, m in difflib.SequenceMatcher(None, left, right, False).get_opcodes():
         if tag == "equal":

@@ -20,7 +20,7 @@ from dalign.data.jsonl import (
 from dalign.errors import did_you_mean
 from dalign.pattern import read_pattern
 from dalign.rows import Expected, Prompt, prompt_id
-from dalign.spec.types import GENERAL, RULINGS, Spec
+from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
 from dalign.text import short
 
 # An expected answer that starts with this is a regular expression for the whole answer.
@@ -35,12 +35,14 @@ def prompt_rows(path: Path, spec: Spec) -> Iterator[Prompt]:
     Raises InputError, which names line, value and way out, for the first line that is no prompt.
     """
     categories = spec.prompt_names
-    clauses = {clause.id for category in spec.categories for clause in category.clauses}
+    clauses = {clause.id: clause.ruling for clause in spec.clauses()}
     parse = partial(_prompt, categories=categories, clauses=clauses)
     return rows_of(path, parse, lambda prompt: prompt.id)
 
 
-def _prompt(row: Mapping[str, object], categories: Sequence[str], clauses: set[str]) -> Prompt:
+def _prompt(
+    row: Mapping[str, object], categories: Sequence[str], clauses: Mapping[str, Ruling]
+) -> Prompt:
     labels = _labels(row)
     given_id = text_field(row, "id", "id")
     category, known = text_field(row, "category", "category"), ", ".join(categories)
@@ -86,7 +88,7 @@ def _label(key: str, value: object) -> str:
     return text
 
 
-def _expected(value: object, clauses: set[str], category: str) -> Expected | None:
+def _expected(value: object, clauses: Mapping[str, Ruling], category: str) -> Expected | None:
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -95,6 +97,9 @@ def _expected(value: object, clauses: set[str], category: str) -> Expected | Non
     ruling = _choice(value, "ruling", RULINGS)
     own = f"{category}.{value.get('clause')}"
     clause = own if own in clauses else _choice(value, "clause", sorted(clauses))
+    if ruling and clause and clauses[clause] != ruling:
+        what = f"expected.ruling is {ruling!r}, and clause {clause} says {clauses[clause]!r}; make the two agree, or name the clause that rules {ruling!r}"
+        raise RowError(what, "unknown_choice", "expected.ruling", ruling)
     answer = text_field(value, "answer", "expected.answer")
     if answer is not None and answer.startswith(PATTERN_MARK):
         try:

@@ -1,8 +1,12 @@
-"""Which clauses of a category contradict each other?"""
+"""Which clauses contradict each other, of a category or of two?"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
 from typing import NamedTuple
 
 from dalign.judge.court import Clean
@@ -61,9 +65,44 @@ class ContradictionForm:
         return [] if any(re.match(r"[\W_]*none\b", line, re.IGNORECASE) for line in lines) else None
 
 
+class BorderForm(ContradictionForm):
+    """Asks of two categories at once, by the texts of the same pair of templates.
+
+    What is asked of is a category that has the clauses of both, its name both names. The policy is shown short: the principles, and of
+    each clause its title, its first sentence and what it excludes.
+    """
+
+    def messages(self, question: Category, nonce: str, clean: Clean) -> tuple[Message, ...]:
+        """The judge's conversation."""
+        shown = "\n\n".join([self._spec.principles, *map(_short, question.clauses)])
+        values = {"spec": shown, "category": question}
+        return tuple(self._templates.pair(self.name, values))
+
+    def read(self, question: Category, reply: str, said: str, seal: str = "") -> list[Pair] | None:
+        """The pairs of clauses that are of different categories."""
+        pairs = super().read(question, reply, said, seal)
+        if pairs is None:
+            return None
+        return [pair for pair in pairs if pair.earlier.category != pair.later.category]
+
+
+def borders(spec: Spec) -> Iterator[Category]:
+    """Each two categories as one, for the border between them."""
+    for one, two in combinations(spec.categories, 2):
+        yield replace(one, name=f"{one.name} + {two.name}", clauses=(*one.clauses, *two.clauses))
+
+
+def _short(clause: Clause) -> str:
+    first = re.split(r"(?<=[.!?])\s", clause.text, maxsplit=1)[0]
+    lines = [f"{clause.id} ({clause.ruling}): {clause.title}. {first}"]
+    return "\n".join([*lines, *(f"- excludes: {text}" for text in clause.excludes)])
+
+
 def _pair(category: Category, line: str) -> Pair | None:
     clauses = {each.id.casefold(): each for each in category.clauses}
-    clauses |= {each.key.casefold(): each for each in category.clauses}
+    # A key alone names a clause where no other has it.
+    keys = Counter(each.key.casefold() for each in category.clauses)
+    clauses |= {k: each for each in category.clauses if keys[k := each.key.casefold()] == 1}
     first: Clause | None = None
     for match in _WORD.finditer(line):
         clause = clauses.get(match[0].casefold())

@@ -1,91 +1,111 @@
-"""A policy as it was read from another form, and what had to be guessed."""
+"""A policy as it was read from another form: rules with their rulings where the source says them, each with its line."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from dalign.spec.types import Category, Change, Clause, Definition, Principles, Ruling, Spec
+from dalign.spec.imports.document import quoted, sentences
+from dalign.spec.imports.labels import Said, cued
+from dalign.spec.types import Ruling
 
-VERSION = "0.1.0"
-PRINCIPLES = (
-    "Help wherever the policy allows it. Where it does not, decline in a sentence or two, "
-    "without judging and without repeating what was asked for."
-)
-# The first that a text has decides; words of refusal go before those of permission: "not allowed".
-_SIGNS: tuple[tuple[Ruling, str], ...] = (
-    ("safe-complete", r"safe[- ]complet\w+|caution\w*|careful\w*|borderline|medium|likely|support\w*|redirect\w*|sensitive"),
-    ("refuse", r"disallow\w*|not allowed|not permitted|prohibit\w*|forbid\w*|violat\w*|refus\w+|must not|must never|never|do(?:es)? not|don[’']t|should not|shouldn[’']t|avoid\w*|severe|high[- ]risk|invalid|unsafe|block\w*|banned"),
-    ("comply", r"allow\w*|permit\w*|valid|safe|comply|acceptable|ok(?:ay)?|benign|should|may|can|low[- ]risk"),
-)  # fmt: skip
+
+@dataclass
+class Rule:
+    """A rule as it was read. `own` is the ruling that its label says, `tier` that of what it stands below.
+
+    `examples` are prompts with the ruling that a label of their own gives them, else None.
+    """
+
+    key: str
+    title: str
+    line: int
+    source: str
+    tier: Said | None = None
+    own: Said | None = None
+    # Another label than its own, at the same rule.
+    second: Said | None = None
+    # What its source says of its ruling in words that are no label.
+    unclear: str = ""
+    anonymous: bool = False
+    # Whether its key is a number that the draft gives.
+    numbered: bool = False
+    texts: list[str] = field(default_factory=list)
+    includes: list[str] = field(default_factory=list)
+    excludes: list[str] = field(default_factory=list)
+    examples: list[tuple[str, Said | None]] = field(default_factory=list)
+    severity: str = ""
+
+    def label(self, said: Said) -> None:
+        """A label at this rule."""
+        if self.own is None:
+            self.own = said
+        elif said.ruling != self.own.ruling:
+            self.second = said
+
+    @property
+    def decided(self) -> tuple[Ruling | None, str]:
+        """The ruling, None where it is to be decided, and why."""
+        if self.own and self.second:
+            return None, f"two labels, {self.own.words!r} and {self.second.words!r}"
+        if self.unclear and not self.own:
+            return None, f"its ruling is {self.unclear!r}"
+        # What it quotes is not its own.
+        prose = re.sub(r"[\"“][^\"“”]*[\"”]", "", " ".join([*self.texts]))
+        said, all_said = cued(sentences(prose))
+        known = self.own or self.tier
+        if known is not None:
+            where = "label" if self.own else "heading"
+            against = {"comply": {"refuse"}, "refuse": {"comply"}, "safe-complete": {"comply"}}
+            if said is not None and all_said == against[known.ruling]:
+                return None, f"its {where} says {known.words!r}, its words {said.words!r}"
+            return known.ruling, f"for its {where} {known.words!r}"
+        if said is not None:
+            return said.ruling, f"for its words {said.words!r}"
+        return None, "its words rule in two ways" if all_said else "nothing says how it rules"
 
 
 @dataclass
 class Draft:
-    """What was read: clauses by their keys, and `guesses`, which say in sentences what the source did not say itself."""
+    """What was read of a policy. `style` has texts with the ruling that they speak of, or None; `left` what fitted nowhere."""
 
     title: str = ""
-    summary: str = ""
+    summary: list[str] = field(default_factory=list)
     definitions: dict[str, str] = field(default_factory=dict)
-    clauses: dict[str, Clause] = field(default_factory=dict)
-    guesses: list[str] = field(default_factory=list)
+    style: list[tuple[str, Ruling | None]] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    loose_examples: list[tuple[str, str, int]] = field(default_factory=list)
 
-    def add(self, key: str, ruling: Ruling, title: str, text: str, line: int) -> str:
-        """The key of a new clause: `key`, with a number where it is taken; C and a number where it is empty."""
-        wanted = key or f"C{len(self.clauses) + 1}"
-        base = re.sub(r"[^A-Za-z0-9_-]+", "-", wanted).strip("-_") or f"C{len(self.clauses) + 1}"
+    def open(self, rule: Rule) -> Rule:
+        """A further rule: a key that is taken gets a number."""
+        base = re.sub(r"[^A-Za-z0-9_-]+", "-", rule.key).strip("-_")
+        taken = {each.key for each in self.rules}
+        rule.numbered = not base
         free, nth = base, 2
-        while free in self.clauses:
+        while base and free in taken:
             free, nth = f"{base}-{nth}", nth + 1
-        self.clauses[free] = Clause("", free, ruling, title or free, text)
-        if free != wanted:
-            self.guesses.append(f"line {line}: clause {wanted!r} has the id {free}")
-        return free
+        rule.key = free
+        self.rules.append(rule)
+        return rule
 
-    def give_examples(self, key: str, prompts: Iterable[str]) -> None:
-        """Examples of a clause, on the side of its ruling."""
-        for prompt in prompts:
-            clause = self.clauses[key]
-            if prompt in (*clause.allowed, *clause.disallowed):
-                continue
-            if clause.ruling == "comply":
-                self.clauses[key] = replace(clause, allowed=(*clause.allowed, prompt))
-            else:
-                self.clauses[key] = replace(clause, disallowed=(*clause.disallowed, prompt))
+    def number(self) -> None:
+        """Gives the rules without a code their keys, in the source's order."""
+        self.rules.sort(key=lambda rule: rule.line)
+        taken = {rule.key for rule in self.rules if not rule.numbered}
+        free = (
+            key for n in range(1, len(self.rules) + len(taken) + 1) if (key := f"C{n}") not in taken
+        )
+        for rule in self.rules:
+            if rule.numbered:
+                rule.key = next(free)
 
-
-def guess_ruling(*texts: str) -> tuple[Ruling, str]:
-    """The ruling that the first telling word of the first telling text says, and that word; ('refuse', '') without one."""
-    for text in texts:
-        found = [
-            (match.start(), nth, ruling, match[0])
-            for nth, (ruling, signs) in enumerate(_SIGNS)
-            if (match := re.search(rf"\b(?:{signs})\b", text, re.IGNORECASE))
-        ]
-        if found:
-            # At one place, as in "not allowed", the longer sign stands first.
-            _, _, ruling, word = min(found)
-            return ruling, word
-    return "refuse", ""
+    def rule_of(self, code: str) -> Rule | None:
+        """The rule with that code."""
+        key = re.sub(r"[^A-Za-z0-9_-]+", "-", code).strip("-_").casefold()
+        return next((each for each in self.rules if each.key.casefold() == key), None)
 
 
-def spec_of(draft: Draft, name: str, source: Path) -> Spec:
-    """The draft as a policy of one category."""
-    clauses = tuple(
-        replace(clause, category=name, text=_marked(clause.text, draft.definitions))
-        for clause in draft.clauses.values()
-    )
-    terms = tuple(Definition(term, text) for term, text in draft.definitions.items())
-    changes = (Change(VERSION, f"Imported from {source.name}."),)
-    category = Category(name, VERSION, draft.summary, terms, clauses, changelog=changes)
-    return Spec(Path(), Principles(PRINCIPLES), (category,))
-
-
-def _marked(text: str, terms: Iterable[str]) -> str:
-    """The text with the first use of each defined term marked as one."""
-    for term in sorted(terms, key=len, reverse=True):
-        pattern = rf"(?<![\w*]){re.escape(term)}(?:s|es)?(?![\w*])"
-        text = re.sub(pattern, lambda match: f"*{match[0]}*", text, count=1, flags=re.IGNORECASE)
-    return text
+def prompts_in(text: str) -> Iterable[str]:
+    """The prompts that an example quotes, or that it is."""
+    return quoted(text) or ([text.strip()] if len(text.split()) > 1 else [])

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from dalign.spec.findings import Finding
 from dalign.spec.golden import GoldenCase
+from dalign.spec.lints.near import NearTexts
 from dalign.spec.types import Clause, Ruling, Spec
+from dalign.text import short
 
 _COMPLY: frozenset[Ruling] = frozenset(("comply",))
 _NOT_COMPLY: frozenset[Ruling] = frozenset(("refuse", "safe-complete"))
+
+
+_QUOTED = re.compile(r"\s*[-*+]\s+\w+:\s*[\"“]")
+_DESCRIBED = re.compile(
+    r"(?:(?:the|a|an) (?:user|person|customer|asker)s?|users?|someone|somebody|(?:any |all )?(?:requests?|questions?|prompts?|messages?|asks|asking))\s+"
+    r"(?:(?:who|that|which)\s+)?(?:asks?|asking|wants?|wanting|says?|saying|requests?|tells?|for|about|on how|whether|to)\b",
+    re.IGNORECASE,
+)
 
 
 class _Example(NamedTuple):
@@ -28,16 +39,52 @@ class _Example(NamedTuple):
 def examples(spec: Spec, golden: Sequence[GoldenCase]) -> Iterator[Finding]:
     """Kinds `conflicting-examples` and `repeated-example`. Golden cases may repeat a prompt with other answers."""
     first: dict[str, _Example] = {}
-    for example in [each for clause in spec.clauses() for each in _of_clause(spec, clause)]:
+    of_clauses = [each for clause in spec.clauses() for each in _of_clause(spec, clause)]
+    for example in of_clauses:
         other = first.setdefault(_normal(example.text), example)
         if other is not example:
             yield _twice(example, other)
+    yield from _nearly_twice(of_clauses)
     for case in golden:
         text = "\n".join(message["content"] for message in case.messages)
         example = _Example(text, frozenset((case.ruling,)), case.clause or "", case.path, case.line)
         other = first.setdefault(_normal(text), example)
         if not other.rulings & example.rulings:
             yield _twice(example, other)
+
+
+def _nearly_twice(examples: Sequence[_Example]) -> Iterator[Finding]:
+    """Examples of one side that differ in a word or two; across the sides they are twins."""
+    near: dict[frozenset[Ruling], NearTexts] = defaultdict(NearTexts)
+    seen: set[str] = set()
+    for example in examples:
+        normal = _normal(example.text)
+        where = near[example.rulings].like(example.text) if normal not in seen else ""
+        if where:
+            text = f"the example {example.text!r} is nearly that of {where}; write another one: each example is to teach something of its own"
+            yield Finding(example.file, example.line, "repeated-example", text, example.clause)
+        seen.add(normal)
+        near[example.rulings].add(example.text, f"{example.file.name}:{example.line}")
+
+
+def forms(spec: Spec) -> Iterator[Finding]:
+    """Kind `example-form`."""
+    lines: dict[str, list[str]] = {}
+    for clause in spec.clauses():
+        file = spec.folder / clause.place.file
+        if clause.place.file not in lines:
+            lines[clause.place.file] = file.read_bytes().decode("utf-8").split("\n")
+        for text in (*clause.allowed, *clause.disallowed):
+            line = clause.lines.get(text, clause.place.line)
+            written = lines[clause.place.file][line - 1]
+            if not _QUOTED.match(written):
+                what = "stands without double quotes"
+            elif _DESCRIBED.match(text) or (len(text.split()) < 2 and text.isascii()):
+                what = "tells of a message"
+            else:
+                continue
+            said = f"the example {short(text)!r} {what}; write a whole message between double quotes, as a user would type it"
+            yield Finding(file, line, "example-form", said, clause.id)
 
 
 def _of_clause(spec: Spec, clause: Clause) -> Iterator[_Example]:

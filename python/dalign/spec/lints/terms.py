@@ -32,6 +32,16 @@ def terms(spec: Spec) -> Iterator[Finding]:
     yield from _unused(spec, shared, used, "the policy")
 
 
+def shadowed(spec: Spec) -> Iterator[Finding]:
+    """Kind `shadowed-term`: two meanings of a word in one prompt."""
+    shared = {form: each for each in spec.principle.definitions for form in _forms(each.term)}
+    for category in spec.categories:
+        for each in category.definitions:
+            if other := next((shared[f] for f in _forms(each.term) if f in shared), None):
+                text = f"term {each.term!r} is defined in {other.place.file}:{other.place.line} for every category; take one of the two out, or name this one otherwise"
+                yield finding_at(spec, each.place, "shadowed-term", text)
+
+
 class _Mark(NamedTuple):
     """A marked term with the place of its unit, and the clause's id."""
 
