@@ -36,6 +36,7 @@ KINDS = {
     "no-example": "a clause without an allowed or a disallowed example",
     "no-style": "a ruling that has no style guide",
     "conflicting-examples": "one prompt with two rulings",
+    "example-clause": "an example that names a clause which rules otherwise",
     "repeated-example": "an example that stands twice",
     "similar-summaries": "two categories whose summaries are nearly the same",
     "hidden-character": "a control, bidi or other character that nobody sees",

@@ -22,6 +22,7 @@ from dalign import _core, trial
 from dalign.errors import InputError
 from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
+from dalign.spec.outcomes import examples_of
 from dalign.spec.outline import read_source
 from dalign.spec.scale import plain, scale_in
 from dalign.spec.shipped import shipped
@@ -261,9 +262,14 @@ class Templates:
         self, categories: Sequence[Category], principles: str, category: Category | None
     ) -> str:
         """The same from its parts; `category` is None for `general`."""
-        values = {"categories": categories, "principles": principles}
-        each = [values | {"category": other} for other in (None, *categories)]
-        return self._render("spec.j2", values | {"category": category}, each)
+
+        def values(shown: Category | None) -> dict[str, object]:
+            examples = examples_of(categories, shown)
+            shared = {"categories": categories, "principles": principles}
+            return shared | {"category": shown, "examples": examples}
+
+        each = [] if self._are_ours else [values(other) for other in (None, *categories)]
+        return self._render("spec.j2", values(category), each)
 
     def generation_system(self, spec_text: str) -> str:
         """The system prompt with the policy (paper 2.3.1, figure 5)."""
