@@ -246,6 +246,8 @@ class SpecFolder(Section):
     """A policy folder: principles.md, one Markdown file a category, and templates/ if the default ones do not suit."""
     max_tokens: Positive | None = None
     """Tokens that spec(category) may take in a prompt, by the tokenizers of the model and of the judge. Where it has more, examples are left out, and the run says which; rules never are."""
+    place: Literal["system", "user"] = "system"
+    """Where the model has it while completions are made: in its system prompt, or, for a model whose makers want none, in one user turn with the conversation."""
 
 
 class Data(Section):

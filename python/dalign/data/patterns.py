@@ -14,8 +14,12 @@ from dalign.parsing import UnreadableError, toml_table
 from dalign.pattern import read_pattern
 from dalign.spec.types import RULINGS
 
-# A clause id as the default generation template asks for it: category.KEY, its key with a digit.
-_CITATION = r"\b(?P<category>[a-z0-9][a-z0-9_-]*)\.(?P<clause>[A-Za-z]*[0-9][A-Za-z0-9_-]*)"
+# A clause as the default generation template has it cited: "the NAME policy, KEY, says", or its id; its key has a digit.
+_KEY = "[A-Za-z]*[0-9][A-Za-z0-9_-]*"
+_CITATION = (
+    rf"\b(?P<category>[a-z0-9][a-z0-9_-]*)\.(?P<clause>{_KEY})"
+    rf"|\b(?P<policy>[A-Za-z0-9][A-Za-z0-9_-]*)\s+policy(?:['’]s)?[,:]?\s+\(?(?:(?:clause|section|rule)\s+)?(?P<key>{_KEY})"
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Patterns:
     def cited(self, reasoning: str, known: Collection[str] | None = None) -> str | None:
         """The first clause id that the reasoning cites (of `known`, if given), or None."""
         for match in self.retrieval.groups(reasoning):
-            clause_id = f"{match['category']}.{match['clause']}"
+            category = match["category"] or (match.get("policy") or "").lower()
+            clause_id = f"{category}.{match['clause'] or match.get('key')}"
             if known is None or clause_id in known:
                 return clause_id
         return None

@@ -57,9 +57,14 @@ def shown_hashes(spec: Spec) -> dict[str, str]:
 
 def _in_detail(spec: Spec, category: Category) -> list[str]:
     """The hash of a category, and how clauses of others rule that its examples name."""
-    rulings = {clause.id: clause.ruling for clause in spec.clauses() if clause.category != category.name}
+    rulings = {
+        clause.id: clause.ruling for clause in spec.clauses() if clause.category != category.name
+    }
     named = {clause_id for clause in category.clauses for _, clause_id in clause.ruled}
-    return [category.sha256, *(f"{name} {rulings[name]}" for name in sorted(named & rulings.keys()))]
+    return [
+        category.sha256,
+        *(f"{name} {rulings[name]}" for name in sorted(named & rulings.keys())),
+    ]
 
 
 def _shared(principles: Principles) -> str:

@@ -82,7 +82,11 @@ def test_a_policy_that_is_written_again_keeps_who_rules_its_examples(tmp_path: P
 def test_check_tells_examples_that_name_no_clause_that_can_rule_them(
     tmp_path: Path, named: str, words: str
 ) -> None:
-    found = [each for each in check_spec(policy(tmp_path, named)).findings if each.kind == "example-clause"]
+    found = [
+        each
+        for each in check_spec(policy(tmp_path, named)).findings
+        if each.kind == "example-clause"
+    ]
     assert any(words in each.text for each in found)
 
 

@@ -92,14 +92,6 @@ def test_the_generation_prompt_asks_for_analysis_citation_decision_and_a_bare_an
         assert part in instructions
 
 
-def test_a_system_message_of_the_prompt_follows_the_policy(templates: Templates) -> None:
-    messages = templates.generation(
-        "POLICY", [{"role": "system", "content": "Be a pirate."}, *HELLO]
-    )
-    assert [m["role"] for m in messages] == ["system", "user"]
-    assert messages[0]["content"].endswith("Be a pirate.")
-
-
 def judge_text(templates: Templates, reasoning: str | None, hint: str | None = None) -> str:
     assert "POLICY" in templates.judge_system("POLICY")["content"]
     user = templates.judge_user(HELLO, "ANSWER", reasoning=reasoning, nonce="n0nce", hint=hint)
