@@ -24,7 +24,7 @@ from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
 from dalign.spec.outcomes import examples_of
 from dalign.spec.outline import read_source
-from dalign.spec.scale import plain, scale_in
+from dalign.spec.scale import bands, plain, scale_in
 from dalign.spec.shipped import shipped
 from dalign.spec.types import Category, Spec
 
@@ -315,11 +315,22 @@ class Templates:
         whole = with_system(system or self.generation_system(spec_text), messages)
         return _without_system(whole)
 
+    @property
+    def asks_for_parts(self) -> bool:
+        """Whether the judge's template asks for the sub-scores that it is told."""
+        return _uses(self._parsed["judge_user.j2"], "sub_scores")
+
     def judge_system(
-        self, spec_text: str, *, low: float = USUAL_LOW, high: float = USUAL_HIGH
+        self,
+        spec_text: str,
+        *,
+        low: float = USUAL_LOW,
+        high: float = USUAL_HIGH,
+        sub_scores: Sequence[str] = (),
     ) -> Message:
-        """The judge's system message (paper figure 6). low, high: the ends of its scale."""
-        values = {"spec": spec_text, "low": plain(low), "high": plain(high)}
+        """The judge's system message (paper figure 6). low, high: the ends of its scale; sub_scores: their names."""
+        values: dict[str, object] = {"spec": spec_text, "low": plain(low), "high": plain(high)}
+        values |= {"bands": bands(low, high), "sub_scores": list(sub_scores)}
         return Message(role="system", content=self._render("judge_system.j2", values))
 
     def judge_user(
@@ -332,11 +343,15 @@ class Templates:
         hint: str | None = None,
         low: float = USUAL_LOW,
         high: float = USUAL_HIGH,
+        sub_scores: Sequence[str] = (),
     ) -> Message:
-        """What is to be judged, on a scale from low to high. `reasoning` is None where the judge must not see it."""
+        """What is to be judged, on a scale from low to high. `reasoning` is None where the judge must not see it.
+
+        sub_scores: the names of those that are asked for.
+        """
         values: dict[str, object] = {"messages": messages, "answer": answer, "reasoning": reasoning}
         values |= {"hint": hint, "nonce": nonce, SEAL: seal_of(nonce)}
-        values |= {"low": plain(low), "high": plain(high)}
+        values |= {"low": plain(low), "high": plain(high), "sub_scores": list(sub_scores)}
         return Message(role="user", content=self._render("judge_user.j2", values))
 
     def judgement(
