@@ -133,7 +133,8 @@ class OwnScale(NamedTuple):
 class Templates:
     """A folder of Jinja templates: `spec.j2`, `generate.j2`, `judge_system.j2`, `judge_user.j2`.
 
-    With a budget, every spec(category) is fitted to it. place: where generation has the policy. Raises InputError when a file is missing or is not a template.
+    With a budget, every spec(category) is fitted to it. place: where generation has the policy.
+    Raises InputError when a file is missing or is not a template.
     """
 
     def __init__(
@@ -163,6 +164,8 @@ class Templates:
         self.sha256 = digest.hexdigest()
         generate = self._parsed["generate.j2"]
         self._takes = {name: _uses(generate, name) for name in ("operator", "messages")}
+        # Whether the judge's template asks for the sub-scores that it is told.
+        self.asks_for_parts = _uses(self._parsed["judge_user.j2"], "sub_scores")
 
     def _parse(self, path: Path, source: str) -> None:
         try:
@@ -314,11 +317,6 @@ class Templates:
             return [Message(role="user", content=text)]
         whole = with_system(system or self.generation_system(spec_text), messages)
         return _without_system(whole)
-
-    @property
-    def asks_for_parts(self) -> bool:
-        """Whether the judge's template asks for the sub-scores that it is told."""
-        return _uses(self._parsed["judge_user.j2"], "sub_scores")
 
     def judge_system(
         self,
