@@ -17,6 +17,7 @@ from pathlib import Path
 from dalign.config import Reasoning
 from dalign.models.protocol import Reply, Request, Sampling
 from dalign.spec.shipped import shipped
+from dalign.vocabulary import SUB_SCORES
 
 ROOT = Path(__file__).parents[1]
 COMPLETIONS_A_PROMPT = 4
@@ -133,10 +134,12 @@ def completion(request: Request) -> str:
 
 
 def judge_reply(request: Request) -> str:
-    """A judge's reply; one in 256 has no score. To the classifier's question it names no category."""
+    """A judge's reply with all that is asked for; one in 256 has no score. To the classifier's question it names no category."""
     if request.seed % 256 == 0:
         return "I cannot say."
-    return f"{passage(request.seed, REASONS)}\nScore: {6 + request.seed % 32 // 7}"
+    score = 6 + request.seed % 32 // 7
+    parts = "\n".join(f"{name.capitalize()}: {score}" for name in SUB_SCORES)
+    return f"{passage(request.seed, REASONS)}\nS1: followed\n{parts}\nScore: {score}"
 
 
 def write_project(work: Path, completions: int) -> None:

@@ -12,7 +12,19 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dalign.vocabulary import ARMS, FORMS, METRICS, THINK_TAGS, ArmName, FormName, MetricName
+from dalign.vocabulary import (
+    ARMS,
+    FORMS,
+    METRICS,
+    OF_PRODUCT,
+    OF_REASONING,
+    OWN,
+    SUB_SCORES,
+    THINK_TAGS,
+    ArmName,
+    FormName,
+    MetricName,
+)
 
 # What the core, numpy and torch hold in 32 bits.
 MOST = 2**31 - 1
@@ -246,6 +258,8 @@ class SpecFolder(Section):
     """A policy folder: principles.md, one Markdown file a category, and templates/ if the default ones do not suit."""
     max_tokens: Positive | None = None
     """Tokens that spec(category) may take in a prompt, by the tokenizers of the model and of the judge. Where it has more, examples are left out, and the run says which; rules never are."""
+    place: Literal["system", "user"] = "system"
+    """Where the model has it while completions are made: in its system prompt, or, for a model whose makers want none, in one user turn with the conversation."""
 
 
 class Data(Section):
@@ -300,6 +314,15 @@ class Filter(Section):
     """Further references to what will not be there, such as 'as the handbook says'."""
 
 
+# A name that the core can find in a reply.
+SubScore = Annotated[str, Field(pattern=r"^[A-Za-z]([A-Za-z0-9_ -]*[A-Za-z0-9])?$")]
+# Columns of verdicts and scores.
+_TAKEN = frozenset({
+    "id", "completion_id", "category", "sample", "state", "score", "stance", "reply", "finish", "hidden",
+    "n_valid", "rating", "overall", "final", "clause_ids", "clause_verdicts",
+})  # fmt: skip
+
+
 class Judge(Section):
     """k judgements of each completion, made one score by judge.aggregate."""
 
@@ -320,9 +343,12 @@ class Judge(Section):
     high: float = 10.0
     """The highest score of the judge's scale."""
     temperature: float = Field(0.5, ge=0.0)
-    max_new_tokens: Positive = 1024
-    sub_scores: tuple[str, ...] = ()
-    """Sub-scores that the judge's template asks for, such as compliance: each is kept beside its verdict, and so are verdicts on single clauses."""
+    max_new_tokens: Positive = 4096
+    """A judgement that is not finished by then gives no score; most of it is the judge's reasoning."""
+    sub_scores: tuple[SubScore, ...] | None = None
+    """Sub-scores that the judge is asked for: each is kept beside its score, and so are verdicts on single clauses. Unless set, compliance, correctness, helpfulness and, where it is in sight, reasoning, if the judge's template takes {{ sub_scores }}."""
+    reduce: str = OWN
+    """What a judgement's score is: 'score', the judge's own; 'min' or 'mean' of the sub-scores; 'product', compliance times helpfulness as shares of the scale; or the sub-score of that name."""
     hint: bool = False
     """Tell the judge of the prompt's expected ruling, as what 'another AI determined'."""
 
@@ -331,6 +357,30 @@ class Judge(Section):
         if self.needed > self.k:
             return f"min_valid = {self.min_valid} is more than k = {self.k}; at most k judgements can be valid"
         return None if self.high > self.low else f"high = {self.high} is not above low = {self.low}"
+
+    @_rule
+    def _sub_scores_can_be_reduced(self) -> str | None:
+        names = SUB_SCORES if self.sub_scores is None else self.sub_scores
+        taken = [name for name in names if name.lower().replace(" ", "_") in _TAKEN]
+        if taken:
+            return f"sub_scores names {taken[0]!r}, which is a column of every verdict; give it another name"
+        if self.reduce == OF_REASONING:
+            return f"reduce = {OF_REASONING!r}: where answers alone are judged, the reasoning has no score; take another one"
+        all_alike = self.reduce in (OWN, "min", "mean")
+        wanted: tuple[str, ...] = () if all_alike else (self.reduce,)
+        if self.reduce == "product":
+            wanted = OF_PRODUCT
+        lacking = [name for name in wanted if name not in names]
+        if lacking or (self.reduce != OWN and not names):
+            known = ", ".join(map(repr, names)) or "no name"
+            return f"reduce = {self.reduce!r} needs {lacking[0] if lacking else 'a name'} in sub_scores, which has {known}; take 'score', 'min', 'mean', 'product' or a sub-score's name"
+        return None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What verdicts depend on, for hashes: what is as ever changes none."""
+        known = self.model_dump(exclude={"reduce"} if self.reduce == OWN else None)
+        return known | {"sub_scores": self.sub_scores or ()}
 
     @property
     def needed(self) -> int:

@@ -184,13 +184,22 @@ class JourneyRow(NamedTuple):
     steps: Sequence[JourneyStep]
 
 
+class SubScoreRow(NamedTuple):
+    """Means of the judge's sub-scores, on its scale, over `count` judged rows; None where none was given."""
+
+    where: str
+    means: Mapping[str, float | None]
+    judged: int
+
+
 @dataclass(frozen=True)
 class ReportContent(Results):
     """What a report shows: a run's results and what they rest on. Empty lists stand for stages that did not run.
 
     Texts of models and of data sets in here are untrusted; the page escapes whatever it shows.
     created: when the report was written, ISO 8601. probes: a sentence for each thing that the template probe found.
-    scores: completions by their aggregated score; states: single judgements by theirs. losses: (step, loss) of each arm of SFT.
+    scores: completions by their aggregated score; states: single judgements by theirs. sub_scores, violated: what the
+    judge gave beside; judgements that found a clause violated, by its id. losses: (step, loss) of each arm of SFT.
     warnings: what a reader must know beside the results.
     """
 
@@ -205,6 +214,8 @@ class ReportContent(Results):
     drops: Sequence[DropRow]
     scores: Mapping[float, int]
     states: Mapping[str, int]
+    sub_scores: Sequence[SubScoreRow]
+    violated: Mapping[str, int]
     curves: Sequence[RlStep]
     losses: Mapping[str, Sequence[tuple[int, float]]]
     journeys: Sequence[JourneyRow]

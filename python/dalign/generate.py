@@ -11,7 +11,7 @@ from dalign import _core
 from dalign.models.forms import Form
 from dalign.models.protocol import Asked, Request, Sampling
 from dalign.rows import Completion, Message, completion_id, row_seed, table, turns
-from dalign.spec.templates import Templates, with_system
+from dalign.spec.templates import Templates
 from dalign.spec.types import GENERAL, Spec
 
 # What the ids of completions that were made elsewhere are told from others by.
@@ -31,16 +31,19 @@ class Draws:
 
 
 def category_in_sight(spec: Spec, templates: Templates) -> Sight:
-    """Conversations with spec(category) in their system prompt."""
-    shown = templates.specs(spec).items()
-    texts = {name: templates.generation_system(text) for name, text in shown}
-    return lambda category, messages: with_system(texts[category], messages)
+    """Conversations with spec(category) in sight."""
+    texts = templates.specs(spec)
+    systems = {name: templates.generation_system(text) for name, text in texts.items()}
+    return lambda category, messages: tuple(
+        templates.generation(texts[category], messages, systems[category])
+    )
 
 
 def summaries_in_sight(spec: Spec, templates: Templates) -> Sight:
-    """Conversations with the summaries of all categories in their system prompt (paper 4.1, fifth arm)."""
-    text = templates.generation_system(templates.spec(spec, GENERAL))
-    return lambda category, messages: with_system(text, messages)
+    """Conversations with the summaries of all categories in sight (paper 4.1, fifth arm)."""
+    text = templates.spec(spec, GENERAL)
+    system = templates.generation_system(text)
+    return lambda category, messages: tuple(templates.generation(text, messages, system))
 
 
 # By what of the policy an arm has in sight.

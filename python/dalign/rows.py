@@ -206,6 +206,11 @@ class Verdict:
     }  # fmt: skip
 
 
+def sub_score_column(name: str) -> str:
+    """The column of a rollout that has one of the judge's sub-scores, from 0 to 1."""
+    return f"judge_{name}"
+
+
 class Evaluated:
     """An arm's completion of a suite's prompt, read and judged; judge_score null: not judged."""
 

@@ -41,6 +41,11 @@ FormName = Literal[
     "think", "thinking", "thought", "reasoning", "magistral", "kimi", "seed", "longcat", "harmony",
     "gemma", "cohere", "apertus", "granite",
 ]  # fmt: skip
+# What a judge's score has beside it, and what of it an answer alone has not.
+SUB_SCORES = ("compliance", "correctness", "helpfulness", "reasoning")
+OF_REASONING = "reasoning"
+# How a judgement's score comes of them: the judge's own, and what a product takes.
+OWN, OF_PRODUCT = "score", ("compliance", "helpfulness")
 MEMORY_MIB = 256
 CATEGORY_TOKENS = 5_000
 PROMPTS_A_CLAUSE = 6

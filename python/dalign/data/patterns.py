@@ -15,9 +15,14 @@ from dalign.pattern import read_pattern
 from dalign.spec.types import RULINGS
 from dalign.text import spelt_plainly
 
-# A clause id as the default generation template asks for it: category.KEY, its key with a digit. A sentence may begin
-# with it, and its hyphens be of any kind: else a name that ends another one would be read in its place.
-_CITATION = r"\b(?P<category>[A-Za-z0-9][A-Za-z0-9_\x{ad}\x{2010}-\x{2013}\x{2212}\x{fe63}\x{ff0d}-]*)\.(?P<clause>[A-Za-z]*[0-9][A-Za-z0-9_-]*)"
+# A clause as the default generation template has it cited: "the NAME policy, KEY, says", or its id; its key has a digit.
+# A sentence may begin with a name, and its hyphens be of any kind: else one that ends another would be read in its place.
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_\x{ad}\x{2010}-\x{2013}\x{2212}\x{fe63}\x{ff0d}-]*"
+_KEY = "[A-Za-z]*[0-9][A-Za-z0-9_-]*"
+_CITATION = (
+    rf"\b(?P<category>{_NAME})\.(?P<clause>{_KEY})"
+    rf"|\b(?P<policy>{_NAME})\s+policy(?:['’]s)?[,:]?\s+\(?(?:(?:clause|section|rule)\s+)?(?P<key>{_KEY})"
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,8 @@ class Patterns:
 
 def cited_by(match: Mapping[str, str | None]) -> str:
     """The clause id that a match of a retrieval pattern names; categories are in small letters."""
-    return f"{spelt_plainly(match['category'] or '').lower()}.{match['clause']}"
+    category = match["category"] or match.get("policy") or ""
+    return f"{spelt_plainly(category).lower()}.{match['clause'] or match.get('key')}"
 
 
 def answer_is(expected_answer: str, answer: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dalign.config import Config, Judge
+from dalign.errors import InputError
 from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging, Scale, ScoreForm
 from dalign.models.protocol import Engine, Sampling
@@ -11,6 +12,7 @@ from dalign.pipeline.project import Project, Source, shown_of
 from dalign.pipeline.stage import Inputs
 from dalign.spec.templates import Templates
 from dalign.spec.types import Spec
+from dalign.vocabulary import OWN, SUB_SCORES
 
 
 def court_of(config: Config, engine: Engine) -> Court:
@@ -22,8 +24,9 @@ def judging_of(
     config: Config, engine: Engine, spec: Spec, templates: Templates, k: int | None = None
 ) -> Judging:
     """The judge of a config, which is this engine, on a policy; `k` judgements instead of judge.k."""
-    scale, sampling = scale_of(config.judge, k), sampling_of(config.judge)
-    form = ScoreForm(spec, templates, low=scale.low, high=scale.high)
+    scale, sampling = scale_of(config.judge, k, templates), sampling_of(config.judge)
+    ends, asked = {"low": scale.low, "high": scale.high}, scale.sub_scores
+    form = ScoreForm(spec, templates, sub_scores=asked, **ends)
     return Judging(court_of(config, engine), form, scale, sampling)
 
 
@@ -32,14 +35,21 @@ def sampling_of(settings: Judge) -> Sampling:
     return Sampling(settings.temperature, settings.max_new_tokens)
 
 
-def scale_of(settings: Judge, k: int | None = None) -> Scale:
-    """How verdicts are reduced; `k` judgements instead of judge.k."""
+def scale_of(settings: Judge, k: int | None = None, templates: Templates | None = None) -> Scale:
+    """How verdicts are reduced; `k` judgements instead of judge.k. templates: which may ask for sub-scores by themselves.
+
+    Raises InputError where the score is to be made of sub-scores that nobody asks for.
+    """
     drawn = settings.k if k is None else k
     needed = settings.needed if k is None else min(k, settings.min_valid or k)
-    low, high = settings.low, settings.high
-    return Scale(
-        drawn, needed, low, high, settings.aggregate, settings.parameter, settings.sub_scores
-    )
+    low, high, parts = settings.low, settings.high, settings.sub_scores
+    if parts is None:
+        parts = SUB_SCORES if templates is not None and templates.asks_for_parts else ()
+        if settings.reduce != OWN and not parts:
+            said = f"judge.reduce = {settings.reduce!r}: the judge's template asks for no sub-scores; name in judge.sub_scores those that it asks for, or set judge.reduce = {OWN!r}"
+            raise InputError(said, kind="not_valid", key="judge.reduce", value=settings.reduce)
+    how = (settings.aggregate, settings.parameter, parts, settings.reduce)
+    return Scale(drawn, needed, low, high, *how)
 
 
 def judge_inputs(project: Project, engines: Engines, *sources: Source) -> Inputs:
@@ -49,7 +59,7 @@ def judge_inputs(project: Project, engines: Engines, *sources: Source) -> Inputs
         "model": engines.fingerprint(model),
         # By which a reply is read.
         "reasoning": model.reasoning.identity,
-        "settings": config.judge.model_dump(),
+        "settings": config.judge.identity,
         "shown": shown_of(project, *sources),
         "templates": project.templates.sha256,
         "seed": config.run.seed,

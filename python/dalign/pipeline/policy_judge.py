@@ -40,10 +40,11 @@ class Judge:
         self._engine, self._spec, self._hint = engine, spec, settings.hint
         templates, (low, high) = load_templates(spec.folder), (settings.low, settings.high)
         templates.check_scale(low, high)
+        scale = scale_of(settings, templates=templates)
         self._judging = Judging(
             Court.of(engine, reasoning, seed),
-            ScoreForm(spec, templates, low=low, high=high),
-            scale_of(settings),
+            ScoreForm(spec, templates, low=low, high=high, sub_scores=scale.sub_scores),
+            scale,
             sampling_of(settings),
         )
 

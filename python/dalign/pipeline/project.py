@@ -194,7 +194,7 @@ def _project(
     return Project(
         config,
         load_spec(policy),
-        load_templates(policy, budget),
+        load_templates(policy, budget, config.spec.place),
         prompts,
         sources.get("rl_prompts", prompts),
         sources.get("capability"),

@@ -13,7 +13,7 @@ from dalign.data.patterns import Patterns
 from dalign.evaluate.grades import Graded, truth_grades
 from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.judge.answers import AnswerJudge
-from dalign.rows import Prompt, RolloutRow
+from dalign.rows import Columns, Prompt, RolloutRow, sub_score_column
 from dalign.store.folder import StageFolder
 from dalign.train.job import Keeper, Rollout
 from dalign.vocabulary import METRICS
@@ -55,8 +55,9 @@ class RolloutLog(Keeper):
             self._journal.replace(kept)
 
     def rows(self) -> pl.DataFrame:
-        """All rollouts. Columns: `RolloutRow`. Of a training that had ended before, those that it left."""
-        held, schema = self._folder.table(), pl.Schema(RolloutRow.COLUMNS)
+        """All rollouts. Columns: `RolloutRow` and the judge's sub-scores. Of a training that had ended before, those that it left."""
+        parts: Columns = {sub_score_column(name): pl.Float64 for name in self._judge.part_names}
+        held, schema = self._folder.table(), pl.Schema(RolloutRow.COLUMNS | parts)
         if held.paths() and not self._journal.path.is_file():
             frame = held.frame(list(schema))
         else:
@@ -98,4 +99,8 @@ class RolloutLog(Keeper):
             "advantage": rollout.advantage,
             "truth": next((truth[name] for name in LOGGED if name in truth), None),
             "retrieved": retrieved,
+            **{
+                sub_score_column(name): share
+                for name, share in self._judge.parts(prompt.id, reward.answer).items()
+            },
         }

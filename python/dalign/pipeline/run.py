@@ -14,6 +14,7 @@ from dalign.errors import ChangedConfigError, DalignError, InputError, ServerErr
 from dalign.models.checkpoint import check_checkpoint
 from dalign.models.devices import settled
 from dalign.pipeline.engines import Engines
+from dalign.pipeline.judging import scale_of
 from dalign.pipeline.moved import check_files, has_config, started_with
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
 from dalign.pipeline.preflight import missing_servers, warnings_of
@@ -226,6 +227,7 @@ def _checked(
 
     def check(project: Project) -> None:
         project.templates.check_scale(config.judge.low, config.judge.high)
+        scale_of(config.judge, templates=project.templates)
         if "rl" in kinds:
             check_drawable(project)
         rows = states(plan, project, engines, run)

@@ -11,6 +11,7 @@ import polars as pl
 from dalign.figures import DropRow, FunnelRow, JourneyRow, ModelUsed, ReportContent, Results, RlStep
 from dalign.records.journey import journeys_of
 from dalign.records.record import Record
+from dalign.records.sub_scores import sub_score_rows, violated_clauses
 from dalign.rows import SCORES
 from dalign.settings import dump_toml
 from dalign.store.damage import reading
@@ -42,6 +43,8 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         drops=_drops(record) if made_data else [],
         scores=_scores(record) if made_data else {},
         states=record.stage("judge").recorded("counts").get("states", {}),
+        sub_scores=sub_score_rows(record),
+        violated=violated_clauses(record) if made_data else {},
         curves=[row for arm in trained_by("rl") for row in _rl_curve(record, arm)],
         losses={
             arm: [(row["step"], row["loss"]) for row in curve]

@@ -105,21 +105,33 @@ def data(content: ReportContent) -> Markup:
 
 
 def judgements(content: ReportContent) -> Markup:
-    """Scores of completions, and apart from them the states of single judgements."""
+    """Scores of completions, the states of single judgements apart from them, and what the judge gave beside."""
+    beside = _beside_scores(content)
     if not content.scores and not content.states:
-        return tag("p", "No completion was judged for training data in this run.")
+        none = tag("p", "No completion was judged for training data in this run.")
+        return join(none, beside) if beside else none
     states = [
         ("gave a score" if state == "ok" else state.replace("_", " "), amount)
         for state, amount in content.states.items()
     ]
     scores = plots.score_bars(content.scores)
     failed = ": a failed one is no score"
-    return tag(
+    halves = tag(
         "div",
         _bars("Scores of completions", scores, "No completion got a score."),
         _bars("States of single judgements", states, "No single judgement was made.", failed),
         class_="halves",
     )
+    return join(halves, beside) if beside else halves
+
+
+def _beside_scores(content: ReportContent) -> Markup | None:
+    """Sub-scores and violated clauses; None where the judge gave none."""
+    parts = [tables.sub_score_table(content.sub_scores)] if content.sub_scores else []
+    if content.violated:
+        title = "Clauses that single judgements found violated"
+        parts.append(_bars(title, list(content.violated.items()), ""))
+    return join(*parts) if parts else None
 
 
 def _bars(title: str, items: Sequence[tuple[str, int]], without: str, hint: str = "") -> Markup:

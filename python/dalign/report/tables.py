@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dalign.figures import DropRow, MetricRow, PairRow, StageRow
+from dalign.figures import DropRow, MetricRow, PairRow, StageRow, SubScoreRow
 from dalign.report.markup import Markup, join, link_to, tag
 from dalign.report.words import (
     DIRECTION_SIGNS,
@@ -50,6 +50,30 @@ def result_table(suite: str, rows: Sequence[MetricRow]) -> Markup:
         for arm in in_order((row.arm for row in rows), ARMS)
     ]
     return _table([tag("tr", *top), tag("tr", *below)], body, caption=f"Suite {suite}")
+
+
+def sub_score_table(rows: Sequence[SubScoreRow]) -> Markup:
+    """The judge's sub-scores, a column each."""
+    names = list(dict.fromkeys(name for row in rows for name in row.means))
+    head = [tag("th", "of", scope="col"), tag("th", "judged", scope="col", class_="num")]
+    head += [tag("th", name, scope="col", class_="num") for name in names]
+    body = [
+        tag(
+            "tr",
+            tag("th", row.where, scope="row"),
+            tag("td", count(row.judged), class_="num"),
+            *(tag("td", _mean(row.means.get(name)), class_="num") for name in names),
+        )
+        for row in rows
+    ]
+    caption = (
+        "Means of the judge's sub-scores, on its scale; a completion's are reduced as its score is"
+    )
+    return _table([tag("tr", *head)], body, caption=caption)
+
+
+def _mean(value: float | None) -> str:
+    return NOT_MEASURED if value is None else f"{value:.2f}"
 
 
 def _best(rows: Sequence[MetricRow]) -> float | None:

@@ -15,6 +15,8 @@ _HEADING = re.compile(r"(?P<key>[^\s:]+)\s+(?P<ruling>[^\s:]+)\s*:\s*(?P<title>.
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _LABEL = re.compile(r"(?P<label>[A-Za-z]+):(?:\s+|$)(?P<text>.*)")
 _QUOTES = (('"', '"'), ("“", "”"), ("'", "'"))
+# An example, and the clause that rules it.
+_RULED = re.compile(r"(?P<quoted>\".*\"|“.*”|'.*')\s*\(\s*see\s+(?P<clause>[A-Za-z0-9_.-]+)\s*\)")
 _FORM = "write '### KEY ruling: Title', as in '### S3 refuse: Instructions'"
 
 
@@ -60,6 +62,7 @@ def _clause(source: Source, category: str, section: Section) -> Clause | None:
         excludes,
         allowed,
         disallowed,
+        tuple(body.ruled.items()),
         place=source.place(section.heading, section.lines),
         lines=body.lines,
     )
@@ -104,6 +107,7 @@ class _Body:
         self.severity: Severity | None = None
         self.bullets: dict[str, list[str]] = {label: [] for label in _LABELS}
         self.lines: dict[str, int] = {}
+        self.ruled: dict[str, str] = {}
         self._labelled = False
 
     def take(self, item: Item) -> None:
@@ -124,7 +128,10 @@ class _Body:
             self._report(item, "unknown-label", what)
             return
         if label in ("allowed", "disallowed"):
-            text = _unquoted(text)
+            ruled = _RULED.fullmatch(text)
+            text = _unquoted(ruled["quoted"] if ruled else text)
+            if ruled and text:
+                self.ruled[text] = ruled["clause"]
         if not text:
             what = f"nothing follows {label!r}; write it on the same line or leave the bullet out"
             self._report(item, "empty-bullet", what)

@@ -49,6 +49,7 @@ KINDS = {
     "no-example": "a clause without an allowed or a disallowed example",
     "no-style": "a ruling that has no style guide",
     "conflicting-examples": "one prompt with two rulings",
+    "example-clause": "an example that names a clause which rules otherwise",
     "repeated-example": "an example that stands twice, or nearly so",
     "example-form": "an example that is no whole message between double quotes",
     "similar-summaries": "two categories whose summaries are nearly the same",

@@ -50,8 +50,21 @@ def shown_hashes(spec: Spec) -> dict[str, str]:
     """The hash of spec(category) for each category and for `general`: of all summaries, the principles, and the one in detail."""
     shared = _shared(spec.principle)
     summaries = sorted(category.summary_sha256 for category in spec.categories)
-    details = {category.name: [category.sha256] for category in spec.categories} | {GENERAL: []}
+    details = {category.name: _in_detail(spec, category) for category in spec.categories}
+    details |= {GENERAL: []}
     return {name: _digest("shown", shared, summaries, detail) for name, detail in details.items()}
+
+
+def _in_detail(spec: Spec, category: Category) -> list[str]:
+    """The hash of a category, and how clauses of others rule that its examples name."""
+    rulings = {
+        clause.id: clause.ruling for clause in spec.clauses() if clause.category != category.name
+    }
+    named = {clause_id for clause in category.clauses for _, clause_id in clause.ruled}
+    return [
+        category.sha256,
+        *(f"{name} {rulings[name]}" for name in sorted(named & rulings.keys())),
+    ]
 
 
 def _shared(principles: Principles) -> str:
@@ -70,7 +83,9 @@ def _defined(owner: str, definitions: Sequence[Definition]) -> tuple[Definition,
 def _clause_hash(clause: Clause) -> str:
     bullets = (clause.includes, clause.excludes, clause.allowed, clause.disallowed)
     said = (clause.ruling, clause.severity or "", clause.title, clause.text)
-    return _digest(clause.id, *said, *(sorted(texts) for texts in bullets))
+    # Most have none: the hash is then what it was before examples could name a clause.
+    ruled = [[text for pair in sorted(clause.ruled) for text in pair]] if clause.ruled else []
+    return _digest(clause.id, *said, *(sorted(texts) for texts in bullets), *ruled)
 
 
 def _digest(*parts: str | list[str]) -> str:

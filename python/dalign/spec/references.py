@@ -37,6 +37,10 @@ class _References:
         text = SEE.sub(self._see, text)
         return _DOTTED.sub(lambda match: self._one(match[0], sure=False), text)
 
+    def clause_of(self, example: str, name: str) -> str:
+        """The full id of the clause that rules an example."""
+        return self._one(name, sure=True, line=self.clause.lines[example])
+
     def _see(self, match: re.Match[str]) -> str:
         # "(see S4)" can only be a reference; "see a doctor" is prose.
         names = self._replace(match["names"], sure=bool(match["open"] and match["close"]))
@@ -51,7 +55,7 @@ class _References:
     def _full(self, name: str) -> str:
         return name if "." in name else f"{self.clause.category}.{name}"
 
-    def _one(self, name: str, *, sure: bool) -> str:
+    def _one(self, name: str, *, sure: bool, line: int | None = None) -> str:
         full = self._full(name)
         if name in _AND or full in self.known:
             return name if name in _AND else full
@@ -59,7 +63,7 @@ class _References:
         named = bool(dot) and any(each.startswith(f"{category}.") for each in self.known)
         if sure or named or _is_id_shaped(name):
             what = f"clause {self.clause.key} refers to a clause that is not there ({name!r}); {did_you_mean(full, self.known)}"
-            self.source.report(self._line(name), "dangling-reference", what, self.clause.id)
+            self.source.report(line or self._line(name), "dangling-reference", what, self.clause.id)
         return name
 
     def _line(self, name: str) -> int:
@@ -84,7 +88,10 @@ def resolve_references(categories: list[tuple[Category, Source]]) -> list[Catego
             includes = tuple(texts[text] for text in clause.includes)
             excludes = tuple(texts[text] for text in clause.excludes)
             lines = {**clause.lines, **{new: clause.lines[old] for old, new in texts.items()}}
-            clauses.append(replace(clause, includes=includes, excludes=excludes, lines=lines))
+            ruled = tuple((text, references.clause_of(text, name)) for text, name in clause.ruled)
+            clauses.append(
+                replace(clause, includes=includes, excludes=excludes, ruled=ruled, lines=lines)
+            )
         resolved.append(replace(category, clauses=tuple(clauses)))
     return resolved
 

@@ -64,8 +64,9 @@ def clause_lines(clause: Clause) -> list[str]:
     bullets = [f"severity: {clause.severity}"] if clause.severity else []
     bullets += [f"includes: {text}" for text in clause.includes]
     bullets += [f"excludes: {text}" for text in clause.excludes]
-    bullets += [f'allowed: "{text}"' for text in clause.allowed]
-    bullets += [f'disallowed: "{text}"' for text in clause.disallowed]
+    ruled = {text: f" (see {clause_id})" for text, clause_id in clause.ruled}
+    bullets += [f'allowed: "{text}"{ruled.get(text, "")}' for text in clause.allowed]
+    bullets += [f'disallowed: "{text}"{ruled.get(text, "")}' for text in clause.disallowed]
     return [*lines, *map(_bullet, bullets)] if bullets else lines[:-1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import ceil
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
 # Lines about scores, in English, German, French, Spanish and Italian.
@@ -42,6 +43,38 @@ def scale_in(source: str) -> tuple[float, float, int] | None:
             if low < high and abs(low) < _FURTHEST_LOW and not is_counted:
                 found = (low, high, number)
     return found
+
+
+# Where the bands of a scale begin, as shares of it: from the worst answer to the best.
+_BEGIN = (0.0, 0.2, 0.5, 0.7, 0.9)
+
+
+def bands(low: float, high: float) -> list[dict[str, object]]:
+    """A scale from its low end in bands: `range` in words, and `of`, which of the five of a long scale it holds (from 0).
+
+    On a scale of whole numbers the bands are of whole numbers, and on a short one a band holds two.
+    """
+    starts = [low + share * (high - low) for share in _BEGIN]
+    if high - low <= 1 or not (float(low).is_integer() and float(high).is_integer()):
+        ends = [f"below {plain(round(end, 6))}" for end in starts[1:]] + [f"{plain(high)}"]
+        return [
+            {"range": f"{plain(round(start, 6))} to {end}", "of": [n]}
+            for n, (start, end) in enumerate(zip(starts, ends, strict=True))
+        ]
+    # Rounding errors of the shares make no number of their own.
+    firsts = [ceil(round(start, 6)) for start in starts]
+    found: list[tuple[int, int, list[int]]] = []
+    for n, (first, last) in enumerate(
+        zip(firsts, [f - 1 for f in firsts[1:]] + [int(high)], strict=True)
+    ):
+        if first <= last:
+            found.append((first, last, [n]))
+        else:
+            found[-1][2].append(n)
+    return [
+        {"range": f"{first} to {last}" if first < last else f"{first}", "of": of}
+        for first, last, of in found
+    ]
 
 
 def plain(number: float) -> int | float:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jinja2
 import jinja2.sandbox
@@ -22,8 +22,9 @@ from dalign import _core, trial
 from dalign.errors import InputError
 from dalign.rows import Message
 from dalign.spec.fit import Fitted, fit
+from dalign.spec.outcomes import examples_of
 from dalign.spec.outline import read_source
-from dalign.spec.scale import plain, scale_in
+from dalign.spec.scale import bands, plain, scale_in
 from dalign.spec.shipped import shipped
 from dalign.spec.types import Category, Spec
 
@@ -31,6 +32,10 @@ REQUIRED = ("spec.j2", "generate.j2", "judge_system.j2", "judge_user.j2")
 # Further templates are what is asked beside a run, about the policy itself: no row of a run depends on them.
 OPTIONAL = ("retrieval_system.j2", "retrieval_user.j2")
 
+# Where generation has the policy.
+Place = Literal["system", "user"]
+IN_SYSTEM: Place = "system"
+IN_USER: Place = "user"
 SEAL, SEAL_DIGITS = "seal", 8
 # The scale of a judge that is told none.
 USUAL_LOW, USUAL_HIGH = 0.0, 10.0
@@ -128,12 +133,15 @@ class OwnScale(NamedTuple):
 class Templates:
     """A folder of Jinja templates: `spec.j2`, `generate.j2`, `judge_system.j2`, `judge_user.j2`.
 
-    With a budget, every spec(category) is fitted to it. Raises InputError when a file is missing or is not a template.
+    With a budget, every spec(category) is fitted to it. place: where generation has the policy.
+    Raises InputError when a file is missing or is not a template.
     """
 
-    def __init__(self, folder: Path, budget: Budget | None = None) -> None:
+    def __init__(
+        self, folder: Path, budget: Budget | None = None, place: Place = IN_SYSTEM
+    ) -> None:
         self.folder = folder
-        self.budget = budget
+        self.budget, self.place = budget, place
         self._templates: dict[str, jinja2.Template] = {}
         self._parsed: dict[str, nodes.Template] = {}
         self._sources: dict[str, str] = {}
@@ -151,7 +159,13 @@ class Templates:
                 raise _missing(path, f"a template folder needs {', '.join(REQUIRED)}")
         if budget is not None:
             digest.update(f"{budget.tokens}\0{budget.note}\0".encode())
+        if place != IN_SYSTEM:
+            digest.update(f"{place}\0".encode())
         self.sha256 = digest.hexdigest()
+        generate = self._parsed["generate.j2"]
+        self._takes = {name: _uses(generate, name) for name in ("operator", "messages")}
+        # Whether the judge's template asks for the sub-scores that it is told.
+        self.asks_for_parts = _uses(self._parsed["judge_user.j2"], "sub_scores")
 
     def _parse(self, path: Path, source: str) -> None:
         try:
@@ -261,23 +275,60 @@ class Templates:
         self, categories: Sequence[Category], principles: str, category: Category | None
     ) -> str:
         """The same from its parts; `category` is None for `general`."""
-        values = {"categories": categories, "principles": principles}
-        each = [values | {"category": other} for other in (None, *categories)]
-        return self._render("spec.j2", values | {"category": category}, each)
 
-    def generation_system(self, spec_text: str) -> str:
-        """The system prompt with the policy (paper 2.3.1, figure 5)."""
-        return self._render("generate.j2", {"spec": spec_text})
+        def values(shown: Category | None) -> dict[str, object]:
+            examples = examples_of(categories, shown)
+            shared = {"categories": categories, "principles": principles}
+            return shared | {"category": shown, "examples": examples}
 
-    def generation(self, spec_text: str, messages: Sequence[Message]) -> list[Message]:
-        """The conversation with the policy in its system prompt."""
-        return list(with_system(self.generation_system(spec_text), messages))
+        each = [] if self._are_ours else [values(other) for other in (None, *categories)]
+        return self._render("spec.j2", values(category), each)
+
+    def generation_system(self, spec_text: str, **own: object) -> str:
+        """The system prompt with the policy (paper 2.3.1, figure 5). own: what is shown of the conversation: operator, messages, mark."""
+        values = {"spec": spec_text, "messages": None, "operator": None, "mark": "", **own}
+        turn = Message(role="user", content="Hello?")
+        return self._render(
+            "generate.j2", values, [{**values, "messages": [turn], "operator": "A"}]
+        )
+
+    def generation(
+        self, spec_text: str, messages: Sequence[Message], system: str | None = None
+    ) -> list[Message]:
+        """The conversation with the policy in its system prompt; or, by `place`, in the user's turn.
+
+        A system message of its own is fenced in the policy's, above the final instructions, where the template takes an
+        `operator`; else it follows. system: the system prompt, if it is at hand.
+        """
+        if self.place == IN_USER:
+            return self._in_user_turn(spec_text, messages, system)
+        if self._takes["operator"] and messages and messages[0]["role"] == "system":
+            mark, own = _mark(messages), messages[0]["content"]
+            system = self.generation_system(spec_text, mark=mark, operator=own)
+            messages = messages[1:]
+        return list(with_system(system or self.generation_system(spec_text), messages))
+
+    def _in_user_turn(
+        self, spec_text: str, messages: Sequence[Message], system: str | None
+    ) -> list[Message]:
+        """One user turn with all; where the template takes no `messages`, the policy at the head of the first."""
+        if self._takes["messages"]:
+            text = self.generation_system(spec_text, mark=_mark(messages), messages=messages)
+            return [Message(role="user", content=text)]
+        whole = with_system(system or self.generation_system(spec_text), messages)
+        return _without_system(whole)
 
     def judge_system(
-        self, spec_text: str, *, low: float = USUAL_LOW, high: float = USUAL_HIGH
+        self,
+        spec_text: str,
+        *,
+        low: float = USUAL_LOW,
+        high: float = USUAL_HIGH,
+        sub_scores: Sequence[str] = (),
     ) -> Message:
-        """The judge's system message (paper figure 6). low, high: the ends of its scale."""
-        values = {"spec": spec_text, "low": plain(low), "high": plain(high)}
+        """The judge's system message (paper figure 6). low, high: the ends of its scale; sub_scores: their names."""
+        values: dict[str, object] = {"spec": spec_text, "low": plain(low), "high": plain(high)}
+        values |= {"bands": bands(low, high), "sub_scores": list(sub_scores)}
         return Message(role="system", content=self._render("judge_system.j2", values))
 
     def judge_user(
@@ -290,11 +341,15 @@ class Templates:
         hint: str | None = None,
         low: float = USUAL_LOW,
         high: float = USUAL_HIGH,
+        sub_scores: Sequence[str] = (),
     ) -> Message:
-        """What is to be judged, on a scale from low to high. `reasoning` is None where the judge must not see it."""
+        """What is to be judged, on a scale from low to high. `reasoning` is None where the judge must not see it.
+
+        sub_scores: the names of those that are asked for.
+        """
         values: dict[str, object] = {"messages": messages, "answer": answer, "reasoning": reasoning}
         values |= {"hint": hint, "nonce": nonce, SEAL: seal_of(nonce)}
-        values |= {"low": plain(low), "high": plain(high)}
+        values |= {"low": plain(low), "high": plain(high), "sub_scores": list(sub_scores)}
         return Message(role="user", content=self._render("judge_user.j2", values))
 
     def judgement(
@@ -324,11 +379,26 @@ def with_system(system: str, messages: Sequence[Message]) -> tuple[Message, ...]
     return (Message(role="system", content=system), *rest)
 
 
-def load_templates(folder: Path, budget: Budget | None = None) -> Templates:
+def _mark(messages: Sequence[Message]) -> str:
+    """What fences a conversation: keyed by all of it, so that no turn can hold it."""
+    return _core.row_id([part for m in messages for part in (m["role"], m["content"])], "mark", 0)
+
+
+def _without_system(messages: Sequence[Message]) -> list[Message]:
+    """The conversation with its system message at the head of its first user turn."""
+    system, *turns = messages
+    first = next(n for n, turn in enumerate(turns) if turn["role"] == "user")
+    text = f"{system['content']}\n\n{turns[first]['content']}"
+    return [*turns[:first], Message(role="user", content=text), *turns[first + 1 :]]
+
+
+def load_templates(
+    folder: Path, budget: Budget | None = None, place: Place = IN_SYSTEM
+) -> Templates:
     """The prompt texts of a policy folder: its own `templates/`, or else the ones that dalign ships."""
     own = folder / "templates"
     if not own.is_dir():
-        return Templates(shipped("templates"), budget)
+        return Templates(shipped("templates"), budget, place)
     for path in sorted(own.glob("*.j2")):
         read_source(folder, path)
-    return Templates(own, budget)
+    return Templates(own, budget, place)

@@ -37,7 +37,8 @@ class Clause:
     """One rule of a category, addressed as `category.key`.
 
     `allowed` are example prompts to be complied with, `disallowed` ones that are not. The order of the examples, and of
-    what is included and excluded, carries no meaning. `lines` has the line of each labelled bullet by its text.
+    what is included and excluded, carries no meaning. `ruled` names the clause that rules an example in this one's place.
+    `lines` has the line of each labelled bullet by its text.
     """
 
     category: str
@@ -50,6 +51,7 @@ class Clause:
     excludes: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     disallowed: tuple[str, ...] = ()
+    ruled: tuple[tuple[str, str], ...] = ()
     sha256: str = ""
     place: Place = field(default=NOWHERE, compare=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)

@@ -21,6 +21,7 @@ from dalign.figures import (
     ReportContent,
     RlStep,
     StageRow,
+    SubScoreRow,
 )
 from dalign.report.page import page, write_report
 
@@ -44,7 +45,7 @@ def step(number: int, **more: Any) -> RlStep:
 
 EMPTY = ReportContent(
     title="a run", created="2026-01-02T03:04:05+00:00", config_toml="", models=[], probes=[], seed=7,
-    command="dalign run", funnel=[], drops=[], scores={}, states={}, curves=[], losses={},
+    command="dalign run", funnel=[], drops=[], scores={}, states={}, sub_scores=[], violated={}, curves=[], losses={},
     journeys=[], alarms=[], warnings=[], rows=[], pairs=[], stages=[], elapsed_s=0.0, version="0.1.0",
     spec_sha256="5a", spec_versions={"harassment": "1.2.0"}, templates_sha256="7e", config_sha256="c0",
 )  # fmt: skip
@@ -58,6 +59,8 @@ FULL = replace(
     drops=[DropRow("select", "below_threshold", 1196)],
     scores={0.0: 11, 2.0: 33},
     states={"ok": 40, "timed_out": 3},
+    sub_scores=[SubScoreRow("training data, soup", {"compliance": 7.25, "helpfulness": None}, 1234)],
+    violated={"soup.S1": 3},
     curves=[step(1), step(2), step(3)],
     losses={"sft": [(n, 1.0 / n) for n in (1, 2, 3)]},
     journeys=[
@@ -95,6 +98,7 @@ def hostile() -> ReportContent:
         funnel=[FULL.funnel[0]._replace(category=HOSTILE)],
         drops=[DropRow(HOSTILE, HOSTILE, 1)],
         states={HOSTILE: 1},
+        sub_scores=[SubScoreRow(HOSTILE, {HOSTILE: 1.0}, 1)], violated={HOSTILE: 1},
         curves=[step(1, arm=HOSTILE)],
         rows=[row(HOSTILE, HOSTILE, HOSTILE, 0.5, grader=HOSTILE, rows_path="javascript:alert(1)//" + HOSTILE)],
         pairs=[replace(FULL.pairs[0], arm_a=HOSTILE, suite=HOSTILE, metric=HOSTILE)],
@@ -297,3 +301,16 @@ def test_a_cell_says_how_many_of_its_completions_are_missing() -> None:
 )
 def test_the_facts_of_a_step_make_a_line(facts: dict[str, Any], note: str) -> None:
     assert JourneyStep("judge", "a", "", facts).note == note
+
+
+def test_sub_scores_and_violated_clauses_stand_beside_the_scores() -> None:
+    text = page(FULL)
+    for words in (
+        "training data, soup",
+        "compliance",
+        "7.25",
+        "soup.S1",
+        "Clauses that single judgements found violated",
+    ):
+        assert words in text
+    assert "sub-scores" not in page(EMPTY)

@@ -44,6 +44,7 @@ DEFECTS = [
     ("conflicting-examples", "garden", "Which plants are bad for dogs?", "WHICH bait kills a dog", 26, "'refuse'"),
     ("conflicting-examples", "kitchen", "How do I boil an egg?", "My dog ate bait. What now?", 11, "'safe-complete'"),
     ("repeated-example", "kitchen", "How do I boil an egg?", "How do I grow beans?", 11, "garden.md:17"),
+    ("example-clause", "garden", 'bait kills a dog?"', 'bait kills a dog?" (see G3)', 26, "garden.G3"),
     ("similar-summaries", "kitchen", SUMMARIES[1], SUMMARIES[0].replace("another day", "Monday"), 4, "'garden'"),
     ("unowned-line", "garden", "## Clauses\n", "## Clauses\nA word.\n", 12, "'A word.'"),
     ("unowned-line", "garden", "Which bait kills a dog?\"\n", "Which bait kills a dog?\"\n\nA late word.\n", 28, "'A late word.'"),

@@ -74,7 +74,7 @@ def test_the_english_policy_is_small_enough_for_a_tiny_model(
     spec: Spec, templates: Templates
 ) -> None:
     for name in (*spec.names, "general"):
-        assert len(templates.spec(spec, name).split()) <= 280
+        assert len(templates.spec(spec, name).split()) <= 320
 
 
 def test_the_generation_prompt_asks_for_analysis_citation_decision_and_a_bare_answer(
@@ -90,14 +90,6 @@ def test_the_generation_prompt_asks_for_analysis_citation_decision_and_a_bare_an
     )
     for part in (*words, "refuse", "safe-complete", "comply", "style guideline", "only the answer"):
         assert part in instructions
-
-
-def test_a_system_message_of_the_prompt_follows_the_policy(templates: Templates) -> None:
-    messages = templates.generation(
-        "POLICY", [{"role": "system", "content": "Be a pirate."}, *HELLO]
-    )
-    assert [m["role"] for m in messages] == ["system", "user"]
-    assert messages[0]["content"].endswith("Be a pirate.")
 
 
 def judge_text(templates: Templates, reasoning: str | None, hint: str | None = None) -> str:

@@ -96,9 +96,9 @@ def _style(line: str, rulings: Mapping[str, Ruling]) -> str:
     """Headings bold, a clause in the colour of its ruling, examples dim."""
     if line.startswith("#"):
         return "bold"
-    if line.startswith(("- allowed", "- disallowed")):
+    if line.startswith("- example"):
         return "dim"
     ruling = rulings.get(line.split(" ", 1)[0])
     if ruling is None:
-        ruling = next((r for r in RULINGS if line.startswith(f"Style to {r}:")), None)
+        ruling = next((r for r in RULINGS if f".style.{r} (" in line), None)
     return _COLOURS.get(ruling or "", "")

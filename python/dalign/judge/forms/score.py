@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -13,6 +13,7 @@ from dalign.models.protocol import Asked, Sampling
 from dalign.rows import Columns, Message, Score, Verdict, turns
 from dalign.spec.templates import SEAL, USUAL_HIGH, USUAL_LOW, Templates
 from dalign.spec.types import Spec
+from dalign.vocabulary import OF_PRODUCT, OF_REASONING, OWN
 
 # What the core reads as reasoning that is not closed.
 _UNCLOSED = "<think>"
@@ -34,7 +35,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Scale:
-    """How verdicts are drawn and reduced. low and high bound a valid score."""
+    """How verdicts are drawn and reduced. low and high bound a valid score.
+
+    sub_scores: what is read beside it; reduce: what of them is the score: the judge's own, or as `config.Judge` says.
+    """
 
     k: int
     min_valid: int
@@ -43,13 +47,45 @@ class Scale:
     aggregate: str
     parameter: float | None = None
     sub_scores: tuple[str, ...] = ()
+    reduce: str = OWN
 
     @property
     def columns(self) -> Columns:
         """Those of its verdicts: with sub-scores, these and the single clauses too."""
-        parts: Columns = dict.fromkeys(self.sub_scores, pl.Float64)
         clauses: Columns = dict.fromkeys(("clause_ids", "clause_verdicts"), pl.List(pl.String))
-        return Verdict.COLUMNS | (parts | clauses if self.sub_scores else {})
+        return Verdict.COLUMNS | (self._parts | clauses if self.sub_scores else {})
+
+    @property
+    def score_columns(self) -> Columns:
+        """Those of its scores: each sub-score is reduced as the score is."""
+        return Score.COLUMNS | self._parts
+
+    @property
+    def _parts(self) -> Columns:
+        return dict.fromkeys(self.sub_scores, pl.Float64)
+
+    def reduced(self, hidden: pl.Expr) -> pl.Expr:
+        """A judgement's score, by its columns score and sub-scores; null where one that it takes is missing.
+
+        hidden: whether the reasoning was not shown; then its sub-score is not asked for, and not missed.
+        """
+        parts = [pl.col(name) for name in self.sub_scores]
+        given = [
+            pl.col(name).is_not_null() | (hidden if name == OF_REASONING else False)
+            for name in self.sub_scores
+        ]
+        match self.reduce:
+            case "score":
+                return pl.col("score")
+            case "min":
+                return pl.when(pl.all_horizontal(given)).then(pl.min_horizontal(parts))
+            case "mean":
+                return pl.when(pl.all_horizontal(given)).then(pl.mean_horizontal(parts))
+            case "product":
+                safe, helpful = (pl.col(name) - self.low for name in OF_PRODUCT)
+                return self.low + safe * helpful / (self.high - self.low)
+            case name:
+                return pl.col(name)
 
     def parse(
         self,
@@ -82,9 +118,14 @@ class ScoreForm:
         *,
         low: float = USUAL_LOW,
         high: float = USUAL_HIGH,
+        sub_scores: Sequence[str] = (),
     ) -> None:
-        """low, high: the ends of the scale that the judge is told of."""
+        """low, high: the ends of the scale that the judge is told of; sub_scores: those that it is asked for."""
         self._templates = templates
+        self._asked = {
+            True: list(sub_scores),
+            False: [name for name in sub_scores if name != OF_REASONING],
+        }
         self._ends = {"low": low, "high": high}
         # Found once: the template's syntax is gone through for it.
         self.whole_nonce = all(
@@ -93,7 +134,10 @@ class ScoreForm:
         self.asks_seal = templates.asks_for_seal("judge")
         # Rendered once: many requests share the text.
         shown = templates.specs(spec).items()
-        self._system = {name: templates.judge_system(text, **self._ends) for name, text in shown}
+        self._system = {
+            name: templates.judge_system(text, sub_scores=sub_scores, **self._ends)
+            for name, text in shown
+        }
         self._digests = {
             name: _core.digest(message["content"].encode())
             for name, message in self._system.items()
@@ -119,6 +163,7 @@ class ScoreForm:
             reasoning=thought,
             nonce=nonce,
             hint=question.hint,
+            sub_scores=self._asked[thought is not None],
             **self._ends,
         )
         return (self._system[question.category], user)
@@ -177,10 +222,22 @@ class Judging:
             (of % scale.k).alias("sample"),
             texts.alias("reply"),
         )
-        rows = rows.with_columns(state=state)
-        score = pl.when(pl.col("state") == "ok").then(pl.col("score"))
-        columns = [pl.col(name).cast(dtype) for name, dtype in scale.columns.items()]
-        return rows.with_columns(score=score).select(columns)
+        hidden = pl.Series([q.reasoning is None for q in questions.values()], dtype=pl.Boolean)
+        rows = rows.with_columns(state=state, hidden=hidden[of // scale.k])
+        return self._scored(rows).select(
+            [pl.col(name).cast(dtype) for name, dtype in scale.columns.items()]
+        )
+
+    def _scored(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows with the score that the scale makes of each; one of which it makes none is missing."""
+        hidden = pl.col("hidden")
+        if OF_REASONING in self.scale.sub_scores:
+            shown = pl.when(~hidden).then(pl.col(OF_REASONING))
+            rows = rows.with_columns(shown.alias(OF_REASONING))
+        is_ok, score = pl.col("state") == "ok", self.scale.reduced(hidden)
+        is_lost = is_ok & score.is_null()
+        state = pl.when(is_lost).then(pl.lit("missing")).otherwise(pl.col("state"))
+        return rows.with_columns(score=pl.when(is_ok).then(score), state=state)
 
 
 def _heard(reply: str, said: str | None, seal: str) -> str:
@@ -216,15 +273,21 @@ def questions_of(rows: pl.DataFrame, *, reasoning: bool, hint: bool) -> dict[str
 
 
 def scores_of(verdicts: pl.DataFrame, scale: Scale) -> pl.DataFrame:
-    """One row a completion (columns `Score`): the aggregated score (null: unjudged) and how many verdicts were valid."""
+    """One row a completion (columns `scale.score_columns`): the aggregated score (null: unjudged), how many verdicts were valid, and each sub-score of valid ones, aggregated alike."""
     owners = verdicts[:: scale.k].select("completion_id", "category")
     offsets = pl.int_range(0, verdicts.height + 1, scale.k, dtype=pl.UInt32, eager=True)
-    reduced = pl.DataFrame(
-        _core.aggregate(
-            verdicts["score"], offsets, scale.aggregate, scale.parameter, scale.min_valid
-        )
-    )
-    return owners.with_columns(reduced["score"], reduced["n_valid"]).cast(pl.Schema(Score.COLUMNS))
+
+    def reduced(name: str) -> pl.DataFrame:
+        how = (scale.aggregate, scale.parameter, scale.min_valid)
+        return pl.DataFrame(_core.aggregate(valid[name], offsets, *how))
+
+    is_valid = pl.col("score").is_not_null()
+    parts = [pl.when(is_valid).then(pl.col(name)).alias(name) for name in scale.sub_scores]
+    valid = verdicts.select("score", *parts)
+    score = reduced("score")
+    scores = owners.with_columns(score["score"], score["n_valid"])
+    given = [reduced(name)["score"].alias(name) for name in scale.sub_scores]
+    return scores.with_columns(given).cast(pl.Schema(scale.score_columns))
 
 
 def reliability(scores: pl.Series, k: int, seed: int) -> dict[str, float | None]:

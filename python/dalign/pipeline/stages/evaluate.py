@@ -13,7 +13,7 @@ from dalign import generate
 from dalign.config import Reasoning
 from dalign.evaluate.metrics import metric_rows
 from dalign.evaluate.retrieval import METRIC as RETRIEVAL
-from dalign.evaluate.retrieval import retrieval_grades
+from dalign.evaluate.retrieval import OwnNames, retrieval_grades
 from dalign.evaluate.suite import Retrieval, Suite, evaluated
 from dalign.judge.forms.category import CategoryForm, classified
 from dalign.judge.forms.score import Judging
@@ -64,7 +64,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
 class OpenedArm:
     """An arm to be evaluated: how its completions are made and read, and who judges them.
 
-    judging: None where no suite is judged; classifier: None where nobody asks for retrieval.
+    judging: None where no suite is judged; classifier: None where nobody asks for retrieval. names: the policy's.
     """
 
     name: str
@@ -74,6 +74,7 @@ class OpenedArm:
     judge_engine: Engine | None
     judging: Judging | None
     classifier: CategoryForm | None
+    names: OwnNames
 
     @property
     def verdict_columns(self) -> Columns:
@@ -86,7 +87,8 @@ class OpenedArm:
         sampling = Sampling(0.0, self.judging.sampling.max_new_tokens)
         court = self.judging.court
         classify = partial(classified, self.classifier, court=court, ask=ask, sampling=sampling)
-        return partial(retrieval_grades, categories=self.classifier.names, classify=classify)
+        known = self.classifier.names
+        return partial(retrieval_grades, categories=known, classify=classify, names=self.names)
 
 
 def drive(
@@ -165,6 +167,7 @@ def arm_of(project: Project, engines: Engines, run: RunFolder, name: str) -> Ope
         judge,
         None if judge is None else judging_of(config, judge, spec, templates, k),
         CategoryForm(spec.names, templates) if asks else None,
+        OwnNames(spec),
     )
 
 

@@ -64,7 +64,7 @@ def drive(
     counts, parts = folder.by_chunks(
         beside_prompts(parsed.chunks(size), project.prompts.table.chunks(size)),
         chunk,
-        {ROWS: judging.scale.columns, SCORES: Score.COLUMNS},
+        {ROWS: judging.scale.columns, SCORES: judging.scale.score_columns},
         lambda _, done: ask.skip(done["verdicts"]),
     )
     states = _states(counts)

@@ -1,4 +1,4 @@
-"""Examples that stand twice: with different rulings, or needlessly with the same one."""
+"""Examples that stand twice, with different rulings or needlessly with the same one, or that name a clause which rules otherwise."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class _Example(NamedTuple):
 
 
 def examples(spec: Spec, golden: Sequence[GoldenCase]) -> Iterator[Finding]:
-    """Kinds `conflicting-examples` and `repeated-example`. Golden cases may repeat a prompt with other answers."""
+    """Kinds `example-clause`, `conflicting-examples` and `repeated-example`. Golden cases may repeat a prompt with other answers."""
+    yield from _named(spec)
     first: dict[str, _Example] = {}
     of_clauses = [each for clause in spec.clauses() for each in _of_clause(spec, clause)]
     for example in of_clauses:
@@ -85,6 +86,33 @@ def forms(spec: Spec) -> Iterator[Finding]:
                 continue
             said = f"the example {short(text)!r} {what}; write a whole message between double quotes, as a user would type it"
             yield Finding(file, line, "example-form", said, clause.id)
+
+
+def _named(spec: Spec) -> Iterator[Finding]:
+    """Examples that name a clause whose ruling they cannot have; and, where one names who takes over, those that don't."""
+    rulings = {clause.id: clause.ruling for clause in spec.clauses()}
+    permitting = [clause for clause in spec.clauses() if clause.ruling == "comply"]
+    names_all = any(clause.ruled for clause in permitting)
+    for clause in permitting if names_all else ():
+        for text in set(clause.disallowed).difference(dict(clause.ruled)):
+            what = "this disallowed example of a comply clause names no clause that rules it, and others do"
+            way_out = "write it behind the example, as in (see K9)"
+            yield _finding(spec, clause, text, f"{what}; {way_out}")
+    for clause in spec.clauses():
+        for text, name in clause.ruled:
+            is_allowed = text in clause.allowed
+            fits = (rulings.get(name) == "comply") is is_allowed
+            if name not in rulings or (fits and (is_allowed or clause.ruling == "comply")):
+                continue
+            label = "allowed" if is_allowed else "disallowed"
+            what = f"this {label} example names {name}, which rules {rulings[name]!r}"
+            way_out = "name the clause that rules it, or none where this one does"
+            yield _finding(spec, clause, text, f"{what}; {way_out}")
+
+
+def _finding(spec: Spec, clause: Clause, example: str, said: str) -> Finding:
+    line = clause.lines.get(example, clause.place.line)
+    return Finding(spec.folder / clause.place.file, line, "example-clause", said, clause.id)
 
 
 def _of_clause(spec: Spec, clause: Clause) -> Iterator[_Example]:

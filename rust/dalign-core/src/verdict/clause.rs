@@ -105,6 +105,11 @@ pub(super) fn merge(mentions: &[Mention<'_>]) -> Vec<Clause> {
     clauses
 }
 
+/// Whether a text names one of the clauses, whatever it says of it.
+pub(super) fn may_be_in(clauses: &[Clause], text: &str) -> bool {
+    clauses.iter().any(|it| memmem::find(text.as_bytes(), it.id.as_bytes()).is_some())
+}
+
 /// Makes contradictory what is said of a clause in what was judged too.
 pub(super) fn doubt(clauses: &mut [Clause], shown: &[Mention<'_>]) {
     for clause in clauses {

@@ -103,24 +103,27 @@ fn parse_row(reply: &str, asked: Asked<'_>, scale: Scale, names: &SubScores) -> 
         return Judgement::without_parts(verdict, names);
     }
     let absent = if state == State::Refused { State::Refused } else { State::Missing };
-    let sub_scores = sub_scores(&text, &objects, names).into_iter();
-    let material = fold_to_ascii(asked.material);
-    let sub_scores = sub_scores.enumerate().map(|(name, reading)| {
-        let (state, score) = match reading {
-            Some(reading) => on_scale(Some((reading, false)), scale, &text),
-            None => (absent, None),
-        };
-        if score.is_some_and(|score| gives(&material, names, name, score)) {
-            return SubScore { state: State::Contradictory, score: None };
-        }
-        SubScore { state, score }
-    });
+    let readings = sub_scores(&text, &objects, names).into_iter();
+    let mut sub_scores: Vec<SubScore> = readings
+        .map(|reading| {
+            let (state, score) = match reading {
+                Some(reading) => on_scale(Some((reading, false)), scale, &text),
+                None => (absent, None),
+            };
+            SubScore { state, score }
+        })
+        .collect();
     let mut clauses = clause::merge(&mentions(&text, &objects));
-    if !clauses.is_empty() && !material.is_empty() {
-        let shown = mentions(&material, &detail::find(&material, "", names));
-        clause::doubt(&mut clauses, &shown);
+    // What says nothing can't be quoted, and the material is longer than most replies.
+    if !clauses.is_empty() || sub_scores.iter().any(|it| it.score.is_some()) {
+        let material = fold_to_ascii(asked.material);
+        doubt(&mut sub_scores, &material, names);
+        if clause::may_be_in(&clauses, &material) {
+            let shown = mentions(&material, &detail::find(&material, "", names));
+            clause::doubt(&mut clauses, &shown);
+        }
     }
-    Judgement { verdict, sub_scores: sub_scores.collect(), clauses }
+    Judgement { verdict, sub_scores, clauses }
 }
 
 impl Judgement {
@@ -169,11 +172,15 @@ fn sub_scores(text: &str, objects: &[Detailed<'_>], names: &SubScores) -> Vec<Op
     last
 }
 
-/// Whether what was judged gives this number for a name: it may be quoted.
-fn gives(material: &str, names: &SubScores, name: usize, score: f64) -> bool {
-    let is_it = |number: f64| (number - score).abs() <= f64::EPSILON;
-    let mut labels = names.labels(material).filter(|(it, _)| *it == name);
-    labels.any(|(_, label)| score::any_number(material, label).is_some_and(is_it))
+/// Makes contradictory each sub-score that what was judged gives too: it may be quoted.
+fn doubt(sub_scores: &mut [SubScore], material: &str, names: &SubScores) {
+    for (name, label) in names.labels(material) {
+        let Some(score) = sub_scores[name].score else { continue };
+        let is_it = |number: f64| (number - score).abs() <= f64::EPSILON;
+        if score::any_number(material, label).is_some_and(is_it) {
+            sub_scores[name] = SubScore { state: State::Contradictory, score: None };
+        }
+    }
 }
 
 /// Whether a reading stands where the judge gives it, and not in the midst of a clause.
