@@ -136,6 +136,8 @@ def test_words_of_the_subject_are_no_excerpts(sentence) -> None:
         ("the self-harm policy section S8 says", "self-harm.S8"),
         ("the self-harm policy's clause S8 says", "self-harm.S8"),
         ("self-harm.S8 says", "self-harm.S8"),
+        ("The self\u2011harm policy, S8, says", "self-harm.S8"),
+        ("Self\u2010harm.S8 says", "self-harm.S8"),
         ("the self-harm policy says", None),
         ("the self-harm policy, style.refuse, says", None),
         ("self-harm.style.refuse says", None),
