@@ -35,19 +35,24 @@ def render(
     """
     named = [_by_each_name(turn) for turn in messages]
     turns = [_in_parts(turn) if in_parts else turn for turn in named]
-    start = json.dumps(list(map(dict, messages)), ensure_ascii=False)[:60]
     try:
         with _held(day):
             text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks)
     except Exception as error:
         # A template can fail in any way: it is a program of others.
         words = short(" ".join(str(error).split()) or type(error).__name__, 200)
-        said = f"the chat template refuses the conversation {start}… ({words}); {WAY_OUT}"
+        said = (
+            f"the chat template refuses the conversation {_start(messages)}… ({words}); {WAY_OUT}"
+        )
         raise InputError(said, kind="template", value=words) from error
     if len(text) > MOST_CHARACTERS:
-        said = f"the chat template makes {len(text):,} characters of the conversation {start}…, more than {MOST_CHARACTERS:,}; {WAY_OUT}"
+        said = f"the chat template makes {len(text):,} characters of the conversation {_start(messages)}…, more than {MOST_CHARACTERS:,}; {WAY_OUT}"
         raise InputError(said, kind="template")
     return str(text)
+
+
+def _start(messages: Conversation) -> str:
+    return json.dumps(list(map(dict, messages)), ensure_ascii=False)[:60]
 
 
 def tried(

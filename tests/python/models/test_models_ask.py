@@ -107,5 +107,5 @@ def test_how_far_an_engine_is_within_a_batch_is_told(monkeypatch: pytest.MonkeyP
         "2 tokens/s",
         "40 s a row, 2 tokens/s; waits",
         "20 s a row, 2 tokens/s",
-        "15 s a row, 3 tokens/s",
+        "15 s a row, 2.7 tokens/s",
     ]
