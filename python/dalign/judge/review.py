@@ -18,6 +18,7 @@ from dalign.rows import Message
 from dalign.spec.findings import Finding, finding_at
 from dalign.spec.golden import GoldenCase, finding
 from dalign.spec.templates import Templates
+from dalign.spec.trivial import Trivial
 from dalign.spec.types import Clause, Spec
 from dalign.text import short
 
@@ -62,7 +63,11 @@ class Review:
 
 
 def review_policy(
-    spec: Spec, golden: Sequence[GoldenCase], templates: Templates, by: Reviewer
+    spec: Spec,
+    golden: Sequence[GoldenCase],
+    trivial: Sequence[Trivial],
+    templates: Templates,
+    by: Reviewer,
 ) -> Review:
     """What a judge says of a policy, its golden cases, its examples, and its clauses beside each other.
 
@@ -72,7 +77,7 @@ def review_policy(
     ruling = RulingForm(spec, templates, policies_without_examples(spec, templates))
     review = Review()
     if golden:
-        _review_golden(review, golden, by)
+        _review_golden(review, golden, trivial, by)
     else:
         review.skip("golden_cases", "the policy has none")
     lacks = f"{templates.folder} has no {{0}}_system.j2 and {{0}}_user.j2"
@@ -87,7 +92,9 @@ def review_policy(
     return review
 
 
-def _review_golden(review: Review, cases: Sequence[GoldenCase], by: Reviewer) -> None:
+def _review_golden(
+    review: Review, cases: Sequence[GoldenCase], trivial: Sequence[Trivial], by: Reviewer
+) -> None:
     """The cases whose answer the judge scores on the other side of the pass score, and how far it agrees with all."""
     questions = {
         case.id: Question(case.category, case.messages, case.answer, reasoning=None)
@@ -104,7 +111,7 @@ def _review_golden(review: Review, cases: Sequence[GoldenCase], by: Reviewer) ->
         if each.score is not None and not each.agrees:
             review.findings.append(_of_golden(each, by))
     states = Counter(verdicts["state"].to_list())
-    shown = admission(judged, states)
+    shown = admission(judged, states, trivial)
     review.facts["golden_cases"] = asdict(shown)
     lines = [f"golden cases: agreement {shown.agreement or 'unknown'} of {shown.cases}"]
     if shown.sensitivity is not None:
@@ -117,6 +124,7 @@ def _review_golden(review: Review, cases: Sequence[GoldenCase], by: Reviewer) ->
     if shown.cases == shown.unjudged:
         review.unread.append("golden cases")
     review.said += [f"  {name}: {each}" for name, each in shown.categories.items()]
+    review.said += [f"  {name}, above judges that read no policy: {each}" for name, each in shown.rulings.items()]  # fmt: skip
 
 
 def _of_golden(judged: Judged, by: Reviewer) -> Finding:

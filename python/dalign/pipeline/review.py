@@ -24,7 +24,7 @@ def review_spec(checked: Checked, config: Config, progress: Progress) -> Review:
     by = Reviewer(
         judging, config.pass_score, lambda name: Ask(engine, progress=progress, name=name)
     )
-    review = review_policy(spec, checked.golden, templates, by)
+    review = review_policy(spec, checked.golden, checked.trivial, templates, by)
     for sentence in review.said:
         progress.say(sentence)
     return review

@@ -59,6 +59,7 @@ KINDS = {
     "golden": "a golden case that does not fit the policy",
     "golden-example": "a golden case whose prompt is an example",
     "golden-coverage": "a clause without a passing and a failing golden case",
+    "golden-trivial": "golden cases on which a judge does well that reads no policy",
     "contradiction": "two clauses that a judge says contradict each other",
     "ruled-otherwise": "an example or golden case that a judge rules otherwise",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections import Counter
 from functools import partial
@@ -29,6 +30,7 @@ from dalign.sandbox.world import style_line
 from dalign.spec.golden import GoldenCase, load_golden
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import Templates, load_templates
+from dalign.spec.trivial import Trivial
 from dalign.spec.types import Spec
 from policies import CASE, GARDEN, write_policy
 
@@ -315,7 +317,10 @@ def test_admission_counts_by_hand() -> None:
         judged("pass", 9.0), judged("pass", 8.0), judged("pass", 1.0), judged("pass", None),
         judged("fail", 2.0, "kitchen"), judged("fail", 9.0, "kitchen"),
     ]  # fmt: skip
-    shown = admission(cases, Counter(ok=5, missing=1))
+    # Tells all but one rightly of those that were judged, and the unjudged one.
+    trivial = Trivial("length", [True, True, True, False, False, True], {})
+    worse = Trivial("words", [False, False, True, True, True, True], {})
+    shown = admission(cases, Counter(ok=5, missing=1), [worse, trivial])
     assert (shown.cases, shown.unjudged) == (6, 1)
     assert shown.agreement is not None
     assert shown.agreement.value == pytest.approx(3 / 5)
@@ -324,12 +329,17 @@ def test_admission_counts_by_hand() -> None:
     kitchen = shown.categories["kitchen"]
     assert (kitchen.judged, kitchen.value) == (2, 0.5)
     assert (kitchen.low, kitchen.high) == (pytest.approx(0.0945, abs=1e-4), pytest.approx(0.9055, abs=1e-4))  # fmt: skip
+    # The judge: 2 of 3 and 1 of 2, 0.5833; the best of the others: 3 of 3 and 1 of 2, 0.75.
+    margin = shown.rulings["comply"]
+    assert (margin.best, margin.judge.value, margin.trivial.value) == ("length", pytest.approx(7 / 12), 0.75)  # fmt: skip
+    assert margin.value == pytest.approx(7 / 12 - 0.75) and margin.low < margin.value < margin.high
+    assert margin.low == pytest.approx(margin.value - math.hypot(margin.judge.value - margin.judge.low, margin.trivial.high - 0.75))  # fmt: skip
 
 
 def test_admission_of_a_judge_without_a_valid_verdict_claims_nothing() -> None:
-    shown = admission([judged("pass", None)], Counter(missing=4))
+    shown = admission([judged("pass", None)], Counter(missing=4), [Trivial("length", [True], {})])
     assert (shown.agreement, shown.sensitivity, shown.specificity) == (None, None, None)
-    assert (shown.unjudged, shown.categories) == (1, {})
+    assert (shown.unjudged, shown.categories, shown.rulings) == (1, {}, {})
 
 
 FORM = """

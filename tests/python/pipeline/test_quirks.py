@@ -167,7 +167,9 @@ def by_spec_check(made: Path, tmp_path: Path, engine: ServerEngine) -> Found:
         Court.of(engine, THINK, 5), ScoreForm(spec, templates), scale_of(settings), sampling_of(settings)
     )  # fmt: skip
     cases = load_golden(spec)
-    review = review_policy(spec, cases, templates, Reviewer(judging, 7.0, lambda _: Ask(engine)))
+    review = review_policy(
+        spec, cases, [], templates, Reviewer(judging, 7.0, lambda _: Ask(engine))
+    )
     admitted: Any = review.facts["golden_cases"]
     assert admitted["cases"] == N
     states = Counter(admitted["states"])

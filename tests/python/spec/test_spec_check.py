@@ -165,7 +165,6 @@ def test_a_category_may_have_as_many_tokens_as_it_is_given(tmp_path: Path, size:
         ("{", "", "not JSON"),
         (CASE, "[]\n", "not an object"),
         ('"garden.G1"', '"garden.G8"', "unknown clause ('garden.G8')"),
-        ('"garden.G1"', '"kitchen.C1"', "another category"),
         ('"comply"', '"refuse"', "clause garden.G1 says 'comply'"),
         ('"comply"', '"allow"', "unknown ruling ('allow')"),
         ('"pass"', '"good"', "unknown verdict ('good')"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from dalign import progress
@@ -72,7 +73,8 @@ def _as_json(
         {"file": str(f.file), "line": f.line, "kind": f.kind, "clause": f.clause or None, "text": f.text}
         for f in found
     ]  # fmt: skip
-    return {"categories": categories, "findings": findings, "tokens": note, **facts}
+    trivial = {judge.name: {r: asdict(b) for r, b in judge.reached.items()} for judge in checked.trivial}  # fmt: skip
+    return {"categories": categories, "findings": findings, "trivial_judges": trivial, "tokens": note, **facts}  # fmt: skip
 
 
 def _as_text(checked: Checked, found: Sequence[Finding], note: str) -> str:
@@ -83,5 +85,13 @@ def _as_text(checked: Checked, found: Sequence[Finding], note: str) -> str:
         tokens = "size unknown" if size is None else f"{size:>6,} tokens"
         head = f"{category.name:<{width}}  {category.version:<8} {len(category.clauses):>4} clauses"
         lines.append(f"{head} {checked.golden_of(category):>4} golden cases  {tokens}")
-    lines += [note, f"{len(found)} to mend" if found else "nothing to mend"]
+    lines += [*_trivial(checked), note, f"{len(found)} to mend" if found else "nothing to mend"]
     return "\n".join(lines)
+
+
+def _trivial(checked: Checked) -> Iterator[str]:
+    """What judges reach that read no policy, a line each."""
+    if any(judge.reached for judge in checked.trivial):
+        yield "judges that read no policy, balanced accuracy on the golden cases (0.5 is a coin's):"
+        for judge in checked.trivial:
+            yield f"  {judge.name}: " + ", ".join(f"{r} {b}" for r, b in judge.reached.items())
