@@ -57,14 +57,12 @@ class Keeper:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What every training is given.
+    """What makes a training this one and no other.
 
-    start: the checkpoint's folder. out: the folder of the training (see `checkpoints`). dtype: the
-    type of the result's weights; training itself keeps float32 ones.
+    start: the checkpoint's folder. dtype: the type of the result's weights; training itself keeps float32 ones.
     """
 
     start: Path
-    out: Path
     seed: int
     device: str = "cpu"
     dtype: str = "float32"
@@ -97,4 +95,3 @@ class RlJob(Job):
     reasoning: config.Reasoning = field(default_factory=config.Reasoning)
     day: date | None = None
     replayed: Sequence[Sequence[ReplayRow]] = ()
-    keeper: Keeper = field(default_factory=Keeper)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dalign.models.checkpoint import check_installed
-from dalign.train.job import OnStep, RlJob, SftJob, TrainResult
+from dalign.train.job import Keeper, OnStep, RlJob, SftJob, TrainResult
 from dalign.train.rl.rewards import CompositeReward
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
@@ -15,24 +17,26 @@ def check_packages() -> None:
         check_installed(package, "training")
 
 
-def train_sft(job: SftJob, on_step: OnStep) -> TrainResult:
+def train_sft(job: SftJob, out: Path, on_step: OnStep) -> TrainResult:
     """Trains, or goes on where a killed training stood, and returns the checkpoint `out/final` and the curve.
 
-    A row of the curve: step, loss, learning_rate, tokens (so far, the untrained ones included), grad_norm. A resumed
+    out: the folder of the training (see `checkpoints`). A row of the curve: step, loss, learning_rate, tokens (so far, the untrained ones included), grad_norm. A resumed
     training ends in the same weights, bit by bit, as one that nothing disturbed (on a CPU).
     Raises InputError for rows that cannot be trained on, for a folder that holds another job, and where several
     processes train.
     """
     check_packages()
-    from dalign.train.sft import run
+    from dalign.train.sft import run_sft
 
-    return run(job, on_step)
+    return run_sft(job, out, on_step)
 
 
-def train_rl(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResult:
+def train_rl(
+    job: RlJob, out: Path, reward: CompositeReward, on_step: OnStep, keeper: Keeper | None = None
+) -> TrainResult:
     """Trains, or goes on where a killed training stood, and returns the checkpoint `out/final` and the curve.
 
-    Each step samples a group of completions a prompt and makes one update on them: the policy gradient with reward −
+    out: the folder of the training (see `checkpoints`). Each step samples a group of completions a prompt and makes one update on them: the policy gradient with reward −
     mean(group) as advantage (not divided by the standard deviation unless scale_rewards says so), by the job's loss. A
     completion without a reward is left out of its group's mean and moves nothing.
 
@@ -45,6 +49,6 @@ def train_rl(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResul
     holds another job, and where several processes train.
     """
     check_packages()
-    from dalign.train.rl.run import run
+    from dalign.train.rl.run import run_rl
 
-    return run(job, reward, on_step)
+    return run_rl(job, out, reward, on_step, keeper or Keeper())

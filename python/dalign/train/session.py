@@ -49,7 +49,7 @@ LOGGERS = ("transformers", "trl", "accelerate", "datasets", "peft", "huggingface
 
 
 def run(
-    job: Job,
+    out: Path,
     identity: Mapping[str, Any],
     trainer_of: Callable[[], OwnTrainer],
     on_step: OnStep,
@@ -57,30 +57,27 @@ def run(
 ) -> TrainResult:
     """Trains, or goes on where a killed training stood, or returns what is there already.
 
-    identity: what makes it another training, beside what every job has.
+    identity: what makes it another training.
     Raises InputError for a folder that holds another training, and where several processes train.
     """
     require_one_process()
     keeper = keeper or Keeper()
-    common = {"start": fingerprint(job.start), "seed": job.seed, "dtype": job.dtype}
-    done = on_first(lambda: take_up(job.out, common | dict(identity)))
+    done = on_first(lambda: take_up(out, identity))
     if done is not None:
         # The last step is always saved, so what the caller kept of it is there.
         on_first(lambda: keeper.resume(len(done.curve)))
         return done
-    log = step_log(job.out)
+    log = step_log(out)
     with quiet_libraries():
-        if job.device.startswith("cuda:"):
-            torch.cuda.set_device(torch.device(job.device))
-        checkpoint, step = on_first(lambda: resume_point(job.out))
+        checkpoint, step = on_first(lambda: resume_point(out))
         on_first(lambda: keeper.resume(step))
         trainer = trainer_of()
         trainer.create_model_card = lambda *_, **__: None
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(Recorder(log, trainer, on_step, keeper))
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        on_first(lambda: publish(trainer.trained(), job))
-    return TrainResult(job.out / FINAL, tuple(log.read()))
+        on_first(lambda: publish(trainer, out))
+    return TrainResult(out / FINAL, tuple(log.read()))
 
 
 @contextmanager
@@ -105,29 +102,37 @@ def quiet_libraries() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def publish(model: PreTrainedModel, job: Job) -> None:
+def identity_of(job: Job) -> dict[str, Any]:
+    """What makes any job another one."""
+    return {"start": fingerprint(job.start), "seed": job.seed, "dtype": job.dtype}
+
+
+def publish(trainer: OwnTrainer, out: Path) -> None:
     """Writes `out/final`, whole or not at all, and removes the checkpoints."""
-    partial_folder = job.out / f"{FINAL}.partial"
+    job, model = trainer.job, trainer.trained(out)
+    partial_folder = out / f"{FINAL}.partial"
     remove(partial_folder)
     torch.nn.Module.to(model, getattr(torch, job.dtype))
     # What TRL adds to the config says how it was trained, not what it is.
     model.model_tags = None
     model.save_pretrained(str(partial_folder))
     copy_tokenizer(job.start, partial_folder)
-    mark_complete(partial_folder, list(step_log(job.out).read()))
-    os.replace(partial_folder, job.out / FINAL)
-    remove(job.out / CHECKPOINTS)
+    mark_complete(partial_folder, list(step_log(out).read()))
+    os.replace(partial_folder, out / FINAL)
+    remove(out / CHECKPOINTS)
 
 
-def arguments_of(kind: type[TrainingArguments], job: Job, **own: Any) -> Any:
+def arguments_of(kind: type[TrainingArguments], job: Job, out: Path, **own: Any) -> Any:
     """A trainer's arguments: its own, and those that follow from the machine or that nobody should set.
 
     Trained weights are float32 whatever the dtype: an update of 1e-6 is lost in a bfloat16
     weight. A shorter dtype is what the products are computed in.
     """
+    if job.device.startswith("cuda:"):
+        torch.cuda.set_device(torch.device(job.device))
     on_cpu = job.device == "cpu"
     common = {
-        "output_dir": str(job.out / CHECKPOINTS),
+        "output_dir": str(out / CHECKPOINTS),
         "use_cpu": on_cpu,
         "bf16": job.dtype == "bfloat16",
         "fp16": job.dtype == "float16",
@@ -180,6 +185,7 @@ def warmup_of(wanted: int, total: int) -> int:
 class OwnTrainer(Trainer):
     """What our trainers add to TRL's, beside a `step_row(state, logs)`: a step's row of the curve."""
 
+    job: Job
     warmup_steps: int
     final_rate: float
 
@@ -193,8 +199,8 @@ class OwnTrainer(Trainer):
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return self.lr_scheduler
 
-    def trained(self) -> PreTrainedModel:
-        """The model to publish, once it has trained."""
+    def trained(self, out: Path) -> PreTrainedModel:
+        """The model to publish, once it has trained; what else belongs in the training's folder is written there."""
         return self.accelerator.unwrap_model(self.model)
 
 

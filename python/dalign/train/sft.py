@@ -1,10 +1,11 @@
-"""SFT by TRL's trainer, on rows that are tokens already. Imports torch: see `run` for the way in."""
+"""SFT by TRL's trainer, on rows that are tokens already. Imports torch: see `dalign.train.run` for the way in."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -27,15 +28,16 @@ from dalign.train.job import OnStep, SftJob, StepRow, TrainResult
 FINAL_SHARE = 0.1
 
 
-def run(job: SftJob, on_step: OnStep) -> TrainResult:
+def run_sft(job: SftJob, out: Path, on_step: OnStep) -> TrainResult:
     """See `dalign.train.run.train_sft`."""
     bins = load_bins(job.rows)
     settings = job.settings.model_dump(mode="json")
-    identity = {"kind": "sft", "rows": bins.digest(), "settings": settings}
-    return session.run(job, identity, partial(sft_trainer, job, bins), on_step)
+    own = {"kind": "sft", "rows": bins.digest(), "settings": settings}
+    trainer = partial(sft_trainer, job, out, bins)
+    return session.run(out, own | session.identity_of(job), trainer, on_step)
 
 
-def sft_trainer(job: SftJob, bins: Bins) -> PackedTrainer:
+def sft_trainer(job: SftJob, out: Path, bins: Bins) -> PackedTrainer:
     """The trainer of a job."""
     settings = job.settings
     lora = settings.method == "lora"
@@ -48,6 +50,7 @@ def sft_trainer(job: SftJob, bins: Bins) -> PackedTrainer:
     arguments = session.arguments_of(
         SFTConfig,
         job,
+        out,
         max_steps=step_count(len(bins), settings),
         # One packed row a pass: memory is a row's, and attention's cost grows with the row, not
         # with the step.
@@ -120,11 +123,11 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
         self.state.num_input_tokens_seen += inputs["input_ids"].numel()
         return -outputs.log_probs.sum() / torch.as_tensor(num_items_in_batch).clamp(min=1)
 
-    def trained(self) -> PreTrainedModel:
+    def trained(self, out: Path) -> PreTrainedModel:
         """The trained model; an adapter is written to `out/adapter` and merged into it."""
-        model = super().trained()
+        model = super().trained(out)
         if isinstance(model, PeftModel):
-            model.save_pretrained(str(self.job.out / ADAPTER))
+            model.save_pretrained(str(out / ADAPTER))
             model = model.merge_and_unload()
         return model
 

@@ -33,11 +33,10 @@ def taught_model(random_model: Path, tmp_path_factory: pytest.TempPathFactory) -
     job = SftJob(
         start=random_model,
         rows=[written(packed(taught(), per_bin=6), folder / "rows.parquet")],
-        out=folder / "sft",
         settings=Sft.model_validate(given),
         seed=0,
     )
-    return train_sft(job, quietly).final
+    return train_sft(job, folder / "sft", quietly).final
 
 
 @pytest.fixture

@@ -59,18 +59,16 @@ torch.distributed.destroy_process_group()
 
 def sft(model, folder):
     rows = written(packed([([5, 6, 7], [IGNORED, 6, 7])]), folder / "rows.parquet")
-    job = SftJob(
-        start=model, rows=[rows], out=folder / "out", settings=Sft.model_validate({}), seed=0
-    )
-    return train_sft(job, quietly)
+    job = SftJob(start=model, rows=[rows], settings=Sft.model_validate({}), seed=0)
+    return train_sft(job, folder / "out", quietly)
 
 
 def rl(model, folder):
     settings = Rl.model_validate({"steps": 1, "prompts_per_step": 1})
     prompt = Prompt("p", "general", ({"role": "user", "content": " a"},))
-    job = RlJob(start=model, prompts=[[prompt]], out=folder / "out", settings=settings, seed=0)
+    job = RlJob(start=model, prompts=[[prompt]], settings=settings, seed=0)
     reward = CompositeReward(lambda answers: [1.0] * len(answers), RewardWeights(), job.reasoning)
-    return train_rl(job, reward, quietly)
+    return train_rl(job, folder / "out", reward, quietly)
 
 
 @pytest.mark.parametrize("training", [sft, rl])

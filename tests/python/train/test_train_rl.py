@@ -89,7 +89,7 @@ def composite(judge=None):
 
 
 def rl_job(start, out, settings, seed=0, *, prompts=PROMPTS, replay=(), **changes):
-    """A job on prompts and sequences that its steps draw."""
+    """A job on prompts and sequences that its steps draw, and the folder of its training."""
     drawn = draw_prompts(
         prompt_columns(prompts),
         steps=settings.steps,
@@ -105,15 +105,15 @@ def rl_job(start, out, settings, seed=0, *, prompts=PROMPTS, replay=(), **change
         ]
         for step in steps
     ]
-    return RlJob(
+    job = RlJob(
         start=start,
-        out=out,
         settings=settings,
         seed=seed,
         prompts=[[prompts[i] for i in of_step] for of_step in drawn],
         replayed=replayed if replay else (),
         **changes,
     )
+    return job, out
 
 
 class Kept(Keeper):
@@ -135,7 +135,7 @@ class Kept(Keeper):
 
 def built(job, reward):
     """The job's trainer, without a run."""
-    trainer = rl_trainer(job, reward)
+    trainer = rl_trainer(*job, reward, Keeper())
     trainer.model.train()
     trainer.current_gradient_accumulation_steps = 1
     return trainer
@@ -167,8 +167,8 @@ def test_an_advantage_is_the_reward_less_the_mean_of_those_that_the_group_has(
     taught_model, tmp_path, scale, paid, advantages
 ):
     kept = Kept()
-    job = rl_job(taught_model, tmp_path, settings(steps=1, scale_rewards=scale), keeper=kept)
-    [row] = train_rl(job, Paid(paid), quietly).curve
+    job = rl_job(taught_model, tmp_path, settings(steps=1, scale_rewards=scale))
+    [row] = train_rl(*job, Paid(paid), quietly, kept).curve
     assert [rollout.advantage for rollout in kept.all] == pytest.approx(advantages, abs=1e-5)
     assert [rollout.reward.value for rollout in kept.all] == paid
     assert row["advantage_groups"] == sum(any(advantages[i : i + 4]) for i in (0, 4)) / 2
@@ -186,8 +186,8 @@ def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(taught_m
 
         kept.calls = []
         rows = taught()[:10]
-        job = rl_job(taught_model, tmp_path / name, given, seed=5, replay=rows, keeper=kept)
-        return train_rl(job, composite(), on_step)
+        job = rl_job(taught_model, tmp_path / name, given, seed=5, replay=rows)
+        return train_rl(*job, composite(), on_step, kept)
 
     kept = Kept()
     first, undisturbed = run("a", None), kept.calls
@@ -211,7 +211,7 @@ def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(taught_m
 def test_it_uses_no_name_that_its_libraries_will_remove(taught_model, tmp_path, outdated):
     given = settings(steps=2, beta=0.1, replay=0.5, replay_rows=2)
     job = rl_job(taught_model, tmp_path / "a", given, replay=taught()[:4])
-    train_rl(job, Paid([1.0, 0.0] * 4), quietly)
+    train_rl(*job, Paid([1.0, 0.0] * 4), quietly)
     assert outdated() == []
 
 
@@ -219,7 +219,7 @@ def test_the_judge_is_handed_answers_without_reasoning_and_nothing_malformed(
     taught_model, tmp_path
 ):
     judge, kept = WordJudge(), Kept()
-    train_rl(rl_job(taught_model, tmp_path, settings(), keeper=kept), composite(judge), quietly)
+    train_rl(*rl_job(taught_model, tmp_path, settings()), composite(judge), quietly, kept)
     rollouts = kept.all
     well_formed = [rollout for rollout in rollouts if rollout.reward.status == "ok"]
     assert 0 < len(well_formed) < len(rollouts)
@@ -293,7 +293,7 @@ def test_replay_adds_its_weighted_cross_entropy_to_the_policy_loss(taught_model,
     rows = taught()[:2]
     given = settings(steps=1, replay=0.5, replay_rows=2)
     job = rl_job(taught_model, tmp_path, given, replay=rows)
-    [row] = train_rl(job, Paid([0.5] * 8), quietly).curve
+    [row] = train_rl(*job, Paid([0.5] * 8), quietly).curve
     expected = token_mean_loss(taught_model, rows)
     assert row["replay_loss"] == pytest.approx(expected, abs=1e-5)
     # Equal rewards leave nothing but the replay.
@@ -303,11 +303,11 @@ def test_replay_adds_its_weighted_cross_entropy_to_the_policy_loss(taught_model,
 def test_the_policy_learns_what_the_reward_pays_for(taught_model, tmp_path):
     given = settings(steps=20, prompts_per_step=4, group_size=8, learning_rate=3e-3, save_steps=50)
     kept = Kept()
-    job = rl_job(taught_model, tmp_path, given, seed=1, prompts=words(longest=1), keeper=kept)
+    job = rl_job(taught_model, tmp_path, given, seed=1, prompts=words(longest=1))
     likes_the = CompositeReward(
         lambda answers: [float(a.answer == "the") for a in answers], RewardWeights(), TAGS
     )
-    train_rl(job, likes_the, quietly)
+    train_rl(*job, likes_the, quietly, kept)
     answers = [rollout.reward.answer for rollout in kept.all]
     shares = [answers[i : i + 32].count("the") / 32 for i in range(0, len(answers), 32)]
     # About a quarter at the start: four words are equally likely.
@@ -318,7 +318,7 @@ def test_the_policy_learns_what_the_reward_pays_for(taught_model, tmp_path):
 def test_the_divergence_from_the_start_is_none_at_first_and_grows(taught_model, tmp_path):
     given = settings(steps=2, beta=0.1, warmup_steps=0, learning_rate=1e-2)
     job = rl_job(taught_model, tmp_path, given)
-    first, second = train_rl(job, Paid([1.0, 0.0] * 4), quietly).curve
+    first, second = train_rl(*job, Paid([1.0, 0.0] * 4), quietly).curve
     assert first["kl"] == pytest.approx(0.0, abs=1e-6)
     assert second["kl"] > 1e-4
 
@@ -333,16 +333,16 @@ def test_the_divergence_from_the_start_is_none_at_first_and_grows(taught_model, 
     ],
 )
 def test_a_job_that_does_not_fit_its_settings_is_refused(taught_model, tmp_path, changes, message):
-    job = replace(rl_job(taught_model, tmp_path / "out", settings()), **changes)
+    job, out = rl_job(taught_model, tmp_path / "out", settings())
     with pytest.raises(InputError, match=message):
-        train_rl(job, composite(), quietly)
-    assert not job.out.exists()
+        train_rl(replace(job, **changes), out, composite(), quietly)
+    assert not out.exists()
 
 
 def test_a_prompt_that_leaves_no_room_is_refused_before_the_first_step(taught_model, tmp_path):
     long = Prompt("long", "general", (Message(role="user", content="the " * 600),))
     wanted = settings()
-    job = rl_job(taught_model, tmp_path, wanted, prompts=[*PROMPTS, long])
+    job, out = rl_job(taught_model, tmp_path, wanted, prompts=[*PROMPTS, long])
     last = [
         [*job.prompts[0][:-1], PROMPTS[0]],
         *job.prompts[1:-1],
@@ -350,7 +350,7 @@ def test_a_prompt_that_leaves_no_room_is_refused_before_the_first_step(taught_mo
     ]
     steps = []
     with pytest.raises(InputError, match=r"request long: its prompt has \d+ tokens.*shorten"):
-        train_rl(replace(job, prompts=last), composite(), lambda step, *_: steps.append(step))
+        train_rl(replace(job, prompts=last), out, composite(), lambda step, *_: steps.append(step))
     assert steps == []
 
 
@@ -364,4 +364,4 @@ def test_a_prompt_that_leaves_no_room_is_refused_before_the_first_step(taught_mo
 def test_replay_rows_that_cannot_be_trained_on_are_refused(taught_model, tmp_path, row, message):
     job = rl_job(taught_model, tmp_path, settings(), replay=[row])
     with pytest.raises(InputError, match=message):
-        train_rl(job, composite(), quietly)
+        train_rl(*job, composite(), quietly)

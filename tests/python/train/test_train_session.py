@@ -30,13 +30,11 @@ def test_no_argument_of_a_trainer_is_one_that_the_installed_transformers_warns_o
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.sft_config import SFTConfig
 
-    job = SftJob(
-        start=tmp_path, rows=[tmp_path], out=tmp_path, settings=Sft.model_validate({}), seed=0
-    )
+    job = SftJob(start=tmp_path, rows=[tmp_path], settings=Sft.model_validate({}), seed=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error", FutureWarning)
         for kind in (SFTConfig, GRPOConfig):
-            assert arguments_of(kind, job).gradient_checkpointing is False
+            assert arguments_of(kind, job, tmp_path).gradient_checkpointing is False
 
 
 @dataclass

@@ -45,9 +45,9 @@ def sequences(count, seed=0):
 
 
 def sft_job(start, rows, out, settings, seed=0, **changes):
-    """A job on the rows of a frame."""
+    """A job on the rows of a frame, and the folder of its training."""
     file = written(rows, out.parent / f"{out.name}-rows.parquet")
-    return SftJob(start=start, rows=[file], out=out, settings=settings, seed=seed, **changes)
+    return SftJob(start=start, rows=[file], settings=settings, seed=seed, **changes), out
 
 
 def settings(**changes):
@@ -70,7 +70,7 @@ def test_the_loss_of_packed_rows_is_the_token_mean_over_their_sequences_apart(
 ):
     rows = sequences(6)
     job = sft_job(random_model, packed(rows), tmp_path, settings(max_steps=1), seed=0)
-    [first] = train_sft(job, quietly).curve
+    [first] = train_sft(*job, quietly).curve
     assert first["loss"] == pytest.approx(token_mean_loss(random_model, rows), abs=1e-5)
     assert first["tokens"] == sum(len(ids) for ids, _ in rows)
 
@@ -86,10 +86,10 @@ def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(
     def job(name):
         return sft_job(random_model, rows, tmp_path / name, settings(**method), seed=3)
 
-    undisturbed = train_sft(job("a"), quietly)
+    undisturbed = train_sft(*job("a"), quietly)
     with pytest.raises(Killed):
-        train_sft(job("b"), kill_at(5))
-    resumed = train_sft(job("b"), quietly)
+        train_sft(*job("b"), kill_at(5))
+    resumed = train_sft(*job("b"), quietly)
     assert [row["step"] for row in resumed.curve] == [1, 2, 3, 4, 5, 6]
     assert (tmp_path / "a/steps.jsonl").read_bytes() == (tmp_path / "b/steps.jsonl").read_bytes()
     assert_same_weights(undisturbed.final, resumed.final)
@@ -98,7 +98,7 @@ def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_it_uses_no_name_that_its_libraries_will_remove(random_model, tmp_path, outdated, method):
     given = settings(method=method, lora={"r": 4}, max_steps=2)
-    train_sft(sft_job(random_model, packed(sequences(6)), tmp_path / "a", given), quietly)
+    train_sft(*sft_job(random_model, packed(sequences(6)), tmp_path / "a", given), quietly)
     assert outdated() == []
 
 
@@ -106,46 +106,48 @@ def test_rows_in_several_files_train_like_those_in_one(random_model, tmp_path):
     rows, folder = packed(sequences(15)), tmp_path / "rows"
     for part, of_part in enumerate((rows[:2], rows[2:2], rows[2:])):
         written(of_part, folder / f"part-{part:05d}.parquet")
-    one = train_sft(sft_job(random_model, rows, tmp_path / "one", settings()), quietly)
-    job = sft_job(random_model, rows, tmp_path / "several", settings())
+    one = train_sft(*sft_job(random_model, rows, tmp_path / "one", settings()), quietly)
+    job, out = sft_job(random_model, rows, tmp_path / "several", settings())
     parts = sorted(folder.iterdir())
-    several = train_sft(replace(job, rows=parts), quietly)
+    several = train_sft(replace(job, rows=parts), out, quietly)
     assert_same_weights(one.final, several.final)
     # The files are the job's business, the rows what it trains on: it is the same one.
-    assert train_sft(job, quietly) == several
+    assert train_sft(job, out, quietly) == several
 
 
 def test_a_checkpoint_cut_short_by_the_kill_is_passed_over(random_model, tmp_path):
     rows = packed(sequences(15))
     undisturbed = train_sft(
-        sft_job(random_model, rows, tmp_path / "a", settings(), seed=3), quietly
+        *sft_job(random_model, rows, tmp_path / "a", settings(), seed=3), quietly
     )
     job = sft_job(random_model, rows, tmp_path / "b", settings(), seed=3)
     with pytest.raises(Killed):
-        train_sft(job, kill_at(5))
+        train_sft(*job, kill_at(5))
     newest = tmp_path / "b/checkpoints/checkpoint-4"
     (newest / "optimizer.pt").write_bytes(b"half")
     steps = []
-    train_sft(job, lambda step, total, loss: steps.append((step, total)))
+    train_sft(*job, lambda step, total, loss: steps.append((step, total)))
     assert steps == [(3, 6), (4, 6), (5, 6), (6, 6)]
     assert_same_weights(undisturbed.final, tmp_path / "b/final")
 
 
 def test_the_result_is_a_checkpoint_with_the_tokenizer_as_it_was(random_model, tmp_path):
     job = sft_job(random_model, packed(sequences(6)), tmp_path, settings(max_steps=1), seed=0)
-    result = train_sft(job, quietly)
+    result = train_sft(*job, quietly)
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         assert (result.final / name).read_bytes() == (random_model / name).read_bytes()
     assert not (tmp_path / "checkpoints").exists()
     # Asked again, it trains no step and gives the same result.
-    assert train_sft(job, kill_at(1)) == result
+    assert train_sft(*job, kill_at(1)) == result
 
 
 def test_an_adapter_is_merged_into_the_result(random_model, tmp_path):
     from peft import PeftModel
 
     lora = settings(method="lora", lora={"r": 4, "dropout": 0.0})
-    result = train_sft(sft_job(random_model, packed(sequences(9)), tmp_path, lora, seed=0), quietly)
+    result = train_sft(
+        *sft_job(random_model, packed(sequences(9)), tmp_path, lora, seed=0), quietly
+    )
     merged = AutoModelForCausalLM.from_pretrained(result.final)
     base = AutoModelForCausalLM.from_pretrained(random_model)
     tokens = torch.tensor([[20, 30, 40, 50]])
@@ -161,7 +163,7 @@ def test_the_result_has_the_dtype_that_was_asked_for(random_model, tmp_path):
     job = sft_job(
         random_model, packed(sequences(3)), tmp_path, settings(max_steps=1), 0, dtype="bfloat16"
     )
-    result = train_sft(job, quietly)
+    result = train_sft(*job, quietly)
     assert {tensor.dtype for tensor in weights(result.final).values()} == {torch.bfloat16}
     assert json.loads((result.final / "config.json").read_text())["dtype"] == "bfloat16"
 
@@ -193,7 +195,7 @@ def test_rows_that_would_train_wrongly_are_refused(random_model, tmp_path, colum
     }
     job = sft_job(random_model, pl.DataFrame(row | {column: values}), tmp_path, settings(), seed=0)
     with pytest.raises(InputError, match=message):
-        train_sft(job, quietly)
+        train_sft(*job, quietly)
 
 
 def test_a_row_that_was_masked_for_its_length_changes_no_loss(random_model, tmp_path):
@@ -208,20 +210,20 @@ def test_a_row_that_was_masked_for_its_length_changes_no_loss(random_model, tmp_
 
     def losses(name, rows):
         result = train_sft(
-            sft_job(random_model, rows, tmp_path / name, settings(epochs=1), seed=0), quietly
+            *sft_job(random_model, rows, tmp_path / name, settings(epochs=1), seed=0), quietly
         )
         return [row["loss"] for row in result.curve]
 
     assert losses("with", pl.concat([rows, masked])) == losses("without", rows)
     with pytest.raises(InputError, match="no packed row carries loss"):
-        train_sft(sft_job(random_model, masked, tmp_path / "alone", settings(), seed=0), quietly)
+        train_sft(*sft_job(random_model, masked, tmp_path / "alone", settings(), seed=0), quietly)
 
 
 def test_a_token_without_an_embedding_is_refused(random_model, tmp_path):
     ids = [5, 1_000_000, END]
     job = sft_job(random_model, packed([(ids, ids)]), tmp_path, settings())
     with pytest.raises(InputError, match=r"the packed rows have a token of the id 1000000"):
-        train_sft(job, quietly)
+        train_sft(*job, quietly)
 
 
 def test_a_sequence_may_end_as_the_chat_template_ends_a_turn(random_model, tmp_path):
@@ -233,23 +235,25 @@ def test_a_sequence_may_end_as_the_chat_template_ends_a_turn(random_model, tmp_p
         ends = {"eos_token": "<|pad|>", "eos_token_id": build_tokenizer().pad_token_id}
         (start / name).write_text(json.dumps(given | {k: v for k, v in ends.items() if k in given}))
     job = sft_job(start, packed(sequences(3)), tmp_path / "out", settings(max_steps=1))
-    assert len(train_sft(job, quietly).curve) == 1
+    assert len(train_sft(*job, quietly).curve) == 1
 
 
 def test_rows_without_a_column_or_without_a_row_are_refused(random_model, tmp_path):
     rows = packed(sequences(3))
     with pytest.raises(InputError, match=r"one-rows\.parquet: has no column labels"):
-        train_sft(sft_job(random_model, rows.drop("labels"), tmp_path / "one", settings()), quietly)
+        train_sft(
+            *sft_job(random_model, rows.drop("labels"), tmp_path / "one", settings()), quietly
+        )
     with pytest.raises(InputError, match=r"none-rows\.parquet: holds no row"):
-        train_sft(sft_job(random_model, rows.clear(), tmp_path / "none", settings()), quietly)
+        train_sft(*sft_job(random_model, rows.clear(), tmp_path / "none", settings()), quietly)
 
 
 def test_a_folder_that_holds_another_training_is_refused(random_model, tmp_path):
     rows = packed(sequences(6))
     with pytest.raises(Killed):
-        train_sft(sft_job(random_model, rows, tmp_path, settings(), seed=0), kill_at(1))
+        train_sft(*sft_job(random_model, rows, tmp_path, settings(), seed=0), kill_at(1))
     with pytest.raises(InputError, match="differs in seed"):
-        train_sft(sft_job(random_model, rows, tmp_path, settings(), seed=1), quietly)
+        train_sft(*sft_job(random_model, rows, tmp_path, settings(), seed=1), quietly)
 
 
 @pytest.mark.parametrize(

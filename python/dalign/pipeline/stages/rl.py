@@ -85,15 +85,16 @@ def drive(
         forget_result(folder.path)
     job = RlJob(
         start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),
-        prompts=drawn, out=folder.path, settings=settings, seed=config.run.seed,
+        prompts=drawn, settings=settings, seed=config.run.seed,
         reasoning=engines.renderer.reasoning, day=model.day,
         replayed=replayed,
-        device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code, keeper=log,
+        device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code,
     )  # fmt: skip
     use_threads(config.run.threads)
     reward = _reward(judge, settings, engines.renderer)
     # The policy loss is 0 by construction where a step makes one update: the reward says how it goes.
-    result = train_rl(job, reward, Steps(progress, folder.name, lambda _loss: log.last_reward))
+    steps = Steps(progress, folder.name, lambda _loss: log.last_reward)
+    result = train_rl(job, folder.path, reward, steps, log)
     write_curve(folder, result)
     digest = folder.table().write(0, log.rows())
     log.done(len(result.curve))

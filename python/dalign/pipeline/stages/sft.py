@@ -43,13 +43,15 @@ def drive(
     start = start_of(folder.variant)
     job = SftJob(
         start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),
-        rows=rows.checked(), out=folder.path, settings=config.sft, seed=config.run.seed, device=model.device, dtype=model.dtype,
+        rows=rows.checked(), settings=config.sft, seed=config.run.seed, device=model.device, dtype=model.dtype,
         trust_remote_code=model.trust_remote_code,
     )  # fmt: skip
     if config.sft.method == "lora" and not (folder.path / ADAPTER).is_dir():
         forget_result(folder.path)
     use_threads(config.run.threads)
-    result = train_sft(job, Steps(progress, folder.name, lambda loss: f"loss {loss:.3f}"))
+    result = train_sft(
+        job, folder.path, Steps(progress, folder.name, lambda loss: f"loss {loss:.3f}")
+    )
     write_curve(folder, result)
     steps = pl.DataFrame(list(result.curve))
     digest = folder.table().write(0, steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
@@ -13,14 +14,16 @@ from dalign.models.checkpoint import load_model, load_tokenizer
 from dalign.rows import messages_json
 from dalign.store.whole_files import digest
 from dalign.train import session
-from dalign.train.job import OnStep, RlJob, TrainResult
+from dalign.train.job import Keeper, OnStep, RlJob, TrainResult
 from dalign.train.rl.losses import loss_named
 from dalign.train.rl.replay import check_replayed
 from dalign.train.rl.rewards import CompositeReward
 from dalign.train.rl.trainer import RolloutTrainer
 
 
-def run(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResult:
+def run_rl(
+    job: RlJob, out: Path, reward: CompositeReward, on_step: OnStep, keeper: Keeper
+) -> TrainResult:
     """See `dalign.train.run.train_rl`."""
     check_job(job)
     prompts = [
@@ -29,13 +32,15 @@ def run(job: RlJob, reward: CompositeReward, on_step: OnStep) -> TrainResult:
     ]
     identity = {
         "kind": "rl",
+        **session.identity_of(job),
         "prompts": digest(prompts),
         "replayed": digest(job.replayed),
         "settings": job.settings.model_dump(mode="json"),
         # What the judge is, is the caller's to know.
         "weights": list(reward.weights),
     }
-    return session.run(job, identity, partial(rl_trainer, job, reward), on_step, job.keeper)
+    trainer = partial(rl_trainer, job, out, reward, keeper)
+    return session.run(out, identity, trainer, on_step, keeper)
 
 
 def check_job(job: RlJob) -> None:
@@ -52,7 +57,7 @@ def check_job(job: RlJob) -> None:
     check_replayed(job.replayed)
 
 
-def rl_trainer(job: RlJob, reward: CompositeReward) -> RolloutTrainer:
+def rl_trainer(job: RlJob, out: Path, reward: CompositeReward, keeper: Keeper) -> RolloutTrainer:
     """The trainer of a job."""
     settings = job.settings
     # A GPU holds one group's activations at a time; on a CPU one pass over all of them is quicker.
@@ -60,6 +65,7 @@ def rl_trainer(job: RlJob, reward: CompositeReward) -> RolloutTrainer:
     arguments = session.arguments_of(
         GRPOConfig,
         job,
+        out,
         max_steps=settings.steps,
         per_device_train_batch_size=settings.prompts_per_step * settings.group_size // passes,
         gradient_accumulation_steps=passes,
@@ -79,6 +85,7 @@ def rl_trainer(job: RlJob, reward: CompositeReward) -> RolloutTrainer:
     return RolloutTrainer(
         job=job,
         reward=reward,
+        keeper=keeper,
         model=load_model(job.start, "float32", job.device, job.trust_remote_code),
         args=arguments,
         # TRL asks for a prompt; ours are taken by their position, messages and all.

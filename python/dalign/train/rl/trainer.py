@@ -19,7 +19,7 @@ from dalign.models.decoding import decode, forward_options
 from dalign.models.engines.local import LocalEngine
 from dalign.models.protocol import Reply, Sampling
 from dalign.rows import Prompt, row_seed
-from dalign.train.job import RlJob, Rollout, StepRow
+from dalign.train.job import Keeper, RlJob, Rollout, StepRow
 from dalign.train.ranks import on_first
 from dalign.train.rl.losses import Policy, loss_named, token_mean
 from dalign.train.rl.replay import replay_loss
@@ -30,12 +30,17 @@ from dalign.train.session import OwnTrainer
 class RolloutTrainer(OwnTrainer, GRPOTrainer):
     """TRL's loop, advantages and checkpoints; our rollouts, reward, log-probabilities and loss."""
 
-    def __init__(self, *, job: RlJob, reward: CompositeReward, **arguments: Any) -> None:
+    job: RlJob
+
+    def __init__(
+        self, *, job: RlJob, reward: CompositeReward, keeper: Keeper, **arguments: Any
+    ) -> None:
         """The rest is TRL's."""
         super().__init__(**arguments)
         # The learning rate rises in a line, then stays.
         self.warmup_steps, self.final_rate = job.settings.warmup_steps, 1.0
-        self.job, self.reward, self.loss = job, reward, loss_named(job.settings.loss)
+        self.job, self.reward, self.keeper = job, reward, keeper
+        self.loss = loss_named(job.settings.loss)
         self.prompts = [prompt for of_step in job.prompts for prompt in of_step]
         self.engine = LocalEngine(
             self.accelerator.unwrap_model(self.model),
@@ -81,7 +86,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         made = zip(self.replies, self.rewards, batch["advantages"].tolist(), strict=True)
         rollouts = [Rollout(r.id, r.text, r.tokens, reward, paid) for r, reward, paid in made]
         self.figures = step_figures(rollouts, size)
-        on_first(lambda: self.job.keeper.rollouts(self.step, rollouts))
+        on_first(lambda: self.keeper.rollouts(self.step, rollouts))
         return batch
 
     def _calculate_rewards(
