@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-# Cargo and pytest each use every core by themselves.
+# Cargo and pytest each use several cores by themselves.
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -96,8 +96,10 @@ typecheck: develop ## Types of python/dalign
 cargo-test: ## The Rust tests and documentation examples; needs no Python
 	cargo test --quiet $(LOCKED)
 
+# A file's tests share what they set up, so a file goes to one process whole. WORKERS=0 runs them here.
+WORKERS ?= $(shell n="$$(getconf _NPROCESSORS_ONLN)"; echo $$((n < 4 ? n : 4)))
 pytest: develop ## The Python tests: core, python, contract, kernels
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench-once: ## Each Rust bench once: does it run?
 	cargo bench --quiet $(LOCKED) -- --test

@@ -30,11 +30,11 @@ def test_a_name_for_the_type_checker_is_a_row_of_its_table(names, table) -> None
     assert get_args(names) == tuple(table)
 
 
-def test_a_stage_is_a_command_and_a_section_of_the_config() -> None:
+def test_a_stage_is_a_command_and_what_settings_it_has_are_the_section_of_its_name() -> None:
     commands = {command.name for command in app.registered_commands}
-    sections = Config.model_fields.keys()
     assert STAGES.keys() <= commands
-    assert STAGES.keys() <= sections
+    of_the_run = {"run", "model", "judge_model", "synth_model", "spec", "data"}
+    assert Config.model_fields.keys() - of_the_run <= STAGES.keys()
 
 
 def test_a_config_accepts_the_tables_names_and_takes_the_rest_as_defaults() -> None:
@@ -94,6 +94,11 @@ def test_every_arm_has_a_colour_of_its_own_on_the_page() -> None:
     assert len(set(colours)) == len(ARMS)
     for colour in colours:
         assert len(re.findall(rf"{colour}: #[0-9a-f]{{6}};", STYLE)) == 2  # light and dark
+
+
+def test_further_arms_have_a_colour_on_either_paper() -> None:
+    spare = f"c{len(ARMS) + 2}"
+    assert len(re.findall(rf"--{spare}: #[0-9a-f]{{6}};", STYLE)) == 2
 
 
 def test_the_kernels_leave_out_the_label_that_carries_no_loss() -> None:

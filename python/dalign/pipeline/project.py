@@ -362,7 +362,11 @@ def few_of(rows: Iterable[_Row], most: int) -> list[_Row]:
 
 def _line_ends(path: Path) -> int:
     """How many lines a file has, as far as that can be told without reading it as rows."""
-    plain = [file.path for file in rows_files(path) if file.is_plain]
+    try:
+        plain = [file.path for file in rows_files(path) if file.is_plain]
+    except InputError:
+        # A form that its reader alone knows; what is wrong with another one the reader tells.
+        return 0
     ends = 0
     for each in plain:
         with each.open("rb") as file:

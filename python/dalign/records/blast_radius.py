@@ -77,10 +77,8 @@ def _evaluated(record: Record, categories: Sequence[str], checkpoints: list[str]
     found = []
     for name in record.config.evaluate.arms:
         arm = ARMS[name]
-        # The category `general` is affected where a summary or a principle is.
-        in_sight = arm.in_sight == "category" or (
-            arm.in_sight == "summaries" and GENERAL in categories
-        )
+        # The category `general` is affected where a summary or a principle is: what any other sight can show.
+        in_sight = arm.in_sight == "category" or (arm.in_sight != "none" and GENERAL in categories)
         rows = rows_in(record, f"evaluate/{name}", ROWS, ["suite", "id", "category"])
         found += [
             f"{name}/{suite}/{row}"

@@ -3,8 +3,12 @@
 from dalign.vocabulary import ARMS
 
 # A colour for each arm, by its place in the table; on light and on dark paper.
-_LIGHT = ("#6a737d", "#a0568a", "#0072b2", "#c05000", "#007a5a", "#8a6d00")
-_DARK = ("#a8b0b9", "#dd9fc8", "#62b5ec", "#f59a4a", "#3cc79c", "#d9b84a")
+_LIGHT = (
+    "#6a737d", "#a0568a", "#0072b2", "#c05000", "#007a5a", "#8a6d00", "#a8123e", "#5146b8", "#5c3a21",
+)  # fmt: skip
+_DARK = (
+    "#a8b0b9", "#dd9fc8", "#62b5ec", "#f59a4a", "#3cc79c", "#d9b84a", "#ff8fa3", "#b3a6ff", "#d8b79c",
+)  # fmt: skip
 
 _STYLE = """
 :root { color-scheme: light dark;

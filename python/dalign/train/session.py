@@ -151,7 +151,7 @@ def arguments_of(kind: type[TrainingArguments], job: Job, out: Path, **own: Any)
         "remove_unused_columns": False,
         "dataloader_pin_memory": not on_cpu,
     }
-    arguments = kind(**common, **own)
+    arguments = kind(**common | own)
     # One process keeps to its device, however many are visible.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments

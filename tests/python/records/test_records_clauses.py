@@ -24,6 +24,7 @@ from dalign.spec.types import Spec
 from dalign.store.folder import Finished
 from dalign.store.ledger import keep, open_ledger
 from dalign.store.run import RunFolder
+from dalign.vocabulary import ARMS
 from scripted_run import CONFIG
 
 CATEGORIES = {"soup": ("S1 comply: cooking", "S2 refuse: spoiling"), "tea": ("S1 comply: tea",)}
@@ -269,6 +270,25 @@ def test_a_changed_summary_reaches_every_row_and_names_no_clause(run: Path) -> N
     found = blast_radius(run, *edited(run, "tea", "On tea.", "On teas."))
     assert (found.categories, found.clauses) == (("general", "soup", "tea"), ())
     assert [len(found.rows[kind]) for kind in KINDS] == [5, 5, 4, 2, 0, 5]
+
+
+def test_a_changed_principle_reaches_every_arm_that_can_show_it(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run.parent / "patterns.toml").write_text("[[answer]]\nruling = 'comply'\npattern = '.'\n")
+    unjudged = f'path = "suite.jsonl"\njudge = false\npatterns = "{run.parent}/patterns.toml"'
+    (run.parent / "dalign.toml").write_text(CONFIG.replace('path = "suite.jsonl"', unjudged))
+    shutil.rmtree(run)
+    bring(run)
+    finish_data_stages(run)
+    finish_evaluation(run)
+    # An arm with a sight that this module has no name for.
+    shows = replace(ARMS["none"], in_sight="principles")
+    monkeypatch.setattr("dalign.records.blast_radius.ARMS", {**ARMS, "none": shows})
+    found = blast_radius(run, *edited(run, "principles", "Be plain.", "Be brief."))
+    assert found.rows["evaluation_rows"] == [
+        "none/test/n1", "none/test/n2", "spec/test/s1", "spec/test/s2",
+    ]  # fmt: skip
 
 
 def test_no_difference_reaches_nothing(run: Path) -> None:

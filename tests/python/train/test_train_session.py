@@ -76,3 +76,15 @@ def test_warm_up_is_at_most_a_tenth_of_the_steps():
     steps = [0, 1, 2, 9, 10, 99, 100, 336]
     assert [warmup_of(10, total) for total in steps] == [0, 0, 0, 0, 1, 9, 10, 10]
     assert warmup_of(0, 1000) == 0
+
+
+def test_what_a_training_says_itself_goes_before_what_all_have(tmp_path):
+    pytest.importorskip("trl")
+    from dalign.config import Sft
+    from dalign.train.job import SftJob
+    from dalign.train.session import arguments_of
+    from trl.trainer.sft_config import SFTConfig
+
+    job = SftJob(start=tmp_path, rows=[tmp_path], settings=Sft.model_validate({}), seed=0)
+    assert arguments_of(SFTConfig, job, tmp_path).weight_decay == 0.0
+    assert arguments_of(SFTConfig, job, tmp_path, weight_decay=0.25).weight_decay == 0.25
