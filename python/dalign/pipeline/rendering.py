@@ -159,4 +159,3 @@ def _check(use: _Use, sight: generate.Sight, rows: int, told: dict[Path, str]) -
         told[use.path] = (
             f"control tokens of the model stand in {held} of its rows (first: {first}); a zero-width space keeps them words"
         )
-

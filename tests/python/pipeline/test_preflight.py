@@ -139,9 +139,7 @@ def test_what_would_stop_a_run_is_refused(
         assert said in refused(project, *overrides)
 
 
-def test_a_server_that_is_not_there_is_told_with_its_address(
-    project: Path, roomy: Path
-) -> None:
+def test_a_server_that_is_not_there_is_told_with_its_address(project: Path, roomy: Path) -> None:
     url = f"http://127.0.0.1:{closed_port()}/v1"
     judge = ("judge_model.path=j", "judge_model.engine=openai", f"judge_model.base_url={url}")
     assert f"judge_model.base_url = '{url}': no server answers there" in refused(project, *judge)
