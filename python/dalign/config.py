@@ -149,7 +149,7 @@ class Model(Section):
     trust_remote_code: bool = False
     """Whether code that comes with the checkpoint may run."""
     day: date | None = None
-    """The day that a chat template writes which writes the date, such as 2026-11-29; the run's first one unless set."""
+    """The day that a chat template writes which writes the date, such as 2026-11-29; the run's first one unless set. A time of day is 00:00."""
     reasoning: Reasoning = Field(default_factory=Reasoning)
 
     @_rule

@@ -83,6 +83,8 @@ def found(renderer: Renderer) -> Iterator[str]:
         yield f"inserts a system message, “{words[:40]}{'…' if words[40:] else ''}”"
     if probe.writes_date:
         yield "writes the date"
+    if probe.writes_time:
+        yield "writes the time of day"
     if probe.alternates:
         yield "wants alternation"
     if not probe.keeps_history:

@@ -87,6 +87,9 @@ def test_without_an_end_token_nothing_is_packed(dalign: Command, tmp_path: Path)
 def test_a_date_is_said(dalign: Command, tmp_path: Path) -> None:
     code, _, err = pack(dalign, tmp_path, OWN["date"], [USER, SAID])
     assert code == 0 and err.count("the chat template writes the date") == 1, err
+    timed = OWN["date"].replace("%d %b %Y", "%H:%M")
+    code, _, err = pack(dalign, tmp_path / "timed", timed, [USER, SAID])
+    assert code == 0 and "writes the time of day: it is 00:00 in every row" in err, err
 
 
 def test_control_tokens_in_a_users_words_are_words(dalign: Command, tmp_path: Path) -> None:
