@@ -168,6 +168,8 @@ def _turns(batch: Batch, row: int, value: Any, render: Render) -> list[tuple[str
         raise batch.wrong(row, "messages", value, wanted)
     if value[-1].get("role") != "assistant":
         raise batch.wrong(row, "messages", value[-1], wanted)
+    if why := chat.untrained(value[-1]):
+        raise batch.refuse(row, f"messages[{len(value) - 1}] {why}")
     try:
         prompt, turn = render(value)
     except InputError as error:
