@@ -12,6 +12,7 @@ from dalign.errors import DalignError
 from dalign.models.devices import find_spec
 from dalign.pipeline.run import check_servers, plan_of, resolve_config
 from dalign.progress import Progress
+from dalign.rows import prompt_id
 from dalign.sandbox.checkpoint import MODEL
 from dalign.spec.shipped import shipped
 from fake_server import FakeServer, chat
@@ -222,6 +223,36 @@ def test_the_longest_prompt_is_told_in_whatever_script_it_is(project: Path) -> N
     (project / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
     told = refused(project, "generate.max_new_tokens=58150", "pack.capacity=100000")
     assert "prompts.jsonl:2: prompt p1: it has " in told
+
+
+def test_rows_beyond_the_positions_of_the_trained_model_are_told(
+    project: Path, tmp_path: Path
+) -> None:
+    turns = [
+        {"role": "user", "content": "Count."},
+        {"role": "assistant", "content": "one two three " * 50},
+    ]
+    (project / "more.jsonl").write_text(json.dumps({"id": "c1", "messages": turns}) + "\n")
+    small = with_positions(tmp_path / "small", 300)
+    with FakeServer(lambda *_: chat("Score: 1")) as server:
+        served = (
+            "model.engine=openai",
+            f"model.base_url={server.base_url}",
+            f"model.checkpoint={small}",
+        )
+        judge = (
+            "judge_model.path=j",
+            "judge_model.engine=openai",
+            f"judge_model.base_url={server.base_url}",
+        )
+        more = (f"data.capability={project / 'more.jsonl'}", "generate.max_new_tokens=290")
+        arms = ('evaluate.arms=["sft"]', "evaluate.max_new_tokens=20")
+        said = plan(project, *served, *judge, *more, *arms)[1]
+    assert [line.partition(" has ")[0] for line in said] == [
+        "warning: capability row c1",
+        f"warning: prompt {prompt_id('general', ({'role': 'user', 'content': QUESTION},))}",
+    ]
+    assert all("the model's 300 positions" in line for line in said)
 
 
 def test_a_judge_here_that_long_answers_would_be_too_much_for_is_told(
