@@ -13,9 +13,9 @@ from dalign.models.devices import find_spec
 from dalign.pipeline.run import check_servers, plan_of, resolve_config
 from dalign.progress import Progress
 from dalign.rows import prompt_id
-from dalign.sandbox.checkpoint import MODEL
 from dalign.spec.shipped import shipped
 from fake_server import FakeServer, chat
+from roomy import with_positions
 
 pytest.importorskip("torch")
 
@@ -35,16 +35,7 @@ class Heard(Progress):
 @pytest.fixture(scope="module")
 def roomy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with room for the shipped policy."""
-    return with_positions(tmp_path_factory.mktemp("roomy") / "model", 65536)
-
-
-def with_positions(place: Path, positions: int) -> Path:
-    """The sandbox's model with so many positions."""
-    shutil.copytree(MODEL, place)
-    config = json.loads((place / "config.json").read_text())
-    config["max_position_embeddings"] = positions
-    (place / "config.json").write_text(json.dumps(config))
-    return place
+    return with_positions(tmp_path_factory.mktemp("roomy") / "model")
 
 
 @pytest.fixture
