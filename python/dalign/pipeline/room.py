@@ -20,7 +20,12 @@ from dalign.pipeline.project import Project, Source
 from dalign.rows import Message, own_words, turns
 
 # Of a part's prompts, how many of the longest are counted in tokens; for a judge, of each category.
-_LONGEST = 16
+_LONGEST = 8
+# More than a template writes around a turn, in tokens.
+_A_TURN = 64
+
+
+_NOTHING = (Message(role="user", content="-"),)
 
 
 class Room(NamedTuple):
@@ -119,11 +124,22 @@ def _longest(
     room: Room,
     rows: int,
 ) -> int:
-    """The tokens of the longest that a judge reads of a file's prompts, with an empty answer."""
-    done, most = 0, 0
+    """The tokens of the longest that a judge reads of a file's prompts, with an empty answer; 0 where each has room for sure."""
+    done, most, bare = 0, 0, dict[str, int]()
+
+    def tokens(category: str) -> int:
+        [text] = renderer.prompts([shown(category, _NOTHING)])
+        return len(ids_of(renderer.tokenizer, [text])[0])
+
     for part in use.source.table.chunks(rows):
-        words = pl.Series("bytes", own_words(part["messages"]).str.len_bytes())
-        told = part.with_columns(words).with_row_index("row", offset=done)
+        for name in part["category"].unique():
+            bare[name] = bare[name] if name in bare else tokens(name)
+        # No text has more tokens than bytes.
+        written = pl.Series([_A_TURN * len(each) for each in turns(part["messages"])])
+        at_most = own_words(part["messages"]).str.len_bytes() + written
+        at_most += part["category"].replace_strict(bare, return_dtype=pl.Int64)
+        told = part.with_columns(bytes=at_most).with_row_index("row", offset=done)
+        told = told.filter(pl.col("bytes") + room.written + (use.written or 0) > room.positions)
         by_category = told.sort("bytes", descending=True).group_by("category", maintain_order=True)
         for row, name, category, messages in _heads(by_category.head(_LONGEST)):
             try:
