@@ -15,7 +15,7 @@ from dalign.vocabulary import FORMS
 # The marker at the end of what stands before a thought.
 _LAST = re.compile(r"(<[^<>\s]+>|\[[^\[\]\s]+\]|◁[^◁▷\s]+▷)$")
 # Pairs by whose shape and words a template's text names its reasoning.
-_ABOUT = r"[\w.:-]*(?:think|thought|reason)[\w.:-]*"
+_ABOUT = r"(?!no_)(?:[\w.:-]*[_.:-])?(?:think|thinking|thoughts?|reasoning)"
 _TAGS = re.compile(rf"<({_ABOUT})>", re.IGNORECASE)
 _BEGUN = re.compile(rf"<\|(begin|start)(_of)?_({_ABOUT})\|>", re.IGNORECASE)
 _SOLUTION = "<|begin_of_solution|>"

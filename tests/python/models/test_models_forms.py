@@ -90,6 +90,8 @@ def test_tags_of_no_known_family_are_found_too(open_: str, close: str) -> None:
         # A tag alone, or one about something else, is no form.
         ("<my:think>", THINK.tags),
         ("<tool>a</tool>", THINK.tags),
+        ("<finish_reason>a</finish_reason>", THINK.tags),
+        ("<no_think>a</no_think>", THINK.tags),
     ],
 )
 def test_a_pair_that_only_the_templates_words_name_is_found(
