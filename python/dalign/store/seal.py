@@ -185,7 +185,9 @@ def check_names(path: Path, names: Iterable[str]) -> None:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, in order."""
+    """All below a folder that is no folder of its own, in order: files, pipes, and links wherever they lead."""
     for place, folders, names in os.walk(folder):
         folders.sort()
-        yield from (Path(place, name) for name in sorted(names))
+        # A link to a folder is listed as one, and not gone into.
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        yield from (Path(place, name) for name in sorted([*names, *links]))

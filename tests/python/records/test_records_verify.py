@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shutil
@@ -294,6 +295,24 @@ def test_a_file_beside_the_rows_is_named_and_taken_out(
     code, _, err = dalign("run", "--run", run)
     assert code == 0 and f"{added}: damaged or lost (added" in err
     assert dalign("verify", run)[0] == 0 and not added.exists()
+
+
+@pytest.mark.parametrize("kind", damages.STRANGERS)
+def test_what_is_no_file_beside_policy_and_rows_is_named_and_taken_out(
+    kind: str, run: Path, tmp_path: Path, dalign: Command
+) -> None:
+    places = [run / "inputs" / name for name in ("spec/zzz.md", "prompts/x", "suites/test/x.d")]
+    for place in places:
+        damages.add_stranger(place, kind, tmp_path / "outside")
+    code, out, err = dalign("verify", run)
+    assert code == 1 and "Traceback" not in err
+    assert all(f"{place}: damaged or lost (added" in out for place in places)
+    code, _, err = dalign("run", "--run", run)
+    assert code == 0, err
+    assert dalign("verify", run)[0] == 0
+    assert not any(os.path.lexists(place) for place in places)
+    # What a link leads to is nobody's to remove.
+    assert (tmp_path / "outside" / "folder" / "file").exists()
 
 
 def test_a_damaged_config_of_a_run_is_no_config_for_another(
