@@ -64,7 +64,14 @@ def apply(path: Path, damage: Damage, draw: random.Random) -> None:
 
 
 # What may lie in a folder and is no file of its own.
-STRANGERS = ("link to a folder", "link to a file", "link to nothing", "link to itself", "pipe", "socket")
+STRANGERS = (
+    "link to a folder",
+    "link to a file",
+    "link to nothing",
+    "link to itself",
+    "pipe",
+    "socket",
+)
 
 
 def add_stranger(path: Path, kind: str, outside: Path) -> None:

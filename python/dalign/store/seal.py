@@ -189,5 +189,5 @@ def files_below(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders.sort()
         # A link to a folder is listed as one, and not gone into.
-        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        links = [name for name in folders if Path(place, name).is_symlink()]
         yield from (Path(place, name) for name in sorted([*names, *links]))
