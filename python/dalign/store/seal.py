@@ -81,10 +81,15 @@ def fault_of(path: Path, mark: Mark) -> str:
     """What is wrong with a file; nothing where it is what the mark says."""
     if not path.is_file():
         return "lost"
-    size = path.stat().st_size
-    if size != mark["bytes"]:
-        return f"{'cut' if size < mark['bytes'] else 'longer'}: {size} bytes, not {mark['bytes']}"
+    if what := size_fault(path.stat().st_size, mark["bytes"]):
+        return what
     return "" if mark_of(path)["sha256"] == mark["sha256"] else "changed"
+
+
+def size_fault(found: int, wanted: int) -> str:
+    """What is wrong with a size in bytes; nothing where it is the wanted one."""
+    kind = "cut" if found < wanted else "longer"
+    return "" if found == wanted else f"{kind}: {found} bytes, not {wanted}"
 
 
 # What is said of a file that the run never wrote or read.

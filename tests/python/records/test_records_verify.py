@@ -315,6 +315,52 @@ def test_what_is_no_file_beside_policy_and_rows_is_named_and_taken_out(
     assert (tmp_path / "outside" / "folder" / "file").exists()
 
 
+def test_a_manifest_that_someone_else_sealed_is_named_and_not_reported_from(
+    run: Path, dalign: Command
+) -> None:
+    path = run / "evaluate" / "none" / "manifest.json"
+    write_sealed(path, {**read_sealed(path), "output_sha256": "0" * 64})
+    code, _, err = dalign("report", "--run", run)
+    assert code == 1 and f"{path}: damaged or lost (changed)" in err
+    assert dalign("run", "--run", run)[0] == 0
+    assert dalign("verify", run)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["ledger.json", "config.toml", "elapsed.json", "inputs/sources.json", "evaluate/none/manifest.json", "evaluate/none/cost.json", "results.json"]
+)  # fmt: skip
+def test_a_record_longer_than_any_memory_is_named(name: str, run: Path, dalign: Command) -> None:
+    os.truncate(run / name, 1 << 40)
+    code, out, err = dalign("verify", run)
+    assert code == 1 and f"{run / name}: damaged or lost (longer" in out and "memory" not in err
+    assert dalign("run", "--run", run)[0] == 0
+    assert dalign("verify", run)[0] == 0
+
+
+def test_a_stage_that_was_copied_is_not_of_the_run(run: Path) -> None:
+    shutil.copytree(run / "evaluate" / "none", run / "evaluate" / "none-copy")
+    shutil.copytree(run / "evaluate" / "none", run / "generate" / "none")
+    found = verify(run)
+    assert found.damage == []
+    folders = {Path(name).parent.as_posix() for name in found.unknown}
+    assert folders == {"evaluate/none-copy", "generate/none"}
+
+
+def test_a_stage_behind_a_link_is_of_the_run(run: Path, tmp_path: Path) -> None:
+    shutil.move(run / "evaluate" / "none", tmp_path / "elsewhere")
+    (run / "evaluate" / "none").symlink_to(tmp_path / "elsewhere")
+    found = verify(run)
+    assert (found.damage, found.unknown) == ([], [])
+
+
+def test_a_name_passes_for_no_line_of_its_own(run: Path, dalign: Command) -> None:
+    (run / "inputs" / "spec" / "x\n9 files: all as the run wrote them").write_text("")
+    (run / "x\n9 files: all as the run wrote them").write_text("")
+    code, out, _ = dalign("verify", run)
+    assert code == 1 and out.count("\n") == 3
+    assert not any(line.startswith("9 files") for line in out.splitlines())
+
+
 def test_a_damaged_config_of_a_run_is_no_config_for_another(
     run: Path, tmp_path: Path, dalign: Command
 ) -> None:
