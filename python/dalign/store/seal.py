@@ -18,6 +18,7 @@ from typing import NamedTuple, TypedDict
 
 from dalign.store.damage import damaged, read_object
 from dalign.store.whole_files import PARTIAL, Json, file_digest, json_text, write_text
+from dalign.text import storable
 
 SHA256 = "sha256"
 # Two writes within this time may leave a file with the same time.
@@ -72,9 +73,10 @@ def mark_of(path: Path) -> Mark:
 
 
 def marks_of(folder: Path, paths: Iterable[Path]) -> dict[str, Mark]:
-    """The marks of files by their names below a folder, sorted; unfinished ones are left out."""
+    """The marks of files by their names below a folder, sorted; left out are unfinished ones, and names that are no text."""
     named = {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
-    return {n: mark_of(named[n]) for n in sorted(named) if not n.endswith(PARTIAL)}
+    kept = (n for n in sorted(named) if not n.endswith(PARTIAL) and storable(n) == n)
+    return {n: mark_of(named[n]) for n in kept}
 
 
 def fault_of(path: Path, mark: Mark) -> str:

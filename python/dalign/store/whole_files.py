@@ -60,7 +60,8 @@ def set_by(path: Path, folder: Path | None = None) -> Path:
 
     folder: where to, if not beside it.
     """
-    kept = os.fsdecode(os.fsencode(path.name)[:_NAME_BYTES])
+    # What is there when a stage ends is named in its manifest, which is text.
+    kept = os.fsencode(path.name)[:_NAME_BYTES].decode("utf-8", "replace")
     names = (f"{kept}.aside{number}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
     places = ((folder or path.parent) / name for name in names)
     free = next(p for p in places if not (p.exists() or p.is_symlink()))

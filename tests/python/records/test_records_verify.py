@@ -361,6 +361,17 @@ def test_a_name_passes_for_no_line_of_its_own(run: Path, dalign: Command) -> Non
     assert not any(line.startswith("9 files") for line in out.splitlines())
 
 
+def test_a_name_that_is_no_text_is_named_and_in_nobodys_way(run: Path, dalign: Command) -> None:
+    for name in ("project", "inputs/spec", "evaluate/none", "."):
+        (run / name / "x\udcff").write_text("x")
+    code, out, _ = dalign("verify", run)
+    assert code == 1 and r"inputs/spec/x\udcff: damaged or lost (added)" in out
+    os.truncate(run / "evaluate" / "none" / "part-00000.parquet", 3)
+    code, _, err = dalign("run", "--run", run)
+    assert code == 0, err
+    assert dalign("verify", run)[0] == 0
+
+
 def test_a_damaged_config_of_a_run_is_no_config_for_another(
     run: Path, tmp_path: Path, dalign: Command
 ) -> None:

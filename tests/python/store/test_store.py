@@ -117,7 +117,8 @@ def test_what_an_earlier_run_was_told_is_found_by_its_keys_in_many_files(tmp_pat
     }
 
 
-@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "x"])  # as long as a name may be, and not
+# As long as a name may be, no text, and neither.
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "\udcff", "x"])
 def test_what_is_set_by_keeps_its_content_however_long_its_name_is(
     name: str, tmp_path: Path
 ) -> None:
@@ -126,4 +127,5 @@ def test_what_is_set_by_keeps_its_content_however_long_its_name_is(
         (tmp_path / name).write_text(text)
         places.append(set_by(tmp_path / name))
     assert [place.read_text() for place in places] == ["a", "b"]
+    assert all(place.name.encode() for place in places)
     assert not (tmp_path / name).exists()
