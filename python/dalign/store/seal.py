@@ -192,9 +192,11 @@ def check_names(path: Path, names: Iterable[str]) -> None:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """All below a folder that is no folder of its own, in order: files, pipes, and links wherever they lead."""
-    for place, folders, names in os.walk(folder):
+    """All below a folder that is no folder to be listed, in order: files, pipes, links wherever they lead; closed folders last."""
+    closed: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=closed.append):
         folders.sort()
         # A link to a folder is listed as one, and not gone into.
         links = [name for name in folders if Path(place, name).is_symlink()]
         yield from (Path(place, name) for name in sorted([*names, *links]))
+    yield from (Path(each.filename) for each in closed if isinstance(each, PermissionError))

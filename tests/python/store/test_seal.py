@@ -133,6 +133,17 @@ def test_what_is_no_file_is_named_where_it_was_added(kind: str, at: str, tmp_pat
     assert marks_of(folder, seal.below(folder)) == seal.marks
 
 
+@pytest.mark.skipif(os.getuid() == 0, reason="root may look anywhere")
+def test_a_closed_folder_is_named_where_it_was_added(tmp_path: Path) -> None:
+    (tmp_path / "final" / "x").mkdir(parents=True)
+    (tmp_path / "final" / "weights").write_bytes(b"w")
+    seal = Seal(tmp_path, marks_of(tmp_path, files_below(tmp_path)))
+    (tmp_path / "final" / "x").chmod(0)
+    found = list(seal.faults())
+    (tmp_path / "final" / "x").chmod(0o700)
+    assert found == [(tmp_path / "final" / "x", "added")]
+
+
 def test_no_flipped_bit_of_a_journal_reads_as_a_row(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     rows = [{"step": 1, "loss": 0.5, "text": "é"}, {"step": 2, "loss": 0.25, "text": ""}]
