@@ -51,11 +51,22 @@ _OR, _AND = (
 )
 
 
+# No text without one of them denies anything, and none denies over the end of a sentence.
+_HINT = re.compile(
+    r"(?i)n['’ʼ]?t\b|\bno|n/a|never|cannot|than\b|instead|opposed|unlike|either|exclud|outside|rul(?:e|es|ed|ing) out|hardly|scarcely|inapplicable|irrelevant|out of scope|beside the|false|[✗✘❌]"
+)
+_ENDS = re.compile(r".*[.;\n]", re.DOTALL)
+
+
 def denied(text: str, names: Sequence[tuple[int, int]]) -> list[bool]:
     """For each place of a name, in order and none in another, whether the text denies that clause there."""
+    if not _HINT.search(text):
+        return [False] * len(names)
     found = [_is_denied(text, *place) for place in names]
     before = [is_before for is_before, _ in found]
     after = [is_after for _, is_after in found]
+    if not any(before) and not any(after):
+        return before
     for i in range(1, len(names)):
         between = text[names[i - 1][1] : names[i][0]][:_REACH]
         before[i] |= before[i - 1] and bool(_OR.fullmatch(between))
@@ -68,5 +79,7 @@ def denied(text: str, names: Sequence[tuple[int, int]]) -> list[bool]:
 def _is_denied(text: str, start: int, end: int) -> tuple[bool, bool]:
     """Whether something denies it before the name, and behind it."""
     before, behind = text[max(0, start - _REACH) : start], text[end : end + _REACH]
-    is_before = _BEFORE.search(before) and not _ALONE.match(behind)
+    if sentence := _ENDS.match(before):
+        before = before[sentence.end() :]
+    is_before = _HINT.search(before) and _BEFORE.search(before) and not _ALONE.match(behind)
     return bool(is_before), bool(_AFTER.match(behind))

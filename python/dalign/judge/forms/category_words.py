@@ -135,9 +135,12 @@ def _is_it(text: str, start: int, end: int, box: re.Match[str] | None) -> bool |
     if found := _ANSWERED.match(text, end):
         return bool(found["yes"] or found["yes_"])
     before = text[max(0, start - _CLAUSE) : start]
-    if found := _ANSWERED_BEFORE.search(before):
+    label = before.rstrip(" \t\n\"'*_`“‘")[-1:]
+    if label and label in ":=" and (found := _ANSWERED_BEFORE.search(before)):
         return found["yes"] is not None
-    return False if _DENIED.search(before) or _DENIED_AFTER.match(text, end) else None
+    # What denies it stands behind every sign of its sentence.
+    clause = before[max(map(before.rfind, ".;,:!?")) + 1 :]
+    return False if _DENIED.search(clause) or _DENIED_AFTER.match(text, end) else None
 
 
 def _joined(name: str) -> str:
