@@ -89,7 +89,7 @@ class Reasoning(Section):
     kind: Literal["auto", "tags", "none"] | FormName = "auto"
     """'auto': as the chat template shows it; a name: that form; 'tags': between open and close; 'none': the whole reply is the answer."""
     open: str = Field(THINK_TAGS[0], min_length=1)
-    """The tag that opens the reasoning (kind 'tags', which is meant where a tag is given without a kind)."""
+    """The tag that opens the reasoning (kind 'tags', which is meant where a tag is given without a kind): any text, for a form without a name."""
     close: str = Field(THINK_TAGS[1], min_length=1)
     """The tag that closes the reasoning."""
     prefilled: Literal["auto", "yes", "no"] = "auto"
@@ -161,7 +161,7 @@ class Model(Section):
     trust_remote_code: bool = False
     """Whether code that comes with the checkpoint may run."""
     day: date | None = None
-    """The day that a chat template writes which writes the date, such as 2026-11-29; the run's first one unless set."""
+    """The day that a chat template writes which writes the date, such as 2026-11-29; the run's first one unless set. A time of day is 00:00."""
     reasoning: Reasoning = Field(default_factory=Reasoning)
 
     @_rule

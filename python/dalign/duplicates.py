@@ -23,10 +23,7 @@ Part = TypeVar("Part", pl.Series, pl.DataFrame)
 # A text that stands for all blank ones.
 BLANK = "\0blank"
 # What shows, as the core has it of an answer.
-VISIBLE = (
-    r"[^\s\p{Cc}\p{Cf}\x{34f}\x{115f}\x{1160}\x{17b4}\x{17b5}\x{180b}-\x{180f}\x{2065}\x{2800}\x{3164}"
-    r"\x{fe00}-\x{fe0f}\x{ffa0}\x{fff0}-\x{fff8}\x{e0000}-\x{e0fff}]"
-)
+VISIBLE = r"[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\x{2800}\x{fffc}\x{fffd}\x{13441}\x{13442}\x{1d159}]]"
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 # Controls, formats (bidi overrides, zero widths, soft hyphens), surrogates, private use, unassigned,
 # line and paragraph separators: a reader would not see them, or see something else because of them.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters, symbols and marks that draw nothing: Hangul fillers, the blank Braille cell and the blank note,
+# Letters, symbols and marks that draw nothing: Hangul fillers, the blanks of Braille, hieroglyphs and notes,
 # the grapheme joiner, vowels and separators that Unicode itself ignores, variation selectors.
 _BLANK = frozenset(
     [
-        *(0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800, 0x1D159, 0x034F, 0x17B4, 0x17B5),
+        *(0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800, 0x13441, 0x13442, 0x1D159),
+        *(0x034F, 0x17B4, 0x17B5),
         *(*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
     ]
 )

@@ -28,18 +28,21 @@ FORMS: Mapping[str, tuple[str, str]] = {
     "kimi": ("◁think▷", "◁/think▷"),
     "seed": ("<seed:think>", "</seed:think>"),
     "longcat": ("<longcat_think>", "</longcat_think>"),
+    "minimax": ("<mm:think>", "</mm:think>"),
     "harmony": (
         "<|channel|>analysis<|message|>",
         "<|end|><|start|>assistant<|channel|>final<|message|>",
     ),
+    "openthinker": ("<|begin_of_thought|>", "<|end_of_thought|>\n\n<|begin_of_solution|>"),
     "gemma": ("<|channel>thought", "<channel|>"),
+    "medgemma": ("<unused94>thought", "<unused95>"),
     "cohere": ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
     "apertus": ("<|inner_prefix|>", "<|inner_suffix|>"),
     "granite": ("Here is my thought process:", "Here is my response:"),
 }
 FormName = Literal[
-    "think", "thinking", "thought", "reasoning", "magistral", "kimi", "seed", "longcat", "harmony",
-    "gemma", "cohere", "apertus", "granite",
+    "think", "thinking", "thought", "reasoning", "magistral", "kimi", "seed", "longcat", "minimax",
+    "harmony", "openthinker", "gemma", "medgemma", "cohere", "apertus", "granite",
 ]  # fmt: skip
 # What a judge's score has beside it, and what of it an answer alone has not.
 SUB_SCORES = ("compliance", "correctness", "helpfulness", "reasoning")

@@ -9,6 +9,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from dalign import _core
+from dalign.duplicates import VISIBLE
+from dalign.text import visible
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import flat
@@ -194,3 +196,23 @@ def test_positions_count_from_nought_in_each_sequence(bins: list[list[int]]) -> 
     column = pl.Series(bins, dtype=pl.List(pl.UInt32))
     found = pl.Series(_core.position_ids(column)).to_list()
     assert found == [[at for length in one for at in range(length)] for one in bins]
+
+
+def test_what_shows_is_decided_alike_everywhere() -> None:
+    # Every character that this Python knows to be assigned, and all that are private or no characters.
+    codes = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    assigned = [
+        chr(c) for c in codes if unicodedata.category(chr(c)) != "Cn" or c & 0xFFFE == 0xFFFE
+    ]
+    texts = series(assigned)
+    none = pl.repeat(False, len(texts), dtype=pl.Boolean, eager=True)
+    status = pl.DataFrame(_core.parse_completions(texts, None, None, False, none))["status"]
+    empty = (status == "empty_answer").to_list()
+    assert (~texts.str.contains(VISIBLE)).to_list() == empty
+    for character, is_empty in zip(assigned, empty, strict=True):
+        kind = unicodedata.category(character)
+        # What is shown as an escape is no answer; a mark is one on a letter, a replacement is no text of the model's.
+        is_hidden = visible(character) != character or character.isspace()
+        assert is_empty == (is_hidden or kind[0] == "M" or character in "\ufffc\ufffd"), ascii(
+            character
+        )

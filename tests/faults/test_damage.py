@@ -126,3 +126,16 @@ def test_a_file_added_to_a_checkpoint_is_named_and_set_by(
     assert not added.exists()
     assert (run / "sft" / "sft" / f"{added.name}.aside").read_text() == "{}"
     assert outcome(run) == outcome(undisturbed)
+
+
+@pytest.mark.parametrize("kind", ["link to a folder", "pipe"])
+def test_what_is_no_file_in_a_checkpoint_is_named_and_set_by(
+    kind: str, run: Path, tmp_path: Path
+) -> None:
+    added = run / "sft" / "sft" / "final" / "tokens"
+    damages.add_stranger(added, kind, tmp_path / "outside")
+    [found] = damages.verify(run).damage
+    assert (run / found.path, found.what) == (added, "added")
+    redo(run, "sft/sft")
+    assert not os.path.lexists(added)
+    assert os.path.lexists(run / "sft" / "sft" / f"{added.name}.aside")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import stat
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -59,6 +61,33 @@ def apply(path: Path, damage: Damage, draw: random.Random) -> None:
     path.unlink()
     if changed is not None:
         path.write_bytes(changed)
+
+
+# What may lie in a folder and is no file of its own.
+STRANGERS = (
+    "link to a folder",
+    "link to a file",
+    "link to nothing",
+    "link to itself",
+    "pipe",
+    "socket",
+)
+
+
+def add_stranger(path: Path, kind: str, outside: Path) -> None:
+    """Puts one there. outside: a folder beside the run, for what links lead to."""
+    (outside / "folder").mkdir(parents=True, exist_ok=True)
+    (outside / "folder" / "file").write_text("{}")
+    targets = {
+        "link to a folder": outside / "folder",
+        "link to a file": outside / "folder" / "file",
+        "link to nothing": outside / "nothing",
+        "link to itself": path,
+    }
+    if kind in targets:
+        path.symlink_to(targets[kind])
+    else:
+        os.mknod(path, stat.S_IFIFO if kind == "pipe" else stat.S_IFSOCK)
 
 
 def results(run: Path) -> Any:

@@ -38,6 +38,8 @@ text, or the conversation is refused, by file and line, before anything is gener
 
 - **reasoning**: the form of completions (`model.reasoning.kind = "auto"`): as the template *writes* thoughts, its prompt *opens* them or it *names*
   their tags; as the tokenizer has them; *guessed* where nothing shows any, which a run says before it begins. *None*: the prompt closes them at once.
+  Where nothing shows it, name the form (`model.reasoning.kind = "medgemma"`: `<unused94>thought` … `<unused95>`), or write its two
+  texts as `model.reasoning.open` and `close`, with the white space and the markers that always stand before the answer.
 - **policy**: where generation and a local judge have it. *First user turn, by dalign*: the template takes no system message. A
   prompt's own system message goes there too, in what is generated and in what is packed; `dalign data pack` refuses a row with one.
 - **two user turns**, **history**, **other roles**: conversations of that kind are written, or refused, for generation, judge and packing. *History*
@@ -81,6 +83,8 @@ def found(renderer: Renderer) -> Iterator[str]:
         yield f"inserts a system message, “{words[:40]}{'…' if words[40:] else ''}”"
     if probe.writes_date:
         yield "writes the date"
+    if probe.writes_time:
+        yield "writes the time of day"
     if probe.alternates:
         yield "wants alternation"
     if not probe.keeps_history:

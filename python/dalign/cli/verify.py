@@ -10,6 +10,7 @@ import typer
 from dalign import progress
 from dalign.cli.terminal import tell, tell_json
 from dalign.records.verify import Verified, verify
+from dalign.text import one_line
 
 _MIB = 1 << 20
 # Of the files that the run knows nothing of, as many are named.
@@ -29,11 +30,11 @@ def verify_run(run: Path, *, as_json: bool) -> None:
 
 def _print(run: Path, found: Verified) -> None:
     for each in found.damage:
-        tell(f"{run / each.path}: damaged or lost ({each.what}); {each.way_out}")
+        tell(one_line(f"{run / each.path}: damaged or lost ({each.what}); {each.way_out}"))
     if found.unfinished:
         tell(f"not finished, which is no damage: {', '.join(found.unfinished)}")
     for name in found.unknown[:_NAMED]:
-        tell(f"{run / name}: not of the run, and read by nothing")
+        tell(one_line(f"{run / name}: not of the run, and read by nothing"))
     if len(found.unknown) > _NAMED:
         tell(f"… and {len(found.unknown) - _NAMED} more files that are not of the run")
     held = f"{found.files} files, {found.bytes / _MIB:.1f} MiB"

@@ -72,7 +72,11 @@ def _spelt(row: Mapping[str, object]) -> dict[str, object]:
         if turns is not None and (name == "messages" or "messages" not in found):
             del found[name]
             found["messages"] = turns
-    match chat.turns_of(found.get("completion")):
+    made = chat.turns_of(found.get("completion")) or []
+    told = [chat.with_thought(turn) for turn in made if isinstance(turn, dict)]
+    if len(told) == 1 and (why := chat.untrained(told[0])):
+        raise RowError(f"completion {why}", "bad_field")
+    match told:
         case [{"role": "assistant", "content": text, "reasoning": thought}]:
             found |= {"completion": None, "answer": text, "reasoning": thought}
         case [{"role": "assistant", "content": text}]:
@@ -91,5 +95,7 @@ def _conversation(row: Mapping[str, object]) -> tuple[tuple[Message, ...], Mappi
     last = messages[-1]
     if last["role"] != "assistant" or len(messages) < 2:
         return turns(messages), {}
+    if why := chat.untrained(last):
+        raise RowError(f"messages[{len(messages) - 1}] {why}", "bad_field")
     told = {"answer": last["content"], "reasoning": last.get("reasoning")}
     return turns(messages[:-1]), told

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dalign import _core
 from dalign.data.jsonl import RowError, messages_field, only_keys, rows_of, text_field, turns
+from dalign.files import chat
 from dalign.rows import CapabilityRow, messages_json
 
 
@@ -31,6 +32,8 @@ def _row(row: Mapping[str, object]) -> CapabilityRow:
     if last["role"] != "assistant":
         way_out = "a capability row ends on the assistant's turn"
         raise RowError(f"the last message is of the role {last['role']!r}; {way_out}")
+    if why := chat.untrained(last):
+        raise RowError(f"messages[{len(messages) - 1}] {why}", "bad_field")
     if len(messages) < 2 or messages[-2]["role"] not in ("user", "tool"):
         way_out = "write what the assistant's turn answers"
         raise RowError(f"no user turn stands before the last message; {way_out}")

@@ -20,6 +20,14 @@ from dalign.text import short
 
 # A further key that is as like a known one is a slip.
 _MISSPELT = 0.8
+_TURN = ("role", "content", "reasoning")
+# Further keys of turns: those that change nothing of what is said, those that are for the last turn alone, and calls.
+_PASSED_OVER = (
+    *("name", "id", "tool_call_id", "timestamp", "created_at", "create_time", "metadata"),
+    *("annotations", "model", "finish_reason", "stop_reason", "usage"),
+    *("weight", "train", "training", "trainable", "loss"),
+)
+_CALLS = ("tool_calls", "function_call")
 
 _Row = TypeVar("_Row")
 
@@ -198,22 +206,28 @@ def text_field(row: Mapping[str, object], key: str, where: str) -> str | None:
 
 
 def messages_field(row: Mapping[str, object]) -> list[Mapping[str, object]]:
-    """The objects under `messages`, each with a known role, a text and known keys."""
+    """The objects under `messages`, each with a known role, a text and known keys; reasoning is under `reasoning`."""
     value = row.get("messages")
     if value is None:
         way_out = 'a row needs a conversation: "messages": [{"role": …}]'
         raise RowError(f"messages is missing; {way_out}", "missing_key", "messages")
     if not isinstance(value, list) or not value:
         raise wrong_type("messages", "a list of turns", value, "it needs at least one")
-    for number, message in enumerate(value):
+    found = [chat.with_thought(each) if isinstance(each, dict) else each for each in value]
+    for number, message in enumerate(found):
         _check_message(message, f"messages[{number}]", is_first=number == 0)
-    return value
+    return found
 
 
 def _check_message(message: object, where: str, *, is_first: bool) -> None:
     if not isinstance(message, dict):
         raise wrong_type(where, "an object", message, 'write {"role": …, "content": …}')
-    only_keys(message, ("role", "content", "reasoning"), where)
+    # An export has every field at each turn, with nothing in it where there is none.
+    said = {k: v for k, v in message.items() if k in _TURN or v not in (None, "", [], {})}
+    if calls := [key for key in _CALLS if key in said]:
+        way_out = "write what it says into content, leave the row out, or pack it by dalign data pack with a template that writes calls"
+        raise RowError(f"{where} calls a tool ({calls[0]}); {way_out}", "bad_field", calls[0])
+    only_keys({k: v for k, v in said.items() if k not in _PASSED_OVER}, _TURN, where)
     role = text_field(message, "role", f"{where}.role")
     if role not in ROLES:
         way_out = did_you_mean(role, ROLES) if role else f"known: {', '.join(ROLES)}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dalign import _core
 from dalign.data.adapters.prompts import PATTERN_MARK
+from dalign.data.denied import denied
 from dalign.data.jsonl import RowError
 from dalign.errors import did_you_mean, no_file
 from dalign.parsing import UnreadableError, toml_table
@@ -53,18 +54,30 @@ class Patterns:
         return None
 
     def cited(self, reasoning: str, known: Collection[str] | None = None) -> str | None:
-        """The first clause id that the reasoning cites (of `known`, if given), or None."""
-        for match in self.retrieval.groups(reasoning):
-            clause_id = cited_by(match)
-            if known is None or clause_id in known:
-                return clause_id
-        return None
+        """The first clause id that the reasoning cites (of `known`, if given), or None.
+
+        A clause that it names to say that it does not apply (`not harm.S1 but …`, `harm.S1 does not apply`) is not
+        cited there; one of which it says anything else is, whatever that is.
+        """
+        named = ids_in(self.retrieval, reasoning)
+        return next(
+            (i for i, is_cited in named if is_cited and (known is None or i in known)), None
+        )
 
 
-def cited_by(match: Mapping[str, str | None]) -> str:
-    """The clause id that a match of a retrieval pattern names; categories are in small letters."""
-    category = match["category"] or match.get("policy") or ""
-    return f"{spelt_plainly(category).lower()}.{match['clause'] or match.get('key')}"
+def ids_in(retrieval: _core.Pattern, text: str) -> list[tuple[str, bool]]:
+    """The clause ids that a retrieval pattern finds in a text, in order, and whether each is cited or denied there.
+
+    Categories are in small letters.
+    """
+    ids, places, at = [], [], 0
+    for match in retrieval.groups(text):
+        category = spelt_plainly(match["category"] or match.get("policy") or "").lower()
+        ids.append(f"{category}.{match['clause'] or match.get('key')}")
+        whole = match[""] or ""
+        start = text.index(whole, at)
+        places.append((start, at := start + len(whole)))
+    return [(i, not is_denied) for i, is_denied in zip(ids, denied(text, places), strict=True)]
 
 
 def answer_is(expected_answer: str, answer: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from dalign.parsing import json_value
+from dalign.text import short
 
 # Fields that hold a conversation, and those that hold it in two parts.
 WHOLE, PARTS = ("messages", "conversations"), ("prompt", "completion")
@@ -20,6 +22,10 @@ _ROLES = {
     "function": "tool",
     "observation": "tool",
 }
+
+# What a turn's reasoning is called, and what says whether a turn is trained on.
+_THOUGHTS = ("reasoning", "reasoning_content", "thinking")
+_TRAINED = ("weight", "train", "training", "trainable", "loss")
 
 Turn = Mapping[str, object]
 
@@ -79,6 +85,24 @@ def text_of(row: Mapping[str, object], field: str) -> str | None:
     if field == PARTS[0]:
         return _said(whole[:-1] if ends else whole)
     return _said(whole[-1:]) if ends else None
+
+
+def with_thought(turn: Turn) -> Turn:
+    """The turn with its reasoning under `reasoning`, whatever it is called. Where it is given twice, it stays as it is."""
+    given = [name for name in _THOUGHTS if turn.get(name)]
+    if given in ([], ["reasoning"]) or len({str(turn[name]) for name in given}) > 1:
+        return turn
+    rest = {name: value for name, value in turn.items() if name not in _THOUGHTS}
+    return rest | {"reasoning": turn[given[0]]}
+
+
+def untrained(turn: Turn) -> str:
+    """Why a turn that is to be trained on is not, or not as others are, as it says itself; empty where it is."""
+    for name in _TRAINED:
+        value = turn.get(name)
+        if value is not None and value != 1:
+            return f"says {name} = {short(json.dumps(value))}, and only this turn is trained on, by the weight of all others; leave the row out, or the key"
+    return ""
 
 
 def _listed(value: object) -> Sequence[object] | None:

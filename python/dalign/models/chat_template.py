@@ -16,6 +16,8 @@ Conversation = Sequence[Mapping[str, Any]]
 
 # What a turn's reasoning is given as; the first is read by most templates, the second by gpt-oss's.
 THOUGHTS = ("reasoning_content", "thinking", "reasoning")
+# What a template writes the date or the time by.
+ASKS_FOR_TIME = "strftime_now"
 WAY_OUT = "change its turns, or the checkpoint's chat_template.jinja"
 
 
@@ -29,14 +31,14 @@ def render(
 ) -> str:
     """The conversation as the template writes it.
 
-    asks: with what asks for the next answer. day: what the template writes where it writes the date;
-    None: today. in_parts: contents go as lists of one text, as templates of models that also see images want them.
+    asks: with what asks for the next answer. day: what the template writes where it writes the date, and as a
+    `datetime` where it writes the time, which is else midnight; None: today. in_parts: contents go as lists of one text, as templates of models that also see images want them.
     Raises InputError where the template refuses it; its `value` is what the template says.
     """
     named = [_by_each_name(turn) for turn in messages]
     turns = [_in_parts(turn) if in_parts else turn for turn in named]
     try:
-        with _held(day):
+        with _held(tokenizer, day):
             text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks)
     except Exception as error:
         # A template can fail in any way: it is a program of others.
@@ -96,19 +98,20 @@ def _in_parts(turn: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _held(day: date | None) -> Iterator[None]:
-    """Templates ask transformers for the time (`strftime_now`): meanwhile it is the first moment of that day."""
-    if day is None:
+def _held(tokenizer: Any, day: date | None) -> Iterator[None]:
+    """Templates ask transformers for the time (`strftime_now`): meanwhile it is that moment, the first of a day."""
+    if ASKS_FOR_TIME not in str(tokenizer.chat_template):
         yield
         return
     from transformers.utils import chat_template_utils
 
-    held: date = day
+    day = day or date.today()
+    held = day if isinstance(day, datetime) else datetime.combine(day, time())
 
     class Held(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-            return datetime.combine(held, time(), tz)
+            return held.replace(tzinfo=tz)
 
     # transformers hands no clock in, and what is passed to a template beside messages is made plain data.
     theirs = chat_template_utils.datetime

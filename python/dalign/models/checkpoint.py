@@ -264,10 +264,34 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
     return model
 
 
+def positions_of(path: Path, trust_remote_code: bool) -> int | None:
+    """How many tokens the folder's model can hold, prompt and completion; None where it does not say.
+
+    Raises InputError where its config cannot be read.
+    """
+    transformers = import_transformers()
+    _check_weights(path)
+    try:
+        config = transformers.AutoConfig.from_pretrained(
+            str(path), trust_remote_code=trust_remote_code, local_files_only=True
+        )
+    except Exception as error:
+        raise _not_loaded(path, "config", error) from error
+    return positions_in(config)
+
+
+def positions_in(config: Any) -> int | None:
+    """The same by a model's config, whatever its family calls it."""
+    found = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return found if type(found) is int else None
+
+
 def ids_of(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """The ids of each text by a tokenizer of transformers, nothing added. Raises InputError where it cannot."""
     try:
-        rows: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        # Verbose, it says of long texts what is checked by dalign.
+        told = tokenizer(list(texts), add_special_tokens=False, verbose=False)
+        rows: list[list[int]] = told["input_ids"]
     except Exception as error:
         # Some faults of a tokenizer's files are met by a word.
         said = f"the checkpoint's tokenizer cannot tokenise every text ({one_line(short(str(error), 200))}); copy its tokenizer's files again"

@@ -43,7 +43,7 @@ def control_tokens(tokenizer: Any) -> frozenset[str]:
 # What ends a turn in templates of many families.
 _ENDS = (
     r"<[|｜](?:im_end|end|return|eot|eom|eot_id|eom_id|end_of_text|endoftext|end_of_turn|end▁of▁sentence"
-    r"|end_of_role|end_of_response|END_RESPONSE|END_OF_TURN_TOKEN|call|user|observation)[|｜]>"
+    r"|end_of_role|end_of_response|end_of_solution|END_RESPONSE|END_OF_TURN_TOKEN|call|user|observation)[|｜]>"
     r"|</s>|<eos>|<turn\|>|<end_of_turn>|<end_of_utterance>|<EOS_TOKEN>"
 )
 

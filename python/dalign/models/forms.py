@@ -14,6 +14,11 @@ from dalign.vocabulary import FORMS
 
 # The marker at the end of what stands before a thought.
 _LAST = re.compile(r"(<[^<>\s]+>|\[[^\[\]\s]+\]|◁[^◁▷\s]+▷)$")
+# Pairs by whose shape and words a template's text names its reasoning.
+_ABOUT = r"(?!no_)(?:[\w.:-]*[_.:-])?(?:think|thinking|thoughts?|reasoning)"
+_TAGS = re.compile(rf"<({_ABOUT})>", re.IGNORECASE)
+_BEGUN = re.compile(rf"<\|(begin|start)(_of)?_({_ABOUT})\|>", re.IGNORECASE)
+_SOLUTION = "<|begin_of_solution|>"
 # Where templates take a thought from.
 _FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
 # What no tag has: then the template writes a message as data.
@@ -120,12 +125,12 @@ def _evidence(
     """Tags and what shows them, the best evidence first."""
     for _, start, _, _, end, _ in shown:
         yield (start, end), "as the chat template writes thoughts"
+    source = str(getattr(tokenizer, "chat_template", None) or "")
     # The config's own tags before those of others.
-    known = [wanted.tags, *FORMS.values()]
+    known = [wanted.tags, *_begun(source), *FORMS.values(), *_tagged(source)]
     for tags in known:
         if asks.rstrip().endswith((tags[0], tags[1])):
             yield tags, "as the chat template's prompt shows"
-    source = str(getattr(tokenizer, "chat_template", None) or "")
     for tags in known:
         if tags[0] in source or tags[1] in source:
             yield tags, "as the chat template names it"
@@ -133,6 +138,21 @@ def _evidence(
     for tags in known:
         if tags[0] in added and tags[1] in added:
             yield tags, "as the tokenizer's tokens show"
+
+
+def _begun(source: str) -> Iterator[tuple[str, str]]:
+    """The pairs <|begin_of_NAME|>, <|end_of_NAME|> of a template's text; where it names solutions, one follows."""
+    for start in _BEGUN.finditer(source):
+        end = f"<|end{start[2] or ''}_{start[3]}|>"
+        if end in source:
+            yield start[0], f"{end}\n\n{_SOLUTION}" if _SOLUTION in source else end
+
+
+def _tagged(source: str) -> Iterator[tuple[str, str]]:
+    """The pairs <NAME>, </NAME> of a template's text."""
+    for start in _TAGS.finditer(source):
+        if (end := f"</{start[1]}>") in source:
+            yield start[0], end
 
 
 def _spaced(

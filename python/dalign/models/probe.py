@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -19,8 +19,9 @@ from dalign.models.reasoning import THINK
 SYSTEM, USER, LATER, THOUGHT, ANSWER = "Sysquerl", "Usrquerl", "Latquerl", "Thoquerl", "Ansquerl"
 # What a template writes to mark turns: <|im_start|>, </s>, [INST], <<SYS>>.
 MARKER = re.compile(r"<{1,2}[^<>\s]{1,60}>{1,2}|\[/?[A-Za-z][A-Z_]+\]")
-# Two days that differ in every way in which a date can be written, the day of the week among them.
+# Two days that differ in every way in which a date can be written, the day of the week among them; two such times of one.
 DAYS = (date(2001, 2, 3), date(2034, 11, 26))
+TIMES = (datetime(2001, 2, 3, 4, 5, 6, 7), datetime(2001, 2, 3, 17, 48, 59, 800_000))
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class TemplateProbe:
     supports_system: a system message reaches the prompt; keeps_history: so do earlier answers.
     markers: the strings that mark turns.
     alternates: two user turns in a row are refused, or one of them is left out.
-    writes_date: it writes the day on which it is filled in.
+    writes_date: it writes the day on which it is filled in; writes_time: the time of that day.
     in_parts: it takes contents as lists of parts only.
     """
 
@@ -43,6 +44,7 @@ class TemplateProbe:
     markers: tuple[str, ...]
     alternates: bool = False
     writes_date: bool = False
+    writes_time: bool = False
     in_parts: bool = False
 
     def warnings(self, day: date | None = None) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ class TemplateProbe:
             "The chat template takes no system message: the policy goes into the first user turn "
             "instead.": not self.supports_system,
             f"The chat template writes the date: {held}.": self.writes_date,
+            "The chat template writes the time of day: it is 00:00 in all that is rendered here.": self.writes_time,
             "The chat template drops earlier assistant turns: prompts of several turns are "
             "refused.": not self.keeps_history,
             "The chat template closes an assistant's turn without a special token: completions end "
@@ -94,6 +97,8 @@ def probe_template(
     prompt = made([user], asks=True)
     two_in_a_row = made([user, later], asks=True)
     supports_system = SYSTEM in with_system
+    told = ([user], [system, user], [user, answer, later], [system, user, answer, later])
+    differs = partial(_differs, partial(tried, tokenizer, in_parts=in_parts), told)
     markers = {mark for text in (with_system, history, prompt) for mark in MARKER.findall(text)}
     return TemplateProbe(
         default_system=_default_system(alone, with_system if supports_system else "", history),
@@ -102,10 +107,8 @@ def probe_template(
         keeps_history=ANSWER in history,
         markers=tuple(sorted(markers)),
         alternates=not (USER in two_in_a_row and LATER in two_in_a_row),
-        writes_date=_writes_date(
-            partial(tried, tokenizer, in_parts=in_parts),
-            ([user], [system, user], [user, answer, later], [system, user, answer, later]),
-        ),
+        writes_date=differs(DAYS),
+        writes_time=differs(TIMES),
         in_parts=in_parts,
     )
 
@@ -120,9 +123,11 @@ def _no_lone_turn(tokenizer: Any, messages: Conversation) -> str:
     return f"the chat template cannot render a lone user turn ({why}); mend the checkpoint's chat_template.jinja"
 
 
-def _writes_date(made: Callable[..., str], conversations: Iterable[Conversation]) -> bool:
-    """Whether one of some conversations is another text on another day."""
-    return any(len({made(each, asks=True, day=day) for day in DAYS}) > 1 for each in conversations)
+def _differs(
+    made: Callable[..., str], conversations: Iterable[Conversation], days: Iterable[date]
+) -> bool:
+    """Whether one of some conversations is another text on another of these days."""
+    return any(len({made(each, asks=True, day=day) for day in days}) > 1 for each in conversations)
 
 
 def _default_system(alone: str, with_system: str, history: str) -> str | None:

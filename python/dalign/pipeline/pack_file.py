@@ -102,10 +102,13 @@ def _template(folder: Path, progress: Progress) -> Render:
         raise InputError.in_file(folder, said, kind="template")
     renderer = Renderer(load_tokenizer(folder, False))
     _ = renderer.end_text
-    if renderer.probe.writes_date:
-        progress.say(
-            "warning: the chat template writes the date: rows packed on another day differ"
-        )
+    probe = renderer.probe
+    for is_so, what in (
+        (probe.writes_date, "the date: rows packed on another day differ"),
+        (probe.writes_time, "the time of day: it is 00:00 in every row"),
+    ):
+        if is_so:
+            progress.say(f"warning: the chat template writes {what}")
     return renderer.turn
 
 
@@ -165,6 +168,8 @@ def _turns(batch: Batch, row: int, value: Any, render: Render) -> list[tuple[str
         raise batch.wrong(row, "messages", value, wanted)
     if value[-1].get("role") != "assistant":
         raise batch.wrong(row, "messages", value[-1], wanted)
+    if why := chat.untrained(value[-1]):
+        raise batch.refuse(row, f"messages[{len(value) - 1}] {why}")
     try:
         prompt, turn = render(value)
     except InputError as error:

@@ -10,6 +10,7 @@ import polars as pl
 
 from dalign.config import CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import InputError
+from dalign.models.checkpoint import positions_of
 from dalign.models.devices import check_device
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, left_out
@@ -87,12 +88,35 @@ def _too_long(project: Project, engines: Engines) -> Iterator[str]:
         row, tokens = longest
         yield f"prompt {row} has {tokens} tokens, which with a completion of generate.max_new_tokens = {written} are more than pack.capacity = {capacity}; {way_out}, or some may not fit"
     more = None if project.capability is None else _longest(project.capability, engines)
+    yield from _beyond_positions(config, engines, longest, more)
     if more and more[1] > capacity:
         row, tokens = more
         said = f"capability row {row} has {tokens} tokens, more than pack.capacity = {capacity}; {way_out}, or shorten it"
         if stops:
             raise InputError(said, kind="over_long", key="pack.capacity", value=capacity)
         yield said
+
+
+def _beyond_positions(
+    config: Config,
+    engines: Engines,
+    prompt: tuple[str, int] | None,
+    capability: tuple[str, int] | None,
+) -> Iterator[str]:
+    """What is trained on in positions that the model does not have: some models fail there, others were never trained so far."""
+    model = config.model
+    positions = positions_of(engines.checkpoint(model), model.trust_remote_code)
+    limit = f"the model's {positions} positions (max_position_embeddings)"
+    way_out = "shorten it, or take a model of more positions"
+    if positions is None:
+        return
+    if capability and capability[1] > positions:
+        row, tokens = capability
+        yield f"capability row {row} has {tokens} tokens, more than {limit}; {way_out}"
+    written = 0 if config.data.brought is not None else config.generate.max_new_tokens
+    if prompt and prompt[1] + written > positions:
+        row, tokens = prompt
+        yield f"prompt {row} has {tokens} tokens, which with a completion of generate.max_new_tokens = {written} are more than {limit}; {way_out}, or some rows may go beyond them in training"
 
 
 def _longest(source: Source, engines: Engines) -> tuple[str, int] | None:

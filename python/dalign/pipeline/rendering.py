@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from datetime import date
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from dalign import generate
-from dalign.config import Config, Model, Reasoning
+from dalign.config import CHECKPOINT_ENGINES, Config, Model, Reasoning
 from dalign.errors import InputError
 from dalign.models.checkpoint import is_installed, load_tokenizer, writes_date
 from dalign.models.forms import Form, find_form
 from dalign.models.render import Renderer
 from dalign.pipeline.engines import Engines
+from dalign.pipeline.places import placed
 from dalign.pipeline.project import Project, Source, prompt_files
+from dalign.pipeline.room import Room, check_judge_room, room_of_model
 from dalign.progress import Progress
 from dalign.rows import Message, turns
 from dalign.vocabulary import ARMS
@@ -55,12 +56,14 @@ def _of_models(config: Config, model: Model | None, judge: Model | None) -> Conf
 
 
 class _Use(NamedTuple):
-    """Prompts of a file that a template renders. sight: the name of what of the policy stands before them."""
+    """Prompts of a file that a template renders. sight: the name of what of the policy stands before them; room: of the
+    model here that writes after them, if one does and says what it holds."""
 
     renderer: Renderer
     source: Source
     path: Path
     sight: str
+    room: Room | None = None
 
 
 def form_of(checkpoint: Path) -> Form | None:
@@ -79,7 +82,7 @@ def check_rendered(
     """Renders every prompt as the stages of these kinds will, and says what the chat templates do by themselves.
 
     Raises InputError, which names file and line, for the first prompt that a template refuses or does not write as a
-    whole, and for a checkpoint without an end token.
+    whole or that leaves its model no room, and for a checkpoint without an end token.
     """
     config = project.config
     judged = any(suite.judge for suite in config.evaluate.suites) and "evaluate" in kinds
@@ -103,6 +106,9 @@ def check_rendered(
         _check(use, sight, config.run.part_rows, told)
     for path, what in told.items():
         progress.say(f"warning: {path}: {what}")
+    files = {name: path for name, (path, _) in prompt_files(config).items()}
+    for sentence in check_judge_room(project, engines, frozenset(kinds), files):
+        progress.say(f"warning: {sentence}")
 
 
 def _uses(project: Project, engines: Engines, kinds: AbstractSet[str]) -> Iterator[_Use]:
@@ -110,22 +116,26 @@ def _uses(project: Project, engines: Engines, kinds: AbstractSet[str]) -> Iterat
     config = project.config
     files = {name: path for name, (path, _) in prompt_files(config).items()}
     here = engines.renderer_of(config.model) if kinds & {"generate", "evaluate"} else None
+    is_local = config.model.engine in CHECKPOINT_ENGINES
     if "generate" in kinds and here is not None:
-        yield _Use(here, project.prompts, files["prompts"], "category")
+        room = room_of_model(engines, config, "generate") if is_local else None
+        yield _Use(here, project.prompts, files["prompts"], "category", room)
     if "pack" in kinds:
         yield _Use(engines.renderer, project.prompts, files["prompts"], "none")
         if project.capability is not None and config.data.capability is not None:
             yield _Use(engines.renderer, project.capability, config.data.capability, "none")
     if "rl" in kinds:
         path = files.get("rl_prompts", files["prompts"])
-        yield _Use(engines.renderer, project.rl_prompts, path, "none")
+        room = room_of_model(engines, config, "rl")
+        yield _Use(engines.renderer, project.rl_prompts, path, "none", room)
     arms = [ARMS[arm] for arm in config.evaluate.arms] if "evaluate" in kinds else []
     for sight in dict.fromkeys(arm.in_sight for arm in arms):
         trained = any(arm.checkpoint for arm in arms if arm.in_sight == sight)
         renderer = engines.renderer if trained else here
+        room = room_of_model(engines, config, "evaluate") if trained or is_local else None
         if renderer is not None:
             for name, suite in project.suites.items():
-                yield _Use(renderer, suite, files[f"suites/{name}"], sight)
+                yield _Use(renderer, suite, files[f"suites/{name}"], sight, room)
 
 
 def _check(use: _Use, sight: generate.Sight, rows: int, told: dict[Path, str]) -> None:
@@ -135,10 +145,12 @@ def _check(use: _Use, sight: generate.Sight, rows: int, told: dict[Path, str]) -
         names = part["category"] if "category" in part.columns else [""] * part.height
         own = turns(part["messages"])
         try:
-            use.renderer.prompts([sight(*each) for each in zip(names, own, strict=True)])
+            texts = use.renderer.prompts([sight(*each) for each in zip(names, own, strict=True)])
+            if use.room is not None:
+                use.room.check(use.renderer.tokenizer, texts)
         except InputError as error:
             row = error.row or 0
-            raise _placed(use.path, done + row, part["id"][row], error) from error
+            raise placed(use.path, done + row, part["id"][row], error) from error
         for name, messages in zip(part["id"], own, strict=True):
             if use.renderer.harmless(messages) != list(messages):
                 held, first = held + 1, first or name
@@ -147,14 +159,3 @@ def _check(use: _Use, sight: generate.Sight, rows: int, told: dict[Path, str]) -
         told[use.path] = (
             f"control tokens of the model stand in {held} of its rows (first: {first}); a zero-width space keeps them words"
         )
-
-
-def _placed(path: Path, row: int, name: str, error: InputError) -> InputError:
-    """The error of a row of a file: by its line, where a line is a row."""
-    what = f"prompt {name}: {error}"
-    if path.suffix != ".jsonl" or not path.is_file():
-        return InputError(f"{path}: row {row + 1}: {what}", kind="template", path=path, row=row)
-    with path.open("rb") as file:
-        lines = (number for number, line in enumerate(file, 1) if line.strip())
-        line = next(islice(lines, row, None), None)
-    return InputError.in_file(path, what, kind="template", line=line)

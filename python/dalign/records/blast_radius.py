@@ -96,7 +96,7 @@ def _cites(record: Record, specs: tuple[Spec, Spec], changed: set[str]) -> dict[
         kind: [
             row
             for row, category, *said in rows_in(record, stage, ROWS, ["id", "category", *texts])
-            if citations.of("\n".join(said), category) & changed
+            if citations.named("\n".join(said), category) & changed
         ]
         for kind, (stage, texts) in _TEXTS.items()
     }

@@ -1,11 +1,12 @@
-"""Which clauses a text cites: by their full id anywhere, by their bare key in a row of their category."""
+"""Which clauses a text names or cites: by their full id anywhere, by their bare key in a row of their category."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from dalign.data.patterns import Patterns, cited_by
+from dalign.data.denied import denied
+from dalign.data.patterns import Patterns, ids_in
 from dalign.spec.types import Spec
 from dalign.text import spelt_plainly
 
@@ -14,7 +15,7 @@ _WORD = re.compile(r"\w+(?:-\w+)*(?:\.\w+(?:-\w+)*)*")
 
 
 class Citations:
-    """Finds the clauses of some policies that a text cites, as whole words; what it does not know, nothing cites."""
+    """Finds the clauses of some policies in a text, as whole words; what it does not know, nothing cites."""
 
     def __init__(self, specs: Iterable[Spec], patterns: Iterable[Patterns] = ()) -> None:
         """patterns: of a run's suites; their retrieval patterns say how reasonings cite."""
@@ -26,16 +27,28 @@ class Citations:
         self._patterns = list({p.retrieval.text: p.retrieval for p in patterns}.values())
 
     def of(self, text: str, category: str) -> set[str]:
-        """The ids of the clauses that a text of a row of that category cites."""
-        words = {_in_small_letters(word) for word in _WORD.findall(spelt_plainly(text))}
-        found = words & self._ids
-        found |= {self._keys[category][w] for w in words & self._keys.get(category, {}).keys()}
+        """The ids of the clauses that a text of a row of that category cites: it names them, and not only to deny them."""
+        return {clause for clause, is_cited in self._found(text, category) if is_cited}
+
+    def named(self, text: str, category: str) -> set[str]:
+        """The ids of all clauses that it names."""
+        return {clause for clause, _ in self._found(text, category)}
+
+    def _found(self, text: str, category: str) -> Iterator[tuple[str, bool]]:
+        """Each clause that stands somewhere in it, and whether it is cited there."""
+        keys, plain = self._keys.get(category, {}), spelt_plainly(text)
+        words = [
+            (clause, match.span())
+            for match in _WORD.finditer(plain)
+            if (clause := keys.get(match[0]) or self._known(match[0]))
+        ]
+        are_denied = denied(plain, [place for _, place in words])
+        yield from ((c, not is_denied) for (c, _), is_denied in zip(words, are_denied, strict=True))
         for pattern in self._patterns:
-            found |= self._ids & {cited_by(match) for match in pattern.groups(text)}
-        return found
+            yield from (each for each in ids_in(pattern, text) if each[0] in self._ids)
 
-
-def _in_small_letters(word: str) -> str:
-    """`Self-harm.S3`, as a sentence begins with it, as `self-harm.S3`."""
-    category, dot, key = word.rpartition(".")
-    return f"{category.lower()}{dot}{key}"
+    def _known(self, word: str) -> str | None:
+        """The clause with that id; a sentence may begin with it."""
+        category, dot, key = word.rpartition(".")
+        clause = f"{category.lower()}{dot}{key}"
+        return clause if clause in self._ids else None

@@ -54,11 +54,7 @@ def verify(folder: Path, progress: Progress | None = None) -> Verified:
 
 
 def _verified(run: RunFolder, progress: Progress) -> Verified:
-    stages = [
-        run.stage(f"{path.parent.name}/{path.name}")
-        for path in sorted(run.path.glob("*/*"))
-        if path.is_dir() and path.parent.name in STAGES
-    ]
+    stages = _stages(run)
     progress.start("verify", len(stages))
     own, owned = _own_faults(run.path)
     faults = dict(own) | dict(inputs_faults(run.inputs))
@@ -80,14 +76,33 @@ def _verified(run: RunFolder, progress: Progress) -> Verified:
         for path, what in sorted(faults.items())
     ]
     finished = {name for name, files in made.items() if files}
+    # A folder may lie behind a link.
+    of_it = known | {run.path / LOCK} | {up for path in known for up in path.parents}
     in_work = {stage.path for stage in stages if stage.name not in finished}
     unknown = [
         path.relative_to(run.path).as_posix()
         for path in files_below(run.path)
-        if path not in known | {run.path / LOCK} and in_work.isdisjoint(path.parents)
+        if path not in of_it and in_work.isdisjoint(path.parents)
     ]
     size = sum(path.stat().st_size for path in known if path.is_file())
     return Verified(len(known), size, damage, _unfinished(run, finished), unknown)
+
+
+def _stages(run: RunFolder) -> list[StageFolder]:
+    """The stages that lie there; of those that have finished, the ledger of a run at rest names each."""
+    found = [
+        run.stage(f"{path.parent.name}/{path.name}")
+        for path in sorted(run.path.glob("*/*"))
+        if path.is_dir() and path.parent.name in STAGES
+    ]
+    try:
+        ledger = read_ledger(run.path)
+    except InputError:
+        return found
+    if not any(name.endswith(f"/{MANIFEST}") for name in ledger.copies):
+        return found
+    manifests = {stage.name: stage.path / MANIFEST for stage in found}
+    return [s for s in found if ledger.holds(manifests[s.name]) or not manifests[s.name].exists()]
 
 
 def _own_faults(run: Path) -> tuple[list[Fault], set[Path]]:

@@ -20,6 +20,8 @@ CONFIG, LEDGER = "config.toml", "ledger.json"
 KIND = "damaged_file"
 # What the system says of a file when it is the file's fault, and no want of permission or memory.
 _FAULTS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO}
+# In bytes: a run of 10⁹ rows has no such record.
+_LARGEST = 256 << 20
 # The deepest file of a run below its folder.
 _DEPTH = 8
 
@@ -71,6 +73,9 @@ def reading(path: Path) -> Iterator[None]:
 def read_object(path: Path) -> dict[str, Json]:
     """A JSON object that a run has written."""
     with reading(path):
+        # It would be read as a whole.
+        if (size := path.stat().st_size) > _LARGEST:
+            raise ValueError(f"longer than any record: {size} bytes")
         value: Any = json.loads(path.read_text("utf-8"))
         if not isinstance(value, dict):
             raise TypeError("not a JSON object")

@@ -15,7 +15,7 @@ from dalign.errors import InputError, UnfinishedError
 from dalign.rows import Columns, Dropped
 from dalign.store.chunks import ChunkLog
 from dalign.store.damage import damaged, read_object, reading
-from dalign.store.ledger import COST, MANIFEST, MARKER, has_lost
+from dalign.store.ledger import COST, MANIFEST, MARKER, fault_in
 from dalign.store.memory import EARLIER, Journal, Memory, journals, set_aside
 from dalign.store.parts import DROPPED, ROWS, PartWriter, Table
 from dalign.store.salvage import drop_damaged, drop_misplaced, drop_unknown
@@ -99,9 +99,9 @@ class StageFolder:
     def manifest(self) -> dict[str, Json] | None:
         """What the finished stage recorded; None while it has not finished. Raises InputError where it is damaged or lost."""
         path = self.path / MANIFEST
+        if what := fault_in(self.run, path):
+            raise damaged(path, what)
         if not path.is_file():
-            if has_lost(self.run, path):
-                raise damaged(path, "lost")
             return None
         found = read_sealed(path)
         for key, kind in _MANIFEST.items():
@@ -266,11 +266,9 @@ class StageFolder:
     def cost(self) -> dict[str, Json]:
         """What `record_cost` recorded; empty before. Raises InputError where it is damaged or lost."""
         path = self.path / COST
-        if path.is_file():
-            return read_sealed(path)
-        if has_lost(self.run, path):
-            raise damaged(path, "lost")
-        return {}
+        if what := fault_in(self.run, path):
+            raise damaged(path, what)
+        return read_sealed(path) if path.is_file() else {}
 
 
 def _not_yet(folder: StageFolder, what: str) -> str:

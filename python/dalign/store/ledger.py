@@ -23,6 +23,7 @@ from dalign.store.seal import (
     marks_in,
     marks_of,
     read_sealed,
+    size_fault,
     write_sealed,
 )
 from dalign.store.whole_files import Json, folder_place, write_text
@@ -68,13 +69,11 @@ def _differs(path: Path, text: str) -> str:
     """What is wrong with a file of which the text is known."""
     if not path.is_file():
         return "lost"
-    found, wanted = path.read_bytes(), text.encode()
-    if found == wanted:
-        return ""
-    if len(found) == len(wanted):
-        return "changed"
-    kind = "cut" if len(found) < len(wanted) else "longer"
-    return f"{kind}: {len(found)} bytes, not {len(wanted)}"
+    wanted, size = text.encode(), path.stat().st_size
+    # What is too long may be longer than the memory.
+    if what := size_fault(size, len(wanted)):
+        return what
+    return "" if path.read_bytes() == wanted else "changed"
 
 
 def read_ledger(run: Path) -> Ledger:
@@ -125,12 +124,14 @@ def has_ledger(run: Path) -> bool:
     return True
 
 
-def has_lost(run: Path, path: Path) -> bool:
-    """Whether a file that is not there must be there."""
+def fault_in(run: Path, path: Path) -> str:
+    """What is wrong with a file of which a run's ledger has the text; nothing where it has none, or cannot be read."""
     try:
-        return read_ledger(run).holds(path)
+        ledger = read_ledger(run)
     except InputError:
-        return False
+        return ""
+    name = path.relative_to(run).as_posix()
+    return _differs(path, ledger.copies[name]) if name in ledger.copies else ""
 
 
 def _known(run: Path) -> Ledger:

@@ -18,6 +18,7 @@ from typing import NamedTuple, TypedDict
 
 from dalign.store.damage import damaged, read_object
 from dalign.store.whole_files import PARTIAL, Json, file_digest, json_text, write_text
+from dalign.text import storable
 
 SHA256 = "sha256"
 # Two writes within this time may leave a file with the same time.
@@ -72,19 +73,25 @@ def mark_of(path: Path) -> Mark:
 
 
 def marks_of(folder: Path, paths: Iterable[Path]) -> dict[str, Mark]:
-    """The marks of files by their names below a folder, sorted; unfinished ones are left out."""
+    """The marks of files by their names below a folder, sorted; left out are unfinished ones, and names that are no text."""
     named = {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
-    return {n: mark_of(named[n]) for n in sorted(named) if not n.endswith(PARTIAL)}
+    kept = (n for n in sorted(named) if not n.endswith(PARTIAL) and storable(n) == n)
+    return {n: mark_of(named[n]) for n in kept}
 
 
 def fault_of(path: Path, mark: Mark) -> str:
     """What is wrong with a file; nothing where it is what the mark says."""
     if not path.is_file():
         return "lost"
-    size = path.stat().st_size
-    if size != mark["bytes"]:
-        return f"{'cut' if size < mark['bytes'] else 'longer'}: {size} bytes, not {mark['bytes']}"
+    if what := size_fault(path.stat().st_size, mark["bytes"]):
+        return what
     return "" if mark_of(path)["sha256"] == mark["sha256"] else "changed"
+
+
+def size_fault(found: int, wanted: int) -> str:
+    """What is wrong with a size in bytes; nothing where it is the wanted one."""
+    kind = "cut" if found < wanted else "longer"
+    return "" if found == wanted else f"{kind}: {found} bytes, not {wanted}"
 
 
 # What is said of a file that the run never wrote or read.
@@ -185,7 +192,11 @@ def check_names(path: Path, names: Iterable[str]) -> None:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, in order."""
-    for place, folders, names in os.walk(folder):
+    """All below a folder that is no folder to be listed, in order: files, pipes, links wherever they lead; closed folders last."""
+    closed: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=closed.append):
         folders.sort()
-        yield from (Path(place, name) for name in sorted(names))
+        # A link to a folder is listed as one, and not gone into.
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        yield from (Path(place, name) for name in sorted([*names, *links]))
+    yield from (Path(each.filename) for each in closed if isinstance(each, PermissionError))

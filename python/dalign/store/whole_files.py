@@ -17,6 +17,8 @@ from dalign.errors import from_system
 
 Json = Any
 PARTIAL = ".tmp"
+# As much of a name has room for what is added to it.
+_NAME_BYTES = 240
 
 
 def digest(value: Json) -> str:
@@ -58,7 +60,9 @@ def set_by(path: Path, folder: Path | None = None) -> Path:
 
     folder: where to, if not beside it.
     """
-    names = (f"{path.name}.aside{number}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
+    # What is there when a stage ends is named in its manifest, which is text.
+    kept = os.fsencode(path.name)[:_NAME_BYTES].decode("utf-8", "replace")
+    names = (f"{kept}.aside{number}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
     places = ((folder or path.parent) / name for name in names)
     free = next(p for p in places if not (p.exists() or p.is_symlink()))
     path.rename(free)

@@ -6,6 +6,9 @@ mod normalise;
 pub mod words;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::simd::{Masks, Work, bits_where, last_bits_where, widest_blocks};
 pub use normalise::normalise_into;
@@ -55,28 +58,28 @@ pub fn is_invisible(character: char) -> bool {
     )
 }
 
-/// Whether a text shows nothing: white space, controls and characters that take no room, such as zero-width
-/// spaces, variation selectors, Hangul fillers and the blank of Braille.
+/// Whether a text shows nothing: white space, controls, private and unassigned characters, marks that stand on
+/// nothing, what Unicode has be ignored, blanks (of Braille, of notes, of hieroglyphs) and the two characters that
+/// stand for another one. O(bytes before the first that shows).
 ///
 /// ```
-/// assert!(dalign_core::text::is_blank(" \u{200b}\n"));
+/// assert!(dalign_core::text::is_blank(" \u{200b}\u{e000}\u{301}\n"));
 /// assert!(!dalign_core::text::is_blank("\u{200b}."));
 /// ```
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
-    text.chars().all(|c| c.is_whitespace() || c.is_control() || is_invisible(c) || is_filler(c))
+    // Most texts show a letter of ASCII at once.
+    let shows = text.trim_start().as_bytes().first().is_some_and(u8::is_ascii_graphic);
+    !shows && !SHOWS.is_match(text)
 }
 
-/// What Unicode has be ignored where it cannot be shown, beside [`is_invisible`], and the blank of Braille.
-fn is_filler(character: char) -> bool {
-    matches!(
-        character,
-        '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{2800}'
-            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+/// A character that shows by itself, by its general category; `dalign.duplicates` has the same pattern.
+static SHOWS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\x{2800}\x{fffc}\x{fffd}\x{13441}\x{13442}\x{1d159}]]",
     )
-}
+    .expect("one class of characters is a pattern")
+});
 
 /// The last place of a text at or before this one where a character begins.
 pub(crate) fn boundary(text: &str, at: usize) -> usize {

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 from dalign.config import Config
 from dalign.data.patterns import read_patterns
-from dalign.sandbox.checkpoint import MODEL
 from dalign.settings import load_config
+from roomy import with_positions
 
 pytest.importorskip("torch")
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(MODEL, tmp_path / "models" / "mine"))
+    # As many as models of 8B parameters have.
+    return with_positions(tmp_path / "models" / "mine", 40960)
 
 
 @pytest.fixture

@@ -21,17 +21,22 @@ from dalign.sandbox.checkpoint import MODEL
 COMMAND = [sys.executable, "-c", "from dalign.cli import main; main()"]
 # Both limits are of the promise; the machine may have other work.
 AT_ONCE_S, SOON_S = 1.0, 2.0
+# What asks for minutes of waiting.
+LIMITED = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 500\r\nContent-Length: 4\r\n\r\nslow"
 
 
 @contextmanager
-def silent_server() -> Iterator[tuple[str, threading.Event]]:
-    """The address of a server that takes requests and never answers, and whether one has come."""
+def stubborn_server(says: bytes = b"") -> Iterator[tuple[str, threading.Event]]:
+    """The address of a server that takes requests and never answers, or says this, and whether one has come."""
     asked, held = threading.Event(), list[socket.socket]()
 
     def take() -> None:
         while True:
             try:
                 held.append(listening.accept()[0])
+                if says:
+                    held[-1].recv(1 << 16)
+                    held[-1].sendall(says)
             except OSError:
                 return
             asked.set()
@@ -72,16 +77,23 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("command", "workers", "times", "limit_s"),
+    ("command", "workers", "times", "limit_s", "says"),
     [
-        ("generate", 1, 1, SOON_S),
-        ("run", 2, 2, AT_ONCE_S),
+        ("generate", 1, 1, SOON_S, b""),
+        ("generate", 1, 1, SOON_S, LIMITED),
+        ("run", 2, 2, AT_ONCE_S, b""),
     ],
 )
 def test_a_run_that_waits_for_a_server_ends_at_ctrl_c(
-    tmp_path: Path, project: Path, command: str, workers: int, times: int, limit_s: float
+    tmp_path: Path,
+    project: Path,
+    command: str,
+    workers: int,
+    times: int,
+    limit_s: float,
+    says: bytes,
 ) -> None:
-    with silent_server() as (address, asked):
+    with stubborn_server(says) as (address, asked):
         settings = [
             "model.engine=openai",
             f"model.base_url={address}",
@@ -113,7 +125,7 @@ def test_a_run_that_waits_for_a_server_ends_at_ctrl_c(
 
 def test_a_command_that_pays_no_heed_to_ctrl_c_goes_on(tmp_path: Path, project: Path) -> None:
     # What a shell's `&` does to it.
-    with silent_server() as (address, asked):
+    with stubborn_server() as (address, asked):
         sets = ["--set", "model.engine=openai", "--set", f"model.base_url={address}"]
         line = [*COMMAND, "generate", str(project), "--run", str(tmp_path / "run"), *sets]
         process = subprocess.Popen(

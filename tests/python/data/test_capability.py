@@ -35,6 +35,35 @@ def test_reasoning_may_be_missing_or_null(tmp_path: Path) -> None:
     assert [row.reasoning for row in rows] == [None, None]
 
 
+# What exports of chats have at each turn, and what changes nothing of what is said.
+FURTHER = {
+    "name": "ann",
+    "id": "m1",
+    "timestamp": 1.5,
+    "metadata": {"a": 1},
+    "tool_calls": None,
+    "function_call": {},
+    "refusal": None,
+    "annotations": [],
+    "audio": "",
+    "finish_reason": "stop",
+}
+
+
+def test_further_keys_of_turns_that_change_nothing_are_passed_over(tmp_path: Path) -> None:
+    last = ANSWER | FURTHER | {"weight": 1, "train": True, "loss": 1.0}
+    earlier = [USER | FURTHER | {"weight": 0}, ANSWER | {"weight": 0, "train": False}, USER]
+    made = list(capability_rows(write(tmp_path, {"messages": [*earlier, last]})))
+    bare = list(capability_rows(write(tmp_path, {"messages": [USER, ANSWER, USER, ANSWER]})))
+    assert made == bare
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content", "thinking"])
+def test_reasoning_is_read_by_each_of_its_names(tmp_path: Path, name: str) -> None:
+    rows = capability_rows(write(tmp_path, {"messages": [USER, ANSWER | {name: "2 and 2."}]}))
+    assert [row.reasoning for row in rows] == ["2 and 2."]
+
+
 def test_ids_are_a_hash_of_conversation_reasoning_and_answer(tmp_path: Path) -> None:
     rows = list(
         capability_rows(
@@ -69,6 +98,23 @@ def test_ids_are_a_hash_of_conversation_reasoning_and_answer(tmp_path: Path) -> 
             {"messages": [USER, {**ANSWER, "reason": "x"}]},
             ("'reason'", "did you mean 'reasoning'?"),
         ),
+        *(
+            (
+                {"messages": [USER, ANSWER | {key: value}]},
+                (f"messages[1] says {key} = {shown}", "leave the row out"),
+            )
+            for key, value, shown in [
+                ("weight", 0, "0"),
+                ("weight", 0.5, "0.5"),
+                ("train", False, "false"),
+                ("loss", "no", '"no"'),
+            ]
+        ),
+        (
+            {"messages": [USER, ANSWER | {"reasoning": "x", "thinking": "y"}]},
+            ("unknown key 'thinking'",),
+        ),
+        ({"messages": [USER, ANSWER | {"tool_calls": [{}]}]}, ("messages[1] calls a tool",)),
         ({"message": [USER, ANSWER]}, ("unknown key 'message'", "did you mean 'messages'?")),
         ({"messages": [USER, ANSWER], "category": 3}, ("category is not a text (3)",)),
         ({"messages": None}, ("messages is missing",)),

@@ -117,10 +117,23 @@ BAD = [
         ('content is not a text (["x"])',),
     ),
     ({**GOOD, "messages": [{"role": "user", "content": "\ud83d"}]}, ("half of a surrogate pair",)),
-    ({**GOOD, "messages": [{**USER, "name": "x"}]}, ("unknown key 'name' in messages[0]",)),
+    ({**GOOD, "messages": [{**USER, "names": "x"}]}, ("unknown key 'names' in messages[0]",)),
+    ({**GOOD, "messages": [{**USER, "images": ["x"]}]}, ("unknown key 'images' in messages[0]",)),
+    (
+        {**GOOD, "messages": [USER, {**ASSISTANT, "tool_calls": [{"id": "1"}]}, USER]},
+        ("messages[1] calls a tool (tool_calls)", "leave the row out"),
+    ),
+    (
+        {**GOOD, "messages": [USER, {"role": "assistant", "function_call": {"name": "x"}}, USER]},
+        ("messages[1] calls a tool (function_call)",),
+    ),
     (
         {**GOOD, "messages": [{**USER, "reasoning": "x"}]},
-        ("unknown key 'reasoning' in messages[0]",),
+        ("messages[0] has reasoning", "leave it out"),
+    ),
+    (
+        {**GOOD, "messages": [USER, {**ASSISTANT, "reasoning_content": "x"}, USER]},
+        ("messages[1] has reasoning", "leave it out"),
     ),
     ({**GOOD, "messages": [USER, ASSISTANT]}, ("the role 'assistant'", "ends on the user turn")),
     ({**GOOD, "messages": [SYSTEM]}, ("the role 'system'", "ends on the user turn")),

@@ -76,6 +76,31 @@ def test_tags_of_no_known_family_are_found_too(open_: str, close: str) -> None:
     assert found.completion("why", "what") == f"{open_}why{close}what"
 
 
+@pytest.mark.parametrize(
+    ("told", "tags"),
+    [
+        ("<my:think>a</my:think>", ("<my:think>", "</my:think>")),
+        ("<deep_thought>a</deep_thought>", ("<deep_thought>", "</deep_thought>")),
+        ("<|begin_of_thought|>a<|end_of_thought|>", ("<|begin_of_thought|>", "<|end_of_thought|>")),
+        ("<|start_thinking|>a<|end_thinking|>", ("<|start_thinking|>", "<|end_thinking|>")),
+        (
+            "<|begin_of_thought|> {steps} <|end_of_thought|> then <|begin_of_solution|> {it} <|end_of_solution|>",
+            FORMS["openthinker"],
+        ),
+        # A tag alone, or one about something else, is no form.
+        ("<my:think>", THINK.tags),
+        ("<tool>a</tool>", THINK.tags),
+        ("<finish_reason>a</finish_reason>", THINK.tags),
+        ("<no_think>a</no_think>", THINK.tags),
+    ],
+)
+def test_a_pair_that_only_the_templates_words_name_is_found(
+    told: str, tags: tuple[str, str]
+) -> None:
+    template = "<|system|>Write {% raw %}" + told + "{% endraw %}<|end|>" + PLAIN
+    assert renderer(template).reasoning.tags == tags
+
+
 def test_thoughts_that_are_parts_of_the_content_are_found() -> None:
     assert renderer(PARTS).reasoning.tags == FORMS["magistral"]
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from dalign.errors import ServerError
 from dalign.models.engines import server as module
+from dalign.models.engines.server import ServerEngine
 from dalign.models.engines.waits import Awaited
 from dalign.models.protocol import Reply, Sampling
 from fake_server import Answer, FakeServer, chat, refusal
-from served import engine_of, last, replies_of, requests_of
+from served import engine_of, last, replies_of, requests_of, served
 
 OUTAGES = {
     "starts again": refusal(503, "loading"),
@@ -82,6 +84,52 @@ def test_a_row_that_alone_is_limited_for_ever_is_an_error_reply(
         "row-bad": "error",
         "row-b": "stop",
     }
+
+
+def test_rows_that_alone_are_limited_hold_nothing_for_as_long_as_a_limit_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The bound of all stays at its ten minutes.
+    monkeypatch.setattr(module, "LONGEST_ROW_WAIT_S", 0.3)
+    limited, told = refusal(429, "too many tokens a minute"), list[str]()
+    with FakeServer(lambda body, _: limited if last(body)[0] == "b" else chat("x")) as server:
+        engine = engine_of(server)
+        engine.going = lambda rows, tokens, waits: told.append(waits)
+        began = time.monotonic()
+        replies = replies_of(engine, requests_of("a", "b1", "c", "b2"))
+    assert time.monotonic() - began < 60.0
+    assert [replies[f"row-{t}"].finish for t in ("a", "b1", "c", "b2")] == ["stop", "error"] * 2
+    assert "too many tokens a minute" in replies["row-b1"].text
+
+
+def test_a_limit_that_meets_others_too_is_no_rows_own() -> None:
+    engine = ServerEngine(served("http://127.0.0.1:1/v1"))
+    assert engine._is_limited_alone(engine.attempts)
+    assert not engine._is_limited_alone(engine.attempts - 1)
+    assert not engine._is_limited_alone(1)
+    # Another row was just limited for the first time.
+    assert not engine._is_limited_alone(engine.attempts)
+
+
+def test_a_limit_that_holds_from_the_first_request_is_waited_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_ROW_WAIT_S", 0.0)
+    met = count()
+    with FakeServer(lambda *_: refusal(429, "slow") if next(met) < 14 else chat("x")) as server:
+        replies = replies_of(engine_of(server), requests_of("a", "b"))
+    assert {reply.finish for reply in replies.values()} == {"stop"}
+
+
+def test_long_waits_that_one_row_is_asked_for_add_up_to_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_ASKED_WAIT_S", 0.5)
+    busy = refusal(503, "busy", Retry_After="0.4")
+    with FakeServer(lambda body, _: busy if last(body) == "bad" else chat("x")) as server:
+        replies = replies_of(engine_of(server), requests_of("a", "bad"))
+        tries = [last(body) for body in server.bodies].count("bad")
+    assert replies["row-bad"].finish == "error" and tries < 5
 
 
 def test_a_server_that_answers_nobody_in_time_is_at_fault() -> None:

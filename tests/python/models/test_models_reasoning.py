@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from dalign import _core
 from dalign.config import Reasoning
+from dalign.models.control import without_end
 from dalign.models.reasoning import after_reasoning
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,6 +32,23 @@ NONE = Reasoning(kind="none")
 )
 def test_what_is_said_stands_after_the_last_closing_tag(reply: str, said: str | None) -> None:
     assert after_reasoning(reply) == said
+
+
+@pytest.mark.parametrize(
+    ("begun", "closed"),
+    [
+        ("<mm:think>", "</mm:think>"),
+        ("<unused94>thought\n", "<unused95>"),
+        ("<|begin_of_thought|>\n\n", "\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\n"),
+    ],
+)
+def test_a_reply_that_begins_in_a_known_form_is_read_by_it(begun: str, closed: str) -> None:
+    assert after_reasoning(f"{begun}Score: 1") is None
+    assert (after_reasoning(f"{begun}Score: 1{closed}Score: 7") or "").strip() == "Score: 7"
+
+
+def test_what_ends_a_solution_is_no_part_of_what_a_server_said() -> None:
+    assert without_end("Soup.\n\n<|end_of_solution|>") == "Soup.\n\n"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -181,6 +181,20 @@ def test_a_date_is_found_however_and_wherever_it_is_written(written: str, where:
     template = PLAIN.replace("{% for m in messages %}", "{% for m in messages %}" + told)
     assert template != PLAIN
     assert Renderer(tokenizer_of(template)).probe.writes_date
+
+
+@pytest.mark.parametrize("written", ["%H:%M", "%I", "%p", "%S", "%f", "%X", "%M"])
+def test_a_time_of_day_is_found_and_midnight(written: str) -> None:
+    told = f"{{{{ strftime_now('{written}') }}}}"
+    held = Renderer(tokenizer_of(told + PLAIN), day=date(2026, 11, 28))
+    assert held.probe.writes_time and not held.probe.writes_date
+    assert any("writes the time of day: it is 00:00" in said for said in held.probe.warnings(None))
+    midnight = datetime(2026, 11, 28).strftime(written)
+    assert held.prompts([[USER]])[0].startswith(midnight)
+    # Nothing says a day: what is rendered a minute later is the same all the same.
+    assert Renderer(tokenizer_of(told + PLAIN)).prompts([[USER]])[0].startswith(midnight)
+    dated = Renderer(tokenizer_of(OWN["date"])).probe
+    assert dated.writes_date and not dated.writes_time
 
 
 def test_a_date_is_the_day_that_is_held_and_found() -> None:

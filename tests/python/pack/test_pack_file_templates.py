@@ -51,6 +51,8 @@ REFUSED = {
     "reasoning in tags": ("reasoning dropped", [USER, of("assistant", "<think>why</think>Lima.")], "leaves out reasoning of the role 'assistant' ('why')"),
     "reasoning of an earlier turn": ("reasoning dropped", [USER, of("assistant", "<think>why</think>Ok."), USER, SAID], "turn 2;"),
     "a call": ("date", [USER, SAID | {"tool_calls": [{"function": {"name": "look_up"}}]}, of("tool", "x"), SAID], "leaves out a call of the role 'assistant' ('look_up')"),
+    "a turn that is not to be trained on": ("date", [USER, SAID | {"weight": 0}], "messages[1] says weight = 0, and only this turn is trained on"),
+    "the same, otherwise": ("date", [USER, SAID | {"train": False}], "messages[1] says train = false"),
     "a token that marks turns": ("date", [USER, of("assistant", "Lima.<end>x")], "a token that marks the turns"),
     "no role": ("date", [{"content": "Hi"}, SAID], "role None is no word"),
     "a role that is no text": ("date", [of(["user"], "Hi"), SAID], "is no word"),
@@ -87,6 +89,9 @@ def test_without_an_end_token_nothing_is_packed(dalign: Command, tmp_path: Path)
 def test_a_date_is_said(dalign: Command, tmp_path: Path) -> None:
     code, _, err = pack(dalign, tmp_path, OWN["date"], [USER, SAID])
     assert code == 0 and err.count("the chat template writes the date") == 1, err
+    timed = OWN["date"].replace("%d %b %Y", "%H:%M")
+    code, _, err = pack(dalign, tmp_path / "timed", timed, [USER, SAID])
+    assert code == 0 and "writes the time of day: it is 00:00 in every row" in err, err
 
 
 def test_control_tokens_in_a_users_words_are_words(dalign: Command, tmp_path: Path) -> None:

@@ -122,6 +122,8 @@ BAD = [
     ({"prompt": "tea, question 1", "answer": "x", "finish": "eos"}, "brought.jsonl:2: unknown finish 'eos'"),
     ({"prompt": "tea, question 1", "prompt_id": "p", "answer": "x"}, "brought.jsonl:2: names its prompt twice"),
     ({"prompt": "tea, question 1", "answr": "x"}, "did you mean 'answer'?"),
+    ({"messages": [ASKED, {"role": "assistant", "content": "x", "train": False}]}, "brought.jsonl:2: messages[1] says train = false"),
+    ({"prompt": [ASKED], "completion": [{"role": "assistant", "content": "x", "weight": 0}]}, "brought.jsonl:2: completion says weight = 0"),
     ({"prompt": 3, "answer": "x"}, "brought.jsonl:2: prompt is not a text"),
 ]  # fmt: skip
 
@@ -142,6 +144,8 @@ FORMS = [
     {"conversations": [{"from": "human", "value": "tea, question 1"}, {"from": "gpt", "value": TOLD["content"]}]},
     {"messages": json.dumps([ASKED, TOLD])},
     {"prompt": [ASKED], "completion": [{**TOLD, "content": "One.", "reasoning": "So tea."}]},
+    {"prompt": [ASKED], "completion": [{**TOLD, "content": "One.", "thinking": "So tea.", "weight": 1}]},
+    {"messages": [{**ASKED, "name": "ann", "weight": 0}, {**TOLD, "content": "One.", "reasoning_content": "So tea.", "tool_calls": []}]},
     # What `dalign export` writes beside.
     {"prompt": [ASKED], "completion": [TOLD], "id": "a", "category": "tea", "score": 9.0},
     {"messages": [ASKED, TOLD], "source": "mine"},

@@ -7,8 +7,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from dalign.sandbox.checkpoint import MODEL
 from fake_server import FakeServer, chat, refusal
+from roomy import with_positions
 from scripted_run import write_project
 
 
@@ -41,11 +41,9 @@ def test_a_server_that_refuses_at_once_leaves_nothing(config, tmp_path, dalign) 
 
 def test_weights_that_cannot_be_loaded_leave_nothing(config, tmp_path, dalign) -> None:
     pytest.importorskip("torch")
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    for path in MODEL.iterdir():
-        data = path.read_bytes()
-        (broken / path.name).write_bytes(data[:999] if path.suffix == ".safetensors" else data)
+    broken = with_positions(tmp_path / "broken")
+    for path in broken.glob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:999])
     run = tmp_path / "run"
     code, _, err = dalign("run", config, "--run", run, "--set", f"model.path={broken}", "--set", "model.engine=transformers")  # fmt: skip
     assert code == 1 and "cannot be loaded" in err

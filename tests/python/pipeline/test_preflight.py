@@ -12,9 +12,10 @@ from dalign.errors import DalignError
 from dalign.models.devices import find_spec
 from dalign.pipeline.run import check_servers, plan_of, resolve_config
 from dalign.progress import Progress
-from dalign.sandbox.checkpoint import MODEL
+from dalign.rows import prompt_id
 from dalign.spec.shipped import shipped
 from fake_server import FakeServer, chat
+from roomy import with_positions
 
 pytest.importorskip("torch")
 
@@ -31,8 +32,14 @@ class Heard(Progress):
         self.said.append(text)
 
 
+@pytest.fixture(scope="module")
+def roomy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with room for the shipped policy."""
+    return with_positions(tmp_path_factory.mktemp("roomy") / "model")
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, roomy: Path) -> Path:
     """A project with the shipped policy and templates, and a checkpoint."""
     for name, text in {"prompts": QUESTION, "suite": "And a tea?"}.items():
         row = {"category": "general", "messages": [{"role": "user", "content": text}]}
@@ -44,7 +51,7 @@ generate = {{ n = 3, max_new_tokens = 100 }}
 judge = {{ k = 4, max_new_tokens = 10 }}
 rl = {{ steps = 5, prompts_per_step = 2, group_size = 4, judge_k = 2, max_new_tokens = 50 }}
 [model]
-path = "{MODEL}"
+path = "{roomy}"
 [evaluate]
 samples = 2
 judge_k = 3
@@ -106,7 +113,7 @@ def test_what_the_arms_do_not_need_is_not_counted(project: Path) -> None:
     [
         (["model.device=cuda:77"], "model.device = 'cuda:77': this machine has no such device"),
         (["model.device=gpu"], "model.device = 'gpu': this machine has no such device"),
-        (["judge_model.path=sandbox", "judge_model.device=cuda:77"], "judge_model.device"),
+        (["judge_model.path={roomy}", "judge_model.device=cuda:77"], "judge_model.device"),
         (["pack.capacity=99"], "pack.capacity = 99 is below generate.max_new_tokens = 100"),
         (["judge.high=5", "select.threshold=4"], None),
         (["judge.high=5"], "select.threshold = 7.0 is outside the judge's scale 0.0…5.0"),
@@ -114,18 +121,21 @@ def test_what_the_arms_do_not_need_is_not_counted(project: Path) -> None:
         (["model.engine=openai", "model.base_url=http://127.0.0.1:1/v1"], "set model.checkpoint"),
     ],
 )  # fmt: skip
-def test_what_would_stop_a_run_is_refused(project: Path, overrides: list[str], said) -> None:
+def test_what_would_stop_a_run_is_refused(
+    project: Path, roomy: Path, overrides: list[str], said
+) -> None:
+    overrides = [word.replace("{roomy}", str(roomy)) for word in overrides]
     if said is None:
         plan(project, *overrides)
     else:
         assert said in refused(project, *overrides)
 
 
-def test_a_server_that_is_not_there_is_told_with_its_address(project: Path) -> None:
+def test_a_server_that_is_not_there_is_told_with_its_address(project: Path, roomy: Path) -> None:
     url = f"http://127.0.0.1:{closed_port()}/v1"
     judge = ("judge_model.path=j", "judge_model.engine=openai", f"judge_model.base_url={url}")
     assert f"judge_model.base_url = '{url}': no server answers there" in refused(project, *judge)
-    served = ("model.engine=openai", f"model.base_url={url}", f"model.checkpoint={MODEL}")
+    served = ("model.engine=openai", f"model.base_url={url}", f"model.checkpoint={roomy}")
     assert f"model.base_url = '{url}'" in refused(project, *served)
     with FakeServer(lambda *_: chat("Score: 1")) as server:
         there = (*judge[:2], f"judge_model.base_url={server.base_url}")
@@ -176,3 +186,72 @@ def test_a_package_that_training_needs_is_asked_for(project: Path, monkeypatch) 
 
     monkeypatch.setattr("dalign.models.checkpoint.find_spec", without)
     assert "training needs the package trl; install it with" in refused(project)
+
+
+# With the shipped policy a prompt of "general" is 7363 tokens of this model's.
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["generate.max_new_tokens=60000"], "generate.max_new_tokens = 60000 exceeds its 65536"),
+        (["rl.max_new_tokens=65600"], "rl.max_new_tokens = 65600 exceeds its 65536"),
+        (["evaluate.max_new_tokens=65600"], "evaluate.max_new_tokens = 65600 exceeds its 65536"),
+        (["judge.max_new_tokens=60000"], "judge.max_new_tokens = 60000 exceeds its 65536"),
+    ],
+)
+def test_a_prompt_that_leaves_a_model_no_room_is_refused_by_its_line(
+    project: Path, settings: list[str], said: str
+) -> None:
+    told = refused(project, "pack.capacity=100000", *settings)
+    assert said in told and ".jsonl:1: prompt " in told and "take a model of more positions" in told
+
+
+def test_the_longest_prompt_is_told_in_whatever_script_it_is(project: Path) -> None:
+    texts = [QUESTION * 30, "汤怎么做" * 120, QUESTION]
+    rows = (
+        {"id": f"p{n}", "category": "general", "messages": [{"role": "user", "content": text}]}
+        for n, text in enumerate(texts)
+    )
+    (project / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    told = refused(project, "generate.max_new_tokens=58150", "pack.capacity=100000")
+    assert "prompts.jsonl:2: prompt p1: it has " in told
+
+
+def test_rows_beyond_the_positions_of_the_trained_model_are_told(
+    project: Path, tmp_path: Path
+) -> None:
+    turns = [
+        {"role": "user", "content": "Count."},
+        {"role": "assistant", "content": "one two three " * 50},
+    ]
+    (project / "more.jsonl").write_text(json.dumps({"id": "c1", "messages": turns}) + "\n")
+    small = with_positions(tmp_path / "small", 300)
+    with FakeServer(lambda *_: chat("Score: 1")) as server:
+        served = (
+            "model.engine=openai",
+            f"model.base_url={server.base_url}",
+            f"model.checkpoint={small}",
+        )
+        judge = (
+            "judge_model.path=j",
+            "judge_model.engine=openai",
+            f"judge_model.base_url={server.base_url}",
+        )
+        more = (f"data.capability={project / 'more.jsonl'}", "generate.max_new_tokens=290")
+        arms = ('evaluate.arms=["sft"]', "evaluate.max_new_tokens=20")
+        said = plan(project, *served, *judge, *more, *arms)[1]
+    assert [line.partition(" has ")[0] for line in said] == [
+        "warning: capability row c1",
+        f"warning: prompt {prompt_id('general', ({'role': 'user', 'content': QUESTION},))}",
+    ]
+    assert all("the model's 300 positions" in line for line in said)
+
+
+def test_a_judge_here_that_long_answers_would_be_too_much_for_is_told(
+    project: Path, tmp_path: Path
+) -> None:
+    judge = f"judge_model.path={with_positions(tmp_path / 'judge', 10000)}"
+    long = ("generate.max_new_tokens=4000", "pack.capacity=20000")
+    [said] = [s for s in plan(project, judge, *long)[1] if "judge" in s]
+    assert "prompts.jsonl: what the judge reads of its longest prompt has " in said
+    assert "generate.max_new_tokens = 4000 and judge.max_new_tokens = 10" in said
+    assert plan(project, judge)[1] == []

@@ -212,6 +212,12 @@ def test_a_run_keeps_its_first_day(
     assert code == 0 and "done before" not in err
 
 
+def test_a_dry_run_says_that_a_time_of_day_is_midnight(dalign: Command, project: Path) -> None:
+    timed = DATED.replace("%d %b %Y", "%H:%M")
+    code, _, err = run(dalign, project, timed, "--dry-run")
+    assert code == 0 and err.count("writes the time of day: it is 00:00 in all") == 1, err
+
+
 def test_a_template_without_a_date_sets_no_day(dalign: Command, project: Path) -> None:
     code, _, _ = run(dalign, project, PLAIN, command="generate")
     assert code == 0 and day_in(project.parent / "run/config.toml") is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from dalign.store.folder import StageFolder
 from dalign.store.ledger import SERVED, keep, read_ledger
 from fake_server import Answer, FakeServer, chat
 from policies import ENGLISH
+from scripted_run import write_evaluation
 from served import last, served
 
 N = 5
@@ -78,20 +78,11 @@ def project(tmp_path: Path) -> Path:
          "expected": {"ruling": "safe-complete", "clause": "regulated-advice.A2"}}
         for n in range(N)
     ]  # fmt: skip
-    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "dalign.toml").write_text(f"""
-model = {{ path = "m", engine = "openai", base_url = "http://127.0.0.1:9/v1" }}
-spec = {{ path = "{ENGLISH}" }}
-data = {{ prompts = "prompts.jsonl" }}
-run = {{ part_rows = 2 }}
-[evaluate]
-arms = ["none"]
-samples = 1
-resamples = 100
-[[evaluate.suites]]
-name = "mine"
-path = "prompts.jsonl"
-""")
+    settings = (
+        'model = { path = "m", engine = "openai", base_url = "http://127.0.0.1:9/v1" }\n'
+        "run = { part_rows = 2 }"
+    )
+    write_evaluation(tmp_path, settings, rows, ENGLISH)
     return tmp_path
 
 

@@ -143,6 +143,14 @@ def test_a_clause_is_cited_by_its_id_or_in_its_category_by_its_key(
     assert Citations([policy(run)]).of(text, category) == cited
 
 
+def test_a_clause_that_is_denied_is_named_and_not_cited(run: Path) -> None:
+    citations = Citations([policy(run)])
+    text = "S1 does not apply, nor tea.S1; S2 does."
+    assert citations.of(text, "soup") == {"soup.S2"}
+    assert citations.named(text, "soup") == {"soup.S1", "soup.S2", "tea.S1"}
+    assert citations.of("Not S1 at first. S1 applies.", "soup") == {"soup.S1"}
+
+
 def test_a_suites_retrieval_pattern_says_how_reasonings_cite(run: Path) -> None:
     pattern = read_pattern(r"policy (?P<category>\w+) clause (?P<clause>\w+)")
     citations = Citations([policy(run)], [Patterns((), pattern)])

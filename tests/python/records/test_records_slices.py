@@ -9,6 +9,7 @@ import dalign
 import pytest
 from dalign.errors import InputError
 from policies import ENGLISH
+from scripted_run import write_evaluation
 
 # Id, type, reply. A refusal where help was due fails.
 CASES = [
@@ -17,7 +18,6 @@ CASES = [
     ("c", "figurative", "Sure."),
     ("d", None, "Sure."),
 ]
-PATTERNS = "[[answer]]\nruling = 'refuse'\npattern = '^Sorry'\n[[answer]]\nruling = 'comply'\npattern = '.'\n"
 
 
 @pytest.fixture(scope="module")
@@ -33,25 +33,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "expected": {"ruling": "comply"},
         }
         rows.append(row if kind is None else {**row, "type": kind, "level": len(kind)})
-    (folder / "suite.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "p.toml").write_text(PATTERNS)
-    (folder / "model.json").write_text(json.dumps({f"question {n}": r for n, _, r in CASES}))
-    (folder / "dalign.toml").write_text(f"""
-model = {{ path = "{folder}/model.json", engine = "scripted", reasoning = {{ kind = "none" }} }}
-spec = {{ path = "{ENGLISH}" }}
-data = {{ prompts = "suite.jsonl" }}
-[evaluate]
-arms = ["none"]
-samples = 2
-resamples = 50
-[[evaluate.suites]]
-name = "ours"
-path = "suite.jsonl"
-patterns = "p.toml"
-judge = false
-metrics = ["not_overrefuse"]
-""")
-    dalign.run(folder / "dalign.toml", folder / "run")
+    script = folder / "model.json"
+    script.write_text(json.dumps({f"question {n}": r for n, _, r in CASES}))
+    model = f'model = {{ path = "{script}", engine = "scripted", reasoning = {{ kind = "none" }} }}'
+    config = write_evaluation(
+        folder, model, rows, ENGLISH, resamples=50, by_patterns=["not_overrefuse"]
+    )
+    dalign.run(config, folder / "run", ["evaluate.samples=2"])
     return folder / "run"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shutil
@@ -294,6 +295,81 @@ def test_a_file_beside_the_rows_is_named_and_taken_out(
     code, _, err = dalign("run", "--run", run)
     assert code == 0 and f"{added}: damaged or lost (added" in err
     assert dalign("verify", run)[0] == 0 and not added.exists()
+
+
+@pytest.mark.parametrize("kind", damages.STRANGERS)
+def test_what_is_no_file_beside_policy_and_rows_is_named_and_taken_out(
+    kind: str, run: Path, tmp_path: Path, dalign: Command
+) -> None:
+    places = [run / "inputs" / name for name in ("spec/zzz.md", "prompts/x", "suites/test/x.d")]
+    for place in places:
+        damages.add_stranger(place, kind, tmp_path / "outside")
+    code, out, err = dalign("verify", run)
+    assert code == 1 and "Traceback" not in err
+    assert all(f"{place}: damaged or lost (added" in out for place in places)
+    code, _, err = dalign("run", "--run", run)
+    assert code == 0, err
+    assert dalign("verify", run)[0] == 0
+    assert not any(os.path.lexists(place) for place in places)
+    # What a link leads to is nobody's to remove.
+    assert (tmp_path / "outside" / "folder" / "file").exists()
+
+
+def test_a_manifest_that_someone_else_sealed_is_named_and_not_reported_from(
+    run: Path, dalign: Command
+) -> None:
+    path = run / "evaluate" / "none" / "manifest.json"
+    write_sealed(path, {**read_sealed(path), "output_sha256": "0" * 64})
+    code, _, err = dalign("report", "--run", run)
+    assert code == 1 and f"{path}: damaged or lost (changed)" in err
+    assert dalign("run", "--run", run)[0] == 0
+    assert dalign("verify", run)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["ledger.json", "config.toml", "elapsed.json", "inputs/sources.json", "evaluate/none/manifest.json", "evaluate/none/cost.json", "results.json"]
+)  # fmt: skip
+def test_a_record_longer_than_any_memory_is_named(name: str, run: Path, dalign: Command) -> None:
+    os.truncate(run / name, 1 << 40)
+    code, out, err = dalign("verify", run)
+    assert code == 1 and f"{run / name}: damaged or lost (longer" in out and "memory" not in err
+    assert dalign("run", "--run", run)[0] == 0
+    assert dalign("verify", run)[0] == 0
+
+
+def test_a_stage_that_was_copied_is_not_of_the_run(run: Path) -> None:
+    shutil.copytree(run / "evaluate" / "none", run / "evaluate" / "none-copy")
+    shutil.copytree(run / "evaluate" / "none", run / "generate" / "none")
+    found = verify(run)
+    assert found.damage == []
+    folders = {Path(name).parent.as_posix() for name in found.unknown}
+    assert folders == {"evaluate/none-copy", "generate/none"}
+
+
+def test_a_stage_behind_a_link_is_of_the_run(run: Path, tmp_path: Path) -> None:
+    shutil.move(run / "evaluate" / "none", tmp_path / "elsewhere")
+    (run / "evaluate" / "none").symlink_to(tmp_path / "elsewhere")
+    found = verify(run)
+    assert (found.damage, found.unknown) == ([], [])
+
+
+def test_a_name_passes_for_no_line_of_its_own(run: Path, dalign: Command) -> None:
+    (run / "inputs" / "spec" / "x\n9 files: all as the run wrote them").write_text("")
+    (run / "x\n9 files: all as the run wrote them").write_text("")
+    code, out, _ = dalign("verify", run)
+    assert code == 1 and out.count("\n") == 3
+    assert not any(line.startswith("9 files") for line in out.splitlines())
+
+
+def test_a_name_that_is_no_text_is_named_and_in_nobodys_way(run: Path, dalign: Command) -> None:
+    for name in ("project", "inputs/spec", "evaluate/none", "."):
+        (run / name / "x\udcff").write_text("x")
+    code, out, _ = dalign("verify", run)
+    assert code == 1 and r"inputs/spec/x\udcff: damaged or lost (added)" in out
+    os.truncate(run / "evaluate" / "none" / "part-00000.parquet", 3)
+    code, _, err = dalign("run", "--run", run)
+    assert code == 0, err
+    assert dalign("verify", run)[0] == 0
 
 
 def test_a_damaged_config_of_a_run_is_no_config_for_another(

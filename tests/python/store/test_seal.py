@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+import damages
 import polars as pl
 import pytest
 from dalign.errors import InputError
@@ -14,6 +15,7 @@ from dalign.store.parts import Table
 from dalign.store.seal import (
     Seal,
     fault_of,
+    files_below,
     mark_of,
     marks_in,
     marks_of,
@@ -117,6 +119,29 @@ def test_a_table_reads_the_parts_that_its_seal_names_and_no_other(tmp_path: Path
     for read in (sealed.frame, sealed.scan, sealed.height, sealed.checked, lambda: [*sealed.chunks(1)]):  # fmt: skip
         with pytest.raises(InputError, match=r"part-00001\.parquet: damaged or lost"):
             read()
+
+
+@pytest.mark.parametrize("at", ["final/x", "final/a/x"])
+@pytest.mark.parametrize("kind", damages.STRANGERS)
+def test_what_is_no_file_is_named_where_it_was_added(kind: str, at: str, tmp_path: Path) -> None:
+    folder = tmp_path / "stage"
+    (folder / "final" / "a").mkdir(parents=True)
+    (folder / "final" / "a" / "weights").write_bytes(b"w")
+    seal = Seal(folder, marks_of(folder, files_below(folder)))
+    damages.add_stranger(folder / at, kind, tmp_path)
+    assert list(seal.faults()) == [(folder / at, "added")]
+    assert marks_of(folder, seal.below(folder)) == seal.marks
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may look anywhere")
+def test_a_closed_folder_is_named_where_it_was_added(tmp_path: Path) -> None:
+    (tmp_path / "final" / "x").mkdir(parents=True)
+    (tmp_path / "final" / "weights").write_bytes(b"w")
+    seal = Seal(tmp_path, marks_of(tmp_path, files_below(tmp_path)))
+    (tmp_path / "final" / "x").chmod(0)
+    found = list(seal.faults())
+    (tmp_path / "final" / "x").chmod(0o700)
+    assert found == [(tmp_path / "final" / "x", "added")]
 
 
 def test_no_flipped_bit_of_a_journal_reads_as_a_row(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from dalign.errors import InputError
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.memory import Kept
-from dalign.store.whole_files import digest, frame_digest
+from dalign.store.whole_files import digest, frame_digest, set_by
 
 
 def folder(tmp_path: Path) -> StageFolder:
@@ -115,3 +115,17 @@ def test_what_an_earlier_run_was_told_is_found_by_its_keys_in_many_files(tmp_pat
         keys[1]: ("r1", "t1"),
         keys[4]: ("r4", "t4"),
     }
+
+
+# As long as a name may be, no text, and neither.
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "\udcff", "x"])
+def test_what_is_set_by_keeps_its_content_however_long_its_name_is(
+    name: str, tmp_path: Path
+) -> None:
+    places = []
+    for text in ("a", "b"):
+        (tmp_path / name).write_text(text)
+        places.append(set_by(tmp_path / name))
+    assert [place.read_text() for place in places] == ["a", "b"]
+    assert all(place.name.encode() for place in places)
+    assert not (tmp_path / name).exists()

@@ -54,7 +54,9 @@ def _prompt(
         raise RowError(what, "unknown_choice", "category", category)
     messages = messages_field(row)
     for number, message in enumerate(messages):
-        only_keys(message, ("role", "content"), f"messages[{number}]")
+        if message.get("reasoning"):
+            way_out = "in a prompt earlier turns are shown by what they say alone: leave it out"
+            raise RowError(f"messages[{number}] has reasoning; {way_out}")
     if messages[-1]["role"] != "user":
         role = messages[-1]["role"]
         way_out = "a prompt ends on the user turn that is to be answered"

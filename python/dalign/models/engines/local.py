@@ -18,6 +18,7 @@ from dalign.models.checkpoint import (
     import_transformers,
     load_model,
     load_tokenizer,
+    positions_in,
 )
 from dalign.models.devices import settled
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
@@ -142,7 +143,7 @@ class LocalEngine:
 
         Also for one with a token that the model has no embedding of.
         """
-        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        limit = positions_in(self.model.config)
         for name, prompt in zip(names, prompts, strict=True):
             check_ids(self.model, max(prompt, default=0), f"request {name}: its prompt has")
             if limit is not None and len(prompt) + max_new_tokens > limit:

@@ -35,6 +35,8 @@ BACKOFF_S = 0.5
 LONGEST_WAIT_S = 60.0
 # A server may ask for a longer wait up to this one; from some seconds on it is told.
 LONGEST_ASKED_WAIT_S, TOLD_WAIT_S = 600.0, 5.0
+# A server that limits the same rows for so long, and no other, means these: two of the minutes that limits are counted by.
+LONGEST_ROW_WAIT_S = 120.0
 # What a response may have, unpacked: many times the longest completion, and no server's flood.
 MOST_BYTES = 16 * 2**20
 # What a server that works answers; what it has answered lately need not be asked again.
@@ -49,7 +51,7 @@ MOST_TOLD = 20
 class ServerEngine:
     """Completes conversations by POST …/chat/completions, `batch_size` requests in flight.
 
-    Rate limits (429) are waited out and cost no attempt. Server errors and lost connections are retried `attempts`
+    Rate limits (429) are waited out and cost no attempt; rows that alone are limited, for two minutes, are refused. Server errors and lost connections are retried `attempts`
     times in all. A request that gets no reply, or is refused, is an `error` reply whose text is the reason, if the server
     answers another one beside it, or a greeting with the same settings; one attempt over `timeout_s` seconds is a `timeout` reply
     likewise. If not, the server is at fault. One that has answered is then waited for, `retry_s` seconds since its last answer; in the end
@@ -73,6 +75,8 @@ class ServerEngine:
         self._wait_told_until = 0.0
         self._answered = self._refused = 0
         self._names: Names = {}
+        # When a row was last limited for the first time, or one that had been was answered.
+        self._limits_at = -math.inf
         self._awaited, self._sameness = Awaited(self.url), Sameness(self._server, model)
         self._greeting: asyncio.Task[None] | None = None
         # What the last greeting met, and when it ended.
@@ -123,19 +127,26 @@ class ServerEngine:
                         await self._sameness.check()
                     self._answered += 1
                     self._awaited.answered()
+                    self._limits_at = time.monotonic() if times[False] else self._limits_at
                     return outcome
                 self._sameness.in_doubt |= outcome.kind == "lost"
                 times[outcome.kind != "limited"] += 1
                 wait_s = self._wait_s(times[outcome.kind != "limited"], outcome, request)
                 outcome = _bounded(outcome)
                 is_over = self._is_over(outcome, trial)
-                tried = is_over if outcome.kind == "limited" else times[True] >= self.attempts
+                if outcome.kind == "limited":
+                    tried = is_over or self._is_limited_alone(times[False])
+                else:
+                    # Not as often where the server asks for long waits.
+                    waited_s = trial.waited_s + wait_s
+                    tried = times[True] >= self.attempts or waited_s > LONGEST_ASKED_WAIT_S
                 tried = tried or outcome.kind in ("refused", "late")
                 if tried and await self._is_at_fault(
                     request, sampling, outcome, trial, is_over=is_over
                 ):
                     return _reply_of(request, outcome)
                 trial.answered, trial.others = self._answered, False
+                trial.waited_s += wait_s
                 self._tell_wait(wait_s, outcome)
                 self._awaited.waits(request.id, outcome.problem)
                 await asyncio.sleep(wait_s)
@@ -254,6 +265,16 @@ class ServerEngine:
             self._sentences.add(sentence)
             self.say(sentence)
 
+    def _is_limited_alone(self, times: int) -> bool:
+        """Whether a row that was limited so often is one of the same few, which the server has limited for long, and no other.
+
+        Rate limits meet others too, and end.
+        """
+        now = time.monotonic()
+        if times == 1:
+            self._limits_at = now
+        return times >= self.attempts and now - self._limits_at >= LONGEST_ROW_WAIT_S
+
     def _is_over(self, setback: _Setback, trial: _Trial) -> bool:
         """Whether nobody has been answered for as long as the server is waited for."""
         granted_s = self._model.retry_s
@@ -291,7 +312,8 @@ class ServerEngine:
         if is_refusal:
             raise self._refusal(request, setback.problem)
         trial.is_away = True
-        if self._answered > answered or (self._answered and not is_over):
+        may_wait = self._answered or setback.kind == "limited"
+        if self._answered > answered or (may_wait and not is_over):
             return False
         raise self._unanswered(setback)
 
@@ -354,12 +376,13 @@ class _Setback(NamedTuple):
 @dataclass
 class _Trial:
     """What a request has met. answered: how many others were when it last failed; others: whether more were before it was sent again;
-    greeted: whether a greeting was after its failures; is_away: whether that was in vain."""
+    waited_s: between its tries; greeted: whether a greeting was after its failures; is_away: whether that was in vain."""
 
     began: float
     answered: float
     others: bool = False
     greeted: bool = False
+    waited_s: float = 0.0
     is_away: bool = False
 
 
