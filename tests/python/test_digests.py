@@ -67,7 +67,7 @@ def scripted_record(folder: Path) -> Record:
 ASKED = [
     ("tea", "comply", "tea.S1", None, "How is tea brewed?"),
     ("tea", "refuse", None, None, "Tea of what is not mine?"),
-    ("soup", "refuse", "soup.S1", None, "Soup of what is not mine?"),
+    ("soup", "refuse", None, None, "Soup of what is not mine?"),
     ("soup", "comply", None, "re:stir.*", "Now stir what?"),
     ("soup", "comply", "soup.S1", "stir none", "Stir which?"),
 ]

@@ -124,7 +124,7 @@ def test_an_engine_is_known_by_one_fingerprint_opened_or_not(config_path: Path) 
     ("file", "old", "new", "touched"),
     [
         # The hint of the judge stands there, and what a user says is no fault of a completion.
-        ("prompts.jsonl", "refuse", "comply", {"generate/main", "filter/main", "judge/main", "select/main"}),
+        ("prompts.jsonl", '"comply"', '"refuse"', {"generate/main", "filter/main", "judge/main", "select/main"}),
         # The truth of rollouts is told by the first suite's patterns.
         ("suites/patterns.toml", "[[answer]]", "# edited\n[[answer]]", {"rl/rl", "rl/sft+rl", *EVALUATIONS}),
     ],

@@ -157,7 +157,7 @@ def test_a_template_of_another_scale_is_refused(project: Path, tmp_path: Path) -
     user.write_text(user.read_text().replace("{{ low }} to {{ high }}", "0 to 10"))
     plan(project, f"spec.path={spec}")
     other = (f"spec.path={spec}", "judge.high=2", "select.threshold=2")
-    assert "judge_user.j2:24: asks for a score from 0 to 10" in refused(project, *other)
+    assert "judge_user.j2:27: asks for a score from 0 to 10" in refused(project, *other)
 
 
 def test_rows_that_cannot_be_packed_are_told(project: Path) -> None:
@@ -249,7 +249,7 @@ def test_rows_beyond_the_positions_of_the_trained_model_are_told(
 def test_a_judge_here_that_long_answers_would_be_too_much_for_is_told(
     project: Path, tmp_path: Path
 ) -> None:
-    judge = f"judge_model.path={with_positions(tmp_path / 'judge', 10000)}"
+    judge = f"judge_model.path={with_positions(tmp_path / 'judge', 16000)}"
     long = ("generate.max_new_tokens=4000", "pack.capacity=20000")
     [said] = [s for s in plan(project, judge, *long)[1] if "judge" in s]
     assert "prompts.jsonl: what the judge reads of its longest prompt has " in said

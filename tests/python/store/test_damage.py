@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import polars as pl
@@ -179,7 +180,7 @@ def test_a_training_that_had_ended_keeps_its_rollouts(tmp_path: Path) -> None:
     stage.start({})
     rows = pl.DataFrame({name: [None] for name in RolloutRow.COLUMNS}, schema=RolloutRow.COLUMNS)
     stage.table().write(0, rows)
-    log = RolloutLog(stage, cast(AnswerJudge, None), None, {})
+    log = RolloutLog(stage, cast(AnswerJudge, SimpleNamespace(part_names=())), None, {})
     assert log.rows().equals(rows)
     assert log.rows_written == 1
 
