@@ -1,0 +1,121 @@
+"""THE schema: every setting, its type, its range, its default and a sentence of what it does."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from pydantic import Field
+
+from dalign.config.data import Data, Filter, Generate, Judge, Pack, Select, SpecFolder
+from dalign.config.evaluation import Evaluate, Suite
+from dalign.config.models import AUTO, CHECKPOINT_ENGINES, PARAMETERS, EngineName, Model, Reasoning
+from dalign.config.section import Positive, Repeats, Section, rule
+from dalign.config.training import Balance, Lora, Rl, Sft
+
+__all__ = [
+    "AUTO",
+    "CHECKPOINT_ENGINES",
+    "PARAMETERS",
+    "Balance",
+    "Config",
+    "Data",
+    "EngineName",
+    "Evaluate",
+    "Filter",
+    "Generate",
+    "Judge",
+    "Lora",
+    "Model",
+    "Pack",
+    "Reasoning",
+    "Rl",
+    "Run",
+    "Select",
+    "Sft",
+    "SpecFolder",
+    "Suite",
+]
+
+
+class Run(Section):
+    """The run as a whole."""
+
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+    """Every random draw of the run comes from this seed."""
+    threads: Repeats = 1
+    """Threads of each worker; part of what makes a run repeatable."""
+    workers: Repeats = 1
+    """Stages that do not wait for each other run side by side in this many processes."""
+    part_rows: Positive = 4096
+    """Rows that a stage reads, asks for and writes at a time; what a run holds in memory grows with it."""
+
+
+class Config(Section):
+    """A whole config file."""
+
+    run: Run = Field(default_factory=Run)
+    model: Model
+    judge_model: Model | None = None
+    """The judge; without it, the model judges."""
+    synth_model: Model | None = None
+    """The model that writes prompts for `dalign data synth`; without it, the judge."""
+    spec: SpecFolder
+    data: Data
+    generate: Generate = Field(default_factory=Generate)
+    filter: Filter = Field(default_factory=Filter)
+    judge: Judge = Field(default_factory=Judge)
+    select: Select = Field(default_factory=Select)
+    pack: Pack = Field(default_factory=Pack)
+    sft: Sft = Field(default_factory=Sft)
+    rl: Rl = Field(default_factory=Rl)
+    evaluate: Evaluate = Field(default_factory=Evaluate)
+
+    @rule
+    def _thresholds_are_on_the_scale(self) -> str | None:
+        low, high = self.judge.low, self.judge.high
+        for key in ("select.threshold", "evaluate.pass_score"):
+            value = attrgetter(key)(self)
+            if value is not None and not low <= value <= high:
+                return f"{key} = {value} is outside the judge's scale {low}…{high}"
+        return None
+
+    @rule
+    def _a_bound_has_scores(self) -> str | None:
+        """A single score has no lower bound: every answer would be unjudged."""
+        for key in ("judge.k", "rl.judge_k", "evaluate.judge_k"):
+            count = attrgetter(key)(self)
+            if self.judge.aggregate == "lower_bound" and count < 2:
+                return (
+                    f"{key} = {count}: judge.aggregate = 'lower_bound' needs at least 2 judgements"
+                )
+        return None
+
+    @property
+    def limited(self) -> Config:
+        """What it comes to with data.limit: no more RL than prompts, and no end for want of rows."""
+        if self.data.limit is None:
+            return self
+        most = min(self.rl.prompts_per_step, self.data.limit)
+        once = -(-self.data.limit // most)
+        rl = {"steps": min(self.rl.steps, once), "prompts_per_step": most, "balance": None}
+        changed = {
+            "rl": self.rl.model_copy(update=rl),
+            "select": self.select.model_copy(update={"on_short": "warn"}),
+        }
+        return self.model_copy(update=changed)
+
+    @property
+    def judge_of_record(self) -> Model:
+        """The model that judges."""
+        return self.judge_model or self.model
+
+    @property
+    def writer(self) -> Model:
+        """The model that writes prompts."""
+        return self.synth_model or self.judge_of_record
+
+    @property
+    def pass_score(self) -> float:
+        """The judge's score from which an evaluated answer passes."""
+        own = self.evaluate.pass_score
+        return self.select.threshold if own is None else own

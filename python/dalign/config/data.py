@@ -1,0 +1,189 @@
+"""The policy, the data, and the stages that make rows of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dalign.config.section import Natural, Positive, Repeats, Section, rule
+from dalign.vocabulary import (
+    OF_PRODUCT,
+    OF_REASONING,
+    OWN,
+    SUB_SCORES,
+)
+
+
+class SpecFolder(Section):
+    """The policy."""
+
+    path: Path
+    """A policy folder: principles.md, one Markdown file a category, and templates/ if the default ones do not suit."""
+    max_tokens: Positive | None = None
+    """Tokens that spec(category) may take in a prompt, by the tokenizers of the model and of the judge. Where it has more, examples are left out, and the run says which; rules never are."""
+    place: Literal["system", "user"] = "system"
+    """Where the model has it while completions are made: in its system prompt, or, for a model whose makers want none, in one user turn with the conversation."""
+
+
+class Data(Section):
+    """What the user brings."""
+
+    prompts: Path
+    """JSONL: one prompt a line, with its category."""
+    capability: Path | None = None
+    """JSONL: conversations that end on the assistant's turn, mixed into training so that abilities are kept."""
+    rl_prompts: Path | None = None
+    """JSONL: prompts for RL; without it, those of data.prompts."""
+    completions: Path | None = None
+    """JSONL: completions of data.prompts that were made elsewhere, in place of generated ones: `prompt_id`, `prompt` or `messages`, and `completion`, or `reasoning` and `answer`."""
+    examples: Path | None = None
+    """JSONL: examples in the same form: they are filtered, and what passes becomes an example that nobody judged."""
+    limit: Positive | None = None
+    """A trial on so many rows of each file, evenly of its categories: RL goes through its prompts once, and quotas only warn."""
+
+    @rule
+    def _are_brought_once(self) -> str | None:
+        said = "completions and data.examples are both set; give completions to be judged, or examples that are not"
+        return said if self.completions and self.examples else None
+
+    @property
+    def brought(self) -> Path | None:
+        """The file of completions that were made elsewhere, if any."""
+        return self.completions or self.examples
+
+
+class Generate(Section):
+    """Completions with the policy in sight."""
+
+    n: Repeats = 2
+    """Completions a prompt."""
+    temperature: float = Field(1.0, ge=0.0)
+    """0 is greedy."""
+    top_p: float = Field(1.0, gt=0.0, le=1.0)
+    max_new_tokens: Positive = 1024
+    """A completion that is not finished by then is dropped as truncated."""
+
+
+class Filter(Section):
+    """Which completions are judged, beside the form that all need."""
+
+    quality: bool = False
+    """The usual limits too: no loops, broken ends, stray scripts or answers that repeat their reasoning."""
+    limits: tuple[str, ...] = ("reasoning_dangling=:0", "answer_dangling=:0")
+    """MEASURE=LEAST:MOST, as `dalign data filter --limit` takes them; unless set, no reference to a policy that the trained model will not see, but where the prompt speaks of one."""
+    scripts: tuple[str, ...] = ()
+    """Scripts that every completion may use beside its prompt's, such as Latin."""
+    phrases: tuple[str, ...] = ()
+    """Further references to what will not be there, such as 'as the handbook says'."""
+
+
+# A name that the core can find in a reply.
+SubScore = Annotated[str, Field(pattern=r"^[A-Za-z]([A-Za-z0-9_ -]*[A-Za-z0-9])?$")]
+# Columns of verdicts and scores.
+_TAKEN = frozenset({
+    "id", "completion_id", "category", "sample", "state", "score", "stance", "reply", "finish", "hidden",
+    "n_valid", "rating", "overall", "final", "clause_ids", "clause_verdicts",
+})  # fmt: skip
+
+
+class Judge(Section):
+    """k judgements of each completion, made one score by judge.aggregate."""
+
+    k: Repeats = 4
+    """Judgements a completion."""
+    min_valid: Positive | None = None
+    """Fewer valid judgements than this: the completion is unjudged (k unless set)."""
+    aggregate: Literal["min", "mean", "median", "quantile", "trimmed_mean", "lower_bound"] = "min"
+    """How the k scores become one."""
+    quantile: float = Field(0.25, ge=0.0, le=1.0)
+    """For aggregate = 'quantile'."""
+    trim: float = Field(0.25, ge=0.0, lt=0.5)
+    """For aggregate = 'trimmed_mean': the share of the scores cut at each end."""
+    level: float = Field(0.95, gt=0.0, lt=1.0)
+    """For aggregate = 'lower_bound': of the one-sided bound on the mean, by Student's t."""
+    low: float = 0.0
+    """The lowest score of the judge's scale."""
+    high: float = 10.0
+    """The highest score of the judge's scale."""
+    temperature: float = Field(0.5, ge=0.0)
+    max_new_tokens: Positive = 4096
+    """A judgement that is not finished by then gives no score; most of it is the judge's reasoning."""
+    sub_scores: tuple[SubScore, ...] | None = None
+    """Sub-scores that the judge is asked for: each is kept beside its score, and so are verdicts on single clauses. Unless set, compliance, correctness, helpfulness and, where it is in sight, reasoning, if the judge's template takes {{ sub_scores }}."""
+    reduce: str = OWN
+    """What a judgement's score is: 'score', the judge's own; 'min' or 'mean' of the sub-scores; 'product', compliance times helpfulness as shares of the scale; or the sub-score of that name."""
+    hint: bool = False
+    """Tell the judge of the prompt's expected ruling, as what 'another AI determined'."""
+
+    @rule
+    def _ranges(self) -> str | None:
+        if self.needed > self.k:
+            return f"min_valid = {self.min_valid} is more than k = {self.k}; at most k judgements can be valid"
+        return None if self.high > self.low else f"high = {self.high} is not above low = {self.low}"
+
+    @rule
+    def _sub_scores_can_be_reduced(self) -> str | None:
+        names = SUB_SCORES if self.sub_scores is None else self.sub_scores
+        taken = [name for name in names if name.lower().replace(" ", "_") in _TAKEN]
+        if taken:
+            return f"sub_scores names {taken[0]!r}, which is a column of every verdict; give it another name"
+        if self.reduce == OF_REASONING:
+            return f"reduce = {OF_REASONING!r}: where answers alone are judged, the reasoning has no score; take another one"
+        all_alike = self.reduce in (OWN, "min", "mean")
+        wanted: tuple[str, ...] = () if all_alike else (self.reduce,)
+        if self.reduce == "product":
+            wanted = OF_PRODUCT
+        lacking = [name for name in wanted if name not in names]
+        if lacking or (self.reduce != OWN and not names):
+            known = ", ".join(map(repr, names)) or "no name"
+            return f"reduce = {self.reduce!r} needs {lacking[0] if lacking else 'a name'} in sub_scores, which has {known}; take 'score', 'min', 'mean', 'product' or a sub-score's name"
+        return None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What verdicts depend on, for hashes: what is as ever changes none."""
+        known = self.model_dump(exclude={"reduce"} if self.reduce == OWN else None)
+        return known | {"sub_scores": self.sub_scores or ()}
+
+    @property
+    def needed(self) -> int:
+        """How many valid judgements a completion needs."""
+        return self.k if self.min_valid is None else self.min_valid
+
+    @property
+    def parameter(self) -> float | None:
+        """What the aggregate needs beside the scores: its quantile, trim or level."""
+        known = {"quantile": self.quantile, "trimmed_mean": self.trim, "lower_bound": self.level}
+        return known.get(self.aggregate)
+
+
+class Select(Section):
+    """Which completions become training examples."""
+
+    threshold: float = 7.0
+    """Completions with at least this aggregated score are kept."""
+    near: float | None = Field(None, gt=0, le=1)
+    """Of examples whose sets of five words in a row have at least this Jaccard similarity, the best judged is kept. Unset: of equal ones alone."""
+    per_prompt: Positive = 1
+    """At most this many examples of one prompt, the best first."""
+    max_examples: Positive | None = None
+    """At most this many examples in all, drawn evenly over the categories."""
+    quota: Natural = 1
+    """Each category of the prompts needs this many examples."""
+    clause_quota: Natural = 0
+    """Each clause that prompts name as expected.clause needs this many examples."""
+    on_short: Literal["error", "warn"] = "error"
+    """What a category or clause below its quota does to the run."""
+    unjudged: Literal["drop", "error"] = "drop"
+    """What an unjudged completion does to the run."""
+
+
+class Pack(Section):
+    """Examples to training rows."""
+
+    capacity: Positive = 2048
+    """Tokens a packed row holds."""
+    over_long: Literal["error", "drop", "mask"] = "error"
+    """What an example longer than the capacity does: stop the run, be left out, or stay, cut and without loss on any token. No row is cut to train on a part."""

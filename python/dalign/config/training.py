@@ -1,0 +1,105 @@
+"""The stages that train."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dalign.config.section import MOST, Natural, Positive, Repeats, Section, Share, rule
+
+
+class Lora(Section):
+    """LoRA (peft)."""
+
+    r: Positive = 16
+    alpha: float = Field(32.0, gt=0)
+    dropout: Share = 0.0
+    target: str = "all-linear"
+    """'all-linear', or module names separated by commas."""
+
+
+def _rate_of(sft: dict[str, Any]) -> float:
+    """What LoRA learns with is about ten times what all weights do."""
+    return 1e-4 if sft.get("method") == "lora" else 1e-5
+
+
+class Sft(Section):
+    """Supervised fine-tuning on the examples, the policy taken out."""
+
+    method: Literal["full", "lora"] = "full"
+    epochs: float = Field(3.0, gt=0)
+    max_steps: int = Field(-1, ge=-1, le=MOST)
+    """Ends training after this many steps; -1: the epochs decide."""
+    learning_rate: float = Field(default_factory=_rate_of, gt=0)
+    """The highest rate; unless set 1e-5, and 1e-4 with LoRA."""
+    warmup_steps: Natural = 10
+    """Steps up to that rate; at most a tenth of all."""
+    rows_per_step: Positive = 8
+    """Packed rows an optimiser step."""
+    capability_ratio: float = Field(0.5, ge=0.0)
+    """Capability rows for each safety example."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    save_steps: Positive = 50
+    """A killed run loses at most this many steps."""
+    lora: Lora = Field(default_factory=Lora)
+
+
+class Balance(Section):
+    """Shares of the prompts of an RL step: weights, in any unit."""
+
+    disallowed: float = Field(0.4, ge=0)
+    """Prompts whose expected ruling is not 'comply'."""
+    permitted: float = Field(0.25, ge=0)
+    """Prompts that a clause permits."""
+    ungoverned: float = Field(0.2, ge=0)
+    """Prompts of a governed category that no clause governs."""
+    general: float = Field(0.15, ge=0)
+    """Prompts of the category 'general'."""
+
+    @rule
+    def _has_weight(self) -> str | None:
+        shares = (self.disallowed, self.permitted, self.ungoverned, self.general)
+        return None if any(shares) else "general = 0, and so is every other share; set one above 0"
+
+
+class Rl(Section):
+    """Reinforcement learning with a judge that never sees the reasoning."""
+
+    steps: Positive = 80
+    prompts_per_step: Positive = 16
+    group_size: Annotated[int, Field(ge=2, le=10_000)] = 8
+    """Completions of one prompt in a step."""
+    learning_rate: float = Field(1e-6, gt=0)
+    warmup_steps: Natural = 5
+    """Steps up to that rate; at most a tenth of all."""
+    temperature: float = Field(1.0, gt=0)
+    max_new_tokens: Positive = 1024
+    beta: float = Field(0.0, ge=0)
+    """Weight of the KL to the starting checkpoint; 0: off."""
+    scale_rewards: Literal["none", "group", "batch"] = "none"
+    """What advantages are divided by; 'none': r - mean(r)."""
+    loss: str = "grpo"
+    """The policy loss, by the name that train/rl/losses has."""
+    judge_k: Repeats = 2
+    """Judgements an answer; judge.aggregate makes them one score."""
+    judge_weight: float = Field(1.0, ge=0)
+    """Weight of the judge's score, scaled to 0…1."""
+    heuristic_weight: float = Field(0.0, ge=0)
+    """Weight of the share of the prompt's required sections that the answer has."""
+    format_weight: float = Field(0.0, ge=0)
+    """Weight of a well-formed completion."""
+    replay: float = Field(0.0, ge=0)
+    """Weight of the loss on SFT rows beside the policy loss; 0: off."""
+    replay_rows: Positive = 16
+    """SFT rows replayed a step."""
+    balance: Balance | None = None
+    """Draw prompts by ruling and category; without it, as they come."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    save_steps: Positive = 20
+    """A killed run loses at most this many steps."""
+
+    @rule
+    def _pays_for_something(self) -> str | None:
+        said = "judge_weight = 0, and so is every other weight; set one above 0"
+        return None if self.judge_weight + self.heuristic_weight + self.format_weight else said
