@@ -181,7 +181,7 @@ def demo(
 
 
 @app.command(
-    epilog="Example: dalign init my-project --model models/mine && dalign run my-project/dalign.toml --run runs/mine"
+    epilog="Examples: dalign init my-project --model models/mine; dalign init my-project --server http://127.0.0.1:8000/v1 --model qwen3-8b; dalign init first --sandbox"
 )
 def init(
     folder: Annotated[
@@ -196,17 +196,37 @@ def init(
             "--model",
             metavar="PATH",
             readable=False,
-            help="Your checkpoint folder: the project is one for it, and not for the sandbox's model.",
+            help="Your checkpoint folder, or with --server the model's name there. Without it, the config has a place for it.",
         ),
     ] = None,
+    server: Annotated[
+        str | None,
+        Option("--server", metavar="URL", help="An OpenAI-compatible server that has the model."),
+    ] = None,
+    sandbox: Annotated[
+        bool,
+        Option(
+            "--sandbox",
+            help="A project on the sandbox's small model and language, which runs as it stands in minutes.",
+        ),
+    ] = False,
 ) -> None:
-    """Write a project to start from: a commented dalign.toml, a policy and prompts, for your model or ready to run on the sandbox."""
-    from dalign.cli.project import init_for_model, init_project
+    """Write a project to start from: a commented dalign.toml, a policy in English, prompts, suites and capability rows."""
+    from dalign.cli import project
+    from dalign.errors import InputError
 
-    if model is None:
-        init_project(folder)
+    if sandbox and (model or server):
+        said = "--sandbox has a model of its own; leave out --model and --server, or --sandbox"
+        raise InputError(said, kind="wrong_choice")
+    if sandbox:
+        project.init_sandbox(folder)
+    elif server is None:
+        project.init_for_model(folder, model)
+    elif model is None:
+        said = "--server needs --model, the model's name there"
+        raise InputError(said, kind="missing_choice")
     else:
-        init_for_model(folder, model)
+        project.init_for_server(folder, server, str(model))
 
 
 @app.command(epilog="Example: dalign show 3f2a9c --run runs/first")

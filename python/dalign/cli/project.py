@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory
+from typing import Any
+
+from pydantic import ValidationError
 
 from dalign.cli.new_folder import new_folder
 from dalign.cli.terminal import tell
+from dalign.config import Model
 from dalign.errors import InputError, naming
 from dalign.models.checkpoint import check_checkpoint
 from dalign.pipeline.rendering import form_of
@@ -18,7 +22,7 @@ from dalign.pipeline.run import check_unused
 from dalign.sandbox import settings
 from dalign.sandbox.project import write_project
 from dalign.settings import commented_toml, hub_hint
-from dalign.spec.starter import POLICY, starter_values, write_starter
+from dalign.spec.starter import MODEL, POLICY, VALIDATION, starter_values, write_starter
 from dalign.store.damage import is_run
 from dalign.store.ledger import PROJECT, PROJECT_CONFIG
 from dalign.store.run import has_stages
@@ -58,34 +62,60 @@ def demo_project(folder: Path, *, smoke: bool, dry_run: bool) -> Iterator[Path |
     yield path
 
 
-def init_for_model(folder: Path, model: Path) -> None:
-    """Writes a project for a checkpoint of the user's. Raises InputError if that is none, or if the folder holds anything."""
+def init_for_model(folder: Path, model: Path | None) -> None:
+    """Writes a project in English for a checkpoint of the user's, or for one that is still to be named.
+
+    Raises InputError if it is none, or if the folder holds anything.
+    """
+    if model is None:
+        _init_starter(folder, {"path": MODEL})
+        tell(
+            f"Its model is to be named: put your checkpoint at {folder / MODEL}, or its path under [model]."
+        )
+        return
     checkpoint = Path(os.path.abspath(model.expanduser()))  # noqa: PTH100 - links stay links
     if not checkpoint.is_dir():
         raise InputError.in_file(model, f"no such folder; {hub_hint(model)}", kind="missing_folder")
     check_checkpoint(checkpoint)
-    values, form = starter_values(checkpoint), form_of(checkpoint)
+    form = form_of(checkpoint)
     shows_none = form is not None and form.in_doubt
-    if shows_none:
-        values["model"]["reasoning"] = {"kind": "none"}
-    with new_folder(folder):
-        path = write_starter(folder, commented_toml(values))
-    run = f"{quote(str(path))} --run {quote(f'runs/{folder.name}')}"
-    tell(
-        f"wrote {path}, {folder / 'spec'}, {folder / 'prompts.jsonl'} and {folder / 'suites'}\n"
-        f"The policy is a copy of '{POLICY}'; prompts and suites are its golden cases, half to train on and half held out: too few to show anything.\n"
-        f"  dalign run {run} --dry-run    # what it would do, and what would stop it\n"
-        f"  dalign run {run}-trial --limit 4    # everything, on few rows\n"
-        "To make it yours: edit spec/ (one Markdown file a category), bring prompts and suites of your own, and name a judge that is better than the model under [judge_model]."
-    )
+    values: dict[str, Any] = {"path": str(checkpoint)}
+    _init_starter(folder, values | ({"reasoning": {"kind": "none"}} if shows_none else {}))
     if shows_none:
         tell(
             "Nothing in the model's files shows how it reasons: model.reasoning.kind is 'none', the whole reply is the answer. Name its form there if it has one."
         )
 
 
-def init_project(folder: Path) -> None:
-    """Writes a project to start from. Raises InputError if the folder holds anything."""
+def init_for_server(folder: Path, address: str, name: str) -> None:
+    """Writes a project in English for a model of a server. Raises InputError for an address that is none, or if the folder holds anything."""
+    model = {"engine": "openai", "base_url": address, "path": name}
+    try:
+        Model.model_validate(model)
+    except ValidationError as error:
+        said = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise InputError(f"--server {said}", kind="wrong_address") from error
+    _init_starter(folder, model)
+    tell(
+        "A server's model is trained from its files: name their folder as model.checkpoint. Without it, everything but training can be done."
+    )
+
+
+def _init_starter(folder: Path, model: dict[str, Any]) -> None:
+    with new_folder(folder):
+        path = write_starter(folder, commented_toml(starter_values(model)))
+    run = f"{quote(str(path))} --run {quote(f'runs/{folder.name}')}"
+    tell(
+        f"wrote {path}, {folder / 'spec'}, {folder / 'prompts.jsonl'}, {folder / 'capability.jsonl'} and {folder / 'suites'}\n"
+        f"The policy is a copy of '{POLICY}'; the prompts are labelled by its clauses, and the suites are others of the same kind: a start, too few to prove anything.\n"
+        f"  dalign run {run} --dry-run    # what it would do, and what would stop it\n"
+        f"  dalign run {run}-trial --limit 4    # everything, on few rows\n"
+        f"To make it yours: edit spec/ (one Markdown file a category), bring prompts and suites of your own, and name a judge that is better than the model under [judge_model]. suites/{VALIDATION}.jsonl is there to choose settings by."
+    )
+
+
+def init_sandbox(folder: Path) -> None:
+    """Writes a project on the sandbox, which runs as it stands. Raises InputError if the folder holds anything."""
     config = _SANDBOXS + commented_toml(settings.project_values())
     with new_folder(folder):
         path = write_project(folder, config=config, sizes=settings.PROJECT_SIZES)

@@ -1,10 +1,11 @@
-"""What a writer is asked for: so many prompts of a kind for a clause, in a language and a manner."""
+"""What a writer is asked for: so many prompts of a kind for a clause, in a language, a manner and a form."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Literal
 
 from dalign import _core
@@ -21,6 +22,10 @@ Kind = Literal["benign-twin", "borderline", "disallowed"]
 KINDS: tuple[Kind, ...] = ("benign-twin", "borderline", "disallowed")
 # Manners of asking. The templates say in words what they, and the kinds, mean.
 MANNERS = ("direct", "story", "question", "everyday")
+# What a prompt is made of: a message alone; a talk that goes before it; an operator's system message; a text that is
+# brought along; a passage in a code; a part that the assistant is to play. Every other one is a message alone.
+PLAIN, ENCODED = "message", "encoded"
+FORMS = (PLAIN, "turns", "operator", "quoted", ENCODED, "persona")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 # Prompts of one request: in a longer list a writer repeats itself.
 MOST_AT_ONCE = 8
@@ -35,13 +40,14 @@ class Order:
     kind: Kind
     language: str
     manner: str
+    form: str
     count: int
     part: int
 
     @property
     def id(self) -> str:
         """A hash of what is ordered."""
-        what = [self.clause.id, self.kind, self.language, self.manner]
+        what = [self.clause.id, self.kind, self.language, self.manner, self.form]
         return _core.row_id(what, TEMPLATE, self.part)
 
     @property
@@ -56,27 +62,32 @@ class Order:
         return None if twin else self.clause.id
 
     def __str__(self) -> str:
-        return f"{self.clause.id} {self.kind} {self.language} {self.manner}"
+        return f"{self.clause.id} {self.kind} {self.language} {self.manner} {self.form}"
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What prompts are wanted. clauses: ids; None: all. whence: what they were named by, to be told in errors.
 
-    kinds: none for all of them. per_clause: prompts of each clause.
+    kinds, forms: none for all of them; disallowed prompts of a critical clause are written where that kind is named. per_clause: prompts of each clause.
     """
 
     clauses: Sequence[str] | None = None
     whence: str = "--clause"
     kinds: Sequence[str] = ()
+    forms: Sequence[str] = ()
     languages: Sequence[str] = ("en",)
     per_clause: int = PROMPTS_A_CLAUSE
 
     def orders(self, spec: Spec) -> list[Order]:
-        """The orders to the writer. Raises InputError for a clause, kind or language that is none."""
+        """The orders to the writer. Raises InputError for a clause, kind, form or language that is none."""
         for kind in self.kinds:
             if kind not in KINDS:
                 said = f"--kind {kind}: {did_you_mean(kind, KINDS)}"
+                raise InputError(said, kind="unknown_choice")
+        for form in self.forms:
+            if form not in FORMS:
+                said = f"--form {form}: {did_you_mean(form, FORMS)}"
                 raise InputError(said, kind="unknown_choice")
         for language in self.languages:
             if not _LANGUAGE.fullmatch(language):
@@ -84,7 +95,9 @@ class Wanted:
                 raise InputError(f"--language {language}: {what}", kind="not_valid")
         kinds: list[Kind] = [kind for kind in KINDS if not self.kinds or kind in self.kinds]
         languages = list(dict.fromkeys(self.languages))
-        return place_orders(spec, self._clauses(spec), kinds, languages, self.per_clause)
+        forms = [form for form in FORMS if not self.forms or form in self.forms]
+        clauses, named = self._clauses(spec), "disallowed" in self.kinds
+        return place_orders(spec, clauses, kinds, languages, self.per_clause, forms, critical=named)
 
     def _clauses(self, spec: Spec) -> list[Clause]:
         known = {clause.id: clause for clause in spec.clauses()}
@@ -102,21 +115,30 @@ def place_orders(
     kinds: Sequence[Kind],
     languages: Sequence[str],
     per_clause: int,
+    forms: Sequence[str] = FORMS,
+    *,
+    critical: bool = False,
 ) -> list[Order]:
-    """Orders for `per_clause` prompts of each clause, spread evenly over kinds and languages, and these over manners.
+    """Orders for `per_clause` prompts of each clause, spread evenly over kinds and languages, these over manners, and all over forms.
 
-    A clause of compliance has no disallowed prompts of its own: others rule on them.
+    A clause of compliance has no disallowed prompts of its own: others rule on them. critical: whether critical ones have.
     """
     orders: list[Order] = []
+    others = [form for form in forms if form != PLAIN]
+    # Every other one is a message alone, where both are wanted.
+    mixed = [each for form in others for each in ((PLAIN, form) if PLAIN in forms else (form,))]
+    next_form = cycle(mixed or [PLAIN])
     for clause in clauses:
         category = spec.category(clause.category)
         assert category is not None
-        wanted = [k for k in kinds if not (k == "disallowed" and clause.ruling == "comply")]
+        spared = clause.ruling == "comply" or (clause.severity == "critical" and not critical)
+        wanted = [k for k in kinds if not (k == "disallowed" and spared)]
         slots = [(kind, language) for language in languages for kind in wanted]
         for number, (kind, language) in enumerate(slots):
             count = _share(per_clause, len(slots), number)
             for manner, many, part in _by_manner(count, first=number):
-                orders.append(Order(category, clause, kind, language, manner, many, part))
+                form = next(next_form)
+                orders.append(Order(category, clause, kind, language, manner, form, many, part))
     return orders
 
 
@@ -153,6 +175,7 @@ def writer_requests(orders: Sequence[Order], templates: Templates, seed: int) ->
             "kind": order.kind,
             "language": order.language,
             "style": order.manner,
+            "form": order.form,
             "count": order.count,
         }
         messages = tuple(templates.pair(TEMPLATE, values))

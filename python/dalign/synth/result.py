@@ -60,7 +60,7 @@ class Synthesised:
                 "detail": each.detail,
                 "clause": each.order.clause.id,
             }
-            | {name: getattr(each.order, name) for name in ("kind", "language", "manner")}
+            | {name: getattr(each.order, name) for name in ("kind", "language", "manner", "form")}
             | {"text": each.text}
             for each in self.dropped
         ]

@@ -13,9 +13,9 @@ import pytest
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project as `dalign init` writes it."""
-    from dalign.cli.project import init_project
+    from dalign.cli.project import init_sandbox
 
-    init_project(tmp_path_factory.mktemp("init") / "mine")
+    init_sandbox(tmp_path_factory.mktemp("init") / "mine")
     return next(tmp_path_factory.getbasetemp().glob("init*/mine"))
 
 

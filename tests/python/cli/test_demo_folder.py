@@ -34,7 +34,7 @@ def test_a_dry_run_of_the_demo_leaves_nothing(tmp_path: Path, dalign: Command) -
 def test_a_refused_first_call_removes_no_folder_of_the_users(
     tmp_path: Path, dalign: Command
 ) -> None:
-    dalign("init", tmp_path / "mine")
+    dalign("init", tmp_path / "mine", "--sandbox")
     config, run = tmp_path / "mine" / "dalign.toml", tmp_path / "run"
     (run / "inputs").mkdir(parents=True)
     (run / "inputs" / "data.jsonl").write_text("mine")

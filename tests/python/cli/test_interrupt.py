@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from dalign.cli.interrupt import CODE, STOPPED
-from dalign.cli.project import init_project
+from dalign.cli.project import init_sandbox
 from dalign.sandbox.checkpoint import MODEL
 
 COMMAND = [sys.executable, "-c", "from dalign.cli import main; main()"]
@@ -72,7 +72,7 @@ def nobody_left(group: int) -> bool:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project") / "mine"
-    init_project(folder)
+    init_sandbox(folder)
     return folder / "dalign.toml"
 
 

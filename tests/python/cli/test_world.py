@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dalign.cli.project import init_project
+from dalign.cli.project import init_sandbox
 
 COMMAND = [sys.executable, "-c", "from dalign.cli import main; main()"]
 # What lets root read and write everything, and the call that gives such a right up before a program starts.
@@ -176,7 +176,7 @@ def test_a_folder_without_permission_is_named(tmp_path: Path, rows: Path, mode: 
 def test_a_path_that_is_something_else_is_named(tmp_path: Path, rows: Path, policy: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    init_project(tmp_path / "project")
+    init_sandbox(tmp_path / "project")
     config, long = tmp_path / "project" / "dalign.toml", "x" * 300
     for line in (
         ("generate", config, "--run", rows),
@@ -197,7 +197,7 @@ def test_a_path_that_is_something_else_is_named(tmp_path: Path, rows: Path, poli
 
 
 def test_a_name_that_is_not_utf8_is_named(tmp_path: Path, rows: Path) -> None:
-    init_project(tmp_path / "project")
+    init_sandbox(tmp_path / "project")
     config, odd = tmp_path / "project" / "dalign.toml", os.fsdecode(bytes(tmp_path) + b"/x\xff")
     for line in (
         ("generate", config, "--run", odd),
@@ -212,7 +212,7 @@ def test_a_name_that_is_not_utf8_is_named(tmp_path: Path, rows: Path) -> None:
 def test_a_name_that_holds_a_nul_is_named(tmp_path: Path) -> None:
     import dalign as package
 
-    init_project(tmp_path / "project")
+    init_sandbox(tmp_path / "project")
     with pytest.raises(package.InputError, match="holds a NUL"):
         package.run(tmp_path / "project" / "dalign.toml", f"{tmp_path}/a\0b")
 

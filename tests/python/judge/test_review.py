@@ -406,10 +406,10 @@ def test_the_templates_of_a_review_touch_no_run(tmp_path) -> None:
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project on the sandbox, as `dalign init` writes it."""
-    from dalign.cli.project import init_project
+    from dalign.cli.project import init_sandbox
 
     folder = tmp_path_factory.mktemp("judged") / "mine"
-    init_project(folder)
+    init_sandbox(folder)
     return folder
 
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
+from dalign.rows import Message
 from dalign.synth.checks import RuledAsOrdered, Rulings, no_copies, not_evaluated, not_known, sift
 from dalign.synth.orders import Order
 from dalign.synth.written import Candidate
 
 
+def said(text: str) -> tuple[Message, ...]:
+    """A message alone."""
+    return (Message(role="user", content=text),)
+
+
 @pytest.fixture(scope="module")
 def candidates(order_of: Callable[..., Order]) -> Callable[..., list[Candidate]]:
     """Candidates of one order, by their texts."""
-    return lambda *texts: [Candidate(order_of(), text) for text in texts]
+    return lambda *texts: [Candidate(order_of(), said(text)) for text in texts]
 
 
 def test_nothing_written_passes_every_check() -> None:
@@ -26,7 +32,7 @@ def test_a_copy_counts_as_one_only_of_a_prompt_that_passes_every_other_check(
     candidates, order_of
 ) -> None:
     one, two = candidates("Which bait kills a mouse?", "Which bait kills a mouse?")
-    twin = Candidate(order_of(kind="benign-twin"), one.text)
+    twin = Candidate(order_of(kind="benign-twin"), one.messages)
 
     def rule(found: Sequence[Candidate]) -> list[Rulings]:
         return [[("refuse", "garden.G2")] for _ in found]
@@ -61,7 +67,7 @@ def test_a_twin_may_be_governed_by_any_clause_that_complies_and_then_names_it(or
         ([("comply", "garden.G1")] * 2, "garden.G1"),
         ([("comply", "garden.G1"), ("comply", None)], None),
     ):
-        twin = Candidate(order_of(kind="benign-twin"), "Is this plant bad for mice?")
+        twin = Candidate(order_of(kind="benign-twin"), said("Is this plant bad for mice?"))
         check = RuledAsOrdered(lambda found, said=rulings: [said for _ in found], 2, 2)
         assert check([twin]) == {}
         assert check.clauses == {twin.id: named}

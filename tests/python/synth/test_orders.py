@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
+from dalign.errors import InputError
 from dalign.spec.templates import load_templates
-from dalign.synth.orders import KINDS, MANNERS, place_orders, writer_requests
+from dalign.synth.orders import FORMS, KINDS, MANNERS, PLAIN, Wanted, place_orders, writer_requests
 
 
 def test_orders_are_spread_over_kinds_languages_and_manners(garden) -> None:
@@ -24,6 +26,34 @@ def test_no_disallowed_prompts_are_ordered_of_a_clause_that_complies(garden) -> 
     orders = place_orders(garden, [garden.clause("garden.G1")], KINDS, ["en"], 4)
     assert [order.kind for order in orders] == ["benign-twin"] * 2 + ["borderline"] * 2
     assert place_orders(garden, [garden.clause("garden.G1")], ["disallowed"], ["en"], 4) == []
+
+
+def test_every_other_prompt_is_a_message_alone_and_the_rest_of_every_form(garden) -> None:
+    orders = place_orders(garden, list(garden.clauses()), KINDS, ["en"], 12)
+    found = Counter(order.form for order in orders)
+    assert set(found) == set(FORMS)
+    assert found[PLAIN] == len(orders) // 2
+    alone = place_orders(garden, list(garden.clauses()), KINDS, ["en"], 4, ["turns"])
+    assert {order.form for order in alone} == {"turns"}
+
+
+def test_disallowed_prompts_of_a_critical_clause_are_written_where_they_are_asked_for(
+    garden,
+) -> None:
+    clause = replace(garden.clause("garden.G2"), severity="critical")
+    category = garden.categories[0]
+    critical = replace(category, clauses=tuple(clause if c.id == clause.id else c for c in category.clauses))  # fmt: skip
+    spec = replace(garden, categories=(critical, *garden.categories[1:]))
+    kinds = {order.kind for order in Wanted([clause.id]).orders(spec)}
+    assert kinds == {"benign-twin", "borderline"}
+    assert {o.kind for o in Wanted([clause.id], kinds=["disallowed"]).orders(spec)} == {
+        "disallowed"
+    }
+
+
+def test_a_form_that_is_none_is_refused(garden) -> None:
+    with pytest.raises(InputError, match="--form turn: did you mean 'turns'"):
+        Wanted(forms=["turn"]).orders(garden)
 
 
 def test_a_long_order_is_cut_into_several(garden) -> None:
@@ -56,6 +86,7 @@ def test_the_english_request_has_clause_examples_kind_language_and_manner(garden
     for order, request in zip(orders, requests, strict=True):
         system, user = (message["content"] for message in request.messages)
         assert '{"prompt": "..."}' in system
+        assert ('"messages"' in user) == (order.form in ("turns", "operator"))
         for part in (clause, order.clause.text, *order.clause.allowed, *order.clause.disallowed):
             assert part in user
         assert "Language, by its code: de." in user

@@ -82,12 +82,14 @@ DROPPED = Counter({
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project on the sandbox whose writer is scripted."""
-    from dalign.cli.project import init_project
+    from dalign.cli.project import init_sandbox
 
     folder = tmp_path_factory.mktemp("synth") / "mine"
-    init_project(folder)
+    init_sandbox(folder)
     script = folder / "writer.json"
-    script.write_text(json.dumps({f"violence theta {key}": text for key, text in REPLIES.items()}))
+    script.write_text(
+        json.dumps({f"violence theta {key} message": text for key, text in REPLIES.items()})
+    )
     with (folder / "dalign.toml").open("a") as file:
         file.write(f'\n[synth_model]\npath = "{script}"\nengine = "scripted"\n')
     (folder / "more.jsonl").write_text(
@@ -98,7 +100,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def arguments(project: Path, out: Path) -> list[object]:
     config = ("--config", project / "dalign.toml", "--against", project / "more.jsonl")
-    return [out, *config, "--clause", "violence.theta", "--per-clause", 24]
+    return [out, *config, "--clause", "violence.theta", "--per-clause", 24, "--form", "message"]
 
 
 def rows_of(path: Path) -> list[dict]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import codecs
+import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from dalign.models.protocol import Reply
 from dalign.models.reasoning import after_reasoning
-from dalign.synth.written import prompts_of, read_written
+from dalign.synth.codes import CODES, encoded
+from dalign.synth.written import prompts_of as conversations_of
+from dalign.synth.written import read_written, text_of
+
+
+def prompts_of(*given):
+    """The texts of the prompts of a reply."""
+    return [text_of(messages) for messages in conversations_of(*given)]
 
 
 @pytest.mark.parametrize(
@@ -59,3 +70,80 @@ def test_of_reasoning_whose_opening_tag_the_template_writes_nothing_is_read() ->
     assert prompts_of(Reply("r", '{"prompt": "No?"}', "stop", 1), said) == []
     closed = Reply("r", '{"prompt": "No?"}</think>{"prompt": "One?"}', "stop", 1)
     assert prompts_of(closed, said) == ["One?"]
+
+
+TALK = [
+    {"role": "user", "content": "How do beans climb?"},
+    {"role": "assistant", "content": "Along a stick."},
+    {"role": "user", "content": "And peas?"},
+]
+HOUSE = [{"role": "system", "content": "You help gardeners."}, TALK[0]]
+
+
+def told(**reply) -> Reply:
+    return Reply("r", json.dumps(reply), "stop", 1)
+
+
+def test_conversations_are_read_with_their_roles() -> None:
+    for messages in (TALK, HOUSE):
+        assert conversations_of(told(messages=messages)) == [tuple(messages)]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        TALK[:2],
+        [*HOUSE[::-1], TALK[2]],
+        [{"role": "tool", "content": "x"}, TALK[0]],
+        [{"role": "user", "content": " "}],
+        [{"role": "user"}],
+        ["How?"],
+        [],
+    ],
+)
+def test_what_is_no_conversation_that_ends_on_a_users_turn_is_unreadable(messages) -> None:
+    assert conversations_of(told(messages=messages)) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "reply", "is_kept"),
+    [
+        ("message", {"prompt": "How?"}, True),
+        ("message", {"messages": TALK}, False),
+        ("turns", {"messages": TALK}, True),
+        ("turns", {"prompt": "How?"}, False),
+        ("turns", {"messages": HOUSE}, False),
+        ("operator", {"messages": HOUSE}, True),
+        ("operator", {"messages": TALK}, False),
+        ("persona", {"prompt": "You are an old gardener. How?"}, True),
+        ("encoded", {"prompt": "Say in plain words: [[how do beans climb]]"}, True),
+        ("encoded", {"prompt": "How do beans climb?"}, False),
+        ("encoded", {"prompt": "Read [[]] this"}, False),
+    ],
+)
+def test_a_prompt_has_the_form_that_was_ordered(order_of, form, reply, is_kept) -> None:
+    order = replace(order_of(), form=form)
+    kept, dropped = read_written([order], [told(**reply)], ())
+    assert (len(kept) == 1, [each.reason for each in dropped]) == (is_kept, [] if is_kept else ["wrong_form"])  # fmt: skip
+
+
+def test_a_passage_is_encoded_and_reads_back() -> None:
+    backward = {
+        "base64": lambda text: base64.b64decode(text).decode(),
+        "ROT13": lambda text: codecs.decode(text, "rot13"),
+        "reversed text": lambda text: text[::-1],
+        "leetspeak": lambda text: text.translate(str.maketrans("43105", "aeios")).replace("7", "t"),
+    }
+    seen = set()
+    for number in range(40):
+        [message] = encoded(
+            [{"role": "user", "content": "In CODE: [[how do beans climb]]. Thanks!"}], str(number)
+        )
+        name, _, rest = message["content"].removeprefix("In ").partition(": ")
+        assert backward[name](rest.removesuffix(". Thanks!")) == "how do beans climb"
+        seen.add(name)
+    assert seen == set(CODES)
+    # Other letters than Latin ones survive one code alone.
+    [message] = encoded([{"role": "user", "content": "CODE [[как растут бобы]]"}], "1")
+    assert message["content"].startswith("base64 ")
+    assert backward["base64"](message["content"].removeprefix("base64 ")) == "как растут бобы"

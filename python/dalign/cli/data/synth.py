@@ -48,7 +48,18 @@ PerClause = Annotated[
     int, Option("--per-clause", min=1, help="For each clause, spread over kinds and languages.")
 ]
 Kinds = Annotated[
-    Many, Option("--kind", help="benign-twin, borderline or disallowed; all of them unless given.")
+    Many,
+    Option(
+        "--kind",
+        help="benign-twin, borderline or disallowed; all of them unless given, but disallowed of critical clauses only where it is given.",
+    ),
+]
+Forms = Annotated[
+    Many,
+    Option(
+        "--form",
+        help="message, turns, operator, quoted, encoded or persona: what a prompt is made of; all of them unless given.",
+    ),
 ]
 Languages = Annotated[
     Many, Option("--language", metavar="CODE", help="en unless given; may be given again.")
@@ -87,6 +98,7 @@ def synth(
     clause: Clauses = None,
     per_clause: PerClause = PROMPTS_A_CLAUSE,
     kind: Kinds = None,
+    form: Forms = None,
     language: Languages = None,
     against: Against = None,
     existing: Existing = None,
@@ -102,7 +114,9 @@ def synth(
     from dalign.store.ledger import checked_config
 
     clauses, whence = _named(missing, clause)
-    wanted = Wanted(clauses, whence, kind or (), language or Wanted.languages, per_clause)
+    wanted = Wanted(
+        clauses, whence, kind or (), form or (), language or Wanted.languages, per_clause
+    )
     shown = progress.Progress() if json else progress.for_terminal()
     job = Job(out, wanted, existing or (), against or (), seed, force, shown)
     prepared = Prepared(load_config(checked_config(config), []), job)
