@@ -31,6 +31,11 @@ def convert(out: Path) -> None:
     model.is_quantized = False
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
+    # The policy and an answer need more than its 8,192 positions: twice as many, by YaRN.
+    positions = model.config.max_position_embeddings
+    yarn = {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": positions}
+    model.config.rope_parameters = {**model.config.rope_parameters, **yarn}
+    model.config.max_position_embeddings = 2 * positions
     model.save_pretrained(out)
     AutoTokenizer.from_pretrained(folder, gguf_file=GGUF).save_pretrained(out)
 

@@ -97,7 +97,7 @@ def check_judge_room(
         tokens = _longest(use, renderer, shown, room, config.run.part_rows)
         most = tokens + room.written + (use.written or 0)
         if use.written is not None and most > positions:
-            yield f"{use.path}: what the judge reads of its longest prompt has {tokens} tokens without the answer, which with {use.key} = {use.written} and {room.key} = {room.written} may exceed the judge's {positions} positions; a longer answer than fits ends the run: lower one of the two, or take a judge of more positions"
+            yield f"{use.path}: what the judge reads of its longest prompt has {tokens} tokens without the answer, which with {use.key} = {use.written} and {room.key} = {room.written} may exceed the judge's {positions} positions; an answer that is longer than fits is not judged: lower one of the two, or take a judge of more positions"
 
 
 def _asked(project: Project, kinds: frozenset[str], files: Mapping[str, Path]) -> Iterator[_Asked]:

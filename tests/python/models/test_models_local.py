@@ -292,15 +292,20 @@ def test_a_rows_uniforms_do_not_depend_on_the_rows_beside_it() -> None:
         assert together.at(step, some)[0] == alone.at(step, one)[0]
 
 
-def test_a_prompt_without_room_is_named_before_anything_is_generated(model: Any) -> None:
+def test_a_prompt_without_room_is_an_error_of_its_row_and_the_others_are_answered(
+    model: Any,
+) -> None:
     # "<|user|> hi<|end|><|assistant|>" is 4 tokens; the model has 96 positions.
-    requests = requests_of("hi")
-    assert replies_of(engine_of(model), requests, Sampling(1.0, 92))
-    with pytest.raises(
-        InputError,
-        match=r"request row-0: its prompt has 4 tokens.*max_new_tokens = 93.*96 positions",
-    ):
-        engine_of(model).stream(requests, Sampling(1.0, 93))
+    requests = requests_of("hi", "hi hi")
+    alone = replies_of(engine_of(model), requests[:1], Sampling(1.0, 92))
+    assert alone["row-0"].finish != "error"
+    both = replies_of(engine_of(model), requests, Sampling(1.0, 92))
+    assert both["row-0"] == alone["row-0"]
+    said = "request row-1: its prompt has 5 tokens, which with max_new_tokens = 92 exceeds the model's 96 positions; shorten the prompt or lower max_new_tokens"
+    assert both["row-1"] == Reply("row-1", said, "error", 0)
+    assert set(replies_of(engine_of(model), requests, Sampling(1.0, 92), done={"row-1"})) == {
+        "row-0"
+    }
 
 
 def test_a_token_without_an_embedding_is_named_before_anything_is_generated() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,12 +90,11 @@ class LocalEngine:
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()
     ) -> Iterator[list[Reply]]:
-        """Replies, a batch at a time, shortest prompts first.
+        """Replies, a batch at a time, shortest prompts first; first of all those that did not come, for want of room.
 
         Batches are cut from `requests` alone: one whose ids are all in `done` is skipped, one that is
         partly done runs whole and yields what is missing.
-        Raises InputError for a prompt that leaves no room for `max_new_tokens`, and for one that the chat template does not
-        write as a whole, before anything is generated.
+        Raises InputError for a prompt that the chat template does not write as a whole, before anything is generated.
         """
         # Here, as it loads torch, which what asks for an engine's KIND alone does not need.
         from dalign.models.decoding import decode
@@ -104,9 +104,19 @@ class LocalEngine:
         except InputError as error:
             name = requests[error.row or 0].id
             raise error.worded(f"request {name}: {error}") from error
-        self.check_room([request.id for request in requests], prompts, sampling.max_new_tokens)
-        order = sorted(range(len(requests)), key=lambda i: len(prompts[i]))
+        # An answer may make a judge's prompt longer than any plan could tell: that row has no reply, the others do.
+        tight = {
+            i: said
+            for i, request in enumerate(requests)
+            if (said := self.no_room(request.id, prompts[i], sampling.max_new_tokens))
+        }
+        order = sorted(set(range(len(requests))) - tight.keys(), key=lambda i: (len(prompts[i]), i))
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        refused = [
+            Reply(requests[i].id, said, "error", 0)
+            for i, said in tight.items()
+            if requests[i].id not in done
+        ]
 
         def made(rows: list[int]) -> list[Reply]:
             seeds = [requests[i].seed for i in rows]
@@ -115,7 +125,8 @@ class LocalEngine:
             replies = self.replies([requests[i].id for i in rows], decoded)
             return [reply for reply in replies if reply.id not in done]
 
-        return (made(rows) for rows in batches if any(requests[i].id not in done for i in rows))
+        replies = (made(rows) for rows in batches if any(requests[i].id not in done for i in rows))
+        return chain([refused] if refused else [], replies)
 
     def replies(self, rows: Sequence[str], decoded: Sequence[Decoded]) -> list[Reply]:
         """What was written for each row, special tokens too: all but the end token.
@@ -136,19 +147,16 @@ class LocalEngine:
             for row, d, text in zip(rows, decoded, texts, strict=True)
         ]
 
-    def check_room(
-        self, names: Sequence[str], prompts: Sequence[Sequence[int]], max_new_tokens: int
-    ) -> None:
-        """Raises InputError for a prompt, by its name, that leaves no room for so many tokens in the model's positions.
+    def no_room(self, name: str, prompt: Sequence[int], max_new_tokens: int) -> str:
+        """Why a prompt leaves no room for so many tokens in the model's positions; empty where it does.
 
-        Also for one with a token that the model has no embedding of.
+        Raises InputError for one with a token that the model has no embedding of.
         """
+        check_ids(self.model, max(prompt, default=0), f"request {name}: its prompt has")
         limit = positions_in(self.model.config)
-        for name, prompt in zip(names, prompts, strict=True):
-            check_ids(self.model, max(prompt, default=0), f"request {name}: its prompt has")
-            if limit is not None and len(prompt) + max_new_tokens > limit:
-                said = f"request {name}: its prompt has {len(prompt)} tokens, which with max_new_tokens = {max_new_tokens} exceeds the model's {limit} positions; shorten the prompt or lower max_new_tokens"
-                raise InputError(said, kind="over_long")
+        if limit is None or len(prompt) + max_new_tokens <= limit:
+            return ""
+        return f"request {name}: its prompt has {len(prompt)} tokens, which with max_new_tokens = {max_new_tokens} exceeds the model's {limit} positions; shorten the prompt or lower max_new_tokens"
 
 
 def end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import TrainerState
 from trl.trainer.grpo_trainer import GRPOTrainer
 
+from dalign.errors import InputError
 from dalign.kernels.token_logprobs import token_logprobs, token_logprobs_and_entropy
 from dalign.models.decoding import decode, forward_options
 from dalign.models.engines.local import LocalEngine
@@ -53,7 +54,9 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         self.sampling = Sampling(job.settings.temperature, job.settings.max_new_tokens)
         prompts = {prompt.id: prompt.messages for prompt in self.prompts}
         tokens = self.engine.prompt_ids(list(prompts.values()))
-        self.engine.check_room(list(prompts), tokens, self.sampling.max_new_tokens)
+        for name, prompt in zip(prompts, tokens, strict=True):
+            if said := self.engine.no_room(name, prompt, self.sampling.max_new_tokens):
+                raise InputError(said, kind="over_long")
         self.options = forward_options(self.engine.model)
         self.figures: dict[str, float | None] = {}
         # Of the step being made, a completion each.
