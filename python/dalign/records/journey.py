@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import polars as pl
 from dalign.errors import InputError
 from dalign.figures import JourneyStep, Scalar
 from dalign.records.record import Record
-from dalign.rows import GRADES, OK, SCORES, VERDICTS, Prompt, messages_json
+from dalign.rows import GRADES, OK, SCORES, VERDICTS, Prompt, Score, Verdict, messages_json
 from dalign.store.parts import DROPPED, ROWS
 from dalign.vocabulary import trained_by
 
@@ -104,10 +104,12 @@ def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
         parts = f"reasoning: {row['reasoning']}\nanswer: {row['answer']}"
         yield JourneyStep("filter", row["id"], parts, {"status": OK})
     for row in _rows(record, "judge/main", of_mine):
-        yield JourneyStep("judge", row["id"], row["reply"], {name: row[name] for name in _VERDICT})
+        facts = {name: row[name] for name in _VERDICT} | _beside(row, Verdict.COLUMNS)
+        yield JourneyStep("judge", row["id"], row["reply"], facts)
     for row in _rows(record, "judge/main", of_mine, SCORES):
         how = {"aggregate": record.config.judge.aggregate, "valid": row["n_valid"]}
-        yield JourneyStep("judge", row["completion_id"], "", how | {"score": row["score"]})
+        facts = how | {"score": row["score"]} | _beside(row, Score.COLUMNS)
+        yield JourneyStep("judge", row["completion_id"], "", facts)
     for row in _rows(record, "select/main", mine, DROPPED):
         facts = {"dropped": row["reason"], "detail": row["detail"]}
         yield JourneyStep("select", row["id"], "", facts)
@@ -115,6 +117,14 @@ def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
         parts = f"{row['reasoning']}\n{row['answer']}"
         yield JourneyStep("select", row["id"], parts, {"score": row["score"]})
         yield from _packed(record, row["id"])
+
+
+def _beside(row: dict[str, Any], columns: Container[str]) -> dict[str, Scalar]:
+    """What the judge gave beside its score: sub-scores, and verdicts on single clauses."""
+    more = {name: value for name, value in row.items() if name not in columns and value is not None}
+    ids, verdicts = more.pop("clause_ids", []), more.pop("clause_verdicts", [])
+    clauses = ", ".join(f"{name} {verdict}" for name, verdict in zip(ids, verdicts, strict=True))
+    return more | ({"clauses": clauses} if clauses else {})
 
 
 def _packed(record: Record, example: str) -> Iterator[JourneyStep]:

@@ -15,6 +15,7 @@ from dalign.models.protocol import Request, Sampling
 from dalign.models.reasoning import THINK
 from dalign.pipeline.judging import scale_of
 from dalign.pipeline.rollout_log import RolloutLog
+from dalign.records.journey import journeys_of
 from dalign.records.record import open_record
 from dalign.records.sub_scores import sub_score_rows, violated_clauses
 from dalign.rows import AnswerToJudge, Message, Prompt
@@ -51,6 +52,16 @@ def test_means_are_told_of_training_data_by_category_and_of_each_arm(run: Path) 
         *(f"training data, {name}" for name in ("general", "soup", "tea")),
         "evaluation of none", "evaluation of spec",
     }  # fmt: skip
+
+
+def test_a_rows_journey_tells_what_the_judge_gave_beside_the_score(run: Path) -> None:
+    record = open_record(run)
+    row = record.stage("judge/main").table().frame()["completion_id"][0]
+    [journey] = journeys_of(record, row)
+    said = [step.note for step in journey.steps if step.stage == "judge"]
+    assert "compliance 8, correctness 6, helpfulness 4, reasoning 2" in said[0]
+    assert "clauses S1 violated, tea.S1 violated, S9 violated" in said[0]
+    assert "compliance 8" in said[-1]
 
 
 def test_violated_clauses_are_counted_by_their_ids_and_others_are_left_out(run: Path) -> None:
