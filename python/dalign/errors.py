@@ -185,12 +185,17 @@ def outside(error: BaseException) -> DalignError | None:
     return None if said is None else InputError(said, kind=kind)
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
 def from_system(error: BaseException, path: Path | None = None) -> InputError:
     """What the system refuses of a file or folder, as an error of dalign. path: where the error names none."""
     named, number, reason = path, None, str(error).strip().partition("\n")[0]
     if isinstance(error, OSError):
         number = error.errno
-        named = path if error.filename is None else Path(os.fsdecode(error.filename))
+        # Where one file is copied to another, what has no room is the other.
+        file = error.filename2 if number in _NO_ROOM and error.filename2 else error.filename
+        named = path if file is None else Path(os.fsdecode(file))
     if number is None and (match := _NUMBER.search(str(error))):
         number = int(match[1] or match[2])
     reason = reason if number is None else os.strerror(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,7 @@ import pytest
 from dalign import _core, errors
 from dalign.data.adapters.prompts import prompt_rows
 from dalign.data.patterns import read_patterns
-from dalign.errors import DalignError, InputError, MissingExtraError, from_core
+from dalign.errors import DalignError, InputError, MissingExtraError, from_core, from_system
 from dalign.models.checkpoint import check_checkpoint
 from dalign.settings import check_paths, load_config
 from dalign.spec.parse import load_spec
@@ -135,3 +136,10 @@ def test_every_error_takes_the_facts_and_survives_a_process() -> None:
         again = copy.copy(error)  # by the same way as a process hands it on
         assert type(again) is kind and str(again) == "what"
         assert vars(again) == vars(error) and again.path == Path("p")
+
+
+def test_where_a_copy_has_no_room_the_new_file_is_named_and_not_the_old() -> None:
+    for number in (errno.ENOSPC, errno.EFBIG):
+        error = from_system(OSError(number, "x", "old.md", None, "new.md"))
+        assert str(error).startswith("new.md: ")
+    assert str(from_system(OSError(errno.EACCES, "x", "old.md", None, "new.md"))).startswith("old.md: ")  # fmt: skip

@@ -181,7 +181,7 @@ def demo(
 
 
 @app.command(
-    epilog="Examples: dalign init my-project --model models/mine; dalign init my-project --server http://127.0.0.1:8000/v1 --model qwen3-8b; dalign init first --sandbox"
+    epilog="Example: dalign init my-project --model models/mine && dalign run my-project/dalign.toml --run runs/mine --dry-run"
 )
 def init(
     folder: Annotated[
@@ -217,14 +217,14 @@ def init(
 
     if sandbox and (model or server):
         said = "--sandbox has a model of its own; leave out --model and --server, or --sandbox"
-        raise InputError(said, kind="wrong_choice")
+        raise InputError(said, kind="not_valid")
     if sandbox:
         project.init_sandbox(folder)
     elif server is None:
         project.init_for_model(folder, model)
     elif model is None:
         said = "--server needs --model, the model's name there"
-        raise InputError(said, kind="missing_choice")
+        raise InputError(said, kind="not_valid")
     else:
         project.init_for_server(folder, server, str(model))
 

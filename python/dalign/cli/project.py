@@ -94,7 +94,7 @@ def init_for_server(folder: Path, address: str, name: str) -> None:
         Model.model_validate(model)
     except ValidationError as error:
         said = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise InputError(f"--server {said}", kind="wrong_address") from error
+        raise InputError(f"--server {said}", kind="not_valid") from error
     _init_starter(folder, model)
     tell(
         "A server's model is trained from its files: name their folder as model.checkpoint. Without it, everything but training can be done."

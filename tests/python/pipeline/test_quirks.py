@@ -146,7 +146,7 @@ def by_synth(made: Path, tmp_path: Path, engine: ServerEngine) -> Found:
         f'model = {{ path = "{made}/project/script.json", engine = "scripted" }}\n'
         f'spec = {{ path = "{policy}" }}\ndata = {{ prompts = "none.jsonl" }}\njudge = {{ k = 1 }}\n'
     )
-    wanted = Wanted(clauses=["garden.G2"], kinds=["disallowed"], per_clause=3)
+    wanted = Wanted(["garden.G2"], kinds=["disallowed"], forms=["message"], per_clause=3)
     job = Job(tmp_path / "new.jsonl", wanted, force=True)
     result = Prepared(load_config(tmp_path / "dalign.toml"), job).write()
     reasons = {order.manner: "ok" for order in result.orders}
