@@ -31,6 +31,11 @@ ROWS = [
 ]
 
 
+def packed(data: bytes) -> bytes:
+    """The same bytes whenever it is called: they are part of the names of tests."""
+    return gzip.compress(data, mtime=0)
+
+
 def jsonl(rows: list[dict[str, str]]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
@@ -58,10 +63,10 @@ FORMS: dict[str, Callable[[], bytes]] = {
     "rows.jsonl": lambda: jsonl(ROWS),
     "bom.ndjson": lambda: b"\xef\xbb\xbf" + jsonl(ROWS).rstrip(b"\n"),
     "crlf.jsonl": lambda: jsonl(ROWS).replace(b"\n", b"\r\n"),
-    "rows.jsonl.gz": lambda: gzip.compress(jsonl(ROWS)),
-    "two.jsonl.gz": lambda: gzip.compress(jsonl(ROWS[:2])) + gzip.compress(jsonl(ROWS[2:])),
-    "rows.gz": lambda: gzip.compress(jsonl(ROWS)),
-    "unnamed.jsonl": lambda: gzip.compress(jsonl(ROWS)),
+    "rows.jsonl.gz": lambda: packed(jsonl(ROWS)),
+    "two.jsonl.gz": lambda: packed(jsonl(ROWS[:2])) + packed(jsonl(ROWS[2:])),
+    "rows.gz": lambda: packed(jsonl(ROWS)),
+    "unnamed.jsonl": lambda: packed(jsonl(ROWS)),
     "rows.jsonl.zst": lambda: zstd(jsonl(ROWS)),
     "rows.csv.zst": lambda: zstd(table(ROWS)),
     "rows.csv": lambda: table(ROWS),
@@ -70,12 +75,12 @@ FORMS: dict[str, Callable[[], bytes]] = {
     "rows.tsv": lambda: table(ROWS, "\t"),
     "CAPITALS.TSV": lambda: table(ROWS, "\t"),
     "spreadsheet.csv": lambda: b"\xef\xbb\xbfsep=;\r\n" + table(ROWS, ";"),
-    "rows.csv.gz": lambda: gzip.compress(table(ROWS)),
+    "rows.csv.gz": lambda: packed(table(ROWS)),
     "told.csv": lambda: b"# version=1.0, made=today\n# by=us\n" + table(ROWS),
     "lines.json": lambda: jsonl(ROWS),
     "array.json": lambda: json.dumps(ROWS).encode(),
     "pretty.json": lambda: b"\xef\xbb\xbf \n" + json.dumps(ROWS, indent=2).encode() + b"\n\n",
-    "array.json.gz": lambda: gzip.compress(json.dumps(ROWS, separators=(",", ":")).encode()),
+    "array.json.gz": lambda: packed(json.dumps(ROWS, separators=(",", ":")).encode()),
 }
 
 
@@ -104,7 +109,7 @@ def test_kept_rows_are_written_as_lines(name: str, tmp_path: Path) -> None:
     [
         ("quoted.csv", b'id,text,"a; b; c; d"\na,hi,x\n'),
         ("comma.TSV", b"id\ttext\ta, b, c, d\na\thi\tx\n"),
-        ("comma.tsv.gz", gzip.compress(b"id\ttext\ta, b, c, d\na\thi\tx\n")),
+        ("comma.tsv.gz", packed(b"id\ttext\ta, b, c, d\na\thi\tx\n")),
         ("told.csv", b"sep=\t\nid\ttext\ta, b, c, d\na\thi\tx\n"),
     ],
 )
@@ -134,7 +139,7 @@ SHORT = [{"id": "a", "text": "x\ny"}, {"id": "b", "text": "z"}, {"id": "c"}]
     ("name", "data", "told"),
     [
         ("a.jsonl", b'{"id": "a", "text": "x"}\n\n{"id": "c"}\n', ":3: the field"),
-        ("a.jsonl.gz", gzip.compress(b'{"id": "a", "text": "x"}\n\n{"id": "c"}\n'), ":3: the field"),
+        ("a.jsonl.gz", packed(b'{"id": "a", "text": "x"}\n\n{"id": "c"}\n'), ":3: the field"),
         # A quoted cell of two lines: what comes after it is counted by lines all the same.
         ("a.csv", b'id,text\na,"x\ny"\nb,z\nc\n', ":5: has 1 cells, and the head 2"),
         ("b.csv", b'id,text\na,"x\ny"\nb,z,w\n', ":4: has 3 cells, and the head 2"),
@@ -154,10 +159,10 @@ SHORT = [{"id": "a", "text": "x\ny"}, {"id": "b", "text": "z"}, {"id": "c"}]
         ("i.json", b'{\n "rows": []\n}', ":1: not JSON"),
         ("a.gz", b'{"id": "a"}', ": is not packed as its name says"),
         ("a.jsonl.zst", b'{"id": "a"}', ": is not packed as its name says"),
-        ("b.jsonl.gz", gzip.compress(jsonl(ROWS))[:-40], ": cut off or damaged after"),
-        ("c.jsonl.gz", gzip.compress(jsonl(ROWS))[:60] + b"\0" * 90, ": cut off or damaged after"),
-        ("d.jsonl.gz", gzip.compress(jsonl(ROWS)) + b"more", ": cut off or damaged after"),
-        ("a.parquet.gz", gzip.compress(b"PAR1"), ": is packed as a whole"),
+        ("b.jsonl.gz", packed(jsonl(ROWS))[:-40], ": cut off or damaged after"),
+        ("c.jsonl.gz", packed(jsonl(ROWS))[:60] + b"\0" * 90, ": cut off or damaged after"),
+        ("d.jsonl.gz", packed(jsonl(ROWS)) + b"more", ": cut off or damaged after"),
+        ("a.parquet.gz", packed(b"PAR1"), ": is packed as a whole"),
     ],
 )  # fmt: skip
 def test_what_is_broken_is_named_by_its_row(
@@ -215,7 +220,7 @@ def test_a_folder_and_a_pattern_are_read_as_one(tmp_path: Path) -> None:
     folder = tmp_path / "rows"
     folder.mkdir()
     (folder / "a.jsonl").write_bytes(jsonl(ROWS[:2]))
-    (folder / "b.csv.gz").write_bytes(gzip.compress(table(ROWS[2:])))
+    (folder / "b.csv.gz").write_bytes(packed(table(ROWS[2:])))
     (folder / "c.json").write_text(json.dumps([ROWS[0]]))
     (folder / "README.md").write_text("Rows.")
     for source in (folder, folder / "*.*[nzl]"):
