@@ -23,10 +23,10 @@ SHORT = [
 
 
 def steps() -> list[list[str]]:
-    """The words of each command of README's section."""
+    """The words of each command of README's section, behind `$ dalign`."""
     section = (ROOT / "README.md").read_text("utf-8").partition("## Your own model")[2]
     block = re.findall(r"```console\n(.*?)```", section, re.DOTALL)[0]
-    return [line.partition(" #")[0].split()[1:] for line in block.splitlines()]
+    return [line.partition(" #")[0].split()[2:] for line in block.splitlines()]
 
 
 @pytest.fixture(scope="module")
