@@ -80,7 +80,7 @@ def _of_rl(record: Record, arm: str) -> Iterator[SubScoreRow]:
     rows = table.scan().filter(pl.col("judge").is_not_null())
     last = pl.col("step") > pl.col("step").max() - _STEPS
     for which, words in ((pl.col("step") <= _STEPS, "first"), (last, "last")):
-        means = [(low + (high - low) * pl.col(name)).mean() for name in names]
+        means = [(low + (high - low) * pl.col(name)).mean().alias(name) for name in names]
         [(*found, count)] = rows.filter(which).select(*means, pl.len()).collect().iter_rows()
         parts = {name.removeprefix(prefix): value for name, value in zip(names, found, strict=True)}
         yield SubScoreRow(f"RL of {arm}, {words} {_STEPS} steps", parts, count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from dalign.config import Judge
 from dalign.judge.answers import AnswerJudge
@@ -18,10 +19,10 @@ from dalign.pipeline.rollout_log import RolloutLog
 from dalign.records.journey import journeys_of
 from dalign.records.record import open_record
 from dalign.records.sub_scores import sub_score_rows, violated_clauses
-from dalign.rows import AnswerToJudge, Message, Prompt
+from dalign.rows import AnswerToJudge, Message, Prompt, RolloutRow
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
-from dalign.store.folder import StageFolder
+from dalign.store.folder import Finished, StageFolder
 from dalign.train.job import Rollout
 from dalign.train.rl.rewards import Reward
 from policies import ENGLISH
@@ -52,6 +53,26 @@ def test_means_are_told_of_training_data_by_category_and_of_each_arm(run: Path) 
         *(f"training data, {name}" for name in ("general", "soup", "tea")),
         "evaluation of none", "evaluation of spec",
     }  # fmt: skip
+
+
+def test_means_are_told_of_rls_first_and_last_steps_on_the_judges_scale(run: Path) -> None:
+    parts = {"judge_compliance": pl.Float64, "judge_helpfulness": pl.Float64}
+    columns = RolloutRow.COLUMNS | parts
+    rows = [
+        {"step": step, "judge": 0.5, "judge_compliance": step / 20, "judge_helpfulness": 0.3}
+        for step in range(1, 21)
+    ]
+    unjudged = {"step": 20, "judge": None, "judge_compliance": None, "judge_helpfulness": None}
+    stage = StageFolder(run, "rl", "rl")
+    stage.start({})
+    written = stage.table().write(0, pl.DataFrame([*rows, unjudged], schema=columns))
+    stage.finish({}, Finished({"rows_out": 21}, [written], {}))
+    found = {row.where: row for row in sub_score_rows(open_record(run)) if "RL" in row.where}
+    # Of steps 1 to 10 the shares are 0.05 to 0.5, on a scale from 0 to 10.
+    first, last = found["RL of rl, first 10 steps"], found["RL of rl, last 10 steps"]
+    assert first.means == pytest.approx({"compliance": 2.75, "helpfulness": 3.0})
+    assert last.means == pytest.approx({"compliance": 7.75, "helpfulness": 3.0})
+    assert (first.judged, last.judged) == (10, 10)
 
 
 def test_a_rows_journey_tells_what_the_judge_gave_beside_the_score(run: Path) -> None:
