@@ -1,4 +1,4 @@
-"""What a model in this process can hold: found by a dry run, as prompts that are too long for it end a run."""
+"""What a model in this process can hold: prompts that are too long for it are found before anything is made."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ from dalign.rows import Message, own_words, turns
 _LONGEST = 8
 # More than a template writes around a turn, in tokens.
 _A_TURN = 64
-
-
 _NOTHING = (Message(role="user", content="-"),)
 
 

@@ -19,9 +19,9 @@ from dalign.spec.types import RULINGS, Ruling
 
 # What a trivial judge may reach in a ruling, as balanced accuracy: 0.5 is a coin's.
 MOST = 0.62
-_FOLDS = 10
 # In so many cases of a ruling, no fewer.
 LEAST_CASES = 20
+_FOLDS = 10
 # Words that an answer opens with, and by how much lengths of one kind differ.
 _OPENING, _LENGTHS = 5, 1.15
 _EPOCHS, _RATE = 5, 0.05

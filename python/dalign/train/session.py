@@ -57,7 +57,7 @@ def run(
 ) -> TrainResult:
     """Trains, or goes on where a killed training stood, or returns what is there already.
 
-    identity: what makes it another training.
+    out: the folder of the training. identity: what makes it another training.
     Raises InputError for a folder that holds another training, and where several processes train.
     """
     require_one_process()
