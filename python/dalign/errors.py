@@ -11,6 +11,8 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from dalign.panics import is_panic
+
 if TYPE_CHECKING:
     from dalign import _core
 
@@ -136,10 +138,8 @@ def from_core(error: _core.CoreError, message: str, *, path: Path | None) -> Inp
 
 
 # Libraries whose faults are those of the files that they read or write, and the way out.
-_PANICS = "pyo3_runtime"
 _LIBRARIES: Mapping[str, str] = {
     "polars": "of a run, `dalign verify RUN` names what is damaged, and `dalign run` redoes it",
-    _PANICS: "make the file that was read again",
     "safetensors_rust": "copy the checkpoint again",
 }
 # What to do about what the system refuses, by its number for it.
@@ -176,9 +176,9 @@ def outside(error: BaseException) -> DalignError | None:
     kind, said = "limit", told.get(type(error).__name__)
     if isinstance(error, UnicodeError):
         kind, said = "encoding", f"a text that is not UTF-8 ({reason}); mend the file, or its name"
-    elif library == _PANICS and said is None:
+    elif is_panic(error) and said is None:
         kind = "damaged_file"
-        said = f"a table, a tokenizer or another file is of a form that stops the core ({reason}); {_LIBRARIES[library]}"
+        said = f"a table, a tokenizer or another file is of a form that stops the core ({reason}); make the file that was read again"
     elif library in _LIBRARIES and said is None:
         kind = "damaged_file"
         said = f"a table is damaged or has other columns than dalign makes ({reason}); {_LIBRARIES[library]}"

@@ -17,6 +17,7 @@ LAYERS = [
     {"_core", "kernels"},
     {
         "errors",
+        "panics",
         "text",
         "vocabulary",
         "figures",

@@ -7,12 +7,14 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
 from dalign.errors import InputError
+from dalign.panics import PanicError, held_panics
 from dalign.parsing import MOST_ROW_BYTES
 
 _PARQUET_ROWS = 256
@@ -28,16 +30,27 @@ def _json_line(row: object) -> bytes:
     return json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
 
 
-def parquet_lines(path: Path) -> Iterator[bytes]:
+@contextmanager
+def reading_parquet(path: Path) -> Iterator[None]:
+    """Around what reads a Parquet file of the user's: what fails in it is the file's fault."""
     try:
-        scan = pl.scan_parquet(path)
-        for first in range(0, scan.select(pl.len()).collect().item(), _PARQUET_ROWS):
-            for row in scan.slice(first, _PARQUET_ROWS).collect().iter_rows(named=True):
-                yield _json_line(row)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        with held_panics():
+            yield
+    except (pl.exceptions.PolarsError, OSError, PanicError) as error:
         reason = str(error).strip().split("\n")[0]
         what = f"cannot be read as Parquet ({reason}); write the file again"
         raise InputError.in_file(path, what, kind="unreadable_file") from error
+
+
+def parquet_lines(path: Path) -> Iterator[bytes]:
+    with reading_parquet(path):
+        scan = pl.scan_parquet(path)
+        height = scan.select(pl.len()).collect().item()
+    for first in range(0, height, _PARQUET_ROWS):
+        with reading_parquet(path):
+            table = scan.slice(first, _PARQUET_ROWS).collect()
+        for row in table.iter_rows(named=True):
+            yield _json_line(row)
 
 
 def _texts(path: Path, unpacked: Iterable[bytes]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from dalign.errors import InputError
 from dalign.files import chat
 from dalign.files.batch import Batch, Decision, FrameBatch
 from dalign.files.feeds import RowsFile
+from dalign.files.forms import reading_parquet
 
 # Rows of the first batch, from which the size of the others follows.
 FIRST_ROWS = 256
@@ -35,11 +36,9 @@ class ParquetRows:
         self.path = path = file.path
         self.size_bytes = path.stat().st_size
         self._batch_bytes = batch_bytes
-        try:
+        with reading_parquet(path):
             self.schema = pl.read_parquet_schema(path)
             self._rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise self._unreadable(error) from error
 
     def batches(
         self, texts: Sequence[str], others: Sequence[str] = (), *, whole: bool
@@ -63,15 +62,8 @@ class ParquetRows:
         if fields is not None:
             known = [field for field in dict.fromkeys(fields) if field in self.schema]
             scan = scan.select(known or list(self.schema)[:1])
-        try:
+        with reading_parquet(self.path):
             return scan.slice(first_row, rows).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> InputError:
-        reason = str(error).strip().split("\n")[0]
-        what = f"cannot be read as Parquet ({reason}); write the file again"
-        return InputError.in_file(self.path, what, kind="unreadable_file")
 
     def sink(self, out: Path | None, dropped: Path, *, named: bool) -> ParquetSink:
         """Where kept and dropped rows are written; kept ones nowhere without `out`. named: dropped rows tell their file."""

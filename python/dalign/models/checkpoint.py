@@ -12,6 +12,7 @@ from typing import Any
 
 from dalign import trial
 from dalign.errors import InputError, MissingExtraError
+from dalign.panics import held_panics
 from dalign.parsing import file_text, json_value
 from dalign.text import one_line, short
 
@@ -223,11 +224,12 @@ def own_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     if (path / "config.json").is_file():
         _check_config(path / "config.json")
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            str(path), trust_remote_code=trust_remote_code, local_files_only=True
-        )
-        # Some odd settings are met where it is used for the first time.
-        tokenizer("", add_special_tokens=False)
+        with held_panics():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                str(path), trust_remote_code=trust_remote_code, local_files_only=True
+            )
+            # Some odd settings are met where it is used for the first time.
+            tokenizer("", add_special_tokens=False)
         return tokenizer
     except Exception as error:
         # Whatever stands in the files of others can fail in any way.
@@ -290,7 +292,8 @@ def ids_of(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """The ids of each text by a tokenizer of transformers, nothing added. Raises InputError where it cannot."""
     try:
         # Verbose, it says of long texts what is checked by dalign.
-        told = tokenizer(list(texts), add_special_tokens=False, verbose=False)
+        with held_panics():
+            told = tokenizer(list(texts), add_special_tokens=False, verbose=False)
         rows: list[list[int]] = told["input_ids"]
     except Exception as error:
         # Some faults of a tokenizer's files are met by a word.

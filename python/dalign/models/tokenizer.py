@@ -17,6 +17,7 @@ import polars as pl
 from dalign import _core
 from dalign.errors import InputError, MissingExtraError, no_file
 from dalign.models.checkpoint import has_tokenizer, ids_of, own_tokenizer, require
+from dalign.panics import held_panics
 from dalign.parsing import json_value
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ class _Package:
     def __call__(self, texts: list[str]) -> list[list[int]]:
         loaded = self.loaded
         try:
-            encoded = loaded.encode_batch_fast(texts, add_special_tokens=False)
+            with held_panics():
+                encoded = loaded.encode_batch_fast(texts, add_special_tokens=False)
         except Exception as error:
             # The package finds some faults of a file where a word meets them.
             said = f"cannot tokenise every text ({error}); {WAY_OUT}"
@@ -136,7 +138,8 @@ class _Package:
         """Raises InputError where the package cannot read the file, MissingExtraError without it."""
         package = require("tokenizers", self._file)
         try:
-            loaded = package.Tokenizer.from_file(str(self._file))
+            with held_panics():
+                loaded = package.Tokenizer.from_file(str(self._file))
         except Exception as error:
             said = f"not a tokenizer ({error}); {WAY_OUT}"
             raise InputError.in_file(self._file, said, kind="unreadable_file") from error

@@ -12,6 +12,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from dalign.errors import InputError
+from dalign.panics import held_panics
 
 if TYPE_CHECKING:
     from dalign.store.whole_files import Json
@@ -59,7 +60,8 @@ def reading(path: Path) -> Iterator[None]:
     if path.exists() and not path.is_file():
         raise damaged(path, "no file")
     try:
-        yield
+        with held_panics():
+            yield
     except InputError:
         raise
     except OSError as error:
