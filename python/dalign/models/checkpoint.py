@@ -1,8 +1,7 @@
-"""Checkpoint folders: checked from their files, hashed, loaded. torch is imported by loading alone."""
+"""Checkpoint folders: checked from their files, and loaded. torch is imported by loading alone."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Sequence
 from importlib import import_module
@@ -21,13 +20,8 @@ TOKENIZER_FILES = (
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"),
     *("*.model", "chat_template*", "additional_chat_templates", "*.py"),
 )
-# Files that determine replies. Code counts because trust_remote_code may run it.
-HASHED = ("config.json", "generation_config.json", "*.safetensors*", *TOKENIZER_FILES)
 # One of these makes a tokenizer.
 TOKENIZERS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt", "tekken.json")
-BLOCK_BYTES = 1 << 20
-# Files up to this size are hashed whole.
-WHOLE_BYTES = 16 * BLOCK_BYTES
 # The largest that a model's sizes can be.
 SIZES = {
     "num_hidden_layers": 10_000,
@@ -65,7 +59,7 @@ def check_checkpoint(path: Path) -> None:
 
     Raises InputError naming what is missing and the way out.
     """
-    _check_weights(path)
+    check_weights(path)
     _check_tokenizer(path)
 
 
@@ -78,7 +72,8 @@ def _refused(path: Path, kind: str, what: str = "") -> InputError:
     return InputError.in_file(path, what or PROBLEMS[kind], kind=kind)
 
 
-def _check_weights(path: Path) -> None:
+def check_weights(path: Path) -> None:
+    """Nothing, if the folder's config and weights can be loaded as far as their files tell. Raises InputError."""
     if not path.is_dir():
         raise _refused(path, "missing_folder")
     if not (path / "config.json").is_file():
@@ -154,33 +149,6 @@ def _read_json(file: Path) -> dict[str, Any]:
     return loaded
 
 
-def fingerprint(path: Path) -> str:
-    """A sha256 over the folder's files that determine replies: names, sizes and contents.
-
-    Of a file above 16 MiB, its size and three blocks of 1 MiB count (start, middle, end): reading
-    all weights before every stage would take longer than many stages. A change that keeps the size
-    and all three blocks goes unseen; training changes every weight.
-    """
-    _check_weights(path)
-    digest = hashlib.sha256()
-    for file in sorted({file for name in HASHED for file in path.glob(name) if file.is_file()}):
-        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-        digest.update(_content_hash(file))
-    return digest.hexdigest()
-
-
-def _content_hash(file: Path) -> bytes:
-    size = file.stat().st_size
-    with file.open("rb") as opened:
-        if size <= WHOLE_BYTES:
-            return hashlib.file_digest(opened, "sha256").digest()
-        digest = hashlib.sha256()
-        for start in (0, (size - BLOCK_BYTES) // 2, size - BLOCK_BYTES):
-            opened.seek(start)
-            digest.update(opened.read(BLOCK_BYTES))
-        return digest.digest()
-
-
 def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
     """The folder's tokenizer, which has a chat template. Raises InputError where it has none or cannot be read.
 
@@ -245,7 +213,7 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
     transformers = import_transformers()
     import torch
 
-    _check_weights(path)
+    check_weights(path)
     try:
         model, loading = transformers.AutoModelForCausalLM.from_pretrained(
             str(path),
@@ -272,7 +240,7 @@ def positions_of(path: Path, trust_remote_code: bool) -> int | None:
     Raises InputError where its config cannot be read.
     """
     transformers = import_transformers()
-    _check_weights(path)
+    check_weights(path)
     try:
         config = transformers.AutoConfig.from_pretrained(
             str(path), trust_remote_code=trust_remote_code, local_files_only=True

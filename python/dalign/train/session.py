@@ -26,7 +26,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
 from dalign.errors import DalignError
-from dalign.models.checkpoint import fingerprint
+from dalign.models.fingerprint import fingerprint
 from dalign.store.memory import Journal
 from dalign.store.whole_files import remove
 from dalign.train.checkpoints import (

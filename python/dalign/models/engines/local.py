@@ -14,7 +14,7 @@ from dalign.errors import InputError
 from dalign.models.checkpoint import (
     check_checkpoint,
     check_ids,
-    fingerprint,
+    check_weights,
     ids_of,
     import_transformers,
     load_model,
@@ -22,6 +22,7 @@ from dalign.models.checkpoint import (
     positions_in,
 )
 from dalign.models.devices import settled
+from dalign.models.fingerprint import fingerprint
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import THINK
 from dalign.models.render import NO_END, Renderer
@@ -187,19 +188,23 @@ def _open(model: config.Model, threads: int) -> LocalEngine:
         weights,
         tokenizer,
         batch_size=model.batch_size,
-        fingerprint=KIND.fingerprint_of(model),
+        fingerprint=_fingerprint(model),
         reasoning=model.reasoning,
         day=model.day,
     )
+
+
+def _fingerprint(model: config.Model) -> str:
+    folder = Path(model.path)
+    check_weights(folder)
+    return fingerprint_of(model, fingerprint(folder), settled(model).dtype)
 
 
 KIND = EngineKind(
     name="transformers",
     writes_open_tag=False,
     renders=True,
-    fingerprint_of=lambda model: fingerprint_of(
-        model, fingerprint(Path(model.path)), settled(model).dtype
-    ),
+    fingerprint_of=_fingerprint,
     open=_open,
     check=lambda model: check_checkpoint(Path(model.path)),
 )

@@ -10,7 +10,7 @@ import polars as pl
 from dalign.config import Rl
 from dalign.judge.answers import AnswerJudge
 from dalign.models.ask import Ask
-from dalign.models.checkpoint import fingerprint
+from dalign.models.fingerprint import fingerprint
 from dalign.models.render import Renderer
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of

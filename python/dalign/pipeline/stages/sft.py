@@ -7,7 +7,7 @@ from functools import partial
 
 import polars as pl
 
-from dalign.models.checkpoint import fingerprint
+from dalign.models.fingerprint import fingerprint
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, start_of
