@@ -103,6 +103,20 @@ def test_show_prints_what_each_reader_sees(call, tmp_path) -> None:
     assert "\x1b[" not in out
 
 
+def test_show_prints_the_policy_in_the_users_turn_and_an_operators_message(call, tmp_path) -> None:
+    folder = write_policy(tmp_path / "spec")
+    line = ("show", "garden", "--spec", folder, "--json", "--operator", "You are a nursery.")
+    views = {}
+    for place in ("system", "user"):
+        shown = json.loads(call(*line, "--place", place)[1])["views"]
+        views[place] = {view["for"]: view["messages"] for view in shown}
+    assert [turn["role"] for turn in views["system"]["generation"]] == ["system", "user"]
+    [turn] = views["user"]["generation"]
+    assert turn["role"] == "user" and "(the user's message)" in turn["content"]
+    for view in (views["system"]["generation"][0], turn, views["user"]["judge"][1]):
+        assert "You are a nursery." in view["content"]
+
+
 def test_show_keeps_a_policy_within_its_tokens_and_says_what_is_left_out(call, tmp_path) -> None:
     folder = write_policy(tmp_path)
     whole = json.loads(call("show", "garden", "--spec", folder, "--json")[1])

@@ -81,12 +81,21 @@ def show(
     max_tokens: Annotated[
         int | None, Option("--max-tokens", min=1, help="Leave examples out until it fits; say so.")
     ] = None,
+    place: Annotated[
+        Literal["system", "user"],
+        Option("--place", help="Whose turn has the policy in generation (spec.place)."),
+    ] = "system",
+    operator: Annotated[
+        str | None,
+        Option("--operator", metavar="TEXT", help="A system message that the conversation has."),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Print exactly what generation, the judge and a deployment see of a policy, with token counts."""
-    from dalign.cli.spec.show import print_show
+    from dalign.cli.spec.show import Asked, print_show
 
-    print_show(folder, category, tokenizer, seen_by, max_tokens, as_json=json)
+    asked = Asked(category, seen_by, place, operator)
+    print_show(folder, asked, tokenizer, max_tokens, as_json=json)
 
 
 @spec.command(epilog="Example: dalign spec diff specs/v1 specs/v2 --run runs/first")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from dalign.cli.terminal import tell, tell_json
 from dalign.errors import InputError, did_you_mean
 from dalign.rows import Message
 from dalign.spec.parse import load_spec
 from dalign.spec.shipped import spec_folder
-from dalign.spec.templates import Budget, Templates, load_templates
+from dalign.spec.templates import Budget, Place, Templates, load_templates
 from dalign.spec.token_count import token_count
 from dalign.spec.types import GENERAL, RULINGS, Ruling, Spec
 
@@ -27,19 +28,22 @@ _ABOUT = {
 }
 
 
+class Asked(NamedTuple):
+    """What is to be shown: of which category, whose view; where generation has the policy, and the conversation's system message."""
+
+    category: str
+    seen_by: str = "all"
+    place: Place = "system"
+    operator: str | None = None
+
+
 def print_show(
-    folder: str,
-    category: str,
-    tokenizer: Path | None,
-    seen_by: str,
-    max_tokens: int | None,
-    *,
-    as_json: bool,
+    folder: str, asked: Asked, tokenizer: Path | None, max_tokens: int | None, *, as_json: bool
 ) -> None:
     """Prints the views of one category's policy."""
-    path = spec_folder(folder)
+    path, category = spec_folder(folder), asked.category
     spec, count = load_spec(path), token_count(tokenizer)
-    templates = load_templates(path, Budget(max_tokens, count, count.note))
+    templates = load_templates(path, Budget(max_tokens, count, count.note), asked.place)
     if category not in spec.prompt_names:
         way_out = did_you_mean(category, spec.prompt_names)
         said = f"no category {category!r}; {way_out}"
@@ -47,8 +51,8 @@ def print_show(
     fitted = templates.fitted(spec, category)
     views = {
         name: messages
-        for name, messages in _views(spec, templates, fitted.text).items()
-        if seen_by in ("all", name)
+        for name, messages in _views(spec, templates, fitted.text, asked.operator).items()
+        if asked.seen_by in ("all", name)
     }
     tokens = {name: sum(count(m["content"]) for m in views[name]) for name in views}
     if as_json:
@@ -71,13 +75,17 @@ def print_show(
         tell(f"left out to fit: {total} examples, of {', '.join(fitted.left_out)}", "yellow")
 
 
-def _views(spec: Spec, templates: Templates, text: str) -> dict[str, list[Message]]:
+def _views(
+    spec: Spec, templates: Templates, text: str, operator: str | None
+) -> dict[str, list[Message]]:
     """Conversations as a model sees them."""
-    user = [Message(role="user", content=PROMPT)]
+    asked = [Message(role="user", content=PROMPT)]
+    if operator is not None:
+        asked.insert(0, Message(role="system", content=operator))
     return {
-        "generation": templates.generation(text, user),
-        "judge": templates.judgement(text, user, ANSWER, reasoning=REASONING, nonce="NONCE"),
-        "deployment": templates.generation(templates.spec(spec, GENERAL), user),
+        "generation": templates.generation(text, asked),
+        "judge": templates.judgement(text, asked, ANSWER, reasoning=REASONING, nonce="NONCE"),
+        "deployment": templates.generation(templates.spec(spec, GENERAL), asked),
     }
 
 
