@@ -8,7 +8,7 @@ from pydantic import Field
 
 from dalign.config.data import Data, Filter, Generate, Judge, Pack, Select, SpecFolder
 from dalign.config.evaluation import Evaluate, Suite
-from dalign.config.models import AUTO, CHECKPOINT_ENGINES, PARAMETERS, EngineName, Model, Reasoning
+from dalign.config.models import AUTO, CHECKPOINT_ENGINES, PARAMETERS, EngineName, Model, Reasoning, Vllm
 from dalign.config.section import Positive, Repeats, Section, rule
 from dalign.config.training import Balance, Lora, Rl, Sft
 
@@ -28,6 +28,7 @@ __all__ = [
     "Model",
     "Pack",
     "Reasoning",
+    "Vllm",
     "Rl",
     "Run",
     "Select",
@@ -77,6 +78,13 @@ class Config(Section):
             value = attrgetter(key)(self)
             if value is not None and not low <= value <= high:
                 return f"{key} = {value} is outside the judge's scale {low}…{high}"
+        return None
+
+    @rule
+    def _one_process_starts_servers(self) -> str | None:
+        models = (self.model, self.judge_model)
+        if self.run.workers > 1 and any(each and each.engine == "vllm" for each in models):
+            return f"run.workers = {self.run.workers}: each would start a server of vLLM of its own (engine 'vllm'); set it to 1"
         return None
 
     @rule

@@ -19,9 +19,9 @@ from dalign.vocabulary import (
 
 # Of a device and a dtype: what the machine has.
 AUTO: Literal["auto"] = "auto"
-EngineName = Literal["transformers", "openai", "scripted"]
+EngineName = Literal["transformers", "vllm", "openai", "scripted"]
 # Those whose `path` is a checkpoint folder; models/engines/ has what else is known of each.
-CHECKPOINT_ENGINES: tuple[EngineName, ...] = ("transformers",)
+CHECKPOINT_ENGINES: tuple[EngineName, ...] = ("transformers", "vllm")
 
 
 class Reasoning(Section):
@@ -66,13 +66,53 @@ class Reasoning(Section):
         return said if self.open == self.close else None
 
 
+class Vllm(Section):
+    """The server of vLLM that dalign starts for a checkpoint (engine 'vllm')."""
+
+    python: Path | None = None
+    """The interpreter that has vLLM, such as that of an environment of its own; the one that runs dalign unless set."""
+    tensor_parallel: Positive = 1
+    """GPUs that one model is spread over."""
+    memory: float = Field(0.9, gt=0, le=1)
+    """The share of each GPU's memory that it takes. Models whose shares fit on one GPU run there side by side, others in turn."""
+    devices: tuple[str, ...] = ()
+    """The GPUs that it may have, such as ["0", "1"]; any unless set."""
+    max_length: Positive | None = None
+    """Tokens of a prompt with its completion; the model's positions unless set. Fewer take less memory."""
+    prefix_caching: bool = True
+    """Whether what many prompts begin with, such as the policy, is computed once."""
+    adapter: Path | None = None
+    """A LoRA adapter of the checkpoint, which is asked in its place."""
+    start_s: float = Field(1800.0, gt=0)
+    """How long it may take to be ready; a large model is read for minutes."""
+    args: tuple[str, ...] = ()
+    """What its command line has beside, such as ["--kv-cache-dtype", "fp8"]."""
+    env: dict[str, str] = Field({})
+    """What its environment has beside, such as {VLLM_CPU_KVCACHE_SPACE="4"}; no place for a key."""
+
+    @rule
+    def _args_leave_daligns_own(self) -> str | None:
+        for arg in self.args:
+            name = arg.partition("=")[0].replace("_", "-")
+            if name in _VLLM_OWN:
+                return f"args has {name}, which dalign gives by itself; {_VLLM_OWN[name]}"
+        for name in self.env:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                return f"env names {name!r}, which is no name of an environment variable"
+            if name == "CUDA_VISIBLE_DEVICES":
+                return "env names CUDA_VISIBLE_DEVICES; set devices"
+            if _NAMES_A_SECRET.fullmatch(name) or _ENDS_AS_A_SECRET.search(name):
+                return f"env.{name} would be stored with the run; set it in the environment of dalign itself, which the server inherits"
+        return None
+
+
 class Model(Section):
     """The model that is trained, or the one that judges."""
 
     path: str
     """A checkpoint folder; 'sandbox' is the one that dalign ships. With engine 'openai', the model's name."""
     engine: EngineName = "transformers"
-    """What runs it: this process, or an OpenAI-compatible server."""
+    """What runs it: this process, a server of vLLM that dalign starts, or an OpenAI-compatible server of yours."""
     base_url: str | None = None
     """The server's address, such as http://127.0.0.1:8000/v1 (engine 'openai')."""
     api_key_env: str = "OPENAI_API_KEY"
@@ -99,6 +139,7 @@ class Model(Section):
     """Headers of a server's requests, each with the environment variable that holds its value, such as {api-key="AZURE_KEY"}."""
     query: dict[str, str | int] = Field({})
     """What follows the ? in the addresses asked of a server, such as {api-version="2024-10-21"}; no place for a key."""
+    vllm: Vllm = Field(default_factory=Vllm)
     trust_remote_code: bool = False
     """Whether code that comes with the checkpoint may run."""
     day: date | None = None
@@ -121,6 +162,8 @@ class Model(Section):
         given = {key for key in _OF_SERVERS if getattr(self, key)}
         if given and self.engine != "openai":
             return f"{min(given)} is for engine 'openai'; with another one nothing is sent"
+        if self.engine != "vllm" and self.vllm != Vllm():
+            return "vllm is for engine 'vllm'; set it, or leave the section out"
         return _wrong_parameters(self) or _wrong_headers(self)
 
     def __hash__(self) -> int:
@@ -132,6 +175,15 @@ PARAMETERS = ("model", "temperature", "top_p", "max_tokens", "seed")
 _OF_SERVERS = ("request", "leave_out", "rename", "headers", "query")
 # dalign's own, in each request.
 _RESERVED = frozenset(PARAMETERS) - {"top_p"} | {"messages", "n", "stream"}
+# Of vLLM's command line what dalign gives, and where it is set.
+_VLLM_OWN = {
+    **dict.fromkeys(("--host", "--port", "--api-key", "--served-model-name"), "the server is dalign's alone"),
+    "--model": "set path", "--dtype": "set dtype", "--tensor-parallel-size": "set vllm.tensor_parallel", "-tp": "set vllm.tensor_parallel",
+    "--gpu-memory-utilization": "set vllm.memory", "--max-model-len": "set vllm.max_length", "--trust-remote-code": "set trust_remote_code",
+    "--enable-prefix-caching": "set vllm.prefix_caching", "--no-enable-prefix-caching": "set vllm.prefix_caching", "--lora-modules": "set vllm.adapter",
+    **dict.fromkeys(("--reasoning-parser", "--chat-template"), "replies are read, and prompts written, as the checkpoint's template has it"),
+}  # fmt: skip
+_ENDS_AS_A_SECRET = re.compile(r"(?i)_(key|token|secret|password)$")
 _NAMES_A_SECRET = re.compile(
     r"(?i)(api[-_]?)?key|((access|auth|api|bearer)[-_]?)?token|secret|password|sig|signature|authorization"
 )

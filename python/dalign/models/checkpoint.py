@@ -92,7 +92,7 @@ def check_weights(path: Path) -> None:
 
 def _check_config(file: Path) -> None:
     """Raises InputError for a size or a kind that no model has: it would be built before its weights are looked at."""
-    config = _read_json(file)
+    config = read_json(file)
     inner = config.get("text_config")
     for sizes in (config, inner if isinstance(inner, dict) else {}):
         # Its code is looked for by this name.
@@ -110,7 +110,7 @@ def _check_config(file: Path) -> None:
 
 
 def _shards(index: Path) -> Collection[str]:
-    shards = _read_json(index).get("weight_map", {})
+    shards = read_json(index).get("weight_map", {})
     if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
         what = "weight_map is no object with the file of each weight; copy the checkpoint again"
         raise InputError.in_file(index, what, kind="wrong_type", key="weight_map")
@@ -126,7 +126,7 @@ def _check_tokenizer(path: Path) -> None:
     if not (
         (path / "chat_template.jinja").is_file()
         or (path / "chat_template.json").is_file()
-        or (settings.is_file() and _read_json(settings).get("chat_template"))
+        or (settings.is_file() and read_json(settings).get("chat_template"))
     ):
         raise _refused(path, "missing_template")
 
@@ -138,7 +138,8 @@ def writes_date(path: Path) -> bool:
     return any(b"strftime_now" in file.read_bytes() for file in files)
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object that a checkpoint has. Raises InputError."""
     try:
         loaded = json_value(file_text(file))
     except ValueError as error:
@@ -176,7 +177,7 @@ def load_tokenizer(path: Path, trust_remote_code: bool) -> Any:
 def _models_end(path: Path) -> int | None:
     """The first token that ends a completion by the model's own settings."""
     for name in ("generation_config.json", "config.json"):
-        named = _read_json(path / name).get("eos_token_id") if (path / name).is_file() else None
+        named = read_json(path / name).get("eos_token_id") if (path / name).is_file() else None
         ends = named if isinstance(named, list) else [named]
         if ends and type(ends[0]) is int and ends[0] >= 0:
             return ends[0]

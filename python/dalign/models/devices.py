@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,19 @@ def settled(model: Model) -> Model:
     if dtype == AUTO:
         dtype = "bfloat16" if device.startswith(CUDA) and _has_bfloat16() else "float32"
     return model.model_copy(update={"device": device, "dtype": dtype})
+
+
+def gpus() -> tuple[str, ...]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves in sight, by what it calls them; without it all of NVIDIA's, by their numbers."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return tuple(filter(None, (name.strip() for name in named.split(","))))
+    return tuple(
+        sorted(
+            (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*")),
+            key=int,
+        )
+    )
 
 
 def check_device(key: str, device: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, get_args, runtime_checkable
 
 from dalign.config import CHECKPOINT_ENGINES, EngineName, Model, Reasoning
 from dalign.errors import InputError
+from dalign.models.devices import gpus
+from dalign.models.servers import Servers
 from dalign.rows import Finish, Message
 from dalign.text import storable
 from dalign.vocabulary import FORMS
@@ -118,13 +120,26 @@ class Telling(Protocol):
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What an engine may take of the machine that it is opened on.
+
+    threads: that this process computes with. servers: those that this dalign starts. logs: the folder of what they say;
+        None: a temporary one.
+    """
+
+    threads: int = 1
+    servers: Servers = field(default_factory=lambda: Servers(gpus()))
+    logs: Path | None = None
+
+
+@dataclass(frozen=True)
 class EngineKind:
     """What the rest of the house must know of an engine, so that nobody asks for its name.
 
     writes_open_tag: its replies have both reasoning tags, whatever the chat template opens; False: they lack
         the opening tag where the template has written it into the prompt; None: nobody knows.
     fingerprint_of: a hash of what determines the model's replies, without opening it.
-    open: the engine, loaded; given the threads that this process computes with. Raises InputError
+    open: the engine, loaded. Raises InputError
         for a model that cannot be used, MissingExtraError without the package that it needs.
     check: raises InputError for what can be seen to be wrong before anything is loaded.
     says: what whoever runs it says of the model now, None where nobody says anything; None itself where nothing but its files tells.
@@ -134,7 +149,7 @@ class EngineKind:
     name: EngineName
     writes_open_tag: bool | None
     fingerprint_of: Callable[[Model], str]
-    open: Callable[[Model, int], Engine]
+    open: Callable[[Model, Machine], Engine]
     check: Callable[[Model], object] = lambda _: None
     says: Callable[[Model], Mapping[str, Any] | None] | None = None
     renders: bool = False

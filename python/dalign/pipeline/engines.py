@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self
 
 from dalign.config import Config, Model, Reasoning
 from dalign.errors import InputError
@@ -14,7 +15,7 @@ from dalign.models.checkpoint import is_installed, load_tokenizer
 from dalign.models.engines.open import checkpoint_of, kind_of, opened, resolved
 from dalign.models.engines.placed import PlacedEngine
 from dalign.models.forms import Form
-from dalign.models.protocol import Engine
+from dalign.models.protocol import Engine, Machine
 from dalign.models.reasoning import opened_at_server
 from dalign.models.render import Renderer
 from dalign.models.tokenizer import Tokenizer, open_tokenizer
@@ -26,9 +27,14 @@ from dalign.spec.token_count import token_count
 class Engines:
     """A model's path may be one of the names of `checkpoints`."""
 
-    def __init__(self, config: Config, known: Mapping[str, str] = MappingProxyType({})) -> None:
-        """known: what `known` has said earlier; then no file of these models is read to tell their fingerprints."""
-        self._config = config
+    def __init__(
+        self,
+        config: Config,
+        known: Mapping[str, str] = MappingProxyType({}),
+        logs: Path | None = None,
+    ) -> None:
+        """known: what `known` has said earlier; then no file of these models is read to tell their fingerprints. logs: see `Machine`."""
+        self._config, self._machine = config, Machine(config.run.threads, logs=logs)
         self._opened: dict[str, Engine] = {}
         self._renderers: dict[Model, Renderer] = {}
         self._models = {"model": config.model, "judge": config.judge_of_record}
@@ -47,7 +53,7 @@ class Engines:
         """The engine of a model of the config."""
         key = model.model_dump_json()
         if key not in self._opened:
-            engine = opened(self._with_form(model), checkpoints(), self._config.run.threads)
+            engine = opened(self._with_form(model), checkpoints(), self._machine)
             # A server's model is known by more than the engine can tell.
             engine.fingerprint = self.fingerprint(model)
             renderer = None if kind_of(model).renders else self.renderer_of(model)
@@ -56,9 +62,23 @@ class Engines:
 
     def trained(self, checkpoint: Path) -> Engine:
         """The engine of a checkpoint that the run trained, for the one stage that uses it: nothing else holds it."""
-        update = {"path": str(checkpoint), "engine": "transformers"}
-        model = self._config.model.model_copy(update=update)
-        return opened(model, checkpoints(), self._config.run.threads)
+        model = self._config.model
+        update: dict[str, object] = {"path": str(checkpoint)}
+        if model.engine == "vllm":
+            update["vllm"] = model.vllm.model_copy(update={"adapter": None})
+        else:
+            update["engine"] = "transformers"
+        return opened(model.model_copy(update=update), checkpoints(), self._machine)
+
+    def close(self) -> None:
+        """Ends the servers that were started."""
+        self._machine.servers.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def fingerprint(self, model: Model) -> str:
         """A hash of what determines this model's replies, of its files as they were when first asked; nothing is loaded."""
@@ -154,11 +174,11 @@ def _resolved(model: Model) -> Model:
 
 
 def open_engine(model: Model, *, threads: int = 1) -> Engine:
-    """The engine of a config's model, loaded. threads: what this process computes with.
+    """The engine of a config's model, loaded. threads: what this process computes with. A server that it starts ends with the program.
 
     Raises InputError for a model that cannot be used and MissingExtraError without torch.
     """
-    return opened(model, checkpoints(), threads)
+    return opened(model, checkpoints(), Machine(threads))
 
 
 def counting_tokenizer(engines: Engines, model: Model, measure: str) -> Tokenizer:

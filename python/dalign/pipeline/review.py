@@ -17,14 +17,15 @@ def review_spec(checked: Checked, config: Config, progress: Progress) -> Review:
 
     Raises InputError for a template or a model that cannot be used.
     """
-    engines, spec = Engines(config), checked.spec
-    templates = load_templates(spec.folder, engines.budget())
-    engine = engines.open(config.judge_of_record)
-    judging = judging_of(config, engine, spec, templates)
-    by = Reviewer(
-        judging, config.pass_score, lambda name: Ask(engine, progress=progress, name=name)
-    )
-    review = review_policy(spec, checked.golden, checked.trivial, templates, by)
+    spec = checked.spec
+    with Engines(config) as engines:
+        templates = load_templates(spec.folder, engines.budget())
+        engine = engines.open(config.judge_of_record)
+        judging = judging_of(config, engine, spec, templates)
+        by = Reviewer(
+            judging, config.pass_score, lambda name: Ask(engine, progress=progress, name=name)
+        )
+        review = review_policy(spec, checked.golden, checked.trivial, templates, by)
     for sentence in review.said:
         progress.say(sentence)
     return review

@@ -30,6 +30,7 @@ from dalign.settings import changed_keys, dump_toml, load_config
 from dalign.store.damage import CONFIG, is_run
 from dalign.store.ledger import (
     ELAPSED,
+    LOGS,
     MARKER,
     MODELS,
     OWN_FILES,
@@ -53,11 +54,12 @@ from dalign.vocabulary import STAGES, TRAININGS
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = (
     "run.workers", "synth_model", "evaluate.max_missing",
-    "model.retry_s", "judge_model.retry_s", "model.timeout_s", "judge_model.timeout_s",
+    *(f"{model}.{key}" for model in ("model", "judge_model") for key in ("retry_s", "timeout_s", *(
+        f"vllm.{name}" for name in ("python", "tensor_parallel", "memory", "devices", "prefix_caching", "start_s")))),
 )  # fmt: skip
 MODELS_OF_CONFIG = ("model", "judge_model", "synth_model")
 # What a folder may hold before a run has been started in it.
-_BEFORE = (LOCK, ELAPSED, INPUTS, "project")
+_BEFORE = (LOCK, ELAPSED, INPUTS, LOGS, "project")
 
 
 def run_stages(
@@ -82,7 +84,7 @@ def run_stages(
         try:
             check_files(config, run.path)
             notes = recognised(config, noted(run), progress.say)
-            engines = Engines(config, fingerprints(notes))
+            engines = Engines(config, fingerprints(notes), run.path / LOGS)
             project = _checked(chosen, config, engines, run, run.inputs, progress)
             # Of what was made before nothing is lost, and nothing is asked.
             to_run = {each.kind for each in chosen if not _has_finished(run, each)}
@@ -112,6 +114,7 @@ def _worked(
             _forget(run)
         raise
     finally:
+        opened.engines.close()
         if is_run(run.path):
             close_ledger(run.path)
             elapsed_s = round(_elapsed_before(run) + time.monotonic() - began, 1)

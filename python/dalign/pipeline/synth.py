@@ -85,7 +85,7 @@ class Prepared:
         A kill loses what is in flight: the same job goes on.
         """
         config = self._config
-        with only_one(self._work):
+        with only_one(self._work), self._engines:
             writer = self._engines.open(config.writer)
             judge = self._engines.open(config.judge_of_record)
             tokens = (*writer.control_tokens, *judge.control_tokens)

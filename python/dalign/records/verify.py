@@ -14,7 +14,16 @@ from dalign.progress import Progress
 from dalign.settings import load_config
 from dalign.store.damage import CONFIG, LEDGER, is_run
 from dalign.store.folder import StageFolder
-from dalign.store.ledger import COST, MANIFEST, OWN_FILES, PROJECT, REPORT, RESULTS, read_ledger
+from dalign.store.ledger import (
+    COST,
+    LOGS,
+    MANIFEST,
+    OWN_FILES,
+    PROJECT,
+    REPORT,
+    RESULTS,
+    read_ledger,
+)
 from dalign.store.lock import LOCK, is_lock, nobody_else
 from dalign.store.run import INPUTS, RunFolder, no_run
 from dalign.store.seal import Fault, files_below
@@ -78,7 +87,7 @@ def _verified(run: RunFolder, progress: Progress) -> Verified:
     finished = {name for name, files in made.items() if files}
     # A folder may lie behind a link.
     of_it = known | {run.path / LOCK} | {up for path in known for up in path.parents}
-    in_work = {stage.path for stage in stages if stage.name not in finished}
+    in_work = {stage.path for stage in stages if stage.name not in finished} | {run.path / LOGS}
     unknown = [
         path.relative_to(run.path).as_posix()
         for path in files_below(run.path)

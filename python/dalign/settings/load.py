@@ -209,6 +209,8 @@ def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
             continue
         way_out = "give the checkpoint folder of the model that the server serves"
         found.append((f"{key}.checkpoint", model.checkpoint, "folder", way_out))
+        way_out = "give the folder of a LoRA adapter, or leave the key out"
+        found.append((f"{key}.vllm.adapter", model.vllm.adapter, "folder", way_out))
         if model.engine in CHECKPOINT_ENGINES and model.path != SANDBOX:
             way_out = hub_hint(Path(model.path))
             kinds = ("folder", "checkpoint")

@@ -31,6 +31,8 @@ from dalign.store.whole_files import Json, folder_place, write_text
 ELAPSED, MODELS, SERVED = "elapsed.json", "models.json", "served.json"
 RESULTS, REPORT = "results.json", "report.html"
 OWN_FILES = (CONFIG, LEDGER, ELAPSED, MODELS, SERVED, RESULTS, REPORT)
+# What servers that a run has started have said; nothing of the run depends on it.
+LOGS = "logs"
 MANIFEST, MARKER, COST = "manifest.json", "inputs.json", "cost.json"
 # The user's own files, where they lie in the run's folder.
 PROJECT, PROJECT_CONFIG = "project", "dalign.toml"

@@ -17,8 +17,8 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from dalign import config
 from dalign.models.checkpoint import check_ids, load_model, load_tokenizer
-from dalign.models.engines.local import end_ids
-from dalign.models.probe import probe_template
+from dalign.models.ends import end_ids, ends_of
+from dalign.models.render import Renderer
 from dalign.train import session
 from dalign.train.bins import COLUMNS, Bins, check_bins, load_bins
 from dalign.train.checkpoints import ADAPTER
@@ -45,8 +45,7 @@ def sft_trainer(job: SftJob, out: Path, bins: Bins) -> PackedTrainer:
     model = load_model(job.start, dtype, job.device, job.trust_remote_code)
     check_ids(model, int(bins.input_ids.max()), "the packed rows have")
     tokenizer = load_tokenizer(job.start, job.trust_remote_code)
-    template_ends = probe_template(tokenizer).end_token_ids
-    check_bins(bins, end_ids(model, tokenizer, template_ends))
+    check_bins(bins, end_ids(ends_of(model), Renderer(tokenizer)))
     arguments = session.arguments_of(
         SFTConfig,
         job,

@@ -13,7 +13,7 @@ from dalign.errors import InputError
 
 pytest.importorskip("torch")
 from dalign.models.engines.local import KIND
-from dalign.models.protocol import Request, Sampling
+from dalign.models.protocol import Machine, Request, Sampling
 from dalign.models.tokenizer import open_tokenizer
 from fuzz_inputs import write_model
 
@@ -36,7 +36,7 @@ def change(path: Path, **values: Any) -> None:
 
 
 def say(folder: Path) -> str:
-    engine = KIND.open(config.Model(path=str(folder)), 1)
+    engine = KIND.open(config.Model(path=str(folder)), Machine())
     asked = Request("a", ({"role": "user", "content": "the fox"},), 0)
     return next(iter(engine.stream([asked], Sampling(1.0, 4))))[0].text
 

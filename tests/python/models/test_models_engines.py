@@ -12,6 +12,7 @@ import pytest
 from dalign import config
 from dalign.errors import InputError
 from dalign.models.engines.open import checkpoint_of, kind_of, resolved
+from dalign.models.protocol import Machine
 from dalign.pipeline.engines import open_engine
 
 SERVED = config.Model(path="m", engine="openai", base_url="http://127.0.0.1:1/v1")
@@ -72,7 +73,10 @@ def test_a_fingerprint_is_had_without_opening_the_model(tmp_path: Path) -> None:
         known = kind_of(model).fingerprint_of
         assert known(model) == known(model.model_copy(update={"batch_size": 1}))
         assert known(model) != known(model.model_copy(update={"reasoning": tags}))
-    assert kind_of(SERVED).fingerprint_of(SERVED) == kind_of(SERVED).open(SERVED, 1).fingerprint
+    assert (
+        kind_of(SERVED).fingerprint_of(SERVED)
+        == kind_of(SERVED).open(SERVED, Machine()).fingerprint
+    )
     # The type of a served model's weights is the server's to know.
     half = {"dtype": "bfloat16"}
     of_half = [kind_of(m).fingerprint_of(m.model_copy(update=half)) for m in (local, SERVED)]

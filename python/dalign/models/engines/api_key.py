@@ -24,9 +24,9 @@ MASK = "***"
 class ApiKey:
     """The key that a model's server wants, and the values of its headers. None is ever shown: masked in any form that is known."""
 
-    def __init__(self, model: config.Model) -> None:
-        """Raises InputError, which shows none, for a value that is not there or that no header can carry."""
-        key = _read(model.api_key_env, "api_key_env", "key")
+    def __init__(self, model: config.Model, own: str | None = None) -> None:
+        """own: the key, where dalign itself has made it. Raises InputError, which shows none, for a value that is not there or that no header can carry."""
+        key = _read(model.api_key_env, "api_key_env", "key") if own is None else own
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
         """What a request carries of them."""
         values = [key]

@@ -56,7 +56,8 @@ def said(body: str) -> Said | None:
     try:
         whole = _JSON.decode(body)
         choice = whole["choices"][0]
-        message = choice["message"]
+        # What continues a text is a text.
+        message = choice["message"] if "message" in choice else {"content": choice["text"]}
         content, word = message.get("content"), choice.get("finish_reason")
         if not isinstance(content, str | list | dict | None):
             return None

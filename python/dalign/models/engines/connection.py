@@ -16,8 +16,8 @@ _MOST_SHOWN = 300
 class Connection:
     """Raises InputError for a key or a header that cannot be sent."""
 
-    def __init__(self, model: config.Model) -> None:
-        self._model, self.key = model, ApiKey(model)
+    def __init__(self, model: config.Model, own_key: str | None = None) -> None:
+        self._model, self.key = model, ApiKey(model, own_key)
 
     def url(self, path: str) -> str:
         """The address of what lies at a path there."""

@@ -22,10 +22,19 @@ from dalign.models.checkpoint import (
     positions_in,
 )
 from dalign.models.devices import settled
+from dalign.models.ends import end_ids, ends_of
 from dalign.models.fingerprint import fingerprint
-from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
+from dalign.models.protocol import (
+    EngineKind,
+    Machine,
+    Reply,
+    Request,
+    Sampling,
+    fingerprint_of,
+    unheard,
+)
 from dalign.models.reasoning import THINK
-from dalign.models.render import NO_END, Renderer
+from dalign.models.render import Renderer
 from dalign.rows import Message
 
 if TYPE_CHECKING:
@@ -55,7 +64,7 @@ class LocalEngine:
         self.say: Callable[[str], None] = lambda _: None
         self.going = unheard
         self.renderer = Renderer(tokenizer, reasoning, day)
-        self.end_ids = end_ids(model, tokenizer, self.renderer.probe.end_token_ids)
+        self.end_ids = end_ids(ends_of(model), self.renderer)
 
     def _tell(self, rows: float, tokens: int) -> None:
         # By its attribute: who hears it may change from stream to stream.
@@ -160,28 +169,13 @@ class LocalEngine:
         return f"request {name}: its prompt has {len(prompt)} tokens, which with max_new_tokens = {max_new_tokens} exceeds the model's {limit} positions; shorten the prompt or lower max_new_tokens"
 
 
-def end_ids(model: Any, tokenizer: Any, template_ends: tuple[int, ...]) -> tuple[int, ...]:
-    """The tokens that end a completion: the tokenizer's, the generation config's, the template's."""
-    ends: list[Any] = list(template_ends)
-    settings = getattr(model, "generation_config", None)
-    for end in (tokenizer.eos_token_id, getattr(settings, "eos_token_id", None)):
-        if end is not None:
-            ends += end if isinstance(end, list | tuple) else [end]
-    if wrong := [end for end in ends if type(end) is not int or end < 0]:
-        said = f"eos_token_id names {wrong[0]!r}, which is no token's id; give whole numbers in generation_config.json"
-        raise InputError(said, kind="wrong_type", key="eos_token_id", value=wrong[0])
-    if not ends:
-        raise InputError(NO_END, kind="unfit_model")
-    return tuple(sorted(set(ends)))
-
-
-def _open(model: config.Model, threads: int) -> LocalEngine:
+def _open(model: config.Model, machine: Machine) -> LocalEngine:
     folder, model = Path(model.path), settled(model)
     check_checkpoint(folder)
     import_transformers()
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(machine.threads)
     tokenizer = load_tokenizer(folder, model.trust_remote_code)
     weights = load_model(folder, model.dtype, model.device, model.trust_remote_code)
     return LocalEngine(

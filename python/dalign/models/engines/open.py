@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dalign.config import Model
 from dalign.errors import InputError
-from dalign.models.protocol import Engine, EngineKind
+from dalign.models.protocol import Engine, EngineKind, Machine
 
 # Engines whose files are called by what they are.
 _FILES: Mapping[str, str] = {"transformers": "local", "openai": "server"}
@@ -28,12 +28,12 @@ def resolved(model: Model, checkpoints: Mapping[str, Path]) -> Model:
     return model if folder is None else model.model_copy(update={"path": str(folder)})
 
 
-def opened(model: Model, checkpoints: Mapping[str, Path], threads: int) -> Engine:
+def opened(model: Model, checkpoints: Mapping[str, Path], machine: Machine) -> Engine:
     """The engine of this model, loaded; names of checkpoints stand for their folders.
 
     Raises InputError for a model that cannot be used and MissingExtraError without torch.
     """
-    return kind_of(model).open(resolved(model, checkpoints), threads)
+    return kind_of(model).open(resolved(model, checkpoints), machine)
 
 
 def checkpoint_of(model: Model) -> Path:

@@ -16,7 +16,7 @@ Names = Mapping[str, str]
 def body_of(
     model: config.Model, request: Request, sampling: Sampling, names: Names
 ) -> dict[str, Any]:
-    """A request's body. names: learned of the server; what the config says of a parameter goes before.
+    """A request's body, but for the conversation. names: learned of the server; what the config says of a parameter goes before.
 
     top_p at its neutral value is not sent; the temperature is, as servers have other defaults.
     """
@@ -35,7 +35,7 @@ def body_of(
     names = {**names, **model.rename, **dict.fromkeys(model.leave_out, "")}
     named = {names.get(name, name): value for name, value in sent.items()}
     named.pop("", None)
-    return {**model.request, **named, "messages": list(request.messages)}
+    return {**model.request, **named}
 
 
 def learned(names: Names, problem: str, sampling: Sampling) -> Names:

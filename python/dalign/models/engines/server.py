@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from dalign import config
-from dalign.errors import ServerError
+from dalign.errors import InputError, ServerError
 from dalign.models.control import without_end
 from dalign.models.engines.chat_completion import said, status_in
 from dalign.models.engines.connection import Connection, text_of
@@ -26,6 +26,7 @@ from dalign.models.engines.served import Sameness, card_of
 from dalign.models.engines.waits import Awaited, retry_after_s
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import opened_at_server, tags_of
+from dalign.models.render import Renderer
 from dalign.rows import Message
 from dalign.text import escape_control, short
 
@@ -48,6 +49,36 @@ MOST_REFUSED = 32
 MOST_TOLD = 20
 
 
+class Chat:
+    """A conversation as it stands, which the server writes for the model."""
+
+    path = "chat/completions"
+
+    def body(self, messages: Sequence[Message]) -> dict[str, Any]:
+        """What a request has of it."""
+        return {"messages": list(messages)}
+
+
+class Written(NamedTuple):
+    """A conversation as a checkpoint's template writes it, for a server of vLLM: what is rendered here is what the model reads.
+
+    ends: the tokens that end a completion.
+    """
+
+    renderer: Renderer
+    ends: tuple[int, ...]
+    path: str = "completions"
+
+    def body(self, messages: Sequence[Message]) -> dict[str, Any]:
+        """What a request has of it. Raises InputError where the template does not write the conversation as a whole."""
+        [prompt] = self.renderer.prompts([messages])
+        beside = {"add_special_tokens": False, "skip_special_tokens": False}
+        return {"prompt": prompt, **beside, "stop_token_ids": self.ends}
+
+
+CHAT = Chat()
+
+
 class ServerEngine:
     """Completes conversations by POST …/chat/completions, `batch_size` requests in flight.
 
@@ -60,11 +91,17 @@ class ServerEngine:
     """
 
     def __init__(
-        self, model: config.Model, *, attempts: int = ATTEMPTS, backoff_s: float = BACKOFF_S
+        self,
+        model: config.Model,
+        *,
+        attempts: int = ATTEMPTS,
+        backoff_s: float = BACKOFF_S,
+        form: Chat | Written = CHAT,
+        own_key: str | None = None,
     ) -> None:
-        """model: of a config; keys, if any, are in the environment variables named there."""
-        self._model, self._server = model, Connection(model)
-        self.url = self._server.url("chat/completions")
+        """model: of a config; keys, if any, are in the environment variables named there. own_key: of a server of dalign's own."""
+        self._model, self._server, self._form = model, Connection(model, own_key), form
+        self.url = self._server.url(form.path)
         self.attempts, self.backoff_s = attempts, backoff_s
         self.fingerprint = KIND.fingerprint_of(model)
         self.control_tokens, self.reasoning = tags_of(model.reasoning), model.reasoning
@@ -175,6 +212,10 @@ class ServerEngine:
     ) -> Reply | _Setback:
         body = body_of(self._model, request, sampling, names)
         try:
+            body |= self._form.body(request.messages)
+        except InputError as error:
+            raise error.worded(f"request {request.id}: {error}") from error
+        try:
             async with session.post(
                 self.url, json=body, params=self._model.query, allow_redirects=False
             ) as response:
@@ -243,6 +284,10 @@ class ServerEngine:
 
     def _told(self, text: str) -> str:
         return self._server.told(text)
+
+    def masked(self, text: str) -> str:
+        """A text without the server's secrets."""
+        return self._server.key.masked(text)
 
     def _wait_s(self, times: int, setback: _Setback, request: Request) -> float:
         """What the server asks for, or a wait that doubles; requests that failed together part by their seeds."""
