@@ -1,4 +1,4 @@
-"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show`, `results`, `verify`, `report`, `spec` and `data`."""
+"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show`, `results`, `verify`, `report`, `spec`, `data` and `cache`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from typer import Argument, Option
 from typer.core import TyperGroup
 
+from dalign.cli.cache import cache
 from dalign.cli.data.app import data
 from dalign.cli.spec.app import AsJson, spec
 from dalign.cli.terminal import prints_anything
@@ -331,3 +332,4 @@ for _stage in STAGES.values():
 _whole_command("report", "Write report.html and results.json from what the stages left.", "report")
 app.add_typer(spec)
 app.add_typer(data)
+app.add_typer(cache)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from operator import attrgetter
+from pathlib import Path
 
 from pydantic import Field
 
 from dalign.config.data import Data, Filter, Generate, Judge, Pack, Select, SpecFolder
 from dalign.config.evaluation import Evaluate, Suite
-from dalign.config.models import AUTO, CHECKPOINT_ENGINES, PARAMETERS, EngineName, Model, Reasoning, Vllm
+from dalign.config.models import (
+    AUTO,
+    CHECKPOINT_ENGINES,
+    PARAMETERS,
+    EngineName,
+    Model,
+    Reasoning,
+    Vllm,
+)
 from dalign.config.section import Positive, Repeats, Section, rule
 from dalign.config.training import Balance, Lora, Rl, Sft
 
@@ -28,13 +37,13 @@ __all__ = [
     "Model",
     "Pack",
     "Reasoning",
-    "Vllm",
     "Rl",
     "Run",
     "Select",
     "Sft",
     "SpecFolder",
     "Suite",
+    "Vllm",
 ]
 
 
@@ -47,6 +56,8 @@ class Run(Section):
     """Threads of each worker; part of what makes a run repeatable."""
     workers: Repeats = 1
     """Stages that do not wait for each other run side by side in this many processes."""
+    cache: Path | None = None
+    """A folder of replies that several runs share: what one was answered, another with the same model, settings, seed and messages does not ask again."""
     part_rows: Positive = 4096
     """Rows that a stage reads, asks for and writes at a time; what a run holds in memory grows with it."""
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
 
 from dalign.config import Config, Model, Reasoning
 from dalign.errors import InputError
 from dalign.models.checkpoint import is_installed, load_tokenizer
+from dalign.models.engines.cached import CachedEngine
 from dalign.models.engines.open import checkpoint_of, kind_of, opened, resolved
 from dalign.models.engines.placed import PlacedEngine
 from dalign.models.forms import Form
@@ -22,6 +22,7 @@ from dalign.models.tokenizer import Tokenizer, open_tokenizer
 from dalign.pipeline.checkpoints import checkpoints
 from dalign.spec.templates import Budget
 from dalign.spec.token_count import token_count
+from dalign.store.cache import Cache
 
 
 class Engines:
@@ -35,6 +36,7 @@ class Engines:
     ) -> None:
         """known: what `known` has said earlier; then no file of these models is read to tell their fingerprints. logs: see `Machine`."""
         self._config, self._machine = config, Machine(config.run.threads, logs=logs)
+        self._cache: Cache | None = None
         self._opened: dict[str, Engine] = {}
         self._renderers: dict[Model, Renderer] = {}
         self._models = {"model": config.model, "judge": config.judge_of_record}
@@ -57,7 +59,8 @@ class Engines:
             # A server's model is known by more than the engine can tell.
             engine.fingerprint = self.fingerprint(model)
             renderer = None if kind_of(model).renders else self.renderer_of(model)
-            self._opened[key] = PlacedEngine(engine, renderer) if renderer else engine
+            placed = PlacedEngine(engine, renderer) if renderer else engine
+            self._opened[key] = self._remembered(placed)
         return self._opened[key]
 
     def trained(self, checkpoint: Path) -> Engine:
@@ -68,17 +71,23 @@ class Engines:
             update["vllm"] = model.vllm.model_copy(update={"adapter": None})
         else:
             update["engine"] = "transformers"
-        return opened(model.model_copy(update=update), checkpoints(), self._machine)
+        return self._remembered(
+            opened(model.model_copy(update=update), checkpoints(), self._machine)
+        )
+
+    def _remembered(self, engine: Engine) -> Engine:
+        """The engine, behind the cache that the config names."""
+        folder = self._config.run.cache
+        if folder is None:
+            return engine
+        self._cache = self._cache or Cache(folder)
+        return CachedEngine(engine, self._cache)
 
     def close(self) -> None:
-        """Ends the servers that were started."""
+        """Ends the servers that were started, and lets go of the cache."""
         self._machine.servers.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        if self._cache is not None:
+            self._cache.close()
 
     def fingerprint(self, model: Model) -> str:
         """A hash of what determines this model's replies, of its files as they were when first asked; nothing is loaded."""

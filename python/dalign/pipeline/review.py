@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from dalign.config import Config
 from dalign.judge.review import Review, Reviewer, review_policy
 from dalign.models.ask import Ask
@@ -18,7 +20,7 @@ def review_spec(checked: Checked, config: Config, progress: Progress) -> Review:
     Raises InputError for a template or a model that cannot be used.
     """
     spec = checked.spec
-    with Engines(config) as engines:
+    with closing(Engines(config)) as engines:
         templates = load_templates(spec.folder, engines.budget())
         engine = engines.open(config.judge_of_record)
         judging = judging_of(config, engine, spec, templates)

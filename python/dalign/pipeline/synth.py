@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -85,7 +86,7 @@ class Prepared:
         A kill loses what is in flight: the same job goes on.
         """
         config = self._config
-        with only_one(self._work), self._engines:
+        with only_one(self._work), closing(self._engines):
             writer = self._engines.open(config.writer)
             judge = self._engines.open(config.judge_of_record)
             tokens = (*writer.control_tokens, *judge.control_tokens)
