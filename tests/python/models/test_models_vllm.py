@@ -150,7 +150,8 @@ def test_it_ends_with_dalign_however_that_ends(
 ) -> None:
     model = model_of(python, pids=str(tmp_path / "pids"))
     code = (
-        "import sys, time\nfrom dalign.config import Model\nfrom dalign.models.protocol import Request, Sampling\n"
+        # In the background, a shell has its programs ignore Ctrl-C.
+        "import signal, sys, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nfrom dalign.config import Model\nfrom dalign.models.protocol import Request, Sampling\n"
         "from dalign.pipeline.engines import open_engine\n"
         "engine = open_engine(Model.model_validate_json(sys.argv[1]))\n"
         "list(engine.stream([Request('a', ({'role': 'user', 'content': 'hi'},), 0)], Sampling(1.0, 4)))\n"
@@ -166,7 +167,7 @@ def test_it_ends_with_dalign_however_that_ends(
         pids = list(map(int, (tmp_path / "pids").read_text().split()))
         assert all(map(is_alive, pids))
         running.send_signal(how)
-        running.wait()
+        running.wait(60)
     assert gone(pids)
 
 

@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import aiohttp
-
 from dalign import config
 from dalign.errors import ServerError
-from dalign.models.engines.connection import Connection, text_of
+from dalign.models.engines.connection import Connection
+from dalign.models.engines.http import HttpError
 from dalign.models.engines.in_flight import arrivals
 from dalign.text import short
 
@@ -69,14 +68,13 @@ class Sameness:
 async def _asked(server: Connection, model: config.Model) -> Card:
     """What a server says now; nothing where it does not."""
     try:
-        async with server.session(ASKED_S) as session:
-            address, query = server.url("models"), model.query
-            async with session.get(address, params=query, allow_redirects=False) as response:
-                text = await text_of(response, _MOST_BYTES)
-    # UnicodeError: a name that is none to a resolver.
-    except (aiohttp.ClientError, OSError, TimeoutError, UnicodeError):
+        async with server.session() as session:
+            found = await session.ask(
+                "GET", server.target("models"), timeout_s=ASKED_S, most_bytes=_MOST_BYTES
+            )
+    except HttpError:
         return {}
-    return _card(text or "", model.path) if response.status == 200 else {}
+    return _card(found.text or "", model.path) if found.status == 200 else {}
 
 
 def _card(body: str, name: str) -> Card:

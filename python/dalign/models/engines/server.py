@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from dalign import config
 from dalign.errors import InputError, ServerError
 from dalign.models.control import without_end
 from dalign.models.engines.chat_completion import said, status_in
-from dalign.models.engines.connection import Connection, text_of
+from dalign.models.engines.connection import Connection
+from dalign.models.engines.http import Http, HttpError, JsonWriter, Response
 from dalign.models.engines.in_flight import arrivals
 from dalign.models.engines.parameters import Names, body_of, learned
 from dalign.models.engines.served import Sameness, card_of
@@ -101,7 +100,8 @@ class ServerEngine:
     ) -> None:
         """model: of a config; keys, if any, are in the environment variables named there. own_key: of a server of dalign's own."""
         self._model, self._server, self._form = model, Connection(model, own_key), form
-        self.url = self._server.url(form.path)
+        self.url, self._target = self._server.url(form.path), self._server.target(form.path)
+        self._writer = JsonWriter()
         self.attempts, self.backoff_s = attempts, backoff_s
         self.fingerprint = KIND.fingerprint_of(model)
         self.control_tokens, self.reasoning = tags_of(model.reasoning), model.reasoning
@@ -133,7 +133,7 @@ class ServerEngine:
         async def work(emit: Callable[[Reply], None]) -> None:
             queued = iter(pending)
 
-            async def worker(session: aiohttp.ClientSession) -> None:
+            async def worker(session: Http) -> None:
                 for request in queued:
                     emit(await self._complete(session, request, sampling))
 
@@ -148,9 +148,7 @@ class ServerEngine:
             else:
                 self.going(0.0, 0, self._awaited.words)
 
-    async def _complete(
-        self, session: aiohttp.ClientSession, request: Request, sampling: Sampling
-    ) -> Reply:
+    async def _complete(self, session: Http, request: Request, sampling: Sampling) -> Reply:
         """One request's reply, with its retries."""
         times: Counter[bool] = Counter()
         trial = _Trial(time.monotonic(), math.inf)
@@ -189,7 +187,7 @@ class ServerEngine:
                 await asyncio.sleep(wait_s)
 
     async def _attempt(
-        self, session: aiohttp.ClientSession, request: Request, sampling: Sampling
+        self, session: Http, request: Request, sampling: Sampling
     ) -> Reply | _Setback:
         """One request's reply or setback; what a server refuses by its name alone is sent in another way."""
         names = self._names
@@ -208,34 +206,33 @@ class ServerEngine:
         return outcome
 
     async def _post(
-        self, session: aiohttp.ClientSession, request: Request, sampling: Sampling, names: Names
+        self, session: Http, request: Request, sampling: Sampling, names: Names
     ) -> Reply | _Setback:
-        body = body_of(self._model, request, sampling, names)
         try:
-            body |= self._form.body(request.messages)
+            conversation = self._form.body(request.messages)
         except InputError as error:
             raise error.worded(f"request {request.id}: {error}") from error
+        body = body_of(self._model, request, sampling, names) | conversation
         try:
-            async with session.post(
-                self.url, json=body, params=self._model.query, allow_redirects=False
-            ) as response:
-                text = await text_of(response, MOST_BYTES)
-        except aiohttp.ConnectionTimeoutError as error:
-            return _Setback("lost", self._told(str(error)))
-        except TimeoutError:
-            return _Setback("late", f"no reply within {self._model.timeout_s:g} s")
-        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
-            return _Setback("failed", self._told(str(error)))
-        # UnicodeError: a name that is none to a resolver.
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            return _Setback("lost", self._told(str(error) or type(error).__name__))
+            response = await session.ask(
+                "POST",
+                self._target,
+                timeout_s=self._model.timeout_s,
+                most_bytes=MOST_BYTES,
+                body=self._writer.body(body),
+            )
+        except HttpError as error:
+            if error.kind == "late":
+                return _Setback("late", f"no reply within {self._model.timeout_s:g} s")
+            return _Setback(error.kind, self._told(str(error)))
+        text = response.text
         if text is None:
             return _Setback("refused", f"a response of more than {MOST_BYTES // 2**20} MiB")
         is_answer = 200 <= response.status < 300
         reply = self._reply(request.id, text) if is_answer else None
         return reply or self._setback(request, response, text)
 
-    def _setback(self, request: Request, response: aiohttp.ClientResponse, text: str) -> _Setback:
+    def _setback(self, request: Request, response: Response, text: str) -> _Setback:
         """What a response means that holds no reply. Raises ServerError where all requests would have it."""
         status, told = response.status, self._told(text) or "no text"
         if status < 300:
@@ -244,13 +241,13 @@ class ServerEngine:
         if status < 300:
             return _Setback("failed", f"not a chat completion: {told}")
         if status < 400:
-            place = self._told(response.headers.get("Location", "")) or "an unnamed place"
+            place = self._told(response.headers.get("location", "")) or "an unnamed place"
             what = f"redirects to {place} (status {status}), where neither key nor prompts are sent"
             if self._answered:
                 return _Setback("refused", f"{what}; set base_url to the address that answers")
             raise ServerError(f"{self.url} {what}; set base_url to the address that answers")
         problem = f"status {status}: {told}"
-        wait_s = retry_after_s(response.headers.get("Retry-After"))
+        wait_s = retry_after_s(response.headers.get("retry-after"))
         is_spent = "insufficient_quota" in text
         if status == 429 and not is_spent:
             return _Setback("limited", problem, wait_s)
