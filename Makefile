@@ -158,6 +158,9 @@ bench-peers: develop ## Other tools beside dalign, same input, in turn: ratios, 
 bench-sizes: develop ## Memory and time against size, 10^4 to 10^7 rows: table and figure into benches/results
 	$(BIN)/python benches/sizes.py $(ARGS)
 
+bench-client: develop ## CPU of a client a request beside the clients of the neighbours: a page into benches/results
+	$(BIN)/python benches/client.py $(ARGS)
+
 bench-stages: develop ## A run's stages with an engine that answers at once, 10^4 to 10^6 completions: a page into benches/results
 	$(BIN)/python benches/stages.py $(ARGS)
 
@@ -187,4 +190,4 @@ clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
 .PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-fresh \
-  bench bench-peers bench-sizes bench-stages fuzz sanitize evidence pretrain wheel lock clean
+  bench bench-peers bench-sizes bench-client bench-stages fuzz sanitize evidence pretrain wheel lock clean

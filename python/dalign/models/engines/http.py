@@ -80,6 +80,8 @@ class Http:
     async def __aexit__(self, *_: object) -> None:
         for wire in list(self._wires):
             wire.drop()
+        # Sockets are closed by the loop's next turn.
+        await asyncio.sleep(0)
 
     async def ask(
         self,

@@ -21,7 +21,9 @@ from dalign.models.engines.connection import Connection
 from dalign.models.engines.http import Http, HttpError, JsonWriter, Response
 from dalign.models.engines.in_flight import arrivals
 from dalign.models.engines.parameters import Names, body_of, learned
+from dalign.models.engines.queue import Queue
 from dalign.models.engines.served import Sameness, card_of
+from dalign.models.engines.slots import Outcome, Slots
 from dalign.models.engines.waits import Awaited, retry_after_s
 from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import opened_at_server, tags_of
@@ -43,6 +45,8 @@ MOST_BYTES = 16 * 2**20
 GREETING, GREETED_S = Request("greeting", (Message(role="user", content="Hello"),), 0), 10.0
 # Refused for what the caller is or asks of the server, whatever the prompt.
 FOR_ALL = frozenset({401, 402, 404, 405, 407})
+# Rows in hand for each that may be in flight: those that wait to be sent again among them.
+HANDS = 4
 # As long as nothing is answered, more refusals than this (or than two of each in flight) are the server's.
 MOST_REFUSED = 32
 MOST_TOLD = 20
@@ -101,7 +105,7 @@ class ServerEngine:
         """model: of a config; keys, if any, are in the environment variables named there. own_key: of a server of dalign's own."""
         self._model, self._server, self._form = model, Connection(model, own_key), form
         self.url, self._target = self._server.url(form.path), self._server.target(form.path)
-        self._writer = JsonWriter()
+        self._writer, self.slots = JsonWriter(), Slots(model.batch_size)
         self.attempts, self.backoff_s = attempts, backoff_s
         self.fingerprint = KIND.fingerprint_of(model)
         self.control_tokens, self.reasoning = tags_of(model.reasoning), model.reasoning
@@ -131,22 +135,32 @@ class ServerEngine:
         self._answered += len(requests) - len(pending)
 
         async def work(emit: Callable[[Reply], None]) -> None:
-            queued = iter(pending)
-
-            async def worker(session: Http) -> None:
-                for request in queued:
-                    emit(await self._complete(session, request, sampling))
-
-            await self._sameness.begin()
-            async with self._server.session() as session, asyncio.TaskGroup() as group:
-                for _ in range(min(self._model.batch_size, len(pending))):
-                    group.create_task(worker(session))
+            await self.serve(Queue(pending), sampling, emit)
 
         for replies in arrivals(work) if pending else ():
             if replies:
                 yield replies
             else:
                 self.going(0.0, 0, self._awaited.words)
+
+    async def serve(self, queue: Queue, sampling: Sampling, emit: Callable[[Reply], None]) -> None:
+        """Completes the requests of a queue, which others may be at too; gives back what it has in hand where it cannot go on."""
+
+        async def worker(session: Http) -> None:
+            for request in queue:
+                try:
+                    reply = await self._complete(session, request, sampling)
+                except BaseException:
+                    queue.give_back(request)
+                    raise
+                emit(reply)
+
+        # In a thread of its own, of which the pool's members have one together.
+        await self._sameness.begin()
+        async with self._server.session() as session, asyncio.TaskGroup() as group:
+            # More than are in flight: those that wait hold no slot.
+            for _ in range(min(HANDS * self.slots.most, len(queue))):
+                group.create_task(worker(session))
 
     async def _complete(self, session: Http, request: Request, sampling: Sampling) -> Reply:
         """One request's reply, with its retries."""
@@ -156,7 +170,7 @@ class ServerEngine:
             while True:
                 # Since its last failure: before it, the server may have gone.
                 trial.others |= self._answered > trial.answered
-                outcome = await self._attempt(session, request, sampling)
+                outcome = await self._slotted(session, request, sampling, trial, again=bool(times))
                 if isinstance(outcome, Reply):
                     if self._sameness.in_doubt:
                         await self._sameness.check()
@@ -185,6 +199,26 @@ class ServerEngine:
                 self._tell_wait(wait_s, outcome)
                 self._awaited.waits(request.id, outcome.problem)
                 await asyncio.sleep(wait_s)
+
+    async def _slotted(
+        self, session: Http, request: Request, sampling: Sampling, trial: _Trial, *, again: bool
+    ) -> Reply | _Setback:
+        """An attempt, in a slot."""
+        await self.slots.take(again=again)
+        trial.sent = time.monotonic()
+        told: Outcome = "other"
+        wait_s = 0.0
+        try:
+            outcome = await self._attempt(session, request, sampling)
+            if isinstance(outcome, Reply):
+                told = "answered"
+            elif outcome.kind == "limited":
+                told, wait_s = "limited", outcome.wait_s or 0.0
+            elif outcome.kind != "refused":
+                told = "failed"
+        finally:
+            self.slots.give(told, wait_s if wait_s <= LONGEST_ASKED_WAIT_S else 0.0)
+        return outcome
 
     async def _attempt(
         self, session: Http, request: Request, sampling: Sampling
@@ -339,6 +373,7 @@ class ServerEngine:
         is_over: whether the server has been waited for.
         """
         fails = setback.kind in ("failed", "lost")
+        nobody = setback.kind == "late" and self._awaited.answered_at < trial.sent
         if fails and (trial.greeted or trial.others):
             return True
         is_refusal = setback.kind == "refused"
@@ -347,8 +382,8 @@ class ServerEngine:
         refuses_all = self._answered == 0 and self._refused >= most
         answered = self._answered
         if not refuses_all and await self._greets(setback, sampling):
-            # What met a server that was away is sent once more.
-            is_first = (fails or trial.is_away) and not trial.greeted
+            # What met a server that was away, or one that answered nobody meanwhile, is sent once more.
+            is_first = (fails or trial.is_away or nobody) and not trial.greeted
             trial.greeted, trial.is_away = True, False
             return not is_first
         if is_refusal:
@@ -418,11 +453,12 @@ class _Setback(NamedTuple):
 @dataclass
 class _Trial:
     """What a request has met. answered: how many others were when it last failed; others: whether more were before it was sent again;
-    waited_s: between its tries; greeted: whether a greeting was after its failures; is_away: whether that was in vain."""
+    sent: when it last was; waited_s: between its tries; greeted: whether a greeting was after its failures; is_away: whether that was in vain."""
 
     began: float
     answered: float
     others: bool = False
+    sent: float = 0.0
     greeted: bool = False
     waited_s: float = 0.0
     is_away: bool = False
