@@ -115,6 +115,8 @@ class Model(Section):
     """What runs it: this process, a server of vLLM that dalign starts, or an OpenAI-compatible server of yours."""
     base_url: str | None = None
     """The server's address, such as http://127.0.0.1:8000/v1 (engine 'openai')."""
+    endpoints: dict[str, float] = Field({})
+    """Further servers of the same model, each with its weight; base_url's is 1, such as {"http://10.0.0.2:8000/v1"=1, "http://10.0.0.3:8000/v1"=2}."""
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the server's key, if it wants one."""
     checkpoint: Path | None = None
@@ -155,7 +157,18 @@ class Model(Section):
             return "api_key_env is no name of an environment variable; write the name, such as OPENAI_API_KEY, and put the key into that variable"
         wrong = self.base_url and _no_address(self.base_url)
         said = f"base_url {wrong}; write the address alone, such as http://127.0.0.1:8000/v1, and put a key in the environment variable that api_key_env names"
-        return said if wrong else None
+        return said if wrong else self._wrong_endpoint()
+
+    def _wrong_endpoint(self) -> str | None:
+        """What is wrong with a further address, which is not shown: it may hold a password."""
+        for number, (url, weight) in enumerate(self.endpoints.items(), 1):
+            if wrong := _no_address(url):
+                return f"address {number} of endpoints {wrong}; write the address alone, such as http://127.0.0.1:8000/v1"
+            if not (0 < weight < float("inf")):
+                return f"endpoints gives address {number} the weight {weight}; give it one above 0"
+            if url.rstrip("/") == str(self.base_url).rstrip("/"):
+                return f"address {number} of endpoints is base_url, whose weight is 1; leave it out"
+        return None
 
     @rule
     def _what_is_sent_is_told_once(self) -> str | None:
@@ -172,7 +185,7 @@ class Model(Section):
 
 
 PARAMETERS = ("model", "temperature", "top_p", "max_tokens", "seed")
-_OF_SERVERS = ("request", "leave_out", "rename", "headers", "query")
+_OF_SERVERS = ("endpoints", "request", "leave_out", "rename", "headers", "query")
 # dalign's own, in each request.
 _RESERVED = frozenset(PARAMETERS) - {"top_p"} | {"messages", "n", "stream"}
 # Of vLLM's command line what dalign gives, and where it is set.

@@ -57,6 +57,9 @@ def missing_servers(config: Config, kinds: Collection[str]) -> Iterator[str]:
     for key, model in models_of(config, kinds).items():
         if model.base_url is None or model.engine in CHECKPOINT_ENGINES:
             continue
+        if any(not unreachable(url) for url in model.endpoints):
+            # The pool goes on with those that are there.
+            continue
         if reason := unreachable(model.base_url):
             yield f"{key}.base_url = {model.base_url!r}: no server answers there ({reason}); start it, or name another address"
 

@@ -54,7 +54,7 @@ from dalign.vocabulary import STAGES, TRAININGS
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = (
     "run.workers", "run.cache", "synth_model", "evaluate.max_missing",
-    *(f"{model}.{key}" for model in ("model", "judge_model") for key in ("retry_s", "timeout_s", *(
+    *(f"{model}.{key}" for model in ("model", "judge_model") for key in ("retry_s", "timeout_s", "endpoints", *(
         f"vllm.{name}" for name in ("python", "tensor_parallel", "memory", "devices", "prefix_caching", "start_s")))),
 )  # fmt: skip
 MODELS_OF_CONFIG = ("model", "judge_model", "synth_model")

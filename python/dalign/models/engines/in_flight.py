@@ -41,7 +41,7 @@ def arrivals(
                 batch = []
         if batch:
             yield batch
-        if error := _first(task.exception()):
+        if error := first_error(task.exception()):
             raise error
     finally:
         try:
@@ -61,7 +61,7 @@ def _next(out: queue.SimpleQueue[T | None], within_s: float) -> list[T] | None:
     return None if entry is None else [entry]
 
 
-def _first(error: BaseException | None) -> BaseException | None:
+def first_error(error: BaseException | None) -> BaseException | None:
     """The first error of a task group's."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -24,3 +24,7 @@ class Queue:
     def give_back(self, request: Request) -> None:
         """Puts a request that could not be sent before the others."""
         self._left.appendleft(request)
+
+    def add(self, request: Request) -> None:
+        """Puts a request behind the others."""
+        self._left.append(request)

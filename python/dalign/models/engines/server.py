@@ -25,7 +25,16 @@ from dalign.models.engines.queue import Queue
 from dalign.models.engines.served import Sameness, card_of
 from dalign.models.engines.slots import Outcome, Slots
 from dalign.models.engines.waits import Awaited, retry_after_s
-from dalign.models.protocol import EngineKind, Reply, Request, Sampling, fingerprint_of, unheard
+from dalign.models.protocol import (
+    Engine,
+    EngineKind,
+    Machine,
+    Reply,
+    Request,
+    Sampling,
+    fingerprint_of,
+    unheard,
+)
 from dalign.models.reasoning import opened_at_server, tags_of
 from dalign.models.render import Renderer
 from dalign.rows import Message
@@ -45,7 +54,6 @@ MOST_BYTES = 16 * 2**20
 GREETING, GREETED_S = Request("greeting", (Message(role="user", content="Hello"),), 0), 10.0
 # Refused for what the caller is or asks of the server, whatever the prompt.
 FOR_ALL = frozenset({401, 402, 404, 405, 407})
-# Rows in hand for each that may be in flight: those that wait to be sent again among them.
 HANDS = 4
 # As long as nothing is answered, more refusals than this (or than two of each in flight) are the server's.
 MOST_REFUSED = 32
@@ -101,12 +109,16 @@ class ServerEngine:
         backoff_s: float = BACKOFF_S,
         form: Chat | Written = CHAT,
         own_key: str | None = None,
+        hands: int = HANDS,
     ) -> None:
-        """model: of a config; keys, if any, are in the environment variables named there. own_key: of a server of dalign's own."""
+        """model: of a config; keys, if any, are in the environment variables named there. own_key: of a server of dalign's own.
+
+        hands: rows in hand for each that may be in flight, those that wait to be sent again among them.
+        """
         self._model, self._server, self._form = model, Connection(model, own_key), form
         self.url, self._target = self._server.url(form.path), self._server.target(form.path)
         self._writer, self.slots = JsonWriter(), Slots(model.batch_size)
-        self.attempts, self.backoff_s = attempts, backoff_s
+        self.attempts, self.backoff_s, self._hands = attempts, backoff_s, hands
         self.fingerprint = KIND.fingerprint_of(model)
         self.control_tokens, self.reasoning = tags_of(model.reasoning), model.reasoning
         self.opens_reasoning = opened_at_server(model.reasoning)
@@ -141,7 +153,12 @@ class ServerEngine:
             if replies:
                 yield replies
             else:
-                self.going(0.0, 0, self._awaited.words)
+                self.going(0.0, 0, self.awaited)
+
+    @property
+    def awaited(self) -> str:
+        """Who waits for the server, since when and why; empty where replies come."""
+        return self._awaited.words
 
     async def serve(self, queue: Queue, sampling: Sampling, emit: Callable[[Reply], None]) -> None:
         """Completes the requests of a queue, which others may be at too; gives back what it has in hand where it cannot go on."""
@@ -159,7 +176,7 @@ class ServerEngine:
         await self._sameness.begin()
         async with self._server.session() as session, asyncio.TaskGroup() as group:
             # More than are in flight: those that wait hold no slot.
-            for _ in range(min(HANDS * self.slots.most, len(queue))):
+            for _ in range(min(self._hands * self.slots.most, len(queue))):
                 group.create_task(worker(session))
 
     async def _complete(self, session: Http, request: Request, sampling: Sampling) -> Reply:
@@ -495,13 +512,21 @@ def _hint(model: config.Model, problem: str) -> str:
     return ""
 
 
+def _open(model: config.Model, _: Machine) -> Engine:
+    if not model.endpoints:
+        return ServerEngine(model)
+    from dalign.models.engines.pool import PoolEngine
+
+    return PoolEngine(model)
+
+
 # A server gives reasoning and answer apart; what it serves is what it says of it.
 KIND = EngineKind(
     name="openai",
     writes_open_tag=None,
     # Its address is no part of it: the same model may be served elsewhere.
     fingerprint_of=lambda model: fingerprint_of(model, "openai", model.path, *_sent(model)),
-    open=lambda model, _: ServerEngine(model),
+    open=_open,
     check=Connection,
     says=card_of,
 )
