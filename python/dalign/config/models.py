@@ -128,7 +128,7 @@ class Model(Section):
     batch_size: Positive = 128
     """Completions generated side by side; with a server, requests in flight."""
     timeout_s: float = Field(300.0, gt=0)
-    """A server's request is given up after this many seconds."""
+    """A server's request is given up after this many seconds, and sent once more."""
     retry_s: float = Field(600.0, ge=0)
     """A server that has answered, and then answers nobody any more, is waited for this many seconds, as while it is started again; one that has not is given up after a few tries."""
     request: dict[str, Any] = Field({})

@@ -95,7 +95,13 @@ class LocalEngine:
         if not distinct:
             return []
         ids = dict(zip(distinct, ids_of(self.tokenizer, distinct), strict=True))
-        return [ids[prompt] for prompt in prompts]
+        made = [ids[prompt] for prompt in prompts]
+        if (row := next((row for row, each in enumerate(made) if not each), None)) is not None:
+            said = "the checkpoint's tokenizer makes no token of its prompt; copy its tokenizer's files again"
+            error = InputError(said, kind="unfit_model")
+            error.row = row
+            raise error
+        return made
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()

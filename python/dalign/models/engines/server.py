@@ -41,6 +41,8 @@ from dalign.rows import Message
 from dalign.text import escape_control, short
 
 ATTEMPTS = 5
+# Of one that took too long: a request that hung once may not hang again, and one that is too long is so again.
+LATE_ATTEMPTS = 2
 # The wait after a first failure; it doubles with each.
 BACKOFF_S = 0.5
 LONGEST_WAIT_S = 60.0
@@ -95,7 +97,7 @@ class ServerEngine:
 
     Rate limits (429) are waited out and cost no attempt; rows that alone are limited, for two minutes, are refused. Server errors and lost connections are retried `attempts`
     times in all. A request that gets no reply, or is refused, is an `error` reply whose text is the reason, if the server
-    answers another one beside it, or a greeting with the same settings; one attempt over `timeout_s` seconds is a `timeout` reply
+    answers another one beside it, or a greeting with the same settings; two attempts over `timeout_s` seconds each are a `timeout` reply
     likewise. If not, the server is at fault. One that has answered is then waited for, `retry_s` seconds since its last answer; in the end
     that is a ServerError, as are a key, a model's name and an address that are refused.
     A response of more than 16 MiB and a wait of more than ten minutes that a server asks for count as refusals.
@@ -181,7 +183,8 @@ class ServerEngine:
 
     async def _complete(self, session: Http, request: Request, sampling: Sampling) -> Reply:
         """One request's reply, with its retries."""
-        times: Counter[bool] = Counter()
+        # By their kinds: that a server was away says nothing of what a row meets once it is there.
+        times = Counter[str]()
         trial = _Trial(time.monotonic(), math.inf)
         with self._awaited.one(request.id):
             while True:
@@ -193,20 +196,21 @@ class ServerEngine:
                         await self._sameness.check()
                     self._answered += 1
                     self._awaited.answered()
-                    self._limits_at = time.monotonic() if times[False] else self._limits_at
+                    self._limits_at = time.monotonic() if times["limited"] else self._limits_at
                     return outcome
                 self._sameness.in_doubt |= outcome.kind == "lost"
-                times[outcome.kind != "limited"] += 1
-                wait_s = self._wait_s(times[outcome.kind != "limited"], outcome, request)
+                times[outcome.kind] += 1
+                wait_s = self._wait_s(times[outcome.kind], outcome, request)
                 outcome = _bounded(outcome)
                 is_over = self._is_over(outcome, trial)
                 if outcome.kind == "limited":
-                    tried = is_over or self._is_limited_alone(times[False])
+                    tried = is_over or self._is_limited_alone(times["limited"])
                 else:
                     # Not as often where the server asks for long waits.
+                    most = LATE_ATTEMPTS if outcome.kind == "late" else self.attempts
                     waited_s = trial.waited_s + wait_s
-                    tried = times[True] >= self.attempts or waited_s > LONGEST_ASKED_WAIT_S
-                tried = tried or outcome.kind in ("refused", "late")
+                    tried = times[outcome.kind] >= most or waited_s > LONGEST_ASKED_WAIT_S
+                tried = tried or outcome.kind == "refused"
                 if tried and await self._is_at_fault(
                     request, sampling, outcome, trial, is_over=is_over
                 ):

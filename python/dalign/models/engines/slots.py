@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from typing import Literal
 
@@ -12,8 +13,12 @@ FIRST = 32
 CUT, COOL_S = 0.8, 2.0
 # A server's error says nothing of how many it can take: for so long no more are sent than are.
 STILL_S = 5.0
-# Of the last outcomes, half of which must be limits before all wait as the server asks one to.
-_LAST = 16
+# Of so many last outcomes, the share of limits, or of errors, that says something of how many are sent; fewer come by chance, or are one row's.
+_LAST, _FEW, _TELLING = 64, 16, 0.3
+# The share of limits at which all wait as the server asks one to.
+_ALL = 0.5
+# Below this share of the limit that was met, growth is as fast as at first.
+_NEAR = 0.9
 
 Outcome = Literal["answered", "limited", "failed", "other"]
 
@@ -25,9 +30,9 @@ class Slots:
         self.most = most
         self.limit = float(min(most, FIRST))
         self.in_flight = 0
-        self._doubles = True
+        self._met = math.inf
         self._cool_at = self._still_until = self._paused_until = 0.0
-        self._last: deque[bool] = deque(maxlen=_LAST)
+        self._last: deque[Outcome] = deque(maxlen=_LAST)
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self, *, again: bool = False) -> None:
@@ -51,22 +56,24 @@ class Slots:
         """Gives a slot back. wait_s: what the server asks to wait, of an outcome that is `limited`."""
         now = asyncio.get_running_loop().time()
         self.in_flight -= 1
-        self._last.append(outcome == "limited")
-        if outcome == "limited":
-            self._cut(now, wait_s)
-        elif outcome == "failed":
-            self._still_until = now + STILL_S
-        elif outcome == "answered" and now >= self._still_until and self.limit < self.most:
-            self.limit = min(self.most, self.limit + (1.0 if self._doubles else 1.0 / self.limit))
+        self._last.append(outcome)
+        if outcome == "answered":
+            if now >= self._still_until and self.limit < self.most:
+                is_far = self.limit < _NEAR * self._met
+                self.limit = min(self.most, self.limit + (1.0 if is_far else 1.0 / self.limit))
+        elif outcome in ("limited", "failed"):
+            share = self._last.count(outcome) / max(len(self._last), _FEW)
+            if outcome == "limited" and share >= _TELLING:
+                self._cut(now, wait_s if share >= _ALL and len(self._last) == _LAST else 0.0)
+            elif share >= _TELLING:
+                self._still_until = now + STILL_S
         self._wake()
 
     def _cut(self, now: float, wait_s: float) -> None:
-        self._doubles = False
         if now >= self._cool_at:
-            self._cool_at = now + COOL_S
+            self._cool_at, self._met = now + COOL_S, self.limit
             self.limit = max(1.0, self.limit * CUT)
-        # One row that is limited among many that are not is that row's affair.
-        if wait_s > 0 and 2 * sum(self._last) >= len(self._last) == _LAST:
+        if wait_s > 0:
             self._paused_until = max(self._paused_until, now + wait_s)
             asyncio.get_running_loop().call_at(self._paused_until, self._wake)
 
