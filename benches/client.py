@@ -1,6 +1,6 @@
 """CPU of a client a request, by requests in flight, beside the clients of the neighbours: a page into benches/results.
 
-    python benches/client.py [--requests 20000] [--in-flight 32 256 2048] [--out benches/results]
+    python benches/client.py [--requests 60000] [--in-flight 32 256 2048] [--out benches/results]
 
 A server in a process of its own answers each request after 20 ms; a prompt has about 1 KB, a reply 300 characters. The sides run in turn, each in a
 process of its own; the figure is the client's user and system time alone. dalign's side is all of its engine: render nothing, body, key, retries, reply.
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benches"))
 
 SIDES = ("dalign", "aiohttp", "openai")
-SLOW = {"openai": 0.2}
+SLOW = {"openai": 0.05}
 PROMPT = "a word " * 150
 ANSWER = "ok " * 100
 DELAY_S = 0.02
@@ -166,7 +166,7 @@ def page(rows: dict[tuple[str, int], list[dict[str, float]]], given: argparse.Na
     lines = [
         "# CPU of a client a request", "",
         f"{hardware()}; commit {commit()}; `make bench-client`; {datetime.now(UTC):%Y-%m-%d}.", "",
-        (f"{given.requests:,} requests (of openai's client a fifth), prompts of 1 KB, replies of 300 characters, a server in a process of its own that answers after 20 ms. "
+        (f"{given.requests:,} requests (of openai's client a twentieth), prompts of 1 KB, replies of 300 characters, a server in a process of its own that answers after 20 ms. "
         f"Median of {given.runs} runs a side, in turn; user and system time of the client alone. dalign's side is its whole engine."), "",
         "| in flight | client | CPU µs a request | to dalign | requests a second |", "|---|---|---|---|---|",
     ]  # fmt: skip
@@ -187,7 +187,7 @@ def main() -> None:
         measure(side, url, int(count), int(in_flight))
         return
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--requests", type=int, default=60_000)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[32, 256, 2048])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path, default=ROOT / "benches" / "results")

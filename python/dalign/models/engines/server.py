@@ -165,10 +165,19 @@ class ServerEngine:
     async def serve(self, queue: Queue, sampling: Sampling, emit: Callable[[Reply], None]) -> None:
         """Completes the requests of a queue, which others may be at too; gives back what it has in hand where it cannot go on."""
 
-        async def worker(session: Http) -> None:
+        workers, most = 0, self._hands * self.slots.most
+
+        def another() -> None:
+            nonlocal workers
+            if workers < most and queue:
+                workers += 1
+                group.create_task(worker())
+
+        async def worker() -> None:
             for request in queue:
                 try:
-                    reply = await self._complete(session, request, sampling)
+                    # One that waits to be sent again holds no slot: another takes its place.
+                    reply = await self._complete(session, request, sampling, another)
                 except BaseException:
                     queue.give_back(request)
                     raise
@@ -177,12 +186,13 @@ class ServerEngine:
         # In a thread of its own, of which the pool's members have one together.
         await self._sameness.begin()
         async with self._server.session() as session, asyncio.TaskGroup() as group:
-            # More than are in flight: those that wait hold no slot.
-            for _ in range(min(self._hands * self.slots.most, len(queue))):
-                group.create_task(worker(session))
+            for _ in range(min(self.slots.most, len(queue))):
+                another()
 
-    async def _complete(self, session: Http, request: Request, sampling: Sampling) -> Reply:
-        """One request's reply, with its retries."""
+    async def _complete(
+        self, session: Http, request: Request, sampling: Sampling, waits: Callable[[], None]
+    ) -> Reply:
+        """One request's reply, with its retries. waits: called before each wait for the next."""
         # By their kinds: that a server was away says nothing of what a row meets once it is there.
         times = Counter[str]()
         trial = _Trial(time.monotonic(), math.inf)
@@ -219,6 +229,7 @@ class ServerEngine:
                 trial.waited_s += wait_s
                 self._tell_wait(wait_s, outcome)
                 self._awaited.waits(request.id, outcome.problem)
+                waits()
                 await asyncio.sleep(wait_s)
 
     async def _slotted(
