@@ -131,6 +131,15 @@ test-real: develop ## The whole run on a real 135M instruct model and real Engli
 	rm -rf target/real/run
 	DALIGN_REAL_MODEL=$(CURDIR)/target/real/model DALIGN_REAL_RUN=$(CURDIR)/target/real/run $(BIN)/python -m pytest tests/real -m real $(ARGS)
 
+# Each server has an environment of its own; vLLM's torch is another one than the trainer's.
+SERVERS := $(CURDIR)/target/servers
+test-servers: develop ## A run through a vLLM that dalign starts and through transformers serve, each killed in the middle
+	for name in vllm transformers; do \
+	  [ -x $(SERVERS)/$$name/bin/python ] || $(PYTHON) -m venv --without-pip $(SERVERS)/$$name; \
+	  $(BIN)/uv pip sync --quiet --python $(SERVERS)/$$name/bin/python --require-hashes locks/server-$$name.txt; \
+	done
+	DALIGN_SERVERS=$(SERVERS) PYTHONPATH=tests/python/models $(BIN)/python -m pytest tests/servers -m servers -s $(ARGS)
+
 bench: ## The Rust benches; needs no Python
 	cargo bench $(LOCKED)
 
@@ -189,5 +198,5 @@ lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
-.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-fresh \
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-fresh test-servers \
   bench bench-peers bench-sizes bench-client bench-stages fuzz sanitize evidence pretrain wheel lock clean

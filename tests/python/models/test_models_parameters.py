@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from dalign.errors import InputError, ServerError
-from dalign.models.engines.server import KIND, ServerEngine
+from dalign.models.engines.openai import KIND
+from dalign.models.engines.server import ServerEngine
 from dalign.models.protocol import Sampling
 from dalign.settings import dump_toml, load_config
 from fake_server import FakeServer, chat, refusal

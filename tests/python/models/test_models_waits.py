@@ -9,6 +9,7 @@ from email.utils import format_datetime
 import pytest
 from dalign.errors import ServerError
 from dalign.models.engines.server import ServerEngine, _Setback, retry_after_s
+from dalign.models.engines.server import _wait_s as wait_s
 from fake_server import Answer, FakeServer, chat, refusal
 from served import engine_of, last, replies_of, requests_of, served
 
@@ -55,13 +56,16 @@ def test_retry_after_as_a_date_of_another_zone() -> None:
 
 def test_a_limit_is_waited_out_however_often_it_comes() -> None:
     engine = ServerEngine(served("http://127.0.0.1:1/v1"), backoff_s=0.001)
-    waits = [engine._wait_s(n, _Setback("limited", ""), requests_of("a")[0]) for n in (1, 2, 5000)]
+    waits = [
+        wait_s(n, _Setback("limited", ""), requests_of("a")[0], engine.backoff_s)
+        for n in (1, 2, 5000)
+    ]
     assert waits == [0.001, 0.002, 60.0]
 
 
 def test_a_server_that_asks_for_no_wait_is_not_asked_without_a_pause() -> None:
     engine = ServerEngine(served("http://127.0.0.1:1/v1"), backoff_s=0.25)
-    assert engine._wait_s(1, _Setback("limited", "", 0.0), requests_of("a")[0]) == 0.25
+    assert wait_s(1, _Setback("limited", "", 0.0), requests_of("a")[0], engine.backoff_s) == 0.25
 
 
 @pytest.mark.parametrize("status", [429, 503])

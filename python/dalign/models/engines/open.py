@@ -11,7 +11,7 @@ from dalign.errors import InputError
 from dalign.models.protocol import Engine, EngineKind, Machine
 
 # Engines whose files are called by what they are.
-_FILES: Mapping[str, str] = {"transformers": "local", "openai": "server"}
+_FILES: Mapping[str, str] = {"transformers": "local"}
 
 
 def kind_of(model: Model) -> EngineKind:

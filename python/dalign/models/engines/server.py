@@ -22,19 +22,10 @@ from dalign.models.engines.http import Http, HttpError, JsonWriter, Response
 from dalign.models.engines.in_flight import arrivals
 from dalign.models.engines.parameters import Names, body_of, learned
 from dalign.models.engines.queue import Queue
-from dalign.models.engines.served import Sameness, card_of
+from dalign.models.engines.served import Sameness
 from dalign.models.engines.slots import Outcome, Slots
 from dalign.models.engines.waits import Awaited, retry_after_s
-from dalign.models.protocol import (
-    Engine,
-    EngineKind,
-    Machine,
-    Reply,
-    Request,
-    Sampling,
-    fingerprint_of,
-    unheard,
-)
+from dalign.models.protocol import Reply, Request, Sampling, fingerprint_of, unheard
 from dalign.models.reasoning import opened_at_server, tags_of
 from dalign.models.render import Renderer
 from dalign.rows import Message
@@ -121,7 +112,7 @@ class ServerEngine:
         self.url, self._target = self._server.url(form.path), self._server.target(form.path)
         self._writer, self.slots = JsonWriter(), Slots(model.batch_size)
         self.attempts, self.backoff_s, self._hands = attempts, backoff_s, hands
-        self.fingerprint = KIND.fingerprint_of(model)
+        self.fingerprint = fingerprint_of_served(model)
         self.control_tokens, self.reasoning = tags_of(model.reasoning), model.reasoning
         self.opens_reasoning = opened_at_server(model.reasoning)
         self.say: Callable[[str], None] = lambda _: None
@@ -210,17 +201,10 @@ class ServerEngine:
                     return outcome
                 self._sameness.in_doubt |= outcome.kind == "lost"
                 times[outcome.kind] += 1
-                wait_s = self._wait_s(times[outcome.kind], outcome, request)
+                wait_s = _wait_s(times[outcome.kind], outcome, request, self.backoff_s)
                 outcome = _bounded(outcome)
                 is_over = self._is_over(outcome, trial)
-                if outcome.kind == "limited":
-                    tried = is_over or self._is_limited_alone(times["limited"])
-                else:
-                    # Not as often where the server asks for long waits.
-                    most = LATE_ATTEMPTS if outcome.kind == "late" else self.attempts
-                    waited_s = trial.waited_s + wait_s
-                    tried = times[outcome.kind] >= most or waited_s > LONGEST_ASKED_WAIT_S
-                tried = tried or outcome.kind == "refused"
+                tried = self._is_tried(outcome, times, trial.waited_s + wait_s, is_over=is_over)
                 if tried and await self._is_at_fault(
                     request, sampling, outcome, trial, is_over=is_over
                 ):
@@ -321,7 +305,7 @@ class ServerEngine:
             return _Setback("failed", problem, wait_s)
         # Of one that has answered others, a greeting will tell.
         if (status in FOR_ALL or is_spent) and not self._answered:
-            raise self._refusal(request, problem)
+            raise _refusal(self.url, self._model, request, problem)
         return _Setback("refused", problem)
 
     def _reply(self, row: str, body: str) -> Reply | None:
@@ -352,14 +336,6 @@ class ServerEngine:
         """A text without the server's secrets."""
         return self._server.key.masked(text)
 
-    def _wait_s(self, times: int, setback: _Setback, request: Request) -> float:
-        """What the server asks for, or a wait that doubles; requests that failed together part by their seeds."""
-        if setback.wait_s is not None:
-            # One that asks for no wait at all would be asked without a pause.
-            return max(setback.wait_s, self.backoff_s)
-        spread = 1 + request.seed % 1000 / 1000
-        return min(LONGEST_WAIT_S, self.backoff_s * 2.0 ** min(times - 1, 64) * spread)
-
     def _tell_wait(self, wait_s: float, setback: _Setback) -> None:
         """Says a wait that a user would notice, one for all requests that wait together."""
         now = time.monotonic()
@@ -382,6 +358,17 @@ class ServerEngine:
         if times == 1:
             self._limits_at = now
         return times >= self.attempts and now - self._limits_at >= LONGEST_ROW_WAIT_S
+
+    def _is_tried(
+        self, setback: _Setback, times: Counter[str], waited_s: float, *, is_over: bool
+    ) -> bool:
+        """Whether a row has been sent as often as one is before it is asked whose fault it is."""
+        if setback.kind == "limited":
+            return is_over or self._is_limited_alone(times["limited"])
+        most = LATE_ATTEMPTS if setback.kind == "late" else self.attempts
+        # Not as often where the server asks for long waits.
+        is_long = waited_s > LONGEST_ASKED_WAIT_S
+        return setback.kind == "refused" or is_long or times[setback.kind] >= most
 
     def _is_over(self, setback: _Setback, trial: _Trial) -> bool:
         """Whether nobody has been answered for as long as the server is waited for."""
@@ -419,12 +406,14 @@ class ServerEngine:
             trial.greeted, trial.is_away = True, False
             return not is_first
         if is_refusal:
-            raise self._refusal(request, setback.problem)
+            raise _refusal(self.url, self._model, request, setback.problem)
         trial.is_away = True
         may_wait = self._answered or setback.kind == "limited"
         if self._answered > answered or (may_wait and not is_over):
             return False
-        raise self._unanswered(setback)
+        raise _unanswered(
+            self.url, self._model, setback, self.attempts, has_answered=bool(self._answered)
+        )
 
     async def _greets(self, setback: _Setback, sampling: Sampling) -> bool:
         """Whether the server answers others: asked anew, as it may be gone, or its key be spent, since it last did.
@@ -452,26 +441,6 @@ class ServerEngine:
         if not isinstance(outcome, Reply) and (outcome.wait_s or 0) > LONGEST_ASKED_WAIT_S:
             met = "refused"
         self._greeted = (met, time.monotonic())
-
-    def _unanswered(self, setback: _Setback) -> ServerError:
-        """The error of a server that answers nobody."""
-        met = f"({setback.problem}; {self.attempts} attempts)"
-        if setback.kind == "lost" and not self._answered:
-            way_out = "start it, or set base_url to its address"
-            return ServerError(f"no server answers at {self.url} {met}; {way_out}")
-        what, waited = "has answered no request", ""
-        if self._answered:
-            what = "answers no request any more"
-            waited = f", and was waited for {self._model.retry_s:g} s (retry_s)"
-        way_out = "see the server's log"
-        if setback.kind == "late":
-            met, way_out = f"({setback.problem})", f"raise timeout_s, or {way_out}"
-        return ServerError(f"{self.url} {what} {met}{waited}; {way_out}")
-
-    def _refusal(self, request: Request, problem: str) -> ServerError:
-        return ServerError(
-            f"{self.url} refused request {request.id} with {problem}{_hint(self._model, problem)}"
-        )
 
 
 class _Setback(NamedTuple):
@@ -513,6 +482,37 @@ def _reply_of(request: Request, setback: _Setback) -> Reply:
     return Reply(request.id, setback.problem, "error", 0)
 
 
+def _wait_s(times: int, setback: _Setback, request: Request, backoff_s: float) -> float:
+    """What the server asks for, or a wait that doubles; requests that failed together part by their seeds."""
+    if setback.wait_s is not None:
+        # One that asks for no wait at all would be asked without a pause.
+        return max(setback.wait_s, backoff_s)
+    spread = 1 + request.seed % 1000 / 1000
+    return min(LONGEST_WAIT_S, backoff_s * 2.0 ** min(times - 1, 64) * spread)
+
+
+def _unanswered(
+    url: str, model: config.Model, setback: _Setback, attempts: int, *, has_answered: bool
+) -> ServerError:
+    """The error of a server that answers nobody."""
+    met = f"({setback.problem}; {attempts} attempts)"
+    if setback.kind == "lost" and not has_answered:
+        way_out = "start it, or set base_url to its address"
+        return ServerError(f"no server answers at {url} {met}; {way_out}")
+    what, waited = "has answered no request", ""
+    if has_answered:
+        what = "answers no request any more"
+        waited = f", and was waited for {model.retry_s:g} s (retry_s)"
+    way_out = "see the server's log"
+    if setback.kind == "late":
+        met, way_out = f"({setback.problem})", f"raise timeout_s, or {way_out}"
+    return ServerError(f"{url} {what} {met}{waited}; {way_out}")
+
+
+def _refusal(url: str, model: config.Model, request: Request, problem: str) -> ServerError:
+    return ServerError(f"{url} refused request {request.id} with {problem}{_hint(model, problem)}")
+
+
 def _hint(model: config.Model, problem: str) -> str:
     """What may be done about a refusal of all requests; nothing where nobody knows."""
     base = (model.base_url or "").rstrip("/")
@@ -527,27 +527,8 @@ def _hint(model: config.Model, problem: str) -> str:
     return ""
 
 
-def _open(model: config.Model, _: Machine) -> Engine:
-    if not model.endpoints:
-        return ServerEngine(model)
-    from dalign.models.engines.pool import PoolEngine
-
-    return PoolEngine(model)
-
-
-# A server gives reasoning and answer apart; what it serves is what it says of it.
-KIND = EngineKind(
-    name="openai",
-    writes_open_tag=None,
-    # Its address is no part of it: the same model may be served elsewhere.
-    fingerprint_of=lambda model: fingerprint_of(model, "openai", model.path, *_sent(model)),
-    open=_open,
-    check=Connection,
-    says=card_of,
-)
-
-
-def _sent(model: config.Model) -> list[str]:
-    """What else of the settings determines the replies."""
+def fingerprint_of_served(model: config.Model) -> str:
+    """What determines the replies of a server's model. Its address is no part of it: the same model may be served elsewhere."""
     told = {"request": model.request, "leave_out": sorted(model.leave_out)}
-    return [json.dumps(told, sort_keys=True)] if model.request or model.leave_out else []
+    sent = [json.dumps(told, sort_keys=True)] if model.request or model.leave_out else []
+    return fingerprint_of(model, "openai", model.path, *sent)

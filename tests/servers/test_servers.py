@@ -1,0 +1,152 @@
+"""Generate, judge, train and evaluate through real servers, each killed in the middle; `make test-servers` makes their environments."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dalign.models.servers import free_port
+from dalign.sandbox.checkpoint import MODEL
+from test_models_vllm import gone
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
+
+PLACES = Path(os.environ.get("DALIGN_SERVERS", "target/servers")).absolute()
+DALIGN = [sys.executable, "-c", "from dalign.cli import main; main()"]
+# The sandbox's own numbers, a trial of it.
+TRIAL = [
+    *("--limit", "40", "--set", "run.workers=1", "--set", "generate.n=6", "--set", 'evaluate.arms=["none", "sft"]'),
+    *("--set", "sft.epochs=1", "--set", "model.batch_size=64", "--allow-missing"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    subprocess.run([*DALIGN, "init", str(folder), "--sandbox"], check=True, capture_output=True)
+    return folder / "dalign.toml"
+
+
+def running(run: Path, config: Path, *settings: str) -> subprocess.Popen[str]:
+    line = [*DALIGN, "run", str(config), "--run", str(run), *TRIAL]
+    for setting in settings:
+        line += ["--set", setting]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def await_replies(journal: Path, count: int, by: subprocess.Popen[str]) -> None:
+    """Until so many replies are in a journal."""
+    until = time.monotonic() + 600
+    while not journal.is_file() or journal.read_bytes().count(b"\n") < count:
+        assert by.poll() is None, by.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def pids_of(words: str) -> list[int]:
+    """The processes in whose command line the words stand."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if words in line and int(place.name) != os.getpid():
+            found.append(int(place.name))
+    return found
+
+
+def check(run: Path, said: str) -> None:
+    """What holds of a finished run, whoever served its model."""
+    subprocess.run([*DALIGN, "verify", str(run)], check=True, capture_output=True)
+    results = json.loads((run / "results.json").read_text())
+    assert results and (run / "report.html").is_file()
+    made = json.loads((run / "generate" / "main" / "manifest.json").read_text())
+    assert made["counts"]["rows_out"] > 100
+    for stage in ("generate/main", "judge/main", "evaluate/none", "evaluate/sft"):
+        cost = json.loads((run / stage / "cost.json").read_text())
+        print(stage, {key: cost[key] for key in sorted(cost)}, file=sys.stderr)
+    assert "Traceback" not in said
+
+
+def test_a_server_of_vllm_that_dalign_starts(project: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    settings = (
+        "model.engine=vllm", f"model.vllm.python={PLACES / 'vllm' / 'bin' / 'python'}",
+        'model.vllm.env={VLLM_CPU_KVCACHE_SPACE="1"}',
+    )  # fmt: skip
+    began = time.monotonic()
+    program = running(run, project, *settings)
+    await_replies(run / "generate" / "main" / "journal.jsonl", 20, program)
+    [server] = [pid for pid in pids_of("vllm.entrypoints") if "watch.py" not in Path(f"/proc/{pid}/cmdline").read_text()]  # fmt: skip
+    os.kill(server, signal.SIGKILL)
+    # The program itself, in the middle of judging.
+    await_replies(run / "judge" / "main" / "journal.jsonl", 20, program)
+    alive = pids_of("vllm.entrypoints")
+    program.kill()
+    first = program.communicate()[0]
+    assert "it is started again" in first and gone(alive)
+    program = running(run, project, *settings)
+    said = program.communicate()[0]
+    assert program.returncode == 0, said
+    check(run, said)
+    assert list((run / "logs").glob("vllm-*.log")) and not pids_of("vllm.entrypoints")
+    print(f"vllm: {time.monotonic() - began:.0f} s in all", file=sys.stderr)
+
+
+@pytest.fixture
+def served() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Servers that a test starts: the last one runs, and is ended by its own process id."""
+    started: list[subprocess.Popen[bytes]] = []
+    yield started
+    for each in started:
+        each.kill()
+        each.wait()
+
+
+def start_transformers(port: int, log: Path) -> subprocess.Popen[bytes]:
+    line = [str(PLACES / "transformers" / "bin" / "transformers"), "serve", str(MODEL)]
+    line += ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32", "--continuous-batching"]  # fmt: skip
+    return subprocess.Popen(line, stdout=log.open("ab"), stderr=subprocess.STDOUT)
+
+
+def await_health(url: str) -> None:
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"{url} does not answer")
+
+
+def test_transformers_serve(
+    project: Path, tmp_path: Path, served: list[subprocess.Popen[bytes]]
+) -> None:
+    run, port, log = tmp_path / "run", free_port(), tmp_path / "server.log"
+    served.append(start_transformers(port, log))
+    await_health(f"http://127.0.0.1:{port}/health")
+    settings = (
+        "model.engine=openai", f"model.path={MODEL}", f"model.checkpoint={MODEL}", f"model.base_url=http://127.0.0.1:{port}/v1",
+    )  # fmt: skip
+    began = time.monotonic()
+    program = running(run, project, *settings)
+    await_replies(run / "generate" / "main" / "journal.jsonl", 20, program)
+    served[-1].kill()
+    served[-1].wait()
+    time.sleep(2)
+    served.append(start_transformers(port, log))
+    said = program.communicate()[0]
+    assert program.returncode == 0, said
+    check(run, said)
+    print(f"transformers serve: {time.monotonic() - began:.0f} s in all", file=sys.stderr)
