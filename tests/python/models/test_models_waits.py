@@ -118,6 +118,6 @@ def test_a_long_wait_is_told_once_for_all_that_wait_together() -> None:
     told: list[str] = []
     engine = ServerEngine(served("http://127.0.0.1:1/v1"))
     engine.say = told.append
-    for wait_s in (4.9, 30.0, 31.0):
-        engine._tell_wait(wait_s, _Setback("limited", "status 429: slow", wait_s))
+    for asked_s in (4.9, 30.0, 31.0):
+        engine._tell_wait(asked_s, _Setback("limited", "status 429: slow", asked_s))
     assert told == ["http://127.0.0.1:1/v1/chat/completions: waits 30 s (status 429: slow)"]
