@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
 
 from dalign.models.ask import Keys
+from dalign.models.engines.behind import Behind
 from dalign.models.protocol import Engine, Reply, Request, Sampling
 from dalign.store.cache import Cache, Cached
 
 
-class CachedEngine:
+class CachedEngine(Behind):
     """An engine behind a cache; all else is the engine's own."""
 
     def __init__(self, engine: Engine, cache: Cache) -> None:
-        self._engine, self._cache = engine, cache
+        super().__init__(engine)
+        self._cache = cache
         self._told = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # As with `placed.PlacedEngine`.
-        if name.startswith("_"):
-            super().__setattr__(name, value)
-        else:
-            setattr(self._engine, name, value)
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dalign import config
 from dalign.models.engines.connection import Connection
 from dalign.models.engines.pool import PoolEngine
-from dalign.models.engines.served import card_of
-from dalign.models.engines.server import ServerEngine, fingerprint_of_served
+from dalign.models.engines.served import card_of, fingerprint_of_served
+from dalign.models.engines.server import ServerEngine
 from dalign.models.protocol import Engine, EngineKind, Machine
 
 

@@ -13,6 +13,7 @@ from dalign.errors import ServerError
 from dalign.models.engines.connection import Connection
 from dalign.models.engines.http import HttpError
 from dalign.models.engines.in_flight import arrivals
+from dalign.models.protocol import fingerprint_of
 from dalign.text import short
 
 # One that works answers this at once; a stage's requests are waited for longer.
@@ -106,3 +107,10 @@ def differences(noted: Card, found: Card) -> list[str]:
         for key in sorted(keys)
         if noted.get(key) != found.get(key)
     ]
+
+
+def fingerprint_of_served(model: config.Model) -> str:
+    """What determines the replies of a server's model. Its address is no part of it: the same model may be served elsewhere."""
+    told = {"request": model.request, "leave_out": sorted(model.leave_out)}
+    sent = [json.dumps(told, sort_keys=True)] if model.request or model.leave_out else []
+    return fingerprint_of(model, "openai", model.path, *sent)

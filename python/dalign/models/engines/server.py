@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from dalign import config
@@ -18,16 +17,16 @@ from dalign.errors import InputError, ServerError
 from dalign.models.control import without_end
 from dalign.models.engines.chat_completion import said, status_in
 from dalign.models.engines.connection import Connection
+from dalign.models.engines.conversation import CHAT, Chat, Written
 from dalign.models.engines.http import Http, HttpError, JsonWriter, Response
 from dalign.models.engines.in_flight import arrivals
 from dalign.models.engines.parameters import Names, body_of, learned
 from dalign.models.engines.queue import Queue
-from dalign.models.engines.served import Sameness
+from dalign.models.engines.served import Sameness, fingerprint_of_served
 from dalign.models.engines.slots import Outcome, Slots
 from dalign.models.engines.waits import Awaited, retry_after_s
-from dalign.models.protocol import Reply, Request, Sampling, fingerprint_of, unheard
+from dalign.models.protocol import Reply, Request, Sampling, unheard
 from dalign.models.reasoning import opened_at_server, tags_of
-from dalign.models.render import Renderer
 from dalign.rows import Message
 from dalign.text import escape_control, short
 
@@ -47,40 +46,11 @@ MOST_BYTES = 16 * 2**20
 GREETING, GREETED_S = Request("greeting", (Message(role="user", content="Hello"),), 0), 10.0
 # Refused for what the caller is or asks of the server, whatever the prompt.
 FOR_ALL = frozenset({401, 402, 404, 405, 407})
+# Rows in hand for each that may be in flight.
 HANDS = 4
 # As long as nothing is answered, more refusals than this (or than two of each in flight) are the server's.
 MOST_REFUSED = 32
 MOST_TOLD = 20
-
-
-class Chat:
-    """A conversation as it stands, which the server writes for the model."""
-
-    path = "chat/completions"
-
-    def body(self, messages: Sequence[Message]) -> dict[str, Any]:
-        """What a request has of it."""
-        return {"messages": list(messages)}
-
-
-class Written(NamedTuple):
-    """A conversation as a checkpoint's template writes it, for a server of vLLM: what is rendered here is what the model reads.
-
-    ends: the tokens that end a completion.
-    """
-
-    renderer: Renderer
-    ends: tuple[int, ...]
-    path: str = "completions"
-
-    def body(self, messages: Sequence[Message]) -> dict[str, Any]:
-        """What a request has of it. Raises InputError where the template does not write the conversation as a whole."""
-        [prompt] = self.renderer.prompts([messages])
-        beside = {"add_special_tokens": False, "skip_special_tokens": False}
-        return {"prompt": prompt, **beside, "stop_token_ids": self.ends}
-
-
-CHAT = Chat()
 
 
 class ServerEngine:
@@ -525,10 +495,3 @@ def _hint(model: config.Model, problem: str) -> str:
     if any(name in problem for name in config.PARAMETERS if name != "model"):
         return "; leave_out, rename and request of the model's section say what it is sent"
     return ""
-
-
-def fingerprint_of_served(model: config.Model) -> str:
-    """What determines the replies of a server's model. Its address is no part of it: the same model may be served elsewhere."""
-    told = {"request": model.request, "leave_out": sorted(model.leave_out)}
-    sent = [json.dumps(told, sort_keys=True)] if model.request or model.leave_out else []
-    return fingerprint_of(model, "openai", model.path, *sent)

@@ -18,7 +18,8 @@ from dalign.errors import InputError, MissingExtraError, ServerError
 from dalign.models.checkpoint import check_checkpoint, check_weights, load_tokenizer
 from dalign.models.devices import CPU, settled
 from dalign.models.ends import end_ids, ends_in
-from dalign.models.engines.server import ServerEngine, Written
+from dalign.models.engines.conversation import Written
+from dalign.models.engines.server import ServerEngine
 from dalign.models.fingerprint import fingerprint
 from dalign.models.protocol import (
     EngineKind,
