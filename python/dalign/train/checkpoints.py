@@ -2,7 +2,7 @@
 
 A checkpoint counts once `complete.json` lies in it, which is written last and has the hash of each
 file; so one that was being written when the run was killed, or is damaged, is passed over, and the
-one before it taken.
+one before it taken. What was added to one since is no part of it.
 
     OUT/job.json                what is trained: another job in the same folder is refused
     OUT/steps.jsonl             one row a step
@@ -23,7 +23,7 @@ from dalign.models.checkpoint import TOKENIZER_FILES
 from dalign.store.damage import damaged, read_object
 from dalign.store.memory import Journal
 from dalign.store.seal import Seal, files_below, marks_in, marks_of, read_sealed, write_sealed
-from dalign.store.whole_files import remove, write_text
+from dalign.store.whole_files import remove, set_by, write_text
 from dalign.train.job import StepRow, TrainResult
 
 CHECKPOINTS = "checkpoints"
@@ -55,15 +55,20 @@ def mark_complete(folder: Path, log: Sequence[StepRow]) -> None:
     write_sealed(folder / MARKER, {"files": marks, "log": list(log)})
 
 
-def log_of(folder: Path) -> list[StepRow] | None:
-    """A row a step of what a folder holds; None unless it is complete, and every file as it was written."""
+def log_of(folder: Path, out: Path) -> list[StepRow] | None:
+    """A row a step of what a folder holds; None unless it is complete, and every file as it was written.
+
+    A file that was added would be loaded with the others, or before them: it is moved to `out`.
+    """
     try:
         marker = read_sealed(folder / MARKER)
+        seal = Seal(folder, marks_in(folder / MARKER, marker))
     except InputError:
         return None
-    if any(Seal(folder, marks_in(folder / MARKER, marker)).faults()):
-        return None
-    return list(marker["log"])
+    for path, _ in list(seal.added(folder)):
+        if path != folder / MARKER:
+            set_by(path, out)
+    return None if any(seal.changes()) else list(marker["log"])
 
 
 def resume_point(out: Path) -> tuple[Path | None, int]:
@@ -76,7 +81,7 @@ def resume_point(out: Path) -> tuple[Path | None, int]:
     if not (out / CHECKPOINTS).is_dir():
         remove(out / CHECKPOINTS)
     for step, checkpoint in by_step(out / CHECKPOINTS).items():
-        log = log_of(checkpoint)
+        log = log_of(checkpoint, out)
         if log is None:
             remove(checkpoint)
         else:
@@ -108,7 +113,7 @@ def take_up(out: Path, identity: Mapping[str, Any]) -> TrainResult | None:
     if changed := [key for key in keys if wanted.get(key) != found.get(key)]:
         said = f"holds another training, which differs in {', '.join(changed)}; remove the folder or choose another"
         raise InputError.in_file(out, said, kind="changed_config")
-    log = log_of(out / FINAL)
+    log = log_of(out / FINAL, out)
     if log is None:
         forget_result(out)
         return None

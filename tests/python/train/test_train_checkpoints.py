@@ -45,9 +45,31 @@ def test_a_damaged_checkpoint_is_removed_and_the_one_before_it_taken(tmp_path, d
     before, newest = checkpoint(tmp_path, 9), checkpoint(tmp_path, 10)
     assert resume_point(tmp_path) == (newest, 10)
     damage(newest)
-    assert log_of(newest) is None
+    assert log_of(newest, tmp_path) is None
     assert resume_point(tmp_path) == (before, 9)
     assert not newest.exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors.index.json", "deeper/pytorch_model.bin"])
+def test_what_was_added_to_a_checkpoint_is_never_loaded_with_it(tmp_path, name):
+    folder = checkpoint(tmp_path, 10)
+    added = folder / name
+    added.parent.mkdir(exist_ok=True)
+    added.write_text("{}")
+    assert resume_point(tmp_path) == (folder, 10)
+    assert sorted(p.name for p in folder.rglob("*") if p.is_file()) == [MARKER, "model.safetensors"]
+    assert (tmp_path / f"{added.name}.aside").read_text() == "{}"
+
+
+def test_what_was_added_to_a_result_is_no_part_of_it(tmp_path):
+    final = tmp_path / "final"
+    final.mkdir()
+    (final / "model.safetensors").write_bytes(b"12345")
+    checkpoints.mark_complete(final, [])
+    (final / "adapter_config.json").write_text("{}")
+    assert take_up(tmp_path, {"seed": 1}).final == final
+    assert sorted(p.name for p in final.iterdir()) == [MARKER, "model.safetensors"]
+    assert (tmp_path / "adapter_config.json.aside").is_file()
 
 
 def test_there_is_nothing_to_resume_where_nothing_was_saved(tmp_path):
