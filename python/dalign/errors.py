@@ -32,7 +32,7 @@ KINDS = frozenset((
     "no_tokenizer", "missing_tokenizer", "missing_template", "missing_weights", "missing_extra", "adapter", "pickle", "not_loaded",
     "remote_code", "unfit_model", "wrong_replies", "server", "api_key",
     # Runs: their folder, config, stages and processes.
-    "no_run", "no_suites", "no_such_stage", "no_row", "several_rows", "overrides", "changed_config", "unfinished", "busy", "worker",
+    "cap", "no_run", "no_suites", "no_such_stage", "no_row", "several_rows", "overrides", "changed_config", "unfinished", "busy", "worker",
     "several_processes", "unjudged", "too_few_examples",
 ))  # fmt: skip
 
@@ -124,6 +124,10 @@ class QuotaError(DalignError, ValueError, kind="too_few_examples"):
 
 class ServerError(DalignError, RuntimeError, kind="server"):
     """A model server could not be reached or refused."""
+
+
+class CapError(DalignError, RuntimeError, kind="cap"):
+    """A run has taken as much as its config lets it; it goes on from there under another cap."""
 
 
 class WorkerError(DalignError, RuntimeError, kind="worker"):

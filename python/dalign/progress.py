@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, TypeVar
 
 from dalign.text import one_line
@@ -25,7 +25,7 @@ def pace(rows: float, tokens: int, seconds: float) -> str:
         return ""
     told = []
     if rows >= _LEAST_ROWS:
-        a_second, each = f"{rows / seconds:,.3g} rows/s", f"{_time(seconds / rows)} a row"
+        a_second, each = f"{rows / seconds:,.3g} rows/s", f"{duration(seconds / rows)} a row"
         told.append(a_second if rows >= seconds else each)
     if tokens:
         rate = tokens / seconds
@@ -33,7 +33,7 @@ def pace(rows: float, tokens: int, seconds: float) -> str:
     return ", ".join(told)
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A time in the unit that suits it."""
     if seconds < 100:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
@@ -59,6 +59,34 @@ class Progress:
         """A sentence for the user."""
 
 
+class Watched(Progress):
+    """Another's progress, with a look at each step: what it raises ends the work."""
+
+    def __init__(self, progress: Progress, look: Callable[[], None]) -> None:
+        self._progress, self._look = progress, look
+
+    def start(self, name: str, total: int, since: float | None = None) -> None:
+        """The other's."""
+        self._progress.start(name, total, since)
+
+    def skip(self, name: str, steps: int) -> None:
+        """The other's."""
+        self._progress.skip(name, steps)
+
+    def advance(self, name: str, done: int, note: str = "") -> None:
+        """The other's, and the look."""
+        self._progress.advance(name, done, note)
+        self._look()
+
+    def finish(self, name: str, note: str = "") -> None:
+        """The other's."""
+        self._progress.finish(name, note)
+
+    def say(self, text: str) -> None:
+        """The other's."""
+        self._progress.say(text)
+
+
 class Going:
     """Goes through a stage's rows, once or several times, and shows how far that is."""
 
@@ -72,8 +100,12 @@ class Going:
         """The chunks, each counted when the next one is asked for."""
         for chunk in chunks:
             yield chunk
-            self._done = min(self._total, self._done + len(chunk))
-            self._progress.advance(self._name, self._done)
+            self.step(len(chunk))
+
+    def step(self, rows: int) -> None:
+        """So many more are done."""
+        self._done = min(self._total, self._done + rows)
+        self._progress.advance(self._name, self._done)
 
     def finish(self, note: str) -> None:
         """Ends it with a word on the result; without one, of what was quick nothing is said."""
@@ -113,7 +145,7 @@ class Lines(Progress):
         took, left = time.monotonic() - self._began[name], self._totals[name] - done
         done -= self._skipped.get(name, 0)
         is_told = done > 0 and left > 0 and took >= _LEAST_S
-        told = f"{_time(left * took / done)} left" if is_told else ""
+        told = f"{duration(left * took / done)} left" if is_told else ""
         return "; ".join(filter(None, (note, told)))
 
     def finish(self, name: str, note: str = "") -> None:

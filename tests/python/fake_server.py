@@ -30,11 +30,11 @@ class Answer:
 def chat(
     text: str | None, *, finish: str | None = "stop", delay_s: float = 0.0, **fields: str
 ) -> Answer:
-    """A chat completion; `fields` go beside its content, such as reasoning_content."""
+    """A chat completion; `fields` go beside its content, such as reasoning_content. Its prompt is said to have seven tokens."""
     message = {"role": "assistant", "content": text, **fields}
     body = {
         "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-        "usage": {"completion_tokens": 3},
+        "usage": {"completion_tokens": 3, "prompt_tokens": 7},
     }
     return Answer(body, delay_s=delay_s)
 

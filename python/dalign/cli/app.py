@@ -1,4 +1,4 @@
-"""The commands: one a stage, `run` for all of them, `init`, `demo`, `show`, `results`, `verify`, `report`, `spec`, `data` and `cache`."""
+"""The commands: one a stage, `run` for all of them, `plan`, `init`, `demo`, `show`, `results`, `verify`, `report`, `spec`, `data` and `cache`."""
 
 from __future__ import annotations
 
@@ -151,6 +151,38 @@ _whole_command(
     None,
     " --set judge.k=8",
 )
+
+
+@app.command(epilog="Example: dalign plan dalign.toml --trial runs/trial --set run.cap.money=50")
+def plan(
+    config: ConfigPath = None,
+    run: Annotated[
+        Path | None,
+        Option(
+            "--run",
+            metavar="FOLDER",
+            readable=False,
+            help="The run's folder: what is done there is left out.",
+        ),
+    ] = None,
+    trial: Annotated[
+        Path | None,
+        Option(
+            "--trial",
+            metavar="RUN",
+            readable=False,
+            help="A run of the same config on a few rows, such as by --limit 20: tokens, money and time as in that one.",
+        ),
+    ] = None,
+    set_: Sets = None,
+    redo: Redo = False,
+    limit: LimitRows = None,
+    json: AsJson = False,
+) -> None:
+    """Print what a run will take, before anything is asked: requests, tokens, money and time, stage by stage."""
+    from dalign.cli.plan import plan_command
+
+    plan_command(config, run, trial, _sets(set_, limit), redo=redo, as_json=json)
 
 
 @app.command(epilog="Example: dalign demo runs/demo")

@@ -20,9 +20,11 @@ from dalign.pipeline.run import (
     resolve_config,
     run_stages,
 )
+from dalign.pipeline.spent import in_words, spent_in
 from dalign.records.record import open_record
 from dalign.records.results import write_results
 from dalign.store.ledger import REPORT, RESULTS
+from dalign.store.run import RunFolder
 
 # The command that runs no stage.
 REPORT_ALONE = "report"
@@ -105,6 +107,8 @@ def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bo
         return
     if results is not None:
         tell_results(results.rows, results.stages, results.elapsed_s, results.forms)
+        if spent := in_words(spent_in(RunFolder(run))):
+            tell(f"asked of models: {spent}")
         tell(f"report: {run / REPORT}\nresults: {run / RESULTS}")
         for alarm in results.alarms:
             warn(f"MISSING: {alarm}")

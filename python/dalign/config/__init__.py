@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -15,6 +16,7 @@ from dalign.config.models import (
     PARAMETERS,
     EngineName,
     Model,
+    Price,
     Reasoning,
     Vllm,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "CHECKPOINT_ENGINES",
     "PARAMETERS",
     "Balance",
+    "Cap",
     "Config",
     "Data",
     "EngineName",
@@ -36,6 +39,8 @@ __all__ = [
     "Lora",
     "Model",
     "Pack",
+    "Price",
+    "Ray",
     "Reasoning",
     "Rl",
     "Run",
@@ -45,6 +50,37 @@ __all__ = [
     "Suite",
     "Vllm",
 ]
+
+
+class Cap(Section):
+    """What a run may take, all its calls together. It ends before it takes more, and goes on from there under another cap."""
+
+    requests: Positive | None = None
+    """Requests to models, those that fail included; the rollouts of RL are drawn by the trainer, and are none."""
+    tokens: Positive | None = None
+    """Tokens that models read and write for them."""
+    money: float | None = Field(None, gt=0)
+    """By the prices of the models (model.price, judge_model.price)."""
+    hours: float | None = Field(None, gt=0)
+    """Of work, training included."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is any."""
+        return any(value is not None for value in self.model_dump().values())
+
+
+class Ray(Section):
+    """A cluster of Ray that generates, filters and judges (run.executor 'ray')."""
+
+    address: str | None = None
+    """The cluster's, such as "auto" on one of its machines; unless set, one of this machine alone."""
+    workers: Repeats = 2
+    """Processes that work on chunks of rows, each with the models opened."""
+    cpus: float = Field(1.0, gt=0)
+    """Cores of each."""
+    gpus: float = Field(0.0, ge=0)
+    """GPUs of each, which engines 'transformers' and 'vllm' run on."""
 
 
 class Run(Section):
@@ -58,6 +94,11 @@ class Run(Section):
     """Stages that do not wait for each other run side by side in this many processes."""
     cache: Path | None = None
     """A folder of replies that several runs share: what one was answered, another with the same model, settings, seed and messages does not ask again."""
+    executor: Literal["local", "ray"] = "local"
+    """Who generates, filters and judges: this machine, or a cluster of Ray whose machines all see the run's folder."""
+    ray: Ray = Field(default_factory=Ray)
+    cap: Cap = Field(default_factory=Cap)
+    """What it may take before it stops, such as {money=20.0, hours=8}."""
     part_rows: Positive = 4096
     """Rows that a stage reads, asks for and writes at a time; what a run holds in memory grows with it."""
 
@@ -96,6 +137,18 @@ class Config(Section):
         models = (self.model, self.judge_model)
         if self.run.workers > 1 and any(each and each.engine == "vllm" for each in models):
             return f"run.workers = {self.run.workers}: each would start a server of vLLM of its own (engine 'vllm'); set it to 1"
+        return None
+
+    @rule
+    def _one_process_keeps_the_cap(self) -> str | None:
+        if self.run.executor == "ray" and self.run.cap.is_set:
+            return "run.executor = 'ray': a cap (run.cap) is kept by one process; set it to 'local', or leave the cap out"
+        if self.run.workers > 1 and self.run.cap.is_set:
+            return f"run.workers = {self.run.workers}: a cap (run.cap) is kept by one process; set it to 1"
+        if self.run.cap.money is not None and all(
+            model.price.is_free for model in (self.model, self.judge_of_record)
+        ):
+            return "run.cap.money has no price to count by; set model.price, such as {read=0.15, written=0.6} for a million tokens each"
         return None
 
     @rule

@@ -106,6 +106,26 @@ class Vllm(Section):
         return None
 
 
+class Price(Section):
+    """What asking a model costs, in whatever money you count in."""
+
+    read: float = Field(0.0, ge=0, le=1e9)
+    """For a million tokens of prompts."""
+    written: float = Field(0.0, ge=0, le=1e9)
+    """For a million tokens of completions."""
+    hour: float = Field(0.0, ge=0, le=1e9)
+    """For an hour of the machine that runs it, while it is asked."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is said of any price."""
+        return not (self.read or self.written or self.hour)
+
+    def of(self, read: float, written: float, seconds: float) -> float:
+        """Money for so many tokens and seconds."""
+        return (self.read * read + self.written * written) / 1e6 + self.hour * seconds / 3600
+
+
 class Model(Section):
     """The model that is trained, or the one that judges."""
 
@@ -142,6 +162,8 @@ class Model(Section):
     query: dict[str, str | int] = Field({})
     """What follows the ? in the addresses asked of a server, such as {api-version="2024-10-21"}; no place for a key."""
     vllm: Vllm = Field(default_factory=Vllm)
+    price: Price = Field(default_factory=Price)
+    """What asking it costs, for the plan, the progress and run.cap, such as {read=0.15, written=0.6} for a million tokens each, or {hour=2.5}."""
     trust_remote_code: bool = False
     """Whether code that comes with the checkpoint may run."""
     day: date | None = None

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dalign.errors import InputError
-from dalign.models.protocol import Engine, Reply, Request, Sampling, Telling
+from dalign.models.protocol import Engine, Priced, Reply, Request, Sampling, Telling
 from dalign.progress import Progress, pace
 from dalign.rows import NEVER_CAME
 from dalign.store.memory import Kept, Memory
@@ -47,7 +47,7 @@ class Ask:
         self._done, self._begun = 0, False
         # Of this call of the program: replies that were made, their tokens, the seconds that it took, and when that was told.
         self._made = self._tokens = 0
-        self._took_s, self._told_at = 0.0, 0.0
+        self._took_s, self._told_at, self._since = 0.0, 0.0, time.monotonic()
         # Of this call of the program: requests without a reply by the kind of their reason, and the first of each kind.
         self._failed = Counter[str]()
         self._failures: dict[str, Reply] = {}
@@ -128,6 +128,14 @@ class Ask:
             self._progress.skip(self._name, requests)
             self._progress.advance(self._name, self._done)
 
+    def note(self, replies: int, tokens: int) -> None:
+        """Notes replies that were made elsewhere."""
+        self._begin(replies)
+        self._made += replies
+        self._tokens += tokens
+        self._done += replies
+        self._tell(0.0, 0, "")
+
     def _going(self, rows: float, tokens: int, awaited: str) -> None:
         """Tells how far the engine is with what it has not yielded; as often as one would look."""
         now = time.monotonic()
@@ -139,7 +147,9 @@ class Ask:
         took, total = self._took_s + time.monotonic() - self._since, self._total or 0
         done = min(self._done + rows, total)
         told = pace(self._made + rows, self._tokens + tokens, took)
-        self._progress.advance(self._name, int(done), "; ".join(filter(None, (told, awaited))))
+        spent = self.engine.spent() if isinstance(self.engine, Priced) else ""
+        note = "; ".join(filter(None, (told, spent, awaited)))
+        self._progress.advance(self._name, int(done), note)
 
     def reach(self, requests: int) -> None:
         """Notes that so many of all requests are answered, or need not be asked."""

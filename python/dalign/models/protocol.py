@@ -40,6 +40,7 @@ class Sampling:
 class Reply:
     """The completion of the request with that id. `text` excludes the end token; where nothing came (`error`), it is the reason.
 
+    read: tokens of the prompt, by who made the reply; 0 where nobody said.
     Whichever engine makes it, its text can be stored: what no file can hold is U+FFFD in it.
     """
 
@@ -47,6 +48,7 @@ class Reply:
     text: str
     finish: Finish
     tokens: int
+    read: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         # Here, so that no engine can forget it.
@@ -117,6 +119,15 @@ class Telling(Protocol):
 
     say: Callable[[str], None]
     going: Going
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """An engine that counts what its run has cost."""
+
+    def spent(self) -> str:
+        """So much, in words; empty where nothing costs anything."""
+        ...
 
 
 @dataclass(frozen=True)

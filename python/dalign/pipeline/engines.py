@@ -12,12 +12,14 @@ from dalign.config import Config, Model, Reasoning
 from dalign.errors import InputError
 from dalign.models.checkpoint import is_installed, load_tokenizer
 from dalign.models.engines.cached import CachedEngine
+from dalign.models.engines.metered import MeteredEngine
 from dalign.models.engines.open import checkpoint_of, kind_of, opened, resolved
 from dalign.models.engines.placed import PlacedEngine
 from dalign.models.forms import Form
 from dalign.models.protocol import Engine, Machine
 from dalign.models.reasoning import opened_at_server
 from dalign.models.render import Renderer
+from dalign.models.spending import Meter
 from dalign.models.tokenizer import Tokenizer, open_tokenizer
 from dalign.pipeline.checkpoints import checkpoints
 from dalign.spec.templates import Budget
@@ -33,9 +35,14 @@ class Engines:
         config: Config,
         known: Mapping[str, str] = MappingProxyType({}),
         logs: Path | None = None,
+        meter: Meter | None = None,
     ) -> None:
-        """known: what `known` has said earlier; then no file of these models is read to tell their fingerprints. logs: see `Machine`."""
+        """known: what `known` has said earlier; then no file of these models is read to tell their fingerprints.
+
+        logs: see `Machine`. meter: counts what is asked.
+        """
         self._config, self._machine = config, Machine(config.run.threads, logs=logs)
+        self.meter = meter or Meter()
         self._cache: Cache | None = None
         self._opened: dict[str, Engine] = {}
         self._renderers: dict[Model, Renderer] = {}
@@ -60,7 +67,7 @@ class Engines:
             engine.fingerprint = self.fingerprint(model)
             renderer = None if kind_of(model).renders else self.renderer_of(model)
             placed = PlacedEngine(engine, renderer) if renderer else engine
-            self._opened[key] = self._remembered(placed)
+            self._opened[key] = self._remembered(self._metered(placed, model))
         return self._opened[key]
 
     def trained(self, checkpoint: Path) -> Engine:
@@ -71,9 +78,13 @@ class Engines:
             update["vllm"] = model.vllm.model_copy(update={"adapter": None})
         else:
             update["engine"] = "transformers"
-        return self._remembered(
-            opened(model.model_copy(update=update), checkpoints(), self._machine)
-        )
+        engine = opened(model.model_copy(update=update), checkpoints(), self._machine)
+        return self._remembered(self._metered(engine, model))
+
+    def _metered(self, engine: Engine, model: Model) -> Engine:
+        """The engine, what it does counted as the config's model's."""
+        name = "model" if model == self._config.model else "judge_model"
+        return MeteredEngine(engine, self.meter, name, model.price)
 
     def _remembered(self, engine: Engine) -> Engine:
         """The engine, behind the cache that the config names."""

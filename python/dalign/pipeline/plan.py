@@ -13,7 +13,7 @@ from dalign.store.damage import damaged, reading
 from dalign.store.ledger import MODELS, read_ledger
 from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
-from dalign.vocabulary import STAGES, trainings
+from dalign.vocabulary import STAGES
 
 if TYPE_CHECKING:
     from dalign.pipeline.engines import Engines
@@ -43,11 +43,9 @@ def first_to_run(plan: Sequence[Stage], project: Project, run: RunFolder) -> str
     if missing := [stage.name for stage in plan if run.stage(stage.name).manifest() is None]:
         return missing[0]
     check_sound(plan, run)
-    used, noted, ledger = (
-        run.stage(plan[-1].name).recorded("inputs"),
-        run.path / MODELS,
-        read_ledger(run.path),
-    )
+    evaluated = next(stage for stage in reversed(plan) if stage.kind == "evaluate")
+    used = run.stage(evaluated.name).recorded("inputs")
+    noted, ledger = run.path / MODELS, read_ledger(run.path)
     known = {"model": used["model"], "judge": used["judge"]["model"]}
     with reading(noted):
         if ledger.holds(noted):
@@ -76,44 +74,6 @@ def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]
         said = f"the config's arms need no {kind}/{variant or '…'} (variants of {kind}: {known}); see evaluate.arms"
         raise InputError(said, kind="no_such_stage", value=variant)
     return chosen
-
-
-def planned_work(project: Project) -> dict[str, object]:
-    """How much a whole run of the project makes, and at most asks of the model and of its judge: calls and tokens."""
-    config, rl = project.config, project.config.rl
-    arms, suites = config.evaluate.arms, config.evaluate.suites
-    makes_data = bool(trainings("sft", arms))
-    generated = project.prompts.rows * config.generate.n if project.brought is None else 0
-    completions = (project.brought.rows if project.brought else generated) if makes_data else 0
-    rollouts = rl.steps * rl.prompts_per_step * rl.group_size * len(trainings("rl", arms))
-    drawn = {
-        s.name: project.suites[s.name].rows * config.evaluate.samples * len(arms) for s in suites
-    }
-    judged = sum(drawn[s.name] for s in suites if s.judge)
-    retrieves = config.model.reasoning.reasons and project.templates.has_pair("retrieval")
-    asked = [s for s in suites if s.judge and "policy_retrieval" in s.metrics and retrieves]
-    judgements = {
-        "judge": completions * config.judge.k if config.data.examples is None else 0,
-        "rl": rollouts * rl.judge_k if rl.judge_weight else 0,
-        "evaluate": judged * config.evaluate.judge_k + sum(drawn[s.name] for s in asked),
-    }
-    written = (
-        (generated if makes_data else 0) * config.generate.max_new_tokens
-        + rollouts * rl.max_new_tokens
-        + sum(drawn.values()) * config.evaluate.max_new_tokens
-    )
-    all_judgements = sum(judgements.values())
-    return {
-        "prompts": project.prompts.rows,
-        "completions": completions,
-        "rl_completions": rollouts,
-        "evaluated_completions": sum(drawn.values()),
-        "completion_tokens_at_most": written,
-        "judgements_at_most": all_judgements,
-        "of_these_by_stage": [f"{name} {count}" for name, count in judgements.items()],
-        "judgement_tokens_at_most": all_judgements * config.judge.max_new_tokens,
-        "categories": list(project.spec.names),
-    }
 
 
 def states(

@@ -5,26 +5,32 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from shlex import quote
+from typing import NamedTuple
 
 from dalign.config import AUTO, CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import ChangedConfigError, DalignError, InputError, ServerError, UnfinishedError
 from dalign.models.checkpoint import check_checkpoint
 from dalign.models.devices import settled
+from dalign.models.spending import Meter
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import scale_of
 from dalign.pipeline.moved import check_files, has_config, started_with
-from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, planned_work, states
+from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, states
 from dalign.pipeline.preflight import missing_servers, warnings_of
 from dalign.pipeline.project import SOURCES, Project, bring_in, inputs_faults
 from dalign.pipeline.rendering import check_rendered, with_day, with_day_of
 from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.served import Note, fingerprints, noted, recognised
+from dalign.pipeline.spent import keep_spent, spent_in
 from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
 from dalign.pipeline.stages.rl import check_drawable
+from dalign.pipeline.work import planned_work
 from dalign.progress import Progress
 from dalign.settings import changed_keys, dump_toml, load_config
 from dalign.store.damage import CONFIG, is_run
@@ -53,8 +59,8 @@ from dalign.vocabulary import STAGES, TRAININGS
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = (
-    "run.workers", "run.cache", "synth_model", "evaluate.max_missing",
-    *(f"{model}.{key}" for model in ("model", "judge_model") for key in ("retry_s", "timeout_s", "endpoints", *(
+    "run.workers", "run.cache", "run.cap", "run.executor", "run.ray", "synth_model", "evaluate.max_missing",
+    *(f"{model}.{key}" for model in ("model", "judge_model") for key in ("retry_s", "timeout_s", "endpoints", "price", *(
         f"vllm.{name}" for name in ("python", "tensor_parallel", "memory", "devices", "prefix_caching", "start_s")))),
 )  # fmt: skip
 MODELS_OF_CONFIG = ("model", "judge_model", "synth_model")
@@ -84,7 +90,10 @@ def run_stages(
         try:
             check_files(config, run.path)
             notes = recognised(config, noted(run), progress.say)
-            engines = Engines(config, fingerprints(notes), run.path / LOGS)
+            meter = Meter(
+                config.run.cap, spent_in(run), _elapsed_before(run), partial(keep_spent, run)
+            )
+            engines = Engines(config, fingerprints(notes), run.path / LOGS, meter)
             project = _checked(chosen, config, engines, run, run.inputs, progress)
             # Of what was made before nothing is lost, and nothing is asked.
             to_run = {each.kind for each in chosen if not _has_finished(run, each)}
@@ -116,6 +125,7 @@ def _worked(
     finally:
         opened.engines.close()
         if is_run(run.path):
+            keep_spent(run, opened.engines.meter.taken)
             close_ledger(run.path)
             elapsed_s = round(_elapsed_before(run) + time.monotonic() - began, 1)
             keep(run.path, {ELAPSED: f"{elapsed_s}\n"})
@@ -160,10 +170,19 @@ def keep_config(config: Config, folder: Path) -> None:
         keep(folder, {CONFIG: dump_toml(config)})
 
 
-def plan_of(
+class Planned(NamedTuple):
+    """A run that has not been gone on with. states: of its stages, in their order."""
+
+    states: list[dict[str, object]]
+    project: Project
+    engines: Engines
+
+
+@contextmanager
+def planned(
     config: Config, folder: Path, progress: Progress, *, retry_missing: bool = False
-) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """The stages of a run with their states, and how much work the input means; nothing is written."""
+) -> Iterator[Planned]:
+    """The stages of a run with their states, and its input while that is read; nothing is written."""
     run, plan = RunFolder(folder), make_plan(config)
     check_files(config, run.path)
     notes = recognised(config, noted(run), progress.say)
@@ -173,7 +192,15 @@ def plan_of(
         found = states(plan, project, engines, run, retry_missing=retry_missing)
         to_run = {s.kind for s, row in zip(plan, found, strict=True) if row["state"] != DONE}
         _say(warnings_of(project, engines, to_run), progress)
-        return found, planned_work(project)
+        yield Planned(found, project, engines)
+
+
+def plan_of(
+    config: Config, folder: Path, progress: Progress, *, retry_missing: bool = False
+) -> tuple[list[dict[str, object]], dict[str, object]]:
+    """The stages of a run with their states, and how much work the input means; nothing is written."""
+    with planned(config, folder, progress, retry_missing=retry_missing) as found:
+        return found.states, planned_work(found.project)
 
 
 def check_servers(config: Config, plan: Iterable[Mapping[str, object]]) -> None:

@@ -22,11 +22,12 @@ from typing import Any
 from dalign.config import Config
 from dalign.errors import WorkerError
 from dalign.files.sift import peak_mib
+from dalign.models.spending import Meter, Spent
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.plan import make_plan
 from dalign.pipeline.project import Project, read_project
 from dalign.pipeline.stage import Stage
-from dalign.progress import Progress
+from dalign.progress import Progress, Watched
 from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
 
@@ -71,7 +72,9 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     wall, cpu = time.perf_counter(), _cpu_s()
-    folder.finish(inputs, stage.drive(project, engines, run, folder, opened.progress))
+    engines.meter.stage = stage.name
+    progress = Watched(opened.progress, engines.meter.check_time)
+    folder.finish(inputs, stage.drive(project, engines, run, folder, progress))
     wall, cpu = round(time.perf_counter() - wall, 3), round(_cpu_s() - cpu, 3)
     folder.record_cost({"wall_s": wall, "cpu_s": cpu, "peak_rss_mib": round(peak_mib(), 1)})
     return True
@@ -118,6 +121,8 @@ def _show(messages: Any, progress: Progress, ended: threading.Event) -> None:
 
 _CLEARED_UP = "ignore::UserWarning:multiprocessing.resource_tracker"
 _worker: Opened | None = None
+# Of a worker's stage: whether it ran, and what it took of the models.
+_Worked = tuple[bool, dict[str, Spent]]
 
 
 def _start_worker(
@@ -138,10 +143,12 @@ def _leave_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _work(name: str) -> bool:
+def _work(name: str) -> _Worked:
     assert _worker is not None
     stage = next(stage for stage in make_plan(_worker.project.config) if stage.name == name)
-    return run_stage(_worker, stage)
+    taken = _worker.engines.meter.taken
+    taken.clear()
+    return run_stage(_worker, stage), dict(taken)
 
 
 def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list[str]:
@@ -157,7 +164,7 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
     state = (config, known, opened.run.path, messages, parent, opened.retry_missing)
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker, initargs=state)
     try:
-        return _schedule(pool, stages, workers)
+        return _schedule(pool, stages, workers, opened.engines.meter)
     except BrokenProcessPool as error:
         said = "a worker process was ended from outside, perhaps for want of memory; the same command goes on from here, with --set run.workers=1 in less memory"
         raise WorkerError(said) from error
@@ -188,10 +195,12 @@ def _uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _schedule(pool: ProcessPoolExecutor, stages: Sequence[Stage], workers: int) -> list[str]:
+def _schedule(
+    pool: ProcessPoolExecutor, stages: Sequence[Stage], workers: int, meter: Meter
+) -> list[str]:
     """Submits a stage when a worker is free and its needs are met; the first error ends the run."""
     waiting, unfinished = list(stages), {stage.name for stage in stages}
-    running: dict[Future[bool], Stage] = {}
+    running: dict[Future[_Worked], Stage] = {}
     ran: list[str] = []
     while waiting or running:
         for stage in list(waiting):
@@ -202,7 +211,9 @@ def _schedule(pool: ProcessPoolExecutor, stages: Sequence[Stage], workers: int) 
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             stage = running.pop(future)
-            if future.result():
+            did_run, taken = future.result()
+            meter.merge(taken)
+            if did_run:
                 ran.append(stage.name)
             unfinished.remove(stage.name)
     return ran

@@ -29,8 +29,10 @@ from dalign.store.seal import (
 from dalign.store.whole_files import Json, folder_place, write_text
 
 ELAPSED, MODELS, SERVED = "elapsed.json", "models.json", "served.json"
+# What asking models has taken, by stage and model.
+SPENT = "spent.json"
 RESULTS, REPORT = "results.json", "report.html"
-OWN_FILES = (CONFIG, LEDGER, ELAPSED, MODELS, SERVED, RESULTS, REPORT)
+OWN_FILES = (CONFIG, LEDGER, ELAPSED, MODELS, SERVED, SPENT, RESULTS, REPORT)
 # What servers that a run has started have said; nothing of the run depends on it.
 LOGS = "logs"
 MANIFEST, MARKER, COST = "manifest.json", "inputs.json", "cost.json"
@@ -141,7 +143,7 @@ def _known(run: Path) -> Ledger:
     try:
         return read_ledger(run)
     except InputError:
-        texts = (run / name for name in (CONFIG, ELAPSED))
+        texts = (run / name for name in (CONFIG, ELAPSED, SPENT))
         copies = {
             path.name: path.read_bytes().decode("utf-8", "replace")
             for path in texts

@@ -11,8 +11,8 @@ from dalign.config import Reasoning
 from dalign.errors import InputError
 from dalign.generate import brought
 from dalign.models.forms import Form
-from dalign.pipeline.plan import planned_work
 from dalign.pipeline.project import bring_in
+from dalign.pipeline.work import planned_work
 from dalign.records.record import open_record
 from dalign.records.report_content import warnings_of
 from dalign.rows import Brought, table

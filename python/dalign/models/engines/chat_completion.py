@@ -11,6 +11,8 @@ from dalign.rows import Finish
 
 # What the column of token counts holds.
 MOST_TOKENS = 2**32 - 1
+# What a server's `usage` counts.
+_COUNTS = ("completion_tokens", "prompt_tokens")
 # Where servers put the reasoning, the first that has any.
 _THOUGHTS = (
     *("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks"),
@@ -38,13 +40,17 @@ _ENDS: dict[str, Finish] = {
 
 
 class Said(NamedTuple):
-    """A completion. thought: reasoning that came apart. unknown: the word for its end, if nobody knows it."""
+    """A completion. thought: reasoning that came apart. unknown: the word for its end, if nobody knows it.
+
+    read: tokens of the prompt; 0 where the server's count is none.
+    """
 
     thought: str
     text: str
     finish: Finish
     unknown: str
     tokens: int
+    read: int = 0
 
 
 def said(body: str) -> Said | None:
@@ -68,7 +74,7 @@ def said(body: str) -> Said | None:
         apart = next(filter(None, map(_words, fields)), "")
         refused = _words(message.get("refusal"))
         usage = whole.get("usage")
-        count = usage.get("completion_tokens") if isinstance(usage, dict) else None
+        counts = [usage.get(n) for n in _COUNTS] if isinstance(usage, dict) else [None, None]
         fault = _fault(whole)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
@@ -81,8 +87,8 @@ def said(body: str) -> Said | None:
     if finish == "error":
         why = f"ended by {word!r}"
         thought, text = "", ": ".join(filter(None, [why, _told(fault), text or thought]))
-    tokens = count if type(count) is int and 0 <= count <= MOST_TOKENS else 0
-    return Said(thought, text, finish, "" if known else str(word), tokens)
+    written, read = (c if type(c) is int and 0 <= c <= MOST_TOKENS else 0 for c in counts)
+    return Said(thought, text, finish, "" if known else str(word), written, read)
 
 
 def complaint(body: str) -> str:

@@ -138,14 +138,16 @@ class LocalEngine:
             seeds = [requests[i].seed for i in rows]
             asked = [prompts[i] for i in rows]
             decoded = decode(self.model, asked, seeds, sampling, self.end_ids, self._tell)
-            replies = self.replies([requests[i].id for i in rows], decoded)
+            replies = self.replies([requests[i].id for i in rows], decoded, list(map(len, asked)))
             return [reply for reply in replies if reply.id not in done]
 
         replies = (made(rows) for rows in batches if any(requests[i].id not in done for i in rows))
         return chain([refused] if refused else [], replies)
 
-    def replies(self, rows: Sequence[str], decoded: Sequence[Decoded]) -> list[Reply]:
-        """What was written for each row, special tokens too: all but the end token.
+    def replies(
+        self, rows: Sequence[str], decoded: Sequence[Decoded], read: Sequence[int] = ()
+    ) -> list[Reply]:
+        """What was written for each row, special tokens too: all but the end token. read: the tokens of its prompt.
 
         `tokens` counts what was generated, the end token included.
         """
@@ -159,8 +161,8 @@ class LocalEngine:
         )
         texts = [text.removeprefix(lead) for text in texts]
         return [
-            Reply(row, text, "length" if d.end is None else "stop", len(d.written))
-            for row, d, text in zip(rows, decoded, texts, strict=True)
+            Reply(row, text, "length" if d.end is None else "stop", len(d.written), n)
+            for row, d, text, n in zip(rows, decoded, texts, read or [0] * len(rows), strict=True)
         ]
 
     def no_room(self, name: str, prompt: Sequence[int], max_new_tokens: int) -> str:

@@ -297,7 +297,8 @@ class ServerEngine:
             # Cut off within the reasoning: no closing tag, as the model wrote none.
             end = "" if found.finish == "length" and not text else end
             text = f"{start}{thought}{end}{text}"
-        return Reply(row, self._server.key.cleared(text), found.finish, found.tokens)
+        text = self._server.key.cleared(text)
+        return Reply(row, text, found.finish, found.tokens, found.read)
 
     def _told(self, text: str) -> str:
         return self._server.told(text)

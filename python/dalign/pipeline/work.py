@@ -1,0 +1,106 @@
+"""How much a whole run of a project makes, and at most asks of its models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dalign.pipeline.project import Project, Source
+from dalign.vocabulary import ARMS, trainings
+
+# What is asked: to answer a prompt, to judge an answer, to name the policy that a reasoning speaks of.
+COMPLETE, JUDGE, RETRIEVE = "complete", "judge", "retrieve"
+
+
+@dataclass(frozen=True)
+class Work:
+    """Requests of one kind that a stage makes at most.
+
+    stage: as in `evaluate/base`. written: the most tokens of a reply. source: the prompts that they are about; sight: what
+    of the policy a model has before them; answers: the most tokens of what a judge reads of an answer. is_asked: False for
+    rollouts, which the trainer draws.
+    """
+
+    stage: str
+    asks: str
+    requests: int
+    written: int
+    source: Source
+    sight: str = "none"
+    answers: int = 0
+    is_asked: bool = True
+
+
+def work_of(project: Project) -> list[Work]:
+    """All that is asked, in the order of the stages; kinds of which nothing is asked are left out."""
+    every = (*_of_data(project), *_of_rl(project), *_of_evaluation(project))
+    return [each for each in every if each.requests]
+
+
+def _of_data(project: Project) -> Iterator[Work]:
+    config, source = project.config, project.prompts
+    if not trainings("sft", config.evaluate.arms):
+        return
+    made, written = source.rows * config.generate.n, config.generate.max_new_tokens
+    if project.brought is None:
+        yield Work("generate/main", COMPLETE, made, written, source, "category")
+    if config.data.examples is None:
+        made = made if project.brought is None else project.brought.rows
+        judgements = made * config.judge.k
+        yield Work(
+            "judge/main", JUDGE, judgements, config.judge.max_new_tokens, source, answers=written
+        )
+
+
+def _of_rl(project: Project) -> Iterator[Work]:
+    config, rl, source = project.config, project.config.rl, project.rl_prompts
+    drawn, written = rl.steps * rl.prompts_per_step * rl.group_size, rl.max_new_tokens
+    for arm in trainings("rl", config.evaluate.arms):
+        stage = f"rl/{arm}"
+        yield Work(stage, COMPLETE, drawn, written, source, is_asked=False)
+        if rl.judge_weight:
+            judgements, most = drawn * rl.judge_k, config.judge.max_new_tokens
+            yield Work(stage, JUDGE, judgements, most, source, answers=written)
+
+
+def _of_evaluation(project: Project) -> Iterator[Work]:
+    config, settings = project.config, project.config.evaluate
+    written, most = settings.max_new_tokens, config.judge.max_new_tokens
+    retrieves = config.model.reasoning.reasons and project.templates.has_pair("retrieval")
+    for arm in settings.arms:
+        stage, sight = f"evaluate/{arm}", ARMS[arm].in_sight
+        for suite in settings.suites:
+            source = project.suites[suite.name]
+            drawn = source.rows * settings.samples
+            yield Work(stage, COMPLETE, drawn, written, source, sight)
+            if suite.judge:
+                judgements = drawn * settings.judge_k
+                yield Work(stage, JUDGE, judgements, most, source, answers=written)
+            if suite.judge and retrieves and "policy_retrieval" in suite.metrics:
+                yield Work(stage, RETRIEVE, drawn, most, source, answers=written)
+
+
+def planned_work(project: Project) -> dict[str, object]:
+    """How much a whole run of the project makes, and at most asks of the model and of its judge: calls and tokens."""
+    work = work_of(project)
+
+    def count(asked: Sequence[Work], stage: str = "") -> int:
+        return sum(each.requests for each in asked if each.stage.startswith(stage))
+
+    completions = [each for each in work if each.asks == COMPLETE]
+    judgements = [each for each in work if each.asks != COMPLETE]
+    of_others = project.brought is not None and trainings("sft", project.config.evaluate.arms)
+    brought = project.brought.rows if of_others and project.brought else 0
+    return {
+        "prompts": project.prompts.rows,
+        "completions": brought or count(completions, "generate"),
+        "rl_completions": count(completions, "rl"),
+        "evaluated_completions": count(completions, "evaluate"),
+        "completion_tokens_at_most": sum(each.requests * each.written for each in completions),
+        "judgements_at_most": count(judgements),
+        "of_these_by_stage": [
+            f"{name} {count(judgements, name)}" for name in ("judge", "rl", "evaluate")
+        ],
+        "judgement_tokens_at_most": count(judgements) * project.config.judge.max_new_tokens,
+        "categories": list(project.spec.names),
+    }
