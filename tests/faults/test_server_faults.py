@@ -56,7 +56,7 @@ def test_every_row_is_answered_once_whatever_the_server_does(
         server = started(port, log, 2)
 
     model = Model(
-        path="m", engine="openai", base_url=f"http://127.0.0.1:{port}/v1", batch_size=IN_FLIGHT, timeout_s=TIMEOUT_S, retry_s=60.0
+        path="m", engine="openai", base_url=f"http://127.0.0.1:{port}/v1", batch_size=IN_FLIGHT, timeout_s=TIMEOUT_S, token_s=0.0, retry_s=60.0
     )  # fmt: skip
     engine = ServerEngine(model, backoff_s=0.1)
     requests = [Request(f"row-{i}", ({"role": "user", "content": f"row-{i}"},), i) for i in range(REQUESTS)]  # fmt: skip

@@ -22,7 +22,7 @@ def served(url: str, **settings: object) -> config.Model:
 
 
 def engine_of(server: FakeServer, **settings: object) -> ServerEngine:
-    given = {"backoff_s": 0.001, "timeout_s": 20.0, "retry_s": 0.0, **settings}
+    given = {"backoff_s": 0.001, "timeout_s": 20.0, "token_s": 0.0, "retry_s": 0.0, **settings}
     tries = {name: given.pop(name) for name in ("attempts", "backoff_s") if name in given}
     return ServerEngine(served(server.base_url, **given), **tries)  # type: ignore[arg-type]
 

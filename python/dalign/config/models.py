@@ -148,7 +148,11 @@ class Model(Section):
     batch_size: Positive = 128
     """Completions generated side by side; with a server, requests in flight."""
     timeout_s: float = Field(300.0, gt=0)
-    """A server's request is given up after this many seconds, and sent once more."""
+    """A server's request is given up after this many seconds, and token_s for each token that it may write, and sent once more."""
+    token_s: float = Field(0.1, ge=0)
+    """Seconds that a token may take."""
+    samples_at_once: bool = False
+    """Whether the completions of one prompt are asked for in one request (n): the prompt is sent and read once. Judgements are not: no two of them are alike."""
     retry_s: float = Field(600.0, ge=0)
     """A server that has answered, and then answers nobody any more, is waited for this many seconds, as while it is started again; one that has not is given up after a few tries."""
     request: dict[str, Any] = Field({})
@@ -197,6 +201,8 @@ class Model(Section):
         given = {key for key in _OF_SERVERS if getattr(self, key)}
         if given and self.engine != "openai":
             return f"{min(given)} is for engine 'openai'; with another one nothing is sent"
+        if self.samples_at_once and self.engine not in ("openai", "vllm"):
+            return "samples_at_once is for engines 'openai' and 'vllm'; leave it out"
         if self.engine != "vllm" and self.vllm != Vllm():
             return "vllm is for engine 'vllm'; set it, or leave the section out"
         return _wrong_parameters(self) or _wrong_headers(self)

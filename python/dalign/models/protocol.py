@@ -20,11 +20,15 @@ from dalign.vocabulary import FORMS
 
 @dataclass(frozen=True)
 class Request:
-    """One completion to be made. `seed` makes it repeatable: it depends on the row, not on the batch."""
+    """One completion to be made. `seed` makes it repeatable: it depends on the row, not on the batch.
+
+    others: the ids of further ones of the same conversation, to be drawn with it.
+    """
 
     id: str
     messages: tuple[Message, ...]
     seed: int
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Sampling:
 class Reply:
     """The completion of the request with that id. `text` excludes the end token; where nothing came (`error`), it is the reason.
 
-    read: tokens of the prompt, by who made the reply; 0 where nobody said.
+    read: tokens of the prompt, by who made the reply; 0 where nobody said. others: what came with it, see `Request`.
     Whichever engine makes it, its text can be stored: what no file can hold is U+FFFD in it.
     """
 
@@ -49,6 +53,7 @@ class Reply:
     finish: Finish
     tokens: int
     read: int = field(default=0, compare=False)
+    others: tuple[Reply, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         # Here, so that no engine can forget it.

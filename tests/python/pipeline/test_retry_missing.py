@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Path:
          "expected": {"ruling": "safe-complete", "clause": "regulated-advice.A2"}}
         for n in range(N)
     ]  # fmt: skip
-    model = 'model = { path = "served", engine = "openai", base_url = "http://127.0.0.1:1/v1", timeout_s = 0.4 }'
+    model = 'model = { path = "served", engine = "openai", base_url = "http://127.0.0.1:1/v1", timeout_s = 0.4, token_s = 0.0 }'
     write_evaluation(tmp_path, model, rows, ENGLISH)
     return tmp_path
 

@@ -53,15 +53,15 @@ class Said(NamedTuple):
     read: int = 0
 
 
-def said(body: str) -> Said | None:
-    """The completion that a response's body holds; None where it holds none.
+def said(body: str, nth: int = 0) -> Said | None:
+    """The completion that a response's body holds, or the nth of several; None where it holds none.
 
     A refusal in a field of its own is the text. tokens: 0 where the server's count is none. An unknown word for the end is a stop where there is a
     text, and an error where there is none. Of an error the text is the reason; a body that tells one beside no text is no completion.
     """
     try:
         whole = _JSON.decode(body)
-        choice = whole["choices"][0]
+        choice = whole["choices"][nth]
         # What continues a text is a text.
         message = choice["message"] if "message" in choice else {"content": choice["text"]}
         content, word = message.get("content"), choice.get("finish_reason")

@@ -27,6 +27,8 @@ def body_of(
         "seed": request.seed % 2**31,
         "max_tokens": sampling.max_new_tokens,
     }
+    if request.others:
+        sent["n"] = 1 + len(request.others)
     if sampling.top_p < 1.0:
         sent["top_p"] = sampling.top_p
     if sampling.temperature != 1.0:
@@ -38,12 +40,15 @@ def body_of(
     return {**model.request, **named}
 
 
-def learned(names: Names, problem: str, sampling: Sampling) -> Names:
+def learned(names: Names, problem: str, sampling: Sampling, *, many: bool = False) -> Names:
     """The names to try where a refusal speaks of a parameter that has another name, or can be left out.
 
-    A drawing that is not the default is never left out: the replies would be drawn in another way.
+    A drawing that is not the default is never left out: the replies would be drawn in another way. many: whether several
+    completions were asked for at once.
     """
     other = {"max_tokens": "max_completion_tokens", "seed": ""}
+    if many:
+        other["n"] = ""
     if sampling.temperature == 1.0:
         other["temperature"] = ""
     spoken = set(re.findall(r"\w+", problem))

@@ -113,4 +113,6 @@ def fingerprint_of_served(model: config.Model) -> str:
     """What determines the replies of a server's model. Its address is no part of it: the same model may be served elsewhere."""
     told = {"request": model.request, "leave_out": sorted(model.leave_out)}
     sent = [json.dumps(told, sort_keys=True)] if model.request or model.leave_out else []
+    # Drawn together, completions are others than drawn apart.
+    sent += ["n"] if model.samples_at_once else []
     return fingerprint_of(model, "openai", model.path, *sent)

@@ -24,6 +24,7 @@ from dalign.models.engines.parameters import Names, body_of, learned
 from dalign.models.engines.queue import Queue
 from dalign.models.engines.served import Sameness, fingerprint_of_served
 from dalign.models.engines.slots import Outcome, Slots
+from dalign.models.engines.together import apart
 from dalign.models.engines.waits import Awaited, retry_after_s
 from dalign.models.protocol import Reply, Request, Sampling, unheard
 from dalign.models.reasoning import opened_at_server, tags_of
@@ -215,7 +216,7 @@ class ServerEngine:
             outcome = await self._post(session, request, sampling, names)
             if isinstance(outcome, Reply) or outcome.kind != "refused":
                 break
-            others = learned(names, outcome.problem, sampling)
+            others = learned(names, outcome.problem, sampling, many=bool(request.others))
             if others == names:
                 break
             names = others
@@ -233,24 +234,28 @@ class ServerEngine:
         except InputError as error:
             raise error.worded(f"request {request.id}: {error}") from error
         body = body_of(self._model, request, sampling, names) | conversation
+        until_s = self._model.timeout_s + self._model.token_s * sampling.max_new_tokens
         try:
             response = await session.ask(
                 "POST",
                 self._target,
-                timeout_s=self._model.timeout_s,
+                timeout_s=until_s,
                 most_bytes=MOST_BYTES,
                 body=self._writer.body(body),
             )
         except HttpError as error:
             if error.kind == "late":
-                return _Setback("late", f"no reply within {self._model.timeout_s:g} s")
+                return _Setback("late", f"no reply within {until_s:g} s")
             return _Setback(error.kind, self._told(str(error)))
         text = response.text
         if text is None:
             return _Setback("refused", f"a response of more than {MOST_BYTES // 2**20} MiB")
         is_answer = 200 <= response.status < 300
         reply = self._reply(request.id, text) if is_answer else None
-        return reply or self._setback(request, response, text)
+        if reply is None or not request.others:
+            return reply or self._setback(request, response, text)
+        found = (self._reply(row, text, nth) for nth, row in enumerate(request.others, 1))
+        return apart(reply, tuple(filter(None, found)))
 
     def _setback(self, request: Request, response: Response, text: str) -> _Setback:
         """What a response means that holds no reply. Raises ServerError where all requests would have it."""
@@ -278,9 +283,9 @@ class ServerEngine:
             raise _refusal(self.url, self._model, request, problem)
         return _Setback("refused", problem)
 
-    def _reply(self, row: str, body: str) -> Reply | None:
-        """The reply that the response's body holds; None where it holds none."""
-        found = said(body)
+    def _reply(self, row: str, body: str, nth: int = 0) -> Reply | None:
+        """The reply that the response's body holds, or the nth of several; None where it holds none."""
+        found = said(body, nth)
         if found is None:
             return None
         if found.unknown:

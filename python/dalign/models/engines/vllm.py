@@ -20,8 +20,10 @@ from dalign.models.devices import CPU, settled
 from dalign.models.ends import end_ids, ends_in
 from dalign.models.engines.conversation import Written
 from dalign.models.engines.server import ServerEngine
+from dalign.models.engines.together import TogetherEngine
 from dalign.models.fingerprint import fingerprint
 from dalign.models.protocol import (
+    Engine,
     EngineKind,
     Machine,
     Reply,
@@ -245,6 +247,7 @@ def _fingerprint(model: config.Model) -> str:
     folder, adapter = Path(model.path), model.vllm.adapter
     check_weights(folder)
     known = ["vllm", fingerprint(folder), settled(model).dtype]
+    known += ["n"] if model.samples_at_once else []
     if adapter is not None:
         known += [file_digest(adapter / "adapter_config.json"), fingerprint(adapter)]
     return fingerprint_of(model, *known)
@@ -264,11 +267,12 @@ def _check(model: config.Model) -> None:
         raise InputError(said, kind="missing_file", path=own.python, key="vllm.python")
 
 
-def _open(model: config.Model, machine: Machine) -> VllmEngine:
+def _open(model: config.Model, machine: Machine) -> Engine:
     _check(model)
     tokenizer = load_tokenizer(Path(model.path), model.trust_remote_code)
     renderer = Renderer(tokenizer, model.reasoning, model.day)
-    return VllmEngine(settled(model), renderer, machine)
+    engine = VllmEngine(settled(model), renderer, machine)
+    return TogetherEngine(engine) if model.samples_at_once else engine
 
 
 KIND = EngineKind(
