@@ -140,6 +140,13 @@ test-servers: develop ## A run through a vLLM that dalign starts and through tra
 	done
 	DALIGN_SERVERS=$(SERVERS) PYTHONPATH=tests/python/models $(BIN)/python -m pytest tests/servers -m servers -s $(ARGS)
 
+# Ray brings packages of its own.
+RAY := $(CURDIR)/target/ray
+test-ray: develop ## Generate, filter and judge on two workers of Ray, one of them killed, beside the same run here
+	[ -x $(RAY)/bin/python ] || $(PYTHON) -m venv --without-pip $(RAY)
+	$(BIN)/uv pip sync --quiet --python $(RAY)/bin/python --require-hashes locks/ray.txt
+	PYTHONPATH=$(CURDIR)/python:$(CURDIR)/tests/python $(RAY)/bin/python -m pytest tests/ray -m ray $(ARGS)
+
 bench: ## The Rust benches; needs no Python
 	cargo bench $(LOCKED)
 
@@ -198,5 +205,5 @@ lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
-.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-fresh test-servers \
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-fresh test-servers test-ray \
   bench bench-peers bench-sizes bench-client bench-stages fuzz sanitize evidence pretrain wheel lock clean

@@ -11,7 +11,8 @@ import polars as pl
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.progress import Progress
-from dalign.store.folder import Finished, StageFolder
+from dalign.store.folder import Finished, Made, StageFolder
+from dalign.store.parts import Table
 from dalign.store.run import RunFolder
 from dalign.vocabulary import ARMS, trainings
 
@@ -22,6 +23,18 @@ Inputs = dict[str, Any]
 InputsOf = Callable[[Project, Engines, RunFolder], Inputs]
 # Drives a stage's work: hands rows, settings and tools to the stage's own module, and its rows to the folder.
 Drive = Callable[[Project, Engines, RunFolder, StageFolder, Progress], Finished]
+
+
+@dataclass(frozen=True)
+class Chunked:
+    """A stage's work on chunks of rows; what becomes of one depends on its rows alone.
+
+    all: the chunks in their order; nth: one of them by its number, counted from 0; make: what becomes of it.
+    """
+
+    all: Callable[[], Iterator[pl.DataFrame]]
+    nth: Callable[[int], pl.DataFrame]
+    make: Callable[[int, pl.DataFrame], Made]
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,13 @@ def beside_prompts(
         # The last prompt may have more rows.
         if chunk.height:
             waiting = waiting[waiting["prompt_id"].index_of(chunk["prompt_id"][-1]) :]
+
+
+def prompts_beside(chunk: pl.DataFrame, prompts: Table) -> pl.DataFrame:
+    """The same of one chunk."""
+    wanted = pl.col("id").is_in(chunk["prompt_id"].unique().implode())
+    found = prompts.scan().filter(wanted).rename({"id": "prompt_id"}).drop("category").collect()
+    return chunk.join(found, on="prompt_id", how="left", maintain_order="left")
 
 
 def start_of(arm: str) -> str | None:

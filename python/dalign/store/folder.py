@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +16,7 @@ from dalign.rows import Columns, Dropped
 from dalign.store.chunks import ChunkLog
 from dalign.store.damage import damaged, read_object, reading
 from dalign.store.ledger import COST, MANIFEST, MARKER, fault_in
-from dalign.store.memory import EARLIER, Journal, Memory, journals, set_aside
+from dalign.store.memory import EARLIER, Journal, Memory, forget_chunk, journals, set_aside
 from dalign.store.parts import DROPPED, ROWS, PartWriter, Table
 from dalign.store.salvage import drop_damaged, drop_misplaced, drop_unknown
 from dalign.store.seal import (
@@ -67,13 +67,27 @@ class Finished:
     spec_versions: Mapping[str, str] | None = None
 
 
+# Has the work done on chunks that come with their numbers, and gives what is made of each, in any order.
+Spread = Callable[
+    [Iterable[tuple[int, Chunk]], Callable[[int, Chunk], Made]], Iterator[tuple[int, Made]]
+]
+
+
+def one_by_one(
+    chunks: Iterable[tuple[int, Chunk]], work: Callable[[int, Chunk], Made]
+) -> Iterator[tuple[int, Made]]:
+    """The `Spread` of this process alone."""
+    return ((number, work(number, chunk)) for number, chunk in chunks)
+
+
 @dataclass(frozen=True)
 class StageFolder:
-    """`RUN/<stage>/<variant>/`."""
+    """`RUN/<stage>/<variant>/`. chunk: the only one that is worked at here, where others work beside."""
 
     run: Path
     stage: str
     variant: str = MAIN
+    chunk: int | None = None
 
     @property
     def path(self) -> Path:
@@ -192,7 +206,7 @@ class StageFolder:
 
     def memory(self, name: str = "") -> Memory:
         """What is asked in this stage; one memory for each kind of question."""
-        return Memory(self.path, name)
+        return Memory(self.path, name, self.chunk)
 
     def journal(self) -> Journal:
         """Rows that a stage takes down while it works."""
@@ -204,25 +218,29 @@ class StageFolder:
         work: Callable[[int, Chunk], Made],
         columns: Mapping[str, Columns],
         skipped: Callable[[Chunk, Mapping[str, int]], None],
+        spread: Spread[Chunk] = one_by_one,
     ) -> tuple[Counter[str], list[str]]:
-        """Does the work on each chunk that is not done yet, a part of each table a chunk. Returns sums of counts, and digests.
+        """Has the work done on each chunk that is not done yet, a part of each table a chunk. Returns sums of counts, and digests.
 
         columns: of each table, so that one without any row is there too. skipped: gets the counts of a chunk that
         an earlier call of the program has done.
         """
         log = ChunkLog(self.path)
         done = log.done()
-        for number, chunk in enumerate(chunks):
-            if number in done:
-                skipped(chunk, Counter(done[number]["counts"]))
-                continue
-            made = work(number, chunk)
+
+        def waiting() -> Iterator[tuple[int, Chunk]]:
+            for number, chunk in enumerate(chunks):
+                if number in done:
+                    skipped(chunk, Counter(done[number]["counts"]))
+                else:
+                    yield number, chunk
+
+        for number, made in spread(waiting(), work):
             digests = {
                 name: self.table(name).write(number, frame) for name, frame in made.tables.items()
             }
             done[number] = log.add(number, digests, made.counts)
-            for path in journals(self.path):
-                path.unlink()
+            forget_chunk(self.path, number)
         totals = Counter[str]()
         for row in done.values():
             totals.update(row["counts"])

@@ -12,6 +12,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 JOURNAL, REPLIES, EARLIER = "journal", "replies", "earlier"
 # The last key of a journal's line: the checksum of the line without it.
 _CHECKSUM = b', "crc32": '
+# In the name of a journal that is of one chunk alone.
+_ANY_CHUNK = ".[0-9][0-9][0-9][0-9][0-9]*"
 # Hexadecimal digits of a file's hash in its name.
 _HASH = 16
 # Hexadecimal digits of a key that fit a signed 64-bit number.
@@ -109,14 +112,24 @@ def _row_of(line: bytes) -> dict[str, Json] | None:
 
 @dataclass(frozen=True)
 class Memory:
-    """The replies to one kind of question in a folder."""
+    """The replies to one kind of question in a folder. chunk: the only one that is asked for here, where others work beside."""
 
     folder: Path
     name: str = ""
+    chunk: int | None = None
 
     @cached_property
     def _journal(self) -> Journal:
-        return Journal(self.folder / f"{self._named(JOURNAL)}.jsonl")
+        mine = "" if self.chunk is None else _of_chunk(self.chunk)
+        return Journal(self.folder / f"{self._named(JOURNAL)}{mine}.jsonl")
+
+    def _journals(self) -> list[Journal]:
+        """Its own, and what others have left of its chunks."""
+        name = self._named(JOURNAL)
+        others = sorted(self.folder.glob(f"{name}{_ANY_CHUNK}.jsonl"))
+        if self.chunk is not None:
+            others = [self.folder / f"{name}.jsonl"]
+        return [self._journal, *map(Journal, others)]
 
     @cached_property
     def _earlier(self) -> Earlier:
@@ -131,7 +144,8 @@ class Memory:
 
     def in_work(self) -> Iterator[Kept]:
         """The journalled replies."""
-        return _kept(self._journal)
+        for journal in self._journals():
+            yield from _kept(journal)
 
     def append(self, replies: Sequence[Kept]) -> None:
         """Journals replies as they come."""
@@ -156,6 +170,17 @@ def _kept(journal: Journal) -> Iterator[Kept]:
 def journals(folder: Path) -> list[Path]:
     """The journals of all memories in a folder."""
     return sorted(folder.glob(f"{JOURNAL}*.jsonl"))
+
+
+def forget_chunk(folder: Path, chunk: int) -> None:
+    """Removes what was journalled of a chunk that is done: all but what others work at beside it."""
+    for path in journals(folder):
+        if not fnmatch(path.stem, f"*{_ANY_CHUNK}") or path.stem.endswith(_of_chunk(chunk)):
+            path.unlink()
+
+
+def _of_chunk(chunk: int) -> str:
+    return f".{chunk:05}"
 
 
 def lacks_replies(folder: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -76,6 +77,20 @@ class Table:
         if waiting.rows:
             yield waiting.take(waiting.rows)
 
+    def slice(self, start: int, rows: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """So many of its rows from one on, counted from 0; of the other parts nothing is read but how many rows they have."""
+        found, at = Buffer(), 0
+        for path, height in zip(self.paths(), self._heights, strict=True):
+            if at < start + rows and at + height > start:
+                part = self._read(path, columns)
+                found.add(part[max(0, start - at) : start + rows - at])
+            at += height
+        return found.take(found.rows) if found.rows else self.scan().clear().collect()
+
+    @cached_property
+    def _heights(self) -> list[int]:
+        return [_height(path) for path in self.paths()]
+
     def write(self, index: int, frame: pl.DataFrame) -> str:
         """Writes a part, whole or not at all; returns the digest of its rows."""
         write_parquet(frame, self.path(index))
@@ -91,6 +106,11 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """A part's rows, or some columns of them."""
     with reading(path):
         return pl.read_parquet(path, columns=list(columns) if columns else None)
+
+
+def _height(path: Path) -> int:
+    with reading(path):
+        return int(pl.scan_parquet(path).select(pl.len()).collect().item())
 
 
 @dataclass

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 
+import polars as pl
+
 from dalign.config import Config
 from dalign.errors import InputError
 from dalign.filter.form import filter_completions
 from dalign.filter.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
 from dalign.pipeline.engines import Engines, counting_tokenizer
 from dalign.pipeline.project import Project
-from dalign.pipeline.stage import Inputs, Stage, beside_prompts, variants
+from dalign.pipeline.spread import spread_of
+from dalign.pipeline.stage import Chunked, Inputs, Stage, beside_prompts, prompts_beside, variants
 from dalign.progress import Going, Progress
 from dalign.rows import Dropped, Parsed, own_words, table
-from dalign.store.folder import Finished, StageFolder
-from dalign.store.parts import DROPPED
+from dalign.store.folder import Finished, Made, StageFolder
+from dalign.store.parts import DROPPED, ROWS
 from dalign.store.run import RunFolder
+
+# What is read of completions, and what a chunk of them counts beside the reasons.
+_READ = ("id", "prompt_id", "category", "text", "finish")
+_ROWS_IN = "rows in"
 
 
 def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
@@ -45,30 +52,53 @@ def quality_of(config: Config, engines: Engines) -> Quality:
         raise error.worded(f"filter: {error}") from error
 
 
+def chunked(project: Project, engines: Engines, run: RunFolder) -> Chunked:
+    """The kept ones, split into reasoning and answer, and the others; chunk by chunk of completions."""
+    config, completions, prompts = (
+        project.config,
+        run.stage("generate").made(),
+        project.prompts.table,
+    )
+    quality, opened = quality_of(config, engines), engines.opens_reasoning
+    control, tags, size = engines.control, engines.reasoning, config.run.part_rows
+
+    def make(_number: int, chunk: pl.DataFrame) -> Made:
+        asked = own_words(chunk["messages"])
+        rows, dropped = filter_completions(
+            chunk, asked, tags, quality, opened=opened, control=control
+        )
+        reasons = dict(dropped["reason"].value_counts().iter_rows())
+        return Made({ROWS: rows, DROPPED: dropped}, {_ROWS_IN: chunk.height, **reasons})
+
+    return Chunked(
+        lambda: beside_prompts(completions.chunks(size, _READ), prompts.chunks(size)),
+        lambda number: prompts_beside(completions.slice(number * size, size, _READ), prompts),
+        make,
+    )
+
+
+def on_worker(project: Project, engines: Engines, run: RunFolder, folder: StageFolder) -> Chunked:
+    """The same, for one that works on chunks beside others."""
+    return chunked(project, engines, run)
+
+
 def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """The kept ones, split into reasoning and answer."""
-    config, completions = project.config, run.stage("generate").made()
-    quality, opened = quality_of(config, engines), engines.opens_reasoning
-    control = engines.control
-    size = config.run.part_rows
+    work, size = chunked(project, engines, run), project.config.run.part_rows
     kept, gone = folder.writer(size), folder.writer(size, DROPPED)
-    reasons, rows_in = Counter[str](), 0
-    going = Going(progress, "filter", completions.height())
-    chunks = completions.chunks(size, ["id", "prompt_id", "category", "text", "finish"])
-    for chunk in going.over(beside_prompts(chunks, project.prompts.table.chunks(size))):
-        asked = own_words(chunk["messages"])
-        rows, dropped = filter_completions(
-            chunk, asked, engines.reasoning, quality, opened=opened, control=control
-        )
-        kept.add(rows)
-        gone.add(dropped)
-        reasons.update(dict(dropped["reason"].value_counts().iter_rows()))
-        rows_in += chunk.height
+    counts = Counter[str]()
+    going = Going(progress, "filter", run.stage("generate").made().height())
+    for _, made in spread_of(project, engines, folder)(enumerate(work.all()), work.make):
+        kept.add(made.tables[ROWS])
+        gone.add(made.tables[DROPPED])
+        counts.update(made.counts)
+        going.step(made.counts[_ROWS_IN])
     kept.end(table(Parsed.COLUMNS))
     gone.end(table(Dropped.COLUMNS))
-    why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    rows_in = counts.pop(_ROWS_IN, 0)
+    why = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
     dropped_words = f" (dropped: {why})" if why else ""
     going.finish(f"{kept.written} of {rows_in} completions are kept{dropped_words}")
     return Finished({"rows_in": rows_in, "rows_out": kept.written}, kept.digests)

@@ -10,7 +10,8 @@ from dalign.models.protocol import Sampling
 from dalign.models.samples import EQUAL, SAMPLED, equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, shown_of
-from dalign.pipeline.stage import Inputs, Stage, chunk_rows, variants
+from dalign.pipeline.spread import engine_here, spread_of
+from dalign.pipeline.stage import Chunked, Inputs, Stage, chunk_rows, variants
 from dalign.progress import Going, Progress
 from dalign.rows import Completion, table
 from dalign.store.folder import Finished, Made, StageFolder
@@ -38,21 +39,14 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     }
 
 
-def drive(
-    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
-) -> Finished:
+def chunked(project: Project, ask: Ask) -> Chunked:
     """Completions, chunk by chunk of prompts."""
-    if project.brought is not None:
-        return _take_over(project, project.brought, engines, folder, progress)
-    settings, prompts = project.config.generate, project.prompts
+    settings, prompts = project.config.generate, project.prompts.table
     drawn = Sampling(settings.temperature, settings.max_new_tokens, settings.top_p)
     draws = generate.Draws(drawn, settings.n, project.config.run.seed, "generate")
     sight = generate.category_in_sight(project.spec, project.templates)
-    engine = engines.open(project.config.model)
-    total = prompts.rows * settings.n
-    ask = Ask(engine, folder.memory(), progress=progress, name="generate", total=total)
 
-    def chunk(number: int, rows: pl.DataFrame) -> Made:
+    def make(number: int, rows: pl.DataFrame) -> Made:
         asked = ask.chunk(number)
         made = generate.complete(rows, sight, draws, asked)
         counts = {"rows_out": made.height, "tokens": int(made["tokens"].sum())}
@@ -60,11 +54,33 @@ def drive(
         return Made({ROWS: made}, counts | {"taken_over": asked.taken_over})
 
     size = chunk_rows(project.config.run.part_rows, settings.n)
+    return Chunked(lambda: prompts.chunks(size), lambda n: prompts.slice(n * size, size), make)
+
+
+def on_worker(project: Project, engines: Engines, run: RunFolder, folder: StageFolder) -> Chunked:
+    """The same, for one that works on chunks beside others."""
+    return chunked(project, Ask(engines.open(project.config.model), folder.memory()))
+
+
+def drive(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Finished:
+    """Completions, chunk by chunk of prompts."""
+    if project.brought is not None:
+        return _take_over(project, project.brought, engines, folder, progress)
+    settings, prompts = project.config.generate, project.prompts
+    total = prompts.rows * settings.n
+    engine = engine_here(project.config, engines, project.config.model)
+    ask = Ask(engine, folder.memory(), progress=progress, name="generate", total=total)
+    work = chunked(project, ask)
     counts, parts = folder.by_chunks(
-        prompts.table.chunks(size),
-        chunk,
+        work.all(),
+        work.make,
         {ROWS: Completion.COLUMNS},
         lambda _, done: ask.skip(done["rows_out"]),
+        spread_of(
+            project, engines, folder, lambda made: ask.note(made["rows_out"], made["tokens"])
+        ),
     )
     ask.finish(f"{counts['rows_out']} completions{words_of(counts['taken_over'])}")
     tell_equal(progress.say, counts, settings.temperature, "generate: prompts")

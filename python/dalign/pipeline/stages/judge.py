@@ -6,13 +6,22 @@ from collections.abc import MutableMapping
 
 import polars as pl
 
-from dalign.judge.forms.score import questions_of, reliability
+from dalign.judge.forms.score import Judging, questions_of, reliability
 from dalign.models.ask import Ask, words_of
 from dalign.models.samples import equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of, scale_of
 from dalign.pipeline.project import Project
-from dalign.pipeline.stage import Inputs, Stage, beside_prompts, chunk_rows, variants
+from dalign.pipeline.spread import engine_here, spread_of
+from dalign.pipeline.stage import (
+    Chunked,
+    Inputs,
+    Stage,
+    beside_prompts,
+    chunk_rows,
+    prompts_beside,
+    variants,
+)
 from dalign.progress import Progress
 from dalign.rows import OK, SCORES, Score, table
 from dalign.store.folder import Finished, Made, StageFolder
@@ -40,32 +49,53 @@ def counts_of(verdicts: pl.DataFrame) -> dict[str, int]:
     return {"verdicts": verdicts.height, **same, **of_states}
 
 
+def chunked(project: Project, run: RunFolder, judging: Judging, ask: Ask, reasons: bool) -> Chunked:
+    """Verdicts and scores, chunk by chunk of completions. reasons: whether the model that made them does."""
+    parsed, prompts = run.stage("filter").made(), project.prompts.table
+    size, told = (
+        chunk_rows(project.config.run.part_rows, judging.scale.k),
+        project.config.judge.hint,
+    )
+
+    def make(number: int, rows: pl.DataFrame) -> Made:
+        asked = ask.chunk(number)
+        verdicts, scores = judging(questions_of(rows, reasoning=reasons, hint=told), asked)
+        rows_out = scores["score"].count()
+        counts = {"rows_out": rows_out, "taken_over": asked.taken_over, **counts_of(verdicts)}
+        return Made({ROWS: verdicts, SCORES: scores}, counts)
+
+    return Chunked(
+        lambda: beside_prompts(parsed.chunks(size), prompts.chunks(size)),
+        lambda number: prompts_beside(parsed.slice(number * size, size), prompts),
+        make,
+    )
+
+
+def on_worker(project: Project, engines: Engines, run: RunFolder, folder: StageFolder) -> Chunked:
+    """The same, for one that works on chunks beside others."""
+    engine = engines.open(project.config.judge_of_record)
+    judging = judging_of(project.config, engine, project.spec, project.templates)
+    return chunked(project, run, judging, Ask(engine, folder.memory()), engines.reasoning.reasons)
+
+
 def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """Verdicts and scores, chunk by chunk of completions."""
     if project.config.data.examples is not None:
         return _without_verdicts(project, run, folder)
-    config, parsed = project.config, run.stage("filter").made()
-    engine = engines.open(config.judge_of_record)
+    config, rows_in = project.config, run.stage("filter").made().height()
+    engine = engine_here(config, engines, config.judge_of_record)
     judging = judging_of(config, engine, project.spec, project.templates)
-    k, rows_in = judging.scale.k, parsed.height()
+    k = judging.scale.k
     ask = Ask(engine, folder.memory(), progress=progress, name="judge", total=rows_in * k)
-    sees, told = engines.reasoning.reasons, config.judge.hint
-
-    def chunk(number: int, rows: pl.DataFrame) -> Made:
-        asked = ask.chunk(number)
-        verdicts, scores = judging(questions_of(rows, reasoning=sees, hint=told), asked)
-        rows_out = scores["score"].count()
-        counts = {"rows_out": rows_out, "taken_over": asked.taken_over, **counts_of(verdicts)}
-        return Made({ROWS: verdicts, SCORES: scores}, counts)
-
-    size = chunk_rows(config.run.part_rows, k)
+    work = chunked(project, run, judging, ask, engines.reasoning.reasons)
     counts, parts = folder.by_chunks(
-        beside_prompts(parsed.chunks(size), project.prompts.table.chunks(size)),
-        chunk,
+        work.all(),
+        work.make,
         {ROWS: judging.scale.columns, SCORES: judging.scale.score_columns},
         lambda _, done: ask.skip(done["verdicts"]),
+        spread_of(project, engines, folder, lambda made: ask.note(made["verdicts"], 0)),
     )
     states = _states(counts)
     failed = counts["verdicts"] - states.get(OK, 0)
