@@ -12,6 +12,7 @@ import pytest
 from dalign import config
 from dalign.errors import DalignError, InputError, ServerError
 from dalign.models.engines.api_key import ApiKey
+from dalign.models.engines.served import card_of
 from dalign.pipeline.engines import open_engine
 from fake_server import Answer, FakeServer, chat, refusal
 from pydantic import ValidationError
@@ -205,3 +206,15 @@ def test_a_secret_in_the_config_is_neither_shown_nor_stored(
 def test_no_message_repeats_the_password_of_an_address() -> None:
     error = DalignError("no such folder: 'http://user:pass@host/v1' or https://u@h")
     assert str(error) == "no such folder: 'http://***@host/v1' or https://***@h"
+
+
+@pytest.mark.parametrize("depth", [1, 100, 300, 450, 600, 800])
+def test_what_a_server_says_of_its_model_is_stored_without_the_key(depth: int) -> None:
+    nested: object = f"of {KEY}"
+    for _ in range(depth):
+        nested = [nested]
+    card = {"id": "m", "root": KEY, "meta": {KEY: nested}}
+    with FakeServer(lambda *_: chat("hi"), models=[card]) as server:
+        found = card_of(served(server.base_url, api_key_env="MY_KEY"))
+    assert KEY not in json.dumps(found)
+    assert found is None or found["root"] == "***"

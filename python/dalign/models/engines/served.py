@@ -10,6 +10,7 @@ from typing import Any
 
 from dalign import config
 from dalign.errors import ServerError
+from dalign.models.engines.api_key import ApiKey
 from dalign.models.engines.connection import Connection
 from dalign.models.engines.http import HttpError
 from dalign.models.engines.in_flight import arrivals
@@ -75,7 +76,22 @@ async def _asked(server: Connection, model: config.Model) -> Card:
             )
     except HttpError:
         return {}
-    return _card(found.text or "", model.path) if found.status == 200 else {}
+    card = _card(found.text or "", model.path) if found.status == 200 else {}
+    try:
+        return {key: _masked(value, server.key) for key, value in card.items()}
+    except RecursionError:
+        return {}
+
+
+def _masked(value: Any, key: ApiKey) -> Any:
+    """What a server says, to be stored: without its secrets, wherever it says them."""
+    if isinstance(value, str):
+        return key.masked(value)
+    if isinstance(value, list):
+        return [_masked(each, key) for each in value]
+    if isinstance(value, dict):
+        return {key.masked(name): _masked(each, key) for name, each in value.items()}
+    return value
 
 
 def _card(body: str, name: str) -> Card:
