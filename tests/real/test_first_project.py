@@ -53,7 +53,7 @@ def dalign(place: Path, *words: str) -> str:
 
 
 def test_readmes_commands_lead_from_init_to_a_verified_report(place: Path) -> None:
-    init, plan, trial, whole, show, verify = steps()
+    init, plan, trial, cost, whole, show, verify = steps()
     assert "init" in init and "--dry-run" in plan and "--limit" in trial
     assert (whole[-2:], show[0], verify[0]) == (["--run", "runs/mine"], "show", "verify")
     assert "'none'" in dalign(place, *init)
@@ -65,6 +65,7 @@ def test_readmes_commands_lead_from_init_to_a_verified_report(place: Path) -> No
     assert (run / "report.html").stat().st_size > 10_000
     examples = Table(run / "select" / "main").frame()
     assert isinstance(examples.schema["messages"], pl.List)
+    assert "in all about" in dalign(place, *cost)
     # The trial stands for the whole run, which takes a GPU. So small a model may end no answer in time: any row will do.
     row = Table(run / "generate" / "main").frame()["id"][0]
     assert row[:12] in dalign(place, show[0], row[:8], "--run", "runs/trial")

