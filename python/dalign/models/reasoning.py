@@ -83,16 +83,22 @@ def parts_of(
     return pl.DataFrame(_core.parse_completions(texts, start, end, opened, truncated, told))
 
 
+_ANY = Reasoning(kind="auto")
+
+
 def after_reasoning(
     reply: str, reasoning: Reasoning = THINK, *, opened: bool | None = False
 ) -> str | None:
     """What stands after the reasoning of a reply that is to be read; None where that is not closed.
 
     The last tag decides; a reply without tags is said as a whole, but for one that the template opened, and one that
-    goes on in a channel which is not the answer's. opened: see `parse`.
+    goes on in a channel which is not the answer's. Of a model that is said not to reason, a reply that begins with a tag
+    of any form is read as that form. opened: see `parse`.
     """
     if not reasoning.reasons:
-        return reply
+        opened, reasoning = False, _ANY
+        if not _begun(reply):
+            return reply
     opens, closes = _tags_in(reply, reasoning)
     _, closed, after = reply.rpartition(closes)
     if (opens, closes) == FORMS["harmony"]:
@@ -130,8 +136,14 @@ def _tags_in(reply: str, reasoning: Reasoning) -> tuple[str, str]:
     head = reply.lstrip()[:64]
     if head.startswith(_BARE[0]) and _BARE[1] in reply:
         return _BARE
-    begun = (pair for pair in FORMS.values() if head.startswith(pair[0]))
-    return next(begun, FORMS["harmony"] if head.startswith("<|channel|>") else reasoning.tags)
+    other = FORMS["harmony"] if head.startswith("<|channel|>") else reasoning.tags
+    return _begun(reply) or other
+
+
+def _begun(reply: str) -> tuple[str, str] | None:
+    """The tags of the form that a reply begins with; None where it begins with none."""
+    head = reply.lstrip()[:64]
+    return next((pair for pair in FORMS.values() if head.startswith(pair[0])), None)
 
 
 def _form_of(reasoning: Reasoning) -> pl.Expr:

@@ -183,6 +183,7 @@ def planned(
     config: Config, folder: Path, progress: Progress, *, retry_missing: bool = False
 ) -> Iterator[Planned]:
     """The stages of a run with their states, and its input while that is read; nothing is written."""
+    require_one_process()
     run, plan = RunFolder(folder), make_plan(config)
     check_files(config, run.path)
     notes = recognised(config, noted(run), progress.say)

@@ -33,7 +33,7 @@ def require_one_process() -> None:
 
 
 def _several(count: str, source: str, way_out: str) -> InputError:
-    said = f"training runs in one process, and here are {count} ({source}); several GPUs are not supported yet: start dalign by itself, {way_out}, on one device"
+    said = f"dalign runs, and trains, in one process, and here are {count} ({source}); several GPUs are not supported yet: start dalign by itself, {way_out}, on one device"
     return InputError(said, kind="several_processes")
 
 

@@ -8,6 +8,7 @@ from dalign import _core
 from dalign.config import Reasoning
 from dalign.models.control import without_end
 from dalign.models.reasoning import after_reasoning
+from dalign.vocabulary import FORMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,15 @@ def test_a_reply_that_begins_in_a_known_form_is_read_by_it(begun: str, closed: s
     assert (after_reasoning(f"{begun}Score: 1{closed}Score: 7") or "").strip() == "Score: 7"
 
 
+@pytest.mark.parametrize("form", [name for name in FORMS if name != "harmony"])
+def test_a_model_that_is_said_not_to_reason_is_not_read_where_it_does(form: str) -> None:
+    opens, closes = FORMS[form]
+    assert after_reasoning(f"{opens}tea, or", NONE) is None
+    assert (after_reasoning(f" {opens}tea{closes}soup", NONE) or "").strip() == "soup"
+    # What it says of a tag is its answer.
+    assert after_reasoning(f"Write {opens} first", NONE) == f"Write {opens} first"
+
+
 def test_what_ends_a_solution_is_no_part_of_what_a_server_said() -> None:
     assert without_end("Soup.\n\n<|end_of_solution|>") == "Soup.\n\n"
 
@@ -63,7 +73,7 @@ def test_the_tags_are_the_models_own() -> None:
     assert after_reasoning("[R]tea[/R]soup", OTHER) == "soup"
     assert after_reasoning("[R]tea</think>soup", OTHER) is None
     assert after_reasoning("<think>soup", OTHER) == "<think>soup"
-    assert after_reasoning("<think>soup", NONE, opened=True) == "<think>soup"
+    assert after_reasoning("soup <think>", NONE, opened=True) == "soup <think>"
 
 
 @settings(deadline=None)
