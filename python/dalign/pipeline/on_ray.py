@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from dalign.store.run import RunFolder
 
 # Memory for what is between driver and workers, where the cluster is this machine alone.
 _OBJECTS_BYTES = 512 << 20
+# A machine that is there accepts a connection at once.
+_CONNECT_S = 10.0
 
 
 def spread_on_ray(
@@ -81,9 +84,13 @@ def _connected(config: Config) -> bool:
         how |= {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         how |= {"object_store_memory": _OBJECTS_BYTES}
     try:
+        # Ray itself would try for minutes.
+        host, _, port = (settings.address or "").removeprefix("ray://").rpartition(":")
+        if host and port.isdecimal():
+            socket.create_connection((host, int(port)), _CONNECT_S).close()
         with _silent():
             ray.init(address=settings.address or "local", **how)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         said = f"run.ray.address = {settings.address!r}: no Ray cluster answers there ({reason}); start it with `ray start --head`, or leave the address out for this machine alone"
         raise InputError(
