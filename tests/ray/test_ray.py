@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from dalign.sandbox.checkpoint import MODEL
 from fake_server import FakeServer, refusal
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(1200)]
@@ -151,7 +152,7 @@ def test_what_a_worker_meets_is_said_in_a_sentence(config: Path, tmp_path: Path)
             "model.engine=openai",
             "model.path=m",
             f"model.base_url={server.base_url}",
-            "model.checkpoint=sandbox",
+            f"model.checkpoint={MODEL}",
         )
         line = call("generate", tmp_path / "run", config, *TRIAL, *ON_RAY, *settings)
         ended = subprocess.run(line, capture_output=True, text=True, check=False)
