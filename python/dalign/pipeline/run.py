@@ -60,7 +60,7 @@ from dalign.vocabulary import STAGES, TRAININGS
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = (
     "run.workers", "run.cache", "run.cap", "run.executor", "run.ray", "synth_model", "evaluate.max_missing",
-    *(f"{model}.{key}" for model in ("model", "judge_model") for key in ("retry_s", "timeout_s", "endpoints", "price", *(
+    *(f"{model}.{key}" for model in ("model", "judge_model") for key in ("retry_s", "timeout_s", "token_s", "endpoints", "price", *(
         f"vllm.{name}" for name in ("python", "tensor_parallel", "memory", "devices", "prefix_caching", "start_s")))),
 )  # fmt: skip
 MODELS_OF_CONFIG = ("model", "judge_model", "synth_model")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from dalign import config
 from dalign.errors import InputError, ServerError
@@ -22,6 +21,7 @@ from dalign.models.engines.http import Http, HttpError, JsonWriter, Response
 from dalign.models.engines.in_flight import arrivals
 from dalign.models.engines.parameters import Names, body_of, learned
 from dalign.models.engines.queue import Queue
+from dalign.models.engines.refused import refusal, unanswered
 from dalign.models.engines.served import Sameness, fingerprint_of_served
 from dalign.models.engines.slots import Outcome, Slots
 from dalign.models.engines.together import apart
@@ -280,7 +280,7 @@ class ServerEngine:
             return _Setback("failed", problem, wait_s)
         # Of one that has answered others, a greeting will tell.
         if (status in FOR_ALL or is_spent) and not self._answered:
-            raise _refusal(self.url, self._model, request, problem)
+            raise refusal(self.url, self._model, request, problem)
         return _Setback("refused", problem)
 
     def _reply(self, row: str, body: str, nth: int = 0) -> Reply | None:
@@ -382,14 +382,13 @@ class ServerEngine:
             trial.greeted, trial.is_away = True, False
             return not is_first
         if is_refusal:
-            raise _refusal(self.url, self._model, request, setback.problem)
+            raise refusal(self.url, self._model, request, setback.problem)
         trial.is_away = True
         may_wait = self._answered or setback.kind == "limited"
         if self._answered > answered or (may_wait and not is_over):
             return False
-        raise _unanswered(
-            self.url, self._model, setback, self.attempts, has_answered=bool(self._answered)
-        )
+        met = (setback.kind, setback.problem, self.attempts)
+        raise unanswered(self.url, self._model, *met, has_answered=bool(self._answered))
 
     async def _greets(self, setback: _Setback, sampling: Sampling) -> bool:
         """Whether the server answers others: asked anew, as it may be gone, or its key be spent, since it last did.
@@ -465,39 +464,3 @@ def _wait_s(times: int, setback: _Setback, request: Request, backoff_s: float) -
         return max(setback.wait_s, backoff_s)
     spread = 1 + request.seed % 1000 / 1000
     return min(LONGEST_WAIT_S, backoff_s * 2.0 ** min(times - 1, 64) * spread)
-
-
-def _unanswered(
-    url: str, model: config.Model, setback: _Setback, attempts: int, *, has_answered: bool
-) -> ServerError:
-    """The error of a server that answers nobody."""
-    met = f"({setback.problem}; {attempts} attempts)"
-    if setback.kind == "lost" and not has_answered:
-        way_out = "start it, or set base_url to its address"
-        return ServerError(f"no server answers at {url} {met}; {way_out}")
-    what, waited = "has answered no request", ""
-    if has_answered:
-        what = "answers no request any more"
-        waited = f", and was waited for {model.retry_s:g} s (retry_s)"
-    way_out = "see the server's log"
-    if setback.kind == "late":
-        met, way_out = f"({setback.problem})", f"raise timeout_s, or {way_out}"
-    return ServerError(f"{url} {what} {met}{waited}; {way_out}")
-
-
-def _refusal(url: str, model: config.Model, request: Request, problem: str) -> ServerError:
-    return ServerError(f"{url} refused request {request.id} with {problem}{_hint(model, problem)}")
-
-
-def _hint(model: config.Model, problem: str) -> str:
-    """What may be done about a refusal of all requests; nothing where nobody knows."""
-    base = (model.base_url or "").rstrip("/")
-    path = urlsplit(base).path
-    if problem.startswith(("status 404", "status 405")):
-        if path.endswith("/chat/completions"):
-            return "; base_url is the address before /chat/completions"
-        if not path and "model" not in problem.casefold():
-            return f"; base_url names no path: most servers answer at {base}/v1"
-    if any(name in problem for name in config.PARAMETERS if name != "model"):
-        return "; leave_out, rename and request of the model's section say what it is sent"
-    return ""
