@@ -13,7 +13,10 @@ from dalign.records.verify import verify
 # Words of a command line to exit code, stdout and stderr.
 Command = Callable[..., tuple[int, str, str]]
 # What a call of the command may change, though it makes nothing anew.
-TIMES = ("ledger.json", "elapsed.json", "results.json", "report.html", "cost.json", ".lock")
+TIMES = (
+    *("ledger.json", "elapsed.json", "spent.json", "results.json", "report.html", "cost.json"),
+    ".lock",
+)
 TOLD = ("manifest.json", "chunks.jsonl", "config.toml")
 
 
@@ -54,6 +57,7 @@ FILES = [
     "ledger.json",
     "elapsed.json",
     "models.json",
+    "spent.json",
     "results.json",
     "report.html",
     "inputs/sources.json",

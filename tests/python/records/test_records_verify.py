@@ -84,7 +84,14 @@ def test_who_reads_a_file_names_it(
 
 def content(run: Path) -> dict[str, bytes]:
     """What a run is, but for times and for how it came to be."""
-    aside = ("ledger.json", "elapsed.json", "results.json", "report.html", "cost.json")
+    aside = (
+        "ledger.json",
+        "elapsed.json",
+        "spent.json",
+        "results.json",
+        "report.html",
+        "cost.json",
+    )
     told = ("manifest.json", "chunks.jsonl")
     return {
         path.relative_to(run).as_posix(): path.read_bytes()
@@ -111,6 +118,7 @@ MENDED = [
     "report.html",
     "config.toml",
     "elapsed.json",
+    "spent.json",
     "ledger.json",
 ]
 
