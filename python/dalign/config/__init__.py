@@ -56,9 +56,9 @@ class Cap(Section):
     """What a run may take, all its calls together. It ends before it takes more, and goes on from there under another cap."""
 
     requests: Positive | None = None
-    """Requests to models, those that fail included; the rollouts of RL are drawn by the trainer, and are none."""
+    """Requests to models, those that fail included, each counted once however often it has to be sent; the rollouts of RL are drawn by the trainer, and are none."""
     tokens: Positive | None = None
-    """Tokens that models read and write for them."""
+    """Tokens that models read and write for them; where nobody counts them, as many as they may be."""
     money: float | None = Field(None, gt=0)
     """By the prices of the models (model.price, judge_model.price)."""
     hours: float | None = Field(None, gt=0)
@@ -145,6 +145,11 @@ class Config(Section):
             return "run.executor = 'ray': a cap (run.cap) is kept by one process; set it to 'local', or leave the cap out"
         if self.run.workers > 1 and self.run.cap.is_set:
             return f"run.workers = {self.run.workers}: a cap (run.cap) is kept by one process; set it to 1"
+        bounded = self.run.cap.money is not None or self.run.cap.tokens is not None
+        for key in ("model", "judge_model"):
+            model: Model | None = getattr(self, key)
+            if bounded and model is not None and "max_tokens" in model.leave_out:
+                return f"run.cap has a bound on tokens or money, which {key}.leave_out = 'max_tokens' takes from replies; send it, or leave the cap out"
         if self.run.cap.money is not None and all(
             model.price.is_free for model in (self.model, self.judge_of_record)
         ):

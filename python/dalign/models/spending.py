@@ -11,12 +11,10 @@ from dalign.config import Cap, Price
 from dalign.errors import CapError
 from dalign.models.protocol import Reply, Request, Sampling
 
-# Between two times that what was taken is written down: a kill forgets less than this.
+# Between two times that what was taken is written down: a kill forgets no more than this.
 KEPT_EVERY_S = 2.0
-# More than a template writes around a turn, in bytes; no text has more tokens than bytes.
-_A_TURN = 64
-# How much more than ever seen a prompt may hold of tokens a byte.
-_MARGIN = 1.25
+# No text has more tokens than bytes; beside it, more than a template writes around a turn, and of its own.
+_A_TURN, _ITS_OWN = 64, 512
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def _forget(_: Mapping[str, Spent]) -> None:
 class Meter:
     """Counts what is taken, by stage and model (`evaluate/base judge_model`), and stops before a cap is passed.
 
-    earlier_s: of the calls before. stage: whose requests come next.
+    earlier_s: of the calls before. stage: whose requests come next. keep: is handed what was taken now and then.
     """
 
     cap: Cap = field(default_factory=Cap)
@@ -75,14 +73,38 @@ class Meter:
 
     def __post_init__(self) -> None:
         self._began = self._kept_at = time.monotonic()
-        # Tokens a byte of the prompts so far, at most.
-        self._density = 1.0
-        self._is_measured = False
 
     @property
     def total(self) -> Spent:
         """All that was taken."""
         return sum(self.taken.values(), Spent())
+
+    def count(
+        self,
+        model: str,
+        asked: Mapping[str, Request],
+        replies: Sequence[Reply],
+        sampling: Sampling,
+        price: Price,
+        seconds: float,
+    ) -> bool:
+        """Counts what came; whether it was counted by who made it. asked: by the ids of the replies.
+
+        Where nobody has counted, and somebody is to pay or there is a cap, it is what it can be at most.
+        """
+        each = [one for reply in replies for one in (reply, *reply.others)]
+        read, written, is_known = sum(r.read for r in each), sum(r.tokens for r in each), True
+        if self.cap.is_set or not price.is_free:
+            for reply in replies:
+                if reply.finish != "error" and not reply.read:
+                    read, is_known = read + _most_read(asked[reply.id]), False
+            unknown = [r for r in each if not r.tokens and (r.text or r.finish == "timeout")]
+            unknown = [r for r in unknown if r.finish != "error"]
+            written += len(unknown) * sampling.max_new_tokens
+            is_known &= not unknown
+        money = price.of(read, written, seconds)
+        self.add(model, Spent(len(each), read, written, seconds, money))
+        return is_known
 
     def add(self, model: str, more: Spent) -> None:
         """Counts what was taken just now."""
@@ -92,25 +114,18 @@ class Meter:
         """Counts what was taken, by stage and model."""
         for key, each in more.items():
             self.taken[key] = self.taken.get(key, Spent()) + each
+        self._keep_now_and_then()
+
+    def _keep_now_and_then(self) -> None:
         now = time.monotonic()
         if now - self._kept_at >= KEPT_EVERY_S:
             self._kept_at = now
             self.keep(self.taken)
 
-    def measure(self, requests: Mapping[str, Request], replies: Sequence[Reply]) -> None:
-        """Learns how many tokens prompts have, where a cap asks for it."""
-        if self.cap.tokens is self.cap.money is None:
-            return
-        seen = [r.read / _bytes(requests[r.id]) for r in replies if r.read]
-        if seen:
-            most = min(1.0, _MARGIN * max(seen))
-            self._density = max(self._density, most) if self._is_measured else most
-            self._is_measured = True
-
     def allowed(self, requests: Sequence[Request], sampling: Sampling, price: Price) -> int:
         """How many of the first of these may be asked whatever they come to. Raises CapError where none may."""
         cap, total = self.cap, self.total
-        self.check_time()
+        self.look()
         if cap.requests is cap.tokens is cap.money is None:
             return len(requests)
         left = {
@@ -119,8 +134,9 @@ class Meter:
             "money": _left(cap.money, total.money),
         }
         for number, request in enumerate(requests):
-            read, written = self._density * _bytes(request), sampling.max_new_tokens
-            left["requests"] -= 1
+            count = 1 + len(request.others)
+            read, written = _most_read(request), count * sampling.max_new_tokens
+            left["requests"] -= count
             left["tokens"] -= read + written
             left["money"] -= price.of(read, written, 0.0)
             short = next((name for name, amount in left.items() if amount < 0), None)
@@ -130,10 +146,13 @@ class Meter:
                 raise self._reached(short)
         return len(requests)
 
-    def check_time(self) -> None:
-        """Raises CapError once the run has worked for as long as it may."""
+    def look(self) -> None:
+        """Raises CapError once the run has worked for as long as it may, or its machines have cost as much."""
+        self._keep_now_and_then()
         if self.cap.hours is not None and self.hours >= self.cap.hours:
             raise self._reached("hours")
+        if self.cap.money is not None and self.total.money >= self.cap.money:
+            raise self._reached("money")
 
     @property
     def hours(self) -> float:
@@ -147,7 +166,7 @@ class Meter:
         told = f"{taken:{kinds[name]}} taken" + (
             ", and the next request may take more than is left" if taken < most else ""
         )
-        said = f"run.cap.{name} = {most:{kinds[name]}} is reached ({told}); nothing is lost: the same command with --set run.cap.{name}=MORE goes on from here"
+        said = f"run.cap.{name} = {most:{kinds[name]}} is reached ({told}); what is made stays, and the same command with --set run.cap.{name}=MORE goes on from here"
         return CapError(said, value=taken, limit=most)
 
 
@@ -155,9 +174,9 @@ def _left(most: float | None, taken: float) -> float:
     return float("inf") if most is None else most - taken
 
 
-def _bytes(request: Request) -> int:
-    """The size of a prompt, in bytes."""
-    return sum(len(m["content"].encode()) + _A_TURN for m in request.messages)
+def _most_read(request: Request) -> int:
+    """The most tokens that a prompt can have."""
+    return _ITS_OWN + sum(len(m["content"].encode()) + _A_TURN for m in request.messages)
 
 
 def told(spent: Spent) -> str:

@@ -15,6 +15,7 @@ from dalign.models.engines.cached import CachedEngine
 from dalign.models.engines.metered import MeteredEngine
 from dalign.models.engines.open import checkpoint_of, kind_of, opened, resolved
 from dalign.models.engines.placed import PlacedEngine
+from dalign.models.engines.together import TogetherEngine
 from dalign.models.forms import Form
 from dalign.models.protocol import Engine, Machine
 from dalign.models.reasoning import opened_at_server
@@ -82,9 +83,10 @@ class Engines:
         return self._remembered(self._metered(engine, model))
 
     def _metered(self, engine: Engine, model: Model) -> Engine:
-        """The engine, what it does counted as the config's model's."""
+        """The engine, what it does counted as the config's model's; asked for a prompt's completions as the config has it."""
         name = "model" if model == self._config.model else "judge_model"
-        return MeteredEngine(engine, self.meter, name, model.price)
+        metered = MeteredEngine(engine, self.meter, name, model.price)
+        return TogetherEngine(metered) if model.samples_at_once else metered
 
     def _remembered(self, engine: Engine) -> Engine:
         """The engine, behind the cache that the config names."""

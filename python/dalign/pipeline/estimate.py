@@ -40,8 +40,8 @@ _Shown = Callable[[str, tuple[Message, ...]], tuple[Message, ...]]
 class Cost:
     """What a stage asks of a model. model: the config's name for it, or `trainer`. read, written: tokens.
 
-    seconds: None where nothing tells. is_measured: read and written are as in a trial, not the most that they may be;
-    is_counted: by the model's tokenizer, and not by characters.
+    written: at most; read: by a sample of the prompts, with answers as long as they may be. Where is_measured, both are
+    as in a trial. is_counted: by the model's tokenizer, and not by characters. money, seconds: None where nothing tells.
     """
 
     stage: str
@@ -49,7 +49,7 @@ class Cost:
     requests: int
     read: float
     written: float
-    money: float
+    money: float | None
     seconds: float | None = None
     is_measured: bool = False
     is_counted: bool = True
@@ -74,7 +74,7 @@ def trial_of(folder: Path) -> Trial:
     if not spent:
         said = f"{folder}: nothing was asked of a model here, so it tells no cost; run a trial (dalign run CONFIG --run TRIAL --limit 20)"
         raise InputError(said, kind="no_run", path=folder)
-    trained, steps, prompts = {}, {}, 0
+    trained, steps = {}, {}
     for kind in ("sft", "rl"):
         for place in sorted((folder / kind).glob("*/")):
             stage = run.stage(f"{kind}/{place.name}")
@@ -125,7 +125,7 @@ def _sum(one: Cost, other: Cost) -> Cost:
         requests=one.requests + other.requests,
         read=one.read + other.read,
         written=one.written + other.written,
-        money=one.money + other.money,
+        money=None if one.money is None or other.money is None else one.money + other.money,
         is_counted=one.is_counted and other.is_counted,
     )
 
@@ -143,7 +143,8 @@ def _as_in(trial: Trial | None, cost: Cost, price: Price) -> Cost:
     times = cost.requests / known.requests
     # A trial without prompts' counts tells nothing of them.
     read = known.read * times if known.read else cost.read
-    written, seconds = known.written * times, known.seconds * times
+    written = known.written * times if known.written else cost.written
+    seconds = known.seconds * times
     money = price.of(read, written, seconds)
     return replace(cost, read=read, written=written, seconds=seconds, money=money, is_measured=True)
 
@@ -187,7 +188,8 @@ class _Counter:
             return Cost(
                 work.stage, TRAINER, work.requests, read, written, 0.0, is_counted=is_counted
             )
-        money = _price(config, name).of(read, written, 0.0)
+        price = _price(config, name)
+        money = None if price.hour else price.of(read, written, 0.0)
         return Cost(work.stage, name, work.requests, read, written, money, is_counted=is_counted)
 
     def _shown(self, work: Work) -> _Shown:
@@ -206,7 +208,7 @@ class _Counter:
 
     def _tokens(self, source: Source, shown: _Shown, model: Model) -> tuple[float, bool]:
         """The mean of the prompts' tokens as the model reads them, and whether its tokenizer has counted them."""
-        step = max(1, source.rows // _SAMPLE)
+        step = max(1, -(-source.rows // _SAMPLE))
         rows = source.table.scan().select("id", "category", "messages")
         found: pl.DataFrame = rows.gather_every(step).head(_SAMPLE).collect()
         own = turns(found["messages"])

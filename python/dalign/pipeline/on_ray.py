@@ -14,7 +14,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ import polars as pl
 
 from dalign.config import Config
 from dalign.errors import DalignError, InputError, MissingExtraError, WorkerError, outside
-from dalign.models.spending import Meter, spent_of
+from dalign.models.spending import Meter, as_json, spent_of
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.project import read_project
+from dalign.pipeline.project import Project, read_project
 from dalign.store.folder import Chunk, Made, Spread, StageFolder
 from dalign.store.run import RunFolder
 
@@ -147,10 +147,10 @@ def _rows(
 def _made_of(row: Mapping[str, Any], meter: Meter) -> tuple[int, Made]:
     """A chunk's number and what was made of it. Raises what the worker met."""
     told = json.loads(row["told"])
+    meter.merge({key: spent_of(value) for key, value in told["taken"].items()})
     if error := told.get("error"):
         said, kind = error["said"], error["kind"]
         raise DalignError(said, kind=kind, row=error["row"], key=error["key"])
-    meter.merge({key: spent_of(value) for key, value in told["taken"].items()})
     tables, packed = {}, io.BytesIO(row["tables"])
     for name, size in told["sizes"].items():
         tables[name] = pl.read_ipc(io.BytesIO(packed.read(size)))
@@ -161,13 +161,9 @@ class Worker:
     """A process of the cluster: opens the run once, and works on the chunks that it is given by their numbers."""
 
     def __init__(self, config: str, known: dict[str, str], run: str, stage: str) -> None:
-        self._settings, self._run, self._stage = (
-            Config.model_validate_json(config),
-            RunFolder(Path(run)),
-            stage,
-        )
-        self._known = known
-        self._opened: tuple[Engines, Any] | None = None
+        self._settings, self._run = Config.model_validate_json(config), RunFolder(Path(run))
+        self._known, self._stage, self._meter = known, stage, Meter(stage=stage)
+        self._opened: tuple[Engines, Project] | None = None
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Chunks by their numbers; of each what was made of it, or what was met."""
@@ -182,36 +178,37 @@ class Worker:
         }
 
     def _row(self, number: int) -> tuple[dict[str, Any], bytes]:
+        self._meter.taken.clear()
         try:
-            made, taken = self._work(number)
+            made = self._work(number)
         except Exception as error:
             # Of what Ray would wrap only the text would come through.
             met = outside(error)
             if met is None:
                 raise
-            told = {"said": str(met), "kind": met.kind, "row": met.row, "key": met.key}
-            return {"error": told}, b""
+            what = {"said": str(met), "kind": met.kind, "row": met.row, "key": met.key}
+            return {"error": what, "taken": self._taken()}, b""
         packed = {name: _packed(frame) for name, frame in made.tables.items()}
         sizes = {name: len(each) for name, each in packed.items()}
-        return {"counts": dict(made.counts), "sizes": sizes, "taken": taken}, b"".join(
-            packed.values()
-        )
+        told = {"counts": dict(made.counts), "sizes": sizes, "taken": self._taken()}
+        return told, b"".join(packed.values())
 
-    def _work(self, number: int) -> tuple[Made, dict[str, Any]]:
+    def _taken(self) -> dict[str, Any]:
+        return {key: as_json(spent) for key, spent in self._meter.taken.items()}
+
+    def _work(self, number: int) -> Made:
         if self._opened is None:
             if not self._run.inputs.is_dir():
                 said = f"{self._run.path}: a worker sees no such folder; all machines need the run's folder at the same path"
                 raise InputError(said, kind="missing_folder", path=self._run.path)
-            engines = Engines(self._settings, self._known)
+            engines = Engines(self._settings, self._known, meter=self._meter)
             self._opened = engines, read_project(self._settings, self._run.inputs, engines.budget())
         engines, project = self._opened
         folder = replace(self._run.stage(self._stage), chunk=number)
-        engines.meter.stage = folder.name
-        engines.meter.taken.clear()
         of_stage = import_module(f"dalign.pipeline.stages.{folder.stage}")
         work = of_stage.on_worker(project, engines, self._run, folder)
-        made = work.make(number, work.nth(number))
-        return made, {key: asdict(spent) for key, spent in engines.meter.taken.items()}
+        made: Made = work.make(number, work.nth(number))
+        return made
 
 
 def _packed(frame: pl.DataFrame) -> bytes:

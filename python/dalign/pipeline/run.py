@@ -16,7 +16,7 @@ from dalign.config import AUTO, CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import ChangedConfigError, DalignError, InputError, ServerError, UnfinishedError
 from dalign.models.checkpoint import check_checkpoint
 from dalign.models.devices import settled
-from dalign.models.spending import Meter
+from dalign.models.spending import Meter, Spent
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import scale_of
 from dalign.pipeline.moved import check_files, has_config, started_with
@@ -26,7 +26,7 @@ from dalign.pipeline.project import SOURCES, Project, bring_in, inputs_faults
 from dalign.pipeline.rendering import check_rendered, with_day, with_day_of
 from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.served import Note, fingerprints, noted, recognised
-from dalign.pipeline.spent import keep_spent, spent_in
+from dalign.pipeline.spent import keep_spent, spent_before
 from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
 from dalign.pipeline.stages.rl import check_drawable
@@ -90,9 +90,9 @@ def run_stages(
         try:
             check_files(config, run.path)
             notes = recognised(config, noted(run), progress.say)
-            meter = Meter(
-                config.run.cap, spent_in(run), _elapsed_before(run), partial(keep_spent, run)
-            )
+            before_s = _elapsed_before(run)
+            note = partial(_note, run, before_s, time.monotonic())
+            meter = Meter(config.run.cap, spent_before(run, progress), before_s, note)
             engines = Engines(config, fingerprints(notes), run.path / LOGS, meter)
             project = _checked(chosen, config, engines, run, run.inputs, progress)
             # Of what was made before nothing is lost, and nothing is asked.
@@ -115,7 +115,7 @@ def _worked(
     open_ledger(run.path, dump_toml(opened.project.config))
     served = {SERVED: json_text(notes)} if notes else {}
     keep(run.path, {MODELS: json_text(opened.engines.known()), **served})
-    began = time.monotonic()
+    began, before_s = time.monotonic(), _elapsed_before(run)
     try:
         return run_plan(opened, chosen)
     except DalignError:
@@ -125,12 +125,17 @@ def _worked(
     finally:
         opened.engines.close()
         if is_run(run.path):
-            keep_spent(run, opened.engines.meter.taken)
             close_ledger(run.path)
-            elapsed_s = round(_elapsed_before(run) + time.monotonic() - began, 1)
-            keep(run.path, {ELAPSED: f"{elapsed_s}\n"})
+            _note(run, before_s, began, opened.engines.meter.taken)
         else:
             _leave_nothing(run)
+
+
+def _note(run: RunFolder, before_s: float, began: float, taken: Mapping[str, Spent]) -> None:
+    """Writes down what all calls have taken. began: this one, by `time.monotonic`; before_s: of the others."""
+    if is_run(run.path):
+        keep_spent(run, taken)
+        keep(run.path, {ELAPSED: f"{round(before_s + time.monotonic() - began, 1)}\n"})
 
 
 def _has_finished(run: RunFolder, stage: Stage) -> bool:
@@ -352,6 +357,16 @@ def check_same(wanted: Config, folder: Path, *, redo: bool) -> None:
     if changed:
         said = f"{folder}: this run was started with another config; changed: {'; '.join(changed)}; use another --run folder, or --redo to run again what these settings touch"
         raise ChangedConfigError(said, path=folder, value=changed)
+
+
+def other_settings(folder: Path, config: Config) -> list[str]:
+    """What the config of a trial says otherwise, but for the number of its rows and what changes none of them."""
+    with saved_config(folder) as saved:
+        tried = load_config(saved, [])
+    data = config.data.model_copy(update={"limit": tried.data.limit})
+    wanted = config.model_copy(update={"data": data}).limited
+    changed = changed_keys(tried, pinned(wanted, tried))
+    return [text for text in changed if not text.startswith(FREE_KEYS)]
 
 
 def _elapsed_before(run: RunFolder) -> float:

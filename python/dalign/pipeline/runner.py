@@ -73,7 +73,7 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
         Path("/proc/self/clear_refs").write_text("5")
     wall, cpu = time.perf_counter(), _cpu_s()
     engines.meter.stage = stage.name
-    progress = Watched(opened.progress, engines.meter.check_time)
+    progress = Watched(opened.progress, engines.meter.look)
     folder.finish(inputs, stage.drive(project, engines, run, folder, progress))
     wall, cpu = round(time.perf_counter() - wall, 3), round(_cpu_s() - cpu, 3)
     folder.record_cost({"wall_s": wall, "cpu_s": cpu, "peak_rss_mib": round(peak_mib(), 1)})
@@ -121,8 +121,8 @@ def _show(messages: Any, progress: Progress, ended: threading.Event) -> None:
 
 _CLEARED_UP = "ignore::UserWarning:multiprocessing.resource_tracker"
 _worker: Opened | None = None
-# Of a worker's stage: whether it ran, and what it took of the models.
-_Worked = tuple[bool, dict[str, Spent]]
+# Of a worker's stage: whether it ran, what it took of the models, and what it met.
+_Worked = tuple[bool, dict[str, Spent], Exception | None]
 
 
 def _start_worker(
@@ -148,7 +148,10 @@ def _work(name: str) -> _Worked:
     stage = next(stage for stage in make_plan(_worker.project.config) if stage.name == name)
     taken = _worker.engines.meter.taken
     taken.clear()
-    return run_stage(_worker, stage), dict(taken)
+    try:
+        return run_stage(_worker, stage), dict(taken), None
+    except Exception as error:  # noqa: BLE001 - raised where what was taken is counted
+        return False, dict(taken), error
 
 
 def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list[str]:
@@ -162,9 +165,10 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
     config = opened.project.config.model_dump_json()
     known, parent = opened.engines.known(), os.getpid()
     state = (config, known, opened.run.path, messages, parent, opened.retry_missing)
+    running: dict[Future[_Worked], Stage] = {}
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker, initargs=state)
     try:
-        return _schedule(pool, stages, workers, opened.engines.meter)
+        return _schedule(pool, stages, workers, opened.engines.meter, running)
     except BrokenProcessPool as error:
         said = "a worker process was ended from outside, perhaps for want of memory; the same command goes on from here, with --set run.workers=1 in less memory"
         raise WorkerError(said) from error
@@ -176,6 +180,9 @@ def _side_by_side(opened: Opened, stages: Sequence[Stage], workers: int) -> list
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        for future in running:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                opened.engines.meter.merge(future.result()[1])
         ended.set()
         shower.join()
 
@@ -196,11 +203,14 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _schedule(
-    pool: ProcessPoolExecutor, stages: Sequence[Stage], workers: int, meter: Meter
+    pool: ProcessPoolExecutor,
+    stages: Sequence[Stage],
+    workers: int,
+    meter: Meter,
+    running: dict[Future[_Worked], Stage],
 ) -> list[str]:
-    """Submits a stage when a worker is free and its needs are met; the first error ends the run."""
+    """Submits a stage when a worker is free and its needs are met; the first error ends the run. running: gets what is in work."""
     waiting, unfinished = list(stages), {stage.name for stage in stages}
-    running: dict[Future[_Worked], Stage] = {}
     ran: list[str] = []
     while waiting or running:
         for stage in list(waiting):
@@ -211,8 +221,10 @@ def _schedule(
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             stage = running.pop(future)
-            did_run, taken = future.result()
+            did_run, taken, error = future.result()
             meter.merge(taken)
+            if error is not None:
+                raise error
             if did_run:
                 ran.append(stage.name)
             unfinished.remove(stage.name)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from dalign.errors import InputError
 from dalign.models.spending import Spent, as_json, spent_of
+from dalign.progress import Progress
 from dalign.store.damage import is_run, reading
-from dalign.store.ledger import SPENT, has_ledger, keep, read_ledger
+from dalign.store.ledger import SPENT, has_ledger, keep, kept_text, read_ledger
 from dalign.store.run import RunFolder
 from dalign.store.whole_files import json_text
 
@@ -15,16 +17,32 @@ from dalign.store.whole_files import json_text
 def spent_in(run: RunFolder) -> dict[str, Spent]:
     """By stage and model; empty where nothing is known. Raises InputError where the file is damaged."""
     path = run.path / SPENT
-    if not is_run(run.path) or not has_ledger(run.path) or not read_ledger(run.path).holds(path):
+    if not is_run(run.path) or not (path.exists() or _is_held(run)):
         return {}
     with reading(path):
-        text = read_ledger(run.path).check(path).read_text("utf-8")
-        return {key: spent_of(value) for key, value in json.loads(text).items()}
+        if _is_held(run):
+            read_ledger(run.path).check(path)
+        return {k: spent_of(v) for k, v in json.loads(kept_text(run.path, SPENT)).items()}
+
+
+def _is_held(run: RunFolder) -> bool:
+    return has_ledger(run.path) and read_ledger(run.path).holds(run.path / SPENT)
+
+
+def spent_before(run: RunFolder, progress: Progress) -> dict[str, Spent]:
+    """The same for a run that goes on: what nobody can tell any more is said, and counts from now on."""
+    try:
+        return spent_in(run)
+    except InputError as error:
+        progress.say(
+            f"warning: {run.path / SPENT}: damaged ({error.value}): what was asked before is not known any more, and counts from now on"
+        )
+        return {}
 
 
 def keep_spent(run: RunFolder, taken: Mapping[str, Spent]) -> None:
     """Writes it down."""
-    if taken:
+    if taken or (run.path / SPENT).exists():
         keep(run.path, {SPENT: json_text({key: as_json(taken[key]) for key in sorted(taken)})})
 
 

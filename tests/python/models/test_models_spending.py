@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -9,6 +10,7 @@ from dalign.config import Cap, Price
 from dalign.errors import CapError
 from dalign.models.engines.metered import MeteredEngine
 from dalign.models.engines.scripted import ScriptedEngine
+from dalign.models.engines.together import TogetherEngine
 from dalign.models.protocol import Reply, Request, Sampling
 from dalign.models.spending import Meter, Spent, as_json, spent_of
 
@@ -65,22 +67,109 @@ def test_no_request_is_made_beyond_the_cap(cap: int) -> None:
     assert asked(meter, 10) == [str(n) for n in range(min(cap, 10))]
 
 
-@pytest.mark.parametrize("cap", [1, 9, 50, 74, 75, 76, 200])
+# What "hi" and its reply may come to: two bytes, what templates may add, eight new tokens.
+AT_MOST = 2 + 64 + 512 + 8
+
+
+@pytest.mark.parametrize("cap", [1, 9, AT_MOST - 1, AT_MOST, AT_MOST + 4, 700, 900])
 def test_tokens_never_pass_the_cap_and_come_near_it(cap: int) -> None:
     meter = Meter(Cap(tokens=cap))
     rows = asked(meter, 100)
     assert meter.total.tokens == 5 * len(rows) <= cap
-    # What is left is less than the next one may take: what is known of a prompt, and eight new tokens.
-    assert cap - meter.total.tokens < 8 + (3 if rows else 66)
+    # What is left is less than the next one may take.
+    assert cap - meter.total.tokens < AT_MOST or len(rows) == 100
 
 
 def test_money_never_passes_the_cap() -> None:
     price = Price(read=1e6, written=1e6)
-    for cap in (9.5, 80.0, 123.0):
+    for cap in (9.5, 600.0, 723.0):
         meter = Meter(Cap(money=cap))
         rows = asked(meter, 100, price)
         assert meter.total.money == pytest.approx(5.0 * len(rows))
         assert meter.total.money <= cap
+
+
+class Uncounted(Counting):
+    """Says nothing of tokens, as some servers do."""
+
+    def stream(self, requests, sampling, done=frozenset()):
+        for replies in super().stream(requests, sampling, done):
+            yield [Reply(r.id, r.text, r.finish, 0) for r in replies]
+
+
+def test_what_nobody_counts_is_as_much_as_it_may_be() -> None:
+    said: list[str] = []
+    engine = Uncounted(lambda _: "")
+    engine.say = said.append
+    meter = Meter(Cap(tokens=3 * AT_MOST))
+    metered = MeteredEngine(engine, meter, "model", Price())
+    with pytest.raises(CapError):
+        list(metered.stream(requests(9), WARM))
+    assert (meter.total.requests, meter.total.tokens) == (3, 3 * AT_MOST)
+    assert said == ["model: nobody counts the tokens of its replies; they are counted at most"]
+    # Where nobody pays and nothing is capped, what is not known is left at nothing.
+    free = Meter()
+    list(MeteredEngine(Uncounted(lambda _: ""), free, "model", Price()).stream(requests(2), WARM))
+    assert free.total.tokens == 0
+
+
+def test_an_hour_s_price_ends_a_run_within_a_stage() -> None:
+    class Slow(Counting):
+        def stream(self, requests, sampling, done=frozenset()):
+            for replies in super().stream(requests, sampling, done):
+                time.sleep(0.02)
+                yield replies
+
+    meter = Meter(Cap(money=0.05))
+    metered = MeteredEngine(Slow(lambda _: ""), meter, "model", Price(hour=3600.0))
+    with pytest.raises(CapError, match=r"run\.cap\.money = 0\.05 is reached"):
+        list(metered.stream(requests(400), WARM))
+    assert meter.total.requests < 100
+
+
+def test_a_wait_for_a_server_is_looked_at_too() -> None:
+    class Waiting(Counting):
+        def stream(self, requests, sampling, done=frozenset()):
+            self.going(0.0, 0, "waits")
+            yield from super().stream(requests, sampling, done)
+
+    meter, waiting = Meter(Cap(hours=1.0)), Waiting(lambda _: "")
+    metered = MeteredEngine(waiting, meter, "model", Price())
+    heard: list[str] = []
+    metered.going = lambda _rows, _tokens, awaited: heard.append(awaited)
+    list(metered.stream(requests(1), WARM))
+    assert heard == ["waits"]
+    meter.earlier_s = 3600.0
+    with pytest.raises(CapError, match="hours"):
+        waiting.going(0.0, 0, "")
+
+
+class Several(Counting):
+    """Gives all completions of a prompt at once."""
+
+    def stream(self, requests, sampling, done=frozenset()):
+        for request in requests:
+            if request.id not in done:
+                self.requests.append(request)
+                others = tuple(Reply(row, "abc", "stop", 3) for row in request.others)
+                yield [Reply(request.id, "abc", "stop", 3, 2, others)]
+
+
+@pytest.mark.parametrize("cap", [3, 4, 7, 8, 11, 99])
+def test_completions_that_come_together_are_each_counted_and_never_pass_the_cap(cap: int) -> None:
+    meter, rows = Meter(Cap(requests=cap)), list[str]()
+    engine = TogetherEngine(MeteredEngine(Several(lambda _: ""), meter, "model", Price()))
+    of_prompts = [
+        Request(f"{p}-{n}", ({"role": "user", "content": f"{p}"},), n)
+        for p in range(3)
+        for n in range(4)
+    ]
+    with suppress(CapError):
+        for replies in engine.stream(of_prompts, WARM):
+            rows += [reply.id for reply in replies]
+    # Whole prompts alone: what was drawn is counted, and is kept.
+    assert len(rows) == meter.total.requests == min(12, cap - cap % 4)
+    assert meter.total.written == 3 * len(rows)
 
 
 def test_what_earlier_calls_took_counts() -> None:
@@ -90,10 +179,10 @@ def test_what_earlier_calls_took_counts() -> None:
     late = Meter(Cap(hours=1.0), earlier_s=3600.0)
     assert asked(late, 10) == []
     with pytest.raises(CapError) as met:
-        late.check_time()
+        late.look()
     assert str(met.value) == (
-        "run.cap.hours = 1 is reached (1 taken); nothing is lost: "
-        "the same command with --set run.cap.hours=MORE goes on from here"
+        "run.cap.hours = 1 is reached (1 taken); what is made stays, "
+        "and the same command with --set run.cap.hours=MORE goes on from here"
     )
 
 

@@ -7,13 +7,11 @@ from dalign.models.engines.connection import Connection
 from dalign.models.engines.pool import PoolEngine
 from dalign.models.engines.served import card_of, fingerprint_of_served
 from dalign.models.engines.server import ServerEngine
-from dalign.models.engines.together import TogetherEngine
 from dalign.models.protocol import Engine, EngineKind, Machine
 
 
 def _open(model: config.Model, _: Machine) -> Engine:
-    engine = PoolEngine(model) if model.endpoints else ServerEngine(model)
-    return TogetherEngine(engine) if model.samples_at_once else engine
+    return PoolEngine(model) if model.endpoints else ServerEngine(model)
 
 
 # A server gives reasoning and answer apart; what it serves is what it says of it.

@@ -234,7 +234,8 @@ class ServerEngine:
         except InputError as error:
             raise error.worded(f"request {request.id}: {error}") from error
         body = body_of(self._model, request, sampling, names) | conversation
-        until_s = self._model.timeout_s + self._model.token_s * sampling.max_new_tokens
+        rows = (request.id, *request.others)
+        until_s = self._model.timeout_s + self._model.token_s * sampling.max_new_tokens * len(rows)
         try:
             response = await session.ask(
                 "POST",
@@ -251,11 +252,11 @@ class ServerEngine:
         if text is None:
             return _Setback("refused", f"a response of more than {MOST_BYTES // 2**20} MiB")
         is_answer = 200 <= response.status < 300
-        reply = self._reply(request.id, text) if is_answer else None
-        if reply is None or not request.others:
-            return reply or self._setback(request, response, text)
-        found = (self._reply(row, text, nth) for nth, row in enumerate(request.others, 1))
-        return apart(reply, tuple(filter(None, found)))
+        found = (self._reply(row, text, nth) for nth, row in enumerate(rows) if is_answer)
+        replies = list(filter(None, found))
+        if not replies:
+            return self._setback(request, response, text)
+        return apart(replies, replies[0].tokens) if request.others else replies[0]
 
     def _setback(self, request: Request, response: Response, text: str) -> _Setback:
         """What a response means that holds no reply. Raises ServerError where all requests would have it."""

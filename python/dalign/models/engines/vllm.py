@@ -20,10 +20,8 @@ from dalign.models.devices import CPU, settled
 from dalign.models.ends import end_ids, ends_in
 from dalign.models.engines.conversation import Written
 from dalign.models.engines.server import ServerEngine
-from dalign.models.engines.together import TogetherEngine
 from dalign.models.fingerprint import fingerprint
 from dalign.models.protocol import (
-    Engine,
     EngineKind,
     Machine,
     Reply,
@@ -267,12 +265,11 @@ def _check(model: config.Model) -> None:
         raise InputError(said, kind="missing_file", path=own.python, key="vllm.python")
 
 
-def _open(model: config.Model, machine: Machine) -> Engine:
+def _open(model: config.Model, machine: Machine) -> VllmEngine:
     _check(model)
     tokenizer = load_tokenizer(Path(model.path), model.trust_remote_code)
     renderer = Renderer(tokenizer, model.reasoning, model.day)
-    engine = VllmEngine(settled(model), renderer, machine)
-    return TogetherEngine(engine) if model.samples_at_once else engine
+    return VllmEngine(settled(model), renderer, machine)
 
 
 KIND = EngineKind(
