@@ -73,7 +73,7 @@ class Cap(Section):
 class Ray(Section):
     """A cluster of Ray that generates, filters and judges (run.executor 'ray')."""
 
-    address: str | None = None
+    address: str | None = Field(None, min_length=1)
     """The cluster's, such as "auto" on one of its machines; unless set, one of this machine alone."""
     workers: Repeats = 2
     """Processes that work on chunks of rows, each with the models opened."""

@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from dalign.errors import InputError
 from dalign.models.protocol import Engine, Priced, Reply, Request, Sampling, Telling
@@ -22,6 +23,14 @@ MOST_KINDS, _MOST_KEPT = 3, 30
 TELL_EVERY_S = 1.0
 # A message this long is a policy: many requests share it, and it is hashed once.
 _SHARED = 4096
+
+
+class Failure(NamedTuple):
+    """Requests of one kind that had no reply, so many. first: one of them."""
+
+    kind: str
+    times: int
+    first: Reply
 
 
 class Ask:
@@ -79,14 +88,14 @@ class Ask:
         # What never came is asked again.
         kept = {
             row.id: row
-            for row in self._memory.in_work()
+            for row in self._memory.in_work(chunk)
             if key_of.get(row.id) == row.key and row.finish not in NEVER_CAME
         }
         taken_over = len(requests) - len(wanted)
         self.skip(taken_over + len(kept))
         for replies in self._stream(wanted, sampling, set(kept)):
             rows = [Kept(r.id, key_of[r.id], r.text, r.finish, r.tokens) for r in replies]
-            self._memory.append(rows)
+            self._memory.append(rows, chunk)
             kept.update((row.id, row) for row in rows)
         ordered = [
             kept.get(request.id) or earlier[key_of[request.id]]._replace(id=request.id)
@@ -128,13 +137,22 @@ class Ask:
             self._progress.skip(self._name, requests)
             self._progress.advance(self._name, self._done)
 
-    def note(self, replies: int, tokens: int) -> None:
-        """Notes replies that were made elsewhere."""
-        self._begin(replies)
-        self._made += replies
+    def note(self, replies: int, tokens: int, taken_over: int, failed: Sequence[Failure]) -> None:
+        """Notes replies that were made elsewhere, those among them that were taken over, and what never came."""
+        self.skip(taken_over)
+        self._made += replies - taken_over
         self._tokens += tokens
-        self._done += replies
+        self._done += replies - taken_over
+        for kind, times, first in failed:
+            self._failed[kind] += times
+            self._failures.setdefault(kind, first)
         self._tell(0.0, 0, "")
+
+    def failed(self) -> list[Failure]:
+        """What never came since the last time, by its kind."""
+        found = [Failure(kind, n, self._failures[kind]) for kind, n in self._failed.items()]
+        self._failed.clear()
+        return found
 
     def _going(self, rows: float, tokens: int, awaited: str) -> None:
         """Tells how far the engine is with what it has not yielded; as often as one would look."""

@@ -10,37 +10,58 @@ import io
 import json
 import logging
 import os
-import socket
+import secrets
+import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from dalign import config
 from dalign.config import Config
-from dalign.errors import DalignError, InputError, MissingExtraError, WorkerError, outside
+from dalign.errors import (
+    DalignError,
+    InputError,
+    MissingExtraError,
+    ServerError,
+    WorkerError,
+    outside,
+)
+from dalign.models.ask import Ask, Failure
+from dalign.models.protocol import Reply
 from dalign.models.spending import Meter, as_json, spent_of
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, read_project
+from dalign.pipeline.stage import Chunked
+from dalign.progress import Progress
 from dalign.store.folder import Chunk, Made, Spread, StageFolder
+from dalign.store.ledger import LOGS
 from dalign.store.run import RunFolder
 
 # Memory for what is between driver and workers, where the cluster is this machine alone.
 _OBJECTS_BYTES = 512 << 20
-# A machine that is there accepts a connection at once.
-_CONNECT_S = 10.0
+# A cluster that is there answers within this many seconds; Ray itself would wait for minutes.
+_ANSWERS_S = 40.0
+# How often a worker that dies is started again, and what it had in hand given to another.
+_MOST_DEATHS = 3
 
 
 def spread_on_ray(
-    config: Config, engines: Engines, folder: StageFolder, told: Callable[[Mapping[str, int]], None]
+    config: Config,
+    engines: Engines,
+    folder: StageFolder,
+    ask: Ask | None,
+    replies: Callable[[Mapping[str, int]], tuple[int, int]],
 ) -> Spread[Any]:
     """Has the workers of `run.ray` work on chunks; of each the number goes out, and what is made of it comes back in order.
 
-    told: hears what each chunk counts. Raises MissingExtraError without Ray.
+    ask: hears of the replies that each chunk had. Raises MissingExtraError without Ray.
     """
 
     def spread(
@@ -49,12 +70,16 @@ def spread_on_ray(
         numbers = [number for number, _ in chunks]
         if not numbers:
             return
-        own = _connected(config)
+        own = _connected(config.run.ray)
+        heard = set[str]()
         try:
             for row in _rows(config, engines, folder, numbers):
-                number, made = _made_of(row, engines.meter)
-                told(made.counts)
-                yield number, made
+                told = json.loads(row["told"])
+                engines.meter.merge({k: spent_of(each) for k, each in told["taken"].items()})
+                made = _made_of(row, told)
+                if ask is not None:
+                    _tell(ask, told, heard, replies(made.counts), made.counts)
+                yield int(row["number"]), made
         finally:
             if own:
                 import ray
@@ -64,12 +89,30 @@ def spread_on_ray(
     return spread
 
 
-def _connected(config: Config) -> bool:
+def _tell(
+    ask: Ask,
+    told: Mapping[str, Any],
+    heard: set[str],
+    replies: tuple[int, int],
+    counts: Mapping[str, int],
+) -> None:
+    """Says what a worker heard, each sentence once, and counts what it was answered."""
+    for sentence in told["said"]:
+        if sentence not in heard:
+            heard.add(sentence)
+            getattr(ask.engine, "say", print)(sentence)
+    failed = [Failure(kind, n, Reply(**first)) for kind, n, first in told["failed"]]
+    ask.note(*replies, counts.get("taken_over", 0), failed)
+
+
+def _connected(settings: config.Ray) -> bool:
     """Joins the cluster, or makes one of this machine alone; whether this process is to leave it."""
-    # Before Ray is read: it would report its use.
+    # Before Ray is read: it would report its use, and take work from whoever finds its port.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if settings.address is None and "RAY_AUTH_MODE" not in os.environ:
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     try:
         import ray
     except ImportError as error:
@@ -77,26 +120,56 @@ def _connected(config: Config) -> bool:
         raise MissingExtraError(said) from error
     if ray.is_initialized():
         return False
-    settings = config.run.ray
-    how: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    how: dict[str, Any] = {"logging_level": "CRITICAL", "log_to_driver": False}
     if settings.address is None:
         cpus = max(1, round(settings.workers * settings.cpus + 1))
-        how |= {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        how |= {"object_store_memory": _OBJECTS_BYTES}
+        how |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _OBJECTS_BYTES}
+    elif what := _no_answer(settings.address):
+        raise _not_there(settings.address, what)
     try:
-        # Ray itself would try for minutes.
-        host, _, port = (settings.address or "").removeprefix("ray://").rpartition(":")
-        if host and port.isdecimal():
-            socket.create_connection((host, int(port)), _CONNECT_S).close()
         with _silent():
             ray.init(address=settings.address or "local", **how)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        said = f"run.ray.address = {settings.address!r}: no Ray cluster answers there ({reason}); start it with `ray start --head`, or leave the address out for this machine alone"
-        raise InputError(
-            said, kind="server", key="run.ray.address", value=settings.address
-        ) from error
+        raise _not_there(settings.address, _first_line(error)) from error
+    _check_room(settings, ray.nodes())
     return True
+
+
+def _no_answer(address: str) -> str:
+    """Why no cluster answers at an address; empty where one does."""
+    at = [] if address == "auto" else ["--address", address.removeprefix("ray://")]
+    line = [sys.executable, "-m", "ray.scripts.scripts", "health-check", *at]
+    try:
+        asked = subprocess.run(
+            line, capture_output=True, text=True, timeout=_ANSWERS_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"nobody within {_ANSWERS_S:.0f} s"
+    said = (asked.stderr.strip().splitlines() or ["nothing is said"])[-1]
+    return said[-200:] if asked.returncode else ""
+
+
+def _not_there(address: str | None, what: str) -> InputError:
+    said = f"run.ray.address = {address!r}: no Ray cluster answers there ({what}); start it with `ray start --head`, or leave the address out for this machine alone"
+    return InputError(said, kind="server", key="run.ray.address", value=address)
+
+
+def _check_room(settings: config.Ray, nodes: list[dict[str, Any]]) -> None:
+    """Raises InputError where no machine has what a worker is to have: it would be waited for without end."""
+    for key, name, wanted in (("cpus", "CPU", settings.cpus), ("gpus", "GPU", settings.gpus)):
+        most = max((n["Resources"].get(name, 0.0) for n in nodes if n.get("Alive")), default=0.0)
+        if wanted > most:
+            import ray
+
+            ray.shutdown()
+            said = f"run.ray.{key} = {wanted:g}: no machine of the cluster has as many; the largest has {most:g}"
+            raise InputError(
+                said, kind="out_of_range", key=f"run.ray.{key}", value=wanted, limit=most
+            )
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 @contextmanager
@@ -120,7 +193,9 @@ def _rows(
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # What goes wrong is said in a sentence of our own.
+    for name in ("ray", "ray.data", "ray.data.exceptions", "ray.data._internal.execution"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
@@ -135,26 +210,50 @@ def _rows(
         num_gpus=settings.gpus,
         batch_size=1,
         batch_format="numpy",
+        max_restarts=_MOST_DEATHS,
+        max_task_retries=_MOST_DEATHS,
     )
     try:
         yield from made.iter_rows()
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        said = f"{folder.name}: a worker of the Ray cluster has failed ({reason}); the same command goes on from here"
-        raise WorkerError(said) from error
+        raise _lost(folder, error) from error
 
 
-def _made_of(row: Mapping[str, Any], meter: Meter) -> tuple[int, Made]:
-    """A chunk's number and what was made of it. Raises what the worker met."""
-    told = json.loads(row["told"])
-    meter.merge({key: spent_of(value) for key, value in told["taken"].items()})
+def _lost(folder: StageFolder, error: Exception) -> WorkerError:
+    """What Ray says of its workers, in a sentence."""
+    cause: BaseException = getattr(error, "cause", None) or error
+    what = f"{type(cause).__name__}: {_first_line(cause)}"
+    way_out = "the same command goes on from here"
+    if "No module named" in what:
+        way_out = "install the same dalign, with what it needs, on every machine"
+    elif "Actor" in type(cause).__name__ or "Died" in type(cause).__name__:
+        way_out = f"it was started {_MOST_DEATHS} times more; where it had too little memory, lower model.batch_size or run.ray.workers"
+    said = f"{folder.name}: a worker of the Ray cluster is lost ({what}); {way_out}"
+    return WorkerError(said)
+
+
+def _made_of(row: Mapping[str, Any], told: Mapping[str, Any]) -> Made:
+    """What was made of a chunk. Raises what the worker met."""
     if error := told.get("error"):
+        kinds: dict[str, type[DalignError]] = {"server": ServerError, "worker": WorkerError}
         said, kind = error["said"], error["kind"]
-        raise DalignError(said, kind=kind, row=error["row"], key=error["key"])
+        path = None if error["path"] is None else Path(error["path"])
+        kind_of = kinds.get(kind, InputError)
+        raise kind_of(said, kind=kind, path=path, row=error["row"], key=error["key"])
     tables, packed = {}, io.BytesIO(row["tables"])
     for name, size in told["sizes"].items():
         tables[name] = pl.read_ipc(io.BytesIO(packed.read(size)))
-    return int(row["number"]), Made(tables, told["counts"])
+    return Made(tables, told["counts"])
+
+
+class _Heard(Progress):
+    """Keeps the sentences that are said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 class Worker:
@@ -163,7 +262,8 @@ class Worker:
     def __init__(self, config: str, known: dict[str, str], run: str, stage: str) -> None:
         self._settings, self._run = Config.model_validate_json(config), RunFolder(Path(run))
         self._known, self._stage, self._meter = known, stage, Meter(stage=stage)
-        self._opened: tuple[Engines, Project] | None = None
+        self._heard = _Heard()
+        self._work: Chunked | None = None
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Chunks by their numbers; of each what was made of it, or what was met."""
@@ -172,43 +272,54 @@ class Worker:
         rows = [self._row(int(number)) for number in batch["number"]]
         columns = {"told": [json.dumps(told) for told, _ in rows], "tables": [t for _, t in rows]}
         # As objects: an array of bytes forgets the zeros at their ends.
-        return {
-            "number": batch["number"],
-            **{n: np.array(c, dtype=object) for n, c in columns.items()},
-        }
+        made = {n: np.array(c, dtype=object) for n, c in columns.items()}
+        return {"number": batch["number"], **made}
 
     def _row(self, number: int) -> tuple[dict[str, Any], bytes]:
         self._meter.taken.clear()
+        self._heard.said.clear()
         try:
-            made = self._work(number)
-        except Exception as error:
-            # Of what Ray would wrap only the text would come through.
-            met = outside(error)
-            if met is None:
-                raise
-            what = {"said": str(met), "kind": met.kind, "row": met.row, "key": met.key}
-            return {"error": what, "taken": self._taken()}, b""
+            made = self._made(number)
+        except Exception as error:  # noqa: BLE001 - of what Ray would wrap only the text would come through
+            return {"error": self._met(error), **self._told()}, b""
         packed = {name: _packed(frame) for name, frame in made.tables.items()}
         sizes = {name: len(each) for name, each in packed.items()}
-        told = {"counts": dict(made.counts), "sizes": sizes, "taken": self._taken()}
+        told = {"counts": dict(made.counts), "sizes": sizes, **self._told()}
         return told, b"".join(packed.values())
 
-    def _taken(self) -> dict[str, Any]:
-        return {key: as_json(spent) for key, spent in self._meter.taken.items()}
+    def _told(self) -> dict[str, Any]:
+        """What the chunk took, what was said, and what never came."""
+        ask = self._work.ask if self._work else None
+        failed = [] if ask is None else ask.failed()
+        first = [(kind, count, {**asdict(reply), "others": ()}) for kind, count, reply in failed]
+        taken = {key: as_json(spent) for key, spent in self._meter.taken.items()}
+        return {"taken": taken, "said": list(self._heard.said), "failed": first}
 
-    def _work(self, number: int) -> Made:
-        if self._opened is None:
+    def _met(self, error: Exception) -> dict[str, Any]:
+        met = outside(error)
+        if met is None:
+            logs = self._run.path / LOGS
+            logs.mkdir(exist_ok=True)
+            log = logs / f"ray-{self._stage.replace('/', '-')}.log"
+            with log.open("a") as file:
+                file.write(traceback.format_exc())
+            what = f"{type(error).__name__}: {_first_line(error)}"
+            said = f"{self._stage}: a fault of the program in a worker ({what}); see {log}"
+            met = WorkerError(said)
+        path = None if met.path is None else str(met.path)
+        return {"said": str(met), "kind": met.kind, "path": path, "row": met.row, "key": met.key}
+
+    def _made(self, number: int) -> Made:
+        if self._work is None:
             if not self._run.inputs.is_dir():
                 said = f"{self._run.path}: a worker sees no such folder; all machines need the run's folder at the same path"
                 raise InputError(said, kind="missing_folder", path=self._run.path)
             engines = Engines(self._settings, self._known, meter=self._meter)
-            self._opened = engines, read_project(self._settings, self._run.inputs, engines.budget())
-        engines, project = self._opened
-        folder = replace(self._run.stage(self._stage), chunk=number)
-        of_stage = import_module(f"dalign.pipeline.stages.{folder.stage}")
-        work = of_stage.on_worker(project, engines, self._run, folder)
-        made: Made = work.make(number, work.nth(number))
-        return made
+            project: Project = read_project(self._settings, self._run.inputs, engines.budget())
+            folder = replace(self._run.stage(self._stage), beside=True)
+            of_stage = import_module(f"dalign.pipeline.stages.{folder.stage}")
+            self._work = of_stage.on_worker(project, engines, self._run, folder, self._heard)
+        return self._work.make(number, self._work.nth(number))
 
 
 def _packed(frame: pl.DataFrame) -> bytes:

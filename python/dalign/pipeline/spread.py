@@ -8,28 +8,29 @@ from typing import Any
 
 from dalign.config import Config, Model, Reasoning
 from dalign.errors import WorkerError
+from dalign.models.ask import Ask
 from dalign.models.protocol import Engine, Reply, Request, Sampling
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.store.folder import Spread, StageFolder, one_by_one
 
-# Hears what a chunk counts that was worked on elsewhere.
-Told = Callable[[Mapping[str, int]], None]
-
-
-def _unheard(_: Mapping[str, int]) -> None:
-    """Of a stage that tells its progress otherwise."""
+# Of what a chunk counts: its replies, and their tokens.
+Replies = Callable[[Mapping[str, int]], tuple[int, int]]
 
 
 def spread_of(
-    project: Project, engines: Engines, folder: StageFolder, told: Told = _unheard
+    project: Project,
+    engines: Engines,
+    folder: StageFolder,
+    ask: Ask | None = None,
+    replies: Replies = lambda _: (0, 0),
 ) -> Spread[Any]:
-    """As `run.executor` says. Raises MissingExtraError without the package that it needs."""
+    """As `run.executor` says. ask: hears of the replies that others had. Raises MissingExtraError without the package that it needs."""
     if project.config.run.executor == "local":
         return one_by_one
     from dalign.pipeline.on_ray import spread_on_ray
 
-    return spread_on_ray(project.config, engines, folder, told)
+    return spread_on_ray(project.config, engines, folder, ask, replies)
 
 
 def engine_here(config: Config, engines: Engines, model: Model) -> Engine:
@@ -38,7 +39,7 @@ def engine_here(config: Config, engines: Engines, model: Model) -> Engine:
 
 
 class Elsewhere:
-    """Stands for an engine that the workers of a run open. Nothing is loaded."""
+    """Stands for an engine that the workers of a run open, and says what they heard of theirs. Nothing is loaded."""
 
     control_tokens: tuple[str, ...] = ()
     opens_reasoning: bool | None = None
@@ -46,6 +47,8 @@ class Elsewhere:
     def __init__(self, engines: Engines, model: Model) -> None:
         self.fingerprint = engines.fingerprint(model)
         self.reasoning: Reasoning = model.reasoning
+        self.say: Callable[[str], None] = lambda _: None
+        self.going: Callable[[float, int, str], None] = lambda *_: None
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling, done: AbstractSet[str] = frozenset()

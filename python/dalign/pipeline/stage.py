@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from dalign.models.ask import Ask
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.progress import Progress
@@ -30,11 +31,13 @@ class Chunked:
     """A stage's work on chunks of rows; what becomes of one depends on its rows alone.
 
     all: the chunks in their order; nth: one of them by its number, counted from 0; make: what becomes of it.
+    ask: who is asked for it, if anybody is.
     """
 
     all: Callable[[], Iterator[pl.DataFrame]]
     nth: Callable[[int], pl.DataFrame]
     make: Callable[[int, pl.DataFrame], Made]
+    ask: Ask | None = None
 
 
 @dataclass(frozen=True)

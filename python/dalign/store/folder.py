@@ -67,7 +67,7 @@ class Finished:
     spec_versions: Mapping[str, str] | None = None
 
 
-# Has the work done on chunks that come with their numbers, and gives what is made of each, in any order.
+# Has the work done on chunks that come with their numbers, and gives what is made of each, in their order.
 Spread = Callable[
     [Iterable[tuple[int, Chunk]], Callable[[int, Chunk], Made]], Iterator[tuple[int, Made]]
 ]
@@ -82,12 +82,12 @@ def one_by_one(
 
 @dataclass(frozen=True)
 class StageFolder:
-    """`RUN/<stage>/<variant>/`. chunk: the only one that is worked at here, where others work beside."""
+    """`RUN/<stage>/<variant>/`. beside: others work at other chunks."""
 
     run: Path
     stage: str
     variant: str = MAIN
-    chunk: int | None = None
+    beside: bool = False
 
     @property
     def path(self) -> Path:
@@ -206,7 +206,7 @@ class StageFolder:
 
     def memory(self, name: str = "") -> Memory:
         """What is asked in this stage; one memory for each kind of question."""
-        return Memory(self.path, name, self.chunk)
+        return Memory(self.path, name, self.beside)
 
     def journal(self) -> Journal:
         """Rows that a stage takes down while it works."""

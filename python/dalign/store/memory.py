@@ -11,6 +11,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cached_property
@@ -66,20 +67,20 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> Iterator[dict[str, Json]]:
-        """The whole lines; what follows a broken one is cut off, as the kill left it."""
-        if not self.path.is_file():
-            return
+    def read(self, *, mends: bool = True) -> Iterator[dict[str, Json]]:
+        """The whole lines; what follows a broken one is cut off, as the kill left it, where the journal is one's own (`mends`)."""
         good = 0
-        with self.path.open("rb") as file:
-            for line in file:
-                row = _row_of(line)
-                if row is None:
-                    break
-                good += len(line)
-                yield row
-        if good < self.path.stat().st_size:
-            os.truncate(self.path, good)
+        # Another may be done with it meanwhile.
+        with suppress(FileNotFoundError, IsADirectoryError):
+            with self.path.open("rb") as file:
+                for line in file:
+                    row = _row_of(line)
+                    if row is None:
+                        break
+                    good += len(line)
+                    yield row
+            if mends and good < self.path.stat().st_size:
+                os.truncate(self.path, good)
 
     def append(self, rows: Sequence[Mapping[str, Json]]) -> None:
         """Adds rows; they are on disk when this returns, short of a power cut."""
@@ -112,24 +113,15 @@ def _row_of(line: bytes) -> dict[str, Json] | None:
 
 @dataclass(frozen=True)
 class Memory:
-    """The replies to one kind of question in a folder. chunk: the only one that is asked for here, where others work beside."""
+    """The replies to one kind of question in a folder. beside: others work at other chunks; each has a journal of its own."""
 
     folder: Path
     name: str = ""
-    chunk: int | None = None
+    beside: bool = False
 
-    @cached_property
-    def _journal(self) -> Journal:
-        mine = "" if self.chunk is None else _of_chunk(self.chunk)
+    def _journal(self, chunk: int) -> Journal:
+        mine = _of_chunk(chunk) if self.beside else ""
         return Journal(self.folder / f"{self._named(JOURNAL)}{mine}.jsonl")
-
-    def _journals(self) -> list[Journal]:
-        """Its own, and what others have left of its chunks."""
-        name = self._named(JOURNAL)
-        others = sorted(self.folder.glob(f"{name}{_ANY_CHUNK}.jsonl"))
-        if self.chunk is not None:
-            others = [self.folder / f"{name}.jsonl"]
-        return [self._journal, *map(Journal, others)]
 
     @cached_property
     def _earlier(self) -> Earlier:
@@ -142,23 +134,28 @@ class Memory:
         """The replies of an earlier run, with other inputs, that have these keys; by key."""
         return self._earlier.find(keys)
 
-    def in_work(self) -> Iterator[Kept]:
-        """The journalled replies."""
-        for journal in self._journals():
-            yield from _kept(journal)
+    def in_work(self, chunk: int = 0) -> Iterator[Kept]:
+        """The journalled replies of a chunk in work, whoever has had them; perhaps others' too."""
+        yield from _kept(self._journal(chunk))
+        name = self._named(JOURNAL)
+        others = [self.folder / f"{name}.jsonl"]
+        if not self.beside:
+            others = sorted(self.folder.glob(f"{name}{_ANY_CHUNK}.jsonl"))
+        for path in others:
+            yield from _kept(Journal(path), mends=False)
 
-    def append(self, replies: Sequence[Kept]) -> None:
+    def append(self, replies: Sequence[Kept], chunk: int = 0) -> None:
         """Journals replies as they come."""
-        self._journal.append([reply._asdict() for reply in replies])
+        self._journal(chunk).append([reply._asdict() for reply in replies])
 
     def keep(self, chunk: int, replies: Sequence[Kept]) -> None:
         """Keeps the replies of a chunk for runs to come."""
         Table(self.folder, self._named(REPLIES)).write(chunk, table(COLUMNS, replies))
 
 
-def _kept(journal: Journal) -> Iterator[Kept]:
+def _kept(journal: Journal, *, mends: bool = True) -> Iterator[Kept]:
     """The replies of a journal; a line that is none is ignored."""
-    for row in journal.read():
+    for row in journal.read(mends=mends):
         texts = [row.get(name) for name in COLUMNS if name != "tokens"]
         tokens = row.get("tokens")
         is_whole = all(isinstance(text, str) and text == storable(text) for text in texts)

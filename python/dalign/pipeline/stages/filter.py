@@ -77,7 +77,9 @@ def chunked(project: Project, engines: Engines, run: RunFolder) -> Chunked:
     )
 
 
-def on_worker(project: Project, engines: Engines, run: RunFolder, folder: StageFolder) -> Chunked:
+def on_worker(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Chunked:
     """The same, for one that works on chunks beside others."""
     return chunked(project, engines, run)
 

@@ -54,12 +54,15 @@ def chunked(project: Project, ask: Ask) -> Chunked:
         return Made({ROWS: made}, counts | {"taken_over": asked.taken_over})
 
     size = chunk_rows(project.config.run.part_rows, settings.n)
-    return Chunked(lambda: prompts.chunks(size), lambda n: prompts.slice(n * size, size), make)
+    return Chunked(lambda: prompts.chunks(size), lambda n: prompts.slice(n * size, size), make, ask)
 
 
-def on_worker(project: Project, engines: Engines, run: RunFolder, folder: StageFolder) -> Chunked:
+def on_worker(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Chunked:
     """The same, for one that works on chunks beside others."""
-    return chunked(project, Ask(engines.open(project.config.model), folder.memory()))
+    engine = engines.open(project.config.model)
+    return chunked(project, Ask(engine, folder.memory(), progress=progress))
 
 
 def drive(
@@ -78,9 +81,7 @@ def drive(
         work.make,
         {ROWS: Completion.COLUMNS},
         lambda _, done: ask.skip(done["rows_out"]),
-        spread_of(
-            project, engines, folder, lambda made: ask.note(made["rows_out"], made["tokens"])
-        ),
+        spread_of(project, engines, folder, ask, lambda made: (made["rows_out"], made["tokens"])),
     )
     ask.finish(f"{counts['rows_out']} completions{words_of(counts['taken_over'])}")
     tell_equal(progress.say, counts, settings.temperature, "generate: prompts")

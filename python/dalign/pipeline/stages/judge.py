@@ -68,14 +68,18 @@ def chunked(project: Project, run: RunFolder, judging: Judging, ask: Ask, reason
         lambda: beside_prompts(parsed.chunks(size), prompts.chunks(size)),
         lambda number: prompts_beside(parsed.slice(number * size, size), prompts),
         make,
+        ask,
     )
 
 
-def on_worker(project: Project, engines: Engines, run: RunFolder, folder: StageFolder) -> Chunked:
+def on_worker(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Chunked:
     """The same, for one that works on chunks beside others."""
     engine = engines.open(project.config.judge_of_record)
     judging = judging_of(project.config, engine, project.spec, project.templates)
-    return chunked(project, run, judging, Ask(engine, folder.memory()), engines.reasoning.reasons)
+    ask = Ask(engine, folder.memory(), progress=progress)
+    return chunked(project, run, judging, ask, engines.reasoning.reasons)
 
 
 def drive(
@@ -95,7 +99,7 @@ def drive(
         work.make,
         {ROWS: judging.scale.columns, SCORES: judging.scale.score_columns},
         lambda _, done: ask.skip(done["verdicts"]),
-        spread_of(project, engines, folder, lambda made: ask.note(made["verdicts"], 0)),
+        spread_of(project, engines, folder, ask, lambda made: (made["verdicts"], 0)),
     )
     states = _states(counts)
     failed = counts["verdicts"] - states.get(OK, 0)
