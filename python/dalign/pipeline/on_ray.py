@@ -14,6 +14,7 @@ import secrets
 import subprocess
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -202,17 +203,20 @@ def _rows(
     settings, run = config.run.ray, folder.run.absolute()
     opened = (config.model_dump_json(), engines.known(), str(run), folder.name)
     rows = ray.data.from_items([{"number": number} for number in numbers])
-    made = rows.repartition(len(numbers)).map_batches(
-        Worker,
-        fn_constructor_args=opened,
-        compute=ActorPoolStrategy(size=min(settings.workers, len(numbers))),
-        num_cpus=settings.cpus,
-        num_gpus=settings.gpus,
-        batch_size=1,
-        batch_format="numpy",
-        max_restarts=_MOST_DEATHS,
-        max_task_retries=_MOST_DEATHS,
-    )
+    with warnings.catch_warnings():
+        # How often a worker is started again has no other way in.
+        warnings.simplefilter("ignore")
+        made = rows.repartition(len(numbers)).map_batches(
+            Worker,
+            fn_constructor_args=opened,
+            compute=ActorPoolStrategy(size=min(settings.workers, len(numbers))),
+            num_cpus=settings.cpus,
+            num_gpus=settings.gpus,
+            batch_size=1,
+            batch_format="numpy",
+            max_restarts=_MOST_DEATHS,
+            max_task_retries=_MOST_DEATHS,
+        )
     try:
         yield from made.iter_rows()
     except ray.exceptions.RayError as error:
