@@ -65,7 +65,8 @@ def test_readmes_commands_lead_from_init_to_a_verified_report(place: Path) -> No
     assert (run / "report.html").stat().st_size > 10_000
     examples = Table(run / "select" / "main").frame()
     assert isinstance(examples.schema["messages"], pl.List)
-    assert "in all about" in dalign(place, *cost)
+    # The trial was shorter than the project that it is asked about.
+    assert "in all at most about" in dalign(place, *cost)
     # The trial stands for the whole run, which takes a GPU. So small a model may end no answer in time: any row will do.
     row = Table(run / "generate" / "main").frame()["id"][0]
     assert row[:12] in dalign(place, show[0], row[:8], "--run", "runs/trial")
