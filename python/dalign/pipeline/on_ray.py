@@ -35,7 +35,7 @@ from dalign.errors import (
     outside,
 )
 from dalign.models.ask import Ask, Failure
-from dalign.models.protocol import Reply
+from dalign.models.protocol import Reply, Telling
 from dalign.models.spending import Meter, as_json, spent_of
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, read_project
@@ -101,7 +101,8 @@ def _tell(
     for sentence in told["said"]:
         if sentence not in heard:
             heard.add(sentence)
-            getattr(ask.engine, "say", print)(sentence)
+            if isinstance(ask.engine, Telling):
+                ask.engine.say(sentence)
     failed = [Failure(kind, n, Reply(**first)) for kind, n, first in told["failed"]]
     ask.note(*replies, counts.get("taken_over", 0), failed)
 

@@ -59,7 +59,7 @@ class ServerEngine:
 
     Rate limits (429) are waited out and cost no attempt; rows that alone are limited, for two minutes, are refused. Server errors and lost connections are retried `attempts`
     times in all. A request that gets no reply, or is refused, is an `error` reply whose text is the reason, if the server
-    answers another one beside it, or a greeting with the same settings; two attempts over `timeout_s` seconds each are a `timeout` reply
+    answers another one beside it, or a greeting with the same settings; two attempts that take longer than `timeout_s` and `token_s` for each token allow are a `timeout` reply
     likewise. If not, the server is at fault. One that has answered is then waited for, `retry_s` seconds since its last answer; in the end
     that is a ServerError, as are a key, a model's name and an address that are refused.
     A response of more than 16 MiB and a wait of more than ten minutes that a server asks for count as refusals.
