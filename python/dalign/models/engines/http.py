@@ -7,6 +7,7 @@ hooks) is what a completion's request costs most by.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import ssl
 import zlib
@@ -62,6 +63,8 @@ class Http:
         self._port = parts.port or (443 if self._is_safe else 80)
         self._tls = ssl.create_default_context() if self._is_safe else None
         self._connect_s = connect_s
+        # A name may have several addresses, of which one is dead; a race costs more than all else of a connection.
+        self._race_s = None if _is_address(self._host) else 0.25
         own = {
             "Host": parts.netloc,
             "Accept": "application/json, */*",
@@ -121,7 +124,7 @@ class Http:
                     self._host,
                     self._port,
                     ssl=self._tls,
-                    happy_eyeballs_delay=0.25,
+                    happy_eyeballs_delay=self._race_s,
                 )
         except TimeoutError as error:
             raise HttpError("lost", f"no connection within {within_s:.0f} s") from error
@@ -258,6 +261,15 @@ class _Wire(asyncio.Protocol):
     def _end(self, error: Exception) -> None:
         if self._done is not None and not self._done.done():
             self._done.set_exception(error)
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is an address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _unpacked(body: bytes, packing: str, most_bytes: int) -> bytes | None:
