@@ -27,10 +27,14 @@ CACHE_NAMES = ("cache", "past_key_values")
 
 
 class Decoded(NamedTuple):
-    """One completion's tokens. end: the token with which the model stopped by itself; it is not among `ids`."""
+    """One completion's tokens. end: the token with which the model stopped by itself; it is not among `ids`.
+
+    logprobs: of all that was written, where they were asked for; see `protocol.Drawn`.
+    """
 
     ids: list[int]
     end: int | None
+    logprobs: Sequence[float] = ()
 
     @property
     def written(self) -> list[int]:
@@ -194,6 +198,9 @@ class _Running:
         self.finite_R = torch.ones(count, dtype=torch.bool, device=device)
         self.finite_B = self.finite_R.clone()
         self.tokens_BN = torch.zeros(count, longest, dtype=torch.long, device=device)
+        self.logprobs_BN = torch.zeros(
+            count, longest if sampling.tells_tokens else 0, device=device
+        )
         # Which entry of tokens_BN is the end token; max_new_tokens while there is none.
         self.end_at_B = torch.full((count,), longest, device=device)
         self.draws = Draws(seeds, device)
@@ -245,6 +252,9 @@ class _Running:
         if self.sampling.temperature > 0:
             token_R = draw_tokens(self.logits_RV, self.draws.at(step, self.rows_R), self.sampling)
         self.tokens_BN[self.rows_R, step] = token_R
+        if self.sampling.tells_tokens:
+            all_RV = self.logits_RV.float().log_softmax(dim=-1)
+            self.logprobs_BN[self.rows_R, step] = all_RV.gather(-1, token_R[:, None])[:, 0]
         ends_R = self.is_end_V[token_R] & ~self.ended_R
         self.end_at_B[self.rows_R[ends_R]] = step
         self.ended_R |= ends_R
@@ -276,6 +286,11 @@ class _Running:
             said = f"the model's logits are not finite for {failed} of {len(self.finite_B)} prompts of a batch; load it with dtype float32 or bfloat16, or lower the learning rate that it was trained with"
             raise InputError(said, kind="not_finite")
         return [
-            Decoded(tokens[:end], tokens[end] if end < len(tokens) else None)
-            for tokens, end in zip(self.tokens_BN.tolist(), self.end_at_B.tolist(), strict=True)
+            Decoded(tokens[:end], tokens[end] if end < len(tokens) else None, logprobs[: end + 1])
+            for tokens, end, logprobs in zip(
+                self.tokens_BN.tolist(),
+                self.end_at_B.tolist(),
+                self.logprobs_BN.tolist(),
+                strict=True,
+            )
         ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, get_args, runtime_checkable
+from typing import Any, NamedTuple, Protocol, get_args, runtime_checkable
 
 from dalign.config import CHECKPOINT_ENGINES, EngineName, Model, Reasoning
 from dalign.errors import InputError
@@ -33,11 +33,22 @@ class Request:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn. temperature 0 is greedy; top_p in (0, 1]."""
+    """How tokens are drawn. temperature 0 is greedy; top_p in (0, 1]. tells_tokens: each reply is to have its tokens, see `Drawn`."""
 
     temperature: float
     max_new_tokens: int
     top_p: float = 1.0
+    tells_tokens: bool = False
+
+
+class Drawn(NamedTuple):
+    """The tokens of a reply, the end token included, as whoever drew them tells them; what it does not tell is empty.
+
+    logprobs: of each token, the natural logarithm of its probability at temperature 1 over the whole vocabulary; at most 0.
+    """
+
+    ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ class Reply:
     """The completion of the request with that id. `text` excludes the end token; where nothing came (`error`), it is the reason.
 
     read: tokens of the prompt, by who made the reply; 0 where nobody said. others: what came with it, see `Request`.
+    drawn: its tokens, where `Sampling` asked for them; neither a journal nor a cache holds them.
     Whichever engine makes it, its text can be stored: what no file can hold is U+FFFD in it.
     """
 
@@ -54,6 +66,7 @@ class Reply:
     tokens: int
     read: int = field(default=0, compare=False)
     others: tuple[Reply, ...] = field(default=(), compare=False)
+    drawn: Drawn = field(default=Drawn(), compare=False)
 
     def __post_init__(self) -> None:
         # Here, so that no engine can forget it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,25 @@ def test_greedy_equals_generate_on_a_left_padded_batch(architecture: str) -> Non
     ours = decode(model, prompts, range(len(prompts)), Sampling(0.0, 24), [END])
     assert [d.ids for d in ours] == expected
     assert [d.end is not None for d in ours] == [END in row for row in generated]
+
+
+@pytest.mark.parametrize("architecture", ["qwen3", "gemma3", "gpt2"])
+@pytest.mark.parametrize("sampling", [Sampling(0.0, 24, 1.0, True), Sampling(0.7, 24, 0.8, True)])
+def test_tokens_are_told_with_the_logarithms_of_their_probabilities(
+    architecture: str, sampling: Sampling
+) -> None:
+    engine, requests = engine_of(tiny(architecture)), requests_of(*TEXTS)
+    prompts = engine.prompt_ids([request.messages for request in requests])
+    told = replies_of(engine, requests, sampling)
+    plain = replies_of(engine, requests, replace(sampling, tells_tokens=False))
+    assert told == plain and all(not any(reply.drawn) for reply in plain.values())
+    for request, prompt in zip(requests, prompts, strict=True):
+        ids, logprobs = told[request.id].drawn
+        assert len(ids) == len(logprobs) == told[request.id].tokens
+        # One row by itself, whole, at temperature 1.
+        logits = engine.model(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1]
+        expected = logits.log_softmax(-1)[range(len(ids)), list(ids)]
+        assert torch.allclose(torch.tensor(logprobs), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(

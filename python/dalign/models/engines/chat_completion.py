@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from dalign.models.protocol import Drawn
 from dalign.rows import Finish
 
 # What the column of token counts holds.
@@ -42,7 +44,7 @@ _ENDS: dict[str, Finish] = {
 class Said(NamedTuple):
     """A completion. thought: reasoning that came apart. unknown: the word for its end, if nobody knows it.
 
-    read: tokens of the prompt; 0 where the server's count is none.
+    read: tokens of the prompt; 0 where the server's count is none. drawn: the tokens, as far as they are told.
     """
 
     thought: str
@@ -51,6 +53,7 @@ class Said(NamedTuple):
     unknown: str
     tokens: int
     read: int = 0
+    drawn: Drawn = Drawn()
 
 
 def said(body: str, nth: int = 0) -> Said | None:
@@ -88,7 +91,8 @@ def said(body: str, nth: int = 0) -> Said | None:
         why = f"ended by {word!r}"
         thought, text = "", ": ".join(filter(None, [why, _told(fault), text or thought]))
     written, read = (c if type(c) is int and 0 <= c <= MOST_TOKENS else 0 for c in counts)
-    return Said(thought, text, finish, "" if known else str(word), written, read)
+    drawn = _drawn(choice)
+    return Said(thought, text, finish, "" if known else str(word), written, read, drawn)
 
 
 def complaint(body: str) -> str:
@@ -110,6 +114,31 @@ def status_in(body: str) -> int | None:
         return None
     named = [str(fault.get(key)) for key in ("code", "status")] if isinstance(fault, dict) else []
     return next((int(str(code)) for code in named if re.fullmatch("[45][0-9][0-9]", code)), None)
+
+
+def _drawn(choice: Mapping[str, Any]) -> Drawn:
+    """The tokens of a choice, in the forms of chat and of plain completions; what is not as it should be is not told.
+
+    Ids stand in the choice (vLLM, SGLang) or beside each token (llama.cpp).
+    """
+    told, ids = choice.get("logprobs"), choice.get("token_ids")
+    if not isinstance(told, dict):
+        told = {}
+    each, logprobs = told.get("content"), told.get("token_logprobs")
+    if isinstance(each, list) and all(isinstance(one, dict) for one in each):
+        logprobs = [one.get("logprob") for one in each]
+        ids = ids or [one.get("id") for one in each]
+    # Rounding leaves some a little above 0.
+    known = tuple(min(0.0, one) for one in _numbers(logprobs, (int, float), -math.inf, 1e-3))
+    return Drawn(tuple(_numbers(ids, (int,), 0, MOST_TOKENS)), known)
+
+
+def _numbers(values: Any, kinds: tuple[type, ...], least: float, most: float) -> list[Any]:
+    """A list of finite numbers of these kinds, of which none is out of bounds; an empty one where it is anything else."""
+    is_one = isinstance(values, list) and all(
+        type(value) in kinds and least <= value <= most and math.isfinite(value) for value in values
+    )
+    return values if is_one else []
 
 
 def _fault(whole: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dalign.models.render import Renderer
@@ -13,6 +13,8 @@ class Chat:
     """A conversation as it stands, which the server writes for the model."""
 
     path = "chat/completions"
+    # What has the server tell a completion's tokens; vLLM and SGLang give ids too, and llama.cpp without being asked.
+    telling: Mapping[str, Any] = {"logprobs": True, "return_token_ids": True}
 
     def body(self, messages: Sequence[Message]) -> dict[str, Any]:
         """What a request has of it."""
@@ -28,6 +30,7 @@ class Written(NamedTuple):
     renderer: Renderer
     ends: tuple[int, ...]
     path: str = "completions"
+    telling: Mapping[str, Any] = {"logprobs": 0, "return_token_ids": True}
 
     def body(self, messages: Sequence[Message]) -> dict[str, Any]:
         """What a request has of it. Raises InputError where the template does not write the conversation as a whole."""

@@ -25,6 +25,7 @@ from dalign.models.devices import settled
 from dalign.models.ends import end_ids, ends_of
 from dalign.models.fingerprint import fingerprint
 from dalign.models.protocol import (
+    Drawn,
     EngineKind,
     Machine,
     Reply,
@@ -161,7 +162,14 @@ class LocalEngine:
         )
         texts = [text.removeprefix(lead) for text in texts]
         return [
-            Reply(row, text, "length" if d.end is None else "stop", len(d.written), n)
+            Reply(
+                row,
+                text,
+                "length" if d.end is None else "stop",
+                len(d.written),
+                n,
+                drawn=Drawn(tuple(d.written), tuple(d.logprobs)) if d.logprobs else Drawn(),
+            )
             for row, d, text, n in zip(rows, decoded, texts, read or [0] * len(rows), strict=True)
         ]
 

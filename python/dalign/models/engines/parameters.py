@@ -11,12 +11,20 @@ from dalign.models.protocol import Request, Sampling
 
 # Parameters by the names under which a server takes them; "" leaves one out.
 Names = Mapping[str, str]
+# Those that ask for a completion's tokens.
+TELLING = ("logprobs", "return_token_ids")
 
 
 def body_of(
-    model: config.Model, request: Request, sampling: Sampling, names: Names
+    model: config.Model,
+    request: Request,
+    sampling: Sampling,
+    names: Names,
+    telling: Mapping[str, Any],
 ) -> dict[str, Any]:
     """A request's body, but for the conversation. names: learned of the server; what the config says of a parameter goes before.
+
+    telling: what has it tell tokens, where they are asked for.
 
     top_p at its neutral value is not sent; the temperature is, as servers have other defaults.
     """
@@ -31,6 +39,8 @@ def body_of(
         sent["n"] = 1 + len(request.others)
     if sampling.top_p < 1.0:
         sent["top_p"] = sampling.top_p
+    if sampling.tells_tokens:
+        sent |= telling
     if sampling.temperature != 1.0:
         # One that was left out at its neutral value: what another stage draws otherwise must be said.
         names = {name: other for name, other in names.items() if name != "temperature"}
@@ -47,6 +57,8 @@ def learned(names: Names, problem: str, sampling: Sampling, *, many: bool = Fals
     completions were asked for at once.
     """
     other = {"max_tokens": "max_completion_tokens", "seed": ""}
+    if sampling.tells_tokens:
+        other |= dict.fromkeys(TELLING, "")
     if many:
         other["n"] = ""
     if sampling.temperature == 1.0:

@@ -224,6 +224,8 @@ class ServerEngine:
             self._names = names
             if names.get("seed") == "":
                 self._tell_once("the server takes no seed: asked again, it may reply otherwise")
+        if sampling.tells_tokens and isinstance(outcome, Reply) and not any(outcome.drawn):
+            self._tell_once("the server tells no tokens of its replies")
         return outcome
 
     async def _post(
@@ -233,7 +235,7 @@ class ServerEngine:
             conversation = self._form.body(request.messages)
         except InputError as error:
             raise error.worded(f"request {request.id}: {error}") from error
-        body = body_of(self._model, request, sampling, names) | conversation
+        body = body_of(self._model, request, sampling, names, self._form.telling) | conversation
         rows = (request.id, *request.others)
         until_s = self._model.timeout_s + self._model.token_s * sampling.max_new_tokens * len(rows)
         try:
@@ -304,7 +306,7 @@ class ServerEngine:
             end = "" if found.finish == "length" and not text else end
             text = f"{start}{thought}{end}{text}"
         text = self._server.key.cleared(text)
-        return Reply(row, text, found.finish, found.tokens, found.read)
+        return Reply(row, text, found.finish, found.tokens, found.read, drawn=found.drawn)
 
     def _told(self, text: str) -> str:
         return self._server.told(text)
