@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 from dalign.config import Reasoning
 from dalign.judge.court import Court
-from dalign.judge.forms.score import Judging, Question, Scale, ScoreForm
+from dalign.judge.forms.score import Judging, Question, ScoreForm
+from dalign.judge.scale import Scale
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply, Request, Sampling
 from dalign.rows import Finish, Message

@@ -107,6 +107,8 @@ class Judge(Section):
     """The lowest score of the judge's scale."""
     high: float = 10.0
     """The highest score of the judge's scale."""
+    early_stop: bool = False
+    """Ask for judgements of completions one after another, and for no more of one whose score can no longer reach select.threshold: the same ones are kept, at fewer calls."""
     temperature: float = Field(0.5, ge=0.0)
     max_new_tokens: Positive = 4096
     """A judgement that is not finished by then gives no score; most of it is the judge's reasoning."""
@@ -144,7 +146,7 @@ class Judge(Section):
     @property
     def identity(self) -> dict[str, Any]:
         """What verdicts depend on, for hashes: what is as ever changes none."""
-        known = self.model_dump(exclude={"reduce"} if self.reduce == OWN else None)
+        known = self.model_dump(exclude={"early_stop", *(["reduce"] if self.reduce == OWN else [])})
         return known | {"sub_scores": self.sub_scores or ()}
 
     @property

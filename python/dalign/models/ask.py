@@ -71,16 +71,14 @@ class Ask:
         """Asks for one chunk of rows, whose replies are kept together."""
         return Chunk(self, number)
 
-    def replies(
-        self, requests: Sequence[Request], sampling: Sampling, chunk: int
-    ) -> tuple[list[Reply], int]:
-        """The reply to each request, in order, and how many were taken over. chunk: of which the requests are."""
+    def replies(self, requests: Sequence[Request], sampling: Sampling, chunk: Chunk) -> list[Reply]:
+        """The reply to each request, in order. chunk: of which the requests are, and which notes what is kept."""
         self._begin(len(requests))
         if self._memory is None:
             found = {
                 r.id: r for replies in self._stream(requests, sampling, set()) for r in replies
             }
-            return [found[request.id] for request in requests], 0
+            return [found[request.id] for request in requests]
         keys = Keys(self.engine.fingerprint, sampling)
         key_of = {request.id: keys.of(request) for request in requests}
         earlier = self._memory.recall(list(key_of.values()))
@@ -88,21 +86,22 @@ class Ask:
         # What never came is asked again.
         kept = {
             row.id: row
-            for row in self._memory.in_work(chunk)
+            for row in chunk.journalled(self._memory)
             if key_of.get(row.id) == row.key and row.finish not in NEVER_CAME
         }
         taken_over = len(requests) - len(wanted)
         self.skip(taken_over + len(kept))
         for replies in self._stream(wanted, sampling, set(kept)):
             rows = [Kept(r.id, key_of[r.id], r.text, r.finish, r.tokens) for r in replies]
-            self._memory.append(rows, chunk)
+            self._memory.append(rows, chunk.number)
             kept.update((row.id, row) for row in rows)
         ordered = [
             kept.get(request.id) or earlier[key_of[request.id]]._replace(id=request.id)
             for request in requests
         ]
-        self._memory.keep(chunk, ordered)
-        return [Reply(row.id, row.text, row.finish, row.tokens) for row in ordered], taken_over
+        chunk.note(ordered, taken_over)
+        self._memory.keep(chunk.number, chunk.kept)
+        return [Reply(row.id, row.text, row.finish, row.tokens) for row in ordered]
 
     def _stream(
         self, requests: Sequence[Request], sampling: Sampling, done: set[str]
@@ -200,17 +199,27 @@ class Ask:
 
 
 class Chunk:
-    """Asks for one chunk of rows. taken_over: replies that an earlier run, with other inputs, has had."""
+    """Asks for one chunk of rows, at once or call by call. taken_over: replies that an earlier run, with other inputs, has had; kept: all."""
 
     def __init__(self, ask: Ask, number: int) -> None:
-        self._ask, self._number = ask, number
-        self.taken_over = 0
+        self._ask, self.number = ask, number
+        self.taken_over, self.kept = 0, list[Kept]()
+        self._journalled: list[Kept] | None = None
 
     def __call__(self, requests: Sequence[Request], sampling: Sampling) -> list[Reply]:
         """The reply to each request, in order."""
-        replies, taken_over = self._ask.replies(requests, sampling, self._number)
+        return self._ask.replies(requests, sampling, self)
+
+    def journalled(self, memory: Memory) -> list[Kept]:
+        """What a call of the program that was killed had journalled of the chunk: read once, before this one adds to it."""
+        if self._journalled is None:
+            self._journalled = list(memory.in_work(self.number))
+        return self._journalled
+
+    def note(self, replies: Sequence[Kept], taken_over: int) -> None:
+        """Notes what a call has had, and how much of it was taken over."""
+        self.kept += replies
         self.taken_over += taken_over
-        return replies
 
 
 def words_of(taken_over: int) -> str:

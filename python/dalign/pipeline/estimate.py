@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 
 import polars as pl
@@ -33,6 +34,7 @@ _SAMPLE = 48
 _CHARACTERS, _A_TURN = 4, 8
 # What a stage's trainer draws by itself.
 TRAINER = "trainer"
+_JUDGED = "judge/main"
 _Shown = Callable[[str, tuple[Message, ...]], tuple[Message, ...]]
 
 
@@ -57,12 +59,16 @@ class Cost:
 
 @dataclass(frozen=True)
 class Trial:
-    """What another run of the same kind took. spent: by stage and model; trained: seconds by stage, what models took aside."""
+    """What another run of the same kind took. spent: by stage and model; trained: seconds by stage, what models took aside.
+
+    asked: of the judge stage's judgements, the share that was made; the others could change nothing.
+    """
 
     spent: Mapping[str, Spent]
     trained: Mapping[str, float]
     prompts: int
     steps: Mapping[str, int]
+    asked: float = 1.0
 
 
 def trial_of(folder: Path) -> Trial:
@@ -85,7 +91,13 @@ def trial_of(folder: Path) -> Trial:
                 steps[stage.name] = counted if isinstance(counted, int) else 0
     generated = run.stage("generate").recorded("counts").get("rows_in", 0)
     prompts = generated if isinstance(generated, int) else 0
-    return Trial(spent, trained, prompts, steps)
+    return Trial(spent, trained, prompts, steps, _asked_in(run))
+
+
+def _asked_in(run: RunFolder) -> float:
+    counts = run.stage("judge").recorded("counts")
+    verdicts, spared = counts.get("verdicts", 0), counts.get("spared", 0)
+    return verdicts / (verdicts + spared) if verdicts else 1.0
 
 
 def _of_stage(spent: Mapping[str, Spent], stage: str) -> Spent:
@@ -109,7 +121,7 @@ def costs_of(
         each = counter.cost(work)
         key = (each.stage, each.model)
         found[key] = _sum(found[key], each) if key in found else each
-    costs = [_as_in(trial, cost, _price(project.config, cost.model)) for cost in found.values()]
+    costs = [_as_in(trial, cost, project) for cost in found.values()]
     for stage, seconds in ({} if trial is None else _trained(project, trial, done)).items():
         drawn = [cost for cost in costs if (cost.stage, cost.model) == (stage, TRAINER)]
         alone = Cost(stage, TRAINER, 0, 0.0, 0.0, 0.0)
@@ -135,17 +147,19 @@ def _price(config: Config, model: str) -> Price:
     return Price() if found is None else found.price
 
 
-def _as_in(trial: Trial | None, cost: Cost, price: Price) -> Cost:
+def _as_in(trial: Trial | None, cost: Cost, project: Project) -> Cost:
     """The cost with the trial's tokens and seconds a request, where it has asked the same."""
     known = Spent() if trial is None else trial.spent.get(f"{cost.stage} {cost.model}", Spent())
     if not known.requests:
         return cost
+    if trial is not None and cost.stage == _JUDGED and project.config.judge.early_stop:
+        cost = replace(cost, requests=ceil(cost.requests * trial.asked))
     times = cost.requests / known.requests
     # A trial without prompts' counts tells nothing of them.
     read = known.read * times if known.read else cost.read
     written = known.written * times if known.written else cost.written
     seconds = known.seconds * times
-    money = price.of(read, written, seconds)
+    money = _price(project.config, cost.model).of(read, written, seconds)
     return replace(cost, read=read, written=written, seconds=seconds, money=money, is_measured=True)
 
 

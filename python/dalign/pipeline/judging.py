@@ -5,7 +5,8 @@ from __future__ import annotations
 from dalign.config import Config, Judge
 from dalign.errors import InputError
 from dalign.judge.court import Court
-from dalign.judge.forms.score import Judging, Scale, ScoreForm
+from dalign.judge.forms.score import Judging, ScoreForm
+from dalign.judge.scale import Scale
 from dalign.models.protocol import Engine, Sampling
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, shown_of

@@ -42,7 +42,7 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         funnel=_funnel(record) if made_data else [],
         drops=_drops(record) if made_data else [],
         scores=_scores(record) if made_data else {},
-        states=record.stage("judge").recorded("counts").get("states", {}),
+        states=_states(record),
         sub_scores=sub_score_rows(record),
         violated=violated_clauses(record) if made_data else {},
         curves=[row for arm in trained_by("rl") for row in _rl_curve(record, arm)],
@@ -54,6 +54,13 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         journeys=_journeys(record) if made_data else [],
         warnings=[*warnings_of(record, config.evaluate.arms), *_cut(results)],
     )
+
+
+def _states(record: Record) -> dict[str, int]:
+    """The states of single judgements, and how many were not asked, as they could change nothing."""
+    counts = record.stage("judge").recorded("counts")
+    spared = counts.get("spared", 0)
+    return counts.get("states", {}) | ({"not_asked": spared} if spared else {})
 
 
 def _by_category(record: Record, stage: str, table: str, where: pl.Expr | bool) -> dict[str, int]:

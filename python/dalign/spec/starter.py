@@ -29,6 +29,7 @@ def starter_values(model: Row) -> dict[str, Any]:
         # A reasoning that is cut has no answer.
         "generate": {"n": 4, "max_new_tokens": 4096},
         "filter": {"quality": True},
+        "judge": {"early_stop": True},
         # Some clauses may have no completion that passes.
         "select": {"per_prompt": 2, "on_short": "warn"},
         "pack": {"capacity": 8192},

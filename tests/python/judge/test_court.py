@@ -11,7 +11,8 @@ from dalign.config import Reasoning
 from dalign.judge.court import Court
 from dalign.judge.forms.category import CategoryForm
 from dalign.judge.forms.ruling import Case, RulingForm
-from dalign.judge.forms.score import Judging, Question, Scale, ScoreForm
+from dalign.judge.forms.score import Judging, Question, ScoreForm
+from dalign.judge.scale import Scale
 from dalign.models.ask import Ask
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply, Request, Sampling

@@ -12,7 +12,8 @@ import pytest
 from dalign.config import Judge, Reasoning
 from dalign.judge.answers import AnswerJudge
 from dalign.judge.court import Court
-from dalign.judge.forms.score import Judging, Question, Scale, ScoreForm, scores_of
+from dalign.judge.forms.score import Judging, Question, ScoreForm
+from dalign.judge.scale import Scale, scores_of
 from dalign.models.ask import Ask
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Reply, Request, Sampling

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from dalign.judge.answers import AnswerJudge
 from dalign.judge.court import Court
-from dalign.judge.forms.score import Judging, Scale, ScoreForm
+from dalign.judge.forms.score import Judging, ScoreForm
+from dalign.judge.scale import Scale
 from dalign.models.ask import Ask
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Sampling

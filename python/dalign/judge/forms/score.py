@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import polars as pl
 
 from dalign import _core
-from dalign.judge.court import Clean, Court
+from dalign.judge.court import Asking, Clean, Court
+from dalign.judge.scale import Scale, most_of, scores_of
 from dalign.models.protocol import Asked, Sampling
-from dalign.rows import Columns, Message, Score, Verdict, turns
+from dalign.rows import Columns, Message, turns
 from dalign.spec.templates import SEAL, USUAL_HIGH, USUAL_LOW, Templates
 from dalign.spec.types import Spec
-from dalign.vocabulary import OF_PRODUCT, OF_REASONING, OWN
+from dalign.vocabulary import OF_REASONING
 
 # What the core reads as reasoning that is not closed.
 _UNCLOSED = "<think>"
+# By which a sum in another order may be less.
+_ROUNDING = 1e-9
 # What it reads as the end of reasoning.
 _CLOSED = "</think>"
-_SPLITS = 20
 
 
 @dataclass(frozen=True)
@@ -31,79 +35,6 @@ class Question:
     answer: str
     reasoning: str | None
     hint: str | None = None
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How verdicts are drawn and reduced. low and high bound a valid score.
-
-    sub_scores: what is read beside it; reduce: what of them is the score: the judge's own, or as `config.Judge` says.
-    """
-
-    k: int
-    min_valid: int
-    low: float
-    high: float
-    aggregate: str
-    parameter: float | None = None
-    sub_scores: tuple[str, ...] = ()
-    reduce: str = OWN
-
-    @property
-    def columns(self) -> Columns:
-        """Those of its verdicts: with sub-scores, these and the single clauses too."""
-        clauses: Columns = dict.fromkeys(("clause_ids", "clause_verdicts"), pl.List(pl.String))
-        return Verdict.COLUMNS | (self._parts | clauses if self.sub_scores else {})
-
-    @property
-    def score_columns(self) -> Columns:
-        """Those of its scores: each sub-score is reduced as the score is."""
-        return Score.COLUMNS | self._parts
-
-    @property
-    def _parts(self) -> Columns:
-        return dict.fromkeys(self.sub_scores, pl.Float64)
-
-    def reduced(self, hidden: pl.Expr) -> pl.Expr:
-        """A judgement's score, by its columns score and sub-scores; null where one that it takes is missing.
-
-        hidden: whether the reasoning was not shown; then its sub-score is not asked for, and not missed.
-        """
-        parts = [pl.col(name) for name in self.sub_scores]
-        given = [
-            pl.col(name).is_not_null() | (hidden if name == OF_REASONING else False)
-            for name in self.sub_scores
-        ]
-        match self.reduce:
-            case "score":
-                return pl.col("score")
-            case "min":
-                return pl.when(pl.all_horizontal(given)).then(pl.min_horizontal(parts))
-            case "mean":
-                return pl.when(pl.all_horizontal(given)).then(pl.mean_horizontal(parts))
-            case "product":
-                safe, helpful = (pl.col(name) - self.low for name in OF_PRODUCT)
-                return self.low + safe * helpful / (self.high - self.low)
-            case name:
-                return pl.col(name)
-
-    def parse(
-        self,
-        replies: pl.Series,
-        seals: pl.Series | None = None,
-        materials: pl.Series | None = None,
-        cut: pl.Series | None = None,
-    ) -> pl.DataFrame:
-        """State, score and stance of each reply, with sub-scores and clauses where they are asked for.
-
-        seals, materials, cut: see `_core.parse_verdicts`.
-        """
-        low, high, parts = self.low, self.high, list(self.sub_scores)
-        if not parts:
-            return pl.DataFrame(_core.parse_verdicts(replies, low, high, seals, materials, cut))
-        return pl.DataFrame(
-            _core.parse_judgements(replies, low, high, parts, seals, materials, cut)
-        )
 
 
 class ScoreForm:
@@ -171,12 +102,16 @@ class ScoreForm:
 
 @dataclass(frozen=True)
 class Judging:
-    """Judges completions: how the judge is asked, drawn, and its verdicts reduced (paper 2.3.2)."""
+    """Judges completions: how the judge is asked, drawn, and its verdicts reduced (paper 2.3.2).
+
+    least: of a completion whose score can no longer reach it, no further judgement is asked; None: each has all k.
+    """
 
     court: Court
     form: ScoreForm
     scale: Scale
     sampling: Sampling
+    least: float | None = None
 
     def __call__(
         self, questions: Mapping[str, Question], ask: Asked
@@ -190,22 +125,48 @@ class Judging:
         return self(questions_of(rows, reasoning=False, hint=False), ask)
 
     def _verdicts(self, questions: Mapping[str, Question], ask: Asked) -> pl.DataFrame:
-        """A reply's score, or the state that stands for none."""
-        scale = self.scale
-        requests, seals = self.court.put(self.form, questions, scale.k)
-        replies = ask(requests, self.sampling)
+        """A reply's score, or the state that stands for none; at once, or sample by sample as long as a completion needs them."""
+        k, asking = self.scale.k, self.court.put(self.form, questions, self.scale.k)
+        reading = _Reading(self, questions, asking)
+        if self.least is None:
+            every = pl.int_range(len(questions) * k, dtype=pl.UInt32, eager=True)
+            return reading.read(every, ask).select(list(self.scale.columns))
+        found, open_ = list[pl.DataFrame](), np.arange(len(questions), dtype=np.uint32)
+        # NaN: failed, or not asked yet.
+        scores = np.full((len(questions), k), np.nan)
+        for sample in range(k):
+            rows = reading.read(pl.Series(open_ * k + sample), ask)
+            found.append(rows)
+            scores[open_, sample] = rows["score"].fill_null(np.nan)
+            could_be = most_of(scores[open_], sample + 1, self.scale)
+            # Without a score even so: too many have failed.
+            most = could_be["score"].fill_null(-np.inf)
+            open_ = open_[(most >= self.least - _ROUNDING).to_numpy()]
+        return pl.concat(found).sort("at").select(list(self.scale.columns))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Asks for some of the judgements of these questions, and reads them."""
+
+    judging: Judging
+    questions: Mapping[str, Question]
+    asking: Asking
+
+    def read(self, at: pl.Series, ask: Asked) -> pl.DataFrame:
+        """The judgements at these places: of k a question, one after the other. Columns: `scale.columns` and at."""
+        judging, scale = self.judging, self.judging.scale
+        requests, seals = self.asking
+        if len(at) < len(requests):
+            requests = [requests[place] for place in at.to_list()]
+            seals = None if seals is None else seals[at]
+        replies, of = ask(requests, judging.sampling), at // scale.k
         texts = pl.Series([reply.text for reply in replies], dtype=pl.String)
         sealed = [""] * len(texts) if seals is None else seals.to_list()
         after = [
-            _heard(text, self.court.said(text), seal)
+            _heard(text, judging.court.said(text), seal)
             for text, seal in zip(texts, sealed, strict=True)
         ]
-        categories = [question.category for question in questions.values()]
-        owners = pl.DataFrame(
-            {"completion_id": list(questions), "category": categories},
-            schema={"completion_id": pl.String, "category": pl.String},
-        )
-        of = pl.int_range(len(replies), dtype=pl.UInt32, eager=True)
         finish = pl.col("finish")
         state = (
             pl.when(finish == "timeout").then(pl.lit("timed_out"))
@@ -213,31 +174,31 @@ class Judging:
             .otherwise(pl.col("state"))
         )  # fmt: skip
         ends = pl.Series([reply.finish for reply in replies], dtype=pl.String)
-        judged = pl.Series(map(_judged, questions.values()), dtype=pl.String)[of // scale.k]
-        read = scale.parse(pl.Series(after, dtype=pl.String), seals, judged, ends == "length")
+        read = scale.parse(
+            pl.Series(after, dtype=pl.String), seals, self._shown[of], ends == "length"
+        )
         rows = read.with_columns(
-            *owners[of // scale.k].get_columns(),
+            *self._owners[of].get_columns(),
             pl.Series("id", [request.id for request in requests], dtype=pl.String),
             ends.alias("finish"),
-            (of % scale.k).alias("sample"),
+            (at % scale.k).alias("sample"),
             texts.alias("reply"),
         )
-        hidden = pl.Series([q.reasoning is None for q in questions.values()], dtype=pl.Boolean)
-        rows = rows.with_columns(state=state, hidden=hidden[of // scale.k])
-        return self._scored(rows).select(
-            [pl.col(name).cast(dtype) for name, dtype in scale.columns.items()]
-        )
+        rows = scale.scored(rows.with_columns(state=state))
+        columns = [pl.col(name).cast(dtype) for name, dtype in scale.columns.items()]
+        return rows.select(*columns, at.alias("at"))
 
-    def _scored(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows with the score that the scale makes of each; one of which it makes none is missing."""
-        hidden = pl.col("hidden")
-        if OF_REASONING in self.scale.sub_scores:
-            shown = pl.when(~hidden).then(pl.col(OF_REASONING))
-            rows = rows.with_columns(shown.alias(OF_REASONING))
-        is_ok, score = pl.col("state") == "ok", self.scale.reduced(hidden)
-        is_lost = is_ok & score.is_null()
-        state = pl.when(is_lost).then(pl.lit("missing")).otherwise(pl.col("state"))
-        return rows.with_columns(score=pl.when(is_ok).then(score), state=state)
+    @cached_property
+    def _owners(self) -> pl.DataFrame:
+        asked = self.questions.values()
+        schema: Columns = {"completion_id": pl.String, "category": pl.String, "hidden": pl.Boolean}
+        categories = [question.category for question in asked]
+        hidden = [question.reasoning is None for question in asked]
+        return pl.DataFrame([list(self.questions), categories, hidden], schema=pl.Schema(schema))
+
+    @cached_property
+    def _shown(self) -> pl.Series:
+        return pl.Series(map(_judged, self.questions.values()), dtype=pl.String)
 
 
 def _heard(reply: str, said: str | None, seal: str) -> str:
@@ -269,34 +230,4 @@ def questions_of(rows: pl.DataFrame, *, reasoning: bool, hint: bool) -> dict[str
         for (row, category, *rest), messages in zip(
             columns.drop("messages").iter_rows(), conversations, strict=True
         )
-    }
-
-
-def scores_of(verdicts: pl.DataFrame, scale: Scale) -> pl.DataFrame:
-    """One row a completion (columns `scale.score_columns`): the aggregated score (null: unjudged), how many verdicts were valid, and each sub-score of valid ones, aggregated alike."""
-    owners = verdicts[:: scale.k].select("completion_id", "category")
-    offsets = pl.int_range(0, verdicts.height + 1, scale.k, dtype=pl.UInt32, eager=True)
-
-    def reduced(name: str) -> pl.DataFrame:
-        how = (scale.aggregate, scale.parameter, scale.min_valid)
-        return pl.DataFrame(_core.aggregate(valid[name], offsets, *how))
-
-    is_valid = pl.col("score").is_not_null()
-    parts = [pl.when(is_valid).then(pl.col(name)).alias(name) for name in scale.sub_scores]
-    valid = verdicts.select("score", *parts)
-    score = reduced("score")
-    scores = owners.with_columns(score["score"], score["n_valid"])
-    given = [reduced(name)["score"].alias(name) for name in scale.sub_scores]
-    return scores.with_columns(given).cast(pl.Schema(scale.score_columns))
-
-
-def reliability(scores: pl.Series, k: int, seed: int) -> dict[str, float | None]:
-    """Krippendorff's alpha of single judgements, and the split-half reliability of their means.
-
-    scores: k judgements a completion, one after the other; null where one failed. None where nothing can be compared.
-    """
-    offsets = pl.int_range(0, len(scores) + 1, k, dtype=pl.UInt32, eager=True)
-    return {
-        "alpha": _core.krippendorff_alpha(scores, offsets, "interval"),
-        "split_half": _core.split_half(scores, offsets, _SPLITS, seed),
     }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from dataclasses import replace
 
 import polars as pl
 
-from dalign.judge.forms.score import Judging, questions_of, reliability
+from dalign.config import Config
+from dalign.judge.forms.score import Judging, questions_of
+from dalign.judge.scale import reliability
 from dalign.models.ask import Ask, words_of
+from dalign.models.protocol import Engine
 from dalign.models.samples import equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import judge_inputs, judging_of, scale_of
@@ -28,17 +32,29 @@ from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
 
-_STATE = "state "
+_STATE, _SPARED = "state ", "spared"
 
 
 def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     """What determines the verdicts."""
     are_examples = project.config.data.examples is not None
+    least = _least(project.config)
     return {
         "filter": run.stage("filter").output_sha256(),
         "prompts": project.prompts.sha256,
         "judge": None if are_examples else judge_inputs(project, engines, project.prompts),
+        **({} if least is None else {"stops_below": least}),
     }
+
+
+def _least(config: Config) -> float | None:
+    """The score of which a completion is to be capable for another judgement; None where each has all."""
+    return config.select.threshold if config.judge.early_stop else None
+
+
+def _judging(project: Project, engine: Engine) -> Judging:
+    judging = judging_of(project.config, engine, project.spec, project.templates)
+    return replace(judging, least=_least(project.config))
 
 
 def counts_of(verdicts: pl.DataFrame) -> dict[str, int]:
@@ -62,6 +78,9 @@ def chunked(project: Project, run: RunFolder, judging: Judging, ask: Ask, reason
         verdicts, scores = judging(questions_of(rows, reasoning=reasons, hint=told), asked)
         rows_out = scores["score"].count()
         counts = {"rows_out": rows_out, "taken_over": asked.taken_over, **counts_of(verdicts)}
+        if judging.least is not None:
+            counts[_SPARED] = rows.height * judging.scale.k - verdicts.height
+            ask.skip(counts[_SPARED])
         return Made({ROWS: verdicts, SCORES: scores}, counts)
 
     return Chunked(
@@ -77,7 +96,7 @@ def on_worker(
 ) -> Chunked:
     """The same, for one that works on chunks beside others."""
     engine = engines.open(project.config.judge_of_record)
-    judging = judging_of(project.config, engine, project.spec, project.templates)
+    judging = _judging(project, engine)
     ask = Ask(engine, folder.memory(), progress=progress)
     return chunked(project, run, judging, ask, engines.reasoning.reasons)
 
@@ -90,7 +109,7 @@ def drive(
         return _without_verdicts(project, run, folder)
     config, rows_in = project.config, run.stage("filter").made().height()
     engine = engine_here(config, engines, config.judge_of_record)
-    judging = judging_of(config, engine, project.spec, project.templates)
+    judging = _judging(project, engine)
     k = judging.scale.k
     ask = Ask(engine, folder.memory(), progress=progress, name="judge", total=rows_in * k)
     work = chunked(project, run, judging, ask, engines.reasoning.reasons)
@@ -98,18 +117,24 @@ def drive(
         work.all(),
         work.make,
         {ROWS: judging.scale.columns, SCORES: judging.scale.score_columns},
-        lambda _, done: ask.skip(done["verdicts"]),
-        spread_of(project, engines, folder, ask, lambda made: (made["verdicts"], 0)),
+        lambda _, done: ask.skip(_settled(done)),
+        spread_of(project, engines, folder, ask, lambda made: (_settled(made), 0)),
     )
     states = _states(counts)
     failed = counts["verdicts"] - states.get(OK, 0)
     over = words_of(counts["taken_over"])
-    ask.finish(f"{counts['verdicts']} verdicts{over}, {failed} without a score")
+    spared = f", {counts[_SPARED]} more not needed" if _SPARED in counts else ""
+    ask.finish(f"{counts['verdicts']} verdicts{over}, {failed} without a score{spared}")
     tell_equal(progress.say, counts, config.judge.temperature, "judge: completions")
     made = {"rows_in": rows_in, "rows_out": 0, "verdicts": 0, "taken_over": 0, **counts}
-    agreement = reliability(folder.table().frame(["score"])["score"], k, config.run.seed)
+    agreement = reliability(folder.table().frame(["score", "sample"]), k, config.run.seed)
     said = {**made, "states": states, "reliability": agreement}
     return Finished(said, parts, spec_versions=project.spec.versions)
+
+
+def _settled(counts: Mapping[str, int]) -> int:
+    """The judgements that are made, or need not be."""
+    return counts["verdicts"] + counts.get(_SPARED, 0)
 
 
 def _states(counts: MutableMapping[str, int]) -> dict[str, int]:
