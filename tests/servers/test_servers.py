@@ -173,7 +173,7 @@ FEW = (
 
 def asked(run: Path, config: Path, stage: str, settings: Sequence[str]) -> subprocess.Popen[str]:
     line = [*DALIGN, stage, str(config), "--run", str(run)]
-    line += ["--variant", "none"] if stage == "evaluate" else []
+    line += ["--variant", "none", "--allow-missing"] if stage == "evaluate" else []
     for setting in settings:
         line += ["--set", setting]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

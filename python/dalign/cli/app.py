@@ -82,6 +82,7 @@ DryRun = Annotated[bool, Option("--dry-run", help="Check all input, print the pl
 AllowMissing = Annotated[
     bool, Option("--allow-missing", help="Exit with 0 though evaluate.max_missing is exceeded.")
 ]
+_NothingMissing = Annotated[bool, Option("--allow-missing", hidden=True)]
 RetryMissing = Annotated[
     bool, Option("--retry-missing", help="Ask again for replies that never came, and no other.")
 ]
@@ -342,6 +343,7 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
         set_: Sets = None,
         redo: Redo = False,
         dry_run: DryRun = False,
+        allow_missing: AllowMissing = False,
         retry_missing: RetryMissing = False,
         limit: LimitRows = None,
         json: AsJson = False,
@@ -352,9 +354,14 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
             "redo": redo,
             "dry_run": dry_run,
             "as_json": json,
+            "allow_missing": allow_missing,
             "retry_missing": retry_missing,
         }
         run_command(config, run, _sets(set_, limit), stage, variant, **how)
+
+    if stage != "evaluate":
+        # Nothing else grades.
+        _run_stage.__annotations__["allow_missing"] = _NothingMissing
 
 
 for _stage in STAGES.values():

@@ -22,12 +22,14 @@ from dalign.pipeline.run import (
 )
 from dalign.pipeline.spent import in_words, spent_in
 from dalign.records.record import open_record
-from dalign.records.results import write_results
+from dalign.records.results import alarms_in, write_results
 from dalign.store.ledger import REPORT, RESULTS
 from dalign.store.run import RunFolder
 
 # The command that runs no stage.
 REPORT_ALONE = "report"
+# The stage whose grades may be missing.
+GRADED = "evaluate"
 
 
 def run_command(
@@ -67,8 +69,13 @@ def run_command(
             ran = run_stages(settings, run, told, stage, variant, retry_missing=retry_missing)
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
-    if not allow_missing:
-        _end_at_alarms(run, results)
+    alarms = _graded_alone(run, variant) if stage == GRADED else []
+    if results is not None:
+        alarms = results.alarms
+    for alarm in () if as_json and results is not None else alarms:
+        warn(f"MISSING: {alarm}")
+    if alarms and not allow_missing:
+        _end_at_alarms(run)
 
 
 def _check_words(stage: str | None, *, retry_missing: bool) -> None:
@@ -76,12 +83,17 @@ def _check_words(stage: str | None, *, retry_missing: bool) -> None:
         raise InputError("--retry-missing: a report asks nothing; leave it out", kind="not_valid")
 
 
-def _end_at_alarms(run: Path, results: Results | None) -> None:
-    """Ends with exit code 1 where more is missing than the config allows."""
-    if results is not None and results.alarms:
-        said = f"this is an error unless --allow-missing is given; dalign run --run {quote(str(run))} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
-        warn(said)
-        raise typer.Exit(1)
+def _graded_alone(run: Path, variant: str | None) -> list[str]:
+    """Where more is missing than the config allows, in what the stage `evaluate` has graded."""
+    record = open_record(run)
+    return alarms_in(record, [variant] if variant else record.config.evaluate.arms)
+
+
+def _end_at_alarms(run: Path) -> None:
+    """Ends with exit code 1, as more is missing than the config allows."""
+    said = f"this is an error unless --allow-missing is given; dalign run --run {quote(str(run))} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
+    warn(said)
+    raise typer.Exit(1)
 
 
 def _print_plan(
@@ -110,7 +122,5 @@ def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bo
         if spent := in_words(spent_in(RunFolder(run))):
             tell(f"asked of models: {spent}")
         tell(f"report: {run / REPORT}\nresults: {run / RESULTS}")
-        for alarm in results.alarms:
-            warn(f"MISSING: {alarm}")
     elif not ran:
         warn("nothing to do: the stage is done")

@@ -31,11 +31,7 @@ def results_of(record: Record) -> Results:
     plan = make_plan(config)
     if (stage := first_to_run(plan, record.project, record.run)) is not None:
         raise UnfinishedError.of(record.run.path, stage)
-    rows = []
-    for arm in arms:
-        folder = record.stage(f"evaluate/{arm}")
-        with reading(folder.path / MANIFEST):
-            rows += [MetricRow(**row) for row in folder.recorded("facts")["metrics"]]
+    rows = [row for arm in arms for row in _metrics(record, arm)]
     pairs = paired_rows(
         {arm: record.stage(f"evaluate/{arm}").table(GRADES).scan() for arm in arms},
         compared(arms),
@@ -57,6 +53,18 @@ def results_of(record: Record) -> Results:
         digest(json.loads(named)),
         forms=[row for arm in arms for row in forms_of(record, arm)],
     )
+
+
+def _metrics(record: Record, arm: str) -> list[MetricRow]:
+    folder = record.stage(f"evaluate/{arm}")
+    with reading(folder.path / MANIFEST):
+        return [MetricRow(**row) for row in folder.recorded("facts")["metrics"]]
+
+
+def alarms_in(record: Record, arms: Sequence[str]) -> list[str]:
+    """See `alarms_of`: of these arms alone, which have been evaluated."""
+    rows = [row for arm in arms for row in _metrics(record, arm)]
+    return alarms_of(rows, record.config.evaluate.max_missing)
 
 
 def forms_of(record: Record, arm: str) -> Iterator[FormRow]:

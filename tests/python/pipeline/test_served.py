@@ -165,6 +165,21 @@ def test_too_many_missing_grades_are_an_exit_code_unless_allowed(
     assert {row["missing"] for row in written["rows"]} == {0, 1, 2}
 
 
+@pytest.mark.parametrize("words", [(), ("--variant", "none"), ("--json",)])
+def test_the_stage_by_itself_ends_with_1_too(words, lost: Path, request) -> None:
+    run = ("evaluate", lost / "dalign.toml", "--run", lost / "run", *words)
+    dalign = request.getfixturevalue("dalign")
+    found, out, err = dalign(*run)
+    assert found == 1 and "MISSING: 2 of 2 grades are missing" in err and "--allow-missing" in err
+    assert not (lost / "run" / "results.json").exists()
+    # What is done is no better for it, and both ways of going on work.
+    assert dalign(*run)[0] == 1
+    assert dalign(*run, "--allow-missing")[0] == 0
+    assert dalign(*run, "--set", "evaluate.max_missing=1.0")[0] == 0
+    if words == ("--json",):
+        assert json.loads(out)["ran"] == ["evaluate/none"]
+
+
 def test_reasoning_that_is_not_closed_is_never_judged_as_an_answer(project: Path) -> None:
     replies = REPLIES | {"pill": "<think>The regulated-advice policy. Please ask a doctor."}
     (project / "model.json").write_text(json.dumps(replies))
@@ -219,11 +234,11 @@ def test_one_bad_reply_is_its_rows_and_the_run_goes_on(project: Path, dalign) ->
         served = ["model.path=served", "model.engine=openai", f"model.base_url={server.base_url}"]
         overrides = [word for each in served for word in ("--set", each)]
         code, _, err = dalign("evaluate", project / "dalign.toml", "--run", run, *overrides)
-        assert code == 0, err
+        assert code == 1, err
         assert "1 of 3 requests had no reply, such as" in err
         assert "error; status 400: The prompt was filtered." in err
         asked = len(server.bodies)
-        assert dalign("evaluate", "--run", run)[0] == 0
+        assert dalign("evaluate", "--run", run, "--allow-missing")[0] == 0
         assert len(server.bodies) == asked
     rows = StageFolder(run, "evaluate", "none").table().frame()
     found = {r["prompt_id"]: (r["status"], r["tokens"], r["text"]) for r in rows.to_dicts()}
