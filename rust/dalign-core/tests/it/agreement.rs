@@ -171,3 +171,29 @@ proptest! {
         prop_assert!(found.is_none_or(|found| (found - 1.0).abs() < 1e-9));
     }
 }
+
+#[test]
+fn reliability_knows_no_unit() {
+    let scores = [1.0, 2.0, 3.0, 2.0, 5.0, 6.0, 5.0, 7.0, 9.0, 8.0, 9.0, 7.0];
+    let of = |size: f64| split_half(&scores.map(|it| it * size), &[0, 4, 8, 12], 20, 1).unwrap();
+    let plain = of(1.0).unwrap();
+    assert!(plain > 0.5 && plain < 1.0, "{plain}");
+    // A power of two moves no digit, although squares of such scores vanish or overflow.
+    for power in [-1000, -600, -1, 1, 600, 1019] {
+        assert_eq!(of(2.0_f64.powi(power)), Some(plain), "2^{power}");
+    }
+    for size in [1e-200, 0.1, 1e200, 1e300] {
+        let found = of(size).unwrap();
+        assert!((found - plain).abs() < 1e-12, "{size}: {found} is not {plain}");
+    }
+    // These few steps of the smallest number are no measure.
+    assert_eq!(of(1e-320), None);
+}
+
+#[test]
+fn halves_that_vary_by_next_to_nothing_are_told_from_halves_that_do_not_vary() {
+    let of = |one: f64, other: f64| split_half(&[0.0, 0.0, one, other], &[0, 2, 4], 5, 1).unwrap();
+    // Two completions, the second above the first in both halves: a line through two points.
+    assert!((of(1.5e-54, 3.2e-133).unwrap() - 1.0).abs() < 1e-12);
+    assert_eq!(of(0.0, 5e-324), None, "one half is nothing but zeros");
+}

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use dalign_core::CoreError;
 use dalign_core::balance::{
     Balance, BalanceError, Balancer, Labels, Lists, Quota, Quotas, Rows, Settings, Sharing,
 };
@@ -266,5 +267,23 @@ proptest! {
             prop_assert!(kept <= category);
             prop_assert_eq!(kept, stratum.kept);
         }
+    }
+}
+
+#[test]
+fn every_batch_has_the_columns_of_the_first() {
+    let lists = Lists { offsets: &[0, 1], codes: &[1] };
+    let forms = [
+        Rows { categories: Some(&[1]), clauses: None },
+        Rows { categories: None, clauses: Some(lists) },
+        Rows { categories: Some(&[1]), clauses: Some(lists) },
+    ];
+    for (first, other) in (0..3).flat_map(|first| (0..4).map(move |other| (first, other))) {
+        let mut balancer = Balancer::new(Settings::default()).unwrap();
+        balancer.offer(forms[first]).unwrap();
+        // The fourth form has no column at all.
+        let found = balancer.offer(forms.get(other).copied().unwrap_or_default());
+        let kind = found.err().map(|error| error.kind());
+        assert_eq!(kind, (first != other).then_some("other_columns"), "{first} then {other}");
     }
 }

@@ -204,3 +204,93 @@ proptest! {
         prop_assert_eq!(four.interval, stretched);
     }
 }
+
+#[test]
+fn the_ends_of_few_seeds_and_prompts_are_their_extremes() {
+    // Two seeds of two prompts: one resample in 64 draws one value four times, and the tails
+    // leave out less than that.
+    let settings =
+        Settings { n_resamples: 5_000, level: 0.98, seed: 7, method: Method::Percentile };
+    let (a, b) = ([1.0, 2.0, 4.0, 8.0], [0.0; 4]);
+    let found = difference(&a, &b, &[0, 1, 0, 1], Some(&[0, 0, 1, 1]), settings).unwrap();
+    assert_eq!(found, Estimate { mean: 3.75, interval: Some(Interval { low: 1.0, high: 8.0 }) });
+}
+
+/// The means of all resamples of so many clusters, each given by its sum and its number of values.
+fn all_means(clusters: &[(f64, f64)]) -> Vec<f64> {
+    let n = clusters.len();
+    let mean_of = |resample: usize| {
+        let drawn = (0..n).map(|place| clusters[resample / n.pow(place as u32) % n]);
+        let (total, count) = drawn.fold((0.0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+        total / count
+    };
+    (0..n.pow(n as u32)).map(mean_of).collect()
+}
+
+fn normal_share(x: f64) -> f64 {
+    0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
+}
+
+/// The point of a normal distribution below which a share lies, by halving.
+fn normal_point(share: f64) -> f64 {
+    let (mut low, mut high) = (-9.0_f64, 9.0);
+    for _ in 0..60 {
+        let middle = low.midpoint(high);
+        if normal_share(middle) < share { low = middle } else { high = middle }
+    }
+    low
+}
+
+/// Below which shares of the resampled means the ends lie (Efron 1987, equation 2.3).
+fn shares(means: &[f64], clusters: &[(f64, f64)], level: f64, method: Method) -> [f64; 2] {
+    let tails = [(1.0 - level) / 2.0, 1.0 - (1.0 - level) / 2.0];
+    if method == Method::Percentile {
+        return tails;
+    }
+    let (total, count) = clusters.iter().fold((0.0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+    let share = |is: fn(f64) -> bool| {
+        means.iter().filter(|&&it| is(it - total / count)).count() as f64 / means.len() as f64
+    };
+    let bias =
+        normal_point(share(|apart| apart < -1e-12) + 0.5 * share(|apart| apart.abs() <= 1e-12));
+    let without: Vec<f64> = clusters.iter().map(|it| (total - it.0) / (count - it.1)).collect();
+    let centre = without.iter().sum::<f64>() / without.len() as f64;
+    let power = |exponent| without.iter().map(|it| (centre - it).powi(exponent)).sum::<f64>();
+    let acceleration = power(3) / (6.0 * power(2).powf(1.5));
+    tails.map(|tail| {
+        let from = bias + normal_point(tail);
+        normal_share(bias + from / (1.0 - acceleration * from))
+    })
+}
+
+#[test]
+fn ends_lie_where_all_resamples_together_have_them() {
+    let skewed = [0.0, 0.1, 0.3, 0.9, 2.7];
+    for clusters in [[0, 1, 2, 3, 4], [0, 1, 1, 2, 3], [0, 0, 0, 1, 2]] {
+        let mut sums = [(0.0, 0.0); 5];
+        for (&value, &cluster) in skewed.iter().zip(&clusters) {
+            let sum: &mut (f64, f64) = &mut sums[cluster as usize];
+            *sum = (sum.0 + value, sum.1 + 1.0);
+        }
+        let sums: Vec<(f64, f64)> = sums.into_iter().filter(|sum| sum.1 > 0.0).collect();
+        let means = all_means(&sums);
+        for (level, method) in
+            [0.5, 0.8, 0.9].into_iter().flat_map(|it| [(it, Method::Percentile), (it, Method::Bca)])
+        {
+            let settings = Settings { n_resamples: 20_000, level, seed: 3, method };
+            let found = interval(mean(&skewed, &clusters, None, settings));
+            let ends = [found.low, found.high].into_iter();
+            for (end, share) in ends.zip(shares(&means, &sums, level, method)) {
+                let below = |by: f64| {
+                    means.iter().filter(|&&it| it < end + by).count() as f64 / means.len() as f64
+                };
+                // Five standard errors of the share of 20,000 resamples, and what the bias adds.
+                let (fewer, more) = (below(-1e-9), below(1e-9));
+                assert!(
+                    fewer < share + 0.02 && share - 0.02 < more,
+                    "{clusters:?} {level} {method:?}: {end} lies at {fewer} to {more}, not {share}"
+                );
+            }
+        }
+    }
+}

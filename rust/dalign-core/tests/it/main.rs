@@ -23,12 +23,15 @@ mod markers;
 mod near;
 mod overlap;
 mod pack;
+mod pattern;
+mod pool;
 mod quality;
 mod seen;
 mod text;
 mod tokenize;
 mod verdict;
 mod words;
+mod zstd;
 
 use std::fs;
 use std::path::Path;

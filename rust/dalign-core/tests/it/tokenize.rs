@@ -272,3 +272,96 @@ fn few_characters_are_unsettled_and_no_common_script_has_one() {
     let unsettled = unsettled_rows(&every);
     assert!(unsettled.len() < 6_000 && unsettled.is_sorted());
 }
+
+/// Merges of which some make others possible, on either side: in the order of their ranks.
+const CHAINED: [(&str, &str); 7] =
+    [("b", "c"), ("a", "bc"), ("a", "a"), ("aa", "aa"), ("c", "abc"), ("a", "b"), ("aa", "abc")];
+
+/// A complete vocabulary whose merged tokens come after its 3 words and 256 bytes.
+fn chained() -> Value {
+    let mut config = byte_level(&[]);
+    for (id, (first, second)) in (259..).zip(CHAINED) {
+        config["model"]["vocab"][[first, second].concat()] = json!(id);
+    }
+    config["model"]["merges"] = json!(CHAINED);
+    config["model"]["ignore_merges"] = json!(false);
+    config["added_tokens"] = json!([]);
+    config
+}
+
+/// The ids of a word by the rules themselves: of all merges that apply the first is made, at its first place,
+/// until none applies.
+fn naive_ids(word: &str) -> Vec<u32> {
+    let mut symbols: Vec<String> = word.chars().map(String::from).collect();
+    let rank = |pair: &[String]| CHAINED.iter().position(|it| it.0 == pair[0] && it.1 == pair[1]);
+    while let Some((_, at)) =
+        symbols.windows(2).enumerate().filter_map(|(at, pair)| Some((rank(pair)?, at))).min()
+    {
+        let second = symbols.remove(at + 1);
+        symbols[at].push_str(&second);
+    }
+    let merged = |symbol: &str| CHAINED.iter().position(|it| [it.0, it.1].concat() == symbol);
+    let id = |symbol: &String| match merged(symbol) {
+        Some(merge) => 259 + merge as u32,
+        None => byte(symbol.as_bytes()[0]),
+    };
+    symbols.iter().map(id).collect()
+}
+
+/// The ids of words that stand apart by one space each, which belongs to the word behind it.
+fn naive_text(text: &str) -> Vec<u32> {
+    text.split(' ')
+        .enumerate()
+        .flat_map(|(place, word)| {
+            let space = (place > 0).then(|| byte(b' '));
+            space.into_iter().chain(naive_ids(word))
+        })
+        .collect()
+}
+
+static CHAINING: LazyLock<Tokenizer> = LazyLock::new(|| tokenizer(&chained()));
+
+proptest! {
+    // On both sides of the 32 bytes up to which a word is searched for its best pair.
+    #[test]
+    fn ids_are_those_of_the_merges_made_one_by_one(text in "[abc]{1,70}( [abc]{1,20}){0,9}") {
+        prop_assert_eq!(ids(&CHAINING, &text), naive_text(&text));
+    }
+
+    #[test]
+    fn a_character_of_a_newer_unicode_unsettles_its_row_wherever_it_stands(
+        texts in prop::collection::vec("[a-zé\u{890}-\u{8a0}\u{10938}-\u{10960}]{0,3}", 0..9),
+    ) {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let is_newer = |c: char| matches!(c, '\u{897}'..='\u{89f}' | '\u{10940}'..='\u{10959}');
+        let newer = (0_u32..).zip(&texts).filter(|(_, text)| text.contains(is_newer));
+        prop_assert_eq!(unsettled_rows(&texts), newer.map(|(row, _)| row).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn words_met_again_have_the_ids_they_had() {
+    let tokenizer = tokenizer(&chained());
+    // Around 16 words and 64 texts, which are encoded at once, and around the longest word kept.
+    for words in [1, 15, 16, 17, 63, 64, 65, 400] {
+        let word = |at: usize| ["abc", "caa", "aab"][at % 3].repeat(1 + at * at % 12);
+        let text = (0..words).map(word).collect::<Vec<_>>().join(" ");
+        let expected = naive_text(&text);
+        for _ in 0..2 {
+            let found = tokenizer.encode_batch(&[&*text; 3]).unwrap();
+            assert!(found.ids == expected.repeat(3), "{words} words");
+        }
+    }
+    let nothing = tokenizer.encode_batch(&[]).unwrap();
+    assert_eq!((nothing.ids.len(), &*nothing.offsets), (0, &[0][..]));
+}
+
+#[test]
+fn a_word_of_a_megabyte_is_encoded_in_a_moment() {
+    // Merged by looking for the best pair again and again, it would take hours.
+    for (word, expected) in [("abz", &[258_u32][..]), ("cza", &[261]), ("bzbb", &[byte(b'b'); 3])] {
+        let found = ids(&MERGING, &word.repeat((1 << 20) / word.len()));
+        assert!(found.chunks(expected.len()).all(|ids| ids == expected), "{word}");
+        assert_eq!(found.len(), (1 << 20) / word.len() * expected.len());
+    }
+}
