@@ -131,7 +131,8 @@ class Buffer:
         whole = pl.concat(self._frames) if len(self._frames) > 1 else self._frames[0]
         self._frames = [whole[rows:]] if rows < whole.height else []
         self.rows -= rows
-        return whole[:rows]
+        # In one piece each: filtered rows of several, of which one has none left, crash polars' format.
+        return whole[:rows].rechunk()
 
 
 @dataclass
