@@ -8,6 +8,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{ColumnError, CoreError, Fault, offsets_delimit};
 
+/// How near a correlation comes to -1 by rounding.
+const OPPOSITE: f64 = 1e-9;
+
 /// What lies between two scores.
 ///
 /// ```
@@ -212,7 +215,8 @@ pub fn split_half(
         return Ok(None);
     }
     let mean = known.iter().sum::<f64>() / known.len() as f64;
-    Ok((mean > -1.0).then(|| 2.0 * mean / (1.0 + mean)))
+    // Of halves that say the opposite, up to rounding, there is none: it grows beyond all bounds.
+    Ok((1.0 + mean > OPPOSITE).then(|| 2.0 * mean / (1.0 + mean)))
 }
 
 /// The correlation of the halves' means in one split.

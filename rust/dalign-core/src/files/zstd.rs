@@ -59,8 +59,11 @@ impl<R: BufRead> Zstd<R> {
                     length,
                     ..
                 })) => {
-                    let mut skipped = self.source.by_ref().take(u64::from(length));
-                    std::io::copy(&mut skipped, &mut std::io::sink())?;
+                    let length = u64::from(length);
+                    let mut rest = self.source.by_ref().take(length);
+                    if std::io::copy(&mut rest, &mut std::io::sink())? < length {
+                        return Err(damaged(&"it ends within a frame that is passed over"));
+                    }
                 }
                 Err(cause) => return Err(damaged(&cause)),
             }

@@ -197,3 +197,11 @@ fn halves_that_vary_by_next_to_nothing_are_told_from_halves_that_do_not_vary() {
     assert!((of(1.5e-54, 3.2e-133).unwrap() - 1.0).abs() < 1e-12);
     assert_eq!(of(0.0, 5e-324), None, "one half is nothing but zeros");
 }
+
+#[test]
+fn halves_that_say_the_opposite_have_no_reliability_however_they_are_rounded() {
+    for step in 1..40 {
+        let (a, b) = (f64::from(step) * 0.37 + 0.1, -f64::from(step).sqrt());
+        assert_eq!(split_half(&[0.0, 0.0, a, b], &[0, 2, 4], 1, 1).unwrap(), None, "{a} and {b}");
+    }
+}

@@ -57,8 +57,9 @@ fn more_than_is_unpacked_at_once_comes_out_whole() {
 #[test]
 fn a_frame_that_is_cut_off_anywhere_is_damaged() {
     let (first, second) = (frame(b"the first one"), frame(&b"the second one ".repeat(9)));
-    let packed = [&first[..], &second].concat();
-    for cut in (1..packed.len()).filter(|&cut| cut != first.len()) {
+    let packed = [&first[..], &second, &passed_over(b"nothing of interest")].concat();
+    let last = first.len() + second.len();
+    for cut in (1..packed.len()).filter(|cut| ![first.len(), last].contains(cut)) {
         let error = unpacked(&packed[..cut], 64).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData, "cut at {cut}: {error}");
     }
