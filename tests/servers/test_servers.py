@@ -13,10 +13,15 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from dalign.config import Model
+from dalign.models.engines import local, vllm
+from dalign.models.protocol import Engine, Machine, Reply, Request, Sampling
 from dalign.models.servers import free_port
+from dalign.rows import Message
 from dalign.sandbox.checkpoint import MODEL
 from dalign.store.parts import Table
 from policies import ENGLISH
@@ -107,6 +112,26 @@ def test_a_server_of_vllm_that_dalign_starts(project: Path, tmp_path: Path) -> N
     check(run, said)
     assert list((run / "logs").glob("vllm-*.log")) and not pids_of("vllm.entrypoints")
     print(f"vllm: {time.monotonic() - began:.0f} s in all", file=sys.stderr)
+
+
+def test_vllm_tells_the_tokens_that_the_local_engine_draws(tmp_path: Path) -> None:
+    """Greedy: the same ids, the end among them, and log-probabilities that differ by rounding."""
+    texts = ("please make toy", "hi", "how do i build cake today ?", "i like cake . stop it")
+    asked = [Request(text, (Message(role="user", content=text),), 0) for text in texts]
+    model = {"path": str(MODEL), "device": "cpu", "dtype": "float32"}
+    own = {"python": PLACES / "vllm" / "bin" / "python", "env": {"VLLM_CPU_KVCACHE_SPACE": "1"}, "start_s": 900}  # fmt: skip
+    theirs = vllm.KIND.open(Model(**model, engine="vllm", vllm=own), Machine(logs=tmp_path))
+    sampling = Sampling(0.0, 24, tells_tokens=True)
+
+    def replies_of(engine: Engine) -> dict[str, Reply]:
+        return {r.id: r for replies in engine.stream(asked, sampling) for r in replies}
+
+    ours = replies_of(local.KIND.open(Model(**model), Machine()))
+    with closing(theirs):
+        told = replies_of(theirs)
+    for row, reply in ours.items():
+        assert told[row].text == reply.text and told[row].drawn.ids == reply.drawn.ids
+        assert told[row].drawn.logprobs == pytest.approx(reply.drawn.logprobs, abs=1e-4)
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def run_command(
             ran = run_stages(settings, run, told, stage, variant, retry_missing=retry_missing)
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
-    alarms = _graded_alone(run, variant) if stage == GRADED else []
+    alarms: Sequence[str] = _graded_alone(run, variant) if stage == GRADED else ()
     if results is not None:
         alarms = results.alarms
     for alarm in () if as_json and results is not None else alarms:

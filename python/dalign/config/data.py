@@ -101,14 +101,14 @@ class Judge(Section):
     """For aggregate = 'quantile'."""
     trim: float = Field(0.25, ge=0.0, lt=0.5)
     """For aggregate = 'trimmed_mean': the share of the scores cut at each end."""
-    level: float = Field(0.95, gt=0.0, lt=1.0)
+    level: float = Field(0.95, ge=0.5, lt=1.0)
     """For aggregate = 'lower_bound': of the one-sided bound on the mean, by Student's t."""
     low: float = 0.0
     """The lowest score of the judge's scale."""
     high: float = 10.0
     """The highest score of the judge's scale."""
     early_stop: bool = False
-    """Ask for judgements of completions one after another, and for no more of one whose score can no longer reach select.threshold: the same ones are kept, at fewer calls."""
+    """Ask for judgements of completions one after another, and for no more of one whose score can no longer reach select.threshold: the same ones are kept, at fewer calls. Scores of the others are of what was asked. A trial (data.limit) asks for all, and tells how many it would have needed."""
     temperature: float = Field(0.5, ge=0.0)
     max_new_tokens: Positive = 4096
     """A judgement that is not finished by then gives no score; most of it is the judge's reasoning."""

@@ -105,44 +105,55 @@ class Scale:
 def scores_of(verdicts: pl.DataFrame, scale: Scale) -> pl.DataFrame:
     """One row a completion (columns `scale.score_columns`): the aggregated score (null: unjudged), how many verdicts were valid, and each sub-score of valid ones, aggregated alike.
 
-    verdicts: in their order, each completion's first with sample 0. Of one that was not asked k times, the score is the
-    most that it could still have become, and sub-scores are of what was asked.
+    verdicts: in their order, each completion's first with sample 0. Of one that was not asked k times, score and sub-scores
+    are of what was asked, unless too many of these failed; a single one is its own lower bound.
     """
     starts = (verdicts["sample"] == 0).arg_true()
     offsets = starts.append(pl.Series([verdicts.height], dtype=pl.UInt32))
-    is_short = offsets.diff()[1:] < scale.k
-
-    def reduced(name: str, least: int) -> pl.DataFrame:
-        how = (scale.aggregate, scale.parameter, least)
-        return pl.DataFrame(_core.aggregate(valid[name], offsets, *how))
-
+    asked = offsets.diff()[1:]
     is_valid = pl.col("score").is_not_null()
     parts = [pl.when(is_valid).then(pl.col(name)).alias(name) for name in scale.sub_scores]
     valid = verdicts.select("score", *parts)
-    score = reduced("score", scale.min_valid)
-    given = {name: reduced(name, scale.min_valid)["score"] for name in scale.sub_scores}
+
+    def reduced(name: str, least: int, how: str = scale.aggregate) -> pl.DataFrame:
+        parameter = scale.parameter if how == scale.aggregate else None
+        return pl.DataFrame(_core.aggregate(valid[name], offsets, how, parameter, least))
+
+    def of_asked(name: str) -> pl.Series:
+        """Of one score there is no bound."""
+        some, mean = reduced(name, 1)["score"], reduced(name, 1, "mean")["score"]
+        return some.zip_with(n_valid > 1, mean) if scale.aggregate == "lower_bound" else some
+
+    found = {name: reduced(name, scale.min_valid) for name in valid.columns}
+    columns = {name: each["score"] for name, each in found.items()}
+    n_valid = found["score"]["n_valid"]
+    is_short = (asked < scale.k) & (asked - n_valid <= scale.k - scale.min_valid)
     if is_short.any():
-        most = _most_of_all(verdicts, offsets, scale)
-        score = score.with_columns(score=_either(is_short, most, score["score"]))
-        given = {
-            name: _either(is_short, reduced(name, 1)["score"], each) for name, each in given.items()
-        }
-    owners = verdicts.select("completion_id", "category")[starts[: len(is_short)]]
-    scores = owners.with_columns(score["score"], score["n_valid"])
-    return scores.with_columns(**given).cast(pl.Schema(scale.score_columns))
+        columns = {name: of_asked(name).zip_with(is_short, each) for name, each in columns.items()}
+    owners = verdicts.select("completion_id", "category")[starts[: len(asked)]]
+    scores = owners.with_columns(n_valid, **columns)
+    return scores.select(list(scale.score_columns)).cast(pl.Schema(scale.score_columns))
 
 
-def _either(where: pl.Series, one: pl.Series, other: pl.Series) -> pl.Series:
-    return one.zip_with(where, other)
+def can_pass(
+    scores: NDArray[np.float64], asked: int, scale: Scale, least: float
+) -> NDArray[np.bool_]:
+    """Whether each completion's score can still reach `least`. scores, asked: see `most_of`."""
+    most = most_of(scores, asked, scale)["score"].fill_null(-np.inf).to_numpy()
+    # A sum in another order may be less.
+    rounding = 1e-9 * max(1.0, abs(scale.low), abs(scale.high))
+    found: NDArray[np.bool_] = most >= least - rounding
+    return found
 
 
-def _most_of_all(verdicts: pl.DataFrame, offsets: pl.Series, scale: Scale) -> pl.Series:
-    """What each completion's score could have become at most, had all k been asked."""
-    asked = offsets.diff()[1:].to_numpy()
-    scores = np.full((len(asked), scale.k), scale.high)
-    rows = np.repeat(np.arange(len(asked)), asked)
-    scores[rows, verdicts["sample"].to_numpy()] = verdicts["score"].fill_null(np.nan).to_numpy()
-    return most_of(scores, scale.k, scale)["score"]
+def needed(verdicts: pl.DataFrame, scale: Scale, least: float) -> int:
+    """Of k judgements of each completion, how many it takes to know which pass."""
+    scores = verdicts["score"].fill_null(np.nan).to_numpy().reshape(-1, scale.k)
+    asked = 0
+    for sample in range(scale.k):
+        asked += len(scores)
+        scores = scores[can_pass(scores, sample + 1, scale, least)]
+    return asked
 
 
 def most_of(scores: NDArray[np.float64], asked: int, scale: Scale) -> pl.DataFrame:
@@ -159,17 +170,11 @@ def most_of(scores: NDArray[np.float64], asked: int, scale: Scale) -> pl.DataFra
     return pl.DataFrame(_core.aggregate(flat, offsets, *how, scale.min_valid))
 
 
-def reliability(verdicts: pl.DataFrame, k: int, seed: int) -> dict[str, float | None]:
-    """Krippendorff's alpha of single judgements, and the split-half reliability of their means, of completions that were asked k times.
+def reliability(scores: pl.Series, k: int, seed: int) -> dict[str, float | None]:
+    """Krippendorff's alpha of single judgements, and the split-half reliability of their means.
 
-    verdicts: columns score (null: failed) and sample, each completion's one after the other. None where nothing can be compared.
+    scores: k judgements a completion, one after the other; null where one failed. None where nothing can be compared.
     """
-    is_first, is_last = verdicts["sample"] == 0, verdicts["sample"] == k - 1
-    if is_first.sum() != is_last.sum():
-        ends = is_last.arg_true().to_numpy()
-        rows = (ends[:, None] - np.arange(k - 1, -1, -1)).ravel()
-        verdicts = verdicts[pl.Series(rows, dtype=pl.UInt32)]
-    scores = verdicts["score"]
     offsets = pl.int_range(0, len(scores) + 1, k, dtype=pl.UInt32, eager=True)
     return {
         "alpha": _core.krippendorff_alpha(scores, offsets, "interval"),

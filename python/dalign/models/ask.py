@@ -53,7 +53,8 @@ class Ask:
         self.engine = engine
         self._memory, self._name, self._total = memory, name, total
         self._progress = progress if progress and name else Progress()
-        self._done, self._begun = 0, False
+        # Of those that are done, so many were not asked.
+        self._done, self._spared, self._begun = 0, 0, False
         # Of this call of the program: replies that were made, their tokens, the seconds that it took, and when that was told.
         self._made = self._tokens = 0
         self._took_s, self._told_at, self._since = 0.0, 0.0, time.monotonic()
@@ -136,6 +137,11 @@ class Ask:
             self._progress.skip(self._name, requests)
             self._progress.advance(self._name, self._done)
 
+    def spare(self, requests: int) -> None:
+        """Notes requests that need not be made after all."""
+        self._spared += requests
+        self.skip(requests)
+
     def note(self, replies: int, tokens: int, taken_over: int, failed: Sequence[Failure]) -> None:
         """Notes replies that were made elsewhere, those among them that were taken over, and what never came."""
         self.skip(taken_over)
@@ -178,7 +184,7 @@ class Ask:
         for kind, count in self._failed.most_common(MOST_KINDS):
             first = self._failures[kind]
             why = f"{first.finish}; {short(first.text, 300)}".removesuffix("; ")
-            said = f"{self._name}: {count} of {self._done} requests had no reply, such as {first.id}: {why}"
+            said = f"{self._name}: {count} of {self._done - self._spared} requests had no reply, such as {first.id}: {why}"
             self._progress.say(said)
         if others := sum(count for _, count in self._failed.most_common()[MOST_KINDS:]):
             self._progress.say(f"{self._name}: {others} more had none for other reasons")

@@ -61,7 +61,7 @@ class Cost:
 class Trial:
     """What another run of the same kind took. spent: by stage and model; trained: seconds by stage, what models took aside.
 
-    asked: of the judge stage's judgements, the share that was made; the others could change nothing.
+    asked: of the judge stage's judgements, the share that tells which completions pass.
     """
 
     spent: Mapping[str, Spent]
@@ -97,7 +97,7 @@ def trial_of(folder: Path) -> Trial:
 def _asked_in(run: RunFolder) -> float:
     counts = run.stage("judge").recorded("counts")
     verdicts, spared = counts.get("verdicts", 0), counts.get("spared", 0)
-    return verdicts / (verdicts + spared) if verdicts else 1.0
+    return counts.get("needed", verdicts) / (verdicts + spared) if verdicts else 1.0
 
 
 def _of_stage(spent: Mapping[str, Spent], stage: str) -> Spent:
@@ -152,7 +152,8 @@ def _as_in(trial: Trial | None, cost: Cost, project: Project) -> Cost:
     known = Spent() if trial is None else trial.spent.get(f"{cost.stage} {cost.model}", Spent())
     if not known.requests:
         return cost
-    if trial is not None and cost.stage == _JUDGED and project.config.judge.early_stop:
+    stops_early = project.config.judge.early_stop and project.config.data.limit is None
+    if trial is not None and cost.stage == _JUDGED and stops_early:
         cost = replace(cost, requests=ceil(cost.requests * trial.asked))
     times = cost.requests / known.requests
     # A trial without prompts' counts tells nothing of them.

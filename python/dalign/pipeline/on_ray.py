@@ -105,6 +105,7 @@ def _tell(
                 ask.engine.say(sentence)
     failed = [Failure(kind, n, Reply(**first)) for kind, n, first in told["failed"]]
     ask.note(*replies, counts.get("taken_over", 0), failed)
+    ask.spare(counts.get("spared", 0))
 
 
 def _connected(settings: config.Ray) -> bool:

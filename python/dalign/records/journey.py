@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,11 +104,18 @@ def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
     for row in _rows(record, "filter/main", mine):
         parts = f"reasoning: {row['reasoning']}\nanswer: {row['answer']}"
         yield JourneyStep("filter", row["id"], parts, {"status": OK})
+    asked = Counter[str]()
     for row in _rows(record, "judge/main", of_mine):
+        asked[row["completion_id"]] += 1
         facts = {name: row[name] for name in _VERDICT} | _beside(row, Verdict.COLUMNS)
         yield JourneyStep("judge", row["id"], row["reply"], facts)
     for row in _rows(record, "judge/main", of_mine, SCORES):
-        how = {"aggregate": record.config.judge.aggregate, "valid": row["n_valid"]}
+        how: dict[str, Scalar] = {
+            "aggregate": record.config.judge.aggregate,
+            "valid": row["n_valid"],
+        }
+        if 0 < (times := asked[row["completion_id"]]) < record.config.judge.k:
+            how["asked"] = f"{times} of {record.config.judge.k}"
         facts = how | {"score": row["score"]} | _beside(row, Score.COLUMNS)
         yield JourneyStep("judge", row["completion_id"], "", facts)
     for row in _rows(record, "select/main", mine, DROPPED):

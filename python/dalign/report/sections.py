@@ -116,9 +116,11 @@ def judgements(content: ReportContent) -> Markup:
     ]
     scores = plots.score_bars(content.scores)
     failed = ": a failed one is no score"
+    stopped = "; of one that could not pass any more, what was asked until then"
+    partly = stopped if content.states.get("not_asked") else ""
     halves = tag(
         "div",
-        _bars("Scores of completions", scores, "No completion got a score."),
+        _bars("Scores of completions", scores, "No completion got a score.", partly),
         _bars("States of single judgements", states, "No single judgement was made.", failed),
         class_="halves",
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
+import pytest
 from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging, Question, ScoreForm
-from dalign.judge.scale import Scale, reliability, scores_of
+from dalign.judge.scale import Scale, can_pass, needed, scores_of
 from dalign.models.ask import Ask
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Request, Sampling
@@ -23,7 +25,7 @@ ASKED = (Message(role="user", content="What is a contract?"),)
 FORM = ScoreForm(load_spec(ENGLISH), load_templates(ENGLISH), sub_scores=("compliance",))
 WAYS = [
     ("min", None), ("mean", None), ("median", None), ("quantile", 0.25), ("quantile", 0.8), ("trimmed_mean", 0.25), ("trimmed_mean", 0.4),
-    ("lower_bound", 0.95),
+    ("lower_bound", 0.95), ("lower_bound", 0.5),
 ]  # fmt: skip
 # Scores of the k judgements of a completion; None: one that fails.
 Table = list[list[int | None]]
@@ -72,10 +74,10 @@ tables = st.integers(1, 4).flatmap(
     tables, st.sampled_from(WAYS), st.sampled_from([0.0, 3.0, 7.0, 8.5, 10.0]), st.integers(1, 4)
 )
 def test_the_same_completions_pass_with_the_same_scores(
-    table: Table, way: tuple[str, float | None], least: float, needed: int
+    table: Table, way: tuple[str, float | None], least: float, valid: int
 ) -> None:
     k = len(table[0])
-    scale = Scale(k, min(needed, k), 0.0, 10.0, *way, ("compliance",))
+    scale = Scale(k, min(valid, k), 0.0, 10.0, *way, ("compliance",))
     all_verdicts, all_scores, everything = judged(table, scale, None)
     verdicts, scores, asked = judged(table, scale, least)
     passed = kept(all_scores, least)
@@ -86,7 +88,9 @@ def test_the_same_completions_pass_with_the_same_scores(
     assert verdicts.equals(all_verdicts.filter(pl.col("id").is_in(asked)))
     assert len(asked) == len(set(asked)) == verdicts.height <= len(everything)
     assert scores["completion_id"].to_list() == list(questions(len(table)))
-    # A score that fell short says what was in reach; one that cannot be, that it is unjudged.
+    # As many as all judgements tell that it takes.
+    assert needed(all_verdicts, scale, least) == len(asked)
+    # A score that fell short is of what was asked; where too many failed there is none.
     for row, score in zip(table, scores["score"], strict=True):
         failed = sum(one is None for one in row)
         assert score is None or score <= 10.0
@@ -112,18 +116,17 @@ def test_a_mean_stops_where_the_highest_scores_would_not_lift_it() -> None:
     verdicts, scores, _ = judged([[0, 8, 9, 9], [0, 7, 9, 9], [0, 10, 9, 9]], scale, 7.0)
     # 0 + 3 · 10 still makes 7.5, 0 + 8 + 20 makes 7.0, 0 + 7 + 20 does not.
     assert verdicts["completion_id"].value_counts(sort=True)["count"].to_list() == [4, 3, 2]
-    assert scores["score"].to_list() == [6.75, 6.75, 7.0]
+    assert scores["score"].to_list() == [pytest.approx(17 / 3), 3.5, 7.0]
 
 
-def test_agreement_is_of_those_that_were_asked_k_times() -> None:
-    scale = Scale(2, 2, 0.0, 10.0, "min", None)
-    table: Table = [[9, 8], [1, 9], [10, 10], [7, 9]]
-    whole, _, _ = judged([table[0], table[2], table[3]], scale, None)
-    short, _, _ = judged(table, scale, 5.0)
-    assert short.height == 7
-    assert reliability(short, 2, 0) == reliability(whole, 2, 0)
-    none = short.filter(pl.col("completion_id") == "row 1")
-    assert reliability(none, 2, 0) == {"alpha": None, "split_half": None}
+@pytest.mark.parametrize(("low", "high"), [(0.0, 30000000.1), (-1e9, 1 / 3)])
+def test_a_sum_that_is_rounded_loses_nobody(low: float, high: float) -> None:
+    scale = Scale(6, 1, low, high, "mean", None)
+    rows = np.full((8, 6), np.nan)
+    for n in range(8):
+        rows[n, : n % 6 + 1] = high
+    for asked in range(1, 7):
+        assert can_pass(rows, asked, scale, high).all()
 
 
 def test_half_of_the_calls_are_saved_where_three_in_four_fail() -> None:

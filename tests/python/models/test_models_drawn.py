@@ -37,6 +37,8 @@ def choice(**beside: Any) -> dict[str, Any]:
         ({"logprobs": {"content": [{"logprob": -0.5}]}, "token_ids": [7]}, Drawn((7,), (-0.5,))),
         ({"logprobs": PLAIN, "token_ids": [7, 8]}, BOTH),
         ({"token_ids": [7, 8]}, Drawn((7, 8), ())),
+        # Of two lengths, nobody could say which belongs to which.
+        ({"logprobs": {"content": [{"logprob": -0.5}]}, "token_ids": [7, 8]}, Drawn()),
         # Rounding leaves a sure token above 0.
         ({"logprobs": {"content": [{"logprob": 1e-7}]}}, Drawn((), (0.0,))),
         # What is not as it should be is not told, and the reply stands.

@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from dalign.cli.plan import plan_command
+from dalign.models.protocol import Request
 from dalign.pipeline.estimate import _asked_in
 from dalign.pipeline.run import run_stages
 from dalign.progress import Progress
 from dalign.sandbox.checkpoint import MODEL
 from dalign.settings import load_config
-from dalign.store.parts import ROWS, Table
+from dalign.store.parts import DROPPED, ROWS, Table
 from dalign.store.run import RunFolder
-from scripted_run import SCRIPTED, KilledError, ScriptedRun, go, stops_after, write_project
+from scripted_run import (
+    SCRIPTED,
+    KilledError,
+    ScriptedRun,
+    go,
+    reply,
+    stops_after,
+    write_project,
+)
 
 DATA = SCRIPTED
 
@@ -56,6 +66,9 @@ def test_the_examples_are_those_of_all_judgements_and_what_was_spared_is_told(
     assert sum(made["states"].values()) == made["verdicts"]
     assert _asked_in(RunFolder(tmp_path / "short")) == made["verdicts"] / 54
     assert _asked_in(RunFolder(tmp_path / "whole")) == 1.0
+    # Those that were asked three times passed twice: they tell nothing of the judge's agreement.
+    assert made["reliability"] == {"alpha": None, "split_half": None}
+    assert counts(whole)["reliability"]["alpha"] is not None
 
 
 @pytest.mark.parametrize("after", [1, 17, 18, 20, 26])
@@ -89,6 +102,36 @@ def test_another_threshold_asks_for_what_is_missing_alone(project: Path, tmp_pat
     assert same(run, tmp_path / "fresh", "judge/main") and same(
         run, tmp_path / "fresh", "select/main"
     )
+
+
+def test_a_trial_asks_for_all_and_tells_how_many_it_takes(project: Path, tmp_path: Path) -> None:
+    short = go(project, tmp_path / "short", *DATA)
+    rewrite(project, "[data]", "[data]\nlimit = 99")
+    trial = go(project, tmp_path / "trial", *DATA)
+    assert counts(trial)["verdicts"] == 54 and "spared" not in counts(trial)
+    assert counts(trial)["needed"] == counts(short)["verdicts"]
+    assert _asked_in(RunFolder(tmp_path / "trial")) == _asked_in(RunFolder(tmp_path / "short"))
+    rewrite(project, "early_stop = true", "early_stop = false")
+    whole = go(project, tmp_path / "whole", *DATA)
+    assert same(tmp_path / "trial", tmp_path / "whole", "select/main")
+    assert "needed" not in counts(whole)
+
+
+@pytest.mark.parametrize("early_stop", ["true", "false"])
+def test_a_part_in_which_nobody_was_judged_is_dropped_like_others(
+    project: Path, tmp_path: Path, early_stop: str
+) -> None:
+    rewrite(project, "early_stop = true", f"early_stop = {early_stop}\n[run]\npart_rows = 6")
+
+    def answer(request: Request) -> str:
+        is_of_tea = "tea" in request.messages[-1]["content"]
+        judged = len(request.messages) == 2 and "score" in request.messages[-1]["content"].lower()
+        return "no idea" if judged and is_of_tea else reply(request)
+
+    run = tmp_path / "run"
+    go(project, run, *DATA, answer=answer)
+    dropped = Table(run / "select" / "main", DROPPED).frame()
+    assert set(dropped.filter(pl.col("reason") == "unjudged")["category"]) == {"tea"}
 
 
 def test_a_setting_that_is_off_leaves_every_digest_as_it_was(project: Path, tmp_path: Path) -> None:

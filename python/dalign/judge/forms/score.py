@@ -11,7 +11,7 @@ import polars as pl
 
 from dalign import _core
 from dalign.judge.court import Asking, Clean, Court
-from dalign.judge.scale import Scale, most_of, scores_of
+from dalign.judge.scale import Scale, can_pass, scores_of
 from dalign.models.protocol import Asked, Sampling
 from dalign.rows import Columns, Message, turns
 from dalign.spec.templates import SEAL, USUAL_HIGH, USUAL_LOW, Templates
@@ -20,8 +20,6 @@ from dalign.vocabulary import OF_REASONING
 
 # What the core reads as reasoning that is not closed.
 _UNCLOSED = "<think>"
-# By which a sum in another order may be less.
-_ROUNDING = 1e-9
 # What it reads as the end of reasoning.
 _CLOSED = "</think>"
 
@@ -138,10 +136,7 @@ class Judging:
             rows = reading.read(pl.Series(open_ * k + sample), ask)
             found.append(rows)
             scores[open_, sample] = rows["score"].fill_null(np.nan)
-            could_be = most_of(scores[open_], sample + 1, self.scale)
-            # Without a score even so: too many have failed.
-            most = could_be["score"].fill_null(-np.inf)
-            open_ = open_[(most >= self.least - _ROUNDING).to_numpy()]
+            open_ = open_[can_pass(scores[open_], sample + 1, self.scale, self.least)]
         return pl.concat(found).sort("at").select(list(self.scale.columns))
 
 

@@ -129,8 +129,10 @@ def _drawn(choice: Mapping[str, Any]) -> Drawn:
         logprobs = [one.get("logprob") for one in each]
         ids = ids or [one.get("id") for one in each]
     # Rounding leaves some a little above 0.
-    known = tuple(min(0.0, one) for one in _numbers(logprobs, (int, float), -math.inf, 1e-3))
-    return Drawn(tuple(_numbers(ids, (int,), 0, MOST_TOKENS)), known)
+    known = tuple(min(0.0, float(p)) for p in _numbers(logprobs, (int, float), -math.inf, 1e-3))
+    numbers = tuple(_numbers(ids, (int,), 0, MOST_TOKENS))
+    # Of two lengths, nobody could say which belongs to which.
+    return Drawn() if known and numbers and len(known) != len(numbers) else Drawn(numbers, known)
 
 
 def _numbers(values: Any, kinds: tuple[type, ...], least: float, most: float) -> list[Any]:

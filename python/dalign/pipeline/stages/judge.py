@@ -9,7 +9,7 @@ import polars as pl
 
 from dalign.config import Config
 from dalign.judge.forms.score import Judging, questions_of
-from dalign.judge.scale import reliability
+from dalign.judge.scale import needed, reliability
 from dalign.models.ask import Ask, words_of
 from dalign.models.protocol import Engine
 from dalign.models.samples import equal_samples, tell_equal
@@ -32,7 +32,9 @@ from dalign.store.folder import Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
 
-_STATE, _SPARED = "state ", "spared"
+_STATE = "state "
+# Counts: judgements that were not asked, as they could change nothing; those that a trial would have needed.
+SPARED, NEEDED = "spared", "needed"
 
 
 def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
@@ -48,8 +50,9 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
 
 
 def _least(config: Config) -> float | None:
-    """The score of which a completion is to be capable for another judgement; None where each has all."""
-    return config.select.threshold if config.judge.early_stop else None
+    """The score of which a completion is to be capable for another judgement; None where each has all, as in a trial, which keeps whatever it has."""
+    is_trial = config.data.limit is not None
+    return config.select.threshold if config.judge.early_stop and not is_trial else None
 
 
 def _judging(project: Project, engine: Engine) -> Judging:
@@ -79,8 +82,10 @@ def chunked(project: Project, run: RunFolder, judging: Judging, ask: Ask, reason
         rows_out = scores["score"].count()
         counts = {"rows_out": rows_out, "taken_over": asked.taken_over, **counts_of(verdicts)}
         if judging.least is not None:
-            counts[_SPARED] = rows.height * judging.scale.k - verdicts.height
-            ask.skip(counts[_SPARED])
+            counts[SPARED] = rows.height * judging.scale.k - verdicts.height
+            ask.spare(counts[SPARED])
+        elif project.config.judge.early_stop:
+            counts[NEEDED] = needed(verdicts, judging.scale, project.config.select.threshold)
         return Made({ROWS: verdicts, SCORES: scores}, counts)
 
     return Chunked(
@@ -117,24 +122,28 @@ def drive(
         work.all(),
         work.make,
         {ROWS: judging.scale.columns, SCORES: judging.scale.score_columns},
-        lambda _, done: ask.skip(_settled(done)),
-        spread_of(project, engines, folder, ask, lambda made: (_settled(made), 0)),
+        lambda _, done: _go_on(ask, done),
+        spread_of(project, engines, folder, ask, lambda made: (made["verdicts"], 0)),
     )
     states = _states(counts)
     failed = counts["verdicts"] - states.get(OK, 0)
     over = words_of(counts["taken_over"])
-    spared = f", {counts[_SPARED]} more not needed" if _SPARED in counts else ""
+    spared = f", {counts[SPARED]} more not needed" if SPARED in counts else ""
     ask.finish(f"{counts['verdicts']} verdicts{over}, {failed} without a score{spared}")
     tell_equal(progress.say, counts, config.judge.temperature, "judge: completions")
     made = {"rows_in": rows_in, "rows_out": 0, "verdicts": 0, "taken_over": 0, **counts}
-    agreement = reliability(folder.table().frame(["score", "sample"]), k, config.run.seed)
+    # Those that were asked k times are those that nothing spoke against: they tell nothing of the judge.
+    agreement = dict.fromkeys(("alpha", "split_half"))
+    if not counts.get(SPARED):
+        agreement = reliability(folder.table().frame(["score"])["score"], k, config.run.seed)
     said = {**made, "states": states, "reliability": agreement}
     return Finished(said, parts, spec_versions=project.spec.versions)
 
 
-def _settled(counts: Mapping[str, int]) -> int:
-    """The judgements that are made, or need not be."""
-    return counts["verdicts"] + counts.get(_SPARED, 0)
+def _go_on(ask: Ask, done: Mapping[str, int]) -> None:
+    """Notes the judgements of an earlier call of the program, and those that need not be made."""
+    ask.skip(done["verdicts"])
+    ask.spare(done.get(SPARED, 0))
 
 
 def _states(counts: MutableMapping[str, int]) -> dict[str, int]:
