@@ -17,6 +17,8 @@ from dalign.rows import Finish, Message
 from dalign.text import storable
 from dalign.vocabulary import FORMS
 
+_FINISHES = get_args(Finish)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -70,7 +72,7 @@ class Reply:
 
     def __post_init__(self) -> None:
         # Here, so that no engine can forget it.
-        if self.finish not in get_args(Finish):
+        if self.finish not in _FINISHES:
             said = f"request {self.id}: an engine ends it by {self.finish!r}, which is none of {', '.join(get_args(Finish))}"
             raise InputError(said, kind="unknown_choice", value=self.finish)
         object.__setattr__(self, "text", storable(self.text))

@@ -84,6 +84,7 @@ def parts_of(
 
 
 _ANY = Reasoning(kind="auto")
+_OPENS = tuple(pair[0] for pair in FORMS.values())
 
 
 def after_reasoning(
@@ -143,7 +144,9 @@ def _tags_in(reply: str, reasoning: Reasoning) -> tuple[str, str]:
 def _begun(reply: str) -> tuple[str, str] | None:
     """The tags of the form that a reply begins with; None where it begins with none."""
     head = reply.lstrip()[:64]
-    return next((pair for pair in FORMS.values() if head.startswith(pair[0])), None)
+    if not head.startswith(_OPENS):
+        return None
+    return next(pair for pair in FORMS.values() if head.startswith(pair[0]))
 
 
 def _form_of(reasoning: Reasoning) -> pl.Expr:

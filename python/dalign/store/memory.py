@@ -40,6 +40,8 @@ _HASH = 16
 # Hexadecimal digits of a key that fit a signed 64-bit number.
 _DIGITS = 15
 _FINISHES = frozenset(get_args(Finish))
+# `json.dumps` with an argument makes one for each line.
+_WRITER = json.JSONEncoder(ensure_ascii=False)
 
 
 class Kept(NamedTuple):
@@ -95,7 +97,7 @@ class Journal:
 
 
 def _line_of(row: Mapping[str, Json]) -> bytes:
-    text = json.dumps(row, ensure_ascii=False).encode()
+    text = _WRITER.encode(row).encode()
     return b"%b%b%d}\n" % (text[:-1], _CHECKSUM, zlib.crc32(text))
 
 
