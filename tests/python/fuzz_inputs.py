@@ -308,11 +308,12 @@ def _open_model() -> None:
 
 def fuzz(inputs: int, seed: int, workers: int) -> Iterator[Broken | str]:
     """What became of each of that many inputs, as it becomes known: its kind and exit code, or what it broke."""
-    # Here, once: it takes longer than a hundred inputs.
+    # Here, once, all that a model is opened by: on a slow machine it takes longer than an input may.
     import torch
-    import transformers
+    from dalign.models import decoding
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
-    del torch, transformers
+    del torch, decoding, AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
     with tempfile.TemporaryDirectory() as place:
         seeds = Path(place) / "seeds"
         seeds.mkdir()
