@@ -69,11 +69,7 @@ def run_command(
             ran = run_stages(settings, run, told, stage, variant, retry_missing=retry_missing)
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
-    alarms: Sequence[str] = _graded_alone(run, variant) if stage == GRADED else ()
-    if results is not None:
-        alarms = results.alarms
-    for alarm in () if as_json and results is not None else alarms:
-        warn(f"MISSING: {alarm}")
+    alarms = results.alarms if results is not None else _alarms(run, stage, variant)
     if alarms and not allow_missing:
         _end_at_alarms(run)
 
@@ -83,10 +79,15 @@ def _check_words(stage: str | None, *, retry_missing: bool) -> None:
         raise InputError("--retry-missing: a report asks nothing; leave it out", kind="not_valid")
 
 
-def _graded_alone(run: Path, variant: str | None) -> list[str]:
-    """Where more is missing than the config allows, in what the stage `evaluate` has graded."""
+def _alarms(run: Path, stage: str | None, variant: str | None) -> list[str]:
+    """Says where more is missing than the config allows, in what the stage `evaluate` has graded by itself."""
+    if stage != GRADED:
+        return []
     record = open_record(run)
-    return alarms_in(record, [variant] if variant else record.config.evaluate.arms)
+    found = alarms_in(record, [variant] if variant else record.config.evaluate.arms)
+    for alarm in found:
+        warn(f"MISSING: {alarm}")
+    return found
 
 
 def _end_at_alarms(run: Path) -> None:
@@ -122,5 +123,7 @@ def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bo
         if spent := in_words(spent_in(RunFolder(run))):
             tell(f"asked of models: {spent}")
         tell(f"report: {run / REPORT}\nresults: {run / RESULTS}")
+        for alarm in results.alarms:
+            warn(f"MISSING: {alarm}")
     elif not ran:
         warn("nothing to do: the stage is done")

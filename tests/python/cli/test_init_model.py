@@ -50,7 +50,7 @@ def test_its_numbers_suit_a_reasoning_model_and_the_rest_is_the_schemas_own(
     plain = Config.model_validate(
         {"model": {"path": "m"}, "spec": {"path": "s"}, "data": {"prompts": "p"}}
     )
-    assert config.judge == plain.judge
+    assert config.judge == plain.judge.model_copy(update={"early_stop": True})
     assert (config.judge.low, config.judge.high, config.pass_score) == (0.0, 10.0, 7.0)
 
 
