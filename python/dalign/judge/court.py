@@ -13,7 +13,7 @@ from dalign.config import Reasoning
 from dalign.models.protocol import Asked, Engine, Reply, Request, Sampling
 from dalign.models.reasoning import after_reasoning, heard_by
 from dalign.rows import Message, row_seeds
-from dalign.spec.templates import SEAL, SEAL_DIGITS, seal_of
+from dalign.spec.templates import SEAL, SEAL_DIGITS
 
 _Q = TypeVar("_Q", contravariant=True)
 _V = TypeVar("_V", covariant=True)
@@ -92,30 +92,30 @@ class Court:
         keys = [_core.row_id(form.parts(each), form.name, 0) for each in questions.values()]
         shown_as = pl.Series([key for key in keys for _ in range(k)], dtype=pl.String)
         nonces = pl.Series(_core.row_ids([str(self._seed), rows, shown_as], "nonce", samples))
-        names, fences = rows.to_list(), nonces.to_list()
-        seeds = row_seeds(self._seed, rows)
+        seals = _seals(nonces)
+        names, seeds = rows.to_list(), row_seeds(self._seed, rows)
+        marks = list(zip(nonces.to_list(), seals.to_list(), strict=True))
         made: list[Request] = []
         for number, question in enumerate(questions.values()):
             here = slice(number * k, number * k + k)
-            shown = self._shown(form, question, fences[here])
+            shown = self._shown(form, question, marks[here])
             made += map(Request, names[here], shown, seeds[here])
-        return Asking(made, _seals(nonces) if form.asks_seal else None)
+        return Asking(made, seals if form.asks_seal else None)
 
     def _shown(
-        self, form: Put[Q], question: Q, nonces: Sequence[str]
+        self, form: Put[Q], question: Q, marks: Sequence[tuple[str, str]]
     ) -> Iterator[tuple[Message, ...]]:
         """The samples' conversations: they differ in nonce and seal alone, so that one is filled in and the others take their own."""
-        messages, old = tuple[Message, ...](), ""
-        for nonce in nonces:
+        before, role, content, old, old_seal = tuple[Message, ...](), "", "", "", ""
+        for nonce, seal in marks:
             if old and form.whole_nonce:
-                role, content = messages[-1]["role"], messages[-1]["content"]
-                content = content.replace(old, nonce).replace(seal_of(old), seal_of(nonce))
-                last = Message(role=role, content=content)
-                messages = (*messages[:-1], last)
+                content = content.replace(old, nonce).replace(old_seal, seal)
+                yield (*before, Message(role=role, content=content))
             else:
                 messages = form.messages(question, nonce, self.clean)
-            old = nonce
-            yield messages
+                before, role, content = messages[:-1], messages[-1]["role"], messages[-1]["content"]
+                yield messages
+            old, old_seal = nonce, seal
 
     def clean(self, text: str) -> str:
         """Untrusted text with control markers broken up: the judge's own, and those of every family."""
@@ -144,7 +144,7 @@ class Court:
 
 
 def _seals(nonces: pl.Series) -> pl.Series:
-    """`seal_of` each nonce."""
+    """`templates.seal_of` each nonce."""
     none = pl.Series([0], dtype=pl.UInt32).new_from_index(0, len(nonces))
     return pl.Series(_core.row_ids([nonces], SEAL, none)).str.head(SEAL_DIGITS)
 

@@ -246,15 +246,16 @@ class Keys:
 
     def of(self, request: Request) -> str:
         """A request's key; its id is no part of it."""
-        hasher = self._start.copy()
-        hasher.update(b"\0%d" % request.seed)
+        read = [b"\0%d" % request.seed]
         for message in request.messages:
             role, content = message["role"].encode(), message["content"]
             if len(content) < _SHARED:
                 encoded = content.encode()
-                hasher.update(b"\0%b\0%d\0" % (role, len(encoded)) + encoded)
+                read.append(b"\0%b\0%d\0%b" % (role, len(encoded), encoded))
                 continue
             if content not in self._shared:
                 self._shared[content] = hashlib.sha256(content.encode()).digest()
-            hasher.update(b"\0%b\1" % role + self._shared[content])
+            read.append(b"\0%b\1%b" % (role, self._shared[content]))
+        hasher = self._start.copy()
+        hasher.update(b"".join(read))
         return hasher.hexdigest()[:KEY_CHARACTERS]

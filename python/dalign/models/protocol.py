@@ -75,7 +75,8 @@ class Reply:
         if self.finish not in _FINISHES:
             said = f"request {self.id}: an engine ends it by {self.finish!r}, which is none of {', '.join(get_args(Finish))}"
             raise InputError(said, kind="unknown_choice", value=self.finish)
-        object.__setattr__(self, "text", storable(self.text))
+        if (text := storable(self.text)) is not self.text:
+            object.__setattr__(self, "text", text)
 
 
 # Gives the reply to each request, in order; see `models.ask.Ask`.

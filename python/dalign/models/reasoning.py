@@ -6,8 +6,8 @@ as a judge's, may be loose about it: `after_reasoning`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Protocol
 
 import polars as pl
@@ -125,7 +125,16 @@ def heard_by(engine: _Read, reasoning: Reasoning) -> Callable[[str], str | None]
     """`after_reasoning` of an engine whose replies hold their reasoning so; where that is not known, as it does."""
     opened = True if reasoning.prefilled == "yes" else engine.opens_reasoning
     known = engine.reasoning if reasoning.kind == "auto" else reasoning
-    return partial(after_reasoning, reasoning=known, opened=opened)
+    begin = {re.escape(tag[0]) for tags in (known.tags, *FORMS.values()) for tag in tags}
+    shows_tag = re.compile(f"[{''.join(begin)}]").search
+
+    def said(reply: str) -> str | None:
+        # Most judges' replies have nothing that looks like a tag.
+        if opened or reply.lstrip().startswith(_BARE[0]) or shows_tag(reply):
+            return after_reasoning(reply, known, opened=opened)
+        return reply
+
+    return said
 
 
 def _tags_in(reply: str, reasoning: Reasoning) -> tuple[str, str]:

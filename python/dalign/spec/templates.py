@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,6 +23,7 @@ from jinja2.exceptions import SecurityError
 from dalign import _core, trial
 from dalign.errors import InputError
 from dalign.rows import Message
+from dalign.spec.as_written import Filled, writes_whole
 from dalign.spec.fit import Fitted, fit
 from dalign.spec.outcomes import examples_of
 from dalign.spec.outline import read_source
@@ -37,6 +40,8 @@ Place = Literal["system", "user"]
 IN_SYSTEM: Place = "system"
 IN_USER: Place = "user"
 SEAL, SEAL_DIGITS = "seal", 8
+# What the judge is shown of others and to mark it, beside the messages.
+_OF_JUDGEMENT = {"answer", "reasoning", "nonce", SEAL}
 # The scale of a judge that is told none.
 USUAL_LOW, USUAL_HIGH = 0.0, 10.0
 
@@ -110,17 +115,6 @@ def seal_of(nonce: str) -> str:
     return _core.row_id([nonce], SEAL, 0)[:SEAL_DIGITS]
 
 
-def _is_whole(template: nodes.Template, value: str) -> bool:
-    """Whether every use of a value is one that writes it and nothing else."""
-    uses = sum(each.name == value for each in template.find_all(nodes.Name))
-    written = sum(
-        isinstance(each, nodes.Name) and each.name == value
-        for output in template.find_all(nodes.Output)
-        for each in output.nodes
-    )
-    return uses == written
-
-
 class OwnScale(NamedTuple):
     """A scale that a template writes by itself, and where: file and line, counted from 1."""
 
@@ -166,6 +160,7 @@ class Templates:
         self._takes = {name: _uses(generate, name) for name in ("operator", "messages")}
         # Whether the judge's template asks for the sub-scores that it is told.
         self.asks_for_parts = _uses(self._parsed["judge_user.j2"], "sub_scores")
+        self._judge_user = self._filled("judge_user.j2", _OF_JUDGEMENT, "messages")
 
     def _parse(self, path: Path, source: str) -> None:
         try:
@@ -183,7 +178,13 @@ class Templates:
 
     def shows_whole(self, name: str, value: str) -> bool:
         """Whether a template writes that value as it is wherever it uses it, and neither a part of it nor a test."""
-        return _is_whole(self._parsed[name], value)
+        return writes_whole(self._parsed[name], {value})
+
+    def _filled(self, name: str, texts: AbstractSet[str], conversation: str) -> Filled | None:
+        """What fills a template in by its texts alone; None where it does more with them than to write them."""
+        if not writes_whole(self._parsed[name], texts, conversation):
+            return None
+        return Filled(self._sources[name], partial(self._render_whole, name))
 
     def asks_for_seal(self, name: str) -> bool:
         """Whether `<name>_system.j2` or `<name>_user.j2` tells the judge the seal."""
@@ -234,16 +235,20 @@ class Templates:
         others: Sequence[Mapping[str, object]] = (),
     ) -> str:
         """A template filled in with values; its trial is with the others that it may be filled in with too."""
+        return self._render_whole(name, values, others).strip()
+
+    def _render_whole(
+        self,
+        name: str,
+        values: Mapping[str, object],
+        others: Sequence[Mapping[str, object]] = (),
+    ) -> str:
+        """The same, with the white space at its ends."""
         if name not in self._templates:
             raise _missing(self.folder / name, "write it as the shipped templates are")
-        if not self._are_ours and (
-            problem := trial.problem(self._sources[name], [values, *others])
-        ):
-            raise InputError.in_file(
-                self.folder / name, f"this template {problem}", kind="template"
-            )
+        self._try(name, [values, *others])
         try:
-            return self._templates[name].render(**values).strip()
+            return self._templates[name].render(**values)
         except Exception as error:
             what = (
                 f"cannot be filled in ({error or type(error).__name__}); see the shipped templates"
@@ -251,6 +256,13 @@ class Templates:
             if isinstance(error, jinja2.UndefinedError):
                 what = f"{error.message}; see the shipped templates for the names"
             raise InputError.in_file(self.folder / name, what, kind="template") from error
+
+    def _try(self, name: str, values: Sequence[Mapping[str, object]]) -> None:
+        """Raises InputError for a template of others that takes too long or grows too large with these values."""
+        if not self._are_ours and (problem := trial.problem(self._sources[name], values)):
+            raise InputError.in_file(
+                self.folder / name, f"this template {problem}", kind="template"
+            )
 
     def spec(self, spec: Spec, category: str) -> str:
         """spec(category): all summaries, the principles, and the one category in detail (paper 2.2)."""
@@ -347,10 +359,15 @@ class Templates:
 
         sub_scores: the names of those that are asked for.
         """
-        values: dict[str, object] = {"messages": messages, "answer": answer, "reasoning": reasoning}
-        values |= {"hint": hint, "nonce": nonce, SEAL: seal_of(nonce)}
-        values |= {"low": plain(low), "high": plain(high), "sub_scores": list(sub_scores)}
-        return Message(role="user", content=self._render("judge_user.j2", values))
+        texts = {"answer": answer, "reasoning": reasoning, "nonce": nonce, SEAL: seal_of(nonce)}
+        others: dict[str, object] = {"hint": hint, "low": plain(low), "high": plain(high)}
+        others["sub_scores"] = list(sub_scores)
+        values = {**others, **texts, "messages": messages}
+        if self._judge_user is None:
+            return Message(role="user", content=self._render("judge_user.j2", values))
+        self._try("judge_user.j2", [values])
+        content = self._judge_user(texts, "messages", messages, others).strip()
+        return Message(role="user", content=content)
 
     def judgement(
         self,
