@@ -192,6 +192,21 @@ class SubScoreRow(NamedTuple):
     judged: int
 
 
+class AdmissionRow(NamedTuple):
+    """The judge on the golden cases of a category, or of a ruling: shares with the ends of their intervals; None where none was judged.
+
+    sensitivity: of failing answers, those that it fails; specificity: of passing ones, those that it passes. margin: of its
+    balanced accuracy over the best judge that reads no policy.
+    """
+
+    where: str
+    cases: int
+    agreement: tuple[float, float, float] | None
+    sensitivity: tuple[float, float, float] | None
+    specificity: tuple[float, float, float] | None
+    margin: tuple[float, float, float] | None = None
+
+
 @dataclass(frozen=True)
 class ReportContent(Results):
     """What a report shows: a run's results and what they rest on. Empty lists stand for stages that did not run.
@@ -199,7 +214,7 @@ class ReportContent(Results):
     Texts of models and of data sets in here are untrusted; the page escapes whatever it shows.
     created: when the report was written, ISO 8601. probes: a sentence for each thing that the template probe found.
     scores: completions by their aggregated score; states: single judgements by theirs. sub_scores, violated: what the
-    judge gave beside; judgements that found a clause violated, by its id. losses: (step, loss) of each arm of SFT.
+    judge gave beside; judgements that found a clause violated, by its id. admission: of the judge. losses: (step, loss) of each arm of SFT.
     warnings: what a reader must know beside the results.
     """
 
@@ -216,6 +231,7 @@ class ReportContent(Results):
     states: Mapping[str, int]
     sub_scores: Sequence[SubScoreRow]
     violated: Mapping[str, int]
+    admission: Sequence[AdmissionRow]
     curves: Sequence[RlStep]
     losses: Mapping[str, Sequence[tuple[int, float]]]
     journeys: Sequence[JourneyRow]

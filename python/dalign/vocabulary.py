@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-StageName = Literal["generate", "filter", "judge", "select", "pack", "sft", "rl", "evaluate"]
+StageName = Literal[
+    "admit", "generate", "filter", "judge", "select", "pack", "sft", "rl", "evaluate"
+]
 ArmName = Literal["none", "spec", "sft", "rl", "sft+rl", "summaries"]
 MetricName = Literal[
     "not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval", "capability"
@@ -72,6 +74,7 @@ class StageKind:
 
 # In the order in which they run.
 STAGES: Mapping[str, StageKind] = {row.name: row for row in (
+    StageKind("admit", "Ask the judge about the policy's golden cases; without judge.admission, no run needs it."),
     StageKind("generate", "Write completions with the policy in sight, n a prompt."),
     StageKind("filter", "Drop malformed completions and those that break a limit, each with its reason.",
               drops=True),

@@ -86,6 +86,9 @@ _NothingMissing = Annotated[bool, Option("--allow-missing", hidden=True)]
 RetryMissing = Annotated[
     bool, Option("--retry-missing", help="Ask again for replies that never came, and no other.")
 ]
+Force = Annotated[
+    bool, Option("--force", help="Go on with a judge that judge.admission refuses; it is recorded.")
+]
 LimitRows = Annotated[
     int | None,
     Option("--limit", min=1, metavar="N", help="A trial on N rows of each file; see data.limit."),
@@ -112,9 +115,13 @@ def _options(
     """Options of the command itself."""
 
 
-def _sets(given: list[str] | None, limit: int | None) -> list[str]:
+_FORCED = ["judge.forced=true"]
+
+
+def _sets(given: list[str] | None, limit: int | None, *, force: bool = False) -> list[str]:
     """The settings that a command line gives, those of options of their own too."""
-    return [*(given or []), *([] if limit is None else [f"data.limit={limit}"])]
+    own = [*([] if limit is None else [f"data.limit={limit}"]), *(_FORCED if force else [])]
+    return [*(given or []), *own]
 
 
 def _whole_command(name: str, what: str, stage: str | None, example: str = "") -> None:
@@ -131,6 +138,7 @@ def _whole_command(name: str, what: str, stage: str | None, example: str = "") -
         dry_run: DryRun = False,
         allow_missing: AllowMissing = False,
         retry_missing: RetryMissing = False,
+        force: Force = False,
         limit: LimitRows = None,
         json: AsJson = False,
     ) -> None:
@@ -143,7 +151,7 @@ def _whole_command(name: str, what: str, stage: str | None, example: str = "") -
             "allow_missing": allow_missing,
             "retry_missing": retry_missing,
         }
-        run_command(config, run, _sets(set_, limit), stage, None, **how)
+        run_command(config, run, _sets(set_, limit, force=force), stage, None, **how)
 
 
 _whole_command(
@@ -345,6 +353,7 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
         dry_run: DryRun = False,
         allow_missing: AllowMissing = False,
         retry_missing: RetryMissing = False,
+        force: Force = False,
         limit: LimitRows = None,
         json: AsJson = False,
     ) -> None:
@@ -357,7 +366,7 @@ def _stage_command(stage: str, what: str, example: str = "") -> None:
             "allow_missing": allow_missing,
             "retry_missing": retry_missing,
         }
-        run_command(config, run, _sets(set_, limit), stage, variant, **how)
+        run_command(config, run, _sets(set_, limit, force=force), stage, variant, **how)
 
     if stage != "evaluate":
         # Nothing else grades.

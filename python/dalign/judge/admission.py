@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+
+import polars as pl
 
 from dalign.figures import wilson
+from dalign.judge.forms.score import Judging, Question
+from dalign.models.protocol import Asked
 from dalign.spec.golden import GoldenCase
-from dalign.spec.trivial import Balanced, Trivial, by_ruling
-from dalign.spec.types import Ruling
+from dalign.spec.trivial import Balanced, Trivial, balanced, by_ruling
+from dalign.spec.types import RULINGS, Ruling
+
+# How many of the cases that a judge tells wrongly are named.
+FIRST = 3
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,26 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class Told:
+    """A judge on some golden cases, those that it gave no score left out of all but `rightly`.
+
+    sensitivity: on failing answers, the share that it fails; specificity: on passing ones, the share that it passes.
+    rightly: balanced over passing and failing cases, one without a score told wrongly. None where there is no such case.
+    """
+
+    cases: int
+    agreement: Agreement | None
+    sensitivity: Agreement | None
+    specificity: Agreement | None
+    rightly: Balanced | None
+
+    def __str__(self) -> str:
+        parts = {"sensitivity": self.sensitivity, "specificity": self.specificity}
+        words = [f"{name} {each}" for name, each in parts.items() if each is not None]
+        return "; ".join([str(self.agreement or "no case judged"), *words])
+
+
+@dataclass(frozen=True)
 class Margin:
     """By how much the judge's balanced accuracy in a ruling exceeds that of the best judge that reads no policy.
 
@@ -61,53 +87,122 @@ class Margin:
 
 @dataclass(frozen=True)
 class Admission:
-    """A judge on the golden cases of a policy.
+    """A judge on the golden cases of a policy: in all, by category and by ruling.
 
-    rulings: its margin over the best trivial judge on the cases that it judged. sensitivity: the share of the failing answers that it fails; specificity: of the passing ones that it
-    passes; None where there is none. states: its verdicts, k a case.
+    margins: of each ruling, over the best trivial judge on the cases that it judged. states: its verdicts, k a case.
     """
 
     cases: int
     unjudged: int
-    agreement: Agreement | None
-    sensitivity: float | None
-    specificity: float | None
-    categories: dict[str, Agreement]
-    rulings: dict[Ruling, Margin]
+    all: Told
+    categories: dict[str, Told]
+    rulings: dict[Ruling, Told]
+    margins: dict[Ruling, Margin]
     states: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """Why a judge is not admitted: `by` so much it misses what it needs, there. first: cases that it tells wrongly."""
+
+    by: float
+    words: str
+    first: tuple[Judged, ...]
+
+
+def judge_golden(
+    cases: Sequence[GoldenCase], judging: Judging, pass_score: float, ask: Asked
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Judged]]:
+    """(verdicts, scores, cases): what a judge says of each case, shown the answer alone; see `Judging`."""
+    questions = {
+        case.id: Question(case.category, case.messages, case.answer, reasoning=None)
+        for case in cases
+    }
+    verdicts, scores = judging(questions, ask)
+    judged = [
+        Judged(case, score, score is not None and score >= pass_score)
+        for case, score in zip(cases, scores["score"], strict=True)
+    ]
+    return verdicts, scores, judged
 
 
 def admission(
     cases: Sequence[Judged], states: Counter[str], trivial: Sequence[Trivial]
 ) -> Admission:
-    """The judge's agreement with the cases, in all and by category, and its margin by ruling. Cases count alike.
+    """The judge's agreement with the cases. Cases count alike.
 
     trivial: what each trivial judge says of the same cases.
     """
-    judged = [each for each in cases if each.score is not None]
-    shares = {
-        verdict: fmean(each.agrees for each in judged if each.case.verdict == verdict)
-        for verdict in {each.case.verdict for each in judged}
-    }
-    categories = {
-        name: _agreement([each for each in judged if each.case.category == name])
-        for name in sorted({each.case.category for each in judged})
-    }
+    categories = sorted({each.case.category for each in cases})
+    rulings = [name for name in RULINGS if any(each.case.ruling == name for each in cases)]
     return Admission(
         len(cases),
-        len(cases) - len(judged),
-        _agreement(judged) if judged else None,
-        shares.get("fail"),
-        shares.get("pass"),
-        categories,
+        sum(each.score is None for each in cases),
+        _told(cases),
+        {name: _told(_where(cases, "category", name)) for name in categories},
+        {name: _told(_where(cases, "ruling", name)) for name in rulings},
         _margins(cases, trivial),
         dict(sorted(states.items())),
     )
 
 
-def _agreement(cases: Sequence[Judged]) -> Agreement:
-    """The share with Wilson's score interval: a bootstrap of equal values would claim certainty."""
-    n, share = len(cases), fmean(each.agrees for each in cases)
+def shortfalls(shown: Admission, cases: Sequence[Judged], least: float) -> list[Shortfall]:
+    """Why the judge is not to be admitted, the widest miss first; nothing where it is.
+
+    least: what it must reach in each category, as balanced accuracy; in each ruling it must do better than the best
+    trivial judge. A category with passing cases alone, or failing ones, is held to the share of these.
+    """
+    return sorted(_missed(shown, cases, least), key=lambda each: -each.by)
+
+
+def _missed(shown: Admission, cases: Sequence[Judged], least: float) -> Iterator[Shortfall]:
+    for name, told in shown.categories.items():
+        there = _where(cases, "category", name)
+        reached: Balanced | Agreement = told.rightly or _agreement(there, of_all=True)
+        if reached.value < least:
+            words = f"it tells {reached.value:.3f} [{reached.low:.3f}, {reached.high:.3f}] of the {len(there)} golden cases of category {name!r} rightly, {least - reached.value:.3f} less than judge.admission = {least:g}"
+            yield Shortfall(least - reached.value, words, _wrong(there))
+    for ruling, margin in shown.margins.items():
+        if margin.value <= 0:
+            words = f"of the golden cases of ruling {ruling!r} it tells {margin.judge.value:.3f} rightly, and {margin.best}, without a policy, {margin.trivial.value:.3f}"
+            yield Shortfall(-margin.value, words, _wrong(_where(cases, "ruling", ruling)))
+
+
+def _where(cases: Sequence[Judged], field: str, value: str) -> list[Judged]:
+    """The cases whose category, ruling or verdict is that."""
+    return [each for each in cases if getattr(each.case, field) == value]
+
+
+def _wrong(cases: Sequence[Judged]) -> tuple[Judged, ...]:
+    return tuple(each for each in cases if each.score is None or not each.agrees)[:FIRST]
+
+
+def _told(cases: Sequence[Judged]) -> Told:
+    judged = [each for each in cases if each.score is not None]
+    of = {verdict: _where(judged, "verdict", verdict) for verdict in ("fail", "pass")}
+    shares = {verdict: _agreement(some) if some else None for verdict, some in of.items()}
+    rightly = {
+        verdict: [
+            each.score is not None and each.agrees for each in cases if each.case.verdict == verdict
+        ]
+        for verdict in of
+    }
+    return Told(
+        len(cases),
+        _agreement(judged) if judged else None,
+        shares["fail"],
+        shares["pass"],
+        balanced(rightly["pass"], rightly["fail"]) if all(rightly.values()) else None,
+    )
+
+
+def _agreement(cases: Sequence[Judged], *, of_all: bool = False) -> Agreement:
+    """The share with Wilson's score interval: a bootstrap of equal values would claim certainty.
+
+    of_all: a case without a score is told wrongly.
+    """
+    told = [each.agrees and not (of_all and each.score is None) for each in cases]
+    n, share = len(told), sum(told) / len(told)
     return Agreement(n, share, *wilson(share, n))
 
 

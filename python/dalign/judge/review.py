@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 from dalign import _core
-from dalign.judge.admission import Judged, admission
+from dalign.judge.admission import Judged, admission, judge_golden
 from dalign.judge.forms.contradictions import BorderForm, ContradictionForm, Pair, borders
 from dalign.judge.forms.ruling import Case, RulingForm, policies_without_examples
 from dalign.judge.forms.ruling_words import Ruled
-from dalign.judge.forms.score import Judging, Question
+from dalign.judge.forms.score import Judging
 from dalign.models.ask import Ask
 from dalign.rows import Message
 from dalign.spec.findings import Finding, finding_at
@@ -96,35 +96,28 @@ def _review_golden(
     review: Review, cases: Sequence[GoldenCase], trivial: Sequence[Trivial], by: Reviewer
 ) -> None:
     """The cases whose answer the judge scores on the other side of the pass score, and how far it agrees with all."""
-    questions = {
-        case.id: Question(case.category, case.messages, case.answer, reasoning=None)
-        for case in cases
-    }
     ask = by.ask("golden cases")
-    verdicts, scores = by.judging(questions, ask)
+    verdicts, _, judged = judge_golden(cases, by.judging, by.pass_score, ask)
     ask.finish(f"{verdicts.height} replies")
-    judged = [
-        Judged(case, score, score is not None and score >= by.pass_score)
-        for case, score in zip(cases, scores["score"], strict=True)
-    ]
+    states = Counter(verdicts["state"].to_list())
     for each in judged:
         if each.score is not None and not each.agrees:
             review.findings.append(_of_golden(each, by))
-    states = Counter(verdicts["state"].to_list())
     shown = admission(judged, states, trivial)
     review.facts["golden_cases"] = asdict(shown)
-    lines = [f"golden cases: agreement {shown.agreement or 'unknown'} of {shown.cases}"]
-    if shown.sensitivity is not None:
-        lines.append(f"sensitivity {shown.sensitivity:.3f} (failing answers told as such)")
-    if shown.specificity is not None:
-        lines.append(f"specificity {shown.specificity:.3f} (passing answers told as such)")
+    lines = [f"golden cases: agreement {shown.all.agreement or 'unknown'} of {shown.cases}"]
+    if shown.all.sensitivity is not None:
+        lines.append(f"sensitivity {shown.all.sensitivity} (failing answers told as such)")
+    if shown.all.specificity is not None:
+        lines.append(f"specificity {shown.all.specificity} (passing answers told as such)")
     if shown.unjudged:
         lines.append(f"{shown.unjudged} without a score ({_failed(states)})")
     review.said.append("; ".join(lines))
     if shown.cases == shown.unjudged:
         review.unread.append("golden cases")
-    review.said += [f"  {name}: {each}" for name, each in shown.categories.items()]
-    review.said += [f"  {name}, above judges that read no policy: {each}" for name, each in shown.rulings.items()]  # fmt: skip
+    for groups in (shown.categories, shown.rulings):
+        review.said += [f"  {name}: {each}" for name, each in groups.items()]
+    review.said += [f"  {name}, above judges that read no policy: {each}" for name, each in shown.margins.items()]  # fmt: skip
 
 
 def _of_golden(judged: Judged, by: Reviewer) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from dalign.pipeline.stage import Stage
 
 DONE, DAMAGED = "done", "damaged: redo"
+# Whether the judge may do what it does in these.
+ADMIT, _NEED_A_JUDGE = "admit/main", ("judge", "rl")
 
 
 def make_plan(config: Config) -> list[Stage]:
@@ -30,7 +33,13 @@ def make_plan(config: Config) -> list[Stage]:
     """
     arms = config.evaluate.arms
     modules = (import_module(f"dalign.pipeline.stages.{name}") for name in STAGES)
-    return [stage for module in modules for stage in module.stages(arms)]
+    plan = [stage for module in modules for stage in module.stages(arms)]
+    if config.judge.admission is None:
+        return [stage for stage in plan if stage.name != ADMIT]
+    return [
+        replace(stage, needs=(*stage.needs, ADMIT)) if stage.kind in _NEED_A_JUDGE else stage
+        for stage in plan
+    ]
 
 
 def first_to_run(plan: Sequence[Stage], project: Project, run: RunFolder) -> str | None:

@@ -28,6 +28,7 @@ from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.served import Note, fingerprints, noted, recognised
 from dalign.pipeline.spent import keep_spent, spent_before
 from dalign.pipeline.stage import Stage
+from dalign.pipeline.stages.admit import golden_of
 from dalign.pipeline.stages.filter import quality_of
 from dalign.pipeline.stages.rl import check_drawable
 from dalign.pipeline.work import planned_work
@@ -59,7 +60,7 @@ from dalign.vocabulary import STAGES, TRAININGS
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = (
-    "run.workers", "run.cache", "run.cap", "run.executor", "run.ray", "synth_model", "evaluate.max_missing",
+    "run.workers", "run.cache", "run.cap", "run.executor", "run.ray", "synth_model", "evaluate.max_missing", "judge.admission", "judge.forced",
     *(f"{model}.{key}" for model in ("model", "judge_model") for key in ("retry_s", "timeout_s", "token_s", "endpoints", "price", *(
         f"vllm.{name}" for name in ("python", "tensor_parallel", "memory", "devices", "prefix_caching", "start_s")))),
 )  # fmt: skip
@@ -266,6 +267,8 @@ def _checked(
         scale_of(config.judge, templates=project.templates)
         if "rl" in kinds:
             check_drawable(project)
+        if "admit" in kinds:
+            golden_of(project)
         rows = states(plan, project, engines, run)
         todo = {str(row["node"]) for row in rows if row["state"] != DONE} & names
         check_rendered(project, engines, {name.partition("/")[0] for name in todo}, progress)

@@ -67,6 +67,8 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
         opened.progress.say(
             f"{path}: damaged or lost ({what}); {stage.name} is redone as far as needed"
         )
+    for need in stage.needs:
+        run.stage(need).output_sha256()
     folder.start(inputs, project.config.run.part_rows, anew=anew)
     # The process's peak memory starts anew, where the system can do so (Linux).
     with suppress(OSError):

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dalign.pipeline.plan import ADMIT
 from dalign.pipeline.project import Project, Source
+from dalign.spec.golden import load_golden
 from dalign.vocabulary import ARMS, trainings
 
 # What is asked: to answer a prompt, to judge an answer, to name the policy that a reasoning speaks of.
 COMPLETE, JUDGE, RETRIEVE = "complete", "judge", "retrieve"
+# No answer of a golden case is longer, in tokens.
+_OF_GOLDEN = 512
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,22 @@ class Work:
 
 def work_of(project: Project) -> list[Work]:
     """All that is asked, in the order of the stages; kinds of which nothing is asked are left out."""
-    every = (*_of_data(project), *_of_rl(project), *_of_evaluation(project))
+    every = (
+        *_of_admission(project),
+        *_of_data(project),
+        *_of_rl(project),
+        *_of_evaluation(project),
+    )
     return [each for each in every if each.requests]
+
+
+def _of_admission(project: Project) -> Iterator[Work]:
+    config, judge = project.config, project.config.judge
+    if judge.admission is not None and any(
+        trainings(kind, config.evaluate.arms) for kind in ("sft", "rl")
+    ):
+        asked, most = len(load_golden(project.spec)) * judge.k, judge.max_new_tokens
+        yield Work(ADMIT, JUDGE, asked, most, project.prompts, answers=_OF_GOLDEN)
 
 
 def _of_data(project: Project) -> Iterator[Work]:
@@ -99,7 +117,9 @@ def planned_work(project: Project) -> dict[str, object]:
         "completion_tokens_at_most": sum(each.requests * each.written for each in completions),
         "judgements_at_most": count(judgements),
         "of_these_by_stage": [
-            f"{name} {count(judgements, name)}" for name in ("judge", "rl", "evaluate")
+            f"{name} {count(judgements, name)}"
+            for name in ("admit", "judge", "rl", "evaluate")
+            if name != "admit" or project.config.judge.admission is not None
         ],
         "judgement_tokens_at_most": count(judgements) * project.config.judge.max_new_tokens,
         "categories": list(project.spec.names),

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from dalign.figures import DropRow, FunnelRow, JourneyRow, ModelUsed, ReportContent, Results, RlStep
+from dalign.records.admission import admission_rows, not_admitted
 from dalign.records.journey import journeys_of
 from dalign.records.record import Record
 from dalign.records.sub_scores import sub_score_rows, violated_clauses
@@ -45,6 +46,7 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         states=_states(record),
         sub_scores=sub_score_rows(record),
         violated=violated_clauses(record) if made_data else {},
+        admission=admission_rows(record),
         curves=[row for arm in trained_by("rl") for row in _rl_curve(record, arm)],
         losses={
             arm: [(row["step"], row["loss"]) for row in curve]
@@ -144,7 +146,7 @@ def _journeys(record: Record) -> list[JourneyRow]:
 
 def warnings_of(record: Record, arms: Sequence[str]) -> list[str]:
     """What a reader must know before believing the numbers of these arms, which have been evaluated."""
-    found = [f"{leak}." for leak in record.project.leaks]
+    found = [*not_admitted(record), *(f"{leak}." for leak in record.project.leaks)]
     found += _shortages(record) if record.has("select") else []
     sentences = {
         "never_came": "completions never came; they are missing under every metric",

@@ -128,8 +128,9 @@ def judgements(content: ReportContent) -> Markup:
 
 
 def _beside_scores(content: ReportContent) -> Markup | None:
-    """Sub-scores and violated clauses; None where the judge gave none."""
-    parts = [tables.sub_score_table(content.sub_scores)] if content.sub_scores else []
+    """The judge's admission, sub-scores and violated clauses; None where there is none of them."""
+    parts = [tables.admission_table(content.admission)] if content.admission else []
+    parts += [tables.sub_score_table(content.sub_scores)] if content.sub_scores else []
     if content.violated:
         title = "Clauses that single judgements found violated"
         parts.append(_bars(title, list(content.violated.items()), ""))

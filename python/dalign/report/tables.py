@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dalign.figures import DropRow, MetricRow, PairRow, StageRow, SubScoreRow
+from dalign.figures import AdmissionRow, DropRow, MetricRow, PairRow, StageRow, SubScoreRow
 from dalign.report.markup import Markup, join, link_to, tag
 from dalign.report.words import (
     DIRECTION_SIGNS,
@@ -70,6 +70,46 @@ def sub_score_table(rows: Sequence[SubScoreRow]) -> Markup:
         "Means of the judge's sub-scores, on its scale; a completion's are reduced as its score is"
     )
     return _table([tag("tr", *head)], body, caption=caption)
+
+
+def admission_table(rows: Sequence[AdmissionRow]) -> Markup:
+    """The judge on the policy's golden cases."""
+    names = (
+        "golden cases of",
+        "cases",
+        "agreement",
+        "sensitivity",
+        "specificity",
+        "above no policy",
+    )
+    head = [
+        tag("th", name, scope="col", **({} if at == 0 else {"class_": "num"}))
+        for at, name in enumerate(names)
+    ]
+    body = [
+        tag(
+            "tr",
+            tag("th", row.where, scope="row"),
+            tag("td", count(row.cases), class_="num"),
+            *map(_share, row[2:5]),
+            _above(row.margin),
+        )
+        for row in rows
+    ]
+    caption = "What the judge says of answers that are known to keep the policy or not; sensitivity: of those that do not, the share that it fails"
+    return _table([tag("tr", *head)], body, caption=caption)
+
+
+def _share(value: tuple[float, float, float] | None) -> Markup:
+    if value is None:
+        return tag("td", NOT_MEASURED, class_="num missing")
+    return tag("td", percent(value[0]), tag("small", interval(*value[1:])), class_="num")
+
+
+def _above(margin: tuple[float, float, float] | None) -> Markup:
+    if margin is None:
+        return tag("td", "–", class_="num")
+    return tag("td", points(margin[0]), tag("small", points_interval(*margin[1:])), class_="num")
 
 
 def _mean(value: float | None) -> str:

@@ -198,8 +198,9 @@ def test_as_json_findings_and_what_the_judge_did_stand_side_by_side(call, tmp_pa
     assert [row["kind"] for row in result["findings"]] == ["ruled-otherwise"]
     golden = result["judge"]["golden_cases"]
     assert (golden["cases"], golden["unjudged"]) == (3, 1)
-    assert golden["agreement"]["value"] == 0.5
-    assert (golden["sensitivity"], golden["specificity"]) == (0.0, 1.0)
+    told = golden["all"]
+    assert told["agreement"]["value"] == 0.5
+    assert (told["sensitivity"]["value"], told["specificity"]["value"]) == (0.0, 1.0)
     assert golden["states"] == {"missing": 2, "ok": 4}
     assert result["judge"]["examples"] == {"replies": 16, "states": {"ok": 16}}
 
@@ -322,15 +323,21 @@ def test_admission_counts_by_hand() -> None:
     worse = Trivial("words", [False, False, True, True, True, True], {})
     shown = admission(cases, Counter(ok=5, missing=1), [worse, trivial])
     assert (shown.cases, shown.unjudged) == (6, 1)
-    assert shown.agreement is not None
-    assert shown.agreement.value == pytest.approx(3 / 5)
-    assert shown.sensitivity == 1 / 2 and shown.specificity == pytest.approx(2 / 3)
+    told = shown.all
+    assert told.agreement and told.sensitivity and told.specificity and told.rightly
+    assert told.agreement.value == pytest.approx(3 / 5)
+    assert told.sensitivity.value == 1 / 2 and told.specificity.value == pytest.approx(2 / 3)
+    # One without a score is told wrongly, whichever it is to be.
+    unjudged = cases[next(at for at, case in enumerate(cases) if case.score is None)].case.verdict
+    passing, failing = (2 / 4, 1 / 2) if unjudged == "pass" else (2 / 3, 1 / 3)
+    assert told.rightly.value == pytest.approx((passing + failing) / 2)
     # Wilson at n = 2, p = 1/2, z = 1.96: half = z · sqrt(1/8 + z²/16) / (1 + z²/2) = 0.4055 about 1/2.
-    kitchen = shown.categories["kitchen"]
+    kitchen = shown.categories["kitchen"].agreement
+    assert kitchen is not None
     assert (kitchen.judged, kitchen.value) == (2, 0.5)
     assert (kitchen.low, kitchen.high) == (pytest.approx(0.0945, abs=1e-4), pytest.approx(0.9055, abs=1e-4))  # fmt: skip
     # The judge: 2 of 3 and 1 of 2, 0.5833; the best of the others: 3 of 3 and 1 of 2, 0.75.
-    margin = shown.rulings["comply"]
+    margin = shown.margins["comply"]
     assert (margin.best, margin.judge.value, margin.trivial.value) == ("length", pytest.approx(7 / 12), 0.75)  # fmt: skip
     assert margin.value == pytest.approx(7 / 12 - 0.75) and margin.low < margin.value < margin.high
     assert margin.low == pytest.approx(margin.value - math.hypot(margin.judge.value - margin.judge.low, margin.trivial.high - 0.75))  # fmt: skip
@@ -338,8 +345,11 @@ def test_admission_counts_by_hand() -> None:
 
 def test_admission_of_a_judge_without_a_valid_verdict_claims_nothing() -> None:
     shown = admission([judged("pass", None)], Counter(missing=4), [Trivial("length", [True], {})])
-    assert (shown.agreement, shown.sensitivity, shown.specificity) == (None, None, None)
-    assert (shown.unjudged, shown.categories, shown.rulings) == (1, {}, {})
+    told = shown.all
+    assert (told.agreement, told.sensitivity, told.specificity) == (None, None, None)
+    assert told.rightly is None and str(told) == "no case judged"
+    assert (shown.unjudged, shown.margins) == (1, {})
+    assert {name: each.cases for name, each in shown.categories.items()} == {"garden": 1}
 
 
 FORM = """

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from dalign.figures import (
+    AdmissionRow,
     DropRow,
     FunnelRow,
     JourneyRow,
@@ -45,7 +46,7 @@ def step(number: int, **more: Any) -> RlStep:
 
 EMPTY = ReportContent(
     title="a run", created="2026-01-02T03:04:05+00:00", config_toml="", models=[], probes=[], seed=7,
-    command="dalign run", funnel=[], drops=[], scores={}, states={}, sub_scores=[], violated={}, curves=[], losses={},
+    command="dalign run", funnel=[], drops=[], scores={}, states={}, sub_scores=[], violated={}, admission=[], curves=[], losses={},
     journeys=[], alarms=[], warnings=[], rows=[], pairs=[], stages=[], elapsed_s=0.0, version="0.1.0",
     spec_sha256="5a", spec_versions={"harassment": "1.2.0"}, templates_sha256="7e", config_sha256="c0",
 )  # fmt: skip
@@ -61,6 +62,10 @@ FULL = replace(
     states={"ok": 40, "timed_out": 3},
     sub_scores=[SubScoreRow("training data, soup", {"compliance": 7.25, "helpfulness": None}, 1234)],
     violated={"soup.S1": 3},
+    admission=[
+        AdmissionRow("soup", 60, (0.9, 0.8, 0.95), (0.777, 0.6, 0.9), None),
+        AdmissionRow("refuse", 80, None, None, (1.0, 0.95, 1.0), (0.321, 0.2, 0.4)),
+    ],
     curves=[step(1), step(2), step(3)],
     losses={"sft": [(n, 1.0 / n) for n in (1, 2, 3)]},
     journeys=[
@@ -98,7 +103,7 @@ def hostile() -> ReportContent:
         funnel=[FULL.funnel[0]._replace(category=HOSTILE)],
         drops=[DropRow(HOSTILE, HOSTILE, 1)],
         states={HOSTILE: 1},
-        sub_scores=[SubScoreRow(HOSTILE, {HOSTILE: 1.0}, 1)], violated={HOSTILE: 1},
+        sub_scores=[SubScoreRow(HOSTILE, {HOSTILE: 1.0}, 1)], violated={HOSTILE: 1}, admission=[AdmissionRow(HOSTILE, 1, None, None, None)],
         curves=[step(1, arm=HOSTILE)],
         rows=[row(HOSTILE, HOSTILE, HOSTILE, 0.5, grader=HOSTILE, rows_path="javascript:alert(1)//" + HOSTILE)],
         pairs=[replace(FULL.pairs[0], arm_a=HOSTILE, suite=HOSTILE, metric=HOSTILE)],

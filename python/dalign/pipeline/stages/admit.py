@@ -1,0 +1,103 @@
+"""admit: the judge on the policy's golden cases; one that does not tell them rightly neither filters nor rewards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from dalign.errors import InputError
+from dalign.judge.admission import Shortfall, admission, judge_golden, shortfalls
+from dalign.models.ask import Ask
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.judging import judge_inputs, judging_of
+from dalign.pipeline.plan import ADMIT
+from dalign.pipeline.project import Project
+from dalign.pipeline.stage import Inputs, Stage
+from dalign.progress import Progress
+from dalign.rows import SCORES, table
+from dalign.spec.golden import FOLDER, GoldenCase, load_golden
+from dalign.spec.hashes import shown_hashes
+from dalign.spec.trivial import trivial_judges
+from dalign.store.folder import Finished, StageFolder
+from dalign.store.run import RunFolder
+from dalign.store.whole_files import digest
+from dalign.vocabulary import trainings
+
+# So many of what a judge misses are told in the sentence that refuses it.
+_MOST_TOLD = 3
+
+
+def golden_of(project: Project) -> list[GoldenCase]:
+    """The policy's golden cases. Raises InputError where there is none, and nothing is forced."""
+    cases = load_golden(project.spec)
+    if not cases and not project.config.judge.forced:
+        said = f"{project.spec.folder}: judge.admission = {project.config.judge.admission:g} needs golden cases, and the policy has none; write some ({FOLDER}/*.jsonl, see specs/README.md), leave judge.admission out, or go on with --force"
+        raise InputError(said, kind="not_admitted", path=project.spec.folder)
+    return cases
+
+
+def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
+    """What determines what is found."""
+    cases, shown = load_golden(project.spec), shown_hashes(project.spec)
+    told = [[c.id, c.category, list(c.messages), c.answer, c.ruling, c.verdict] for c in cases]
+    return {
+        "judge": judge_inputs(project, engines),
+        "shown": {name: shown[name] for name in sorted({case.category for case in cases})},
+        "cases": digest(told),
+        "pass_score": project.config.pass_score,
+        "least": project.config.judge.admission,
+    }
+
+
+def drive(
+    project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
+) -> Finished:
+    """The judge's verdicts on the cases. Raises InputError where it is not admitted, unless that is forced."""
+    config, cases = project.config, golden_of(project)
+    engine = engines.open(config.judge_of_record)
+    judging = judging_of(config, engine, project.spec, project.templates)
+    ask = Ask(
+        engine,
+        folder.memory(),
+        progress=progress,
+        name="admit",
+        total=len(cases) * judging.scale.k,
+    )
+    verdicts, scores, judged = judge_golden(cases, judging, config.pass_score, ask.chunk(0))
+    states = Counter(verdicts["state"].to_list())
+    shown = admission(judged, states, trivial_judges(cases))
+    lacking = shortfalls(shown, judged, config.judge.admission or 0.0)
+    agreement = shown.all.agreement or "no case judged"
+    ask.finish(f"agreement {agreement}{', not admitted' if lacking else ''}")
+    if lacking and not config.judge.forced:
+        raise _refused(config.judge_of_record.path, lacking)
+    for each in lacking:
+        progress.say(f"warning: the judge is not admitted, and goes on by --force: {each.words}")
+    kept, beside = folder.writer(config.run.part_rows), folder.writer(config.run.part_rows, SCORES)
+    kept.add(verdicts)
+    beside.add(scores)
+    kept.end(table(judging.scale.columns))
+    beside.end(table(judging.scale.score_columns))
+    counts = {"rows_in": len(cases), "rows_out": verdicts.height, "forced": bool(lacking)}
+    facts = {"admission": asdict(shown), "lacking": [each.words for each in lacking]}
+    digests = [*kept.digests, *beside.digests]
+    return Finished(counts, digests, facts, spec_versions=project.spec.versions)
+
+
+def _refused(judge: str, lacking: Sequence[Shortfall]) -> InputError:
+    widest, others = lacking[0], len(lacking) - _MOST_TOLD
+    wrong = ", ".join(
+        f"{each.case.id} (to {each.case.verdict}, {'no score' if each.score is None else f'scored {each.score:g}'})"
+        for each in widest.first
+    )
+    told = [widest.words, f"wrong first on {wrong}", *(e.words for e in lacking[1:_MOST_TOLD])]
+    told += [f"and so on, {others} more"] if others > 0 else []
+    said = f"the judge {judge} is not admitted: {'; '.join(told)}; take a stronger judge, mend its templates or the cases (dalign spec check --model names each), or go on with --force"
+    return InputError(said, kind="not_admitted", value=widest.words)
+
+
+def stages(arms: Sequence[str]) -> list[Stage]:
+    """Where something is trained: there the judge filters or rewards."""
+    trained = any(trainings(kind, arms) for kind in ("sft", "rl"))
+    return [Stage(ADMIT, (), inputs, drive)] if trained else []
