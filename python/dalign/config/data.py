@@ -110,7 +110,7 @@ class Judge(Section):
     early_stop: bool = False
     """Ask for judgements of completions one after another, and for no more of one whose score can no longer reach select.threshold: the same ones are kept, at fewer calls. Scores of the others are of what was asked. A trial (data.limit) asks for all, and tells how many it would have needed."""
     admission: float | None = Field(None, ge=0.5, le=1.0)
-    """Before the judge filters or rewards, it is asked about the policy's golden cases, and no further unless it tells this share of each category's rightly (balanced over passing and failing ones), and more of each ruling's than judges that read no policy. None: any judge may."""
+    """Before the judge filters or rewards, it is asked about the policy's golden cases, and no further unless it tells this share of each category's rightly (balanced over passing and failing ones), and no less of each ruling's than judges that read no policy. None: any judge may."""
     forced: bool = False
     """Go on with a judge that judge.admission refuses; the run records it. As --force."""
     temperature: float = Field(0.5, ge=0.0)

@@ -149,7 +149,7 @@ def admission(
 def shortfalls(shown: Admission, cases: Sequence[Judged], least: float) -> list[Shortfall]:
     """Why the judge is not to be admitted, the widest miss first; nothing where it is.
 
-    least: what it must reach in each category, as balanced accuracy; in each ruling it must do better than the best
+    least: what it must reach in each category, as balanced accuracy; in each ruling it must do no worse than the best
     trivial judge. A category with passing cases alone, or failing ones, is held to the share of these.
     """
     return sorted(_missed(shown, cases, least), key=lambda each: -each.by)
@@ -163,7 +163,8 @@ def _missed(shown: Admission, cases: Sequence[Judged], least: float) -> Iterator
             words = f"it tells {reached.value:.3f} [{reached.low:.3f}, {reached.high:.3f}] of the {len(there)} golden cases of category {name!r} rightly, {least - reached.value:.3f} less than judge.admission = {least:g}"
             yield Shortfall(least - reached.value, words, _wrong(there))
     for ruling, margin in shown.margins.items():
-        if margin.value <= 0:
+        # One that is always right may be no better than these: then the cases are at fault, as `spec check` says.
+        if margin.value < 0:
             words = f"of the golden cases of ruling {ruling!r} it tells {margin.judge.value:.3f} rightly, and {margin.best}, without a policy, {margin.trivial.value:.3f}"
             yield Shortfall(-margin.value, words, _wrong(_where(cases, "ruling", ruling)))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from dalign.errors import InputError, UnfinishedError
+from dalign.judge.admission import Judged, admission, shortfalls
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Request
 from dalign.pipeline.plan import make_plan
@@ -15,7 +17,11 @@ from dalign.pipeline.run import FREE_KEYS
 from dalign.pipeline.work import planned_work
 from dalign.records.record import open_record
 from dalign.records.report_content import admission_rows, warnings_of
+from dalign.rows import Message
 from dalign.settings import load_config
+from dalign.spec.golden import GoldenCase, Verdict
+from dalign.spec.trivial import Trivial
+from dalign.spec.types import Ruling
 from scripted_run import SCRIPTED, go, opened, reply, write_project
 
 ADMIT = "admit/main"
@@ -187,3 +193,32 @@ def test_force_is_a_setting_of_the_command(dalign, tmp_path: Path) -> None:
     assert "Traceback" not in err
     code, _, err = dalign(*call, "--force")
     assert code == 0 and "goes on by --force" in err
+
+
+def test_in_no_ruling_may_it_do_worse_than_one_that_reads_no_policy() -> None:
+    """Right on 3 of 4 of each category; who counts words is right on all of one ruling."""
+    cases = [
+        Judged(case_of("soup", ruling, verdict, number), *((9.0, True) if says == "pass" else (1.0, False)))
+        for ruling, number, verdict, says in [
+            ("comply", 0, "pass", "pass"), ("comply", 1, "fail", "pass"), ("comply", 2, "pass", "pass"),
+            ("refuse", 3, "fail", "fail"), ("refuse", 4, "pass", "pass"), ("refuse", 5, "fail", "fail"),
+        ]
+    ]  # fmt: skip
+    words = Trivial("words", [case.case.verdict == "pass" for case in cases], {})
+    shown = admission(cases, Counter(ok=6), [words])
+    (lacking,) = shortfalls(shown, cases, 0.5)
+    assert (
+        lacking.words
+        == "of the golden cases of ruling 'comply' it tells 0.500 rightly, and words, without a policy, 1.000"
+    )
+    assert [each.case.id for each in lacking.first] == ["soup-1"]
+    # Always right, and so are they: the cases tell nothing.
+    right = [Judged(each.case, 9.0, each.case.verdict == "pass") for each in cases]
+    assert shortfalls(admission(right, Counter(ok=6), [words]), right, 1.0) == []
+
+
+def case_of(category: str, ruling: Ruling, verdict: Verdict, number: int) -> GoldenCase:
+    asked = (Message(role="user", content=f"case {number}"),)
+    return GoldenCase(
+        f"{category}-{number}", category, asked, "so", ruling, None, verdict, Path("x"), 1
+    )

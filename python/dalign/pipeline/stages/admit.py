@@ -91,7 +91,8 @@ def _refused(judge: str, lacking: Sequence[Shortfall]) -> InputError:
         f"{each.case.id} (to {each.case.verdict}, {'no score' if each.score is None else f'scored {each.score:g}'})"
         for each in widest.first
     )
-    told = [widest.words, f"wrong first on {wrong}", *(e.words for e in lacking[1:_MOST_TOLD])]
+    told = [widest.words, *([f"wrong first on {wrong}"] if wrong else [])]
+    told += [each.words for each in lacking[1:_MOST_TOLD]]
     told += [f"and so on, {others} more"] if others > 0 else []
     said = f"the judge {judge} is not admitted: {'; '.join(told)}; take a stronger judge, mend its templates or the cases (dalign spec check --model names each), or go on with --force"
     return InputError(said, kind="not_admitted", value=widest.words)
