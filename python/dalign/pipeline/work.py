@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -51,7 +52,11 @@ def _of_admission(project: Project) -> Iterator[Work]:
     if judge.admission is not None and any(
         trainings(kind, config.evaluate.arms) for kind in ("sft", "rl")
     ):
-        asked, most = len(load_golden(project.spec)) * judge.k, judge.max_new_tokens
+        cases = Counter(case.category for case in load_golden(project.spec))
+        each = [
+            n if config.data.limit is None else min(n, config.data.limit) for n in cases.values()
+        ]
+        asked, most = sum(each) * judge.k, judge.max_new_tokens
         yield Work(ADMIT, JUDGE, asked, most, project.prompts, answers=_OF_GOLDEN)
 
 

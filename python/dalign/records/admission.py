@@ -28,9 +28,9 @@ def admission_rows(record: Record) -> list[AdmissionRow]:
 
 
 def not_admitted(record: Record) -> list[str]:
-    """A sentence for each thing that a judge lacks which goes on by force."""
+    """A sentence for each thing that a judge lacks which goes on all the same."""
     lacking = record.stage("admit").recorded("facts").get("lacking", [])
-    return [f"The judge was not admitted, and went on by --force: {words}." for words in lacking]
+    return [f"The judge was not admitted, and went on all the same: {words}." for words in lacking]
 
 
 def _ends(told: dict[str, Any] | None) -> tuple[float, float, float] | None:

@@ -15,9 +15,6 @@ POLICY, MODEL = "safety", "models/mine"
 TEST, VALIDATION, PERMITTED, PATTERNS = "test", "validation", "permitted", "refusals.toml"
 Row = dict[str, Any]
 
-# Of each category's golden cases a judge is to tell so many rightly; a coin tells half.
-LEAST_ADMITTED = 0.7
-
 
 def starter_values(model: Row) -> dict[str, Any]:
     """The config's settings that are not the schema's own: lengths and rates for a reasoning model of 1 to 10 B parameters.
@@ -32,7 +29,7 @@ def starter_values(model: Row) -> dict[str, Any]:
         # A reasoning that is cut has no answer.
         "generate": {"n": 4, "max_new_tokens": 4096},
         "filter": {"quality": True},
-        "judge": {"early_stop": True, "admission": LEAST_ADMITTED},
+        "judge": {"early_stop": True},
         # Some clauses may have no completion that passes.
         "select": {"per_prompt": 2, "on_short": "warn"},
         "pack": {"capacity": 8192},

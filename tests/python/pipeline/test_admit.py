@@ -154,6 +154,16 @@ def test_only_what_filters_or_rewards_waits_for_it(tmp_path: Path) -> None:
     assert {"judge.admission", "judge.forced"} <= set(FREE_KEYS)
 
 
+def test_a_trial_asks_about_few_cases_and_goes_on(tmp_path: Path) -> None:
+    project = with_golden(tmp_path / "project")
+    path = project / "dalign.toml"
+    path.write_text(path.read_text().replace('"prompts.jsonl"', '"prompts.jsonl"\nlimit = 3'))
+    ran = go(project, tmp_path / "run", ADMIT, answer=lenient)
+    facts = ran.folder(ADMIT).recorded("facts")
+    assert facts["admission"]["cases"] == 6 and len(ran.scripted.requests) == 12
+    assert facts["admission"]["categories"].keys() == {"soup", "tea"} and facts["lacking"]
+
+
 def test_its_judgements_are_counted_before(tmp_path: Path) -> None:
     project = with_golden(tmp_path / "project")
     made = opened(project, tmp_path / "run", ScriptedEngine(judge, batch_size=3, fingerprint="one"))
@@ -178,7 +188,7 @@ def test_the_report_tells_it_and_warns_where_it_was_forced(tmp_path: Path) -> No
     assert rows["comply"].margin is not None and rows["soup"].margin is None
     warned = warnings_of(record, ["none"])
     assert any(
-        "The judge was not admitted, and went on by --force: it tells 0.500" in each
+        "The judge was not admitted, and went on all the same: it tells 0.500" in each
         for each in warned
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import groupby, islice
+from operator import attrgetter
 
 from dalign.errors import InputError
 from dalign.judge.admission import Shortfall, admission, judge_golden, shortfalls
@@ -24,13 +26,17 @@ from dalign.store.run import RunFolder
 from dalign.store.whole_files import digest
 from dalign.vocabulary import trainings
 
+_category = attrgetter("category")
 # So many of what a judge misses are told in the sentence that refuses it.
 _MOST_TOLD = 3
 
 
 def golden_of(project: Project) -> list[GoldenCase]:
-    """The policy's golden cases. Raises InputError where there is none, and nothing is forced."""
-    cases = load_golden(project.spec)
+    """The policy's golden cases; in a trial, so many of each category. Raises InputError where there is none, and nothing is forced."""
+    cases, limit = load_golden(project.spec), project.config.data.limit
+    if limit is not None:
+        by_category = groupby(sorted(cases, key=_category), _category)
+        cases = [case for _, group in by_category for case in islice(group, limit)]
     if not cases and not project.config.judge.forced:
         said = f"{project.spec.folder}: judge.admission = {project.config.judge.admission:g} needs golden cases, and the policy has none; write some ({FOLDER}/*.jsonl, see specs/README.md), leave judge.admission out, or go on with --force"
         raise InputError(said, kind="not_admitted", path=project.spec.folder)
@@ -39,7 +45,7 @@ def golden_of(project: Project) -> list[GoldenCase]:
 
 def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     """What determines what is found."""
-    cases, shown = load_golden(project.spec), shown_hashes(project.spec)
+    cases, shown = golden_of(project), shown_hashes(project.spec)
     told = [[c.id, c.category, list(c.messages), c.answer, c.ruling, c.verdict] for c in cases]
     return {
         "judge": judge_inputs(project, engines),
@@ -70,10 +76,12 @@ def drive(
     lacking = shortfalls(shown, judged, config.judge.admission or 0.0)
     agreement = shown.all.agreement or "no case judged"
     ask.finish(f"agreement {agreement}{', not admitted' if lacking else ''}")
-    if lacking and not config.judge.forced:
+    # A trial is to come to its end, whatever its few cases are worth.
+    goes_on = "in a trial" if config.data.limit is not None else "by --force"
+    if lacking and not (config.judge.forced or config.data.limit is not None):
         raise _refused(config.judge_of_record.path, lacking)
     for each in lacking:
-        progress.say(f"warning: the judge is not admitted, and goes on by --force: {each.words}")
+        progress.say(f"warning: the judge is not admitted, and goes on {goes_on}: {each.words}")
     kept, beside = folder.writer(config.run.part_rows), folder.writer(config.run.part_rows, SCORES)
     kept.add(verdicts)
     beside.add(scores)
