@@ -71,6 +71,9 @@ def misuse(words: list[str]) -> list[str]:
     rest = words[1:]
     while hasattr(command, "commands"):
         options |= options_of(command)
+        if hasattr(command, "stage") and (not rest or rest[0] not in command.commands):
+            # A stage with commands beside its own.
+            rest = [command.stage, *rest]
         if not rest or not re.match(r"[a-z]", rest[0]):
             # A name that stands for commands, or the bare group.
             return []

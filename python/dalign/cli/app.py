@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from dalign.cli.cache import cache
 from dalign.cli.data.app import data
+from dalign.cli.judge import judge
 from dalign.cli.spec.app import AsJson, spec
 from dalign.cli.terminal import prints_anything
 from dalign.text import one_line
@@ -339,8 +340,10 @@ def export(
 def _stage_command(stage: str, what: str, example: str = "") -> None:
     """Registers the command of one stage. example: what its example has beside config and folder."""
 
-    @app.command(
-        name=stage,
+    of, name = (judge, "stage") if stage == judge.info.name else (app, stage)
+
+    @of.command(
+        name=name,
         help=what,
         epilog=f"Example: dalign {stage} dalign.toml --run runs/first{example}",
     )
@@ -378,6 +381,8 @@ for _stage in STAGES.values():
 
 
 _whole_command("report", "Write report.html and results.json from what the stages left.", "report")
+judge.info.help = f"{STAGES['judge'].does} And: calibrate, a judge held against people's labels."
+app.add_typer(judge)
 app.add_typer(spec)
 app.add_typer(data)
 app.add_typer(cache)

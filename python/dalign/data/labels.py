@@ -1,0 +1,193 @@
+"""Answers that people have labelled, beside what a judge said of them, from any file of rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from dalign.data.jsonl import RowError, rows_of
+from dalign.errors import InputError, did_you_mean
+from dalign.rows import Message
+from dalign.text import short
+
+# Labels that say of an answer by themselves whether it passes.
+PASSES = ("pass", "yes", "true", "1", "safe", "compliant", "followed")
+FAILS = ("fail", "no", "false", "0", "unsafe", "non-compliant", "violated")
+# Whose labels a column of that name has, where no column is named: one rater's, or several under their names.
+LABEL, LABELS, RATER = "label", "labels", "rater"
+SCORE, SCORES = "score", "scores"
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file of labelled answers is read.
+
+    columns: those that have labels, a rater each; none: `label`, with `rater` where each row is one rater's, or `labels`.
+    passes, fails: the labels that say so; without fails, all others fail. at_least: labels are numbers, and those from it
+    on pass. judge: the column with the judge's score, its k scores, or its label.
+    """
+
+    columns: tuple[str, ...] = ()
+    passes: tuple[str, ...] = PASSES
+    fails: tuple[str, ...] = FAILS
+    at_least: float | None = None
+    judge: str | None = None
+    low: float = 0.0
+    high: float = 10.0
+
+
+@dataclass
+class Labelled:
+    """An answer. labels: whether it passes, by rater; scores: the judge's, none where it was not asked.
+
+    place: the number of its first row, counted from 1.
+    """
+
+    id: str
+    category: str
+    place: int
+    labels: dict[str, bool] = field(default_factory=dict)
+    scores: tuple[float, ...] = ()
+    messages: tuple[Message, ...] = ()
+    answer: str | None = None
+
+    @property
+    def passes(self) -> bool | None:
+        """What most raters say; None where as many say one as the other."""
+        votes = Counter(self.labels.values())
+        return None if votes[True] == votes[False] else votes[True] > votes[False]
+
+
+def read_labels(path: Path, how: Reading) -> list[Labelled]:
+    """The labelled answers of a file, in its order; the rows of one id are one answer.
+
+    Raises InputError, which names line, column, value and way out, for the first row that is none; for a rater with one
+    row, and for answers that all pass, or all fail.
+    """
+    number, row_number = count(), count(1)
+    found: dict[str, Labelled] = {}
+    rows: Iterator[Labelled] = rows_of(
+        path, lambda row: _row(row, how, next(row_number)), lambda _: str(next(number))
+    )
+    for row in rows:
+        first = found.setdefault(row.id, row)
+        if first is not row:
+            if again := first.labels.keys() & row.labels.keys():
+                what = f"rater {min(again)!r} labels answer {row.id!r} a second time; keep one of the two"
+                raise RowError(what, "repeated", RATER, min(again)).at(path)
+            first.labels |= row.labels
+    answers = list(found.values())
+    _check(path, answers)
+    return answers
+
+
+def _check(path: Path, answers: Sequence[Labelled]) -> None:
+    raters = Counter(rater for each in answers for rater in each.labels)
+    for rater, rows in raters.items():
+        if rows == 1 and len(answers) > 1:
+            what = f"rater {rater!r} has labelled one row, which tells nothing of agreement; leave that label out, or have more labelled"
+            raise InputError.in_file(path, what, kind="too_small", key=RATER, value=rater)
+    said = {each.passes for each in answers if each.passes is not None}
+    if len(said) < 2:
+        which = "fail" if said == {False} else "pass"
+        what = f"all {len(answers)} answers {which} by their labels, so nothing can be told of the others; label some that do not, or see to --passes and --fails"
+        raise InputError.in_file(path, what, kind="unknown_choice", key=LABEL, value=which)
+
+
+def _row(row: Mapping[str, object], how: Reading, number: int) -> Labelled:
+    messages, answer = row.get("messages"), row.get("answer", row.get("completion"))
+    turns = tuple(messages) if isinstance(messages, list) else ()
+    return Labelled(
+        id=str(row.get("id", row.get("prompt_id", f"row {number}"))),
+        category=str(row.get("category") or ALL),
+        place=number,
+        labels=dict(_labels(row, how)),
+        scores=_scores(row, how),
+        messages=turns,
+        answer=answer if isinstance(answer, str) else None,
+    )
+
+
+def _labels(row: Mapping[str, object], how: Reading) -> Iterator[tuple[str, bool]]:
+    """Each rater's label of a row; an empty cell is none."""
+    if how.columns:
+        for column in how.columns:
+            if row.get(column) is not None:
+                yield column, _passes(row[column], column, how)
+        return
+    match row.get(LABELS):
+        case None:
+            pass
+        case list(several):
+            yield from ((f"{LABELS}[{n}]", _passes(v, LABELS, how)) for n, v in enumerate(several))
+            return
+        case dict(named):
+            yield from ((str(name), _passes(v, LABELS, how)) for name, v in named.items())
+            return
+        case other:
+            what = (
+                f"labels is no list and no object ({short(str(other))!r}); write one label a rater"
+            )
+            raise RowError(what, "wrong_type", LABELS, other)
+    if row.get(LABEL) is None:
+        known = ", ".join(row)
+        what = f"has no label (columns: {short(known, 200)}); name the column with --label"
+        raise RowError(what, "missing_key", LABEL)
+    yield str(row.get(RATER, LABEL)), _passes(row[LABEL], LABEL, how)
+
+
+def _passes(label: object, column: str, how: Reading) -> bool:
+    if how.at_least is not None:
+        return _number(label, column) >= how.at_least
+    said = str(label).strip().casefold()
+    known = {word.casefold() for word in how.passes}
+    if said in known:
+        return True
+    others = {word.casefold() for word in how.fails}
+    if others and said not in others:
+        what = f"column {column!r} has the label {short(str(label))!r}, which is none of {', '.join((*how.passes, *how.fails))}; {did_you_mean(said, sorted(known | others))}, or say which labels pass with --passes and --fails"
+        raise RowError(what, "unknown_choice", column, label)
+    return False
+
+
+def _scores(row: Mapping[str, object], how: Reading) -> tuple[float, ...]:
+    """The judge's scores of a row; its label counts as the scale's end."""
+    column = how.judge or next((name for name in (SCORES, SCORE) if name in row), None)
+    given = None if column is None else row.get(column)
+    if given is None or column is None:
+        return ()
+    if how.judge is not None and not _is_number(given) and not isinstance(given, list):
+        return (how.high if _passes(given, column, how) else how.low,)
+    scores = tuple(
+        _number(each, column) for each in (given if isinstance(given, list) else [given])
+    )
+    for score in scores:
+        if not how.low <= score <= how.high:
+            what = f"column {column!r} has the score {score:g}, outside the scale from {how.low:g} to {how.high:g}; give the judge's own scale with --low and --high"
+            raise RowError(what, "out_of_range", column, score)
+    return scores
+
+
+def _is_number(value: object) -> bool:
+    try:
+        _number(value, "")
+    except RowError:
+        return False
+    return True
+
+
+def _number(value: object, column: str) -> float:
+    try:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError
+        number = float(value)
+        if number != number or number in (float("inf"), float("-inf")):
+            raise ValueError
+    except ValueError:
+        what = f"column {column!r} has {short(str(value))!r}, which is no number; name a column of numbers"
+        raise RowError(what, "wrong_type", column, value) from None
+    return number

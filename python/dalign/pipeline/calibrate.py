@@ -1,0 +1,91 @@
+"""A judge beside people: the scores that a file has, or that the judge of a config gives, against the labels in it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from dalign.config import Config
+from dalign.data.labels import Labelled, Reading, read_labels
+from dalign.errors import InputError, did_you_mean
+from dalign.judge.calibration import JudgeCard, calibrate
+from dalign.judge.forms.score import Question
+from dalign.models.ask import Ask
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.judging import judging_of
+from dalign.progress import Progress
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import load_templates
+
+# The middle of a scale, from which an answer passes unless something says otherwise.
+_MIDDLE = 0.5
+
+
+def card_of(
+    path: Path,
+    how: Reading,
+    *,
+    config: Config | None,
+    threshold: float | None,
+    progress: Progress,
+) -> JudgeCard:
+    """The card of the judge whose scores the file has, or of a config's judge, which is asked about each answer.
+
+    threshold: the score from which an answer passes; unless given, the config's, or the middle of the scale.
+    Raises InputError for a file, a label or a score that cannot be used.
+    """
+    if config is not None:
+        how = replace(how, low=config.judge.low, high=config.judge.high)
+    answers = read_labels(path, how)
+    judge, aggregate = how.judge or "the file's scores", "min"
+    if config is not None:
+        answers = _judged(path, answers, config, progress)
+        judge, aggregate = config.judge_of_record.path, config.judge.aggregate
+    passing = threshold
+    if passing is None:
+        middle = how.low + _MIDDLE * (how.high - how.low)
+        passing = middle if config is None else config.pass_score
+    if not how.low <= passing <= how.high:
+        said = (
+            f"--threshold {passing:g} is outside the judge's scale from {how.low:g} to {how.high:g}"
+        )
+        raise InputError(said, kind="out_of_range", value=passing)
+    return calibrate(
+        answers,
+        judge=judge,
+        threshold=passing,
+        low=how.low,
+        high=how.high,
+        aggregate=aggregate,
+        parameter=None if config is None else config.judge.parameter,
+    )
+
+
+def _judged(
+    path: Path, answers: list[Labelled], config: Config, progress: Progress
+) -> list[Labelled]:
+    """The answers with the scores of the config's judge, judge.k each; a failed judgement gives none."""
+    spec = load_spec(config.spec.path)
+    questions = {each.id: _question(path, each, spec.prompt_names) for each in answers}
+    with closing(Engines(config)) as engines:
+        templates = load_templates(spec.folder, engines.budget())
+        engine = engines.open(config.judge_of_record)
+        judging = judging_of(config, engine, spec, templates)
+        ask = Ask(engine, progress=progress, name="calibrate")
+        verdicts, _ = judging(questions, ask)
+        ask.finish(f"{verdicts.height} replies")
+    given: dict[str, list[float]] = {each.id: [] for each in answers}
+    for row, score in verdicts.select("completion_id", "score").drop_nulls().iter_rows():
+        given[row].append(score)
+    return [replace(each, scores=tuple(given[each.id])) for each in answers]
+
+
+def _question(path: Path, each: Labelled, known: tuple[str, ...]) -> Question:
+    if not each.messages or each.answer is None:
+        what = f"row {each.place}: the judge is to be asked about answer {each.id!r}, which has no {'answer' if each.messages else 'prompt'}; give prompt (or messages) and answer"
+        raise InputError.in_file(path, what, kind="missing_key", value=each.id)
+    if each.category not in known:
+        what = f"row {each.place}: the policy has no category {each.category!r}; {did_you_mean(each.category, known)}"
+        raise InputError.in_file(path, what, kind="unknown_category", value=each.category)
+    return Question(each.category, each.messages, each.answer, reasoning=None)
