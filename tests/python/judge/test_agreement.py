@@ -1,0 +1,159 @@
+"""Statistics of labels and scores: published examples, definitions written out, and intervals that cover."""
+
+from __future__ import annotations
+
+import math
+import random
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+from dalign.judge.agreement import (
+    Share,
+    auroc,
+    best_threshold,
+    cohen_kappa,
+    confusion,
+    fleiss_kappa,
+    krippendorff_alpha,
+    prediction_powered,
+    reliability_diagram,
+    rogan_gladen,
+)
+
+SEEDS = range(30)
+# How often 1,000 intervals of 95 % are to hold the rate.
+COVERS = (0.93, 0.97)
+
+
+def flags(rng: random.Random, n: int, share: float) -> np.ndarray:
+    return np.array([rng.random() < share for _ in range(n)])
+
+
+def test_cohens_kappa_of_a_known_table() -> None:
+    """20 yes and 15 no of both, 5 and 10 otherwise: 0.7 agreed, 0.5 by chance."""
+    one = ["y"] * 20 + ["y"] * 5 + ["n"] * 10 + ["n"] * 15
+    other = ["y"] * 20 + ["n"] * 5 + ["y"] * 10 + ["n"] * 15
+    assert cohen_kappa(one, other) == pytest.approx(0.4)
+    assert cohen_kappa(one, one) == 1.0
+    assert cohen_kappa(["y"] * 5, ["y"] * 5) is None
+
+
+def test_fleiss_kappa_of_his_own_example() -> None:
+    """Fourteen raters, ten items, five labels (Fleiss 1971): 0.210."""
+    table = [
+        [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
+        [7, 7, 0, 0, 0], [3, 2, 6, 3, 0], [2, 5, 3, 2, 2], [6, 5, 2, 1, 0], [0, 2, 2, 3, 7],
+    ]  # fmt: skip
+    assert fleiss_kappa(np.array(table)) == pytest.approx(0.2099, abs=1e-4)
+    assert fleiss_kappa(np.array([[3, 0], [3, 0]])) is None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_alpha_is_one_less_observed_by_expected_disagreement(seed: int) -> None:
+    rng = random.Random(seed)
+    items = [[float(rng.randrange(3)) for _ in range(rng.randrange(4))] for _ in range(12)]
+    paired = [item for item in items if len(item) > 1]
+    values = [value for item in paired for value in item]
+    scales = (("nominal", lambda a, b: float(a != b)), ("interval", lambda a, b: (a - b) ** 2))
+    for scale, distance in scales:
+        seen = sum(
+            sum(distance(a, b) for a, b in permutations(item, 2)) / (len(item) - 1)
+            for item in paired
+        )
+        by_chance = sum(distance(a, b) for a, b in permutations(values, 2)) / (len(values) - 1)
+        assert krippendorff_alpha(items, scale) == pytest.approx(1 - seen / by_chance, abs=1e-9)
+    assert krippendorff_alpha([[1.0], [0.0]], "nominal") is None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_auroc_and_threshold_by_counting(seed: int) -> None:
+    rng = random.Random(seed)
+    n = rng.randrange(4, 40)
+    passes, scores = flags(rng, n, 0.6), np.array([float(rng.randrange(5)) for _ in range(n)])
+    if passes.all() or not passes.any():
+        assert auroc(passes, scores) is None and best_threshold(passes, scores) is None
+        return
+    good, bad = scores[passes].tolist(), scores[~passes].tolist()
+    won = [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in product(good, bad)]
+    assert auroc(passes, scores) == pytest.approx(sum(won) / len(won), abs=1e-12)
+    each = {
+        t: (sum(a >= t for a in good) / len(good) + sum(b < t for b in bad) / len(bad)) / 2
+        for t in sorted(set(scores.tolist()))
+    }
+    best = best_threshold(passes, scores)
+    assert best is not None
+    assert best.balanced == pytest.approx(max(each.values()), abs=1e-12)
+    assert best.score == min(t for t, v in each.items() if math.isclose(v, max(each.values())))
+
+
+def test_the_confusion_and_the_diagram_count_each_answer_once() -> None:
+    passes = np.array([True, True, False, False, True])
+    says = np.array([True, False, False, True, True])
+    found = confusion(passes, says)
+    counts = (
+        found.failed_rightly,
+        found.failed_wrongly,
+        found.passed_rightly,
+        found.passed_wrongly,
+    )
+    assert counts == (1, 1, 2, 1)
+    bins = reliability_diagram(passes, np.array([0.0, 1.0, 9.99, 10.0, 5.0]), 0.0, 10.0)
+    assert [(each.low, each.n, each.passing.hits) for each in bins] == [
+        (0.0, 1, 1), (1.0, 1, 1), (5.0, 1, 1), (9.0, 2, 0),
+    ]  # fmt: skip
+    assert bins[-1].mean == pytest.approx(9.995)
+
+
+def test_a_rate_is_put_right_by_the_judges_errors() -> None:
+    """A judge that fails 9 of 10 failing answers and 2 of 10 passing ones: of 34 % failed, 20 % fail."""
+    passing, sens, spec = Share(6600, 10000, 0.66, 0, 1), Share(900, 1000, 0.9, 0, 1), Share(800, 1000, 0.8, 0, 1)  # fmt: skip
+    found = rogan_gladen(passing, sens, spec)
+    assert found is not None and found.value == pytest.approx(0.8)
+    assert found.low < 0.8 < found.high
+    # More labels, a narrower interval; from fewer answers, a wider one.
+    few = rogan_gladen(passing, Share(90, 100, 0.9, 0, 1), Share(80, 100, 0.8, 0, 1))
+    assert few is not None and few.high - few.low > found.high - found.low
+    coin = Share(500, 1000, 0.5, 0, 1)
+    assert rogan_gladen(passing, coin, coin) is None
+    assert rogan_gladen(passing, Share.of(np.zeros(0, bool)), spec) is None
+
+
+@pytest.mark.parametrize(
+    ("rate", "sensitivity", "specificity", "labelled", "others"),
+    [(0.8, 0.8, 0.9, 300, 2000), (0.9, 0.7, 0.95, 300, 1000), (0.5, 0.85, 0.85, 200, 5000)],
+)
+def test_corrected_intervals_cover_the_rate(
+    rate: float, sensitivity: float, specificity: float, labelled: int, others: int
+) -> None:
+    rng = np.random.default_rng(7)
+    by_errors = by_labels = by_nothing = 0
+    for _ in range(1000):
+        passes, rest = rng.random(labelled) < rate, rng.random(others) < rate
+        says, told = (
+            np.where(
+                each, rng.random(len(each)) < specificity, rng.random(len(each)) >= sensitivity
+            )
+            for each in (passes, rest)
+        )
+        one = rogan_gladen(Share.of(told), Share.of(~says[~passes]), Share.of(says[passes]))
+        two = prediction_powered(passes, says, told)
+        assert one is not None and two is not None
+        by_errors += one.low <= rate <= one.high
+        by_labels += two.low <= rate <= two.high
+        raw = Share.of(told)
+        by_nothing += (raw.low or 0) <= rate <= (raw.high or 0)
+    assert COVERS[0] <= by_errors / 1000 <= COVERS[1]
+    assert COVERS[0] <= by_labels / 1000 <= COVERS[1]
+    # What the judge says by itself does not, unless its errors cancel out.
+    assert by_nothing / 1000 < COVERS[0] or rate == 0.5
+
+
+def test_raters_in_pairs_are_as_by_fleiss_where_they_are_two() -> None:
+    rng = random.Random(3)
+    pairs = [(rng.random() < 0.5, rng.random() < 0.5) for _ in range(50)]
+    counts = np.array([[sum(p), 2 - sum(p)] for p in pairs])
+    agreed = np.mean([a == b for a, b in pairs])
+    share = counts[:, 0].sum() / 100
+    chance = share**2 + (1 - share) ** 2
+    assert fleiss_kappa(counts) == pytest.approx((agreed - chance) / (1 - chance))
