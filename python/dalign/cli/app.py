@@ -297,12 +297,23 @@ def results(
             help="A key of the suites' prompts: category, ruling, clause, split, or one of your own.",
         ),
     ] = None,
+    card: Annotated[
+        Path | None,
+        Option(
+            "--card",
+            metavar="CARD",
+            readable=False,
+            help="A judge's card (dalign judge calibrate): the judge's rates, put right by its errors.",
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Print a run's results, by arm and suite, or for each value of a key of the prompts."""
     from dalign.cli.results import print_results
 
-    print_results(run, by, as_json=json)
+    if by is not None and card is not None:
+        raise typer.BadParameter("--by and --card ask for two tables; give one of them")
+    print_results(run, by, card, as_json=json)
 
 
 @app.command(epilog="Example: dalign verify runs/first")
