@@ -8,11 +8,13 @@ import polars as pl
 
 from dalign import config
 from dalign.errors import InputError, did_you_mean
+from dalign.judge.answers import AnswerJudge
 from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging, Question, ScoreForm
 from dalign.models.ask import Ask
 from dalign.models.protocol import Engine
 from dalign.models.reasoning import THINK
+from dalign.pipeline.judge_reward import JudgeReward
 from dalign.pipeline.judging import sampling_of, scale_of
 from dalign.rows import Prompt, completion_id
 from dalign.spec.templates import load_templates
@@ -54,6 +56,23 @@ class Judge:
         Raises InputError for a category that the policy does not have, and where the two are not equally many.
         """
         return self._judged(prompts, answers)[1]["score"].to_list()
+
+    def reward(
+        self,
+        *,
+        reasoning: config.Reasoning = THINK,
+        opened: bool = False,
+        unanswered: float | None = 0.0,
+    ) -> JudgeReward:
+        """The judge as a reward for trainers of others. reasoning, opened: how the trained model's completions hold theirs; see `JudgeReward`."""
+        judge = AnswerJudge(self._judging, Ask(self._engine))
+        return JudgeReward(
+            judge,
+            self._spec.prompt_names,
+            reasoning=reasoning,
+            opened=opened,
+            unanswered=unanswered,
+        )
 
     def verdicts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> pl.DataFrame:
         """The judgements behind the scores, judge.k an answer: columns `Verdict`."""

@@ -167,7 +167,12 @@ def _verl_prompt(row: Row) -> Row:
         "prompt": row["turns"],
         "ability": row["category"],
         "reward_model": {"style": "rule", "ground_truth": truth},
-        "extra_info": {"index": row["number"], **_told(row, _OF_PROMPT)},
+        # `compute_score` is handed this alone of the row.
+        "extra_info": {
+            "index": row["number"],
+            **_told(row, _OF_PROMPT),
+            "prompt": row["turns"],
+        },
     }
 
 
@@ -186,7 +191,7 @@ _VERL_PROMPT = {
     "prompt": _TURNS,
     "ability": pl.String,
     "reward_model": pl.Struct({"style": pl.String, "ground_truth": pl.String}),
-    "extra_info": _info(_OF_PROMPT),
+    "extra_info": _info({**_OF_PROMPT, "prompt": _TURNS}),
 }
 _TRL_RL = ({"prompt": _TURNS, **_OF_PROMPT}, _trl_prompt)
 # Of each form and what is exported: the columns, and how a row is told.
