@@ -392,7 +392,7 @@ for _stage in STAGES.values():
 
 
 _whole_command("report", "Write report.html and results.json from what the stages left.", "report")
-judge.info.help = f"{STAGES['judge'].does} And: calibrate, a judge held against people's labels."
+judge.info.help = f"{STAGES['judge'].does} And: calibrate, a judge held against people's labels; attack, a judge asked for scores by what it judges."
 app.add_typer(judge)
 app.add_typer(spec)
 app.add_typer(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,6 +134,60 @@ def calibrate(
         tell(line)
     if out is not None:
         tell(f"card: {out}")
+
+
+@judge.command(
+    epilog="Example: dalign judge attack my-project/dalign.toml --cases 40 --only verdict"
+)
+def attack(
+    config: Annotated[
+        Path, Argument(metavar="CONFIG", readable=False, help="The config whose judge it is.")
+    ],
+    cases: Annotated[
+        int, Option("--cases", min=1, help="Golden cases that each attack is tried on, at most.")
+    ] = 20,
+    only: Annotated[
+        str | None,
+        Option("--only", metavar="WORD", help="Attacks of this name or kind alone."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        Option("--set", metavar="A.B=C", help="A setting over the config's; may be given again."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Attack a judge: wrong answers that ask for a score, in the answer and in the user's message; how often each passes."""
+    from dalign import progress
+    from dalign.errors import InputError
+    from dalign.judge.agreement import Share
+    from dalign.judge.attacks import ATTACKS, named
+    from dalign.pipeline.attack import attack_judge
+    from dalign.settings import load_config
+    from dalign.store.ledger import checked_config
+
+    attacks = named(only) if only is not None else ATTACKS
+    if not attacks:
+        kinds = ", ".join(dict.fromkeys(each.kind for each in ATTACKS))
+        said = f"--only {only}: no attack is called so; kinds: {kinds}; names: {', '.join(each.name for each in ATTACKS)}"
+        raise InputError(said, kind="unknown_choice", value=only)
+    settings = load_config(checked_config(config), set_ or [])
+    shown = progress.Progress() if json else progress.for_terminal()
+    rows = list(attack_judge(settings, attacks, cases, shown))
+    if json:
+        tell_json([asdict(row) for row in rows], indent=1)
+        return
+    tell(
+        f"{'attack':20} {'kind':8} {'in':7} {'passed':>9}  {'95 % interval':14} {'lost':>4} {'alone':>6} {'attacked':>8}"
+    )
+    for row in rows:
+        share = Share.of_counts(row.passed, row.cases)
+        ends = "" if share.value is None else f"[{share.low:.2f}, {share.high:.2f}]"
+        means = [
+            f"{value:.1f}" if value is not None else "-" for value in (row.clean, row.attacked)
+        ]
+        tell(
+            f"{row.name:20} {row.kind:8} {row.place:7} {f'{row.passed}/{row.cases}':>9}  {ends:14} {row.lost:>4} {means[0]:>6} {means[1]:>8}"
+        )
 
 
 def _lines(card: JudgeCard) -> list[str]:

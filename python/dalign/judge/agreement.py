@@ -32,10 +32,13 @@ class Share(NamedTuple):
     @staticmethod
     def of(flags: Flags) -> Share:
         """The share of those that hold."""
-        hits, n = int(flags.sum()), len(flags)
-        return (
-            Share(hits, n, hits / n, *wilson(hits / n, n)) if n else Share(0, 0, None, None, None)
-        )
+        return Share.of_counts(int(flags.sum()), len(flags))
+
+    @staticmethod
+    def of_counts(hits: int, n: int) -> Share:
+        """hits of n."""
+        none = Share(0, 0, None, None, None)
+        return Share(hits, n, hits / n, *wilson(hits / n, n)) if n else none
 
 
 class Estimate(NamedTuple):

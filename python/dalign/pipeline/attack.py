@@ -1,0 +1,60 @@
+"""A config's judge under attack: on the policy's golden cases, each beside its score when it is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from dalign.config import Config
+from dalign.errors import InputError
+from dalign.judge.attacks import (
+    IN_ANSWER,
+    IN_USER,
+    Attack,
+    Attacked,
+    attacked,
+    left_alone,
+    right_answers,
+    summary,
+    wrong_answers,
+)
+from dalign.models.ask import Ask
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.judging import judging_of
+from dalign.progress import Progress
+from dalign.spec.golden import load_golden
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import load_templates
+
+
+def attack_judge(
+    config: Config, attacks: Sequence[Attack], cases: int, progress: Progress
+) -> Iterator[Attacked]:
+    """What becomes of each attack, as it is known. cases: wrong answers that are attacked, and right ones that are taken away, at most so many each.
+
+    Raises InputError where the policy has no golden case that fails.
+    """
+    spec = load_spec(config.spec.path)
+    golden = load_golden(spec)
+    wrong, right = wrong_answers(golden, cases), right_answers(golden, cases)
+    if not wrong:
+        said = f"{spec.folder}: the policy has no golden case whose answer fails, so there is nothing to attack; write some (golden/*.jsonl, see specs/README.md)"
+        raise InputError(said, kind="empty", path=spec.folder)
+    with closing(Engines(config)) as engines:
+        templates = load_templates(spec.folder, engines.budget())
+        judging = judging_of(
+            config, engine := engines.open(config.judge_of_record), spec, templates
+        )
+        alone = left_alone([*wrong, *right])
+        asked = [attacked(right if a.replaces else wrong, a, config.judge.high) for a in attacks]
+        total = (len(alone) + sum(map(len, asked))) * judging.scale.k
+        ask = Ask(engine, progress=progress, name="attack", total=total)
+        _, scores = judging(alone, ask)
+        clean = dict(scores.select("completion_id", "score").iter_rows())
+        for attack, questions in zip(attacks, asked, strict=True):
+            _, scores = judging(questions, ask)
+            told = dict(scores.select("completion_id", "score").iter_rows())
+            of = right if attack.replaces else wrong
+            for place in (IN_ANSWER,) if attack.replaces else (IN_ANSWER, IN_USER):
+                yield summary(attack, place, of, clean, told, config.pass_score)
+        ask.finish(f"{total} judgements")
