@@ -12,7 +12,7 @@ from dalign.vocabulary import CATEGORY_TOKENS
 
 spec = typer.Typer(
     name="spec",
-    help="Check, show, compare, measure, copy and import written policies.",
+    help="Check, stress, show, compare, measure, copy and import written policies.",
     epilog="Example: dalign spec check my-project/spec",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -134,6 +134,46 @@ def coverage(
     from dalign.cli.spec.coverage import print_coverage
 
     print_coverage(run, least, as_json=json, fail_short=fail_short)
+
+
+@spec.command(epilog="Example: dalign spec stress my-project/dalign.toml --clause self-harm --k 8")
+def stress(
+    config: Annotated[
+        Path,
+        Argument(
+            metavar="CONFIG",
+            readable=False,
+            help="A dalign.toml: its policy, the model that answers, and the judge.",
+        ),
+    ],
+    against: Annotated[
+        list[Path] | None,
+        Option(
+            "--against",
+            metavar="CONFIG",
+            readable=False,
+            help="A further config whose model answers too; may be given again.",
+        ),
+    ] = None,
+    k: Annotated[int, Option("--k", min=1, help="Answers a prompt and model.")] = 4,
+    prompts: Annotated[int, Option("--prompts", min=1, help="Prompts a clause, at most.")] = 4,
+    clause: Annotated[
+        list[str] | None,
+        Option("--clause", metavar="ID", help="This clause or category alone; may be given again."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        Option("--set", metavar="A.B=C", help="A setting over each config's; may be given again."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Find clauses that models don't follow even with the policy in sight, or of which they make different things; the worst first.
+
+    Before data is paid for: answers to the clauses' own examples and golden prompts, judged by the config's judge.
+    """
+    from dalign.cli.spec.stress import print_stress
+
+    print_stress(config, against or [], k, prompts, clause or [], set_ or [], as_json=json)
 
 
 @spec.command(epilog="Example: dalign spec copy safety my-project/spec")
