@@ -27,6 +27,22 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return low, 1.0 if share >= 1 else min(1.0, centre + half)
 
 
+class Share(NamedTuple):
+    """hits of n, as a share with the ends of Wilson's 95 % interval; all None where n is 0."""
+
+    hits: int
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @staticmethod
+    def of_counts(hits: int, n: int) -> Share:
+        """hits of n."""
+        none = Share(0, 0, None, None, None)
+        return Share(hits, n, hits / n, *wilson(hits / n, n)) if n else none
+
+
 @dataclass(frozen=True)
 class MetricRow:
     """A metric of one arm on one suite by one grader, with its 95 % interval.

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from dalign.cli.cache import cache
 from dalign.cli.data.app import data
-from dalign.cli.judge import judge
+from dalign.cli.judge.app import judge
 from dalign.cli.spec.app import AsJson, spec
 from dalign.cli.terminal import prints_anything
 from dalign.text import one_line

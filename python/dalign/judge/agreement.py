@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from dalign import _core
-from dalign.figures import Z, wilson
+from dalign.figures import Share, Z
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,25 +20,9 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
 
 
-class Share(NamedTuple):
-    """hits of n, as a share with the ends of Wilson's 95 % interval; all None where n is 0."""
-
-    hits: int
-    n: int
-    value: float | None
-    low: float | None
-    high: float | None
-
-    @staticmethod
-    def of(flags: Flags) -> Share:
-        """The share of those that hold."""
-        return Share.of_counts(int(flags.sum()), len(flags))
-
-    @staticmethod
-    def of_counts(hits: int, n: int) -> Share:
-        """hits of n."""
-        none = Share(0, 0, None, None, None)
-        return Share(hits, n, hits / n, *wilson(hits / n, n)) if n else none
+def share_of(flags: Flags) -> Share:
+    """The share of those that hold."""
+    return Share.of_counts(int(flags.sum()), len(flags))
 
 
 class Estimate(NamedTuple):
@@ -149,7 +133,7 @@ def reliability_diagram(
             float(edges[each + 1]),
             int((place == each).sum()),
             float(scores[place == each].mean()),
-            Share.of(passes[place == each]),
+            share_of(passes[place == each]),
         )
         for each in np.unique(place).tolist()
     ]

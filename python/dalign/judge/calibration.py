@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -13,10 +12,10 @@ import polars as pl
 from dalign import _core
 from dalign.data.labels import Labelled
 from dalign.errors import InputError
+from dalign.figures import Share
 from dalign.judge.agreement import (
     Bin,
     Confusion,
-    Share,
     Threshold,
     auroc,
     best_threshold,
@@ -25,6 +24,7 @@ from dalign.judge.agreement import (
     fleiss_kappa,
     krippendorff_alpha,
     reliability_diagram,
+    share_of,
 )
 
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ class JudgeCard:
         """Its fields, to be written."""
         return asdict(self)
 
+    def lines(self) -> list[str]:
+        """The same in words."""
+        return _lines(self)
+
 
 def raters_of(answers: Sequence[Labelled]) -> Raters:
     """How far the people agree who labelled these."""
@@ -126,17 +130,12 @@ def calibrate(
 
     Raises InputError where no answer has both a label and a score.
     """
-    known = [each for each in answers if each.passes is not None and each.scores]
-    if len({each.passes for each in known}) < 2:
-        said = f"{len(known)} of {len(answers)} answers have both labels that decide and a score of the judge, and these are not of both kinds; name the column of its scores with --judge, or ask it with --model"
-        raise InputError(said, kind="too_small", value=len(known))
+    known = _compared(answers)
     passes = np.array([bool(each.passes) for each in known])
     scores = _reduced(known, aggregate, parameter)
     says = scores >= threshold
     categories = sorted({each.category for each in known})
     of = {name: np.array([each.category == name for each in known]) for name in categories}
-    most = Counter(len(each.scores) for each in known)
-    every = max(most) if len(most) == 1 else 1
     return JudgeCard(
         judge,
         raters_of(answers),
@@ -154,10 +153,24 @@ def calibrate(
         tuple(reliability_diagram(passes, scores, low, high)),
         {
             k: _told(passes, _reduced(known, aggregate, parameter, k) >= threshold)
-            for k in range(1, every + 1)
-            if every > 1
+            for k in range(1, _judgements(known) + 1)
         },
     )
+
+
+def _compared(answers: Sequence[Labelled]) -> list[Labelled]:
+    """Those with a label that decides and a score. Raises InputError unless there are some that pass, and some that fail."""
+    known = [each for each in answers if each.passes is not None and each.scores]
+    if len({each.passes for each in known}) < 2:
+        said = f"{len(known)} of {len(answers)} answers have both labels that decide and a score of the judge, and these are not of both kinds; name the column of its scores with --judge, or ask it with --model"
+        raise InputError(said, kind="too_small", value=len(known))
+    return known
+
+
+def _judgements(answers: Sequence[Labelled]) -> int:
+    """How many each answer has; 0 where they have one, or some more than others."""
+    counts = {len(each.scores) for each in answers}
+    return counts.pop() if len(counts) == 1 and counts != {1} else 0
 
 
 def _reduced(
@@ -174,8 +187,47 @@ def _reduced(
 def _told(passes: Flags, says: Flags) -> Told:
     """What it says beside what people say; kappa None where both say one thing throughout."""
     return Told(
-        Share.of(passes == says),
-        Share.of(~says[~passes]),
-        Share.of(says[passes]),
+        share_of(passes == says),
+        share_of(~says[~passes]),
+        share_of(says[passes]),
         cohen_kappa(passes.tolist(), says.tolist()) if len(passes) else None,
     )
+
+
+def _lines(card: JudgeCard) -> list[str]:
+    raters, matrix = card.raters, card.confusion
+    best = (
+        ""
+        if card.best is None
+        else f"; best from {card.best.score:g} on (balanced accuracy {card.best.balanced:.3f}, on these answers)"
+    )
+    lines = [
+        f"people: {len(raters.names)} raters, {raters.answers} answers, {raters.ties} of them tied; Krippendorff's alpha {_figure(raters.alpha)}, Fleiss' kappa {_figure(raters.fleiss)} (on {raters.labelled_by_all} that all labelled)",
+        *(f"  {pair}: Cohen's kappa {_figure(kappa)}" for pair, kappa in raters.cohen.items()),
+        f"judge: {card.judge}; {card.compared} answers compared, {card.unjudged} without a score or a majority",
+        f"  passes from {card.threshold:g} of {card.low:g} to {card.high:g}: fails {matrix.failed_rightly} rightly and {matrix.failed_wrongly} wrongly, passes {matrix.passed_rightly} rightly and {matrix.passed_wrongly} wrongly",
+        f"  AUROC {_figure(card.auroc)}{best}",
+        f"  all: {_in_words(card.all)}",
+    ]
+    if len(card.categories) > 1:
+        lines += [f"  {name}: {_in_words(each)}" for name, each in card.categories.items()]
+    lines += [f"  first {k} judgements: {_in_words(each)}" for k, each in card.by_k.items()]
+    lines += [
+        f"  scores {each.low:g} to {each.high:g}: {each.n} answers, mean {each.mean:.2f}; people pass {_share(each.passing)}"
+        for each in card.diagram
+    ]
+    return lines
+
+
+def _in_words(told: Told) -> str:
+    return f"agreement {_share(told.agreement)}; sensitivity {_share(told.sensitivity)}; specificity {_share(told.specificity)}; kappa {_figure(told.kappa)}"
+
+
+def _share(share: Share) -> str:
+    if share.value is None:
+        return "unknown"
+    return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}] of {share.n}"
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean
 
-from dalign.judge.agreement import Share
+from dalign.figures import Share
 from dalign.rows import Message
 from dalign.spec.golden import GoldenCase
 from dalign.spec.types import Clause, Spec

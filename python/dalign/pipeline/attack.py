@@ -8,12 +8,14 @@ from contextlib import closing
 from dalign.config import Config
 from dalign.errors import InputError
 from dalign.judge.attacks import (
+    ATTACKS,
     IN_ANSWER,
     IN_USER,
     Attack,
     Attacked,
     attacked,
     left_alone,
+    named,
     right_answers,
     summary,
     wrong_answers,
@@ -26,14 +28,18 @@ from dalign.spec.golden import load_golden
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
 
+# What a command is handed of attacks.
+__all__ = ["Attacked", "attack_judge"]
+
 
 def attack_judge(
-    config: Config, attacks: Sequence[Attack], cases: int, progress: Progress
+    config: Config, cases: int, progress: Progress, only: str | None = None
 ) -> Iterator[Attacked]:
-    """What becomes of each attack, as it is known. cases: wrong answers that are attacked, and right ones that are taken away, at most so many each.
+    """What becomes of each attack, as it is known. only: those of this name or kind. cases: wrong answers that are attacked, and right ones that are taken away, at most so many each.
 
-    Raises InputError where the policy has no golden case that fails.
+    Raises InputError where the policy has no golden case that fails, and where no attack is called so.
     """
+    attacks = _chosen(only)
     spec = load_spec(config.spec.path)
     golden = load_golden(spec)
     wrong, right = wrong_answers(golden, cases), right_answers(golden, cases)
@@ -58,3 +64,15 @@ def attack_judge(
             for place in (IN_ANSWER,) if attack.replaces else (IN_ANSWER, IN_USER):
                 yield summary(attack, place, of, clean, told, config.pass_score)
         ask.finish(f"{total} judgements")
+
+
+def _chosen(only: str | None) -> Sequence[Attack]:
+    attacks = ATTACKS if only is None else named(only)
+    if not attacks:
+        kinds, names = (
+            ", ".join(dict.fromkeys(found))
+            for found in zip(*((a.kind, a.name) for a in ATTACKS), strict=True)
+        )
+        said = f"--only {only}: no attack is called so; kinds: {kinds}; names: {names}"
+        raise InputError(said, kind="unknown_choice", value=only)
+    return attacks

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from dalign.errors import InputError, no_file
-from dalign.judge.agreement import Share, rogan_gladen
+from dalign.figures import Share
+from dalign.judge.agreement import rogan_gladen
 from dalign.records.record import Record
 from dalign.records.results import results_of
 from dalign.rows import GRADES

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence, Sized
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -115,6 +114,12 @@ def seal_of(nonce: str) -> str:
     return _core.row_id([nonce], SEAL, 0)[:SEAL_DIGITS]
 
 
+def _try(path: Path, source: str, values: Sequence[Mapping[str, object]]) -> None:
+    """Raises InputError for a template of others that takes too long or grows too large with these values."""
+    if problem := trial.problem(source, values):
+        raise InputError.in_file(path, f"this template {problem}", kind="template")
+
+
 class OwnScale(NamedTuple):
     """A scale that a template writes by itself, and where: file and line, counted from 1."""
 
@@ -160,7 +165,11 @@ class Templates:
         self._takes = {name: _uses(generate, name) for name in ("operator", "messages")}
         # Whether the judge's template asks for the sub-scores that it is told.
         self.asks_for_parts = _uses(self._parsed["judge_user.j2"], "sub_scores")
-        self._judge_user = self._filled("judge_user.j2", _OF_JUDGEMENT, "messages")
+        # What fills it in by its texts alone; None where it does more with them than to write them.
+        self._judge_user: Filled | None = None
+        if writes_whole(self._parsed["judge_user.j2"], _OF_JUDGEMENT, "messages"):
+            render = partial(self._render, "judge_user.j2", whole=True)
+            self._judge_user = Filled(self._sources["judge_user.j2"], render)
 
     def _parse(self, path: Path, source: str) -> None:
         try:
@@ -179,12 +188,6 @@ class Templates:
     def shows_whole(self, name: str, value: str) -> bool:
         """Whether a template writes that value as it is wherever it uses it, and neither a part of it nor a test."""
         return writes_whole(self._parsed[name], {value})
-
-    def _filled(self, name: str, texts: AbstractSet[str], conversation: str) -> Filled | None:
-        """What fills a template in by its texts alone; None where it does more with them than to write them."""
-        if not writes_whole(self._parsed[name], texts, conversation):
-            return None
-        return Filled(self._sources[name], partial(self._render_whole, name))
 
     def asks_for_seal(self, name: str) -> bool:
         """Whether `<name>_system.j2` or `<name>_user.j2` tells the judge the seal."""
@@ -233,22 +236,20 @@ class Templates:
         name: str,
         values: Mapping[str, object],
         others: Sequence[Mapping[str, object]] = (),
+        *,
+        whole: bool = False,
     ) -> str:
-        """A template filled in with values; its trial is with the others that it may be filled in with too."""
-        return self._render_whole(name, values, others).strip()
+        """A template filled in with values; its trial is with the others that it may be filled in with too.
 
-    def _render_whole(
-        self,
-        name: str,
-        values: Mapping[str, object],
-        others: Sequence[Mapping[str, object]] = (),
-    ) -> str:
-        """The same, with the white space at its ends."""
+        whole: with the white space at its ends.
+        """
         if name not in self._templates:
             raise _missing(self.folder / name, "write it as the shipped templates are")
-        self._try(name, [values, *others])
+        if not self._are_ours:
+            _try(self.folder / name, self._sources[name], [values, *others])
         try:
-            return self._templates[name].render(**values)
+            text = self._templates[name].render(**values)
+            return text if whole else text.strip()
         except Exception as error:
             what = (
                 f"cannot be filled in ({error or type(error).__name__}); see the shipped templates"
@@ -256,13 +257,6 @@ class Templates:
             if isinstance(error, jinja2.UndefinedError):
                 what = f"{error.message}; see the shipped templates for the names"
             raise InputError.in_file(self.folder / name, what, kind="template") from error
-
-    def _try(self, name: str, values: Sequence[Mapping[str, object]]) -> None:
-        """Raises InputError for a template of others that takes too long or grows too large with these values."""
-        if not self._are_ours and (problem := trial.problem(self._sources[name], values)):
-            raise InputError.in_file(
-                self.folder / name, f"this template {problem}", kind="template"
-            )
 
     def spec(self, spec: Spec, category: str) -> str:
         """spec(category): all summaries, the principles, and the one category in detail (paper 2.2)."""
@@ -365,7 +359,8 @@ class Templates:
         values = {**others, **texts, "messages": messages}
         if self._judge_user is None:
             return Message(role="user", content=self._render("judge_user.j2", values))
-        self._try("judge_user.j2", [values])
+        if not self._are_ours:
+            _try(self.folder / "judge_user.j2", self._sources["judge_user.j2"], [values])
         content = self._judge_user(texts, "messages", messages, others).strip()
         return Message(role="user", content=content)
 

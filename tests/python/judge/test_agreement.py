@@ -8,8 +8,8 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
+from dalign.figures import Share
 from dalign.judge.agreement import (
-    Share,
     auroc,
     best_threshold,
     cohen_kappa,
@@ -19,6 +19,7 @@ from dalign.judge.agreement import (
     prediction_powered,
     reliability_diagram,
     rogan_gladen,
+    share_of,
 )
 
 SEEDS = range(30)
@@ -116,7 +117,7 @@ def test_a_rate_is_put_right_by_the_judges_errors() -> None:
     assert few is not None and few.high - few.low > found.high - found.low
     coin = Share(500, 1000, 0.5, 0, 1)
     assert rogan_gladen(passing, coin, coin) is None
-    assert rogan_gladen(passing, Share.of(np.zeros(0, bool)), spec) is None
+    assert rogan_gladen(passing, share_of(np.zeros(0, bool)), spec) is None
 
 
 @pytest.mark.parametrize(
@@ -136,12 +137,12 @@ def test_corrected_intervals_cover_the_rate(
             )
             for each in (passes, rest)
         )
-        one = rogan_gladen(Share.of(told), Share.of(~says[~passes]), Share.of(says[passes]))
+        one = rogan_gladen(share_of(told), share_of(~says[~passes]), share_of(says[passes]))
         two = prediction_powered(passes, says, told)
         assert one is not None and two is not None
         by_errors += one.low <= rate <= one.high
         by_labels += two.low <= rate <= two.high
-        raw = Share.of(told)
+        raw = share_of(told)
         by_nothing += (raw.low or 0) <= rate <= (raw.high or 0)
     assert COVERS[0] <= by_errors / 1000 <= COVERS[1]
     assert COVERS[0] <= by_labels / 1000 <= COVERS[1]

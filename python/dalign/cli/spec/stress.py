@@ -9,7 +9,7 @@ from pathlib import Path
 from dalign import progress
 from dalign.cli.terminal import tell, tell_json
 from dalign.config import Config
-from dalign.judge.agreement import Share
+from dalign.figures import Share
 from dalign.pipeline.stress import stress
 from dalign.settings import load_config
 from dalign.store.ledger import checked_config
