@@ -23,6 +23,7 @@ class Scale:
     """How verdicts are drawn and reduced. low and high bound a valid score.
 
     sub_scores: what is read beside it; reduce: what of them is the score: the judge's own, or as `config.Judge` says.
+    veto: clauses and categories, or `*`, of which a violated clause gives the lowest score.
     """
 
     k: int
@@ -33,6 +34,7 @@ class Scale:
     parameter: float | None = None
     sub_scores: tuple[str, ...] = ()
     reduce: str = OWN
+    veto: tuple[str, ...] = ()
 
     @property
     def columns(self) -> Columns:
@@ -81,7 +83,26 @@ class Scale:
         is_ok, score = pl.col("state") == "ok", self.reduced(hidden)
         is_lost = is_ok & score.is_null()
         state = pl.when(is_lost).then(pl.lit("missing")).otherwise(pl.col("state"))
-        return rows.with_columns(score=pl.when(is_ok).then(score), state=state)
+        found = rows.with_columns(score=pl.when(is_ok).then(score), state=state)
+        if not self.veto:
+            return found
+        lowest = pl.when(pl.col("score").is_not_null() & self._vetoed(rows)).then(self.low)
+        return found.with_columns(score=lowest.otherwise(pl.col("score")))
+
+    def _vetoed(self, rows: pl.DataFrame) -> pl.Series:
+        """Which judgements find a clause violated that has a veto."""
+        said = rows.with_row_index("nth").select("nth", "category", "clause_ids", "clause_verdicts")
+        each = said.explode("clause_ids", "clause_verdicts")
+        each = each.filter(pl.col("clause_verdicts") == "violated")
+        # An id without its category is of the answer's own.
+        said_id = pl.col("clause_ids")
+        whole = pl.when(said_id.str.contains(".", literal=True)).then(said_id)
+        clause = whole.otherwise(pl.format("{}.{}", "category", "clause_ids"))
+        named = [name.casefold() for name in self.veto]
+        is_named = clause.str.to_lowercase().is_in(named)
+        is_named |= clause.str.to_lowercase().str.split(".").list.first().is_in(named)
+        vetoed = each.filter(pl.lit("*" in self.veto) | is_named)["nth"].unique()
+        return said["nth"].is_in(vetoed.implode())
 
     def parse(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dalign.config import Config, Judge
-from dalign.errors import InputError
+from dalign.errors import InputError, did_you_mean
 from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging, ScoreForm
 from dalign.judge.scale import Scale
@@ -25,6 +25,7 @@ def judging_of(
     config: Config, engine: Engine, spec: Spec, templates: Templates, k: int | None = None
 ) -> Judging:
     """The judge of a config, which is this engine, on a policy; `k` judgements instead of judge.k."""
+    check_veto(config.judge, spec)
     scale, sampling = scale_of(config.judge, k, templates), sampling_of(config.judge)
     ends, asked = {"low": scale.low, "high": scale.high}, scale.sub_scores
     form = ScoreForm(spec, templates, sub_scores=asked, **ends)
@@ -49,8 +50,20 @@ def scale_of(settings: Judge, k: int | None = None, templates: Templates | None 
         if settings.reduce != OWN and not parts:
             said = f"judge.reduce = {settings.reduce!r}: the judge's template asks for no sub-scores; name in judge.sub_scores those that it asks for, or set judge.reduce = {OWN!r}"
             raise InputError(said, kind="not_valid", key="judge.reduce", value=settings.reduce)
-    how = (settings.aggregate, settings.parameter, parts, settings.reduce)
+    if settings.veto and not parts:
+        said = "judge.veto: single clauses are asked for with sub-scores, and the judge's template asks for none; name some in judge.sub_scores, or leave judge.veto out"
+        raise InputError(said, kind="not_valid", key="judge.veto", value=settings.veto[0])
+    how = (settings.aggregate, settings.parameter, parts, settings.reduce, settings.veto)
     return Scale(drawn, needed, low, high, *how)
+
+
+def check_veto(settings: Judge, spec: Spec) -> None:
+    """Raises InputError for a veto of a clause or category that the policy does not have."""
+    known = ["*", *spec.names, *(clause.id for clause in spec.clauses())]
+    for name in settings.veto:
+        if name not in known:
+            said = f"judge.veto names {name!r}, which is no clause and no category of {spec.folder}; {did_you_mean(name, known)}"
+            raise InputError(said, kind="unknown_choice", key="judge.veto", value=name)
 
 
 def judge_inputs(project: Project, engines: Engines, *sources: Source) -> Inputs:

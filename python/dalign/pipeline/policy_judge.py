@@ -15,7 +15,7 @@ from dalign.models.ask import Ask
 from dalign.models.protocol import Engine
 from dalign.models.reasoning import THINK
 from dalign.pipeline.judge_reward import JudgeReward
-from dalign.pipeline.judging import sampling_of, scale_of
+from dalign.pipeline.judging import check_veto, sampling_of, scale_of
 from dalign.rows import Prompt, completion_id
 from dalign.spec.templates import load_templates
 from dalign.spec.types import Spec
@@ -42,6 +42,7 @@ class Judge:
         self._engine, self._spec, self._hint = engine, spec, settings.hint
         templates, (low, high) = load_templates(spec.folder), (settings.low, settings.high)
         templates.check_scale(low, high)
+        check_veto(settings, spec)
         scale = scale_of(settings, templates=templates)
         self._judging = Judging(
             Court.of(engine, reasoning, seed),

@@ -18,7 +18,7 @@ from dalign.judge.forms.score import Judging, Question, ScoreForm
 from dalign.models.ask import Ask
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Request, Sampling
-from dalign.pipeline.judging import scale_of
+from dalign.pipeline.judging import check_veto, scale_of
 from dalign.rows import AnswerToJudge, Message
 from dalign.spec.parse import load_spec
 from dalign.spec.scale import bands
@@ -278,3 +278,45 @@ def test_no_score_is_made_of_parts_that_the_judge_repeats_from_the_material(redu
     verdicts, _ = by(asked, Ask(ScriptedEngine(lambda request: next(given))))
     forged = verdicts.filter(verdicts["score"] > 0)
     assert forged.is_empty(), forged.select("completion_id", "reply").row(0)
+
+
+@pytest.mark.parametrize(
+    ("veto", "score"),
+    [
+        ((), 7.0),
+        (("*",), 0.0),
+        (("regulated-advice",), 0.0),
+        (("regulated-advice.A2",), 0.0),
+        (("regulated-advice.A1",), 7.0),
+        (("harassment", "harassment.A2"), 7.0),
+    ],
+)
+def test_a_violated_clause_with_a_veto_gives_the_lowest_score(
+    veto: tuple[str, ...], score: float
+) -> None:
+    """Of FULL, A2 is violated. The other judgement of the answer keeps its score."""
+    verdicts, scores = judged(
+        judging(k=2, veto=veto, aggregate="mean"), FULL, FULL.replace("violated", "followed")
+    )
+    assert verdicts["score"].to_list() == [score, 7.0]
+    assert scores["score"].to_list() == [(score + 7.0) / 2]
+    # Its own parts stay.
+    assert verdicts["compliance"].to_list() == [8.0, 8.0]
+
+
+def test_a_veto_makes_no_score_of_a_judgement_without_one() -> None:
+    verdicts, _ = judged(judging(veto=("*",)), FULL.rpartition("\n")[0])
+    assert verdicts["score"].to_list() == [None] and verdicts["state"].to_list() == ["missing"]
+    named, _ = judged(judging(veto=("*",)), FULL.replace("A2:", "regulated-advice.A2:"))
+    assert named["score"].to_list() == [0.0]
+
+
+def test_a_veto_that_can_not_be_is_refused() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"names 'regulated-advice.A99', which is no clause and no category of .*; did you mean",
+    ):
+        check_veto(Judge(veto=("regulated-advice.A99",)), SPEC)
+    with pytest.raises(InputError, match="single clauses are asked for with sub-scores"):
+        scale_of(Judge(veto=("*",), sub_scores=()))
+    assert "veto" not in Judge().identity and Judge(veto=("*",)).identity["veto"] == ("*",)
