@@ -10,6 +10,7 @@ import polars as pl
 
 from dalign.figures import DropRow, FunnelRow, JourneyRow, ModelUsed, ReportContent, Results, RlStep
 from dalign.records.admission import admission_rows, not_admitted
+from dalign.records.hacking import onsets
 from dalign.records.journey import journeys_of
 from dalign.records.record import Record
 from dalign.records.sub_scores import sub_score_rows, violated_clauses
@@ -148,6 +149,7 @@ def warnings_of(record: Record, arms: Sequence[str]) -> list[str]:
     """What a reader must know before believing the numbers of these arms, which have been evaluated."""
     found = [*not_admitted(record), *(f"{leak}." for leak in record.project.leaks)]
     found += _shortages(record) if record.has("select") else []
+    found += onsets(record)
     sentences = {
         "never_came": "completions never came; they are missing under every metric",
         "missing": "grades are missing, because a completion, or the judge's word on it, never came; they count nowhere",
