@@ -743,13 +743,15 @@ def aggregate(
     - ``trimmed_mean``: parameter the share in [0, 0.5) cut at each end, ⌊share · n⌋ scores of n, as
       ``scipy.stats.trim_mean``;
     - ``lower_bound``: parameter the level in (0, 1); mean − t(level, n − 1) · sd / √n, one-sided by
-      Student's t, sd with n − 1. A single score gives no bound: the completion is unjudged.
+      Student's t, sd with n − 1. A single score gives no bound: the completion is unjudged;
+    - ``soft_min``: parameter β > 0, in points of the scale; −β ln(mean of exp(−score / β)), between the
+      least score and the mean.
 
     Returns columns ``score`` (float, null where fewer than min_valid judgements are valid: the
     completion is unjudged) and ``n_valid``.
 
     Raises CoreError: ``unknown_method``, ``bad_quantile``, ``bad_trim``, ``bad_level``,
-    ``bad_min_valid``, ``bad_offsets``.
+    ``bad_softness``, ``bad_min_valid``, ``bad_offsets``.
     """
 
 def bootstrap_mean(

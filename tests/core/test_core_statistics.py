@@ -9,7 +9,7 @@ import pytest
 from dalign import _core
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 SCORES = st.none() | st.floats(-9, 9, width=32)
 GROUPS = st.lists(st.lists(SCORES, max_size=40), max_size=40)
@@ -47,6 +47,21 @@ def test_each_method_is_that_of_numpy(
             scores = valid(group)
             assert n_valid == scores.size
             assert close(score, of(scores) if scores.size >= least else None)
+
+
+@given(GROUPS, st.floats(0.01, 50))
+def test_a_soft_minimum_is_by_the_logarithm_of_a_sum(
+    groups: list[list[float | None]], softness: float
+) -> None:
+    found = pl.DataFrame(_core.aggregate(*columns(groups), "soft_min", softness, 1))["score"]
+    for score, group in zip(found, groups, strict=True):
+        scores = valid(group)
+        if not len(scores):
+            assert score is None
+            continue
+        wanted = -softness * (special.logsumexp(-scores / softness) - np.log(len(scores)))
+        assert np.isclose(score, wanted, rtol=1e-9, atol=1e-9)
+        assert scores.min() - 1e-9 <= score <= scores.mean() + 1e-9
 
 
 @given(GROUPS, st.floats(0, 0.49), st.floats(0.01, 0.999))

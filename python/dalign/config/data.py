@@ -95,7 +95,9 @@ class Judge(Section):
     """Judgements a completion."""
     min_valid: Positive | None = None
     """Fewer valid judgements than this: the completion is unjudged (k unless set)."""
-    aggregate: Literal["min", "mean", "median", "quantile", "trimmed_mean", "lower_bound"] = "min"
+    aggregate: Literal[
+        "min", "mean", "median", "quantile", "trimmed_mean", "lower_bound", "soft_min"
+    ] = "min"
     """How the k scores become one."""
     quantile: float = Field(0.25, ge=0.0, le=1.0)
     """For aggregate = 'quantile'."""
@@ -103,6 +105,8 @@ class Judge(Section):
     """For aggregate = 'trimmed_mean': the share of the scores cut at each end."""
     level: float = Field(0.95, ge=0.5, lt=1.0)
     """For aggregate = 'lower_bound': of the one-sided bound on the mean, by Student's t."""
+    softness: float = Field(1.0, gt=0.0)
+    """For aggregate = 'soft_min': in points of the scale; near 0 it is the minimum, and the mean where it is large."""
     low: float = 0.0
     """The lowest score of the judge's scale."""
     high: float = 10.0
@@ -158,6 +162,7 @@ class Judge(Section):
                 "admission",
                 "forced",
                 *([] if self.veto else ["veto"]),
+                *([] if self.aggregate == "soft_min" else ["softness"]),
                 *(["reduce"] if self.reduce == OWN else []),
             }
         )
@@ -170,8 +175,8 @@ class Judge(Section):
 
     @property
     def parameter(self) -> float | None:
-        """What the aggregate needs beside the scores: its quantile, trim or level."""
-        known = {"quantile": self.quantile, "trimmed_mean": self.trim, "lower_bound": self.level}
+        """What the aggregate needs beside the scores: its quantile, trim, level or softness."""
+        known = {"quantile": self.quantile, "trimmed_mean": self.trim, "lower_bound": self.level, "soft_min": self.softness}
         return known.get(self.aggregate)
 
 

@@ -19,6 +19,9 @@ use statistic::Statistic;
 /// let of = |method| reduce(&[2.0, 4.0, 9.0], &[0, 3], method, 1).unwrap()[0].score.unwrap();
 /// assert_eq!((of(Method::Min), of(Method::Mean), of(Method::Median)), (2.0, 5.0, 4.0));
 /// assert_eq!((of(Method::Quantile(0.25)), of(Method::TrimmedMean(0.4))), (3.0, 4.0));
+/// // Half of the weight of 0 and ln 3 is on each: 1 and 1 / 3 are 2 / 3 in the mean.
+/// let soft = reduce(&[0.0, 3.0_f64.ln()], &[0, 2], Method::SoftMin(1.0), 1).unwrap()[0].score.unwrap();
+/// assert!((soft - 1.5_f64.ln()).abs() < 1e-12);
 /// // The mean is 5; squares of 3, 1 and 4 over n − 1 = 2.
 /// assert_eq!(of(Method::Deviation), 13.0_f64.sqrt());
 /// ```
@@ -40,6 +43,9 @@ pub enum Method {
     /// by Student's t, mean − t(level, n − 1) · sd / √n with n scores and sd over n − 1. A single
     /// score says nothing of the spread, so it gives no bound, and the completion no score.
     LowerBound(f64),
+    /// A least one that all scores pull at: −β ln(mean of exp(−score / β)) with this β, finite and above 0.
+    /// Between the least score and the mean: towards the first for a small β, the second for a large one.
+    SoftMin(f64),
     /// How far they lie apart: the standard deviation with n − 1 in the denominator. A single score
     /// gives none.
     Deviation,
@@ -47,13 +53,14 @@ pub enum Method {
 
 impl Method {
     /// The method of this name: `min`, `mean`, `median` or `deviation`, `quantile` or `trimmed_mean`
-    /// with a share, or `lower_bound` with a level.
+    /// with a share, `lower_bound` with a level, or `soft_min` with a softness.
     ///
     /// # Errors
     ///
     /// [`AggregateError::UnknownMethod`] for another name, or when a parameter is given to a method
     /// that takes none or left out for one that does; [`AggregateError::BadQuantile`],
-    /// [`AggregateError::BadTrim`] and [`AggregateError::BadLevel`] outside the parameter's range.
+    /// [`AggregateError::BadTrim`], [`AggregateError::BadLevel`] and [`AggregateError::BadSoftness`] outside the
+    /// parameter's range.
     ///
     /// ```
     /// use dalign_core::aggregate::Method;
@@ -79,6 +86,10 @@ impl Method {
                 Ok(Self::LowerBound(level))
             }
             ("lower_bound", Some(level)) => Err(AggregateError::BadLevel { level }),
+            ("soft_min", Some(softness)) if softness > 0.0 && softness.is_finite() => {
+                Ok(Self::SoftMin(softness))
+            }
+            ("soft_min", Some(softness)) => Err(AggregateError::BadSoftness { softness }),
             _ => Err(AggregateError::UnknownMethod { name: name.to_owned() }),
         }
     }

@@ -25,7 +25,7 @@ ASKED = (Message(role="user", content="What is a contract?"),)
 FORM = ScoreForm(load_spec(ENGLISH), load_templates(ENGLISH), sub_scores=("compliance",))
 WAYS = [
     ("min", None), ("mean", None), ("median", None), ("quantile", 0.25), ("quantile", 0.8), ("trimmed_mean", 0.25), ("trimmed_mean", 0.4),
-    ("lower_bound", 0.95), ("lower_bound", 0.5),
+    ("lower_bound", 0.95), ("lower_bound", 0.5), ("soft_min", 0.5), ("soft_min", 4.0),
 ]  # fmt: skip
 # Scores of the k judgements of a completion; None: one that fails.
 Table = list[list[int | None]]

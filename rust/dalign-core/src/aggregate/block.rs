@@ -2,6 +2,7 @@
 //! reduction is the same for all lanes and the compiler turns it into wide instructions.
 
 use super::network::{LONGEST, network};
+use super::statistic::{soft_min, soft_weight};
 
 /// Completions of a block.
 pub(super) const LANES: usize = 32;
@@ -173,6 +174,23 @@ impl<S: Score> Block<S> {
             mean[lane] /= f64::from(self.count[lane]);
         }
         mean
+    }
+
+    /// The soft minimum; no number without a score.
+    #[inline(always)]
+    pub(super) fn soft_min(&self, softness: f64) -> Lane {
+        let (least, mut weights) = (self.min(), [0.0; LANES]);
+        for row in &self.given[..self.depth] {
+            for lane in 0..LANES {
+                let weight = soft_weight(least[lane], row[lane].into(), softness);
+                weights[lane] += if row[lane].is_valid() { weight } else { 0.0 };
+            }
+        }
+        for lane in 0..LANES {
+            weights[lane] =
+                soft_min(least[lane], weights[lane], f64::from(self.count[lane]), softness);
+        }
+        weights
     }
 
     /// The standard deviation with n − 1; no number for a single score.

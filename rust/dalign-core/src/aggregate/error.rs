@@ -31,10 +31,16 @@ pub enum AggregateError {
         /// The level.
         level: f64,
     },
+    /// A softness that weighs nothing.
+    #[error("softness {softness} must be a finite number above 0, in points of the scale")]
+    BadSoftness {
+        /// The softness.
+        softness: f64,
+    },
     /// No method of this name, or a name that does not go with the parameter.
     #[error(
         "method {name:?}: choose min, mean, median or deviation without a parameter, or quantile, \
-         trimmed_mean or lower_bound with one"
+         trimmed_mean, lower_bound or soft_min with one"
     )]
     UnknownMethod {
         /// The name.
@@ -54,6 +60,7 @@ impl CoreError for AggregateError {
             Self::BadQuantile { share } => Fault::of("bad_quantile").value(*share),
             Self::BadTrim { share } => Fault::of("bad_trim").value(*share).limit(0.5),
             Self::BadLevel { level } => Fault::of("bad_level").value(*level),
+            Self::BadSoftness { softness } => Fault::of("bad_softness").value(*softness).limit(0.0),
             Self::UnknownMethod { .. } => Fault::of("unknown_method"),
             Self::NoMinimum => Fault::of("bad_min_valid").value(0.0).limit(1.0),
             Self::Column(error) => error.fault(),

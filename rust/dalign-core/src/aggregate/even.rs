@@ -3,6 +3,7 @@
 
 use super::block::Score;
 use super::network::network;
+use super::statistic::{soft_min, soft_weight};
 
 /// Completions of a block.
 pub(super) const WIDE: usize = 64;
@@ -78,6 +79,21 @@ impl<S: Score, const K: usize> Even<S, K> {
     #[inline(always)]
     pub(super) fn mean(&self, found: &mut WideLane) {
         *found = self.mean;
+    }
+
+    /// The soft minimum.
+    #[inline(always)]
+    pub(super) fn soft_min(&self, softness: f64, found: &mut WideLane) {
+        self.min(found);
+        let (least, mut weights) = (*found, [0.0; WIDE]);
+        for row in &self.given {
+            for lane in 0..WIDE {
+                weights[lane] += soft_weight(least[lane], row[lane].into(), softness);
+            }
+        }
+        for lane in 0..WIDE {
+            found[lane] = soft_min(least[lane], weights[lane], K as f64, softness);
+        }
     }
 
     /// The standard deviation with n − 1.

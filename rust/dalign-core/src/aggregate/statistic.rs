@@ -49,6 +49,7 @@ impl Statistic {
                 })
             }
             Self::Score(Method::LowerBound(_)) => [f64::NAN; LANES],
+            Self::Score(Method::SoftMin(softness)) => block.soft_min(*softness),
             Self::Score(Method::Deviation) => block.deviation(),
         }
     }
@@ -70,6 +71,7 @@ impl Statistic {
             Self::Score(Method::TrimmedMean(share)) => even.trimmed_mean(trimmed(K, *share), found),
             Self::LowerBound(errors, _) => even.lower_bound(errors[K], found),
             Self::Score(Method::LowerBound(_)) => found.fill(f64::NAN),
+            Self::Score(Method::SoftMin(softness)) => even.soft_min(*softness, found),
             Self::Score(Method::Deviation) => even.deviation(found),
         }
     }
@@ -94,9 +96,25 @@ impl Statistic {
                 let errors = standard_errors(*level, sorted.len());
                 lower_bound(long.mean, long.deviation, sorted.len() as u32, errors)
             }
+            Self::Score(Method::SoftMin(softness)) => {
+                let weights = sorted.iter().map(|score| soft_weight(sorted[0], *score, *softness));
+                soft_min(sorted[0], weights.sum(), sorted.len() as f64, *softness)
+            }
             Self::Score(Method::Deviation) => long.deviation,
         }
     }
+}
+
+/// What a score weighs in a soft minimum, the least one 1: no power is too large for a number.
+#[inline(always)]
+pub(super) fn soft_weight(least: f64, score: f64, softness: f64) -> f64 {
+    ((least - score) / softness).exp()
+}
+
+/// The soft minimum of `count` scores by the sum of their weights.
+#[inline(always)]
+pub(super) fn soft_min(least: f64, weights: f64, count: f64, softness: f64) -> f64 {
+    least - softness * (weights / count).ln()
 }
 
 /// How many standard errors the bound lies below the mean of `count` scores; no number below two.

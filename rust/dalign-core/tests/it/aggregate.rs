@@ -59,6 +59,7 @@ fn completions_in_even_blocks_are_reduced_as_each_alone() {
         Method::Quantile(0.3),
         Method::TrimmedMean(0.2),
         Method::LowerBound(0.9),
+        Method::SoftMin(0.7),
         Method::Deviation,
     ];
     for k in [4_usize, 8, 16] {
@@ -157,6 +158,10 @@ fn plain(scores: &[f64], method: Method) -> f64 {
             mean(&valid[cut..valid.len() - cut])
         }
         Method::LowerBound(_) => panic!("see the test of printed tables"),
+        Method::SoftMin(softness) => {
+            let weights: Vec<f64> = valid.iter().map(|score| (-score / softness).exp()).collect();
+            -softness * mean(&weights).ln()
+        }
         Method::Deviation => (squares / (n - 1.0)).sqrt(),
     }
 }
@@ -225,6 +230,26 @@ proptest! {
     }
 
     #[test]
+    fn a_soft_minimum_is_its_formula_and_rises_with_each_score_and_its_softness(
+        scores in prop::collection::vec(-9.0_f64..9.0, 1..70),
+        softness in 0.1_f64..20.0,
+        (which, more) in (any::<prop::sample::Index>(), 0.0_f64..3.0),
+    ) {
+        let of = |scores: &[f64], softness| {
+            let offsets = [0, scores.len() as u32];
+            reduce(scores, &offsets, Method::SoftMin(softness), 1).unwrap()[0].score.unwrap()
+        };
+        let found = of(&scores, softness);
+        prop_assert!((found - plain(&scores, Method::SoftMin(softness))).abs() < 1e-9);
+        let (least, mean) = (plain(&scores, Method::Min), plain(&scores, Method::Mean));
+        prop_assert!(least - 1e-9 <= found && found <= mean + 1e-9);
+        prop_assert!(of(&scores, softness * 1.5) >= found - 1e-9);
+        let mut higher = scores.clone();
+        higher[which.index(scores.len())] += more;
+        prop_assert!(of(&higher, softness) >= found - 1e-9);
+    }
+
+    #[test]
     fn failed_judgements_change_only_the_count(
         groups in prop::collection::vec(
             prop::collection::vec(prop::option::of(-9.0_f64..9.0), 0..6), 0..20),
@@ -241,6 +266,7 @@ proptest! {
             Method::Quantile(share),
             Method::TrimmedMean(share / 2.1),
             Method::LowerBound(0.9),
+            Method::SoftMin(0.7),
             Method::Deviation,
         ];
         for method in methods {
