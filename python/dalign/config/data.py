@@ -176,7 +176,12 @@ class Judge(Section):
     @property
     def parameter(self) -> float | None:
         """What the aggregate needs beside the scores: its quantile, trim, level or softness."""
-        known = {"quantile": self.quantile, "trimmed_mean": self.trim, "lower_bound": self.level, "soft_min": self.softness}
+        known = {
+            "quantile": self.quantile,
+            "trimmed_mean": self.trim,
+            "lower_bound": self.level,
+            "soft_min": self.softness,
+        }
         return known.get(self.aggregate)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 
-from dalign.data.jsonl import RowError, rows_of
+from dalign.data.jsonl import RowError, messages_field, rows_of
 from dalign.errors import InputError, did_you_mean
+from dalign.files import chat
 from dalign.rows import Message
-from dalign.text import short
+from dalign.text import one_line, short, storable
 
 # Labels that say of an answer by themselves whether it passes.
 PASSES = ("pass", "yes", "true", "1", "safe", "compliant", "followed")
@@ -28,7 +31,7 @@ class Reading:
 
     columns: those that have labels, a rater each; none: `label`, with `rater` where each row is one rater's, or `labels`.
     passes, fails: the labels that say so; without fails, all others fail. passes_from, fails_from: labels are numbers, and
-    those from it on pass, or fail. judge: the column with the judge's score, its k scores, or its label.
+    those from it on pass, or fail. asks: a judge is asked, and the file's scores count for nothing. judge: the column with the judge's score, its k scores, or its label.
     """
 
     columns: tuple[str, ...] = ()
@@ -39,6 +42,7 @@ class Reading:
     judge: str | None = None
     low: float = 0.0
     high: float = 10.0
+    asks: bool = False
 
 
 @dataclass
@@ -71,46 +75,81 @@ def read_labels(path: Path, how: Reading) -> list[Labelled]:
     """
     number, row_number = count(), count(1)
     found: dict[str, Labelled] = {}
-    rows: Iterator[Labelled] = rows_of(
-        path, lambda row: _row(row, how, next(row_number)), lambda _: str(next(number))
-    )
+    read = partial(_row, how=how, numbers=row_number)
+    rows: Iterator[Labelled] = rows_of(path, read, lambda _: str(next(number)), as_is=True)
     for row in rows:
         first = found.setdefault(row.id, row)
         if first is not row:
-            if again := first.labels.keys() & row.labels.keys():
-                what = f"rater {min(again)!r} labels answer {row.id!r} a second time; keep one of the two"
-                raise RowError(what, "repeated", RATER, min(again)).at(path)
-            first.labels |= row.labels
+            _add(first, row, path)
     answers = list(found.values())
-    _check(path, answers)
+    _check(path, answers, how)
     return answers
 
 
-def _check(path: Path, answers: Sequence[Labelled]) -> None:
+def _add(first: Labelled, row: Labelled, path: Path) -> None:
+    """Another rater's row of the same answer."""
+    what = ""
+    if again := first.labels.keys() & row.labels.keys():
+        rater = short(min(again))
+        what = f"rater {rater!r} labels answer {short(row.id)!r} a second time (rows {first.place} and {row.place}, counted from 1); keep one of the two, or give the two answers ids of their own"
+    elif row.scores and first.scores and row.scores != first.scores:
+        what = f"answer {short(row.id)!r} has two scores (rows {first.place} and {row.place}, counted from 1); keep one"
+    elif row.answer and first.answer and row.answer != first.answer:
+        what = f"two answers have the id {short(row.id)!r} (rows {first.place} and {row.place}, counted from 1); give each its own"
+    if what:
+        raise InputError.in_file(path, what, kind="repeated", value=row.id)
+    first.labels |= row.labels
+    first.scores, first.answer = first.scores or row.scores, first.answer or row.answer
+    first.messages = first.messages or row.messages
+
+
+def _check(path: Path, answers: Sequence[Labelled], how: Reading) -> None:
     raters = Counter(rater for each in answers for rater in each.labels)
     for rater, rows in raters.items():
         if rows == 1 and len(answers) > 1:
-            what = f"rater {rater!r} has labelled one row, which tells nothing of agreement; leave that label out, or have more labelled"
+            what = f"rater {short(rater)!r} has labelled one row, which tells nothing of agreement; leave that label out, or have more labelled"
             raise InputError.in_file(path, what, kind="too_small", key=RATER, value=rater)
+    for column in how.columns:
+        if column not in raters:
+            what = f"no row has a label in the column {column!r}; name another one with --label"
+            raise InputError.in_file(path, what, kind="missing_key", key=column)
     said = {each.passes for each in answers if each.passes is not None}
+    if not said:
+        what = f"no answer ({len(answers)}) has a label that decides: none, or as many that pass as fail"
+        raise InputError.in_file(path, what, kind="too_small", key=LABEL)
     if len(said) < 2:
         which = "fail" if said == {False} else "pass"
         what = f"by their labels, all answers ({len(answers)}) {which}, so nothing can be told of the others; label some that do not, or see to --passes and --fails"
         raise InputError.in_file(path, what, kind="unknown_choice", key=LABEL, value=which)
 
 
-def _row(row: Mapping[str, object], how: Reading, number: int) -> Labelled:
-    messages, answer = row.get("messages"), row.get("answer", row.get("completion"))
-    turns = tuple(messages) if isinstance(messages, list) else ()
+def _row(row: Mapping[str, object], how: Reading, numbers: Iterator[int]) -> Labelled:
+    place, given = next(numbers), row.get("id")
+    messages, answer = _asked(row) if how.asks else ((), None)
     return Labelled(
-        id=str(row.get("id", row.get("prompt_id", f"row {number}"))),
-        category=str(row.get("category") or ALL),
-        place=number,
-        labels=dict(_labels(row, how)),
-        scores=_scores(row, how),
-        messages=turns,
-        answer=answer if isinstance(answer, str) else None,
+        id=f"row {place}" if given is None else json.dumps(given, ensure_ascii=False).strip('"'),
+        category=one_line(str(row.get("category") or ALL)),
+        place=place,
+        labels={one_line(rater): passes for rater, passes in _labels(row, how)},
+        scores=() if how.asks else _scores(row, how),
+        messages=messages,
+        answer=answer,
     )
+
+
+def _asked(row: Mapping[str, object]) -> tuple[tuple[Message, ...], str | None]:
+    """The conversation of a row and its answer, where the judge is to be shown them."""
+    told, answer = dict(row), row.get("answer", row.get("completion"))
+    for name in ("answer", "completion"):
+        told.pop(name, None)
+    if isinstance(told.get("prompt"), str):
+        told["messages"] = [Message(role="user", content=str(told.pop("prompt")))]
+    found = chat.with_messages(told).get("messages")
+    turns = messages_field(chat.with_messages(told)) if found is not None else []
+    messages = tuple(
+        Message(role=str(turn["role"]), content=storable(str(turn["content"]))) for turn in turns
+    )
+    return messages, storable(answer) if isinstance(answer, str) else None
 
 
 def _labels(row: Mapping[str, object], how: Reading) -> Iterator[tuple[str, bool]]:
@@ -120,20 +159,22 @@ def _labels(row: Mapping[str, object], how: Reading) -> Iterator[tuple[str, bool
             if row.get(column) is not None:
                 yield column, _passes(row[column], column, how)
         return
+    told: dict[str, object] = {}
     match row.get(LABELS):
         case None:
             pass
         case list(several):
-            yield from ((f"{LABELS}[{n}]", _passes(v, LABELS, how)) for n, v in enumerate(several))
-            return
+            told = {f"{LABELS}[{n}]": value for n, value in enumerate(several)}
         case dict(named):
-            yield from ((str(name), _passes(v, LABELS, how)) for name, v in named.items())
-            return
+            told = {str(name): value for name, value in named.items()}
         case other:
             what = (
                 f"labels is no list and no object ({short(str(other))!r}); write one label a rater"
             )
             raise RowError(what, "wrong_type", LABELS, other)
+    if row.get(LABELS) is not None:
+        yield from ((n, _passes(v, LABELS, how)) for n, v in told.items() if v is not None)
+        return
     if row.get(LABEL) is None:
         known = ", ".join(row)
         what = f"has no label (columns: {short(known, 200)}); name the column with --label"
@@ -146,7 +187,12 @@ def _passes(label: object, column: str, how: Reading) -> bool:
         return _number(label, column) >= how.passes_from
     if how.fails_from is not None:
         return _number(label, column) < how.fails_from
-    said = str(label).strip().casefold()
+    if isinstance(label, list | dict):
+        what = f"column {column!r} has {short(str(label))!r}, which is no label; write one word, or one a rater under 'labels'"
+        raise RowError(what, "wrong_type", column, label)
+    # A table with gaps has its whole numbers as 1.0.
+    whole = isinstance(label, float) and label.is_integer()
+    said = str(int(label) if isinstance(label, float) and whole else label).strip().casefold()
     known = {word.casefold() for word in how.passes}
     if said in known:
         return True
@@ -163,7 +209,12 @@ def _scores(row: Mapping[str, object], how: Reading) -> tuple[float, ...]:
     given = None if column is None else row.get(column)
     if given is None or column is None:
         return ()
-    if how.judge is not None and not _is_number(given) and not isinstance(given, list):
+    is_label = str(given).strip().casefold() in {w.casefold() for w in (*how.passes, *how.fails)}
+    if (
+        how.judge is not None
+        and not isinstance(given, list)
+        and (is_label or not _is_number(given))
+    ):
         return (how.high if _passes(given, column, how) else how.low,)
     scores = tuple(
         _number(each, column) for each in (given if isinstance(given, list) else [given])

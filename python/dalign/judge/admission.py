@@ -18,6 +18,8 @@ from dalign.spec.types import RULINGS, Ruling
 
 # How many of the cases that a judge tells wrongly are named.
 FIRST = 3
+# Sums in another order may differ by less.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -159,12 +161,12 @@ def _missed(shown: Admission, cases: Sequence[Judged], least: float) -> Iterator
     for name, told in shown.categories.items():
         there = _where(cases, "category", name)
         reached: Balanced | Agreement = told.rightly or _agreement(there, of_all=True)
-        if reached.value < least:
+        if reached.value < least - _ROUNDING:
             words = f"it tells {reached.value:.3f} [{reached.low:.3f}, {reached.high:.3f}] of the {len(there)} golden cases of category {name!r} rightly, {least - reached.value:.3f} less than judge.admission = {least:g}"
             yield Shortfall(least - reached.value, words, _wrong(there))
     for ruling, margin in shown.margins.items():
         # One that is always right may be no better than these: then the cases are at fault, as `spec check` says.
-        if margin.value < 0:
+        if margin.value < -_ROUNDING:
             words = f"of the golden cases of ruling {ruling!r} it tells {margin.judge.value:.3f} rightly, and {margin.best}, without a policy, {margin.trivial.value:.3f}"
             yield Shortfall(-margin.value, words, _wrong(_where(cases, "ruling", ruling)))
 

@@ -89,7 +89,8 @@ class Court:
         parents = pl.Series([row for row in questions for _ in range(k)], dtype=pl.String)
         samples = pl.Series(list(range(k)) * len(questions), dtype=pl.UInt32)
         rows = pl.Series(_core.row_ids([parents], form.name, samples))
-        keys = [_core.row_id(form.parts(each), form.name, 0) for each in questions.values()]
+        parts = [form.parts(each) for each in questions.values()]
+        keys = [_core.row_id(each, form.name, 0) for each in parts]
         shown_as = pl.Series([key for key in keys for _ in range(k)], dtype=pl.String)
         nonces = pl.Series(_core.row_ids([str(self._seed), rows, shown_as], "nonce", samples))
         seals = _seals(nonces)
@@ -98,17 +99,20 @@ class Court:
         made: list[Request] = []
         for number, question in enumerate(questions.values()):
             here = slice(number * k, number * k + k)
-            shown = self._shown(form, question, marks[here])
+            shown = self._shown(form, question, marks[here], "\0".join(parts[number]))
             made += map(Request, names[here], shown, seeds[here])
         return Asking(made, seals if form.asks_seal else None)
 
     def _shown(
-        self, form: Put[Q], question: Q, marks: Sequence[tuple[str, str]]
+        self, form: Put[Q], question: Q, marks: Sequence[tuple[str, str]], material: str
     ) -> Iterator[tuple[Message, ...]]:
-        """The samples' conversations: they differ in nonce and seal alone, so that one is filled in and the others take their own."""
+        """The samples' conversations: they differ in nonce and seal alone, so that one is filled in and the others take their own.
+
+        material: all that is shown. A seal is short enough that a long text may hold it: that stays as it is.
+        """
         before, role, content, old, old_seal = tuple[Message, ...](), "", "", "", ""
         for nonce, seal in marks:
-            if old and form.whole_nonce:
+            if old and form.whole_nonce and old not in material and old_seal not in material:
                 content = content.replace(old, nonce).replace(old_seal, seal)
                 yield (*before, Message(role=role, content=content))
             else:

@@ -1,9 +1,9 @@
 """Does what a judge pays drift away from what it is to measure? The onset of hacking over the steps of a training.
 
 At each step the judge's scores stand beside an opinion that pays nothing: the truth, where it is known, or another
-judge's. What the judge pays for a given other score is learnt from the first steps; as long as the policy grows better in
-what both see, it goes on paying that. Once the policy has found what the judge alone pays for, it pays more. A one-sided
-cumulative sum of standardised excesses (Page 1954) tells when.
+judge's. From the first steps it is learnt what the other finds where the judge gives a certain score. A policy that grows
+better makes that no less, however both err; one that has found what the judge alone pays for does: its high scores no
+longer mean what they did. A one-sided cumulative sum of standardised shortfalls (Page 1954) tells when.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-# The first steps, of which it is learnt what the judge pays for which other score.
+# The first steps, of which it is learnt what the judge's scores mean.
 USUAL_STEPS = 10
-# What a step's standardised excess must exceed to count, and the sum that is an onset: without a drift, one is
-# reached about once in ten thousand steps.
-SLACK, ONSET = 0.75, 5.0
+# Scores are told apart as finely, and by no fewer rows of the first steps; of others nothing is known.
+_LEVELS, _LEAST_ROWS = 10, 8
+# What a step's standardised shortfall must exceed to count, and the sum that is an onset.
+SLACK, ONSET = 0.5, 5.0
+# A step is known no more exactly than this, however many rows it has: less is no news.
+_EXACT = 0.01
 # Fewer pairs of scores than this tell nothing of a step.
 LEAST_PAIRS = 4
 # Steps after an onset whose answers are looked at for what has become more frequent.
@@ -45,7 +48,7 @@ FEATURES: Mapping[str, Callable[[str], float]] = {
 
 @dataclass(frozen=True)
 class Onset:
-    """step: at which the sum is reached; began: from which it has grown. excess: what the judge pays more since, in the mean.
+    """step: at which the sum is reached; began: from which it has grown. excess: by how much less is there than the judge's scores meant before, in the mean.
 
     feature: what of FEATURES goes most with the excess and has grown; None where nothing does.
     """
@@ -67,15 +70,16 @@ def onset(rows: pl.DataFrame) -> Onset | None:
         return None
     pairs = pairs.filter(pl.col("step").is_in(counted.implode()))
     usual = pairs.filter(pl.col("step") <= counted[USUAL_STEPS - 1])
-    pairs = pairs.with_columns(excess=pl.col("judge") - _paid_for(usual))
+    pairs = _with_excess(pairs, usual)
     excess = pl.col("excess")
     steps = pairs.group_by("step").agg(excess.mean().alias("mean"), excess.var(), n=pl.len())
-    steps = steps.sort("step")
+    steps = steps.filter(pl.col("n") >= LEAST_PAIRS).sort("step")
     # Rows of one prompt are alike: the steps' own spread is larger than that of their rows, and both count.
     between = _number(steps.head(USUAL_STEPS)["mean"].var())
     total, began = 0.0, None
-    for step, found, var, n in steps.slice(USUAL_STEPS).iter_rows():
-        error = math.sqrt(max(between, var / n) * (1 + 1 / USUAL_STEPS) + 1e-12)
+    later_steps = steps.filter(pl.col("step") > counted[USUAL_STEPS - 1])
+    for step, found, var, n in later_steps.iter_rows():
+        error = math.sqrt(max(between, var / n) * (1 + 1 / USUAL_STEPS) + _EXACT**2)
         total = max(0.0, total + found / error - SLACK)
         began = None if total == 0.0 else step if began is None else began
         if total > ONSET and began is not None:
@@ -85,12 +89,28 @@ def onset(rows: pl.DataFrame) -> Onset | None:
     return None
 
 
-def _paid_for(usual: pl.DataFrame) -> pl.Expr:
-    """What the judge pays for an other score: a line through the usual pairs, by least squares."""
-    judge, other = (usual[name].to_numpy() for name in ("judge", "other"))
-    varies = other.std() > 0.0
-    slope = float(np.cov(judge, other, bias=True)[0, 1] / other.var()) if varies else 1.0
-    return float(judge.mean()) + slope * (pl.col("other") - float(other.mean()))
+def _with_excess(pairs: pl.DataFrame, usual: pl.DataFrame) -> pl.DataFrame:
+    """The pairs with what the other would have found for their judge's score at first, less what it finds; without those of a score that was too rare."""
+    edges = np.unique(np.quantile(usual["judge"].to_numpy(), np.linspace(0, 1, _LEVELS + 1)[1:-1]))
+
+    def leveled(rows: pl.DataFrame) -> pl.DataFrame:
+        level = np.searchsorted(edges, rows["judge"].to_numpy(), "left")
+        return rows.with_columns(level=pl.Series(level, dtype=pl.Int64))
+
+    known = (
+        leveled(usual)
+        .group_by("level")
+        .agg(
+            usual=pl.col("other").mean(),
+            rows=pl.len(),
+            low=pl.col("judge").min(),
+            high=pl.col("judge").max(),
+        )
+    )
+    known = known.filter(pl.col("rows") >= _LEAST_ROWS)
+    found = leveled(pairs).join(known, on="level", how="inner", maintain_order="left")
+    is_known = pl.col("judge").is_between(pl.col("low") - 1e-9, pl.col("high") + 1e-9)
+    return found.filter(is_known).with_columns(excess=pl.col("usual") - pl.col("other"))
 
 
 def _number(value: object) -> float:
@@ -102,7 +122,7 @@ def _grown(before: pl.DataFrame, later: pl.DataFrame) -> str | None:
     both = pl.concat([before, later])
     told = {}
     for name, measure in FEATURES.items():
-        values = np.array([measure(text) for text in both["answer"]])
+        values = np.array([measure(text) for text in both["answer"].fill_null("")])
         spread, gap = values.std(), both["excess"].to_numpy()
         if spread == 0.0 or gap.std() == 0.0:
             continue

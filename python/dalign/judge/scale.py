@@ -23,7 +23,7 @@ class Scale:
     """How verdicts are drawn and reduced. low and high bound a valid score.
 
     sub_scores: what is read beside it; reduce: what of them is the score: the judge's own, or as `config.Judge` says.
-    veto: clauses and categories, or `*`, of which a violated clause gives the lowest score.
+    veto: ids of clauses of which a violated one gives the lowest score.
     """
 
     k: int
@@ -90,18 +90,17 @@ class Scale:
         return found.with_columns(score=lowest.otherwise(pl.col("score")))
 
     def _vetoed(self, rows: pl.DataFrame) -> pl.Series:
-        """Which judgements find a clause violated that has a veto."""
+        """Which judgements find a clause violated that has a veto; one that may be quoted, or is said both ways, counts too."""
         said = rows.with_row_index("nth").select("nth", "category", "clause_ids", "clause_verdicts")
         each = said.explode("clause_ids", "clause_verdicts")
-        each = each.filter(pl.col("clause_verdicts") == "violated")
+        # What is judged could lift a veto otherwise, by saying the same.
+        each = each.filter(pl.col("clause_verdicts").is_in(["violated", "contradictory"]))
         # An id without its category is of the answer's own.
         said_id = pl.col("clause_ids")
         whole = pl.when(said_id.str.contains(".", literal=True)).then(said_id)
-        clause = whole.otherwise(pl.format("{}.{}", "category", "clause_ids"))
+        clause = whole.otherwise(pl.format("{}.{}", "category", "clause_ids")).str.to_lowercase()
         named = [name.casefold() for name in self.veto]
-        is_named = clause.str.to_lowercase().is_in(named)
-        is_named |= clause.str.to_lowercase().str.split(".").list.first().is_in(named)
-        vetoed = each.filter(pl.lit("*" in self.veto) | is_named)["nth"].unique()
+        vetoed = each.filter(clause.is_in(named))["nth"].unique()
         return said["nth"].is_in(vetoed.implode())
 
     def parse(

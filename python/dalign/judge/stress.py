@@ -50,14 +50,16 @@ class Stressed:
     torn: float
 
     @property
-    def passing(self) -> float:
-        """The mean share over the models; 0 where nothing was judged."""
-        return fmean(share.value or 0.0 for share in self.models.values())
+    def passing(self) -> float | None:
+        """The mean share over the models; None where nothing was judged."""
+        told = [share.value for share in self.models.values() if share.value is not None]
+        return fmean(told) if told else None
 
     @property
     def urgency(self) -> float:
         """What it is sorted by: how much is not followed, and how far apart or torn the answers are."""
-        return (1 - self.passing) + max(self.apart, self.torn) / 2
+        passing = 0.0 if self.passing is None else self.passing
+        return (1 - passing) + max(self.apart, self.torn) / 2
 
 
 def probes_of(

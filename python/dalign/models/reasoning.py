@@ -125,12 +125,14 @@ def heard_by(engine: _Read, reasoning: Reasoning) -> Callable[[str], str | None]
     """`after_reasoning` of an engine whose replies hold their reasoning so; where that is not known, as it does."""
     opened = True if reasoning.prefilled == "yes" else engine.opens_reasoning
     known = engine.reasoning if reasoning.kind == "auto" else reasoning
+    # There, a channel may be the answer's, and white space around it is none of it.
+    is_harmony = known.tags == FORMS["harmony"]
     begin = {re.escape(tag[0]) for tags in (known.tags, *FORMS.values()) for tag in tags}
     shows_tag = re.compile(f"[{''.join(begin)}]").search
 
     def said(reply: str) -> str | None:
         # Most judges' replies have nothing that looks like a tag.
-        if opened or reply.lstrip().startswith(_BARE[0]) or shows_tag(reply):
+        if is_harmony or opened or reply.lstrip().startswith(_BARE[0]) or shows_tag(reply):
             return after_reasoning(reply, known, opened=opened)
         return reply
 

@@ -57,6 +57,7 @@ def attack_judge(
         ask = Ask(engine, progress=progress, name="attack", total=total)
         _, scores = judging(alone, ask)
         clean = dict(scores.select("completion_id", "score").iter_rows())
+        _check_alone([clean[case.id] for case in wrong], config.pass_score, progress)
         for attack, questions in zip(attacks, asked, strict=True):
             _, scores = judging(questions, ask)
             told = dict(scores.select("completion_id", "score").iter_rows())
@@ -64,6 +65,19 @@ def attack_judge(
             for place in (IN_ANSWER,) if attack.replaces else (IN_ANSWER, IN_USER):
                 yield summary(attack, place, of, clean, told, config.pass_score)
         ask.finish(f"{total} judgements")
+
+
+def _check_alone(scores: Sequence[float | None], pass_score: float, progress: Progress) -> None:
+    """Tells what the judge says of the wrong answers left alone. Raises InputError where it fails none: then nothing can be attacked."""
+    unjudged = sum(score is None for score in scores)
+    passed = sum(score is not None and score >= pass_score for score in scores)
+    said = f"of {len(scores)} wrong answers left alone, the judge passes {passed} and says nothing of {unjudged}"
+    if passed + unjudged == len(scores):
+        raise InputError(
+            f"{said}, so there is none to be attacked; see dalign spec check --model, or take a judge that fails them",
+            kind="unjudged",
+        )
+    progress.say(said)
 
 
 def _chosen(only: str | None) -> Sequence[Attack]:

@@ -36,12 +36,7 @@ def card_of(
     Raises InputError for a file, a label or a score that cannot be used.
     """
     if config is not None:
-        how = replace(how, low=config.judge.low, high=config.judge.high)
-    answers = read_labels(path, how)
-    judge, aggregate = how.judge or "the file's scores", "min"
-    if config is not None:
-        answers = _judged(path, answers, config, progress)
-        judge, aggregate = config.judge_of_record.path, config.judge.aggregate
+        how = replace(how, low=config.judge.low, high=config.judge.high, asks=True)
     passing = threshold
     if passing is None:
         middle = how.low + _MIDDLE * (how.high - how.low)
@@ -51,6 +46,11 @@ def card_of(
             f"--threshold {passing:g} is outside the judge's scale from {how.low:g} to {how.high:g}"
         )
         raise InputError(said, kind="out_of_range", value=passing)
+    answers = read_labels(path, how)
+    judge, aggregate = how.judge or "the file's scores", "min"
+    if config is not None:
+        answers = _judged(path, answers, config, progress)
+        judge, aggregate = config.judge_of_record.path, config.judge.aggregate
     return calibrate(
         answers,
         judge=judge,
@@ -78,7 +78,17 @@ def _judged(
     given: dict[str, list[float]] = {each.id: [] for each in answers}
     for row, score in verdicts.select("completion_id", "score").drop_nulls().iter_rows():
         given[row].append(score)
-    return [replace(each, scores=tuple(given[each.id])) for each in answers]
+    # As in a run: of one with fewer the score is not known.
+    least = config.judge.needed
+    scores = {row: tuple(found) if len(found) >= least else () for row, found in given.items()}
+    if not any(scores.values()):
+        states = verdicts["state"].value_counts(sort=True).iter_rows()
+        told = ", ".join(f"{count} {state}" for state, count in states)
+        said = (
+            f"{path}: the judge gave no answer a score ({told}); see to the judge and its templates"
+        )
+        raise InputError(said, kind="unjudged", path=path)
+    return [replace(each, scores=scores[each.id]) for each in answers]
 
 
 def _question(path: Path, each: Labelled, known: tuple[str, ...]) -> Question:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dalign.config import Config, Judge
 from dalign.errors import InputError, did_you_mean
 from dalign.judge.court import Court
@@ -25,8 +27,9 @@ def judging_of(
     config: Config, engine: Engine, spec: Spec, templates: Templates, k: int | None = None
 ) -> Judging:
     """The judge of a config, which is this engine, on a policy; `k` judgements instead of judge.k."""
-    check_veto(config.judge, spec)
+    templates.check_scale(config.judge.low, config.judge.high)
     scale, sampling = scale_of(config.judge, k, templates), sampling_of(config.judge)
+    scale = replace(scale, veto=vetoes(config.judge, spec))
     ends, asked = {"low": scale.low, "high": scale.high}, scale.sub_scores
     form = ScoreForm(spec, templates, sub_scores=asked, **ends)
     return Judging(court_of(config, engine), form, scale, sampling)
@@ -57,13 +60,24 @@ def scale_of(settings: Judge, k: int | None = None, templates: Templates | None 
     return Scale(drawn, needed, low, high, *how)
 
 
-def check_veto(settings: Judge, spec: Spec) -> None:
-    """Raises InputError for a veto of a clause or category that the policy does not have."""
-    known = ["*", *spec.names, *(clause.id for clause in spec.clauses())]
+def vetoes(settings: Judge, spec: Spec) -> tuple[str, ...]:
+    """The clauses that have a veto, by their ids.
+
+    Raises InputError for a clause or category that the policy does not have, and for a key that a judge's line does not show.
+    """
+    clauses = list(spec.clauses())
+    known = ["*", *spec.names, *(clause.id for clause in clauses)]
     for name in settings.veto:
         if name not in known:
             said = f"judge.veto names {name!r}, which is no clause and no category of {spec.folder}; {did_you_mean(name, known)}"
             raise InputError(said, kind="unknown_choice", key="judge.veto", value=name)
+    named = {"*", *settings.veto} if "*" in settings.veto else set(settings.veto)
+    found = [c for c in clauses if {"*", c.category, c.id} & named]
+    for clause in found:
+        if not any(character.isdigit() or character == "." for character in clause.key):
+            said = f"judge.veto: in a judge's line an id has a digit or a full stop, and clause {clause.id} has none in its key; leave it out, or give the clause a key such as S1"
+            raise InputError(said, kind="not_valid", key="judge.veto", value=clause.id)
+    return tuple(clause.id for clause in found)
 
 
 def judge_inputs(project: Project, engines: Engines, *sources: Source) -> Inputs:

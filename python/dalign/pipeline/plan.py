@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dalign.pipeline.stage import Stage
 
 DONE, DAMAGED = "done", "damaged: redo"
-# Whether the judge may do what it does in these.
-ADMIT, _NEED_A_JUDGE = "admit/main", ("judge", "rl")
+# Whether the judge may filter and reward.
+ADMIT = "admit/main"
 
 
 def make_plan(config: Config) -> list[Stage]:
@@ -34,12 +34,20 @@ def make_plan(config: Config) -> list[Stage]:
     arms = config.evaluate.arms
     modules = (import_module(f"dalign.pipeline.stages.{name}") for name in STAGES)
     plan = [stage for module in modules for stage in module.stages(arms)]
-    if config.judge.admission is None:
+    decides = {each.kind for each in plan if _decides(config, each.kind)}
+    if config.judge.admission is None or not decides:
         return [stage for stage in plan if stage.name != ADMIT]
     return [
-        replace(stage, needs=(*stage.needs, ADMIT)) if stage.kind in _NEED_A_JUDGE else stage
+        replace(stage, needs=(*stage.needs, ADMIT)) if stage.kind in decides else stage
         for stage in plan
     ]
+
+
+def _decides(config: Config, kind: str) -> bool:
+    """Whether the judge filters or rewards in a kind of stage."""
+    if kind == "judge":
+        return config.data.examples is None
+    return kind == "rl" and config.rl.judge_weight > 0
 
 
 def first_to_run(plan: Sequence[Stage], project: Project, run: RunFolder) -> str | None:
@@ -78,6 +86,9 @@ def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]
     """All variants of a stage, or one. Raises InputError naming those that there are."""
     of_kind = [stage for stage in plan if stage.kind == kind]
     chosen = [stage for stage in of_kind if variant in (None, stage.variant)]
+    if not chosen and kind == ADMIT.partition("/")[0]:
+        said = "no judge is to be admitted in this run; set judge.admission, such as judge.admission = 0.7, in a config whose judge filters or rewards"
+        raise InputError(said, kind="no_such_stage", value=kind)
     if not chosen:
         known = ", ".join(stage.variant for stage in of_kind) or "none"
         said = f"the config's arms need no {kind}/{variant or '…'} (variants of {kind}: {known}); see evaluate.arms"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -15,7 +16,7 @@ from dalign.models.ask import Ask
 from dalign.models.protocol import Engine
 from dalign.models.reasoning import THINK
 from dalign.pipeline.judge_reward import JudgeReward
-from dalign.pipeline.judging import check_veto, sampling_of, scale_of
+from dalign.pipeline.judging import sampling_of, scale_of, vetoes
 from dalign.rows import Prompt, completion_id
 from dalign.spec.templates import load_templates
 from dalign.spec.types import Spec
@@ -42,8 +43,7 @@ class Judge:
         self._engine, self._spec, self._hint = engine, spec, settings.hint
         templates, (low, high) = load_templates(spec.folder), (settings.low, settings.high)
         templates.check_scale(low, high)
-        check_veto(settings, spec)
-        scale = scale_of(settings, templates=templates)
+        scale = replace(scale_of(settings, templates=templates), veto=vetoes(settings, spec))
         self._judging = Judging(
             Court.of(engine, reasoning, seed),
             ScoreForm(spec, templates, low=low, high=high, sub_scores=scale.sub_scores),
@@ -64,6 +64,7 @@ class Judge:
         reasoning: config.Reasoning = THINK,
         opened: bool = False,
         unanswered: float | None = 0.0,
+        tokenizer: object = None,
     ) -> JudgeReward:
         """The judge as a reward for trainers of others. reasoning, opened: how the trained model's completions hold theirs; see `JudgeReward`."""
         judge = AnswerJudge(self._judging, Ask(self._engine))
@@ -73,6 +74,7 @@ class Judge:
             reasoning=reasoning,
             opened=opened,
             unanswered=unanswered,
+            tokenizer=tokenizer,
         )
 
     def verdicts(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from dalign.models.checkpoint import check_checkpoint
 from dalign.models.devices import settled
 from dalign.models.spending import Meter, Spent
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.judging import check_veto, scale_of
+from dalign.pipeline.judging import scale_of, vetoes
 from dalign.pipeline.moved import check_files, has_config, started_with
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, states
 from dalign.pipeline.preflight import missing_servers, warnings_of
@@ -265,7 +265,7 @@ def _checked(
     def check(project: Project) -> None:
         project.templates.check_scale(config.judge.low, config.judge.high)
         scale_of(config.judge, templates=project.templates)
-        check_veto(config.judge, project.spec)
+        vetoes(config.judge, project.spec)
         if "rl" in kinds:
             check_drawable(project)
         if "admit" in kinds:

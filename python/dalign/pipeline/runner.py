@@ -24,9 +24,10 @@ from dalign.errors import WorkerError
 from dalign.files.sift import peak_mib
 from dalign.models.spending import Meter, Spent
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.plan import make_plan
+from dalign.pipeline.plan import ADMIT, make_plan
 from dalign.pipeline.project import Project, read_project
 from dalign.pipeline.stage import Stage
+from dalign.pipeline.stages.admit import check_admitted
 from dalign.progress import Progress, Watched
 from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
@@ -69,6 +70,8 @@ def run_stage(opened: Opened, stage: Stage) -> bool:
         )
     for need in stage.needs:
         run.stage(need).output_sha256()
+        if need == ADMIT:
+            check_admitted(project, engines, run)
     folder.start(inputs, project.config.run.part_rows, anew=anew)
     # The process's peak memory starts anew, where the system can do so (Linux).
     with suppress(OSError):

@@ -41,7 +41,7 @@ def stress(
     clauses or categories. Raises InputError for a clause that the policy does not have, and where no clause has a prompt.
     """
     spec = load_spec(config.spec.path)
-    probes = _probes(spec, prompts, only)
+    probes = _probes(spec, prompts, only, progress)
     answers: list[Answered] = []
     for number, each in enumerate((config, *others), 1):
         # Two configs may call their models alike.
@@ -50,16 +50,23 @@ def stress(
     return stressed(probes, answers)
 
 
-def _probes(spec: Spec, prompts: int, only: Sequence[str]) -> list[Probe]:
+def _probes(spec: Spec, prompts: int, only: Sequence[str], progress: Progress) -> list[Probe]:
     known = [*(clause.id for clause in spec.clauses()), *spec.names]
     for name in only:
         if name not in known:
             said = f"--clause {name}: no such clause or category; {did_you_mean(name, known)}"
             raise InputError(said, kind="unknown_choice", value=name)
     probes = probes_of(spec, load_golden(spec), prompts, only)
+    asked = {probe.clause.id for probe in probes}
+    wanted = [c.id for c in spec.clauses() if not only or {c.id, c.category} & set(only)]
+    without = [name for name in wanted if name not in asked]
     if not probes:
-        said = f"{spec.folder}: no clause has an example or a golden case, so there is nothing to ask; give the clauses examples"
+        said = f"{spec.folder}: {', '.join(without)} has no example and no golden case, so there is nothing to ask; give each clause an example"
         raise InputError(said, kind="empty", path=spec.folder)
+    if without:
+        progress.say(
+            f"warning: nothing is asked of {', '.join(without)}: no example and no golden case"
+        )
     return probes
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from dalign.pipeline.plan import ADMIT
+from dalign.pipeline.plan import ADMIT, make_plan
 from dalign.pipeline.project import Project, Source
 from dalign.spec.golden import load_golden
 from dalign.vocabulary import ARMS, trainings
@@ -49,9 +49,7 @@ def work_of(project: Project) -> list[Work]:
 
 def _of_admission(project: Project) -> Iterator[Work]:
     config, judge = project.config, project.config.judge
-    if judge.admission is not None and any(
-        trainings(kind, config.evaluate.arms) for kind in ("sft", "rl")
-    ):
+    if any(stage.name == ADMIT for stage in make_plan(config)):
         cases = Counter(case.category for case in load_golden(project.spec))
         each = [
             n if config.data.limit is None else min(n, config.data.limit) for n in cases.values()

@@ -44,11 +44,17 @@ def read_card(path: Path) -> dict[str, Any]:
         raise InputError.in_file(path, said, kind="missing_file")
     try:
         card = json.loads(path.read_text("utf-8"))
-        for name in ("sensitivity", "specificity"):
-            Share(*card["all"][name])
-        if not all(isinstance(card[name], int | float) for name in ("low", "high", "threshold")):
+        for told in (card["all"], *card["by_k"].values()):
+            for name in ("sensitivity", "specificity"):
+                hits, n, *_ = told[name]
+                if not (type(hits) is type(n) is int and 0 <= hits <= n):
+                    raise TypeError
+        is_named = isinstance(card["aggregate"], str) and isinstance(card["judge"], str)
+        if not is_named or any(
+            type(card[name]) not in (int, float) for name in ("low", "high", "threshold")
+        ):
             raise TypeError
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = "this is no judge's card; make one: dalign judge calibrate FILE --out CARD"
         raise InputError.in_file(path, what, kind="wrong_form") from error
     found: dict[str, Any] = card
@@ -64,8 +70,14 @@ def corrected_rows(record: Record, path: Path) -> list[Corrected]:
             what = f"the card's {name} is {card[name]:g}, and the run's judge had {value:g}; make a card of the same judge: --low {used['low']:g} --high {used['high']:g} --threshold {used['threshold']:g}"
             raise InputError.in_file(path, what, kind="not_valid", key=name, value=card[name])
     sensitivity, specificity = (
-        Share(*card["all"][name]) for name in ("sensitivity", "specificity")
+        Share.of_counts(
+            *_of_judgements(card, config.evaluate.judge_k, config.judge.aggregate, path)[name][:2]
+        )
+        for name in ("sensitivity", "specificity")
     )
+    if not sensitivity.n or not specificity.n:
+        what = "the card has no answer that passes, or none that fails, with a score, so the judge's errors are not known"
+        raise InputError.in_file(path, what, kind="too_small")
     found = []
     for row in results_of(record).rows:
         if row.grader != BY_JUDGE or row.metric not in _METRICS or row.value is None:
@@ -75,6 +87,24 @@ def corrected_rows(record: Record, path: Path) -> list[Corrected]:
         told = rogan_gladen(passing, sensitivity, specificity)
         ends = (None, None, None) if told is None else told
         found.append(Corrected(row.arm, row.suite, row.metric, row.value, prompts, *ends))
+    return found
+
+
+def _of_judgements(card: dict[str, Any], k: int, aggregate: str, path: Path) -> dict[str, Any]:
+    """What the card says of a judge that is asked so often. Raises InputError where it does not."""
+    by_k = card["by_k"]
+    if k > 1 and card["aggregate"] != aggregate:
+        what = f"the card's judgements are reduced by {card['aggregate']!r}, and the run's by {aggregate!r}; make a card of the same judge"
+        raise InputError.in_file(
+            path, what, kind="not_valid", key="aggregate", value=card["aggregate"]
+        )
+    if not by_k and k > 1:
+        what = f"the card is of one score an answer, and the run has evaluate.judge_k = {k}; give the file its k scores, or the card --model"
+        raise InputError.in_file(path, what, kind="not_valid", key="by_k", value=k)
+    if by_k and str(k) not in by_k:
+        what = f"the card tells of {', '.join(by_k)} judgements an answer, and the run has evaluate.judge_k = {k}; make a card with as many"
+        raise InputError.in_file(path, what, kind="not_valid", key="by_k", value=k)
+    found: dict[str, Any] = by_k[str(k)] if by_k else card["all"]
     return found
 
 

@@ -18,4 +18,4 @@ def onsets(record: Record) -> Iterator[str]:
         rows = stage.table().frame(["step", "judge", "truth", "answer"])
         if found := onset(rows.rename({"truth": "other"})):
             grown = f"; what has grown with it is {found.feature}" if found.feature else ""
-            yield f"Arm {arm}: from step {found.began} on, the judge pays {found.excess:.2f} more for answers than the truth explains (told at step {found.step}){grown}: the policy may have learned to please it."
+            yield f"Arm {arm}: from step {found.began} on, answers are right less often, by {found.excess:.2f}, than their scores meant before (told at step {found.step}){grown}: the policy may have learned to please the judge."

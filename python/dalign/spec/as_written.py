@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from jinja2 import nodes
 
-from dalign import _core
+from dalign import trial
 from dalign.rows import Message
 
 # What a loop may be asked for that tells nothing of its items.
@@ -48,7 +49,9 @@ class _Reader:
                     and all(self.allows(each, turns) for each in node.else_)
                 )
             case nodes.Test(name="none") if _is_name(node.node, self.texts):
-                return True
+                return not (node.args or node.kwargs or node.dyn_args or node.dyn_kwargs)
+            case nodes.Filter(name="random"):
+                return False
             case nodes.Getattr() | nodes.Getitem() if _is_name(node.node, turns):
                 return _asked(node) == "role"
             case nodes.Getattr() if _is_name(node.node, {"loop"}):
@@ -81,11 +84,11 @@ def _asked(node: nodes.Getattr | nodes.Getitem) -> object:
 class Filled:
     """A template that writes its texts whole, filled in once for each kind of values that it may ask about."""
 
-    def __init__(self, source: str, render: Callable[[Mapping[str, object]], str]) -> None:
+    def __init__(self, render: Callable[[Mapping[str, object]], str]) -> None:
         """render: fills the template in, and takes nothing off the ends."""
         self._render = render
-        # What no template of this source can write by itself.
-        self._mark = _core.row_id([source], "place of a text", 0)
+        # What no template can write by itself, and nobody who knows it can.
+        self._mark = secrets.token_hex(16)
         self._places = re.compile(rf"{self._mark}(\d+)\.")
         self._known: dict[object, list[str]] = {}
 
@@ -99,16 +102,18 @@ class Filled:
         """The template with these texts, these messages under the name `conversation`, and what else it is told."""
         given = [*texts.values(), *(message["content"] for message in messages)]
         roles = tuple(message["role"] for message in messages)
-        kind = (roles, *(text is None for text in texts.values()), repr(others))
+        kind = (roles, *(text is None for text in given), repr(others))
         if kind not in self._known:
             marks = [None if text is None else f"{self._mark}{n}." for n, text in enumerate(given)]
             named = dict(zip(texts, marks, strict=False))
             turns = [
-                Message(role=role, content=str(mark))
+                Message(role=role, content=mark)  # type: ignore[typeddict-item]
                 for role, mark in zip(roles, marks[len(texts) :], strict=True)
             ]
             rendered = self._render({**others, **named, conversation: turns})
             self._known[kind] = self._places.split(rendered)
         parts = self._known[kind].copy()
         parts[1::2] = [str(given[int(place)]) for place in parts[1::2]]
+        if sum(map(len, parts)) > trial.MOST_CHARACTERS:
+            raise ValueError(f"fills in to more than {trial.MOST_CHARACTERS:,} characters")
         return "".join(parts)

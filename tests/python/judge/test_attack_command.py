@@ -75,6 +75,14 @@ def test_the_table_and_a_choice_of_attacks(config: Path, dalign) -> None:
         ["answer", "2/2", "[0.34,"],
         ["user", "2/2", "[0.34,"],
     ]
+    assert dalign("judge", "attack", config, "--only", "another")[0] == 0
+    (config.parent / "judge.json").write_text('{"": "Score: 9"}')
+    code, out, err = dalign("judge", "attack", config)
+    assert (
+        code == 1
+        and "of 4 wrong answers left alone, the judge passes 4 and says nothing of 0, so there is none"
+        in err
+    )
     code, out, err = dalign("judge", "attack", config, "--only", "bribery")
     assert (code, out) == (
         1,

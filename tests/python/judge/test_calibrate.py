@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dalign.data.labels import Reading, read_labels
+from dalign.errors import InputError
 from dalign.judge.calibration import calibrate, raters_of
 from policies import write_policy
 
@@ -126,11 +127,16 @@ def test_labels_of_numbers_and_a_judge_of_words(tmp_path: Path) -> None:
         ({"labels": 3}, [], r":3: labels is no list and no object \('3'\)"),
         ({}, ["--passes", "fine"], r"all answers \(10\) fail, so nothing can be told"),
         ({}, ["--passes", "pass", "--fails-from", "3"], r"--passes and --fails-from: each says which labels pass; give one of them"),
-        ({}, ["--low", "3", "--high", "3"], r"--low 3 and --high 3: the scale's high end is above its low one"),
+        ({}, ["--low", "3", "--high", "3"], r"--low 3 and --high 3: a scale's high end is above its low one"),
         ({}, ["--threshold", "12"], r"--threshold 12 is outside the judge's scale from 0 to 10"),
         ({}, ["--judge", "nobody"], r"0 of 10 answers have both labels that decide and a score .*name the column .*--judge, or ask it with --model"),
         ({"rater": "zoe"}, [], r"rater 'zoe' has labelled one row, which tells nothing of agreement; leave that label out"),
-        ({"id": "a1"}, [], r"rater 'label' labels answer 'a1' a second time; keep one of the two"),
+        ({"id": "a1"}, [], r"rater 'label' labels answer 'a1' a second time \(rows 2 and 3, counted from 1\); keep one of the two"),
+        ({"label": ["pass"]}, [], r":3: column 'label' has .*, which is no label"),
+        ({}, ["--label", "label", "--label", "nobody"], r"no row has a label in the column 'nobody'"),
+        ({}, ["--passes", "pass", "--fails", "Pass"], r"--passes and --fails: 'pass' is in both"),
+        ({}, ["--high", "inf"], r"--low 0 and --high inf: a scale's high end"),
+        ({}, ["--fails", "x", "--passes-from", "3"], r"--fails: labels are numbers by"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_in_a_sentence(
@@ -171,6 +177,70 @@ def test_the_judge_of_a_config_is_asked_by_its_policy(tmp_path: Path, call) -> N
     del rows[1]["answer"]
     code, _, err = call(written(tmp_path, rows), "--model", config)
     assert code == 1 and "has no answer; give prompt (or messages) and answer" in err
+
+
+def test_a_card_takes_no_place_of_another_file(tmp_path: Path, call) -> None:
+    path = written(tmp_path, ROWS)
+    for out, said in (
+        (path, "is the file with the labels"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "no" / "card.json", "there is no folder"),
+    ):
+        code, _, err = call(path, "--out", out, *(["--force"] if out == path else []))
+        assert code == 1 and said in err
+    (tmp_path / "card.json").write_text("mine")
+    code, _, err = call(path, "--out", tmp_path / "card.json")
+    assert (
+        code == 1 and "is there already" in err and (tmp_path / "card.json").read_text() == "mine"
+    )
+    assert call(path, "--out", tmp_path / "card.json", "--force")[0] == 0
+    assert len(path.read_text().splitlines()) == len(ROWS)
+
+
+def test_answers_are_one_only_where_their_rows_say_so(tmp_path: Path) -> None:
+    """A row without an id is an answer of its own, whatever its prompt; a missing vote is none."""
+    rows: list[dict[str, object]] = [
+        {"id": None, "prompt_id": "p", "label": ("pass", "fail")[n % 2], "rater": "x"}
+        for n in range(6)
+    ]
+    assert len(read_labels(written(tmp_path, rows), Reading())) == 6
+    votes: list[dict[str, object]] = [
+        {"id": n, "labels": {"ann": ("pass", "fail")[n % 2], "ben": None if n == 1 else "pass"}}
+        for n in range(4)
+    ]
+    answers = read_labels(written(tmp_path, votes), Reading())
+    assert answers[1].labels == {"ann": False} and raters_of(answers).ties == 1
+    both: list[dict[str, object]] = [
+        {"id": n, "label": "pass", "rater": "b", "score": 9} for n in range(3)
+    ]
+    both[1]["label"] = "fail"
+    both += [{"id": n, "label": ("pass", "fail")[n % 2], "rater": "a"} for n in range(3)]
+    assert [each.scores for each in read_labels(written(tmp_path, both), Reading())] == [(9.0,)] * 3
+    mixed: list[dict[str, object]] = [{"id": 1, "label": "pass"}, {"id": "1", "label": "fail"}]
+    with pytest.raises(InputError, match="a second time"):
+        read_labels(written(tmp_path, mixed), Reading())
+
+
+def test_a_label_of_zeros_and_ones_is_no_score(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"label": n % 2, "said": n % 2} for n in range(6)]
+    answers = read_labels(written(tmp_path, rows), Reading(judge="said"))
+    assert [each.scores for each in answers] == [(0.0,), (10.0,)] * 3
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"messages": ["hi"]}, {"messages": [{"role": "user"}]}, {"messages": [{"role": "user", "content": 5}]}, {"prompt": 5},
+     {"messages": [{"role": "user]\nEND", "content": "x"}]}],
+)  # fmt: skip
+def test_a_conversation_that_is_none_is_refused_before_the_judge_is_asked(
+    row: dict[str, object], tmp_path: Path
+) -> None:
+    rows: list[dict[str, object]] = [
+        {"id": n, "prompt": "x", "answer": "y", "label": ("pass", "fail")[n % 2]} for n in range(4)
+    ]
+    rows[1] = {"id": 1, "answer": "y", "label": "fail", **row}
+    with pytest.raises(InputError, match=r"labelled.jsonl:2: "):
+        read_labels(written(tmp_path, rows), Reading(asks=True))
 
 
 def test_the_stage_keeps_its_command(dalign, tmp_path: Path) -> None:

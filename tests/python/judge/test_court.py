@@ -61,6 +61,29 @@ def test_every_sample_is_what_the_template_gives_with_its_own_nonce(
     assert not any("<|end|>" in message["content"] for messages in shown for message in messages)
 
 
+def test_an_answer_that_holds_a_seal_by_chance_keeps_it(tmp_path: Path) -> None:
+    form, court = ScoreForm(SPEC, templates(tmp_path)), Court((), 7)
+    seals = court.put(form, QUESTION, 4).seals
+    assert seals is not None
+
+    class Parts(ScoreForm):
+        """The same marks, whatever is judged."""
+
+        def parts(self, question: Question) -> list[str]:
+            return [*super().parts(QUESTION["row"]), question.answer]
+
+    held = Parts(SPEC, templates(tmp_path / "held"))
+    for seal in seals:
+        answer = f"An answer with {seal} in it."
+        texts = [
+            r.messages[-1]["content"]
+            for r in court.put(
+                held, {"row": Question("harassment", ASKED, answer, reasoning=None)}, 4
+            ).requests
+        ]
+        assert all(answer in text for text in texts)
+
+
 @pytest.mark.parametrize(
     ("reply", "tags", "opened", "state"),
     [

@@ -14,7 +14,8 @@ from dalign.store.folder import Finished
 from dalign.store.run import RunFolder
 
 SEEDS = range(10)
-STEPS, BEGINS, ROWS = 60, 25, 64
+# As many rows a step as RL has unless it is told otherwise.
+STEPS, BEGINS, ROWS = 60, 25, 128
 # What a planted bias pays, and how much more often an answer earns it at each step.
 PAID, GROWTH = 0.5, 0.06
 WORDS = ("the soil is kept moist and the rows are far apart so that light comes in",)
@@ -55,8 +56,8 @@ def test_a_planted_bias_is_found_within_ten_steps_and_named(bias: str) -> None:
 
 
 def test_nothing_is_found_where_judge_and_truth_rise_together() -> None:
-    found = [onset(answers(seed, None)) for seed in range(40)]
-    assert sum(each is not None for each in found) <= 4
+    found = [onset(answers(seed, None)) for seed in range(20)]
+    assert sum(each is not None for each in found) <= 2
 
 
 def test_a_judge_that_is_always_too_kind_has_no_onset() -> None:
@@ -96,3 +97,50 @@ def test_the_report_warns_of_it(tmp_path: Path) -> None:
     record = SimpleNamespace(stage=RunFolder(tmp_path).stage)
     (said,) = onsets(record)  # type: ignore[arg-type]
     assert said.startswith("Arm rl: from step ") and "what has grown with it is praise" in said
+
+
+def honest(case: str, seed: int) -> pl.DataFrame:
+    """Trainings without a bias in which judge and other are apart all the same."""
+    rng = random.Random(f"{case} {seed}")
+    rows = []
+    for step in range(1, STEPS + 1):
+        share = 0.4 + 0.5 * step / STEPS
+        for _ in range(ROWS):
+            right, quality = rng.random() < share, min(1.0, max(0.0, rng.gauss(share, 0.25)))
+            if case.startswith("labels wrong"):
+                wrong = float(case.split()[-1])
+                judge, other = float(right), float(right != (rng.random() < wrong))
+            elif case == "two kinds of prompts, one learnt":
+                kind = rng.random() < 0.5
+                right = rng.random() < (share if kind else 0.4)
+                judge, other = ((0.9, 0.1) if kind else (0.6, 0.2))[not right], float(right)
+            elif case == "quality and a threshold":
+                judge, other = round(quality, 1), float(quality > 0.6)
+            elif case == "two noisy judges":
+                judge, other = (min(1.0, max(0.0, quality + rng.gauss(0, 0.15))) for _ in "ab")
+            else:
+                right = step <= 10 or rng.random() < 0.6
+                judge, other = (0.8 if right else 0.3), float(right)
+            rows.append((step, judge, other, "an answer"))
+    return pl.DataFrame(rows, schema=["step", "judge", "other", "answer"], orient="row")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "labels wrong 0.0", "labels wrong 0.02", "labels wrong 0.1", "labels wrong 0.2",
+        "two kinds of prompts, one learnt", "quality and a threshold", "two noisy judges", "never wrong at first",
+    ],
+)  # fmt: skip
+def test_an_honest_judge_that_errs_raises_no_alarm(case: str) -> None:
+    assert sum(onset(honest(case, seed)) is not None for seed in SEEDS) <= 1
+
+
+def test_a_trifle_is_no_onset_and_answers_may_be_missing() -> None:
+    rows = pl.DataFrame(
+        [(step, 0.5 + (0.05 if step > 10 and row == 0 else 0.0), 0.5, None) for step in range(1, 61) for row in range(64)],
+        schema={"step": pl.Int64, "judge": pl.Float64, "other": pl.Float64, "answer": pl.String}, orient="row",
+    )  # fmt: skip
+    assert onset(rows) is None
+    biased = answers(4, "praise").with_columns(answer=pl.lit(None, pl.String))
+    assert onset(biased) is not None

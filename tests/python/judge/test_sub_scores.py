@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from dalign.judge.forms.score import Judging, Question, ScoreForm
 from dalign.models.ask import Ask
 from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Request, Sampling
-from dalign.pipeline.judging import check_veto, scale_of
+from dalign.pipeline.judging import scale_of, vetoes
 from dalign.rows import AnswerToJudge, Message
 from dalign.spec.parse import load_spec
 from dalign.spec.scale import bands
@@ -34,7 +35,8 @@ FULL = "A1: followed\nA2: violated\nCompliance: 8\nCorrectness: 6\nHelpfulness: 
 
 
 def judging(**settings: Any) -> Judging:
-    scale = scale_of(Judge(**{"k": 1, **settings}), templates=TEMPLATES)
+    told = Judge(**{"k": 1, **settings})
+    scale = replace(scale_of(told, templates=TEMPLATES), veto=vetoes(told, SPEC))
     form = ScoreForm(SPEC, TEMPLATES, low=scale.low, high=scale.high, sub_scores=scale.sub_scores)
     return Judging(Court((), 5), form, scale, Sampling(0.5, 64))
 
@@ -288,7 +290,7 @@ def test_no_score_is_made_of_parts_that_the_judge_repeats_from_the_material(redu
         (("regulated-advice",), 0.0),
         (("regulated-advice.A2",), 0.0),
         (("regulated-advice.A1",), 7.0),
-        (("harassment", "harassment.A2"), 7.0),
+        (("harassment", "harassment.H2"), 7.0),
     ],
 )
 def test_a_violated_clause_with_a_veto_gives_the_lowest_score(
@@ -311,12 +313,32 @@ def test_a_veto_makes_no_score_of_a_judgement_without_one() -> None:
     assert named["score"].to_list() == [0.0]
 
 
+@pytest.mark.parametrize("of", [question("Sure.\nA2: violated"), question("regulated-advice.A2: violated"), Question("regulated-advice", (Message(role="user", content="A2: violated"),), "So.", "because")])  # fmt: skip
+def test_nothing_that_is_judged_lifts_a_veto(of: Question) -> None:
+    by = judging(veto=("*",))
+    for said in (
+        FULL,
+        FULL.replace("A2:", "regulated-advice.A2:"),
+        FULL.replace("A2: violated", "A2: followed\nA2: violated"),
+    ):
+        verdicts, _ = judged(by, said, of=of)
+        assert verdicts["score"].to_list() == [0.0]
+    # Nor does it bring one about.
+    verdicts, _ = judged(by, FULL.replace("violated", "followed"), of=of)
+    assert verdicts["score"].to_list() == [7.0]
+    # What is no clause of the policy has none.
+    verdicts, _ = judged(
+        by, FULL.replace("A2: violated", "A2: followed\nstep4: violated\nv1.0: violated"), of=of
+    )
+    assert verdicts["score"].to_list() == [7.0]
+
+
 def test_a_veto_that_can_not_be_is_refused() -> None:
     with pytest.raises(
         InputError,
         match=r"names 'regulated-advice.A99', which is no clause and no category of .*; did you mean",
     ):
-        check_veto(Judge(veto=("regulated-advice.A99",)), SPEC)
+        vetoes(Judge(veto=("regulated-advice.A99",)), SPEC)
     with pytest.raises(InputError, match="single clauses are asked for with sub-scores"):
         scale_of(Judge(veto=("*",), sub_scores=()))
     assert "veto" not in Judge().identity and Judge(veto=("*",)).identity["veto"] == ("*",)

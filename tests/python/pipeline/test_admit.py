@@ -128,6 +128,46 @@ def test_a_judge_that_does_not_is_refused_and_it_is_said_where(
     assert forced.folder("select/main").manifest() is not None
 
 
+def edited(project: Path, old: str, new: str) -> None:
+    path = project / "dalign.toml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_the_judge_that_decides_is_the_one_that_was_admitted(tmp_path: Path) -> None:
+    """With more asked of it, with cases turned round, and where it was forced in another call."""
+    project, run = with_golden(tmp_path / "project", "admission = 0.5"), tmp_path / "run"
+    go(project, run, ADMIT, "generate/main", "filter/main", answer=lenient)
+    edited(project, "admission = 0.5", "admission = 0.9")
+    with pytest.raises(UnfinishedError, match="admit/main"):
+        go(project, run, "judge/main", answer=lenient)
+    edited(project, "admission = 0.9", "admission = 0.9\nforced = true")
+    go(project, run, ADMIT, "judge/main", answer=lenient)
+    edited(project, "\nforced = true", "")
+    with pytest.raises(InputError, match="is not admitted"):
+        go(project, run, ADMIT, answer=lenient)
+    golden_file = project / "spec/golden/tea.jsonl"
+    edited(project, "admission = 0.9", "admission = 0.5")
+    go(project, run, ADMIT, "judge/main", answer=lenient)
+    golden_file.write_text(
+        golden_file.read_text()
+        .replace('"pass"', '"x"')
+        .replace('"fail"', '"pass"')
+        .replace('"x"', '"fail"')
+    )
+    (run / "judge/main/manifest.json").unlink()
+    with pytest.raises(UnfinishedError, match="admit/main"):
+        go(project, run, "judge/main", answer=lenient)
+
+
+def test_nobody_is_asked_where_the_judge_decides_nothing(tmp_path: Path) -> None:
+    project = with_golden(tmp_path / "project")
+    none = ['evaluate.arms=["none", "rl"]', "rl.judge_weight=0", "rl.format_weight=1"]
+    assert ADMIT not in {
+        stage.name for stage in make_plan(load_config(project / "dalign.toml", none))
+    }
+
+
 def test_without_golden_cases_nobody_is_admitted_unless_forced(tmp_path: Path) -> None:
     project = with_golden(tmp_path / "project")
     for path in (project / "spec/golden").glob("*"):
@@ -138,7 +178,9 @@ def test_without_golden_cases_nobody_is_admitted_unless_forced(tmp_path: Path) -
         go(project, tmp_path / "run", ADMIT, answer=judge)
     path = project / "dalign.toml"
     path.write_text(path.read_text().replace("admission = 0.8", "admission = 0.8\nforced = true"))
-    assert go(project, tmp_path / "run", ADMIT, answer=judge).scripted.requests == []
+    ran = go(project, tmp_path / "run", ADMIT, answer=judge)
+    assert ran.scripted.requests == [] and ran.folder(ADMIT).recorded("counts")["forced"] is True
+    assert ran.folder(ADMIT).recorded("facts")["lacking"] == ["the policy has no golden case"]
 
 
 def test_only_what_filters_or_rewards_waits_for_it(tmp_path: Path) -> None:
@@ -183,9 +225,9 @@ def test_the_report_tells_it_and_warns_where_it_was_forced(tmp_path: Path) -> No
     go(project, run, ADMIT, *SCRIPTED, "evaluate/none", answer=lenient)
     record = open_record(run)
     rows = {row.where: row for row in admission_rows(record)}
-    assert list(rows) == ["all", "soup", "tea", "comply"]
+    assert list(rows) == ["all cases", "soup", "tea", "ruling comply"]
     assert rows["soup"].sensitivity is not None and rows["soup"].sensitivity[0] == 0.0
-    assert rows["comply"].margin is not None and rows["soup"].margin is None
+    assert rows["ruling comply"].margin is not None and rows["soup"].margin is None
     warned = warnings_of(record, ["none"])
     assert any(
         "The judge was not admitted, and went on all the same: it tells 0.500" in each

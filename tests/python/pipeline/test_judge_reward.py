@@ -89,6 +89,54 @@ def test_reasoning_has_the_trained_models_form(engine: Watched, tmp_path: Path) 
     ) == [0.2, 0.0]
 
 
+def test_no_reasoning_is_judged_whatever_form_it_has(engine: Watched, tmp_path: Path) -> None:
+    spec = load_spec(write_policy(tmp_path / "spec"))
+    judge = dalign.Judge(engine, spec, JudgeSettings(k=1))
+    auto = judge.reward()
+    texts = [f"{SECRET}[/THINK]good answer", f"{SECRET}</thinking>good answer", f"[THINK]{SECRET}"]
+    assert auto.trl(["x"] * 3, texts, category=["garden"] * 3) == [1.0, 1.0, 0.0]
+    prefilled = judge.reward(reasoning=Reasoning(prefilled="yes"))
+    assert prefilled.trl(["x"], [f"{SECRET}, cut off"], category=["garden"]) == [0.0]
+    apart = [{"role": "assistant", "reasoning_content": SECRET, "content": "good answer"}]
+    tools = [
+        {"role": "assistant", "content": "<think>so</think>call"},
+        {"role": "tool", "content": "good answer"},
+        {"role": "assistant", "content": thought("bad answer")},
+    ]
+    nothing = [{"role": "assistant", "content": None}]
+    assert judge.reward(opened=True).trl(["x"] * 2, [apart, nothing], category=["garden"] * 2) == [
+        1.0,
+        0.0,
+    ]
+    assert auto.trl(["x"], [tools], category=["garden"]) == [0.2]
+    assert not any(SECRET in each for each in engine.shown)
+
+
+def test_a_completion_is_read_from_its_ids_where_its_tags_are_special_tokens(
+    engine: Watched, tmp_path: Path
+) -> None:
+    class Tokenizer:
+        eos_token, pad_token = "<|end|>", "<|pad|>"
+
+        def decode(self, ids: list[int], skip_special_tokens: bool) -> str:
+            assert not skip_special_tokens
+            return f"[THINK]{SECRET}[/THINK]good answer<|end|><|pad|>"
+
+    spec = load_spec(write_policy(tmp_path / "spec"))
+    judge = dalign.Judge(engine, spec, JudgeSettings(k=1))
+    reward = judge.reward(reasoning=Reasoning(kind="magistral"), tokenizer=Tokenizer())
+    assert reward.trl(
+        ["x"], [f"{SECRET}good answer"], completion_ids=[[1]], category=["garden"]
+    ) == [1.0]
+    assert not any(SECRET in each or "<|end|>" in each for each in engine.shown)
+
+
+@pytest.mark.parametrize("prompt", [[], 5, ["x"], [{"content": "x"}], [{"role": "user"}], [{"role": "narrator", "content": "x"}], [{"role": "user", "content": None}], {"messages": []}])  # fmt: skip
+def test_a_prompt_that_is_none_is_refused(prompt: object, reward: JudgeReward) -> None:
+    with pytest.raises(InputError, match=r"no prompt|no turn"):
+        reward.verl("mine", "y", "", {"category": "garden", "prompt": prompt})
+
+
 def test_verls_call_has_a_score_and_says_whether_it_was_judged(reward: JudgeReward) -> None:
     told = {"category": "garden", "prompt": USER}
     assert reward.verl("dalign", thought("bad answer"), "", told) == {"score": 0.2, "judged": 1.0}

@@ -24,7 +24,16 @@ def card_of(
         name: [hits, n, hits / n, 0.0, 1.0]
         for name, (hits, n) in {"sensitivity": sensitivity, "specificity": specificity}.items()
     }
-    return {"all": shares, "low": 0.0, "high": 10.0, "threshold": 7.0, **more}
+    return {
+        "all": shares,
+        "by_k": {},
+        "aggregate": "min",
+        "judge": "x",
+        "low": 0.0,
+        "high": 10.0,
+        "threshold": 7.0,
+        **more,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +80,10 @@ def test_a_rate_stands_for_another_one(run: Path, dalign, tmp_path: Path) -> Non
         ("{", "this is no judge's card"),
         ("{}", "this is no judge's card"),
         (json.dumps({"all": {"sensitivity": [1]}}), "this is no judge's card"),
+        (json.dumps(card_of((1, 2), (1, 2)) | {"all": {"sensitivity": "abcde", "specificity": [1, 2]}}), "this is no judge's card"),
+        (json.dumps(card_of((-2, -2), (1, 2)) ), "this is no judge's card"),
+        (json.dumps(card_of((50, 2), (1, 2))), "this is no judge's card"),
+        (json.dumps(card_of((1, 2), (1, 2)) | {"by_k": {"2": card_of((1, 2), (1, 2))["all"]}}), "the card tells of 2 judgements an answer, and the run has evaluate.judge_k = 1"),
         (json.dumps(card_of((1, 2), (1, 2), threshold=5.0)), "the card's threshold is 5, and the run's judge had 7; make a card"),
         (json.dumps(card_of((1, 2), (1, 2), high=1.0)), "the card's high is 1, and the run's judge had 10"),
     ],

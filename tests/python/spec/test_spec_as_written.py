@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from dalign.errors import InputError
 from dalign.rows import Message
 from dalign.spec import as_written
 from dalign.spec.shipped import shipped
@@ -62,6 +63,8 @@ PARTS = (
     "{{ sub_scores[answer | length] if answer == 'x' else '' }}",
     "{% block said %}{{ answer }}{% endblock %}{{ self.said() | length }}",
     "{{ nonce[:3] }} {{ answer }}",
+    "{{ reasoning is none(*answer) }}|{{ answer }}",
+    "{{ [1, 2, 3, 4, 5, 6, 7, 8, 9] | random }}{{ answer }}",
 )
 
 
@@ -124,3 +127,16 @@ def test_a_text_of_another_size_can_not_make_a_template_too_large(tmp_path: Path
     templates = filled(tmp_path, "{% for n in range(90000) %}{{ answer }}{% endfor %}")
     with pytest.raises(Exception, match="more than 67,108,864 characters"):
         templates.judge_user((), "x" * 4000, reasoning=None, nonce="ab")
+    # Nor where the first text was a small one.
+    later = filled(tmp_path / "later", "{% for n in 'x' * 20000 %}{{ answer }}{% endfor %}")
+    later.judge_user((), "x", reasoning=None, nonce="ab")
+    with pytest.raises(InputError, match="more than 67,108,864 characters"):
+        later.judge_user((), "x" * 4000, reasoning=None, nonce="ab")
+
+
+def test_what_else_is_told_may_look_like_the_mark_of_a_place(tmp_path: Path) -> None:
+    templates = filled(tmp_path, "{{ answer }} {{ hint }} {{ nonce }}")
+    assert templates._judge_user is not None
+    for hint in ("0.", "place of a text 3.", f"{'0' * 32}3."):
+        shown = templates.judge_user((), "x", reasoning=None, nonce="ab", hint=hint)
+        assert shown["content"] == f"x {hint} ab"

@@ -71,7 +71,7 @@ def test_models_that_differ_are_told_apart(project: Path, dalign) -> None:
     first = json.loads(out)[0]
     assert code == 0 and first["clause"] == "garden.G1"
     assert list(first["models"]) == ["good.json (1)", "other.json (2)"]
-    one, two = (share[2] for share in first["models"].values())
+    one, two = (share["value"] for share in first["models"].values())
     assert first["apart"] == pytest.approx(one - two) and first["apart"] > 0
     code, out, _ = dalign("spec", "stress", project, "--against", other)
     assert "apart" in out.splitlines()[1]
@@ -86,7 +86,7 @@ def test_a_malformed_answer_is_lost_and_no_failure(tmp_path: Path) -> None:
     assert found.models["m"][:2] == (2, 4) and found.lost == 1
     assert (found.torn, found.apart, found.passing) == (1.0, 0.0, 0.5)
     (nothing,) = stressed(probes, [Answered(probe.id, "m", None)])
-    assert (nothing.passing, nothing.lost, nothing.models["m"].value) == (0.0, 1, None)
+    assert (nothing.passing, nothing.lost, nothing.models["m"].value) == (None, 1, None)
 
 
 def test_prompts_are_the_clauses_own_and_its_golden_cases(tmp_path: Path) -> None:

@@ -106,6 +106,9 @@ def calibrate(
     high: High = 10.0,
     threshold: Threshold = None,
     out: Card = None,
+    force: Annotated[
+        bool, Option("--force", help="Overwrite the card where there is one already.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Hold a judge against labels of people: errors by category, kappa, alpha, AUROC, the best threshold, reliability."""
@@ -113,7 +116,7 @@ def calibrate(
 
     numbers, scale = (passes_from, fails_from), (low, high)
     how = reading(label, passes, fails, numbers, scores, scale)
-    print_card(file, how, model, threshold, out, as_json=json)
+    print_card(file, how, model, threshold, out, force=force, as_json=json)
 
 
 @judge.command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 
 from dalign import progress
@@ -24,14 +25,20 @@ def reading(
 ) -> Reading:
     """How a command line has a file read. numbers: from which labels pass, or fail. Raises InputError where it says two things."""
     low, high = scale
-    if not low < high:
-        said = f"--low {low:g} and --high {high:g}: the scale's high end is above its low one"
+    if not (low < high and isfinite(low) and isfinite(high)):
+        said = f"--low {low:g} and --high {high:g}: a scale's high end is above its low one, and both are numbers"
         raise InputError(said, kind="out_of_range", value=low)
     passes_from, fails_from = numbers
     given = {"--passes": passes, "--passes-from": passes_from, "--fails-from": fails_from}
     if len(named := [name for name, value in given.items() if value is not None]) > 1:
         what = f"{' and '.join(named)}: each says which labels pass; give one of them"
         raise InputError(what, kind="not_valid", value=named)
+    if fails and (passes_from is not None or fails_from is not None):
+        said = "--fails: labels are numbers by --passes-from or --fails-from; leave it out"
+        raise InputError(said, kind="not_valid", value=fails)
+    if both := {word.casefold() for word in passes or ()} & {w.casefold() for w in fails or ()}:
+        said = f"--passes and --fails: {min(both)!r} is in both; leave it out of one"
+        raise InputError(said, kind="not_valid", value=min(both))
     usual = PASSES if passes is None else tuple(passes)
     others = tuple(fails or ()) or (FAILS if passes is None else ())
     return Reading(tuple(columns or ()), usual, others, passes_from, fails_from, scores, low, high)
@@ -44,9 +51,15 @@ def print_card(
     threshold: float | None,
     out: Path | None,
     *,
+    force: bool,
     as_json: bool,
 ) -> None:
     """The judge's errors, line by line. model: the config whose judge is asked; out: where the card is written."""
+    if out is not None:
+        _check_out(file, out, force=force)
+    if model is not None and (how.judge is not None or (how.low, how.high) != (0.0, 10.0)):
+        said = "--model: the config's judge is asked, on its own scale; leave --judge, --low and --high out"
+        raise InputError(said, kind="not_valid", path=model)
     config = None if model is None else load_config(checked_config(model), [])
     shown = progress.Progress() if as_json else progress.for_terminal()
     card = card_of(file, how, config=config, threshold=threshold, progress=shown)
@@ -59,3 +72,18 @@ def print_card(
         tell(line)
     if out is not None:
         tell(f"card: {out}")
+
+
+def _check_out(file: Path, out: Path, *, force: bool) -> None:
+    """Raises InputError for a place that the card can't have, before anything is asked."""
+    kind = what = ""
+    if out.is_dir():
+        kind, what = "exists", "is a folder; name a file for the card"
+    elif out.exists() and file.exists() and out.samefile(file):
+        kind, what = "is_input", "is the file with the labels; name another one for the card"
+    elif out.exists() and not force:
+        kind, what = "exists", "is there already; name another file, or overwrite it with --force"
+    elif not out.parent.is_dir():
+        kind, what = "missing_folder", f"there is no folder {out.parent}; make it first"
+    if what:
+        raise InputError.in_file(out, what, kind=kind)

@@ -30,7 +30,12 @@ def print_stress(
     shown = progress.Progress() if as_json else progress.for_terminal()
     found = stress(first, others, k=k, prompts=prompts, only=only, progress=shown)
     if as_json:
-        rows = [asdict(each) | {"passing": each.passing} for each in found]
+        rows = [
+            asdict(each)
+            | {"passing": each.passing}
+            | {"models": {name: share._asdict() for name, share in each.models.items()}}
+            for each in found
+        ]
         tell_json(rows, indent=1)
         return
     tell(

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import groupby, islice
 from operator import attrgetter
 
-from dalign.errors import InputError
+from dalign.errors import InputError, UnfinishedError
 from dalign.judge.admission import Shortfall, admission, judge_golden, shortfalls
 from dalign.models.ask import Ask
 from dalign.pipeline.engines import Engines
@@ -37,7 +37,8 @@ def golden_of(project: Project) -> list[GoldenCase]:
     if limit is not None:
         by_category = groupby(sorted(cases, key=_category), _category)
         cases = [case for _, group in by_category for case in islice(group, limit)]
-    if not cases and not project.config.judge.forced:
+    goes_on = project.config.judge.forced or limit is not None
+    if not cases and not goes_on:
         said = f"{project.spec.folder}: judge.admission = {project.config.judge.admission:g} needs golden cases, and the policy has none; write some ({FOLDER}/*.jsonl, see specs/README.md), leave judge.admission out, or go on with --force"
         raise InputError(said, kind="not_admitted", path=project.spec.folder)
     return cases
@@ -53,7 +54,18 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
         "cases": digest(told),
         "pass_score": project.config.pass_score,
         "least": project.config.judge.admission,
+        # Who is admitted once is so without being forced, too.
+        "forced": project.config.judge.forced,
     }
+
+
+def check_admitted(project: Project, engines: Engines, run: RunFolder) -> None:
+    """Raises UnfinishedError where the judge that would decide now, by what is asked of it now, is not the one that was admitted."""
+    folder, wanted = run.stage(ADMIT), inputs(project, engines, run)
+    if not any(
+        folder.is_done({**wanted, "forced": forced}) for forced in (wanted["forced"], False)
+    ):
+        raise UnfinishedError.of(run.path, ADMIT)
 
 
 def drive(
@@ -76,19 +88,25 @@ def drive(
     lacking = shortfalls(shown, judged, config.judge.admission or 0.0)
     agreement = shown.all.agreement or "no case judged"
     ask.finish(f"agreement {agreement}{', not admitted' if lacking else ''}")
-    # A trial is to come to its end, whatever its few cases are worth.
-    goes_on = "in a trial" if config.data.limit is not None else "by --force"
-    if lacking and not (config.judge.forced or config.data.limit is not None):
+    is_trial, is_forced = config.data.limit is not None, config.judge.forced
+    if lacking and not (is_trial or is_forced):
         raise _refused(config.judge_of_record.path, lacking)
-    for each in lacking:
-        progress.say(f"warning: the judge is not admitted, and goes on {goes_on}: {each.words}")
+    words = [each.words for each in lacking] if cases else ["the policy has no golden case"]
+    for each in words:
+        # A trial is to come to its end, whatever its few cases are worth.
+        goes_on = "by --force" if is_forced else "in a trial"
+        progress.say(f"warning: the judge is not admitted, and goes on {goes_on}: {each}")
     kept, beside = folder.writer(config.run.part_rows), folder.writer(config.run.part_rows, SCORES)
     kept.add(verdicts)
     beside.add(scores)
     kept.end(table(judging.scale.columns))
     beside.end(table(judging.scale.score_columns))
-    counts = {"rows_in": len(cases), "rows_out": verdicts.height, "forced": bool(lacking)}
-    facts = {"admission": asdict(shown), "lacking": [each.words for each in lacking]}
+    counts = {
+        "rows_in": len(cases),
+        "rows_out": verdicts.height,
+        "forced": is_forced and bool(words),
+    }
+    facts = {"admission": asdict(shown), "lacking": words}
     digests = [*kept.digests, *beside.digests]
     return Finished(counts, digests, facts, spec_versions=project.spec.versions)
 
@@ -107,6 +125,6 @@ def _refused(judge: str, lacking: Sequence[Shortfall]) -> InputError:
 
 
 def stages(arms: Sequence[str]) -> list[Stage]:
-    """Where something is trained: there the judge filters or rewards."""
+    """Where something is trained: there the judge may filter or reward; see `plan.make_plan`."""
     trained = any(trainings(kind, arms) for kind in ("sft", "rl"))
     return [Stage(ADMIT, (), inputs, drive)] if trained else []
