@@ -30,7 +30,7 @@ LAYERS = [
         "trial",
     },
     {"store", "files"},
-    {"models", "duplicates", "overlap", "balance"},
+    {"models", "duplicates", "overlap", "balance", "drift"},
     {"spec"},
     {"data"},
     STAGES,

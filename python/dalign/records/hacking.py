@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dalign.judge.drift import onset
+from dalign.drift import onset
 from dalign.records.record import Record
 from dalign.vocabulary import trained_by
 

@@ -5,6 +5,7 @@ mod columns;
 mod error;
 mod even;
 mod network;
+mod soft;
 mod statistic;
 
 pub use block::Score;

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from itertools import groupby, islice
 from operator import attrgetter
 
+from dalign.config import Config
 from dalign.errors import InputError, UnfinishedError
 from dalign.judge.admission import Shortfall, admission, judge_golden, shortfalls
 from dalign.models.ask import Ask
@@ -88,14 +89,8 @@ def drive(
     lacking = shortfalls(shown, judged, config.judge.admission or 0.0)
     agreement = shown.all.agreement or "no case judged"
     ask.finish(f"agreement {agreement}{', not admitted' if lacking else ''}")
-    is_trial, is_forced = config.data.limit is not None, config.judge.forced
-    if lacking and not (is_trial or is_forced):
-        raise _refused(config.judge_of_record.path, lacking)
     words = [each.words for each in lacking] if cases else ["the policy has no golden case"]
-    for each in words:
-        # A trial is to come to its end, whatever its few cases are worth.
-        goes_on = "by --force" if is_forced else "in a trial"
-        progress.say(f"warning: the judge is not admitted, and goes on {goes_on}: {each}")
+    _go_on(config, lacking, words, progress)
     kept, beside = folder.writer(config.run.part_rows), folder.writer(config.run.part_rows, SCORES)
     kept.add(verdicts)
     beside.add(scores)
@@ -104,11 +99,22 @@ def drive(
     counts = {
         "rows_in": len(cases),
         "rows_out": verdicts.height,
-        "forced": is_forced and bool(words),
+        "forced": config.judge.forced and bool(words),
     }
     facts = {"admission": asdict(shown), "lacking": words}
     digests = [*kept.digests, *beside.digests]
     return Finished(counts, digests, facts, spec_versions=project.spec.versions)
+
+
+def _go_on(
+    config: Config, lacking: Sequence[Shortfall], words: Sequence[str], progress: Progress
+) -> None:
+    """Says what the judge lacks. Raises InputError unless that is forced, or a trial, which is to come to its end, whatever its few cases are worth."""
+    if lacking and not config.judge.forced and config.data.limit is None:
+        raise _refused(config.judge_of_record.path, lacking)
+    for each in words:
+        goes_on = "by --force" if config.judge.forced else "in a trial"
+        progress.say(f"warning: the judge is not admitted, and goes on {goes_on}: {each}")
 
 
 def _refused(judge: str, lacking: Sequence[Shortfall]) -> InputError:

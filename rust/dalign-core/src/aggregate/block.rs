@@ -2,7 +2,7 @@
 //! reduction is the same for all lanes and the compiler turns it into wide instructions.
 
 use super::network::{LONGEST, network};
-use super::statistic::{soft_min, soft_weight};
+use super::soft::{soft_min, soft_weight};
 
 /// Completions of a block.
 pub(super) const LANES: usize = 32;

@@ -3,7 +3,7 @@
 
 use super::block::Score;
 use super::network::network;
-use super::statistic::{soft_min, soft_weight};
+use super::soft::{soft_min, soft_weight};
 
 /// Completions of a block.
 pub(super) const WIDE: usize = 64;

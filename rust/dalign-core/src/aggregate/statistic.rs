@@ -3,6 +3,7 @@
 use super::block::{Block, LANES, Lane, Score};
 use super::even::{Even, WideLane};
 use super::network::LONGEST;
+use super::soft::{soft_min, soft_weight};
 use super::{Method, quantile_position, sort, trimmed};
 use crate::distribution::student_t_quantile;
 
@@ -103,18 +104,6 @@ impl Statistic {
             Self::Score(Method::Deviation) => long.deviation,
         }
     }
-}
-
-/// What a score weighs in a soft minimum, the least one 1: no power is too large for a number.
-#[inline(always)]
-pub(super) fn soft_weight(least: f64, score: f64, softness: f64) -> f64 {
-    ((least - score) / softness).exp()
-}
-
-/// The soft minimum of `count` scores by the sum of their weights.
-#[inline(always)]
-pub(super) fn soft_min(least: f64, weights: f64, count: f64, softness: f64) -> f64 {
-    least - softness * (weights / count).ln()
 }
 
 /// How many standard errors the bound lies below the mean of `count` scores; no number below two.
