@@ -32,6 +32,10 @@ def test_a_name_for_the_type_checker_is_a_row_of_its_table(names, table) -> None
 
 def test_a_stage_is_a_command_and_what_settings_it_has_are_the_section_of_its_name() -> None:
     commands = {command.name for command in app.registered_commands}
+    # A stage with commands beside its own is a group.
+    commands |= {
+        group.typer_instance.info.name for group in app.registered_groups if group.typer_instance
+    }
     assert STAGES.keys() <= commands
     of_the_run = {"run", "model", "judge_model", "synth_model", "spec", "data"}
     assert Config.model_fields.keys() - of_the_run <= STAGES.keys()
