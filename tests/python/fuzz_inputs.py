@@ -88,6 +88,11 @@ KINDS = (
     Kind("weights", ("model/model.safetensors",), "binary", (("OPEN",),), 2),
     Kind("chat template", ("model/chat_template.jinja",), "text",
          (("data", "pack", "chats.jsonl", "out.parquet", "--tokenizer", "model", "--capacity", "512", *_OUT),), 1),
+    Kind("labels", ("labels.jsonl",), "jsonl", (
+        ("judge", "calibrate", "labels.jsonl"), ("judge", "calibrate", "labels.jsonl", "--json"),
+        ("judge", "calibrate", "labels.jsonl", "--model", "project/dalign.toml"),
+        ("judge", "calibrate", "labels.jsonl", "--label", "ann", "--label", "ben", "--passes-from", "0.5", "--judge", "said"),
+    ), 4),
     Kind("settings", (), "set", (DRY,), 6),
     Kind("numbers", (), "numbers", (
         ("data", "filter", "rows.jsonl", "out.jsonl", *_OUT, "--quality", "--min-chars=N", "--max-chars=N", "--ngram=N", "--memory-mib=N",
@@ -168,6 +173,12 @@ def _write_rows(folder: Path, pl: object) -> None:
     frame.write_parquet(folder / "rows.parquet")
     chat = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
     (folder / "chats.jsonl").write_text(json.dumps(chat) + "\n")
+    told = [
+        {"id": n, "category": "soup", "prompt": "soup?", "answer": f"answer {n}", "label": ("pass", "fail")[n % 2], "scores": [n, 9 - n],
+         "ann": n % 2, "ben": 0.5 * (n % 3), "said": ("yes", "no")[n % 2]}
+        for n in range(8)
+    ]  # fmt: skip
+    (folder / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
     quota = {"total": 5, "categories": {"*": {"max": 3}, "a": {"min": 1, "weight": 2}}, "clauses": {}}  # fmt: skip
     (folder / "quota.json").write_text(json.dumps(quota))
 
