@@ -27,8 +27,9 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return low, 1.0 if share >= 1 else min(1.0, centre + half)
 
 
-class Share(NamedTuple):
-    """hits of n, as a share with the ends of Wilson's 95 % interval; all None where n is 0."""
+@dataclass(frozen=True)
+class Share:
+    """hits of n, as a share with the ends of Wilson's 95 % interval: a bootstrap of equal values would claim certainty. All None where n is 0."""
 
     hits: int
     n: int
@@ -41,6 +42,11 @@ class Share(NamedTuple):
         """hits of n."""
         none = Share(0, 0, None, None, None)
         return Share(hits, n, hits / n, *wilson(hits / n, n)) if n else none
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "unknown"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] of {self.n}"
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,7 @@ class SubScoreRow(NamedTuple):
 
 
 class AdmissionRow(NamedTuple):
-    """The judge on the golden cases of a category, or of a ruling: shares with the ends of their intervals; None where none was judged.
+    """The judge on the golden cases of a category, or of a ruling.
 
     sensitivity: of failing answers, those that it fails; specificity: of passing ones, those that it passes. margin: of its
     balanced accuracy over the best judge that reads no policy.
@@ -217,9 +223,9 @@ class AdmissionRow(NamedTuple):
 
     where: str
     cases: int
-    agreement: tuple[float, float, float] | None
-    sensitivity: tuple[float, float, float] | None
-    specificity: tuple[float, float, float] | None
+    agreement: Share
+    sensitivity: Share
+    specificity: Share
     margin: tuple[float, float, float] | None = None
 
 

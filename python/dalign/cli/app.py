@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from dalign.cli.cache import cache
 from dalign.cli.data.app import data
 from dalign.cli.judge.app import judge
-from dalign.cli.spec.app import AsJson, spec
+from dalign.cli.spec.app import AsJson, Sets, spec
 from dalign.cli.terminal import prints_anything
 from dalign.text import one_line
 from dalign.vocabulary import STAGES
@@ -72,10 +72,6 @@ RunFolder = Annotated[
         help="The run's folder: `run` and the stages make it.",
     ),
 ]
-Sets = Annotated[
-    list[str] | None,
-    Option("--set", metavar="A.B=C", help="A setting over the config's; may be given again."),
-]
 Redo = Annotated[
     bool, Option("--redo", help="Accept a changed config: what it touches runs again.")
 ]
@@ -116,12 +112,12 @@ def _options(
     """Options of the command itself."""
 
 
-_FORCED = ["judge.forced=true"]
-
-
 def _sets(given: list[str] | None, limit: int | None, *, force: bool = False) -> list[str]:
     """The settings that a command line gives, those of options of their own too."""
-    own = [*([] if limit is None else [f"data.limit={limit}"]), *(_FORCED if force else [])]
+    own = [
+        *([] if limit is None else [f"data.limit={limit}"]),
+        *(["judge.forced=true"] if force else []),
+    ]
     return [*(given or []), *own]
 
 

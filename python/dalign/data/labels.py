@@ -191,8 +191,8 @@ def _passes(label: object, column: str, how: Reading) -> bool:
         what = f"column {column!r} has {short(str(label))!r}, which is no label; write one word, or one a rater under 'labels'"
         raise RowError(what, "wrong_type", column, label)
     # A table with gaps has its whole numbers as 1.0.
-    whole = isinstance(label, float) and label.is_integer()
-    said = str(int(label) if isinstance(label, float) and whole else label).strip().casefold()
+    whole = int(label) if isinstance(label, float) and label.is_integer() else label
+    said = str(whole).strip().casefold()
     known = {word.casefold() for word in how.passes}
     if said in known:
         return True

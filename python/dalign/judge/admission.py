@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dalign.figures import wilson
+from dalign.figures import Share
 from dalign.judge.forms.score import Judging, Question
 from dalign.models.protocol import Asked
 from dalign.spec.golden import GoldenCase
@@ -37,36 +37,21 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """The share of judged cases on which the judge agrees, with the ends of its 95 % interval."""
-
-    judged: int
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] on {self.judged}"
-
-
-@dataclass(frozen=True)
 class Told:
     """A judge on some golden cases, those that it gave no score left out of all but `rightly`.
 
-    sensitivity: on failing answers, the share that it fails; specificity: on passing ones, the share that it passes.
-    rightly: balanced over passing and failing cases, one without a score told wrongly. None where there is no such case.
+    sensitivity: of failing answers, the share that it fails; specificity: of passing ones, the share that it passes.
+    rightly: balanced over passing and failing cases, one without a score told wrongly; None where one kind is not there.
     """
 
     cases: int
-    agreement: Agreement | None
-    sensitivity: Agreement | None
-    specificity: Agreement | None
+    agreement: Share
+    sensitivity: Share
+    specificity: Share
     rightly: Balanced | None
 
     def __str__(self) -> str:
-        parts = {"sensitivity": self.sensitivity, "specificity": self.specificity}
-        words = [f"{name} {each}" for name, each in parts.items() if each is not None]
-        return "; ".join([str(self.agreement or "no case judged"), *words])
+        return f"{self.agreement}; sensitivity {self.sensitivity}; specificity {self.specificity}"
 
 
 @dataclass(frozen=True)
@@ -160,10 +145,11 @@ def shortfalls(shown: Admission, cases: Sequence[Judged], least: float) -> list[
 def _missed(shown: Admission, cases: Sequence[Judged], least: float) -> Iterator[Shortfall]:
     for name, told in shown.categories.items():
         there = _where(cases, "category", name)
-        reached: Balanced | Agreement = told.rightly or _agreement(there, of_all=True)
-        if reached.value < least - _ROUNDING:
-            words = f"it tells {reached.value:.3f} [{reached.low:.3f}, {reached.high:.3f}] of the {len(there)} golden cases of category {name!r} rightly, {least - reached.value:.3f} less than judge.admission = {least:g}"
-            yield Shortfall(least - reached.value, words, _wrong(there))
+        reached = told.rightly or _share([_is_right(each) for each in there])
+        by = least - (reached.value or 0.0)
+        if by > _ROUNDING:
+            words = f"it tells {reached.value:.3f} [{reached.low:.3f}, {reached.high:.3f}] of the {len(there)} golden cases of category {name!r} rightly, {by:.3f} less than judge.admission = {least:g}"
+            yield Shortfall(by, words, _wrong(there))
     for ruling, margin in shown.margins.items():
         # One that is always right may be no better than these: then the cases are at fault, as `spec check` says.
         if margin.value < -_ROUNDING:
@@ -176,37 +162,32 @@ def _where(cases: Sequence[Judged], field: str, value: str) -> list[Judged]:
     return [each for each in cases if getattr(each.case, field) == value]
 
 
+def _is_right(judged: Judged) -> bool:
+    """Whether the judge tells a case rightly; without a score it does not."""
+    return judged.score is not None and judged.agrees
+
+
 def _wrong(cases: Sequence[Judged]) -> tuple[Judged, ...]:
-    return tuple(each for each in cases if each.score is None or not each.agrees)[:FIRST]
+    return tuple(each for each in cases if not _is_right(each))[:FIRST]
 
 
 def _told(cases: Sequence[Judged]) -> Told:
     judged = [each for each in cases if each.score is not None]
-    of = {verdict: _where(judged, "verdict", verdict) for verdict in ("fail", "pass")}
-    shares = {verdict: _agreement(some) if some else None for verdict, some in of.items()}
     rightly = {
-        verdict: [
-            each.score is not None and each.agrees for each in cases if each.case.verdict == verdict
-        ]
-        for verdict in of
+        verdict: [_is_right(each) for each in _where(cases, "verdict", verdict)]
+        for verdict in ("pass", "fail")
     }
     return Told(
         len(cases),
-        _agreement(judged) if judged else None,
-        shares["fail"],
-        shares["pass"],
+        _share([each.agrees for each in judged]),
+        _share([each.agrees for each in _where(judged, "verdict", "fail")]),
+        _share([each.agrees for each in _where(judged, "verdict", "pass")]),
         balanced(rightly["pass"], rightly["fail"]) if all(rightly.values()) else None,
     )
 
 
-def _agreement(cases: Sequence[Judged], *, of_all: bool = False) -> Agreement:
-    """The share with Wilson's score interval: a bootstrap of equal values would claim certainty.
-
-    of_all: a case without a score is told wrongly.
-    """
-    told = [each.agrees and not (of_all and each.score is None) for each in cases]
-    n, share = len(told), sum(told) / len(told)
-    return Agreement(n, share, *wilson(share, n))
+def _share(told: Sequence[bool]) -> Share:
+    return Share.of_counts(sum(told), len(told))
 
 
 def _margins(cases: Sequence[Judged], trivial: Sequence[Trivial]) -> dict[Ruling, Margin]:

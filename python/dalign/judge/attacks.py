@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -177,10 +176,7 @@ def summary(
     )
 
 
-def named(pattern: str) -> list[Attack]:
-    """The attacks whose name or kind a pattern is in, ignoring case."""
-    return [
-        each
-        for each in ATTACKS
-        if re.search(re.escape(pattern), f"{each.name} {each.kind}", re.IGNORECASE)
-    ]
+def named(words: str) -> list[Attack]:
+    """The attacks in whose name or kind these words are, whatever their case."""
+    wanted = words.casefold()
+    return [each for each in ATTACKS if wanted in f"{each.name} {each.kind}".casefold()]

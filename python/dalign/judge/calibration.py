@@ -213,20 +213,14 @@ def _lines(card: JudgeCard) -> list[str]:
         lines += [f"  {name}: {_in_words(each)}" for name, each in card.categories.items()]
     lines += [f"  first {k} judgements: {_in_words(each)}" for k, each in card.by_k.items()]
     lines += [
-        f"  scores {each.low:g} to {each.high:g}: {each.n} answers, mean {each.mean:.2f}; people pass {_share(each.passing)}"
+        f"  scores {each.low:g} to {each.high:g}: {each.n} answers, mean {each.mean:.2f}; people pass {each.passing}"
         for each in card.diagram
     ]
     return lines
 
 
 def _in_words(told: Told) -> str:
-    return f"agreement {_share(told.agreement)}; sensitivity {_share(told.sensitivity)}; specificity {_share(told.specificity)}; kappa {_figure(told.kappa)}"
-
-
-def _share(share: Share) -> str:
-    if share.value is None:
-        return "unknown"
-    return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}] of {share.n}"
+    return f"agreement {told.agreement}; sensitivity {told.sensitivity}; specificity {told.specificity}; kappa {_figure(told.kappa)}"
 
 
 def _figure(value: float | None) -> str:

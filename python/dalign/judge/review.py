@@ -105,10 +105,10 @@ def _review_golden(
             review.findings.append(_of_golden(each, by))
     shown = admission(judged, states, trivial)
     review.facts["golden_cases"] = asdict(shown)
-    lines = [f"golden cases: agreement {shown.all.agreement or 'unknown'} of {shown.cases}"]
-    if shown.all.sensitivity is not None:
+    lines = [f"golden cases: agreement {shown.all.agreement}, {shown.cases} in all"]
+    if shown.all.sensitivity.n:
         lines.append(f"sensitivity {shown.all.sensitivity} (failing answers told as such)")
-    if shown.all.specificity is not None:
+    if shown.all.specificity.n:
         lines.append(f"specificity {shown.all.specificity} (passing answers told as such)")
     if shown.unjudged:
         lines.append(f"{shown.unjudged} without a score ({_failed(states)})")

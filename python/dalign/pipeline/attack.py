@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 
 from dalign.config import Config
 from dalign.errors import InputError
@@ -21,12 +20,10 @@ from dalign.judge.attacks import (
     wrong_answers,
 )
 from dalign.models.ask import Ask
-from dalign.pipeline.engines import Engines
-from dalign.pipeline.judging import judging_of
+from dalign.pipeline.judging import opened_judge
 from dalign.progress import Progress
 from dalign.spec.golden import load_golden
 from dalign.spec.parse import load_spec
-from dalign.spec.templates import load_templates
 
 # What a command is handed of attacks.
 __all__ = ["Attacked", "attack_judge"]
@@ -46,11 +43,7 @@ def attack_judge(
     if not wrong:
         said = f"{spec.folder}: the policy has no golden case whose answer fails, so there is nothing to attack; write some (golden/*.jsonl, see specs/README.md)"
         raise InputError(said, kind="empty", path=spec.folder)
-    with closing(Engines(config)) as engines:
-        templates = load_templates(spec.folder, engines.budget())
-        judging = judging_of(
-            config, engine := engines.open(config.judge_of_record), spec, templates
-        )
+    with opened_judge(config, spec) as (engine, judging, _):
         alone = left_alone([*wrong, *right])
         asked = [attacked(right if a.replaces else wrong, a, config.judge.high) for a in attacks]
         total = (len(alone) + sum(map(len, asked))) * judging.scale.k

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +11,9 @@ from dalign.errors import InputError, did_you_mean
 from dalign.judge.calibration import JudgeCard, calibrate
 from dalign.judge.forms.score import Question
 from dalign.models.ask import Ask
-from dalign.pipeline.engines import Engines
-from dalign.pipeline.judging import judging_of
+from dalign.pipeline.judging import opened_judge
 from dalign.progress import Progress
 from dalign.spec.parse import load_spec
-from dalign.spec.templates import load_templates
 
 # The middle of a scale, from which an answer passes unless something says otherwise.
 _MIDDLE = 0.5
@@ -68,10 +65,7 @@ def _judged(
     """The answers with the scores of the config's judge, judge.k each; a failed judgement gives none."""
     spec = load_spec(config.spec.path)
     questions = {each.id: _question(path, each, spec.prompt_names) for each in answers}
-    with closing(Engines(config)) as engines:
-        templates = load_templates(spec.folder, engines.budget())
-        engine = engines.open(config.judge_of_record)
-        judging = judging_of(config, engine, spec, templates)
+    with opened_judge(config, spec) as (engine, judging, _):
         ask = Ask(engine, progress=progress, name="calibrate")
         verdicts, _ = judging(questions, ask)
         ask.finish(f"{verdicts.height} replies")

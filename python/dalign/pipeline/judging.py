@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
 from dalign.config import Config, Judge
 from dalign.errors import InputError, did_you_mean
@@ -13,7 +16,7 @@ from dalign.models.protocol import Engine, Sampling
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, shown_of
 from dalign.pipeline.stage import Inputs
-from dalign.spec.templates import Templates
+from dalign.spec.templates import Templates, load_templates
 from dalign.spec.types import Spec
 from dalign.vocabulary import OWN, SUB_SCORES
 
@@ -33,6 +36,23 @@ def judging_of(
     ends, asked = {"low": scale.low, "high": scale.high}, scale.sub_scores
     form = ScoreForm(spec, templates, sub_scores=asked, **ends)
     return Judging(court_of(config, engine), form, scale, sampling)
+
+
+class OpenedJudge(NamedTuple):
+    """The judge of a config, ready to be asked about a policy outside a run."""
+
+    engine: Engine
+    judging: Judging
+    templates: Templates
+
+
+@contextmanager
+def opened_judge(config: Config, spec: Spec) -> Iterator[OpenedJudge]:
+    """The judge, with the policy's templates; closed at the end. Raises InputError for a template or a model that cannot be used."""
+    with closing(Engines(config)) as engines:
+        templates = load_templates(spec.folder, engines.budget())
+        engine = engines.open(config.judge_of_record)
+        yield OpenedJudge(engine, judging_of(config, engine, spec, templates), templates)
 
 
 def sampling_of(settings: Judge) -> Sampling:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from dalign.config import Config
 from dalign.judge.review import Review, Reviewer, review_policy
 from dalign.models.ask import Ask
-from dalign.pipeline.engines import Engines
-from dalign.pipeline.judging import judging_of
+from dalign.pipeline.judging import opened_judge
 from dalign.progress import Progress
 from dalign.spec.check import Checked
-from dalign.spec.templates import load_templates
 
 
 def review_spec(checked: Checked, config: Config, progress: Progress) -> Review:
@@ -20,10 +16,7 @@ def review_spec(checked: Checked, config: Config, progress: Progress) -> Review:
     Raises InputError for a template or a model that cannot be used.
     """
     spec = checked.spec
-    with closing(Engines(config)) as engines:
-        templates = load_templates(spec.folder, engines.budget())
-        engine = engines.open(config.judge_of_record)
-        judging = judging_of(config, engine, spec, templates)
+    with opened_judge(config, spec) as (engine, judging, templates):
         by = Reviewer(
             judging, config.pass_score, lambda name: Ask(engine, progress=progress, name=name)
         )

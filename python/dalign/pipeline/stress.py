@@ -17,7 +17,7 @@ from dalign.models.ask import Ask
 from dalign.models.protocol import Sampling
 from dalign.models.reasoning import parse
 from dalign.pipeline.engines import Engines
-from dalign.pipeline.judging import judging_of
+from dalign.pipeline.judging import opened_judge
 from dalign.progress import Progress
 from dalign.rows import MESSAGES, NEVER_CAME, OK, Columns
 from dalign.spec.golden import load_golden
@@ -87,10 +87,7 @@ def _answers(
         row: Question(by_id[prompt].clause.category, by_id[prompt].messages, answer, reasoning=None)
         for row, prompt, answer in good.select("id", "prompt_id", "answer").iter_rows()
     }
-    with closing(Engines(of)) as engines:
-        templates = load_templates(spec.folder, engines.budget())
-        engine = engines.open(of.judge_of_record)
-        judging = judging_of(of, engine, spec, templates)
+    with opened_judge(of, spec) as (engine, judging, _):
         total = len(questions) * judging.scale.k
         ask = Ask(engine, progress=progress, name=f"judge {name}", total=total)
         _, scores = judging(questions, ask)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dalign.pipeline.plan import ADMIT, make_plan
 from dalign.pipeline.project import Project, Source
-from dalign.spec.golden import load_golden
+from dalign.pipeline.stages.admit import cases_of
 from dalign.vocabulary import ARMS, trainings
 
 # What is asked: to answer a prompt, to judge an answer, to name the policy that a reasoning speaks of.
 COMPLETE, JUDGE, RETRIEVE = "complete", "judge", "retrieve"
-# No answer of a golden case is longer, in tokens.
+# What an answer of a golden case is taken for, in tokens; few are longer.
 _OF_GOLDEN = 512
 
 
@@ -48,13 +47,9 @@ def work_of(project: Project) -> list[Work]:
 
 
 def _of_admission(project: Project) -> Iterator[Work]:
-    config, judge = project.config, project.config.judge
-    if any(stage.name == ADMIT for stage in make_plan(config)):
-        cases = Counter(case.category for case in load_golden(project.spec))
-        each = [
-            n if config.data.limit is None else min(n, config.data.limit) for n in cases.values()
-        ]
-        asked, most = sum(each) * judge.k, judge.max_new_tokens
+    judge = project.config.judge
+    if any(stage.name == ADMIT for stage in make_plan(project.config)):
+        asked, most = len(cases_of(project)) * judge.k, judge.max_new_tokens
         yield Work(ADMIT, JUDGE, asked, most, project.prompts, answers=_OF_GOLDEN)
 
 
@@ -122,7 +117,7 @@ def planned_work(project: Project) -> dict[str, object]:
         "of_these_by_stage": [
             f"{name} {count(judgements, name)}"
             for name in ("admit", "judge", "rl", "evaluate")
-            if name != "admit" or project.config.judge.admission is not None
+            if name != "admit" or count(judgements, name)
         ],
         "judgement_tokens_at_most": count(judgements) * project.config.judge.max_new_tokens,
         "categories": list(project.spec.names),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dalign.figures import AdmissionRow
+from dalign.figures import AdmissionRow, Share
 from dalign.records.record import Record
 
 _SHARES = ("agreement", "sensitivity", "specificity")
@@ -26,7 +26,7 @@ def admission_rows(record: Record) -> list[AdmissionRow]:
             where=name,
             cases=told["cases"],
             margin=_ends(margins.get(name)),
-            **{share: _ends(told[share]) for share in _SHARES},
+            **{share: Share(**told[share]) for share in _SHARES},
         )
         for name, told in groups
     ]

@@ -46,7 +46,7 @@ def read_card(path: Path) -> dict[str, Any]:
         card = json.loads(path.read_text("utf-8"))
         for told in (card["all"], *card["by_k"].values()):
             for name in ("sensitivity", "specificity"):
-                hits, n, *_ = told[name]
+                hits, n = told[name]["hits"], told[name]["n"]
                 if not (type(hits) is type(n) is int and 0 <= hits <= n):
                     raise TypeError
         is_named = isinstance(card["aggregate"], str) and isinstance(card["judge"], str)
@@ -69,10 +69,9 @@ def corrected_rows(record: Record, path: Path) -> list[Corrected]:
         if card[name] != value:
             what = f"the card's {name} is {card[name]:g}, and the run's judge had {value:g}; make a card of the same judge: --low {used['low']:g} --high {used['high']:g} --threshold {used['threshold']:g}"
             raise InputError.in_file(path, what, kind="not_valid", key=name, value=card[name])
+    told = _of_judgements(card, config.evaluate.judge_k, config.judge.aggregate, path)
     sensitivity, specificity = (
-        Share.of_counts(
-            *_of_judgements(card, config.evaluate.judge_k, config.judge.aggregate, path)[name][:2]
-        )
+        Share.of_counts(told[name]["hits"], told[name]["n"])
         for name in ("sensitivity", "specificity")
     )
     if not sensitivity.n or not specificity.n:
@@ -84,8 +83,8 @@ def corrected_rows(record: Record, path: Path) -> list[Corrected]:
             continue
         prompts = _prompts(record, row.arm, row.suite, row.metric)
         passing = Share(round(row.value * prompts), prompts, row.value, None, None)
-        told = rogan_gladen(passing, sensitivity, specificity)
-        ends = (None, None, None) if told is None else told
+        found_rate = rogan_gladen(passing, sensitivity, specificity)
+        ends = (None, None, None) if found_rate is None else found_rate
         found.append(Corrected(row.arm, row.suite, row.metric, row.value, prompts, *ends))
     return found
 

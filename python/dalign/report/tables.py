@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dalign.figures import AdmissionRow, DropRow, MetricRow, PairRow, StageRow, SubScoreRow
+from dalign.figures import AdmissionRow, DropRow, MetricRow, PairRow, Share, StageRow, SubScoreRow
 from dalign.report.markup import Markup, join, link_to, tag
 from dalign.report.words import (
     DIRECTION_SIGNS,
@@ -91,7 +91,7 @@ def admission_table(rows: Sequence[AdmissionRow]) -> Markup:
             "tr",
             tag("th", row.where, scope="row"),
             tag("td", count(row.cases), class_="num"),
-            *map(_share, row[2:5]),
+            *map(_share, (row.agreement, row.sensitivity, row.specificity)),
             _above(row.margin),
         )
         for row in rows
@@ -100,10 +100,11 @@ def admission_table(rows: Sequence[AdmissionRow]) -> Markup:
     return _table([tag("tr", *head)], body, caption=caption)
 
 
-def _share(value: tuple[float, float, float] | None) -> Markup:
-    if value is None:
+def _share(share: Share) -> Markup:
+    if share.value is None:
         return tag("td", NOT_MEASURED, class_="num missing")
-    return tag("td", percent(value[0]), tag("small", interval(*value[1:])), class_="num")
+    ends = tag("small", interval(share.low, share.high))
+    return tag("td", percent(share.value), ends, class_="num")
 
 
 def _above(margin: tuple[float, float, float] | None) -> Markup:

@@ -84,9 +84,11 @@ def _asked(node: nodes.Getattr | nodes.Getitem) -> object:
 class Filled:
     """A template that writes its texts whole, filled in once for each kind of values that it may ask about."""
 
-    def __init__(self, render: Callable[[Mapping[str, object]], str]) -> None:
-        """render: fills the template in, and takes nothing off the ends."""
-        self._render = render
+    def __init__(
+        self, render: Callable[[Mapping[str, object]], str], conversation: str = ""
+    ) -> None:
+        """render: fills the template in, and takes nothing off the ends. conversation: the name of the messages."""
+        self._render, self._conversation = render, conversation
         # What no template can write by itself, and nobody who knows it can.
         self._mark = secrets.token_hex(16)
         self._places = re.compile(rf"{self._mark}(\d+)\.")
@@ -95,11 +97,10 @@ class Filled:
     def __call__(
         self,
         texts: Mapping[str, str | None],
-        conversation: str,
         messages: Sequence[Message],
         others: Mapping[str, object],
     ) -> str:
-        """The template with these texts, these messages under the name `conversation`, and what else it is told."""
+        """The template with these texts and messages, and what else it is told. Raises ValueError where that is too large."""
         given = [*texts.values(), *(message["content"] for message in messages)]
         roles = tuple(message["role"] for message in messages)
         kind = (roles, *(text is None for text in given), repr(others))
@@ -110,7 +111,7 @@ class Filled:
                 Message(role=role, content=mark)  # type: ignore[typeddict-item]
                 for role, mark in zip(roles, marks[len(texts) :], strict=True)
             ]
-            rendered = self._render({**others, **named, conversation: turns})
+            rendered = self._render({**others, **named, self._conversation: turns})
             self._known[kind] = self._places.split(rendered)
         parts = self._known[kind].copy()
         parts[1::2] = [str(given[int(place)]) for place in parts[1::2]]

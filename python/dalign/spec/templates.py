@@ -169,7 +169,7 @@ class Templates:
         self._judge_user: Filled | None = None
         if writes_whole(self._parsed["judge_user.j2"], _OF_JUDGEMENT, "messages"):
             render = partial(self._render, "judge_user.j2", whole=True)
-            self._judge_user = Filled(render)
+            self._judge_user = Filled(render, "messages")
 
     def _parse(self, path: Path, source: str) -> None:
         try:
@@ -362,7 +362,7 @@ class Templates:
         if not self._are_ours:
             _try(self.folder / "judge_user.j2", self._sources["judge_user.j2"], [values])
         try:
-            content = self._judge_user(texts, "messages", messages, others).strip()
+            content = self._judge_user(texts, messages, others).strip()
         except ValueError as error:
             path = self.folder / "judge_user.j2"
             raise InputError.in_file(path, f"this template {error}", kind="template") from error

@@ -40,9 +40,11 @@ def test_the_card_has_the_judges_errors(tmp_path: Path, call) -> None:
     assert (code, err) == (0, "")
     assert "fails 3 rightly and 2 wrongly, passes 4 rightly and 1 wrongly" in out
     told = json.loads(card.read_text())
-    assert told["all"]["sensitivity"][:3] == [3, 4, 0.75]
-    assert told["all"]["specificity"][:3] == [4, 6, pytest.approx(2 / 3)]
-    assert told["all"]["agreement"][:2] == [7, 10]
+    counts = {
+        name: (each["hits"], each["n"]) for name, each in told["all"].items() if name != "kappa"
+    }
+    assert counts == {"agreement": (7, 10), "sensitivity": (3, 4), "specificity": (4, 6)}
+    assert told["all"]["specificity"]["value"] == pytest.approx(2 / 3)
     # 0.7 agreed; by chance 0.5 · 0.6 + 0.5 · 0.4 = 0.5.
     assert told["all"]["kappa"] == pytest.approx(0.4)
     assert told["categories"].keys() == {"garden", "kitchen"}
@@ -114,7 +116,11 @@ def test_labels_of_numbers_and_a_judge_of_words(tmp_path: Path) -> None:
     card = calibrate(
         read_labels(written(tmp_path, words), how), judge="x", threshold=5.0, low=0.0, high=10.0
     )
-    assert (card.all.specificity[:2], card.all.sensitivity[:2]) == ((3, 5), (2, 5))
+    assert (card.all.specificity.hits, card.all.sensitivity.hits, card.all.sensitivity.n) == (
+        3,
+        2,
+        5,
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,7 +176,11 @@ def test_the_judge_of_a_config_is_asked_by_its_policy(tmp_path: Path, call) -> N
     told = json.loads(out)
     assert (code, err) == (0, "")
     assert (told["compared"], told["unjudged"]) == (3, 1)
-    assert told["all"]["sensitivity"][:2] == [1, 2] and told["by_k"].keys() == {"1", "2"}
+    assert (
+        told["all"]["sensitivity"]["hits"] == 1
+        and told["all"]["sensitivity"]["n"] == 2
+        and told["by_k"].keys() == {"1", "2"}
+    )
     rows[1]["category"] = "gardn"
     code, _, err = call(written(tmp_path, rows), "--model", config)
     assert code == 1 and "row 2: the policy has no category 'gardn'; did you mean 'garden'" in err

@@ -6,8 +6,10 @@ import re
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 from dalign.config import Reasoning
+from dalign.judge import court
 from dalign.judge.court import Court
 from dalign.judge.forms.category import CategoryForm
 from dalign.judge.forms.ruling import Case, RulingForm
@@ -61,27 +63,17 @@ def test_every_sample_is_what_the_template_gives_with_its_own_nonce(
     assert not any("<|end|>" in message["content"] for messages in shown for message in messages)
 
 
-def test_an_answer_that_holds_a_seal_by_chance_keeps_it(tmp_path: Path) -> None:
-    form, court = ScoreForm(SPEC, templates(tmp_path)), Court((), 7)
-    seals = court.put(form, QUESTION, 4).seals
-    assert seals is not None
-
-    class Parts(ScoreForm):
-        """The same marks, whatever is judged."""
-
-        def parts(self, question: Question) -> list[str]:
-            return [*super().parts(QUESTION["row"]), question.answer]
-
-    held = Parts(SPEC, templates(tmp_path / "held"))
-    for seal in seals:
-        answer = f"An answer with {seal} in it."
-        texts = [
-            r.messages[-1]["content"]
-            for r in court.put(
-                held, {"row": Question("harassment", ASKED, answer, reasoning=None)}, 4
-            ).requests
-        ]
-        assert all(answer in text for text in texts)
+def test_an_answer_that_holds_a_seal_by_chance_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight digits are few: here each sample's seal is one that the answer holds."""
+    seals = ["0badc0de", "1badc0de", "2badc0de", "3badc0de"]
+    monkeypatch.setattr(court, "_seals", lambda nonces: pl.Series(seals))
+    answer = f"An answer with {' and '.join(seals)} in it."
+    question = {"row": Question("harassment", ASKED, answer, reasoning=None)}
+    form = ScoreForm(SPEC, templates(tmp_path))
+    asked = Court((), 7).put(form, question, 4).requests
+    assert form.whole_nonce and all(answer in each.messages[-1]["content"] for each in asked)
 
 
 @pytest.mark.parametrize(

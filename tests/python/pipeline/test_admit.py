@@ -226,7 +226,7 @@ def test_the_report_tells_it_and_warns_where_it_was_forced(tmp_path: Path) -> No
     record = open_record(run)
     rows = {row.where: row for row in admission_rows(record)}
     assert list(rows) == ["all cases", "soup", "tea", "ruling comply"]
-    assert rows["soup"].sensitivity is not None and rows["soup"].sensitivity[0] == 0.0
+    assert rows["soup"].sensitivity.value == 0.0
     assert rows["ruling comply"].margin is not None and rows["soup"].margin is None
     warned = warnings_of(record, ["none"])
     assert any(

@@ -21,7 +21,7 @@ def card_of(
 ) -> dict[str, Any]:
     """What of a card is read."""
     shares = {
-        name: [hits, n, hits / n, 0.0, 1.0]
+        name: {"hits": hits, "n": n, "value": hits / n, "low": 0.0, "high": 1.0}
         for name, (hits, n) in {"sensitivity": sensitivity, "specificity": specificity}.items()
     }
     return {
@@ -80,7 +80,7 @@ def test_a_rate_stands_for_another_one(run: Path, dalign, tmp_path: Path) -> Non
         ("{", "this is no judge's card"),
         ("{}", "this is no judge's card"),
         (json.dumps({"all": {"sensitivity": [1]}}), "this is no judge's card"),
-        (json.dumps(card_of((1, 2), (1, 2)) | {"all": {"sensitivity": "abcde", "specificity": [1, 2]}}), "this is no judge's card"),
+        (json.dumps(card_of((1, 2), (1, 2)) | {"all": {"sensitivity": "abcde", "specificity": {"hits": 1}}}), "this is no judge's card"),
         (json.dumps(card_of((-2, -2), (1, 2)) ), "this is no judge's card"),
         (json.dumps(card_of((50, 2), (1, 2))), "this is no judge's card"),
         (json.dumps(card_of((1, 2), (1, 2)) | {"by_k": {"2": card_of((1, 2), (1, 2))["all"]}}), "the card tells of 2 judgements an answer, and the run has evaluate.judge_k = 1"),

@@ -21,6 +21,7 @@ from dalign.figures import (
     PairRow,
     ReportContent,
     RlStep,
+    Share,
     StageRow,
     SubScoreRow,
 )
@@ -63,8 +64,8 @@ FULL = replace(
     sub_scores=[SubScoreRow("training data, soup", {"compliance": 7.25, "helpfulness": None}, 1234)],
     violated={"soup.S1": 3},
     admission=[
-        AdmissionRow("soup", 60, (0.9, 0.8, 0.95), (0.777, 0.6, 0.9), None),
-        AdmissionRow("refuse", 80, None, None, (1.0, 0.95, 1.0), (0.321, 0.2, 0.4)),
+        AdmissionRow("soup", 60, Share.of_counts(54, 60), Share.of_counts(21, 27), Share.of_counts(0, 0)),
+        AdmissionRow("refuse", 80, Share.of_counts(0, 0), Share.of_counts(0, 0), Share.of_counts(40, 40), (0.321, 0.2, 0.4)),
     ],
     curves=[step(1), step(2), step(3)],
     losses={"sft": [(n, 1.0 / n) for n in (1, 2, 3)]},
@@ -103,7 +104,7 @@ def hostile() -> ReportContent:
         funnel=[FULL.funnel[0]._replace(category=HOSTILE)],
         drops=[DropRow(HOSTILE, HOSTILE, 1)],
         states={HOSTILE: 1},
-        sub_scores=[SubScoreRow(HOSTILE, {HOSTILE: 1.0}, 1)], violated={HOSTILE: 1}, admission=[AdmissionRow(HOSTILE, 1, None, None, None)],
+        sub_scores=[SubScoreRow(HOSTILE, {HOSTILE: 1.0}, 1)], violated={HOSTILE: 1}, admission=[AdmissionRow(HOSTILE, 1, *[Share.of_counts(0, 0)] * 3)],
         curves=[step(1, arm=HOSTILE)],
         rows=[row(HOSTILE, HOSTILE, HOSTILE, 0.5, grader=HOSTILE, rows_path="javascript:alert(1)//" + HOSTILE)],
         pairs=[replace(FULL.pairs[0], arm_a=HOSTILE, suite=HOSTILE, metric=HOSTILE)],

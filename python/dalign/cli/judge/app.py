@@ -9,6 +9,8 @@ import typer
 from typer import Argument, Option
 from typer.core import TyperGroup
 
+from dalign.cli.spec.app import AsJson, Sets
+
 
 class _OrStage(TyperGroup):
     """Commands beside a stage's own, which is meant where none of them is named."""
@@ -22,7 +24,6 @@ class _OrStage(TyperGroup):
 
 
 judge = typer.Typer(name="judge", cls=_OrStage, rich_markup_mode=None)
-AsJson = Annotated[bool, Option("--json", help="Print the result as JSON on stdout.")]
 Labelled = Annotated[
     Path,
     Argument(
@@ -83,10 +84,6 @@ Threshold = Annotated[
 ]
 Card = Annotated[
     Path | None, Option("--out", metavar="CARD", help="Write the judge's card here (JSON).")
-]
-Sets = Annotated[
-    list[str] | None,
-    Option("--set", metavar="A.B=C", help="A setting over the config's; may be given again."),
 ]
 
 

@@ -33,6 +33,10 @@ NewFolder = Annotated[
     Path,
     Argument(metavar="OUT", readable=False, help="A folder that is not there yet, or is empty."),
 ]
+Sets = Annotated[
+    list[str] | None,
+    Option("--set", metavar="A.B=C", help="A setting over the config's; may be given again."),
+]
 AsJson = Annotated[bool, Option("--json", help="Print the result as JSON on stdout.")]
 
 
@@ -161,10 +165,7 @@ def stress(
         list[str] | None,
         Option("--clause", metavar="ID", help="This clause or category alone; may be given again."),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        Option("--set", metavar="A.B=C", help="A setting over each config's; may be given again."),
-    ] = None,
+    set_: Sets = None,
     json: AsJson = False,
 ) -> None:
     """Find clauses that models don't follow even with the policy in sight, or of which they make different things; the worst first.

@@ -30,12 +30,7 @@ def print_stress(
     shown = progress.Progress() if as_json else progress.for_terminal()
     found = stress(first, others, k=k, prompts=prompts, only=only, progress=shown)
     if as_json:
-        rows = [
-            asdict(each)
-            | {"passing": each.passing}
-            | {"models": {name: share._asdict() for name, share in each.models.items()}}
-            for each in found
-        ]
+        rows = [asdict(each) | {"passing": each.passing} for each in found]
         tell_json(rows, indent=1)
         return
     tell(
@@ -53,10 +48,7 @@ def print_stress(
 
 
 def _of_model(name: str, share: Share, models: int) -> str:
-    told = "nothing judged"
-    if share.value is not None:
-        told = f"{share.value:.2f} [{share.low:.2f}, {share.high:.2f}] of {share.n}"
-    return told if models == 1 else f"{name} {told}"
+    return str(share) if models == 1 else f"{name} {share}"
 
 
 def _loaded(path: Path, overrides: Sequence[str]) -> Config:

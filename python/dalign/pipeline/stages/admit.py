@@ -32,12 +32,18 @@ _category = attrgetter("category")
 _MOST_TOLD = 3
 
 
-def golden_of(project: Project) -> list[GoldenCase]:
-    """The policy's golden cases; in a trial, so many of each category. Raises InputError where there is none, and nothing is forced."""
+def cases_of(project: Project) -> list[GoldenCase]:
+    """The policy's golden cases; in a trial, so many of each category."""
     cases, limit = load_golden(project.spec), project.config.data.limit
-    if limit is not None:
-        by_category = groupby(sorted(cases, key=_category), _category)
-        cases = [case for _, group in by_category for case in islice(group, limit)]
+    if limit is None:
+        return cases
+    by_category = groupby(sorted(cases, key=_category), _category)
+    return [case for _, group in by_category for case in islice(group, limit)]
+
+
+def golden_of(project: Project) -> list[GoldenCase]:
+    """The same. Raises InputError where there is none, and nothing is forced."""
+    cases, limit = cases_of(project), project.config.data.limit
     goes_on = project.config.judge.forced or limit is not None
     if not cases and not goes_on:
         said = f"{project.spec.folder}: judge.admission = {project.config.judge.admission:g} needs golden cases, and the policy has none; write some ({FOLDER}/*.jsonl, see specs/README.md), leave judge.admission out, or go on with --force"
