@@ -110,16 +110,17 @@ class Court:
 
         material: all that is shown. A seal is short enough that a long text may hold it: that stays as it is.
         """
-        before, role, content, old, old_seal = tuple[Message, ...](), "", "", "", ""
+        before, role, pieces = tuple[Message, ...](), "", list[list[str]]()
         for nonce, seal in marks:
-            if old and form.whole_nonce and old not in material and old_seal not in material:
-                content = content.replace(old, nonce).replace(old_seal, seal)
+            if pieces:
+                content = nonce.join([seal.join(between) for between in pieces])
                 yield (*before, Message(role=role, content=content))
-            else:
-                messages = form.messages(question, nonce, self.clean)
-                before, role, content = messages[:-1], messages[-1]["role"], messages[-1]["content"]
-                yield messages
-            old, old_seal = nonce, seal
+                continue
+            messages = form.messages(question, nonce, self.clean)
+            yield messages
+            if form.whole_nonce and nonce not in material and seal not in material:
+                before, role = messages[:-1], messages[-1]["role"]
+                pieces = [part.split(seal) for part in messages[-1]["content"].split(nonce)]
 
     def clean(self, text: str) -> str:
         """Untrusted text with control markers broken up: the judge's own, and those of every family."""

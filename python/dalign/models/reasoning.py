@@ -6,7 +6,6 @@ as a judge's, may be loose about it: `after_reasoning`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -20,6 +19,7 @@ from dalign.vocabulary import FORMS
 THINK = Reasoning()
 # Harmony's answer, and its reasoning where a server leaves the control tokens out.
 _FINAL, _BARE = "<|channel|>final<|message|>", ("analysis", "assistantfinal")
+_CHANNEL = "<|channel|>"
 
 
 def tags_of(reasoning: Reasoning) -> tuple[str, str] | tuple[()]:
@@ -85,6 +85,8 @@ def parts_of(
 
 _ANY = Reasoning(kind="auto")
 _OPENS = tuple(pair[0] for pair in FORMS.values())
+# What tells a reply's own form.
+_BEGINS = (*_OPENS, _BARE[0], _CHANNEL)
 
 
 def after_reasoning(
@@ -106,8 +108,8 @@ def after_reasoning(
         # An answer may come without reasoning before it.
         after = after.strip().removeprefix("<|start|>assistant").removeprefix(_FINAL)
         # Another channel is neither closed reasoning nor the answer: commentary, or a message that is cut off.
-        opened = opened or "<|channel|>" in after
-        closed = closed if "<|channel|>" not in after else ""
+        opened = opened or _CHANNEL in after
+        closed = closed if _CHANNEL not in after else ""
     return None if opens in after or (opened and not closed) else after
 
 
@@ -126,15 +128,17 @@ def heard_by(engine: _Read, reasoning: Reasoning) -> Callable[[str], str | None]
     opened = True if reasoning.prefilled == "yes" else engine.opens_reasoning
     known = engine.reasoning if reasoning.kind == "auto" else reasoning
     # There, a channel may be the answer's, and white space around it is none of it.
-    is_harmony = known.tags == FORMS["harmony"]
-    begin = {re.escape(tag[0]) for tags in (known.tags, *FORMS.values()) for tag in tags}
-    shows_tag = re.compile(f"[{''.join(begin)}]").search
+    is_harmony, reasons = known.tags == FORMS["harmony"], known.reasons
+    opens, closes = known.tags
 
     def said(reply: str) -> str | None:
-        # Most judges' replies have nothing that looks like a tag.
-        if is_harmony or opened or reply.lstrip().startswith(_BARE[0]) or shows_tag(reply):
+        # Most judges' replies begin with no tag: theirs are then those that are known.
+        if is_harmony or reply.lstrip().startswith(_BEGINS):
             return after_reasoning(reply, known, opened=opened)
-        return reply
+        if not reasons:
+            return reply
+        _, closed, after = reply.rpartition(closes)
+        return None if opens in after or (opened and not closed) else after
 
     return said
 
@@ -148,7 +152,7 @@ def _tags_in(reply: str, reasoning: Reasoning) -> tuple[str, str]:
     head = reply.lstrip()[:64]
     if head.startswith(_BARE[0]) and _BARE[1] in reply:
         return _BARE
-    other = FORMS["harmony"] if head.startswith("<|channel|>") else reasoning.tags
+    other = FORMS["harmony"] if head.startswith(_CHANNEL) else reasoning.tags
     return _begun(reply) or other
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 import pytest
 from dalign import _core
 from dalign.config import Reasoning
 from dalign.models.control import without_end
-from dalign.models.reasoning import after_reasoning
+from dalign.models.reasoning import after_reasoning, heard_by
 from dalign.vocabulary import FORMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,3 +88,29 @@ def test_the_core_reads_verdicts_after_the_same_reasoning(parts: list[str]) -> N
     if said is not None:
         alone = pl.DataFrame(_core.parse_verdicts(pl.Series([said]), 0, 10))
         assert read.equals(alone)
+
+
+@dataclass(frozen=True)
+class _Model:
+    reasoning: Reasoning
+    opens_reasoning: bool | None
+
+
+_PIECES = [tag for pair in FORMS.values() for tag in pair]
+_PIECES += ["[R]", "[/R]", "analysis", "assistantfinal", "<|channel|>", "<|channel|>final<|message|>"]  # fmt: skip
+_PIECES += [" ", "\n", "soup", "Score [3f2a]: 7", "<", "\N{ZERO WIDTH SPACE}"]
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    parts=st.lists(st.sampled_from(_PIECES), max_size=6),
+    kind=st.sampled_from(["auto", "none", "tags", *FORMS]),
+    opened=st.sampled_from([None, False, True]),
+)
+def test_an_engines_replies_are_heard_as_each_by_itself(
+    parts: list[str], kind: str, opened: bool | None
+) -> None:
+    reply = "".join(parts)
+    own = Reasoning.model_validate({"kind": kind, "open": "[R]", "close": "[/R]"} if kind == "tags" else {"kind": kind})  # fmt: skip
+    heard = heard_by(_Model(own, opened), Reasoning(kind="auto"))
+    assert heard(reply) == after_reasoning(reply, own, opened=opened)
