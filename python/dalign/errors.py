@@ -33,7 +33,7 @@ KINDS = frozenset((
     "remote_code", "unfit_model", "wrong_replies", "server", "api_key",
     # Runs: their folder, config, stages and processes.
     "cap", "no_run", "no_suites", "no_such_stage", "no_row", "several_rows", "overrides", "changed_config", "unfinished", "busy", "worker",
-    "several_processes", "unjudged", "too_few_examples", "not_admitted",
+    "several_processes", "unjudged", "too_few_examples", "not_admitted", "alarm",
 ))  # fmt: skip
 
 

@@ -158,7 +158,10 @@ class DropRow(NamedTuple):
 
 
 class RlStep(NamedTuple):
-    """Means over one step of an arm's RL; None where nothing was measured. length: tokens of a completion."""
+    """Means over one step of an arm's RL; None where nothing was measured. length: tokens of a completion.
+
+    judge, second: what each judge gives the answers that both have scored; differ: the share of these that one alone passes.
+    """
 
     arm: str
     step: int
@@ -169,6 +172,9 @@ class RlStep(NamedTuple):
     judged_share: float | None
     malformed_share: float | None
     active_groups: float | None
+    judge: float | None = None
+    second: float | None = None
+    differ: float | None = None
 
 
 class ModelUsed(NamedTuple):
@@ -236,7 +242,7 @@ class ReportContent(Results):
     Texts of models and of data sets in here are untrusted; the page escapes whatever it shows.
     created: when the report was written, ISO 8601. probes: a sentence for each thing that the template probe found.
     scores: completions by their aggregated score; states: single judgements by theirs. sub_scores, violated: what the
-    judge gave beside; judgements that found a clause violated, by its id. admission: of the judge. losses: (step, loss) of each arm of SFT.
+    judge gave beside; judgements that found a clause violated, by its id. admission: of the judge; again: on golden cases while it rewarded, a sentence an arm. losses: (step, loss) of each arm of SFT.
     warnings: what a reader must know beside the results.
     """
 
@@ -254,6 +260,7 @@ class ReportContent(Results):
     sub_scores: Sequence[SubScoreRow]
     violated: Mapping[str, int]
     admission: Sequence[AdmissionRow]
+    again: Sequence[str]
     curves: Sequence[RlStep]
     losses: Mapping[str, Sequence[tuple[int, float]]]
     journeys: Sequence[JourneyRow]

@@ -259,6 +259,10 @@ class RolloutRow:
     }  # fmt: skip
 
 
+# Of rollouts that a second judge has scored too, from 0 to 1; it pays nothing.
+SECOND = "second"
+
+
 @dataclass(frozen=True)
 class Grade:
     """What a completion is worth under a metric: 1, 0, or missing (None), which counts nowhere."""

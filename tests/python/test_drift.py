@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 from dalign.drift import FEATURES, USUAL_STEPS, onset
-from dalign.records.hacking import onsets
+from dalign.records.oversight import onsets
 from dalign.store.folder import Finished
 from dalign.store.run import RunFolder
 

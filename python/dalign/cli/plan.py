@@ -101,7 +101,7 @@ def _passed(cap: Cap, sums: _Sums, before: Mapping[str, float], *, may: bool) ->
 
 
 def _print(config: Config, costs: Sequence[Cost], sums: _Sums, *, is_trial: bool) -> None:
-    priced = any(not model.price.is_free for model in (config.model, config.judge_of_record))
+    priced = any(not model.price.is_free for model in config.asked.values())
     heads = ["stage", "model", "requests", "tokens read", "written", *(["money"] if priced else [])]
     heads += ["time"] if is_trial else []
 

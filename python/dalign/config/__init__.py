@@ -110,6 +110,8 @@ class Config(Section):
     model: Model
     judge_model: Model | None = None
     """The judge; without it, the model judges."""
+    second_judge_model: Model | None = None
+    """A second judge, which pays nothing: RL's answers are put to it too, so that what the judge alone finds good shows."""
     synth_model: Model | None = None
     """The model that writes prompts for `dalign data synth`; without it, the judge."""
     spec: SpecFolder
@@ -133,9 +135,18 @@ class Config(Section):
         return None
 
     @rule
+    def _another_judges_second(self) -> str | None:
+        if self.second_judge_model is None:
+            return None
+        if self.second_judge_model == self.judge_of_record:
+            return "second_judge_model is the judge itself, whose errors it shares; name another model, or leave it out"
+        if self.rl.judge_weight == 0:
+            return "second_judge_model stands beside a judge that pays nothing (rl.judge_weight = 0); raise that, or leave it out"
+        return None
+
+    @rule
     def _one_process_starts_servers(self) -> str | None:
-        models = (self.model, self.judge_model)
-        if self.run.workers > 1 and any(each and each.engine == "vllm" for each in models):
+        if self.run.workers > 1 and any(each.engine == "vllm" for each in self.asked.values()):
             return f"run.workers = {self.run.workers}: each would start a server of vLLM of its own (engine 'vllm'); set it to 1"
         return None
 
@@ -146,12 +157,11 @@ class Config(Section):
         if self.run.workers > 1 and self.run.cap.is_set:
             return f"run.workers = {self.run.workers}: a cap (run.cap) is kept by one process; set it to 1"
         bounded = self.run.cap.money is not None or self.run.cap.tokens is not None
-        for key in ("model", "judge_model"):
-            model: Model | None = getattr(self, key)
-            if bounded and model is not None and "max_tokens" in model.leave_out:
+        for key, model in self.asked.items():
+            if bounded and "max_tokens" in model.leave_out:
                 return f"run.cap has a bound on tokens or money, which {key}.leave_out = 'max_tokens' takes from replies; send it, or leave the cap out"
         if self.run.cap.money is not None and all(
-            model.price.is_free for model in (self.model, self.judge_of_record)
+            model.price.is_free for model in self.asked.values()
         ):
             return "run.cap.money has no price to count by; set model.price, such as {read=0.15, written=0.6} for a million tokens each"
         return None
@@ -174,7 +184,13 @@ class Config(Section):
             return self
         most = min(self.rl.prompts_per_step, self.data.limit)
         once = -(-self.data.limit // most)
-        rl = {"steps": min(self.rl.steps, once), "prompts_per_step": most, "balance": None}
+        rl: dict[str, object] = {
+            "steps": min(self.rl.steps, once),
+            "prompts_per_step": most,
+            "balance": None,
+        }
+        # It is to come to its end, whatever its few rows are worth.
+        rl["on_alarm"] = "warn"
         changed = {
             "rl": self.rl.model_copy(update=rl),
             "select": self.select.model_copy(update={"on_short": "warn"}),
@@ -185,6 +201,16 @@ class Config(Section):
     def judge_of_record(self) -> Model:
         """The model that judges."""
         return self.judge_model or self.model
+
+    @property
+    def asked(self) -> dict[str, Model]:
+        """The models that a run asks, by their keys; one that stands under two keys, under its first."""
+        found: dict[str, Model] = {}
+        for key in ("model", "judge_model", "second_judge_model"):
+            model: Model | None = getattr(self, key)
+            if model is not None and model not in found.values():
+                found[key] = model
+        return found
 
     @property
     def writer(self) -> Model:

@@ -95,9 +95,20 @@ class Rl(Section):
     """SFT rows replayed a step."""
     balance: Balance | None = None
     """Draw prompts by ruling and category; without it, as they come."""
+    second_every: Positive = 1
+    """Steps whose answers the second judge (second_judge_model) scores too: each, or one in so many."""
+    readmit_every: Natural = 0
+    """After so many steps, and before the first, the judge is asked about the policy's golden cases; 0: never."""
+    on_alarm: Literal["warn", "stop"] = "warn"
+    """What the training does when the judge tells fewer golden cases rightly than the interval of its first answers allows, or when its scores no longer mean to the second judge what they did."""
     max_grad_norm: float = Field(1.0, gt=0)
     save_steps: Positive = 20
     """A killed run loses at most this many steps."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the checkpoint depends on, for hashes: who looks on pays nothing."""
+        return self.model_dump(mode="json", exclude={"second_every", "readmit_every", "on_alarm"})
 
     @rule
     def _pays_for_something(self) -> str | None:

@@ -48,7 +48,10 @@ class Engines:
         self._opened: dict[str, Engine] = {}
         self._renderers: dict[Model, Renderer] = {}
         self._models = {"model": config.model, "judge": config.judge_of_record}
-        self._fingerprints = {_resolved(self._models[name]): known[name] for name in known}
+        if config.second_judge_model is not None:
+            self._models["second_judge"] = config.second_judge_model
+        told = known.keys() & self._models.keys()
+        self._fingerprints = {_resolved(self._models[name]): known[name] for name in told}
 
     def known(self) -> dict[str, str]:
         """The fingerprints of the models that a run's rows depend on."""
@@ -84,7 +87,8 @@ class Engines:
 
     def _metered(self, engine: Engine, model: Model) -> Engine:
         """The engine, what it does counted as the config's model's; asked for a prompt's completions as the config has it."""
-        name = "model" if model == self._config.model else "judge_model"
+        named = (name for name, known in self._config.asked.items() if known == model)
+        name = next(named, "judge_model")
         metered = MeteredEngine(engine, self.meter, name, model.price)
         return TogetherEngine(metered) if model.samples_at_once else metered
 
@@ -123,7 +127,7 @@ class Engines:
         most = self._config.spec.max_tokens
         if most is None:
             return None
-        models = dict.fromkeys((self._config.model, self._config.judge_of_record))
+        models = dict.fromkeys(self._config.asked.values())
         counts = [token_count(self.tokenizer_folder(m), m.trust_remote_code) for m in models]
         notes = sorted({count.note for count in counts})
         return Budget(most, lambda text: max(count(text) for count in counts), "; ".join(notes))

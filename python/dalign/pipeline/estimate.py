@@ -23,7 +23,7 @@ from dalign.pipeline.judging import scale_of
 from dalign.pipeline.plan import DONE
 from dalign.pipeline.project import Project, Source
 from dalign.pipeline.spent import spent_in
-from dalign.pipeline.work import COMPLETE, JUDGE, Work, work_of
+from dalign.pipeline.work import COMPLETE, JUDGE, SECOND, Work, work_of
 from dalign.rows import Message, turns
 from dalign.store.damage import is_run
 from dalign.store.run import RunFolder, no_run
@@ -143,7 +143,7 @@ def _sum(one: Cost, other: Cost) -> Cost:
 
 
 def _price(config: Config, model: str) -> Price:
-    found = {"model": config.model, "judge_model": config.judge_of_record}.get(model)
+    found = config.asked.get(model)
     return Price() if found is None else found.price
 
 
@@ -191,11 +191,11 @@ class _Counter:
     def cost(self, work: Work) -> Cost:
         """What a kind of requests takes at most."""
         config = self._project.config
-        judge = "model" if config.judge_of_record == config.model else "judge_model"
-        name = "model" if work.asks == COMPLETE else judge
+        model = {COMPLETE: config.model, SECOND: config.second_judge_model}.get(work.asks)
+        model = model or config.judge_of_record
+        name = next(key for key, known in config.asked.items() if known == model)
         key = (id(work.source), work.asks, work.sight)
         if key not in self._known:
-            model = config.model if work.asks == COMPLETE else config.judge_of_record
             self._known[key] = self._tokens(work.source, self._shown(work), model)
         tokens, is_counted = self._known[key]
         read, written = work.requests * (tokens + work.answers), work.requests * work.written
@@ -211,7 +211,7 @@ class _Counter:
         project, court = self._project, self._court
         if work.asks == COMPLETE:
             return generate.SIGHTS[work.sight](project.spec, project.templates)
-        if work.asks == JUDGE:
+        if work.asks in (JUDGE, SECOND):
             return lambda category, messages: (
                 court.put(self._form, {"": Question(category, messages, "", None)}, 1)
                 .requests[0]

@@ -49,6 +49,8 @@ def models_of(config: Config, kinds: Collection[str]) -> dict[str, Model]:
     judges = any(suite.judge for suite in config.evaluate.suites)
     if "judge" in asked or "rl" in asked or ("evaluate" in asked and judges):
         found["model" if config.judge_model is None else "judge_model"] = config.judge_of_record
+    if "rl" in asked and config.second_judge_model is not None:
+        found["second_judge_model"] = config.second_judge_model
     return found
 
 

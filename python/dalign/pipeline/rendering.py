@@ -22,6 +22,8 @@ from dalign.progress import Progress
 from dalign.rows import Message, turns
 from dalign.vocabulary import ARMS
 
+# Models whose chat template may write the date.
+_MODELS = ("model", "judge_model", "second_judge_model")
 # The roles of what a judge is asked.
 _ASKED = (Message(role="system", content="Rules"), Message(role="user", content="Case"))
 
@@ -33,9 +35,8 @@ def with_day_of(config: Config, before: Config) -> Config:
         day = known.day if known else None
         return model.model_copy(update={"day": day}) if model and not model.day else model
 
-    return _of_models(
-        config, held(config.model, before.model), held(config.judge_model, before.judge_model)
-    )
+    days = {name: held(getattr(config, name), getattr(before, name)) for name in _MODELS}
+    return config.model_copy(update=days)
 
 
 def with_day(config: Config) -> Config:
@@ -48,11 +49,7 @@ def with_day(config: Config) -> Config:
             return model
         return model.model_copy(update={"day": date.today()})
 
-    return _of_models(config, held(config.model), held(config.judge_model))
-
-
-def _of_models(config: Config, model: Model | None, judge: Model | None) -> Config:
-    return config.model_copy(update={"model": model, "judge_model": judge})
+    return config.model_copy(update={name: held(getattr(config, name)) for name in _MODELS})
 
 
 class _Use(NamedTuple):
@@ -86,11 +83,13 @@ def check_rendered(
     """
     config = project.config
     judged = any(suite.judge for suite in config.evaluate.suites) and "evaluate" in kinds
-    judge = (
-        engines.renderer_of(config.judge_of_record) if judged or kinds & {"judge", "rl"} else None
-    )
+    judges = dict[Renderer | None, str]()
+    if "rl" in kinds and config.second_judge_model is not None:
+        judges[engines.renderer_of(config.second_judge_model)] = "second judge"
+    if judged or kinds & {"judge", "rl"}:
+        judges[engines.renderer_of(config.judge_of_record)] = "judge"
     uses = list(_uses(project, engines, kinds))
-    found = {judge: "judge"} | {use.renderer: "model" for use in uses}
+    found = judges | {use.renderer: "model" for use in uses}
     for renderer, who in found.items():
         if renderer is not None:
             _ = renderer.end_text
@@ -98,8 +97,9 @@ def check_rendered(
                 progress.say(f"warning: {who}: {sentence}")
             if renderer.form.in_doubt and who == "model":
                 progress.say(f"warning: {who}: reasoning is written {renderer.form.told}")
-    if judge is not None:
-        judge.prompts([_ASKED])
+    for judge in judges:
+        if judge is not None:
+            judge.prompts([_ASKED])
     told = dict[Path, str]()
     for use in uses:
         sight = generate.SIGHTS[use.sight](project.spec, project.templates)

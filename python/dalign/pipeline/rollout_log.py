@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -13,10 +14,20 @@ from dalign.data.patterns import Patterns
 from dalign.evaluate.grades import Graded, truth_grades
 from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.judge.answers import AnswerJudge
-from dalign.rows import Columns, Prompt, RolloutRow, sub_score_column
+from dalign.pipeline.oversight import Oversight
+from dalign.rows import SECOND, Columns, Prompt, RolloutRow, sub_score_column
 from dalign.store.folder import StageFolder
 from dalign.train.job import Keeper, Rollout
 from dalign.vocabulary import METRICS
+
+
+class _Memory(Protocol):
+    """What is kept beside a checkpoint, and gone on from."""
+
+    def save(self, path: Path) -> None: ...
+
+    def load(self, path: Path) -> None: ...
+
 
 LOGGED = [metric.name for metric in METRICS.values() if metric.in_training]
 
@@ -30,9 +41,19 @@ class RolloutLog(Keeper):
         judge: AnswerJudge,
         patterns: Patterns | None,
         prompts: Mapping[str, Prompt],
+        oversight: Oversight | None = None,
     ) -> None:
-        """patterns: with labels, they know the truth, which is logged beside the judge's score and decides nothing."""
+        """patterns: with labels, they know the truth, which is logged beside the judge's score and decides nothing.
+
+        oversight: looks at each step once it is taken down.
+        """
         self._folder, self._judge, self._patterns, self._prompts = folder, judge, patterns, prompts
+        self._oversight = oversight
+        self._memories = dict[str, _Memory](judge=judge)
+        if oversight is not None:
+            self._memories["oversight"] = oversight
+            if oversight.second is not None:
+                self._memories["second"] = oversight.second
         self._journal = folder.journal()
         self.last_reward = "no reward yet"
         self.rows_written = 0
@@ -41,22 +62,33 @@ class RolloutLog(Keeper):
         """Takes a step's rollouts down."""
         given = [r.reward.value for r in rollouts if r.reward.value is not None]
         self.last_reward = f"reward {fmean(given):.2f}" if given else "no reward"
-        self._journal.append([self._row(step, i, r) for i, r in enumerate(rollouts)])
+        rows = [self._row(step, i, r) for i, r in enumerate(rollouts)]
+        if self._oversight is not None:
+            self._oversight.beside(step, rows, self._prompts)
+        self._journal.append(rows)
+        if self._oversight is not None:
+            self._oversight.look(step, rows)
 
     def save(self, step: int) -> None:
-        """Keeps the judge's memory beside a checkpoint."""
-        self._judge.save(self._memory(step))
+        """Keeps the judge's memory beside a checkpoint, and that of who looks on."""
+        for name, memory in self._memories.items():
+            memory.save(self._memory(step, name))
 
     def resume(self, step: int) -> None:
         """Goes back to a checkpoint."""
-        self._judge.load(self._memory(step))
+        for name, memory in self._memories.items():
+            memory.load(self._memory(step, name))
         kept = [row for row in self._journal.read() if row["step"] <= step]
+        if self._oversight is not None:
+            self._oversight.seen(kept)
         if self._journal.path.is_file():
             self._journal.replace(kept)
 
     def rows(self) -> pl.DataFrame:
-        """All rollouts. Columns: `RolloutRow` and the judge's sub-scores. Of a training that had ended before, those that it left."""
+        """All rollouts. Columns: `RolloutRow`, the judge's sub-scores and the second judge's score. Of a training that had ended before, those that it left."""
         parts: Columns = {sub_score_column(name): pl.Float64 for name in self._judge.part_names}
+        if "second" in self._memories:
+            parts = parts | {SECOND: pl.Float64}
         held, schema = self._folder.table(), pl.Schema(RolloutRow.COLUMNS | parts)
         if held.paths() and not self._journal.path.is_file():
             frame = held.frame(list(schema))
@@ -68,17 +100,22 @@ class RolloutLog(Keeper):
     def is_whole(self) -> bool:
         """Whether the rollouts of a training that had ended here are left, with what the judge said last."""
         held = bool(self._folder.table().paths()) or self._journal.path.is_file()
-        return held and any(self._folder.path.glob("judge-*.json"))
+        return held and all(
+            any(self._folder.path.glob(f"{name}-*.json"))
+            for name in self._memories
+            if name != "oversight"
+        )
 
     def done(self, step: int) -> None:
         """Removes what only a resume from before the last step needs: the stage's end may still be killed."""
-        for path in {*self._folder.path.glob("judge-*.json")} - {self._memory(step)}:
-            path.unlink()
+        for name in self._memories:
+            for path in {*self._folder.path.glob(f"{name}-*.json")} - {self._memory(step, name)}:
+                path.unlink()
 
-    def _memory(self, step: int) -> Path:
-        return self._folder.path / f"judge-{step}.json"
+    def _memory(self, step: int, name: str) -> Path:
+        return self._folder.path / f"{name}-{step}.json"
 
-    def _row(self, step: int, index: int, rollout: Rollout) -> dict[str, object]:
+    def _row(self, step: int, index: int, rollout: Rollout) -> dict[str, Any]:
         prompt, reward = self._prompts[rollout.prompt_id], rollout.reward
         truth = {}
         if self._patterns is not None:

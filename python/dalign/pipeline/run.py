@@ -18,6 +18,7 @@ from dalign.models.checkpoint import check_checkpoint
 from dalign.models.devices import settled
 from dalign.models.spending import Meter, Spent
 from dalign.pipeline.engines import Engines
+from dalign.pipeline.golden import golden_of, golden_of_training
 from dalign.pipeline.judging import scale_of, vetoes
 from dalign.pipeline.moved import check_files, has_config, started_with
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, states
@@ -28,7 +29,6 @@ from dalign.pipeline.runner import Opened, run_plan
 from dalign.pipeline.served import Note, fingerprints, noted, recognised
 from dalign.pipeline.spent import keep_spent, spent_before
 from dalign.pipeline.stage import Stage
-from dalign.pipeline.stages.admit import golden_of
 from dalign.pipeline.stages.filter import quality_of
 from dalign.pipeline.stages.rl import check_drawable
 from dalign.pipeline.work import planned_work
@@ -61,10 +61,11 @@ from dalign.vocabulary import STAGES, TRAININGS
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = (
     "run.workers", "run.cache", "run.cap", "run.executor", "run.ray", "synth_model", "evaluate.max_missing", "judge.admission", "judge.forced",
-    *(f"{model}.{key}" for model in ("model", "judge_model") for key in ("retry_s", "timeout_s", "token_s", "endpoints", "price", *(
+    "rl.readmit_every", "rl.on_alarm",
+    *(f"{model}.{key}" for model in ("model", "judge_model", "second_judge_model") for key in ("retry_s", "timeout_s", "token_s", "endpoints", "price", *(
         f"vllm.{name}" for name in ("python", "tensor_parallel", "memory", "devices", "prefix_caching", "start_s")))),
 )  # fmt: skip
-MODELS_OF_CONFIG = ("model", "judge_model", "synth_model")
+MODELS_OF_CONFIG = ("model", "judge_model", "second_judge_model", "synth_model")
 # What a folder may hold before a run has been started in it.
 _BEFORE = (LOCK, ELAPSED, INPUTS, LOGS, "project")
 
@@ -252,7 +253,7 @@ def _checked(
     progress: Progress,
 ) -> Project:
     """What the user brings, read into `place`. What can be known to be wrong of a run is found here, before anything is paid for."""
-    engines.check(config.model, config.judge_of_record)
+    engines.check(config.model, config.judge_of_record, *config.asked.values())
     quality_of(config, engines)
     loss_named(config.rl.loss)
     kinds = {stage.kind for stage in chosen}
@@ -268,6 +269,7 @@ def _checked(
         vetoes(config.judge, project.spec)
         if "rl" in kinds:
             check_drawable(project)
+            golden_of_training(project)
         if "admit" in kinds:
             golden_of(project)
         rows = states(plan, project, engines, run)

@@ -45,7 +45,10 @@ def recognised(
     """
     notes: dict[str, Note] = {}
     asked: dict[Model, Mapping[str, Any] | None] = {}
-    for role, model in (("model", config.model), ("judge", config.judge_of_record)):
+    roles = {"model": config.model, "judge": config.judge_of_record}
+    if config.second_judge_model is not None:
+        roles["second_judge"] = config.second_judge_model
+    for role, model in roles.items():
         kind = kind_of(model)
         if kind.says is None:
             continue
@@ -55,7 +58,7 @@ def recognised(
         mine = known if known.get("named") == named else {}
         note, changed = _note(named, mine, asked[model], model.base_url or "")
         notes[role] = note
-        if changed and (role == "model" or config.judge_model is not None):
+        if changed and (role != "judge" or config.judge_model is not None):
             say(f"{role} {model.path!r}: {changed}")
     return notes
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dalign.pipeline.golden import cases_of
 from dalign.pipeline.plan import ADMIT, make_plan
 from dalign.pipeline.project import Project, Source
-from dalign.pipeline.stages.admit import cases_of
 from dalign.vocabulary import ARMS, trainings
 
-# What is asked: to answer a prompt, to judge an answer, to name the policy that a reasoning speaks of.
-COMPLETE, JUDGE, RETRIEVE = "complete", "judge", "retrieve"
+# What is asked: to answer a prompt, to judge an answer, to do so second, to name the policy that a reasoning speaks of.
+COMPLETE, JUDGE, SECOND, RETRIEVE = "complete", "judge", "second", "retrieve"
 # What an answer of a golden case is taken for, in tokens; few are longer.
 _OF_GOLDEN = 512
 
@@ -77,6 +77,13 @@ def _of_rl(project: Project) -> Iterator[Work]:
         if rl.judge_weight:
             judgements, most = drawn * rl.judge_k, config.judge.max_new_tokens
             yield Work(stage, JUDGE, judgements, most, source, answers=written)
+            if config.second_judge_model is not None:
+                asked = -(-rl.steps // rl.second_every) * (drawn // rl.steps) * rl.judge_k
+                yield Work(stage, SECOND, asked, most, source, answers=written)
+            if rl.readmit_every:
+                times = 1 + rl.steps // rl.readmit_every
+                asked = times * len(cases_of(project)) * rl.judge_k
+                yield Work(stage, JUDGE, asked, most, source, answers=_OF_GOLDEN)
 
 
 def _of_evaluation(project: Project) -> Iterator[Work]:

@@ -10,8 +10,8 @@ import polars as pl
 
 from dalign.figures import DropRow, FunnelRow, JourneyRow, ModelUsed, ReportContent, Results, RlStep
 from dalign.records.admission import admission_rows, not_admitted
-from dalign.records.hacking import onsets
 from dalign.records.journey import journeys_of
+from dalign.records.oversight import alarms_of, golden_again, onsets, two_judges
 from dalign.records.record import Record
 from dalign.records.sub_scores import sub_score_rows, violated_clauses
 from dalign.rows import SCORES
@@ -27,17 +27,14 @@ JOURNEYS = 6
 
 def report_content(record: Record, results: Results, *, created: str) -> ReportContent:
     """The report's content; parts whose stages the config's arms do not need are empty."""
-    config, used = record.config, record.used
+    config = record.config
     made_data = record.has("select")
     return ReportContent(
         **vars(results),
         title=f"dalign: {record.run.path.resolve().name}",
         created=created,
         config_toml=dump_toml(config),
-        models=[
-            ModelUsed("trained", config.model.path, used["model"]),
-            ModelUsed("judge", config.judge_of_record.path, used["judge"]["model"]),
-        ],
+        models=_models(record),
         probes=record.stage("pack").recorded("facts").get("template_probe", []),
         seed=config.run.seed,
         command=f"dalign run --run {quote(str(record.run.path))}",
@@ -48,6 +45,7 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         sub_scores=sub_score_rows(record),
         violated=violated_clauses(record) if made_data else {},
         admission=admission_rows(record),
+        again=list(golden_again(record)),
         curves=[row for arm in trained_by("rl") for row in _rl_curve(record, arm)],
         losses={
             arm: [(row["step"], row["loss"]) for row in curve]
@@ -57,6 +55,19 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         journeys=_journeys(record) if made_data else [],
         warnings=[*warnings_of(record, config.evaluate.arms), *_cut(results)],
     )
+
+
+def _models(record: Record) -> list[ModelUsed]:
+    config, used = record.config, record.used
+    found = [
+        ModelUsed("trained", config.model.path, used["model"]),
+        ModelUsed("judge", config.judge_of_record.path, used["judge"]["model"]),
+    ]
+    arms = [arm for arm in trained_by("rl") if record.stage(f"rl/{arm}").manifest()]
+    if config.second_judge_model is not None and arms:
+        fingerprint, *_ = record.stage(f"rl/{arms[0]}").recorded("inputs")["second"]
+        found.append(ModelUsed("second judge", config.second_judge_model.path, fingerprint))
+    return found
 
 
 def _states(record: Record) -> dict[str, int]:
@@ -120,8 +131,9 @@ def _rl_curve(record: Record, arm: str) -> list[RlStep]:
     means = steps.agg(pl.col("reward", "truth", "retrieved", "tokens").mean()).sort("step")
     names = ("judged", "malformed", "advantage_groups")
     logged = {row["step"]: row for row in _curve(folder, "step", *names)}
+    both = two_judges(record, arm)
     return [
-        RlStep(arm, step, *values, *(logged[step][name] for name in names))
+        RlStep(arm, step, *values, *(logged[step][name] for name in names), *both.get(step, ()))
         for step, *values in means.collect().iter_rows()
     ]
 
@@ -149,7 +161,7 @@ def warnings_of(record: Record, arms: Sequence[str]) -> list[str]:
     """What a reader must know before believing the numbers of these arms, which have been evaluated."""
     found = [*not_admitted(record), *(f"{leak}." for leak in record.project.leaks)]
     found += _shortages(record) if record.has("select") else []
-    found += onsets(record)
+    found += [*onsets(record), *alarms_of(record)]
     sentences = {
         "never_came": "completions never came; they are missing under every metric",
         "missing": "grades are missing, because a completion, or the judge's word on it, never came; they count nowhere",

@@ -25,6 +25,11 @@ CHARTS = {
         ("unequal", "active_groups", "line-0 dash"),
         ("malformed", "malformed_share", "line-2 dots"),
     ),
+    "two judges": (
+        ("judge", "judge", "line-0"),
+        ("second", "second", "line-1 dash"),
+        ("differ", "differ", "line-2 dots"),
+    ),
 }
 
 
@@ -162,17 +167,19 @@ def _rl(content: ReportContent) -> Markup:
     )
     how = (
         "Points: means of single steps; line: their moving average, with its end written beside it. Health: the "
-        "shares of completions judged and malformed, and of groups with unequal rewards (the others teach nothing)."
+        "shares of completions judged and malformed, and of groups with unequal rewards (the others teach nothing). "
+        "Two judges: the means of what both have scored, and the share that one alone passes; the second pays nothing."
     )
     charts = [
         _chart(f"{arm_name(arm)}: {title}", [_series(rows[arm], *curve) for curve in curves])
         for title, curves in CHARTS.items()
         for arm in arms
+        if title != "two judges" or any(row.second is not None for row in rows[arm])
     ]
     lengths = [_series(rows[arm], arm_name(arm), "length", arm_class(arm)) for arm in arms]
     return join(
         tag("p", why),
-        _list(_gap(arm, rows[arm]) for arm in arms),
+        _list([*(_gap(arm, rows[arm]) for arm in arms), *content.again]),
         _note(how),
         tag("div", *charts, class_="halves"),
         tag("div", _chart("Completion length, tokens", lengths), class_="halves"),

@@ -22,7 +22,7 @@ from dalign.text import short
 
 SANDBOX = "sandbox"
 
-_MODELS = ("model", "judge_model", "synth_model")
+_MODELS = ("model", "judge_model", "second_judge_model", "synth_model")
 
 
 def load_config(file: Path | str | None, overrides: Sequence[str] = ()) -> Config:

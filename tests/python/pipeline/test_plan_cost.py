@@ -12,7 +12,9 @@ import dalign
 import pytest
 from dalign.cli.plan import _short, plan_command
 from dalign.errors import CapError, DalignError, InputError
+from dalign.pipeline.project import bring_in
 from dalign.pipeline.spent import spent_in
+from dalign.pipeline.work import COMPLETE, JUDGE, SECOND, work_of
 from dalign.progress import Progress
 from dalign.records.verify import verify
 from dalign.settings import load_config
@@ -20,7 +22,7 @@ from dalign.store.folder import StageFolder
 from dalign.store.run import RunFolder
 from fake_server import FakeServer, chat, refusal
 from policies import ENGLISH
-from scripted_run import write_evaluation
+from scripted_run import write_evaluation, write_project
 
 PROMPTS = [
     {"id": f"ask-{n}", "category": "regulated-advice", "messages": [{"role": "user", "content": f"What is contract {n}?"}], "expected": {"ruling": "comply", "clause": "regulated-advice.A1"}}
@@ -326,3 +328,23 @@ def test_without_a_config_and_a_run_both_are_asked_for(capsys) -> None:
 )  # fmt: skip
 def test_large_counts_have_three_digits(count: float, short: str) -> None:
     assert _short(count) == short
+
+
+def test_a_second_judge_and_golden_cases_are_counted_and_priced(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    (folder / "spec" / "golden").mkdir()
+    case = {"id": "soup-1", "category": "soup", "messages": [{"role": "user", "content": "How?"}], "answer": "So.", "ruling": "comply", "clause": "soup.S1", "verdict": "pass"}  # fmt: skip
+    (folder / "spec" / "golden" / "soup.jsonl").write_text(json.dumps(case) + "\n")
+    config = load_config(
+        folder / "dalign.toml",
+        [
+            'evaluate.arms=["rl"]', "rl.steps=7", "rl.prompts_per_step=2", "rl.group_size=3", "rl.judge_k=2",
+            "rl.second_every=3", "rl.readmit_every=5", "second_judge_model.path=sandbox",
+            "second_judge_model.engine=transformers", "second_judge_model.batch_size=7", "second_judge_model.price={read=1.0}",
+        ],
+    )  # fmt: skip
+    project = bring_in(config, tmp_path / "inputs", None)
+    asked = {(each.asks, each.requests) for each in work_of(project) if each.stage == "rl/rl"}
+    # Steps 1, 4 and 7; one case before the first step, and after the fifth.
+    assert asked == {(COMPLETE, 42), (JUDGE, 84), (SECOND, 3 * 6 * 2), (JUDGE, 2 * 1 * 2)}
+    assert list(config.asked) == ["model", "second_judge_model"]

@@ -47,7 +47,7 @@ def step(number: int, **more: Any) -> RlStep:
 
 EMPTY = ReportContent(
     title="a run", created="2026-01-02T03:04:05+00:00", config_toml="", models=[], probes=[], seed=7,
-    command="dalign run", funnel=[], drops=[], scores={}, states={}, sub_scores=[], violated={}, admission=[], curves=[], losses={},
+    command="dalign run", funnel=[], drops=[], scores={}, states={}, sub_scores=[], violated={}, admission=[], again=[], curves=[], losses={},
     journeys=[], alarms=[], warnings=[], rows=[], pairs=[], stages=[], elapsed_s=0.0, version="0.1.0",
     spec_sha256="5a", spec_versions={"harassment": "1.2.0"}, templates_sha256="7e", config_sha256="c0",
 )  # fmt: skip

@@ -248,6 +248,7 @@ def test_paths_that_are_there_pass(tmp_path: Path) -> None:
         ("model.path=gone", ("model.path = ", "/gone': no such folder", "'sandbox'")),
         ("model.path=folder", ("model.path = ", "/folder': holds no checkpoint", "config.json")),
         ("judge_model.path=gone", ("judge_model.path = ", "/gone': no such folder")),
+        ("second_judge_model.path=gone", ("second_judge_model.path = ", "/gone': no such folder")),
         ("model.checkpoint=gone", ("model.checkpoint = ", "/gone': no such folder")),
         (
             "evaluate.suites=[{name='x', path='gone'}]",

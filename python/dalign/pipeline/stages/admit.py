@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import groupby, islice
-from operator import attrgetter
 
 from dalign.config import Config
 from dalign.errors import InputError, UnfinishedError
 from dalign.judge.admission import Shortfall, admission, judge_golden, shortfalls
 from dalign.models.ask import Ask
 from dalign.pipeline.engines import Engines
+from dalign.pipeline.golden import golden_of
 from dalign.pipeline.judging import judge_inputs, judging_of
 from dalign.pipeline.plan import ADMIT
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage
 from dalign.progress import Progress
 from dalign.rows import SCORES, table
-from dalign.spec.golden import FOLDER, GoldenCase, load_golden
 from dalign.spec.hashes import shown_hashes
 from dalign.spec.trivial import trivial_judges
 from dalign.store.folder import Finished, StageFolder
@@ -27,28 +25,8 @@ from dalign.store.run import RunFolder
 from dalign.store.whole_files import digest
 from dalign.vocabulary import trainings
 
-_category = attrgetter("category")
 # So many of what a judge misses are told in the sentence that refuses it.
 _MOST_TOLD = 3
-
-
-def cases_of(project: Project) -> list[GoldenCase]:
-    """The policy's golden cases; in a trial, so many of each category."""
-    cases, limit = load_golden(project.spec), project.config.data.limit
-    if limit is None:
-        return cases
-    by_category = groupby(sorted(cases, key=_category), _category)
-    return [case for _, group in by_category for case in islice(group, limit)]
-
-
-def golden_of(project: Project) -> list[GoldenCase]:
-    """The same. Raises InputError where there is none, and nothing is forced."""
-    cases, limit = cases_of(project), project.config.data.limit
-    goes_on = project.config.judge.forced or limit is not None
-    if not cases and not goes_on:
-        said = f"{project.spec.folder}: judge.admission = {project.config.judge.admission:g} needs golden cases, and the policy has none; write some ({FOLDER}/*.jsonl, see specs/README.md), leave judge.admission out, or go on with --force"
-        raise InputError(said, kind="not_admitted", path=project.spec.folder)
-    return cases
 
 
 def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:

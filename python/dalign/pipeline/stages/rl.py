@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
 
 from dalign.config import Rl
 from dalign.judge.answers import AnswerJudge
+from dalign.judge.court import Court
+from dalign.judge.forms.score import Judging
 from dalign.models.ask import Ask
 from dalign.models.fingerprint import fingerprint
 from dalign.models.render import Renderer
 from dalign.pipeline.engines import Engines
+from dalign.pipeline.golden import golden_of_training
 from dalign.pipeline.judging import judge_inputs, judging_of
+from dalign.pipeline.oversight import GoldenAgain, Oversight
 from dalign.pipeline.project import Project
 from dalign.pipeline.rollout_log import RolloutLog
 from dalign.pipeline.stage import Inputs, Stage, start_of
 from dalign.pipeline.training import Steps, use_threads, write_curve
 from dalign.progress import Progress
-from dalign.rows import Prompt
+from dalign.rows import Prompt, row_seed
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import Table
 from dalign.store.run import RunFolder
@@ -43,13 +48,23 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         "prompts": project.rl_prompts.sha256,
         # The suite whose patterns tell the truth of rollouts: the first that has some, in the config's order.
         "patterns": next(iter(project.patterns_sha256.values()), None),
-        "settings": settings.model_dump(),
+        "settings": settings.identity,
         "reasoning": model.reasoning.identity,
         "device": model.device,
         "dtype": model.dtype,
         "threads": config.run.threads,
         "judge": judge_inputs(project, engines, project.rl_prompts),
+        **_second_inputs(project, engines),
     }
+
+
+def _second_inputs(project: Project, engines: Engines) -> Inputs:
+    """What determines the second judge's scores beside what the judge's are made of; nothing where there is none."""
+    model, every = project.config.second_judge_model, project.config.rl.second_every
+    if model is None:
+        return {}
+    told = [engines.fingerprint(model), model.reasoning.identity, every]
+    return {"second": told}
 
 
 def settings_of(settings: Rl, arm: str) -> Rl:
@@ -79,8 +94,10 @@ def drive(
     engine = engines.open(config.judge_of_record)
     judging = judging_of(config, engine, project.spec, project.templates, settings.judge_k)
     judge = AnswerJudge(judging, Ask(engine, progress=progress))
+    oversight = _oversight(project, engines, judging, progress)
     patterns = next(iter(project.patterns.values()), None)
-    log = RolloutLog(folder, judge, patterns, {p.id: p for step in drawn for p in step})
+    by_id = {p.id: p for step in drawn for p in step}
+    log = RolloutLog(folder, judge, patterns, by_id, oversight)
     if not log.is_whole():
         forget_result(folder.path)
     job = RlJob(
@@ -100,8 +117,30 @@ def drive(
     log.done(len(result.curve))
     counts = {"rows_in": prompts.rows, "rows_out": log.rows_written, "steps": len(result.curve)}
     states = dict(sorted(judge.states.items()))
-    facts = {"checkpoint": fingerprint(result.final), "judge_states": states}
+    facts = {"checkpoint": fingerprint(result.final), "judge_states": states, **oversight.told}
     return Finished(counts, [digest], facts, project.spec.versions)
+
+
+def _oversight(
+    project: Project, engines: Engines, judging: Judging, progress: Progress
+) -> Oversight:
+    """Who looks on: a second judge that is asked what the judge is asked, and the judge on the golden cases again."""
+    config, second, golden = project.config, None, None
+    if (model := config.second_judge_model) is not None:
+        other = engines.open(model)
+        court = Court.of(other, model.reasoning, config.run.seed)
+        second = AnswerJudge(replace(judging, court=court), Ask(other, progress=progress))
+    if cases := golden_of_training(project):
+        engine, judge = engines.open(config.judge_of_record), config.judge_of_record
+
+        def court_at(step: int) -> Court:
+            seed = row_seed(config.run.seed, "golden", str(step))
+            return Court.of(engine, judge.reasoning, seed)
+
+        ask = Ask(engine, progress=progress)
+        every = config.rl.readmit_every
+        golden = GoldenAgain(cases, judging, config.pass_score, ask, court_at, every)
+    return Oversight(config.rl, second, golden, progress.say)
 
 
 def _reward(judge: AnswerJudge, settings: Rl, reads: Renderer) -> CompositeReward:

@@ -35,7 +35,7 @@ def run_rl(
         **session.identity_of(job),
         "prompts": digest(prompts),
         "replayed": digest(job.replayed),
-        "settings": job.settings.model_dump(mode="json"),
+        "settings": job.settings.identity,
         # What the judge is, is the caller's to know.
         "weights": list(reward.weights),
     }

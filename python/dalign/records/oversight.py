@@ -1,0 +1,64 @@
+"""What those found who looked on while a policy was reinforced: the truth, a second judge, the golden cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from dalign.drift import onset
+from dalign.figures import Share
+from dalign.records.record import Record
+from dalign.rows import SECOND
+from dalign.store.folder import StageFolder
+from dalign.vocabulary import trained_by
+
+
+def _trained(record: Record) -> Iterator[tuple[str, StageFolder]]:
+    """The arms of RL that have finished."""
+    for arm in trained_by("rl"):
+        if (stage := record.stage(f"rl/{arm}")).manifest() is not None:
+            yield arm, stage
+
+
+def onsets(record: Record) -> Iterator[str]:
+    """A sentence for each arm of RL whose judge pays more and more for answers that the truth finds no better."""
+    for arm, stage in _trained(record):
+        rows = stage.table().frame(["step", "judge", "truth", "answer"])
+        if found := onset(rows.rename({"truth": "other"})):
+            grown = f"; what has grown with it is {found.feature}" if found.feature else ""
+            yield f"Arm {arm}: from step {found.began} on, answers are right less often, by {found.excess:.2f}, than their scores meant before (told at step {found.step}){grown}: the policy may have learned to please the judge."
+
+
+def alarms_of(record: Record) -> Iterator[str]:
+    """A sentence for each alarm that was raised in training."""
+    for arm, stage in _trained(record):
+        for said in stage.recorded("facts").get("alarms", []):
+            yield f"Arm {arm}: {said}."
+
+
+def golden_again(record: Record) -> Iterator[str]:
+    """A sentence for each arm whose judge was asked about the golden cases while it rewarded."""
+    for arm, stage in _trained(record):
+        told = stage.recorded("facts").get("golden", [])
+        if told:
+            first = Share.of_counts(told[0]["hits"], told[0]["n"])
+            later = ", ".join(f"{row['value']:.3f} at step {row['step']}" for row in told[1:])
+            yield f"Arm {arm}: {first} golden cases told rightly before the first step{'; ' if later else ''}{later}."
+
+
+def two_judges(record: Record, arm: str) -> dict[int, tuple[float, float, float]]:
+    """By step: the judge's and the second judge's mean score of what both have scored, and the share that one alone passes."""
+    config, rows = record.config, record.stage(f"rl/{arm}").table().scan()
+    if SECOND not in rows.collect_schema().names():
+        return {}
+    low, high = config.judge.low, config.judge.high
+    passing = pl.col("judge", SECOND) >= (config.pass_score - low) / (high - low) - 1e-9
+    judged = rows.drop_nulls(["judge", SECOND]).with_columns(passing.name.suffix("_passes"))
+    differ = pl.col("judge_passes") != pl.col(f"{SECOND}_passes")
+    means = judged.group_by("step").agg(
+        pl.col("judge", SECOND).mean(), differ.mean().alias("differ")
+    )
+    return {
+        step: (judge, second, share) for step, judge, second, share in means.collect().iter_rows()
+    }

@@ -1,0 +1,211 @@
+"""Who looks on while RL rewards: a second judge that pays nothing, and the golden cases again; alarms warn or stop."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from dalign.config import Rl
+from dalign.errors import InputError
+from dalign.judge.answers import AnswerJudge
+from dalign.judge.court import Court
+from dalign.judge.forms.score import Judging, ScoreForm
+from dalign.judge.scale import Scale
+from dalign.models.ask import Ask
+from dalign.models.engines.scripted import ScriptedEngine
+from dalign.models.protocol import Request, Sampling
+from dalign.models.reasoning import THINK
+from dalign.pipeline.oversight import GoldenAgain, Oversight
+from dalign.pipeline.rollout_log import RolloutLog
+from dalign.rows import Message, Prompt
+from dalign.spec.golden import GoldenCase
+from dalign.spec.parse import load_spec
+from dalign.spec.templates import load_templates
+from dalign.store.folder import StageFolder
+from dalign.train.job import Rollout
+from dalign.train.rl.rewards import Reward
+from policies import ENGLISH
+
+PROMPT = Prompt("p", "general", (Message(role="user", content="x"),))
+CASES = [
+    GoldenCase(
+        f"c{n}-{verdict}",
+        "general",
+        PROMPT.messages,
+        f"{verdict} {n}",
+        "comply",
+        None,
+        verdict,
+        Path("c.jsonl"),
+        n,
+    )
+    for n in range(20)
+    for verdict in ("pass", "fail")
+]
+
+
+def judging(engine: ScriptedEngine) -> Judging:
+    form = ScoreForm(load_spec(ENGLISH), load_templates(ENGLISH))
+    scale = Scale(1, 1, 0.0, 10.0, "min", None, ())
+    return Judging(Court.of(engine, THINK, 0), form, scale, Sampling(0, 9))
+
+
+def answer_judge(reply: Callable[[Request], str] | dict[str, str]) -> AnswerJudge:
+    engine = ScriptedEngine(reply)
+    return AnswerJudge(judging(engine), Ask(engine))
+
+
+def log_of(folder: Path, oversight: Oversight) -> RolloutLog:
+    stage = StageFolder(folder, "rl", "rl")
+    stage.path.mkdir(parents=True, exist_ok=True)
+    return RolloutLog(stage, answer_judge({"": "Score: 5"}), None, {"p": PROMPT}, oversight)
+
+
+def rollout(answer: str, judge: float = 1.0, status: str = "ok") -> Rollout:
+    return Rollout("p", answer, 1, Reward(status, "", answer, judge, judge), 0.5)
+
+
+def watching(
+    second: AnswerJudge | None = None, golden: GoldenAgain | None = None, **settings: object
+) -> Oversight:
+    said: list[str] = []
+    oversight = Oversight(Rl.model_validate(settings), second, golden, said.append)
+    oversight.said = said  # type: ignore[attr-defined]
+    return oversight
+
+
+def test_a_second_score_stands_beside_each_answer_that_was_judged_and_pays_nothing(
+    tmp_path: Path,
+) -> None:
+    log = log_of(tmp_path, watching(answer_judge({"good": "Score: 8", "": "hm"})))
+    log.rollouts(1, [rollout("good one"), rollout("unread"), rollout("", status="malformed")])
+    rows = log.rows()
+    assert rows["second"].to_list() == [0.8, None, None]
+    assert rows["judge"].to_list() == rows["reward"].to_list() == [1.0, 1.0, 1.0]
+
+
+def test_it_is_asked_every_so_many_steps_and_goes_on_after_a_kill(tmp_path: Path) -> None:
+    def run() -> tuple[RolloutLog, Oversight]:
+        oversight = watching(answer_judge({"": "Score: 8"}), second_every=2)
+        return log_of(tmp_path, oversight), oversight
+
+    log, _ = run()
+    for step in (1, 2, 3, 4):
+        log.rollouts(step, [rollout(f"answer {step}")])
+        log.save(step)
+    again, oversight = run()
+    again.resume(2)
+    assert [row["other"] for row in oversight._seen] == [0.8, None]
+    again.rollouts(3, [rollout("answer 3")])
+    again.save(3)
+    again.done(3)
+    assert again.rows()["second"].to_list() == [0.8, None, 0.8]
+    names = sorted(path.name for path in (tmp_path / "rl" / "rl").glob("*-*.json"))
+    assert names == ["judge-3.json", "oversight-3.json", "second-3.json"]
+    assert again.is_whole()
+
+
+def test_without_one_the_rows_are_as_ever(tmp_path: Path) -> None:
+    log = log_of(tmp_path, watching())
+    log.rollouts(1, [rollout("a")])
+    assert "second" not in log.rows().columns
+    assert watching().told == {}
+
+
+def planted(oversight: Oversight, tmp_path: Path, steps: int = 40) -> RolloutLog:
+    """A judge that pays for length from step 16 on, and a second that does not."""
+    log, rng = log_of(tmp_path, oversight), random.Random(0)
+    for step in range(1, steps + 1):
+        rows = []
+        for _ in range(64):
+            right = rng.random() < 0.5
+            is_long = step > 15 and rng.random() < 0.06 * (step - 15)
+            text = ("good" if right else "bad") + f" {rng.random()}" + " and so on" * 30 * is_long
+            rows.append(rollout(text, min(1.0, 0.6 * right + 0.3 * rng.random() + 0.5 * is_long)))
+        log.rollouts(step, rows)
+    return log
+
+
+def test_the_onset_of_hacking_is_told_once_while_the_training_goes_on(tmp_path: Path) -> None:
+    oversight = watching(answer_judge({"good": "Score: 9", "": "Score: 2"}))
+    planted(oversight, tmp_path)
+    assert len(oversight.said) == 1 and "the second judge finds answers worse" in oversight.said[0]  # type: ignore[attr-defined]
+    assert "what has grown with it is length" in oversight.said[0]  # type: ignore[attr-defined]
+    assert list(oversight.told) == ["alarms"]
+
+
+def test_or_it_stops_the_training_with_a_way_out_and_the_rows_kept(tmp_path: Path) -> None:
+    oversight = watching(answer_judge({"good": "Score: 9", "": "Score: 2"}), on_alarm="stop")
+    with pytest.raises(InputError, match=r"rl: from step \d+ on.*rl\.on_alarm = 'warn'") as error:
+        planted(oversight, tmp_path)
+    assert error.value.kind == "alarm"
+    steps = [row["step"] for row in oversight._seen]
+    assert 16 <= max(steps) <= 30
+
+
+def test_two_judges_that_agree_raise_none(tmp_path: Path) -> None:
+    log_folder, rng = tmp_path, random.Random(1)
+    oversight = watching(answer_judge({"good": "Score: 9", "": "Score: 2"}), on_alarm="stop")
+    log = log_of(log_folder, oversight)
+    for step in range(1, 41):
+        kinds = ["good" if rng.random() < 0.3 + step / 80 else "bad" for _ in range(64)]
+        log.rollouts(
+            step,
+            [rollout(f"{kind} {rng.random()}", 0.8 if kind == "good" else 0.2) for kind in kinds],
+        )
+    assert not oversight.alarms
+
+
+def golden(engine: ScriptedEngine, every: int = 2) -> GoldenAgain:
+    return GoldenAgain(
+        CASES, judging(engine), 7.0, Ask(engine), lambda step: Court.of(engine, THINK, step), every
+    )
+
+
+@pytest.mark.parametrize("on_alarm", ["warn", "stop"])
+def test_a_judge_that_falls_below_the_interval_of_its_first_answers_is_told(
+    tmp_path: Path, on_alarm: str
+) -> None:
+    asked = 0
+
+    def reply(request: Request) -> str:
+        nonlocal asked
+        asked += 1
+        passes = "pass" in request.messages[-1]["content"]
+        # From its third time on, the server has another model.
+        return "Score: 9" if passes or asked > 2 * len(CASES) else "Score: 1"
+
+    oversight = watching(None, golden(ScriptedEngine(reply)), on_alarm=on_alarm)
+    log = log_of(tmp_path, oversight)
+    for step in (1, 2, 3):
+        log.rollouts(step, [rollout(f"a{step}")])
+        log.save(step)
+    assert [(step, share.hits) for step, share in oversight.golden] == [(0, 40), (2, 40)]
+    if on_alarm == "stop":
+        with pytest.raises(
+            InputError, match=r"at step 4 the judge tells 0\.500 .* told 1\.000 .* at first"
+        ):
+            log.rollouts(4, [rollout("a4")])
+        return
+    log.rollouts(4, [rollout("a4")])
+    log.save(4)
+    assert [step for step, _ in oversight.golden] == [0, 2, 4] and len(oversight.said) == 1  # type: ignore[attr-defined]
+    log.rollouts(5, [rollout("a5")])
+    log.rollouts(6, [rollout("a6")])
+    # Once told, it is in the manifest's words and not said again.
+    assert len(oversight.said) == 1 and len(oversight.told["alarms"]) == 1  # type: ignore[attr-defined]
+    log.resume(3)
+    assert [step for step, _ in oversight.golden] == [0, 2] and not oversight.alarms
+
+
+def test_each_time_other_draws_are_asked_for(tmp_path: Path) -> None:
+    engine = ScriptedEngine({"": "Score: 9"})
+    log = log_of(tmp_path, watching(None, golden(engine)))
+    log.rollouts(1, [rollout("a1")])
+    log.rollouts(2, [rollout("a2")])
+    first, second = engine.requests[: len(CASES)], engine.requests[len(CASES) :]
+    assert {r.seed for r in first}.isdisjoint({r.seed for r in second})
+    assert len(pl.Series([r.id for r in second]).unique()) == len(CASES)
