@@ -23,7 +23,7 @@ ROLES = ("system", "user", "assistant", "tool")
 # A conversation: its turns in order.
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 # The tables of a stage beside its rows.
-SCORES, GRADES, VERDICTS = "scores", "grades", "verdicts"
+SCORES, GRADES, VERDICTS, SHIFTS = "scores", "grades", "verdicts", "shifts"
 # The label of a token that carries no loss.
 IGNORED = -100
 
@@ -246,6 +246,18 @@ class Example:
     COLUMNS: ClassVar[Columns] = {
         "id": TEXT, "completion_id": TEXT, "prompt_id": TEXT, "category": TEXT,
         "messages": MESSAGES, "reasoning": TEXT, "answer": TEXT, "score": NUMBER, "text": TEXT,
+    }  # fmt: skip
+
+
+class Shift:
+    """By how much the policy changes what the model does with a prompt, and the mean scores and their numbers of which it comes.
+
+    Null: on one side nothing has a score.
+    """
+
+    COLUMNS: ClassVar[Columns] = {
+        "prompt_id": TEXT, "category": TEXT, "with_policy": NUMBER, "n_with": COUNT,
+        "without_policy": NUMBER, "n_without": COUNT, "shift": NUMBER,
     }  # fmt: skip
 
 

@@ -74,10 +74,12 @@ def select(
     spec_texts: Mapping[str, str],
     seed: int,
     least: float | None,
+    shifts: pl.DataFrame | None = None,
 ) -> Selection:
     """Chooses examples among the judged completions; holds about 400 bytes a row, and one part.
 
     least: the score that an example has at least; None: they were brought as examples, and nobody judged them.
+    shifts: columns prompt_id and shift, where those of the largest are preferred.
 
     categories, clauses: all that prompts have, each of which has its quota. spec_texts: spec(category) as the model saw it.
     Raises UnjudgedError or QuotaError where the settings say so.
@@ -89,12 +91,11 @@ def select(
     # The best judged first; of equals the one whose example's id is the least, which is as good as by lot.
     chosen = candidates.sort("score", "example", descending=[True, False]).drop("example")
     del candidates
+    chosen = _with_shifts(chosen, shifts, settings.least_shift, drops)
     chosen = drops.take(chosen, _of_equal_texts(chosen), "duplicate")
     if settings.near is not None:
         chosen = drops.take(chosen, _of_near_texts(chosen, parts, settings.near), "near_duplicate")
-    better = pl.int_range(pl.len()).over("prompt_id")
-    beyond = pl.lit(f"more than {settings.per_prompt} of one prompt")
-    chosen = drops.take(chosen, pl.when(better >= settings.per_prompt).then(beyond), "surplus")
+    chosen = drops.take(chosen, _beyond(settings.per_prompt), "surplus")
     if settings.max_examples is not None and chosen.height > settings.max_examples:
         chosen = _even_draw(chosen, settings.max_examples, seed, drops)
     short = _short(chosen["category"], categories, settings.quota)
@@ -206,6 +207,20 @@ def _recited(rows: pl.DataFrame, policies: Mapping[str, SharedWords]) -> pl.Seri
     return rows.select("row").join(runs, on="row", how="left", maintain_order="left")["run"]
 
 
+def _with_shifts(
+    rows: pl.DataFrame, shifts: pl.DataFrame | None, least: float | None, drops: _Drops
+) -> pl.DataFrame:
+    """The rows with the shifts of their prompts, without those of less than the least; what is not known is not less."""
+    if shifts is None:
+        return rows.with_columns(shift=pl.lit(None, pl.Float64))
+    of = shifts.select("prompt_id", "shift")
+    rows = rows.join(of, on="prompt_id", how="left", maintain_order="left")
+    if least is None:
+        return rows
+    below = pl.when(pl.col("shift") < least).then(pl.format(f"shift {{}} < {least}", "shift"))
+    return drops.take(rows, below, "small_shift")
+
+
 def _of_equal_texts(ranked: pl.DataFrame) -> pl.Series:
     """The first row with the same text up to white space, where that is another one."""
     first = pl.col("id").first().over("a", "b")
@@ -228,14 +243,26 @@ def _of_near_texts(ranked: pl.DataFrame, parts: Parts, threshold: float) -> pl.S
     return ranked.select("row").join(told, on="row", how="left", maintain_order="left")["detail"]
 
 
+def _beyond(per_prompt: int) -> pl.Expr:
+    """That a row has as many better judged ones of its prompt before it."""
+    better = pl.int_range(pl.len()).over("prompt_id")
+    return pl.when(better >= per_prompt).then(pl.lit(f"more than {per_prompt} of one prompt"))
+
+
 def _even_draw(rows: pl.DataFrame, limit: int, seed: int, drops: _Drops) -> pl.DataFrame:
-    """So many of the rows, spread evenly over the categories, by lot within each."""
+    """So many of the rows, spread evenly over the categories; within each those of the largest shift, and of equals by lot."""
     rows = rows.sort("row").cast({"category": pl.String})
     draw = Draw("category", None, limit, seed=seed % 2**64)
     kept, _ = draw_rows([FrameBatch(rows, 0, "")], draw)
     is_drawn = pl.int_range(pl.len()).is_in(pl.Series(kept).implode())
-    surplus = pl.when(~is_drawn).then(pl.lit(f"more than {limit} examples"))
-    return drops.take(rows, surplus, "surplus")
+    # Where no shift is known, these are the drawn ones themselves.
+    ranked = rows.with_columns(is_drawn=is_drawn).sort(
+        "shift", "is_drawn", "id", descending=[True, True, False], nulls_last=True
+    )
+    wanted = pl.col("is_drawn").sum().over("category")
+    beyond = pl.int_range(pl.len()).over("category") >= wanted
+    surplus = pl.when(beyond).then(pl.lit(f"more than {limit} examples"))
+    return drops.take(ranked, surplus, "surplus").drop("is_drawn")
 
 
 def _short(chosen: pl.Series, wanted: Collection[str], quota: int) -> dict[str, int]:

@@ -30,7 +30,7 @@ LAYERS = [
         "trial",
     },
     {"store", "files"},
-    {"models", "duplicates", "overlap", "balance", "drift"},
+    {"models", "duplicates", "overlap", "balance", "drift", "shift"},
     {"spec"},
     {"data"},
     STAGES,

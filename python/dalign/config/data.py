@@ -112,7 +112,7 @@ class Judge(Section):
     high: float = 10.0
     """The highest score of the judge's scale."""
     early_stop: bool = False
-    """Ask for judgements of completions one after another, and for no more of one whose score can no longer reach select.threshold: the same ones are kept, at fewer calls. Scores of the others are of what was asked. A trial (data.limit) asks for all, and tells how many it would have needed."""
+    """Ask for judgements of completions one after another, and for no more of one whose score can no longer reach select.threshold: the same ones are kept, at fewer calls. Scores of the others are of what was asked. A trial (data.limit) asks for all, and tells how many it would have needed; so does select.by = 'policy-shift', which compares scores of all."""
     admission: float | None = Field(None, ge=0.5, le=1.0)
     """Before the judge filters or rewards, it is asked about the policy's golden cases, and no further unless it tells this share of each category's rightly (balanced over passing and failing ones), and no less of each ruling's than judges that read no policy. None: any judge may."""
     forced: bool = False
@@ -190,12 +190,18 @@ class Select(Section):
 
     threshold: float = 7.0
     """Completions with at least this aggregated score are kept."""
+    by: Literal["score", "policy-shift"] = "score"
+    """Which examples max_examples leaves: by 'score', of those well judged as many as fall to each category's lot; by 'policy-shift', those whose prompts have the largest shift. For that, each prompt is completed and judged without the policy in sight too, and its shift is the mean score with the policy less the mean score without, as a share of the judge's scale."""
+    shift_n: Repeats = 1
+    """For by = 'policy-shift': completions a prompt without the policy in sight."""
+    least_shift: float | None = Field(None, ge=-1, le=1)
+    """For by = 'policy-shift': an example whose prompt has a smaller shift is dropped, as small_shift; one whose shift is not known is kept."""
     near: float | None = Field(None, gt=0, le=1)
     """Of examples whose sets of five words in a row have at least this Jaccard similarity, the best judged is kept. Unset: of equal ones alone."""
     per_prompt: Positive = 1
     """At most this many examples of one prompt, the best first."""
     max_examples: Positive | None = None
-    """At most this many examples in all, drawn evenly over the categories."""
+    """At most this many examples in all, evenly over the categories; select.by says which."""
     quota: Natural = 1
     """Each category of the prompts needs this many examples."""
     clause_quota: Natural = 0
@@ -204,6 +210,22 @@ class Select(Section):
     """What a category or clause below its quota does to the run."""
     unjudged: Literal["drop", "error"] = "drop"
     """What an unjudged completion does to the run."""
+
+    @rule
+    def _a_least_shift_needs_shifts(self) -> str | None:
+        said = f"least_shift = {self.least_shift} needs the shift of prompts; set by = 'policy-shift', or leave it out"
+        return None if self.least_shift is None or self.by_shift else said
+
+    @property
+    def by_shift(self) -> bool:
+        """Whether it is counted how much the policy changes what the model does."""
+        return self.by == "policy-shift"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the choice depends on beside the rows, for hashes: what is as ever changes none."""
+        beside = {"shift_n"} if self.by_shift else {"by", "shift_n", "least_shift"}
+        return self.model_dump(exclude=beside)
 
 
 class Pack(Section):
