@@ -114,6 +114,8 @@ class Arm:
 
 
 BASE: ArmName = "none"
+# The variant of generate, filter and judge whose completions have nothing of the policy in sight: what a shift is counted from.
+BARE = "bare"
 
 # The trained ones in the order in which a later one builds on, or is preferred to, an earlier one.
 ARMS: Mapping[str, Arm] = {row.name: row for row in (

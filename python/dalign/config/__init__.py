@@ -145,6 +145,13 @@ class Config(Section):
         return None
 
     @rule
+    def _a_shift_is_of_the_models_own_completions(self) -> str | None:
+        if self.data.brought is None or not self.select.by_shift:
+            return None
+        key = "data.completions" if self.data.completions else "data.examples"
+        return f"select.by = 'policy-shift': it compares what the model writes with and without the policy, and {key} were written elsewhere; leave {key} out, or set select.by = 'score'"
+
+    @rule
     def _one_process_starts_servers(self) -> str | None:
         if self.run.workers > 1 and any(each.engine == "vllm" for each in self.asked.values()):
             return f"run.workers = {self.run.workers}: each would start a server of vLLM of its own (engine 'vllm'); set it to 1"
@@ -193,9 +200,15 @@ class Config(Section):
         rl["on_alarm"] = "warn"
         changed = {
             "rl": self.rl.model_copy(update=rl),
-            "select": self.select.model_copy(update={"on_short": "warn"}),
+            "select": self.select.model_copy(update={"on_short": "warn", "least_shift": None}),
         }
         return self.model_copy(update=changed)
+
+    @property
+    def stops_below(self) -> float | None:
+        """The score that a completion must still be able to reach for another judgement; None: each has all, as in a trial, which keeps whatever it has."""
+        whole = self.data.limit is not None or self.select.by_shift
+        return self.select.threshold if self.judge.early_stop and not whole else None
 
     @property
     def judge_of_record(self) -> Model:

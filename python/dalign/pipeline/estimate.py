@@ -152,7 +152,7 @@ def _as_in(trial: Trial | None, cost: Cost, project: Project) -> Cost:
     known = Spent() if trial is None else trial.spent.get(f"{cost.stage} {cost.model}", Spent())
     if not known.requests:
         return cost
-    stops_early = project.config.judge.early_stop and project.config.data.limit is None
+    stops_early = project.config.stops_below is not None
     if trial is not None and cost.stage == _JUDGED and stops_early:
         cost = replace(cost, requests=ceil(cost.requests * trial.asked))
     times = cost.requests / known.requests

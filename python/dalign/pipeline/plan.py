@@ -14,7 +14,7 @@ from dalign.store.damage import damaged, reading
 from dalign.store.ledger import MODELS, read_ledger
 from dalign.store.memory import lacks_replies
 from dalign.store.run import RunFolder
-from dalign.vocabulary import STAGES
+from dalign.vocabulary import BARE, STAGES
 
 if TYPE_CHECKING:
     from dalign.pipeline.engines import Engines
@@ -34,12 +34,24 @@ def make_plan(config: Config) -> list[Stage]:
     arms = config.evaluate.arms
     modules = (import_module(f"dalign.pipeline.stages.{name}") for name in STAGES)
     plan = [stage for module in modules for stage in module.stages(arms)]
+    if not config.select.by_shift:
+        plan = _without(plan, BARE)
     decides = {each.kind for each in plan if _decides(config, each.kind)}
     if config.judge.admission is None or not decides:
         return [stage for stage in plan if stage.name != ADMIT]
     return [
         replace(stage, needs=(*stage.needs, ADMIT)) if stage.kind in decides else stage
         for stage in plan
+    ]
+
+
+def _without(plan: Sequence[Stage], variant: str) -> list[Stage]:
+    """The plan without that variant of any stage; nothing waits for it."""
+    gone = {stage.name for stage in plan if stage.variant == variant}
+    return [
+        replace(stage, needs=tuple(need for need in stage.needs if need not in gone))
+        for stage in plan
+        if stage.name not in gone
     ]
 
 

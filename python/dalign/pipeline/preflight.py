@@ -35,6 +35,15 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
     yield from map(str, project.leaks)
     if "pack" in kinds:
         yield from _too_long(project, engines)
+    if "select" in kinds and config.data.limit is None:
+        yield from _no_choice(config)
+
+
+def _no_choice(config: Config) -> Iterator[str]:
+    """That shifts are asked for, and decide nothing."""
+    wanted = config.select
+    if wanted.by_shift and wanted.max_examples is None and wanted.least_shift is None:
+        yield "select.by = 'policy-shift' chooses nothing without select.max_examples or select.least_shift: shifts are asked for and written down alone; set one of the two"
 
 
 def models_of(config: Config, kinds: Collection[str]) -> dict[str, Model]:

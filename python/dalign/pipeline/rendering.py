@@ -119,7 +119,8 @@ def _uses(project: Project, engines: Engines, kinds: AbstractSet[str]) -> Iterat
     is_local = config.model.engine in CHECKPOINT_ENGINES
     if "generate" in kinds and here is not None:
         room = room_of_model(engines, config, "generate") if is_local else None
-        yield _Use(here, project.prompts, files["prompts"], "category", room)
+        for sight in ("category", *(["none"] if config.select.by_shift else [])):
+            yield _Use(here, project.prompts, files["prompts"], sight, room)
     if "pack" in kinds:
         yield _Use(engines.renderer, project.prompts, files["prompts"], "none")
         if project.capability is not None and config.data.capability is not None:

@@ -12,7 +12,7 @@ from dalign.models.ask import Ask
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.progress import Progress
-from dalign.store.folder import Finished, Made, StageFolder
+from dalign.store.folder import MAIN, Finished, Made, StageFolder
 from dalign.store.parts import Table
 from dalign.store.run import RunFolder
 from dalign.vocabulary import ARMS, trainings
@@ -96,6 +96,11 @@ def start_of(arm: str) -> str | None:
     return None if start is None else ARMS[start].checkpoint
 
 
-def variants(stage: Stage) -> Callable[[Sequence[str]], list[Stage]]:
-    """Says of a stage that makes training data, or trains on it, that it is needed where some arm is fine-tuned."""
-    return lambda arms: [stage] if trainings("sft", arms) else []
+def title_of(folder: StageFolder) -> str:
+    """What a stage is called in sentences: as its command, and by its variant too where that is not the main one."""
+    return folder.stage if folder.variant == MAIN else folder.name
+
+
+def variants(*stages: Stage) -> Callable[[Sequence[str]], list[Stage]]:
+    """Says of stages that make training data, or train on it, that they are needed where some arm is fine-tuned."""
+    return lambda arms: list(stages) if trainings("sft", arms) else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dalign.pipeline.golden import cases_of
 from dalign.pipeline.plan import ADMIT, make_plan
 from dalign.pipeline.project import Project, Source
-from dalign.vocabulary import ARMS, trainings
+from dalign.vocabulary import ARMS, BARE, trainings
 
 # What is asked: to answer a prompt, to judge an answer, to do so second, to name the policy that a reasoning speaks of.
 COMPLETE, JUDGE, SECOND, RETRIEVE = "complete", "judge", "second", "retrieve"
@@ -60,12 +60,23 @@ def _of_data(project: Project) -> Iterator[Work]:
     made, written = source.rows * config.generate.n, config.generate.max_new_tokens
     if project.brought is None:
         yield Work("generate/main", COMPLETE, made, written, source, "category")
+    if config.select.by_shift:
+        yield from _of_shifts(project)
     if config.data.examples is None:
         made = made if project.brought is None else project.brought.rows
         judgements = made * config.judge.k
         yield Work(
             "judge/main", JUDGE, judgements, config.judge.max_new_tokens, source, answers=written
         )
+
+
+def _of_shifts(project: Project) -> Iterator[Work]:
+    """What is asked without the policy in sight, to tell what it changes."""
+    config, source = project.config, project.prompts
+    made, written = source.rows * config.select.shift_n, config.generate.max_new_tokens
+    judgements, most = made * config.judge.k, config.judge.max_new_tokens
+    yield Work(f"generate/{BARE}", COMPLETE, made, written, source)
+    yield Work(f"judge/{BARE}", JUDGE, judgements, most, source, answers=written)
 
 
 def _of_rl(project: Project) -> Iterator[Work]:
@@ -114,9 +125,11 @@ def planned_work(project: Project) -> dict[str, object]:
     judgements = [each for each in work if each.asks != COMPLETE]
     of_others = project.brought is not None and trainings("sft", project.config.evaluate.arms)
     brought = project.brought.rows if of_others and project.brought else 0
+    bare = count(completions, f"generate/{BARE}")
     return {
         "prompts": project.prompts.rows,
-        "completions": brought or count(completions, "generate"),
+        "completions": brought or count(completions, "generate/main"),
+        **({"completions_without_policy": bare} if bare else {}),
         "rl_completions": count(completions, "rl"),
         "evaluated_completions": count(completions, "evaluate"),
         "completion_tokens_at_most": sum(each.requests * each.written for each in completions),

@@ -3,45 +3,61 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import polars as pl
 
-from dalign.config import Config
+from dalign.config import Config, Filter
 from dalign.errors import InputError
 from dalign.filter.form import filter_completions
 from dalign.filter.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
 from dalign.pipeline.engines import Engines, counting_tokenizer
 from dalign.pipeline.project import Project
 from dalign.pipeline.spread import spread_of
-from dalign.pipeline.stage import Chunked, Inputs, Stage, beside_prompts, prompts_beside, variants
+from dalign.pipeline.stage import (
+    Chunked,
+    Inputs,
+    Stage,
+    beside_prompts,
+    prompts_beside,
+    title_of,
+    variants,
+)
 from dalign.progress import Going, Progress
 from dalign.rows import Dropped, Parsed, own_words, table
-from dalign.store.folder import Finished, Made, StageFolder
+from dalign.store.folder import MAIN, Finished, Made, StageFolder
 from dalign.store.parts import DROPPED, ROWS
 from dalign.store.run import RunFolder
+from dalign.vocabulary import BARE
 
+# Of a completion that nobody trains on, the form alone counts.
+_NO_LIMITS = Filter(limits=())
 # What is read of completions, and what a chunk of them counts beside the reasons.
 _READ = ("id", "prompt_id", "category", "text", "finish")
 _ROWS_IN = "rows in"
 
 
-def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
+def inputs(project: Project, engines: Engines, run: RunFolder, variant: str = MAIN) -> Inputs:
     """What determines which completions are kept."""
     config = project.config
     return {
-        "generate": run.stage("generate").output_sha256(),
+        "generate": run.stage(f"generate/{variant}").output_sha256(),
         "prompts": project.prompts.sha256,
         "reasoning": config.model.reasoning.identity,
-        "filter": config.filter.model_dump(),
+        "filter": _limits(config, variant).model_dump(),
         "model": engines.fingerprint(config.model),
         # Rows have the text as it was written too.
         "text": "written",
     }
 
 
-def quality_of(config: Config, engines: Engines) -> Quality:
+def _limits(config: Config, variant: str) -> Filter:
+    return _NO_LIMITS if variant == BARE else config.filter
+
+
+def quality_of(config: Config, engines: Engines, variant: str = MAIN) -> Quality:
     """What completions are held to. Raises InputError for a limit that there is not."""
-    wanted = config.filter
+    wanted = _limits(config, variant)
     limits = chosen_limits(wanted.limits, "filter.limits:", usual=wanted.quality)
     counted = next((name for name in TOKEN_MEASURES if name in limits), None)
     tokenizer = counting_tokenizer(engines, config.model, counted) if counted else None
@@ -52,14 +68,14 @@ def quality_of(config: Config, engines: Engines) -> Quality:
         raise error.worded(f"filter: {error}") from error
 
 
-def chunked(project: Project, engines: Engines, run: RunFolder) -> Chunked:
+def chunked(project: Project, engines: Engines, run: RunFolder, variant: str) -> Chunked:
     """The kept ones, split into reasoning and answer, and the others; chunk by chunk of completions."""
     config, completions, prompts = (
         project.config,
-        run.stage("generate").made(),
+        run.stage(f"generate/{variant}").made(),
         project.prompts.table,
     )
-    quality, opened = quality_of(config, engines), engines.opens_reasoning
+    quality, opened = quality_of(config, engines, variant), engines.opens_reasoning
     control, tags, size = engines.control, engines.reasoning, config.run.part_rows
 
     def make(_number: int, chunk: pl.DataFrame) -> Made:
@@ -81,17 +97,18 @@ def on_worker(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Chunked:
     """The same, for one that works on chunks beside others."""
-    return chunked(project, engines, run)
+    return chunked(project, engines, run, folder.variant)
 
 
 def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
     """The kept ones, split into reasoning and answer."""
-    work, size = chunked(project, engines, run), project.config.run.part_rows
+    work, size = chunked(project, engines, run, folder.variant), project.config.run.part_rows
     kept, gone = folder.writer(size), folder.writer(size, DROPPED)
     counts = Counter[str]()
-    going = Going(progress, "filter", run.stage("generate").made().height())
+    made_before = run.stage(f"generate/{folder.variant}").made()
+    going = Going(progress, title_of(folder), made_before.height())
     for _, made in spread_of(project, engines, folder)(enumerate(work.all()), work.make):
         kept.add(made.tables[ROWS])
         gone.add(made.tables[DROPPED])
@@ -106,4 +123,9 @@ def drive(
     return Finished({"rows_in": rows_in, "rows_out": kept.written}, kept.digests)
 
 
-stages = variants(Stage("filter/main", ("generate/main",), inputs, drive))
+stages = variants(
+    *(
+        Stage(f"filter/{each}", (f"generate/{each}",), partial(inputs, variant=each), drive)
+        for each in (MAIN, BARE)
+    )
+)

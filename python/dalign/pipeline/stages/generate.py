@@ -1,22 +1,24 @@
-"""generate: n completions a prompt, the policy of its category in the system prompt."""
+"""generate: n completions a prompt, the policy of its category in the system prompt, or nothing of it."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from dalign import generate
+from dalign.config import Config
 from dalign.models.ask import Ask, words_of
 from dalign.models.protocol import Sampling
 from dalign.models.samples import EQUAL, SAMPLED, equal_samples, tell_equal
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, shown_of
 from dalign.pipeline.spread import engine_here, spread_of
-from dalign.pipeline.stage import Chunked, Inputs, Stage, chunk_rows, variants
+from dalign.pipeline.stage import Chunked, Inputs, Stage, chunk_rows, title_of, variants
 from dalign.progress import Going, Progress
 from dalign.rows import Completion, table
-from dalign.store.folder import Finished, Made, StageFolder
+from dalign.store.folder import MAIN, Finished, Made, StageFolder
 from dalign.store.parts import ROWS
 from dalign.store.run import RunFolder
+from dalign.vocabulary import BARE
 
 
 def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
@@ -39,12 +41,32 @@ def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
     }
 
 
-def chunked(project: Project, ask: Ask) -> Chunked:
-    """Completions, chunk by chunk of prompts."""
-    settings, prompts = project.config.generate, project.prompts.table
+def bare_inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
+    """What determines the completions without the policy: nothing of it."""
+    config = project.config
+    return {
+        "model": engines.fingerprint(config.model),
+        "prompts": project.prompts.sha256,
+        "settings": {**config.generate.model_dump(), "n": config.select.shift_n},
+        "seed": config.run.seed,
+    }
+
+
+# By variant: what of the policy is in sight, how many completions a prompt has, and what tells their ids from others.
+_SIGHT = {MAIN: "category", BARE: "none"}
+_DRAWN = {MAIN: "generate", BARE: BARE}
+
+
+def _draws(config: Config, variant: str) -> generate.Draws:
+    settings, n = config.generate, config.select.shift_n if variant == BARE else config.generate.n
     drawn = Sampling(settings.temperature, settings.max_new_tokens, settings.top_p)
-    draws = generate.Draws(drawn, settings.n, project.config.run.seed, "generate")
-    sight = generate.category_in_sight(project.spec, project.templates)
+    return generate.Draws(drawn, n, config.run.seed, _DRAWN[variant])
+
+
+def chunked(project: Project, variant: str, ask: Ask) -> Chunked:
+    """Completions, chunk by chunk of prompts."""
+    prompts, draws = project.prompts.table, _draws(project.config, variant)
+    sight = generate.SIGHTS[_SIGHT[variant]](project.spec, project.templates)
 
     def make(number: int, rows: pl.DataFrame) -> Made:
         asked = ask.chunk(number)
@@ -53,7 +75,7 @@ def chunked(project: Project, ask: Ask) -> Chunked:
         counts |= equal_samples(made["prompt_id"], made["text"], made["finish"])
         return Made({ROWS: made}, counts | {"taken_over": asked.taken_over})
 
-    size = chunk_rows(project.config.run.part_rows, settings.n)
+    size = chunk_rows(project.config.run.part_rows, draws.n)
     return Chunked(lambda: prompts.chunks(size), lambda n: prompts.slice(n * size, size), make, ask)
 
 
@@ -62,7 +84,7 @@ def on_worker(
 ) -> Chunked:
     """The same, for one that works on chunks beside others."""
     engine = engines.open(project.config.model)
-    return chunked(project, Ask(engine, folder.memory(), progress=progress))
+    return chunked(project, folder.variant, Ask(engine, folder.memory(), progress=progress))
 
 
 def drive(
@@ -71,11 +93,11 @@ def drive(
     """Completions, chunk by chunk of prompts."""
     if project.brought is not None:
         return _take_over(project, project.brought, engines, folder, progress)
-    settings, prompts = project.config.generate, project.prompts
-    total = prompts.rows * settings.n
-    engine = engine_here(project.config, engines, project.config.model)
-    ask = Ask(engine, folder.memory(), progress=progress, name="generate", total=total)
-    work = chunked(project, ask)
+    config, prompts, name = project.config, project.prompts, title_of(folder)
+    total = prompts.rows * _draws(config, folder.variant).n
+    engine = engine_here(config, engines, config.model)
+    ask = Ask(engine, folder.memory(), progress=progress, name=name, total=total)
+    work = chunked(project, folder.variant, ask)
     counts, parts = folder.by_chunks(
         work.all(),
         work.make,
@@ -84,9 +106,10 @@ def drive(
         spread_of(project, engines, folder, ask, lambda made: (made["rows_out"], made["tokens"])),
     )
     ask.finish(f"{counts['rows_out']} completions{words_of(counts['taken_over'])}")
-    tell_equal(progress.say, counts, settings.temperature, "generate: prompts")
+    tell_equal(progress.say, counts, config.generate.temperature, f"{name}: prompts")
     sums = {n: counts[n] for n in ("rows_out", "tokens", "taken_over", SAMPLED, EQUAL)}
-    return Finished({"rows_in": prompts.rows, **sums}, parts, spec_versions=project.spec.versions)
+    versions = None if folder.variant == BARE else project.spec.versions
+    return Finished({"rows_in": prompts.rows, **sums}, parts, spec_versions=versions)
 
 
 def _take_over(
@@ -105,4 +128,7 @@ def _take_over(
     return Finished(counts, writer.digests, spec_versions=project.spec.versions)
 
 
-stages = variants(Stage("generate/main", (), inputs, drive))
+stages = variants(
+    Stage(f"generate/{MAIN}", (), inputs, drive),
+    Stage(f"generate/{BARE}", (), bare_inputs, drive),
+)

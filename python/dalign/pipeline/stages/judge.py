@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
+from functools import partial
 
 import polars as pl
 
-from dalign.config import Config
 from dalign.judge.forms.score import Judging, questions_of
 from dalign.judge.scale import needed, reliability
 from dalign.models.ask import Ask, words_of
@@ -24,40 +24,36 @@ from dalign.pipeline.stage import (
     beside_prompts,
     chunk_rows,
     prompts_beside,
+    title_of,
     variants,
 )
 from dalign.progress import Progress
 from dalign.rows import OK, SCORES, Score, table
-from dalign.store.folder import Finished, Made, StageFolder
-from dalign.store.parts import ROWS
+from dalign.store.folder import MAIN, Finished, Made, StageFolder
+from dalign.store.parts import ROWS, Table
 from dalign.store.run import RunFolder
+from dalign.vocabulary import BARE
 
 _STATE = "state "
 # Counts: judgements that were not asked, as they could change nothing; those that a trial would have needed.
 SPARED, NEEDED = "spared", "needed"
 
 
-def inputs(project: Project, engines: Engines, run: RunFolder) -> Inputs:
+def inputs(project: Project, engines: Engines, run: RunFolder, variant: str = MAIN) -> Inputs:
     """What determines the verdicts."""
     are_examples = project.config.data.examples is not None
-    least = _least(project.config)
+    least = project.config.stops_below
     return {
-        "filter": run.stage("filter").output_sha256(),
+        "filter": run.stage(f"filter/{variant}").output_sha256(),
         "prompts": project.prompts.sha256,
         "judge": None if are_examples else judge_inputs(project, engines, project.prompts),
         **({} if least is None else {"stops_below": least}),
     }
 
 
-def _least(config: Config) -> float | None:
-    """The score of which a completion is to be capable for another judgement; None where each has all, as in a trial, which keeps whatever it has."""
-    is_trial = config.data.limit is not None
-    return config.select.threshold if config.judge.early_stop and not is_trial else None
-
-
 def _judging(project: Project, engine: Engine) -> Judging:
     judging = judging_of(project.config, engine, project.spec, project.templates)
-    return replace(judging, least=_least(project.config))
+    return replace(judging, least=project.config.stops_below)
 
 
 def counts_of(verdicts: pl.DataFrame) -> dict[str, int]:
@@ -68,9 +64,9 @@ def counts_of(verdicts: pl.DataFrame) -> dict[str, int]:
     return {"verdicts": verdicts.height, **same, **of_states}
 
 
-def chunked(project: Project, run: RunFolder, judging: Judging, ask: Ask, reasons: bool) -> Chunked:
+def chunked(project: Project, parsed: Table, judging: Judging, ask: Ask, reasons: bool) -> Chunked:
     """Verdicts and scores, chunk by chunk of completions. reasons: whether the model that made them does."""
-    parsed, prompts = run.stage("filter").made(), project.prompts.table
+    prompts = project.prompts.table
     size, told = (
         chunk_rows(project.config.run.part_rows, judging.scale.k),
         project.config.judge.hint,
@@ -103,7 +99,11 @@ def on_worker(
     engine = engines.open(project.config.judge_of_record)
     judging = _judging(project, engine)
     ask = Ask(engine, folder.memory(), progress=progress)
-    return chunked(project, run, judging, ask, engines.reasoning.reasons)
+    return chunked(project, _parsed(run, folder), judging, ask, engines.reasoning.reasons)
+
+
+def _parsed(run: RunFolder, folder: StageFolder) -> Table:
+    return run.stage(f"filter/{folder.variant}").made()
 
 
 def drive(
@@ -112,12 +112,13 @@ def drive(
     """Verdicts and scores, chunk by chunk of completions."""
     if project.config.data.examples is not None:
         return _without_verdicts(project, run, folder)
-    config, rows_in = project.config, run.stage("filter").made().height()
+    config, parsed, name = project.config, _parsed(run, folder), title_of(folder)
+    rows_in = parsed.height()
     engine = engine_here(config, engines, config.judge_of_record)
     judging = _judging(project, engine)
     k = judging.scale.k
-    ask = Ask(engine, folder.memory(), progress=progress, name="judge", total=rows_in * k)
-    work = chunked(project, run, judging, ask, engines.reasoning.reasons)
+    ask = Ask(engine, folder.memory(), progress=progress, name=name, total=rows_in * k)
+    work = chunked(project, parsed, judging, ask, engines.reasoning.reasons)
     counts, parts = folder.by_chunks(
         work.all(),
         work.make,
@@ -130,7 +131,7 @@ def drive(
     over = words_of(counts["taken_over"])
     spared = f", {counts[SPARED]} more not needed" if SPARED in counts else ""
     ask.finish(f"{counts['verdicts']} verdicts{over}, {failed} without a score{spared}")
-    tell_equal(progress.say, counts, config.judge.temperature, "judge: completions")
+    tell_equal(progress.say, counts, config.judge.temperature, f"{name}: completions")
     made = {"rows_in": rows_in, "rows_out": 0, "verdicts": 0, "taken_over": 0, **counts}
     # Those that were asked k times are those that nothing spoke against: they tell nothing of the judge.
     agreement = dict.fromkeys(("alpha", "split_half"))
@@ -154,7 +155,7 @@ def _states(counts: MutableMapping[str, int]) -> dict[str, int]:
 
 def _without_verdicts(project: Project, run: RunFolder, folder: StageFolder) -> Finished:
     """Of examples that were made elsewhere: a score that is none, of each; nobody is asked."""
-    parsed, size = run.stage("filter").made(), project.config.run.part_rows
+    parsed, size = _parsed(run, folder), project.config.run.part_rows
     verdicts, scores = folder.writer(size), folder.writer(size, SCORES)
     none = {"score": pl.lit(None, pl.Float64), "n_valid": pl.lit(0, pl.UInt32)}
     for rows in parsed.chunks(size, ["id", "category"]):
@@ -167,4 +168,9 @@ def _without_verdicts(project: Project, run: RunFolder, folder: StageFolder) -> 
     return Finished(said, [*verdicts.digests, *scores.digests], spec_versions=project.spec.versions)
 
 
-stages = variants(Stage("judge/main", ("filter/main",), inputs, drive))
+stages = variants(
+    *(
+        Stage(f"judge/{each}", (f"filter/{each}",), partial(inputs, variant=each), drive)
+        for each in (MAIN, BARE)
+    )
+)
