@@ -13,15 +13,15 @@ from dalign.records.record import Record, open_record, rows_in
 from dalign.spec.hashes import shown_hashes
 from dalign.spec.types import GENERAL, Spec
 from dalign.store.parts import ROWS
-from dalign.vocabulary import ARMS, lineage
+from dalign.vocabulary import ARMS, BARE, lineage
 
 # What is told of, in the order of the pipeline.
 KINDS = ("prompts", "completions", "verdicts", "examples", "checkpoints", "evaluation_rows")
-# The stage that makes rows of a kind, and their columns that cite clauses.
+# The stages that make rows of a kind by the policy, and their columns that cite clauses.
 _TEXTS = {
-    "completions": ("generate/main", ["text"]),
-    "verdicts": ("judge/main", ["reply"]),
-    "examples": ("select/main", ["reasoning", "answer"]),
+    "completions": (("generate/main",), ["text"]),
+    "verdicts": (("judge/main", f"judge/{BARE}"), ["reply"]),
+    "examples": (("select/main",), ["reasoning", "answer"]),
 }
 
 
@@ -48,8 +48,10 @@ def blast_radius(run: Path, old: Spec, new: Spec) -> BlastRadius:
     clauses = _changed(before, after)
     prompts = record.project.prompts.table.scan().filter(pl.col("category").is_in(categories))
     rows: dict[str, list[str]] = {"prompts": prompts.select("id").collect()["id"].to_list()}
-    for kind, (stage, _) in _TEXTS.items():
-        found = rows_in(record, stage, ROWS, ["id", "category"])
+    for kind, (stages, _) in _TEXTS.items():
+        found = (
+            row for stage in stages for row in rows_in(record, stage, ROWS, ["id", "category"])
+        )
         rows[kind] = [row for row, category in found if category in categories]
     rewarded = bool(set(categories) & record.project.rl_prompts.categories.keys())
     rows["checkpoints"] = _checkpoints(record, examples=bool(rows["examples"]), rewarded=rewarded)
@@ -95,8 +97,9 @@ def _cites(record: Record, specs: tuple[Spec, Spec], changed: set[str]) -> dict[
     return {
         kind: [
             row
+            for stage in stages
             for row, category, *said in rows_in(record, stage, ROWS, ["id", "category", *texts])
             if citations.named("\n".join(said), category) & changed
         ]
-        for kind, (stage, texts) in _TEXTS.items()
+        for kind, (stages, texts) in _TEXTS.items()
     }

@@ -12,9 +12,10 @@ import polars as pl
 from dalign.errors import InputError
 from dalign.figures import JourneyStep, Scalar
 from dalign.records.record import Record
-from dalign.rows import GRADES, OK, SCORES, VERDICTS, Prompt, Score, Verdict, messages_json
+from dalign.rows import GRADES, OK, SCORES, SHIFTS, VERDICTS, Prompt, Score, Verdict, messages_json
+from dalign.store.folder import MAIN
 from dalign.store.parts import DROPPED, ROWS
-from dalign.vocabulary import trained_by
+from dalign.vocabulary import BARE, trained_by
 
 # Rollouts of a prompt that are shown, the last ones.
 _ROLLOUTS = 2
@@ -63,10 +64,11 @@ def _owners(record: Record, mine: pl.Expr) -> Iterator[tuple[str, str]]:
     for source, held in record.sources.items():
         ids = held.table.scan().filter(mine).select("id").collect()["id"]
         yield from ((source, name) for name in ids)
-    judged = [row["completion_id"] for row in _rows(record, "judge/main", mine)]
-    completions = _rows(record, "generate/main", mine | pl.col("id").is_in(judged))
-    for row in (*completions, *_rows(record, "select/main", mine)):
-        yield "prompts", row["prompt_id"]
+    for variant in (MAIN, BARE):
+        judged = [row["completion_id"] for row in _rows(record, f"judge/{variant}", mine)]
+        made = _rows(record, f"generate/{variant}", mine | pl.col("id").is_in(judged))
+        yield from (("prompts", row["prompt_id"]) for row in made)
+    yield from (("prompts", row["prompt_id"]) for row in _rows(record, "select/main", mine))
     rl_source = "rl_prompts" if "rl_prompts" in record.sources else "prompts"
     for arm in trained_by("rl"):
         yield from ((rl_source, r["prompt_id"]) for r in _rows(record, f"rl/{arm}", mine))
@@ -93,23 +95,50 @@ def _steps(record: Record, prompt: Prompt, sources: Sequence[str]) -> Iterator[J
 
 
 def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
-    completions = _rows(record, "generate/main", pl.col("prompt_id") == prompt.id)
+    of_prompt = pl.col("prompt_id") == prompt.id
+    ids = [row["id"] for row in _rows(record, "generate/main", of_prompt)]
+    yield from _made_steps(record, prompt, MAIN, {})
+    yield from _made_steps(record, prompt, BARE, {"policy": "not in sight"})
+    for row in _rows(record, "select/main", of_prompt, SHIFTS):
+        facts = {name: row[name] for name in ("with_policy", "without_policy", "shift")}
+        yield JourneyStep("select", prompt.id, "", facts)
+    for row in _rows(record, "select/main", pl.col("id").is_in(ids), DROPPED):
+        facts = {"dropped": row["reason"], "detail": row["detail"]}
+        yield JourneyStep("select", row["id"], "", facts)
+    for row in _rows(record, "select/main", of_prompt):
+        parts = f"{row['reasoning']}\n{row['answer']}"
+        yield JourneyStep("select", row["id"], parts, {"score": row["score"]})
+        yield from _packed(record, row["id"])
+
+
+def _made_steps(
+    record: Record, prompt: Prompt, variant: str, said: dict[str, Scalar]
+) -> Iterator[JourneyStep]:
+    """The prompt's completions of a variant, from generate to judge. said: of each of them."""
+    completions = _rows(record, f"generate/{variant}", pl.col("prompt_id") == prompt.id)
     for row in completions:
         facts = {"completion": row["index"], "finish": row["finish"], "tokens": row["tokens"]}
-        yield JourneyStep("generate", row["id"], row["text"], facts)
+        yield JourneyStep("generate", row["id"], row["text"], facts | said)
     ids = [row["id"] for row in completions]
-    mine, of_mine = pl.col("id").is_in(ids), pl.col("completion_id").is_in(ids)
-    for row in _rows(record, "filter/main", mine, DROPPED):
-        yield JourneyStep("filter", row["id"], row["detail"], {"dropped": row["reason"]})
-    for row in _rows(record, "filter/main", mine):
+    mine = pl.col("id").is_in(ids)
+    for row in _rows(record, f"filter/{variant}", mine, DROPPED):
+        yield JourneyStep("filter", row["id"], row["detail"], {"dropped": row["reason"]} | said)
+    for row in _rows(record, f"filter/{variant}", mine):
         parts = f"reasoning: {row['reasoning']}\nanswer: {row['answer']}"
-        yield JourneyStep("filter", row["id"], parts, {"status": OK})
-    asked = Counter[str]()
-    for row in _rows(record, "judge/main", of_mine):
+        yield JourneyStep("filter", row["id"], parts, {"status": OK} | said)
+    yield from _judged_steps(record, f"judge/{variant}", ids, said)
+
+
+def _judged_steps(
+    record: Record, stage: str, ids: Sequence[str], said: dict[str, Scalar]
+) -> Iterator[JourneyStep]:
+    """The verdicts on these completions, and their scores."""
+    of_mine, asked = pl.col("completion_id").is_in(ids), Counter[str]()
+    for row in _rows(record, stage, of_mine):
         asked[row["completion_id"]] += 1
         facts = {name: row[name] for name in _VERDICT} | _beside(row, Verdict.COLUMNS)
-        yield JourneyStep("judge", row["id"], row["reply"], facts)
-    for row in _rows(record, "judge/main", of_mine, SCORES):
+        yield JourneyStep("judge", row["id"], row["reply"], facts | said)
+    for row in _rows(record, stage, of_mine, SCORES):
         how: dict[str, Scalar] = {
             "aggregate": record.config.judge.aggregate,
             "valid": row["n_valid"],
@@ -117,14 +146,7 @@ def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
         if 0 < (times := asked[row["completion_id"]]) < record.config.judge.k:
             how["asked"] = f"{times} of {record.config.judge.k}"
         facts = how | {"score": row["score"]} | _beside(row, Score.COLUMNS)
-        yield JourneyStep("judge", row["completion_id"], "", facts)
-    for row in _rows(record, "select/main", mine, DROPPED):
-        facts = {"dropped": row["reason"], "detail": row["detail"]}
-        yield JourneyStep("select", row["id"], "", facts)
-    for row in _rows(record, "select/main", pl.col("prompt_id") == prompt.id):
-        parts = f"{row['reasoning']}\n{row['answer']}"
-        yield JourneyStep("select", row["id"], parts, {"score": row["score"]})
-        yield from _packed(record, row["id"])
+        yield JourneyStep("judge", row["completion_id"], "", facts | said)
 
 
 def _beside(row: dict[str, Any], columns: Container[str]) -> dict[str, Scalar]:
