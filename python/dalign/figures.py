@@ -157,6 +157,22 @@ class DropRow(NamedTuple):
     rows: int
 
 
+class ShiftRow(NamedTuple):
+    """By how much the policy changes what the model does with a category's prompts; means, None where nothing is known.
+
+    known: prompts with scores on both sides, of which the means with and without the policy are. shift: as a share of the
+    judge's scale; of_examples: of the prompts that examples are of.
+    """
+
+    category: str
+    prompts: int
+    known: int
+    with_policy: float | None
+    without_policy: float | None
+    shift: float | None
+    of_examples: float | None
+
+
 class RlStep(NamedTuple):
     """Means over one step of an arm's RL; None where nothing was measured. length: tokens of a completion.
 
@@ -255,6 +271,7 @@ class ReportContent(Results):
     command: str
     funnel: Sequence[FunnelRow]
     drops: Sequence[DropRow]
+    shifts: Sequence[ShiftRow]
     scores: Mapping[float, int]
     states: Mapping[str, int]
     sub_scores: Sequence[SubScoreRow]

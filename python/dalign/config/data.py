@@ -213,7 +213,7 @@ class Select(Section):
 
     @rule
     def _a_least_shift_needs_shifts(self) -> str | None:
-        said = f"least_shift = {self.least_shift} needs the shift of prompts; set by = 'policy-shift', or leave it out"
+        said = f"least_shift = {self.least_shift} needs the shift of prompts; set select.by = 'policy-shift', or leave it out"
         return None if self.least_shift is None or self.by_shift else said
 
     @property

@@ -13,6 +13,7 @@ from dalign.records.admission import admission_rows, not_admitted
 from dalign.records.journey import journeys_of
 from dalign.records.oversight import alarms_of, golden_again, onsets, two_judges
 from dalign.records.record import Record
+from dalign.records.shifts import shift_rows
 from dalign.records.sub_scores import sub_score_rows, violated_clauses
 from dalign.rows import SCORES
 from dalign.settings import dump_toml
@@ -40,6 +41,7 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         command=f"dalign run --run {quote(str(record.run.path))}",
         funnel=_funnel(record) if made_data else [],
         drops=_drops(record) if made_data else [],
+        shifts=shift_rows(record) if made_data else [],
         scores=_scores(record) if made_data else {},
         states=_states(record),
         sub_scores=sub_score_rows(record),

@@ -106,7 +106,15 @@ def data(content: ReportContent) -> Markup:
         _note("How many rows of each category are left after each stage."),
         tag("figure", plots.funnel(content.funnel)),
         tables.drop_table(content.drops) if content.drops else tag("p", "No row was dropped."),
+        _shifts(content),
     )
+
+
+def _shifts(content: ReportContent) -> Markup:
+    if not content.shifts:
+        return Markup("")
+    note = "A prompt's shift is the mean score of what the model writes with the policy in sight less that without, as a share of the judge's scale; it is not known where one side has no score."
+    return join(_note(note), tables.shift_table(content.shifts))
 
 
 def judgements(content: ReportContent) -> Markup:

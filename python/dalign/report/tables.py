@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dalign.figures import AdmissionRow, DropRow, MetricRow, PairRow, Share, StageRow, SubScoreRow
+from dalign.figures import (
+    AdmissionRow,
+    DropRow,
+    MetricRow,
+    PairRow,
+    Share,
+    ShiftRow,
+    StageRow,
+    SubScoreRow,
+)
 from dalign.report.markup import Markup, join, link_to, tag
 from dalign.report.words import (
     DIRECTION_SIGNS,
@@ -17,6 +26,7 @@ from dalign.report.words import (
     interval,
     mebibytes,
     metric_name,
+    number,
     percent,
     points,
     points_interval,
@@ -197,6 +207,17 @@ def drop_table(drops: Sequence[DropRow]) -> Markup:
     """Why rows were dropped, and how many."""
     rows = [(row.stage, row.reason.replace("_", " "), count(row.rows)) for row in drops]
     return _listed(("stage", "reason"), ("rows",), rows, caption="Dropped rows by reason")
+
+
+def shift_table(shifts: Sequence[ShiftRow]) -> Markup:
+    """By how much the policy changes what the model does."""
+
+    def told(value: float | None) -> str:
+        return NOT_MEASURED if value is None else number(value)
+
+    rows = [(r.category, count(r.prompts), count(r.known), *map(told, r[3:])) for r in shifts]
+    numbers = ("prompts", "known", "with policy", "without", "shift", "shift of examples")
+    return _listed(("category",), numbers, rows, caption="Shift of the policy by category")
 
 
 def stage_table(stages: Sequence[StageRow], elapsed_s: float) -> Markup:

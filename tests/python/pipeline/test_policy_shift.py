@@ -8,12 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dalign.errors import InputError
+from dalign.figures import ShiftRow
 from dalign.models.protocol import Request
 from dalign.pipeline.plan import make_plan
 from dalign.pipeline.preflight import warnings_of
 from dalign.pipeline.work import planned_work, work_of
 from dalign.records.journey import journeys_of
 from dalign.records.record import open_record
+from dalign.records.shifts import shift_rows
 from dalign.rows import SHIFTS
 from dalign.settings import load_config
 from dalign.store.parts import DROPPED, ROWS, Table
@@ -231,6 +233,19 @@ def test_a_journey_tells_what_the_policy_changed(project: Path, tmp_path: Path) 
     assert told["shift"] == (told["with_policy"] - told["without_policy"]) / 10
 
 
+def test_the_report_has_the_shifts_of_each_category(project: Path, tmp_path: Path) -> None:
+    choose_by_shift(project, "\nmax_examples = 3")
+    run = tmp_path / "run"
+    go(project, run, *DATA, answer=answer)
+    # Of three questions, one shifts by 0.6, one by nothing, and of one nothing is known.
+    assert shift_rows(open_record(run)) == [
+        ShiftRow(name, 3, 2, 8.0, 5.0, 0.3, 0.6) for name in ("general", "soup", "tea")
+    ]
+    rewrite(project, SHIFT, "")
+    go(project, run, *DATA, answer=answer)
+    assert shift_rows(open_record(run)) == []
+
+
 def test_a_choice_that_shifts_cannot_change_is_said(project: Path, tmp_path: Path) -> None:
     choose_by_shift(project)
     made = go(project, tmp_path / "run").opened
@@ -244,7 +259,7 @@ def test_a_choice_that_shifts_cannot_change_is_said(project: Path, tmp_path: Pat
         (["select.by=shift"], "select.by"),
         (["select.shift_n=0"], "select.shift_n"),
         (["select.by=policy-shift", "select.least_shift=1.5"], "select.least_shift"),
-        (["select.least_shift=0.1"], "needs the shift of prompts; set by = 'policy-shift'"),
+        (["select.least_shift=0.1"], "needs the shift of prompts; set select.by = 'policy-shift'"),
         (["select.by=policy-shift", "data.completions=prompts.jsonl"], "data.completions were written elsewhere; leave data.completions out, or set select.by = 'score'"),
         (["select.by=policy-shift", "data.examples=prompts.jsonl"], "data.examples were written elsewhere"),
     ],

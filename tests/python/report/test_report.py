@@ -22,6 +22,7 @@ from dalign.figures import (
     ReportContent,
     RlStep,
     Share,
+    ShiftRow,
     StageRow,
     SubScoreRow,
 )
@@ -47,7 +48,7 @@ def step(number: int, **more: Any) -> RlStep:
 
 EMPTY = ReportContent(
     title="a run", created="2026-01-02T03:04:05+00:00", config_toml="", models=[], probes=[], seed=7,
-    command="dalign run", funnel=[], drops=[], scores={}, states={}, sub_scores=[], violated={}, admission=[], again=[], curves=[], losses={},
+    command="dalign run", funnel=[], drops=[], shifts=[], scores={}, states={}, sub_scores=[], violated={}, admission=[], again=[], curves=[], losses={},
     journeys=[], alarms=[], warnings=[], rows=[], pairs=[], stages=[], elapsed_s=0.0, version="0.1.0",
     spec_sha256="5a", spec_versions={"harassment": "1.2.0"}, templates_sha256="7e", config_sha256="c0",
 )  # fmt: skip
@@ -59,6 +60,7 @@ FULL = replace(
     probes=["The template inserts nothing."],
     funnel=[FunnelRow("advice", 95, 190, 180, 170, 60, 41)],
     drops=[DropRow("select", "below_threshold", 1196)],
+    shifts=[ShiftRow("advice", 95, 90, 7.5, 4.25, 0.325, None)],
     scores={0.0: 11, 2.0: 33},
     states={"ok": 40, "timed_out": 3},
     sub_scores=[SubScoreRow("training data, soup", {"compliance": 7.25, "helpfulness": None}, 1234)],
@@ -307,6 +309,12 @@ def test_a_cell_says_how_many_of_its_completions_are_missing() -> None:
 )
 def test_the_facts_of_a_step_make_a_line(facts: dict[str, Any], note: str) -> None:
     assert JourneyStep("judge", "a", "", facts).note == note
+
+
+def test_shifts_stand_with_the_training_data_where_a_run_chose_by_them() -> None:
+    text = parsed(FULL).text
+    assert "Shift of the policy by category" in text and "7.50" in text
+    assert "Shift of the policy" not in page(EMPTY)
 
 
 def test_sub_scores_and_violated_clauses_stand_beside_the_scores() -> None:
