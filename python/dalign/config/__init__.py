@@ -53,7 +53,7 @@ __all__ = [
 
 
 class Cap(Section):
-    """What a run may take, all its calls together. It ends before it takes more, and goes on from there under another cap."""
+    """What a run may take, all its calls together, and what another command that asks these models may. It ends before it takes more, and goes on from there under another cap."""
 
     requests: Positive | None = None
     """Requests to models, those that fail included, each counted once however often it has to be sent; the rollouts of RL are drawn by the trainer, and are none."""
@@ -164,7 +164,7 @@ class Config(Section):
         if self.run.workers > 1 and self.run.cap.is_set:
             return f"run.workers = {self.run.workers}: a cap (run.cap) is kept by one process; set it to 1"
         bounded = self.run.cap.money is not None or self.run.cap.tokens is not None
-        for key, model in self.asked.items():
+        for key, model in self.models.items():
             if bounded and "max_tokens" in model.leave_out:
                 return f"run.cap has a bound on tokens or money, which {key}.leave_out = 'max_tokens' takes from replies; send it, or leave the cap out"
         if self.run.cap.money is not None and all(
@@ -216,14 +216,19 @@ class Config(Section):
         return self.judge_model or self.model
 
     @property
-    def asked(self) -> dict[str, Model]:
-        """The models that a run asks, by their keys; one that stands under two keys, under its first."""
+    def models(self) -> dict[str, Model]:
+        """All models, by their keys; one that stands under two keys, under its first."""
         found: dict[str, Model] = {}
-        for key in ("model", "judge_model", "second_judge_model"):
+        for key in ("model", "judge_model", "second_judge_model", "synth_model"):
             model: Model | None = getattr(self, key)
             if model is not None and model not in found.values():
                 found[key] = model
         return found
+
+    @property
+    def asked(self) -> dict[str, Model]:
+        """Those that a run asks."""
+        return {key: model for key, model in self.models.items() if key != "synth_model"}
 
     @property
     def writer(self) -> Model:

@@ -13,6 +13,8 @@ from dalign.models.protocol import Reply, Request, Sampling
 
 # Between two times that what was taken is written down: a kill forgets no more than this.
 KEPT_EVERY_S = 2.0
+# What is said of a run that has reached its cap; key: the setting that it is.
+GOES_ON = "what is made stays, and the same command with --set {key}=MORE goes on from here"
 # No text has more tokens than bytes; beside it, more than a template writes around a turn, and of its own.
 _A_TURN, _ITS_OWN = 64, 512
 
@@ -63,6 +65,7 @@ class Meter:
     """Counts what is taken, by stage and model (`evaluate/base judge_model`), and stops before a cap is passed.
 
     earlier_s: of the calls before. stage: whose requests come next. keep: is handed what was taken now and then.
+    way_out: how to go on where the cap is reached.
     """
 
     cap: Cap = field(default_factory=Cap)
@@ -70,6 +73,7 @@ class Meter:
     earlier_s: float = 0.0
     keep: Keep = _forget
     stage: str = ""
+    way_out: str = GOES_ON
 
     def __post_init__(self) -> None:
         self._began = self._kept_at = time.monotonic()
@@ -166,8 +170,10 @@ class Meter:
         told = f"{taken:{kinds[name]}} taken" + (
             ", and the next request may take more than is left" if taken < most else ""
         )
-        said = f"run.cap.{name} = {most:{kinds[name]}} is reached ({told}); what is made stays, and the same command with --set run.cap.{name}=MORE goes on from here"
-        return CapError(said, value=taken, limit=most)
+        key = f"run.cap.{name}"
+        way_out = self.way_out.replace("{key}", key)
+        said = f"{key} = {most:{kinds[name]}} is reached ({told}); {way_out}"
+        return CapError(said, key=key, value=taken, limit=most)
 
 
 def _left(most: float | None, taken: float) -> float:

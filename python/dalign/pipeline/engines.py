@@ -40,10 +40,10 @@ class Engines:
     ) -> None:
         """known: what `known` has said earlier; then no file of these models is read to tell their fingerprints.
 
-        logs: see `Machine`. meter: counts what is asked.
+        logs: see `Machine`. meter: counts what is asked, a run's or a work folder's; None: that of this call alone.
         """
         self._config, self._machine = config, Machine(config.run.threads, logs=logs)
-        self.meter = meter or Meter()
+        self.meter = meter or meter_of(config)
         self._cache: Cache | None = None
         self._opened: dict[str, Engine] = {}
         self._renderers: dict[Model, Renderer] = {}
@@ -87,8 +87,8 @@ class Engines:
 
     def _metered(self, engine: Engine, model: Model) -> Engine:
         """The engine, what it does counted as the config's model's; asked for a prompt's completions as the config has it."""
-        named = (name for name, known in self._config.asked.items() if known == model)
-        name = next(named, "judge_model")
+        named = (name for name, known in self._config.models.items() if known == model)
+        name = next(named, "model")
         metered = MeteredEngine(engine, self.meter, name, model.price)
         return TogetherEngine(metered) if model.samples_at_once else metered
 
@@ -193,6 +193,15 @@ class Engines:
             return model
         known = self.renderer_of(model)
         return model if known is None else model.model_copy(update={"reasoning": known.reasoning})
+
+
+def meter_of(config: Config) -> Meter:
+    """Keeps a config's cap (run.cap) in what one call asks that is no run's."""
+    cache = config.run.cache
+    way_out = "nothing of it is kept; ask for less, or begin anew under a higher {key} (with run.cache, a call goes on where another ended)"
+    if cache is not None:
+        way_out = f"what was answered is in {cache}, and the same command under a higher {{key}} goes on from there"
+    return Meter(config.run.cap, way_out=way_out)
 
 
 def _resolved(model: Model) -> Model:

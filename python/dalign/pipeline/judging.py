@@ -13,6 +13,7 @@ from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging, ScoreForm
 from dalign.judge.scale import Scale
 from dalign.models.protocol import Engine, Sampling
+from dalign.models.spending import Meter
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source, shown_of
 from dalign.pipeline.stage import Inputs
@@ -47,9 +48,12 @@ class OpenedJudge(NamedTuple):
 
 
 @contextmanager
-def opened_judge(config: Config, spec: Spec) -> Iterator[OpenedJudge]:
-    """The judge, with the policy's templates; closed at the end. Raises InputError for a template or a model that cannot be used."""
-    with closing(Engines(config)) as engines:
+def opened_judge(config: Config, spec: Spec, meter: Meter | None = None) -> Iterator[OpenedJudge]:
+    """The judge, with the policy's templates; closed at the end. meter: of what else is asked of the config's models.
+
+    Raises InputError for a template or a model that cannot be used, and CapError before more is asked than run.cap lets.
+    """
+    with closing(Engines(config, meter=meter)) as engines:
         templates = load_templates(spec.folder, engines.budget())
         engine = engines.open(config.judge_of_record)
         yield OpenedJudge(engine, judging_of(config, engine, spec, templates), templates)

@@ -16,7 +16,8 @@ from dalign.judge.stress import Answered, Probe, Stressed, probes_of, stressed
 from dalign.models.ask import Ask
 from dalign.models.protocol import Sampling
 from dalign.models.reasoning import parse
-from dalign.pipeline.engines import Engines
+from dalign.models.spending import Meter
+from dalign.pipeline.engines import Engines, meter_of
 from dalign.pipeline.judging import opened_judge
 from dalign.progress import Progress
 from dalign.rows import MESSAGES, NEVER_CAME, OK, Columns
@@ -38,15 +39,19 @@ def stress(
     """Each clause with what became of k answers to each of its prompts, the most urgent first.
 
     config: whose policy, model and judge it is. others: whose models answer too. prompts: of a clause, at most. only:
-    clauses or categories. Raises InputError for a clause that the policy does not have, and where no clause has a prompt.
+    clauses or categories. The models of each config are asked for no more than its own run.cap lets.
+    Raises InputError for a clause that the policy does not have, and where no clause has a prompt.
     """
     spec = load_spec(config.spec.path)
     probes = _probes(spec, prompts, only, progress)
     answers: list[Answered] = []
+    judged = meter_of(config)
     for number, each in enumerate((config, *others), 1):
         # Two configs may call their models alike.
         name = Path(each.model.path).name + (f" ({number})" if others else "")
-        answers += _answers(config, each, name, spec, probes, k, progress)
+        meter = judged if number == 1 else meter_of(each)
+        made = _completions(each, name, spec, probes, k, progress, meter)
+        answers += _answers(config, made, name, spec, probes, progress, judged)
     return stressed(probes, answers)
 
 
@@ -72,22 +77,21 @@ def _probes(spec: Spec, prompts: int, only: Sequence[str], progress: Progress) -
 
 def _answers(
     of: Config,
-    answering: Config,
+    made: pl.DataFrame,
     name: str,
     spec: Spec,
     probes: Sequence[Probe],
-    k: int,
     progress: Progress,
+    meter: Meter,
 ) -> Iterator[Answered]:
-    """What the judge of one config says of the answers of another's model."""
-    made = _completions(answering, name, spec, probes, k, progress)
+    """What the judge of one config says of the answers of a model. meter: of that config."""
     good = made.filter(pl.col("status") == OK)
     by_id = {probe.id: probe for probe in probes}
     questions = {
         row: Question(by_id[prompt].clause.category, by_id[prompt].messages, answer, reasoning=None)
         for row, prompt, answer in good.select("id", "prompt_id", "answer").iter_rows()
     }
-    with opened_judge(of, spec) as (engine, judging, _):
+    with opened_judge(of, spec, meter) as (engine, judging, _):
         total = len(questions) * judging.scale.k
         ask = Ask(engine, progress=progress, name=f"judge {name}", total=total)
         _, scores = judging(questions, ask)
@@ -99,7 +103,13 @@ def _answers(
 
 
 def _completions(
-    config: Config, name: str, spec: Spec, probes: Sequence[Probe], k: int, progress: Progress
+    config: Config,
+    name: str,
+    spec: Spec,
+    probes: Sequence[Probe],
+    k: int,
+    progress: Progress,
+    meter: Meter,
 ) -> pl.DataFrame:
     """k answers to each probe with the policy in sight. Columns: id, prompt_id, status, answer."""
     settings = config.generate
@@ -108,7 +118,7 @@ def _completions(
     prompts = pl.DataFrame(rows, schema=pl.Schema(schema), orient="row")
     drawn = Sampling(settings.temperature, settings.max_new_tokens, settings.top_p)
     draws = generate.Draws(drawn, k, config.run.seed, "stress")
-    with closing(Engines(config)) as engines:
+    with closing(Engines(config, meter=meter)) as engines:
         templates = load_templates(spec.folder, engines.budget(), config.spec.place)
         sight = generate.category_in_sight(spec, templates)
         ask = Ask(

@@ -15,6 +15,7 @@ from dalign.models.protocol import Engine
 from dalign.models.reasoning import heard_by
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.judging import court_of, sampling_of
+from dalign.pipeline.work_spent import work_meter
 from dalign.progress import Progress
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
@@ -56,7 +57,9 @@ class Prepared:
             run = config.run.model_copy(update={"seed": job.seed})
             config = config.model_copy(update={"run": run})
         self._config, self._job = config, job
-        self._work, self._engines = work_folder(job.out, force=job.force), Engines(config)
+        self._work = work_folder(job.out, force=job.force)
+        self._meter = work_meter(config, self._work, job.progress)
+        self._engines = Engines(config, meter=self._meter)
         spec = load_spec(config.spec.path)
         templates = load_templates(config.spec.path, self._engines.budget())
         self.orders = job.wanted.orders(spec)
@@ -83,24 +86,30 @@ class Prepared:
     def write(self) -> Synthesised:
         """Writes the prompts that pass every check, and the others with their reasons beside them.
 
-        A kill loses what is in flight: the same job goes on.
+        A kill loses what is in flight, and a cap ends it: the same job goes on.
         """
-        config = self._config
         with only_one(self._work), closing(self._engines):
-            writer = self._engines.open(config.writer)
-            judge = self._engines.open(config.judge_of_record)
-            tokens = (*writer.control_tokens, *judge.control_tokens)
-            said = heard_by(writer, config.writer.reasoning)
-            ask = self._ask(writer, WRITE)
-            replies = ask(self._requests, WRITING)
-            ask.finish(f"{len(replies)} replies")
-            written, dropped = read_written(self.orders, replies, tokens, said)
-            ruled = RuledAsOrdered(partial(self._rule, judge), config.judge.k, config.judge.needed)
-            kept, more = sift(written, [*self._new, ruled, no_copies])
-            result = Synthesised(self.orders, kept, [*dropped, *more], ruled.clauses)
+            try:
+                result = self._made()
+            finally:
+                self._meter.keep(self._meter.taken)
             result.write(self._job.out)
             remove(self._work)
         return result
+
+    def _made(self) -> Synthesised:
+        config = self._config
+        writer = self._engines.open(config.writer)
+        judge = self._engines.open(config.judge_of_record)
+        tokens = (*writer.control_tokens, *judge.control_tokens)
+        said = heard_by(writer, config.writer.reasoning)
+        ask = self._ask(writer, WRITE)
+        replies = ask(self._requests, WRITING)
+        ask.finish(f"{len(replies)} replies")
+        written, dropped = read_written(self.orders, replies, tokens, said)
+        ruled = RuledAsOrdered(partial(self._rule, judge), config.judge.k, config.judge.needed)
+        kept, more = sift(written, [*self._new, ruled, no_copies])
+        return Synthesised(self.orders, kept, [*dropped, *more], ruled.clauses)
 
     def _ask(self, engine: Engine, name: str) -> Ask:
         return Ask(engine, Memory(self._work, name), progress=self._job.progress, name=name)

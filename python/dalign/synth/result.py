@@ -11,6 +11,7 @@ from pathlib import Path
 from dalign.errors import InputError
 from dalign.files.sift import dropped_path
 from dalign.models.protocol import Sampling
+from dalign.store.ledger import SPENT
 from dalign.store.lock import LOCK
 from dalign.store.memory import JOURNAL, REPLIES
 from dalign.store.whole_files import write_text
@@ -89,7 +90,7 @@ def work_folder(out: Path, *, force: bool) -> Path:
     work = out.with_name(f"{out.stem}.work")
     for name in sorted(path.name for path in work.iterdir()) if work.is_dir() else ():
         # It is removed at the end: what a killed call has left may be in it, and nothing else.
-        if name != LOCK and not name.startswith((f"{JOURNAL}-", REPLIES)):
+        if name not in (LOCK, SPENT) and not name.startswith((f"{JOURNAL}-", REPLIES)):
             what = "stands where what is being written is kept; move it, or name another file"
             raise InputError.in_file(work / name, what, kind="exists")
     if out.suffix.lower() != _SUFFIX:
