@@ -137,6 +137,74 @@ class Results:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class JudgeErrors:
+    """A judge beside people. sensitivity: of failing answers, the share that it fails; specificity: of passing ones, that it passes."""
+
+    sensitivity: Share
+    specificity: Share
+
+    @property
+    def agreement(self) -> Share:
+        """Of all labelled answers, the share of which it says what people say."""
+        both = (self.sensitivity, self.specificity)
+        return Share.of_counts(sum(each.hits for each in both), sum(each.n for each in both))
+
+    @property
+    def kappa(self) -> float | None:
+        """Cohen's; None where both say one thing throughout."""
+        failing, passing = self.sensitivity.n, self.specificity.n
+        n = failing + passing
+        fails = self.sensitivity.hits + passing - self.specificity.hits
+        by_chance = (failing * fails + passing * (n - fails)) / (n * n) if n else 1.0
+        agreed = self.agreement.value or 0.0
+        return None if by_chance >= 1 else (agreed - by_chance) / (1 - by_chance)
+
+
+class CardBin(NamedTuple):
+    """Labelled answers with scores from low to high: their mean score, and the share that people pass."""
+
+    low: float
+    high: float
+    mean: float
+    passing: Share
+
+
+class Corrected(NamedTuple):
+    """A rate as the judge measured it, and what that stands for, with the ends of its 95 % interval; None: the card's judge tells nothing.
+
+    prompts: on so many, which is what the interval takes as independent.
+    """
+
+    arm: str
+    suite: str
+    metric: str
+    measured: float
+    prompts: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class CardContent:
+    """What the card of a run's judge says, and what it makes of the rates that the judge measured.
+
+    judge: of which it is. errors: of a judge that is asked judge_k times, as the run's is. raters: how many people
+    labelled; None: it does not say. threshold: the score from which an answer passes, on the scale from low to high.
+    """
+
+    judge: str
+    errors: JudgeErrors
+    judge_k: int
+    raters: int | None
+    threshold: float
+    low: float
+    high: float
+    diagram: Sequence[CardBin]
+    rows: Sequence[Corrected]
+
+
 class FunnelRow(NamedTuple):
     """How many rows of a category are left after each stage: a bar for each field but the first."""
 
@@ -258,7 +326,8 @@ class ReportContent(Results):
     Texts of models and of data sets in here are untrusted; the page escapes whatever it shows.
     created: when the report was written, ISO 8601. probes: a sentence for each thing that the template probe found.
     scores: completions by their aggregated score; states: single judgements by theirs. sub_scores, violated: what the
-    judge gave beside; judgements that found a clause violated, by its id. admission: of the judge; again: on golden cases while it rewarded, a sentence an arm. losses: (step, loss) of each arm of SFT.
+    judge gave beside; judgements that found a clause violated, by its id. admission: of the judge; again: on golden cases while it
+    rewarded, a sentence an arm. card: the judge beside people; None where the run has none. losses: (step, loss) of each arm of SFT.
     warnings: what a reader must know beside the results.
     """
 
@@ -282,3 +351,4 @@ class ReportContent(Results):
     losses: Mapping[str, Sequence[tuple[int, float]]]
     journeys: Sequence[JourneyRow]
     warnings: Sequence[str]
+    card: CardContent | None = field(default=None, kw_only=True)

@@ -1,39 +1,70 @@
-"""Prints a run's results, as they are or by a key of the prompts."""
+"""Prints a run's results, as they are, by a key of the prompts, or put right by a card of the judge."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dalign.cli.terminal import tell, tell_by, tell_json, tell_results
-from dalign.records.corrected import Corrected, corrected_rows
-from dalign.records.record import open_record
+from dalign.cli.terminal import tell, tell_by, tell_json, tell_results, warn
+from dalign.figures import CardContent, Results
+from dalign.records.corrected import card_at, card_in, doubts
+from dalign.records.record import Record, open_record
 from dalign.records.results import results_of
 from dalign.records.slices import results_by
 
 
 def print_results(run: Path, by: str | None, card: Path | None, *, as_json: bool) -> None:
-    """The table that a run ends with; by: one row more for each value of that key; card: what the judge measured, put right."""
+    """The table that a run ends with, with what the run's own card of its judge says.
+
+    by: one row more for each value of that key, instead; card: what the judge measured, put right by this card, instead.
+    """
     record = open_record(run)
-    if card is not None:
-        _print_corrected(corrected_rows(record, card), as_json=as_json)
-        return
     if by is not None:
-        rows = results_by(record, by)
-        if as_json:
-            tell_json([asdict(row) for row in rows], indent=1)
-        else:
-            tell_by(by, [(row.value, row.metric) for row in rows])
+        _print_by(record, by, as_json=as_json)
         return
     results = results_of(record)
-    if as_json:
-        tell_json(results.as_json(), indent=1)
+    found = card_in(record, results.rows) if card is None else card_at(record, results.rows, card)
+    for said in doubts(record, found):
+        warn(f"warning: {said}")
+    if card is not None and found is not None:
+        _print_corrected(found, as_json=as_json)
     else:
-        tell_results(results.rows, results.stages, results.elapsed_s, results.forms)
+        _print_results(results, found, as_json=as_json)
 
 
-def _print_corrected(rows: Sequence[Corrected], *, as_json: bool) -> None:
+def _print_by(record: Record, by: str, *, as_json: bool) -> None:
+    rows = results_by(record, by)
+    if as_json:
+        tell_json([asdict(row) for row in rows], indent=1)
+    else:
+        tell_by(by, [(row.value, row.metric) for row in rows])
+
+
+def _print_results(results: Results, card: CardContent | None, *, as_json: bool) -> None:
+    if as_json:
+        own = {} if card is None else {"judge_card": _as_json(card)}
+        tell_json(results.as_json() | own, indent=1)
+        return
+    tell_results(results.rows, results.stages, results.elapsed_s, results.forms)
+    if card is not None:
+        errors = card.errors
+        tell(
+            f"by the run's own card of its judge (evaluate.judge_card): of {card.judge}, on {errors.agreement.n} labelled answers; sensitivity {errors.sensitivity}; specificity {errors.specificity}"
+        )
+        _print_corrected(card, as_json=False)
+
+
+def _as_json(card: CardContent) -> dict[str, object]:
+    of = {
+        name: asdict(getattr(card.errors, name))
+        for name in ("agreement", "sensitivity", "specificity")
+    }
+    told = {"judge": card.judge, "judge_k": card.judge_k, **of, "kappa": card.errors.kappa}
+    return told | {"corrected": [row._asdict() for row in card.rows]}
+
+
+def _print_corrected(card: CardContent, *, as_json: bool) -> None:
+    rows = card.rows
     if as_json:
         tell_json([row._asdict() for row in rows], indent=1)
         return

@@ -21,6 +21,7 @@ from dalign.pipeline.run import (
     run_stages,
 )
 from dalign.pipeline.spent import in_words, spent_in
+from dalign.records.corrected import doubts
 from dalign.records.record import open_record
 from dalign.records.results import alarms_in, write_results
 from dalign.store.ledger import REPORT, RESULTS
@@ -125,5 +126,8 @@ def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bo
         tell(f"report: {run / REPORT}\nresults: {run / RESULTS}")
         for alarm in results.alarms:
             warn(f"MISSING: {alarm}")
+        record = open_record(run)
+        for said in doubts(record, record.project.judge_card):
+            warn(f"warning: {said}")
     elif not ran:
         warn("nothing to do: the stage is done")

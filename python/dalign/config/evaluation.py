@@ -57,6 +57,8 @@ class Evaluate(Section):
     judge_k: Repeats = 1
     pass_score: float | None = None
     """The judge's score from which an answer passes; select.threshold unless set."""
+    judge_card: Path | None = None
+    """A card of this judge (`dalign judge calibrate FILE --out CARD`): the report shows its errors beside people, and what the rates that it measured stand for, given these."""
     resamples: int = Field(1000, ge=1, le=1_000_000)
     """Bootstrap resamples of the 95 % intervals."""
     max_missing: Share = 0.05

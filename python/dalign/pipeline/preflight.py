@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from dalign.config import CHECKPOINT_ENGINES, Config, Model
+from dalign.data.judge_card import AskedJudge, of_another
 from dalign.errors import InputError
 from dalign.models.checkpoint import positions_of
 from dalign.models.devices import check_device
@@ -33,6 +34,8 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
             check_device(f"{key}.device", model.device)
     yield from left_out(project)
     yield from map(str, project.leaks)
+    if project.judge_card is not None:
+        yield from of_another(project.judge_card.judge, AskedJudge.of(config))
     if "pack" in kinds:
         yield from _too_long(project, engines)
     if "select" in kinds and config.data.limit is None:

@@ -17,9 +17,11 @@ from dalign.config import Config
 from dalign.data.adapters import adapter
 from dalign.data.brought import brought_rows
 from dalign.data.capability import capability_rows
+from dalign.data.judge_card import Card, read_card
 from dalign.data.patterns import Patterns, read_patterns
 from dalign.errors import InputError, UnfinishedError
 from dalign.files.feeds import rows_files
+from dalign.pipeline.judge_card import check_card, put_card
 from dalign.pipeline.leaks import Leak, leaks_between, trained_on
 from dalign.progress import Going, Progress
 from dalign.rows import (
@@ -37,6 +39,7 @@ from dalign.spec.templates import Budget, Templates, load_templates
 from dalign.spec.types import Spec
 from dalign.store.damage import damaged, reading
 from dalign.store.parts import PartWriter, Table
+from dalign.store.run import CARD
 from dalign.store.seal import (
     Fault,
     Seal,
@@ -71,7 +74,8 @@ class Source:
 class Project:
     """A run's inputs, checked. patterns: of the suites that have some; rl_prompts: the prompts, unless RL has its own.
 
-    leaks: rows that are trained on and stand in a suite. brought: completions that were made elsewhere.
+    leaks: rows that are trained on and stand in a suite. brought: completions that were made elsewhere. judge_card: what
+    the judge is worth beside people.
     """
 
     config: Config
@@ -85,6 +89,7 @@ class Project:
     patterns_sha256: Mapping[str, str]
     leaks: Sequence[Leak] = ()
     brought: Source | None = None
+    judge_card: Card | None = None
 
 
 def bring_in(
@@ -101,6 +106,7 @@ def bring_in(
     if not config.evaluate.suites:
         said = "evaluate.suites names no suite, so nothing could be shown of the arms; add one: [[evaluate.suites]] with name and path"
         raise InputError(said, kind="no_suites")
+    check_card(config)
     spec = load_spec(config.spec.path)
     patterns = {s.name: s.patterns for s in config.evaluate.suites if s.patterns is not None}
     kept = _Kept(place, config.run.part_rows, config.data.limit, progress or Progress())
@@ -111,7 +117,7 @@ def bring_in(
         project.templates.specs(spec)
         check(project)
         kept.compare(trained_on(config.evaluate.arms, has_rl_prompts="rl_prompts" in kept.sources))
-        kept.write(config.spec.path, patterns)
+        kept.write(config, patterns)
     finally:
         kept.clear()
     return read_project(config, place, budget)
@@ -179,7 +185,9 @@ def read_project(config: Config, place: Path, budget: Budget | None = None) -> P
         # Runs of before did not look for them.
         leaks = [Leak(**values) for values in held.get("leaks", {}).get("found", ())]
         project = _project(config, sources, place / SPEC, patterns, budget)
-        return replace(project, leaks=leaks)
+        has_card = config.evaluate.judge_card is not None
+        card = read_card(seal.check(place / CARD)) if has_card else None
+        return replace(project, leaks=leaks, judge_card=card)
 
 
 def _project(
@@ -308,8 +316,8 @@ class _Kept:
         found = [vars(leak) for leak in leaks_between(trained, suites, self._part_rows)]
         self._leaks = {"key": key, "found": found}
 
-    def write(self, policy: Path, patterns: Mapping[str, Path]) -> None:
-        """Puts what was taken, the policy and the patterns in the place of what is held. Killed within, all is read again."""
+    def write(self, config: Config, patterns: Mapping[str, Path]) -> None:
+        """Puts what was taken, the policy, the patterns and the card in the place of what is held. Killed within, all is read again."""
         changed = [n for n, s in self.sources.items() if s.table.folder == self._new / n]
         if gone := [*changed, *(self._told.keys() - self.sources.keys())]:
             remove(self._place / SOURCES)
@@ -323,7 +331,8 @@ class _Kept:
             self._folder(target.parent)
             remove(target)
             shutil.copyfile(path, target)
-        copy_policy(policy, self._place / SPEC)
+        copy_policy(config.spec.path, self._place / SPEC)
+        put_card(config, self._place)
         told = {
             n: {k: v for k, v in vars(s).items() if k != "table"} for n, s in self.sources.items()
         }

@@ -19,6 +19,7 @@ from dalign.models.devices import settled
 from dalign.models.spending import Meter, Spent
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.golden import golden_of, golden_of_training
+from dalign.pipeline.judge_card import exchange_card
 from dalign.pipeline.judging import scale_of, vetoes
 from dalign.pipeline.moved import check_files, has_config, started_with
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, states
@@ -60,7 +61,7 @@ from dalign.vocabulary import STAGES, TRAININGS
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = (
-    "run.workers", "run.cache", "run.cap", "run.executor", "run.ray", "synth_model", "evaluate.max_missing", "judge.admission", "judge.forced",
+    "run.workers", "run.cache", "run.cap", "run.executor", "run.ray", "synth_model", "evaluate.max_missing", "evaluate.judge_card", "judge.admission", "judge.forced",
     "rl.readmit_every", "rl.on_alarm",
     *(f"{model}.{key}" for model in ("model", "judge_model", "second_judge_model") for key in ("retry_s", "timeout_s", "token_s", "endpoints", "price", *(
         f"vllm.{name}" for name in ("python", "tensor_parallel", "memory", "devices", "prefix_caching", "start_s")))),
@@ -166,14 +167,21 @@ def check_all_done(config: Config, folder: Path, progress: Progress) -> None:
     for row in plan:
         if row["state"] != DONE:
             raise UnfinishedError.of(folder, str(row["node"]))
-    keep_config(config, folder)
+    with only_one(folder):
+        read_ledger(folder)
+        exchange_card(config, RunFolder(folder).inputs / SOURCES)
+        keep(folder, {CONFIG: dump_toml(config)})
 
 
 def keep_config(config: Config, folder: Path) -> None:
-    """Makes this the config of a run, whose rows it does not touch: see `resolve_config`."""
+    """Makes this the config of a run, whose rows it does not touch: see `resolve_config`. A judge's card that it names anew is read."""
     with only_one(folder):
         # Raises where it is damaged: what is not known cannot be kept.
         read_ledger(folder)
+        with saved_config(folder) as saved:
+            before = load_config(saved, []).evaluate.judge_card
+        if config.evaluate.judge_card != before:
+            exchange_card(config, RunFolder(folder).inputs / SOURCES)
         keep(folder, {CONFIG: dump_toml(config)})
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from dalign.figures import DropRow, FunnelRow, JourneyRow, ModelUsed, ReportContent, Results, RlStep
 from dalign.records.admission import admission_rows, not_admitted
+from dalign.records.corrected import card_in, doubts
 from dalign.records.journey import journeys_of
 from dalign.records.oversight import alarms_of, golden_again, onsets, two_judges
 from dalign.records.record import Record
@@ -29,7 +30,7 @@ JOURNEYS = 6
 def report_content(record: Record, results: Results, *, created: str) -> ReportContent:
     """The report's content; parts whose stages the config's arms do not need are empty."""
     config = record.config
-    made_data = record.has("select")
+    made_data, card = record.has("select"), card_in(record, results.rows)
     return ReportContent(
         **vars(results),
         title=f"dalign: {record.run.path.resolve().name}",
@@ -55,7 +56,12 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
             if (curve := _curve(record.stage(f"sft/{arm}"), "step", "loss"))
         },
         journeys=_journeys(record) if made_data else [],
-        warnings=[*warnings_of(record, config.evaluate.arms), *_cut(results)],
+        warnings=[
+            *warnings_of(record, config.evaluate.arms),
+            *(f"{said}." for said in doubts(record, card)),
+            *_cut(results),
+        ],
+        card=card,
     )
 
 

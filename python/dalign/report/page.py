@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dalign.figures import ReportContent
 from dalign.report import sections
+from dalign.report.calibration import calibration
 from dalign.report.headline import headline
 from dalign.report.markup import Markup, tag
 from dalign.report.style import STYLE
@@ -17,6 +18,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 SECTIONS = {
     "Results": sections.results,
     "Paired differences": sections.differences,
+    "The judge beside people": calibration,
     "From prompts to examples": sections.data,
     "Judgements": sections.judgements,
     "Training": sections.training,

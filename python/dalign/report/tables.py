@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from dalign.figures import (
     AdmissionRow,
+    CardContent,
+    Corrected,
     DropRow,
     MetricRow,
     PairRow,
@@ -108,6 +110,49 @@ def admission_table(rows: Sequence[AdmissionRow]) -> Markup:
     ]
     caption = "What the judge says of answers that are known to keep the policy or not; sensitivity: of those that do not, the share that it fails"
     return _table([tag("tr", *head)], body, caption=caption)
+
+
+def errors_table(card: CardContent) -> Markup:
+    """A judge beside people, in one row."""
+    errors = card.errors
+    names = ("labelled answers", "agreement", "sensitivity", "specificity", "kappa")
+    kappa = NOT_MEASURED if errors.kappa is None else f"{errors.kappa:.2f}"
+    row = tag(
+        "tr",
+        tag("td", count(errors.agreement.n), class_="num"),
+        *map(_share, (errors.agreement, errors.sensitivity, errors.specificity)),
+        tag("td", kappa, class_="num"),
+    )
+    head = tag("tr", *(tag("th", name, scope="col", class_="num") for name in names))
+    caption = "What the judge says of answers that people labelled; sensitivity: of those that people fail, the share that it fails; specificity: of those that they pass, that it passes"
+    return _table([head], [row], caption=caption)
+
+
+def corrected_table(rows: Sequence[Corrected]) -> Markup:
+    """Rates as the judge measured them, and what they stand for."""
+    names = ("prompts", "measured", "stands for")
+    head = [tag("th", name, scope="col") for name in ("suite, metric", "arm")]
+    head += [tag("th", name, scope="col", class_="num") for name in names]
+    body = [
+        tag(
+            "tr",
+            tag("th", row.suite, tag("small", metric_name(row.metric)), scope="row"),
+            _arm_head(row.arm),
+            tag("td", count(row.prompts), class_="num"),
+            tag("td", percent(row.measured), class_="num"),
+            _stands_for(row),
+        )
+        for row in sorted(rows, key=lambda row: (row.suite, row.metric))
+    ]
+    caption = "What the rates that the judge measured stand for, by its card"
+    return _table([tag("tr", *head)], body, caption=caption)
+
+
+def _stands_for(row: Corrected) -> Markup:
+    if row.value is None:
+        why = tag("small", "the judge is no better than chance")
+        return tag("td", "not known", why, class_="num missing")
+    return tag("td", percent(row.value), tag("small", interval(row.low, row.high)), class_="num")
 
 
 def _share(share: Share) -> Markup:

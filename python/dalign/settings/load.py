@@ -203,6 +203,8 @@ def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
         found.append((f"{where}.path", suite.path, "rows", way_out))
         way_out = "give a TOML file, or leave the key out"
         found.append((f"{where}.patterns", suite.patterns, "file", way_out))
+    way_out = "make one: dalign judge calibrate FILE --out CARD, or leave the key out"
+    found.append(("evaluate.judge_card", config.evaluate.judge_card, "file", way_out))
     for key in _MODELS:
         model: Model | None = getattr(config, key)
         if model is None:

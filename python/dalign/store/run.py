@@ -14,6 +14,8 @@ from dalign.store.ledger import ELAPSED, MANIFEST, PROJECT, PROJECT_CONFIG, read
 from dalign.vocabulary import STAGES
 
 INPUTS = "inputs"
+# Among the inputs: the judge's card.
+CARD = "judge_card.json"
 # The figures of a training's steps, beside its rows.
 CURVE = "curve.json"
 

@@ -8,6 +8,7 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
+from dalign.evaluate.erring import prediction_powered, rogan_gladen
 from dalign.figures import Share
 from dalign.judge.agreement import (
     auroc,
@@ -16,9 +17,7 @@ from dalign.judge.agreement import (
     confusion,
     fleiss_kappa,
     krippendorff_alpha,
-    prediction_powered,
     reliability_diagram,
-    rogan_gladen,
     share_of,
 )
 

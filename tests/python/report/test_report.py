@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 from dalign.figures import (
     AdmissionRow,
+    CardBin,
+    CardContent,
+    Corrected,
     DropRow,
     FunnelRow,
     JourneyRow,
     JourneyStep,
+    JudgeErrors,
     MetricRow,
     ModelUsed,
     PairRow,
@@ -53,8 +57,18 @@ EMPTY = ReportContent(
     spec_sha256="5a", spec_versions={"harassment": "1.2.0"}, templates_sha256="7e", config_sha256="c0",
 )  # fmt: skip
 
+CARD = CardContent(
+    "b/model", JudgeErrors(Share.of_counts(75, 100), Share.of_counts(90, 100)), 2, 3, 7.0, 0.0, 10.0,
+    [CardBin(0.0, 1.0, 0.5, Share.of_counts(20, 80)), CardBin(9.0, 10.0, 9.75, Share.of_counts(80, 120))],
+    [
+        Corrected("none", "test", "not_unsafe", 0.122, 321, 0.034, 0.001, 0.127),
+        Corrected("sft+rl", "test", "not_unsafe", 0.966, 321, None, None, None),
+    ],
+)  # fmt: skip
+
 FULL = replace(
     EMPTY,
+    card=CARD,
     config_toml="[run]\nseed = 7\n",
     models=[ModelUsed("trained", "a/model", "f1"), ModelUsed("judge", "b/model", "f2")],
     probes=["The template inserts nothing."],
@@ -108,6 +122,7 @@ def hostile() -> ReportContent:
         states={HOSTILE: 1},
         sub_scores=[SubScoreRow(HOSTILE, {HOSTILE: 1.0}, 1)], violated={HOSTILE: 1}, admission=[AdmissionRow(HOSTILE, 1, *[Share.of_counts(0, 0)] * 3)],
         curves=[step(1, arm=HOSTILE)],
+        card=replace(CARD, judge=HOSTILE, rows=[Corrected(HOSTILE, HOSTILE, HOSTILE, 0.5, 1, None, None, None)]),
         rows=[row(HOSTILE, HOSTILE, HOSTILE, 0.5, grader=HOSTILE, rows_path="javascript:alert(1)//" + HOSTILE)],
         pairs=[replace(FULL.pairs[0], arm_a=HOSTILE, suite=HOSTILE, metric=HOSTILE)],
         journeys=[JourneyRow(HOSTILE, HOSTILE, HOSTILE, [JourneyStep(HOSTILE, HOSTILE, HOSTILE, {HOSTILE: HOSTILE})])],
@@ -328,3 +343,28 @@ def test_sub_scores_and_violated_clauses_stand_beside_the_scores() -> None:
     ):
         assert words in text
     assert "sub-scores" not in page(EMPTY)
+
+
+def test_the_judge_beside_people_is_told_with_its_card() -> None:
+    text = " ".join(parsed(FULL).text.split())
+    assert "b/model , asked 2 times about each of 200 answers that 3 people labelled. From 7 on, of 0 to 10, an answer passes." in text  # fmt: skip
+    # 165 of 200 agreed; half of them by chance.
+    assert "82.5 % [76.6, 87.1]" in text and " 0.65 " in text
+    assert "75.0 %" in text and "90.0 %" in text
+    assert "12.2 % 3.4 % [0.1, 12.7]" in text
+    assert "96.6 % not known the judge is no better than chance" in text
+    assert "scores 9 to 10, mean 9.75: people pass 66.7 % [57.8, 74.5] of 120" in text
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        (None, "No card of the judge was given (evaluate.judge_card)"),
+        (replace(CARD, diagram=[]), "The card holds no reliability diagram."),
+        (replace(CARD, rows=[]), "The judge graded nothing that its card tells of."),
+        (replace(CARD, raters=None, judge_k=1), "asked once about each of 200 answers that people labelled"),
+        (replace(CARD, raters=1), "answers that 1 person labelled"),
+    ],
+)  # fmt: skip
+def test_what_a_card_lacks_is_said(card: CardContent | None, said: str) -> None:
+    assert said in " ".join(parsed(replace(FULL, card=card)).text.split())

@@ -36,8 +36,8 @@ from dalign.vocabulary import ARMS
 # Of the questions of an arm, and in the counts those that are taken over.
 COMPLETIONS = "completions"
 _JUDGED = "judge "
-# What judging and saying on depend on of the settings; what the run makes of missing grades does not.
-_BESIDE = {"suites", "arms", "max_missing"}
+# What judging and saying on depend on of the settings; what the run makes of missing grades, and of its judge, does not.
+_BESIDE = {"suites", "arms", "max_missing", "judge_card"}
 
 
 def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inputs:
