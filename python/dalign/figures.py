@@ -191,13 +191,14 @@ class CardContent:
     """What the card of a run's judge says, and what it makes of the rates that the judge measured.
 
     judge: of which it is. errors: of a judge that is asked judge_k times, as the run's is. raters: how many people
-    labelled; None: it does not say. threshold: the score from which an answer passes, on the scale from low to high.
+    labelled; None: it does not say. drawn: judgements an answer that the diagram's scores are of; None: it does not say. threshold: the score from which an answer passes, on the scale from low to high.
     """
 
     judge: str
     errors: JudgeErrors
     judge_k: int
     raters: int | None
+    drawn: int | None
     threshold: float
     low: float
     high: float

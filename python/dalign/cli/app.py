@@ -299,7 +299,7 @@ def results(
             "--card",
             metavar="CARD",
             readable=False,
-            help="A judge's card (dalign judge calibrate): the judge's rates, put right by its errors.",
+            help="A judge's card (dalign judge calibrate): the judge's rates, put right by its errors; unless given, the run's own (evaluate.judge_card).",
         ),
     ] = None,
     json: AsJson = False,

@@ -22,6 +22,7 @@ class Card:
     """What is read of a card. judge: of which it is. threshold: the score from which an answer passes, on the scale from low to high.
 
     all: of the judge as it was asked; by_k: of its first judgements alone, by how many. raters: how many people labelled.
+    diagram: of the scores that all judgements give.
     """
 
     judge: str
@@ -78,7 +79,7 @@ def _card(told: dict[str, Any]) -> Card:
         threshold=_number(told["threshold"]),
         aggregate=_text(told["aggregate"]),
         all=_errors(told["all"]),
-        by_k={name: _errors(each) for name, each in told["by_k"].items()},
+        by_k={str(int(name)): _errors(each) for name, each in told["by_k"].items()},
         raters=None if names is None else len(names),
         diagram=tuple(map(_bin, told.get("diagram", []))),
     )

@@ -47,8 +47,18 @@ def _content(record: Record, rows: Sequence[MetricRow], card: Card, path: Path) 
         found_rate = rogan_gladen(passing, errors.sensitivity, errors.specificity)
         ends = (None, None, None) if found_rate is None else found_rate
         found.append(Corrected(row.arm, row.suite, row.metric, row.value, prompts, *ends))
-    scale = (card.threshold, card.low, card.high)
-    return CardContent(card.judge, errors, asked.k, card.raters, *scale, card.diagram, found)
+    return CardContent(
+        judge=card.judge,
+        errors=errors,
+        judge_k=asked.k,
+        raters=card.raters,
+        drawn=max(map(int, card.by_k), default=None),
+        threshold=card.threshold,
+        low=card.low,
+        high=card.high,
+        diagram=card.diagram,
+        rows=found,
+    )
 
 
 def _prompts(record: Record, arm: str, suite: str, metric: str) -> int:

@@ -38,6 +38,8 @@ def _diagram(card: CardContent) -> Markup:
     if not any(each.passing.n for each in card.diagram):
         return tag("p", "The card holds no reliability diagram.")
     hint = ": dots stand at the mean of their scores and at the share that people pass, with its 95 % interval; dashed: a judge whose score is that share; upright: the score from which an answer passes"
+    if card.drawn not in (None, card.judge_k):
+        hint += f"; scores are of {card.drawn} judgements an answer"
     figure = reliability(card.diagram, card.low, card.high, card.threshold)
     return tag("figure", tag("figcaption", tag("b", "Reliability"), hint), figure)
 

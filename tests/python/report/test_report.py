@@ -58,7 +58,7 @@ EMPTY = ReportContent(
 )  # fmt: skip
 
 CARD = CardContent(
-    "b/model", JudgeErrors(Share.of_counts(75, 100), Share.of_counts(90, 100)), 2, 3, 7.0, 0.0, 10.0,
+    "b/model", JudgeErrors(Share.of_counts(75, 100), Share.of_counts(90, 100)), 2, 3, 4, 7.0, 0.0, 10.0,
     [CardBin(0.0, 1.0, 0.5, Share.of_counts(20, 80)), CardBin(9.0, 10.0, 9.75, Share.of_counts(80, 120))],
     [
         Corrected("none", "test", "not_unsafe", 0.122, 321, 0.034, 0.001, 0.127),
@@ -363,6 +363,7 @@ def test_the_judge_beside_people_is_told_with_its_card() -> None:
         (replace(CARD, diagram=[]), "The card holds no reliability diagram."),
         (replace(CARD, rows=[]), "The judge graded nothing that its card tells of."),
         (replace(CARD, raters=None, judge_k=1), "asked once about each of 200 answers that people labelled"),
+        (CARD, "the score from which an answer passes; scores are of 4 judgements an answer"),
         (replace(CARD, raters=1), "answers that 1 person labelled"),
     ],
 )  # fmt: skip

@@ -83,7 +83,10 @@ Threshold = Annotated[
     ),
 ]
 Card = Annotated[
-    Path | None, Option("--out", metavar="CARD", help="Write the judge's card here (JSON).")
+    Path | None,
+    Option(
+        "--out", metavar="CARD", help="Write the judge's card here (JSON), for evaluate.judge_card."
+    ),
 ]
 
 
