@@ -98,9 +98,9 @@ class Rl(Section):
     second_every: Positive = 1
     """Steps whose answers the second judge (second_judge_model) scores too: each, or one in so many."""
     readmit_every: Natural = 0
-    """After so many steps, and before the first, the judge is asked about the policy's golden cases; 0: never."""
+    """After so many steps, and before the first, the judge is asked about the policy's golden cases, while a training lasts; 0: never."""
     on_alarm: Literal["warn", "stop"] = "warn"
-    """What the training does when the judge tells fewer golden cases rightly than the interval of its first answers allows, or when its scores no longer mean to the second judge what they did."""
+    """What the training does when the judge tells golden cases wrongly that it told rightly at first, more than chance would have it, or when its scores no longer mean to the second judge what they did."""
     max_grad_norm: float = Field(1.0, gt=0)
     save_steps: Positive = 20
     """A killed run loses at most this many steps."""
@@ -109,6 +109,11 @@ class Rl(Section):
     def identity(self) -> dict[str, Any]:
         """What the checkpoint depends on, for hashes: who looks on pays nothing."""
         return self.model_dump(mode="json", exclude={"second_every", "readmit_every", "on_alarm"})
+
+    @rule
+    def _asks_who_pays(self) -> str | None:
+        said = f"readmit_every = {self.readmit_every} asks a judge that pays nothing (judge_weight = 0); raise that, or leave it out"
+        return said if self.readmit_every and self.judge_weight == 0 else None
 
     @rule
     def _pays_for_something(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -66,14 +67,21 @@ class AnswerJudge:
 
     def load(self, path: Path) -> None:
         """Remembers what was saved; nothing if there is no such file. Raises InputError where it is damaged."""
-        if path.is_file():
-            try:
-                saved = read_sealed(path)
-            except InputError as error:
-                way_out = "delete it, and the judge is asked again for what it had judged"
-                raise damaged(path, error.value, way_out) from error
+        way_out = "delete it, and the judge is asked again for what it had judged"
+        if saved := remembered(path, way_out):
             self._scores, self.states = dict(saved["scores"]), dict(saved["states"])
             self._parts = dict(saved.get("parts", {}))
+
+
+def remembered(path: Path, way_out: str) -> dict[str, Any] | None:
+    """What a sealed file beside a checkpoint holds; None where there is none. Raises InputError, with the way out, where it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = read_sealed(path)
+    except InputError as error:
+        raise damaged(path, error.value, way_out) from error
+    return found
 
 
 def _key(prompt_id: str, answer: str) -> str:

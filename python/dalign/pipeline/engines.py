@@ -46,6 +46,7 @@ class Engines:
         self.meter = meter or meter_of(config)
         self._cache: Cache | None = None
         self._opened: dict[str, Engine] = {}
+        self._remembering: dict[str, Engine] = {}
         self._renderers: dict[Model, Renderer] = {}
         self._models = {"model": config.model, "judge": config.judge_of_record}
         if config.second_judge_model is not None:
@@ -63,7 +64,14 @@ class Engines:
             kind_of(model).check(_resolved(model))
 
     def open(self, model: Model) -> Engine:
-        """The engine of a model of the config."""
+        """The engine of a model of the config, behind the cache that the config names."""
+        key = model.model_dump_json()
+        if key not in self._remembering:
+            self._remembering[key] = self._remembered(self.open_afresh(model))
+        return self._remembering[key]
+
+    def open_afresh(self, model: Model) -> Engine:
+        """The same, whatever a cache has: each request is made."""
         key = model.model_dump_json()
         if key not in self._opened:
             engine = opened(self._with_form(model), checkpoints(), self._machine)
@@ -71,7 +79,7 @@ class Engines:
             engine.fingerprint = self.fingerprint(model)
             renderer = None if kind_of(model).renders else self.renderer_of(model)
             placed = PlacedEngine(engine, renderer) if renderer else engine
-            self._opened[key] = self._remembered(self._metered(placed, model))
+            self._opened[key] = self._metered(placed, model)
         return self._opened[key]
 
     def trained(self, checkpoint: Path) -> Engine:

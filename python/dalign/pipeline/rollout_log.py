@@ -101,9 +101,7 @@ class RolloutLog(Keeper):
         """Whether the rollouts of a training that had ended here are left, with what the judge said last."""
         held = bool(self._folder.table().paths()) or self._journal.path.is_file()
         return held and all(
-            any(self._folder.path.glob(f"{name}-*.json"))
-            for name in self._memories
-            if name != "oversight"
+            any(self._folder.path.glob(f"{name}-*.json")) for name in self._memories
         )
 
     def done(self, step: int) -> None:

@@ -31,7 +31,7 @@ from dalign.pipeline.served import Note, fingerprints, noted, recognised
 from dalign.pipeline.spent import keep_spent, spent_before
 from dalign.pipeline.stage import Stage
 from dalign.pipeline.stages.filter import quality_of
-from dalign.pipeline.stages.rl import check_drawable
+from dalign.pipeline.stages.rl import check_drawable, check_second
 from dalign.pipeline.work import planned_work
 from dalign.progress import Progress
 from dalign.settings import changed_keys, dump_toml, load_config
@@ -278,6 +278,7 @@ def _checked(
         if "rl" in kinds:
             check_drawable(project)
             golden_of_training(project)
+            check_second(config, engines)
         if "admit" in kinds:
             golden_of(project)
         rows = states(plan, project, engines, run)

@@ -50,13 +50,20 @@ def blast_radius(run: Path, old: Spec, new: Spec) -> BlastRadius:
     rows: dict[str, list[str]] = {"prompts": prompts.select("id").collect()["id"].to_list()}
     for kind, (stages, _) in _TEXTS.items():
         found = (
-            row for stage in stages for row in rows_in(record, stage, ROWS, ["id", "category"])
+            row
+            for stage in _planned(record, stages)
+            for row in rows_in(record, stage, ROWS, ["id", "category"])
         )
         rows[kind] = [row for row, category in found if category in categories]
     rewarded = bool(set(categories) & record.project.rl_prompts.categories.keys())
     rows["checkpoints"] = _checkpoints(record, examples=bool(rows["examples"]), rewarded=rewarded)
     rows["evaluation_rows"] = _evaluated(record, categories, rows["checkpoints"])
     return BlastRadius(categories, clauses, rows, _cites(record, (old, new), set(clauses)))
+
+
+def _planned(record: Record, stages: Sequence[str]) -> list[str]:
+    """Those that the run's config still asks for."""
+    return [s for s in stages if record.config.select.by_shift or not s.endswith(f"/{BARE}")]
 
 
 def _changed(old: dict[str, str], new: dict[str, str]) -> tuple[str, ...]:
@@ -97,7 +104,7 @@ def _cites(record: Record, specs: tuple[Spec, Spec], changed: set[str]) -> dict[
     return {
         kind: [
             row
-            for stage in stages
+            for stage in _planned(record, stages)
             for row, category, *said in rows_in(record, stage, ROWS, ["id", "category", *texts])
             if citations.named("\n".join(said), category) & changed
         ]

@@ -64,7 +64,7 @@ def _owners(record: Record, mine: pl.Expr) -> Iterator[tuple[str, str]]:
     for source, held in record.sources.items():
         ids = held.table.scan().filter(mine).select("id").collect()["id"]
         yield from ((source, name) for name in ids)
-    for variant in (MAIN, BARE):
+    for variant in (MAIN, *([BARE] if record.config.select.by_shift else [])):
         judged = [row["completion_id"] for row in _rows(record, f"judge/{variant}", mine)]
         made = _rows(record, f"generate/{variant}", mine | pl.col("id").is_in(judged))
         yield from (("prompts", row["prompt_id"]) for row in made)
@@ -98,7 +98,8 @@ def _data_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
     of_prompt = pl.col("prompt_id") == prompt.id
     ids = [row["id"] for row in _rows(record, "generate/main", of_prompt)]
     yield from _made_steps(record, prompt, MAIN, {})
-    yield from _made_steps(record, prompt, BARE, {"policy": "not in sight"})
+    if record.config.select.by_shift:
+        yield from _made_steps(record, prompt, BARE, {"policy": "not in sight"})
     for row in _rows(record, "select/main", of_prompt, SHIFTS):
         facts = {name: row[name] for name in ("with_policy", "without_policy", "shift")}
         yield JourneyStep("select", prompt.id, "", facts)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from dalign.drift import onset
+from dalign.drift import USUAL_STEPS, onset
 from dalign.figures import Share
 from dalign.records.record import Record
 from dalign.rows import SECOND
@@ -31,20 +31,33 @@ def onsets(record: Record) -> Iterator[str]:
 
 
 def alarms_of(record: Record) -> Iterator[str]:
-    """A sentence for each alarm that was raised in training."""
+    """A sentence for each alarm that was raised in training, and for a second judge that hardly gave a score."""
     for arm, stage in _trained(record):
-        for said in stage.recorded("facts").get("alarms", []):
+        counts = stage.recorded("counts")
+        for said in counts.get("alarms", []):
             yield f"Arm {arm}: {said}."
+        states = counts.get("second_states", {})
+        asked, told = sum(states.values()), states.get("ok", 0)
+        if asked - told > record.config.evaluate.max_missing * asked:
+            yield f"Arm {arm}: of the second judge's {asked} judgements {asked - told} gave no score; that it raised no alarm says little."
 
 
-def golden_again(record: Record) -> Iterator[str]:
-    """A sentence for each arm whose judge was asked about the golden cases while it rewarded."""
+def watched(record: Record) -> Iterator[str]:
+    """What each arm's training was looked at by, a sentence each: golden cases, and a second judge."""
     for arm, stage in _trained(record):
-        told = stage.recorded("facts").get("golden", [])
-        if told:
-            first = Share.of_counts(told[0]["hits"], told[0]["n"])
-            later = ", ".join(f"{row['value']:.3f} at step {row['step']}" for row in told[1:])
-            yield f"Arm {arm}: {first} golden cases told rightly before the first step{'; ' if later else ''}{later}."
+        counts = stage.recorded("counts")
+        if told := counts.get("golden", []):
+            shares = [Share.of_counts(row["hits"], row["n"]) for row in told]
+            later = ", ".join(
+                f"{share.hits} of {share.n} after step {row['step']}"
+                for row, share in zip(told[1:], shares[1:], strict=True)
+            )
+            begun = f"after step {told[0]['step']}" if told[0]["step"] else "before the first step"
+            yield f"Arm {arm}: the judge told {shares[0]} golden cases rightly {begun}{f', and {later}' if later else ''}."
+        if "second_states" in counts:
+            steps = len(two_judges(record, arm))
+            short = f"; only after {USUAL_STEPS} can the onset of hacking be told"
+            yield f"Arm {arm}: a second judge stood beside the judge at {steps} steps{short if steps <= USUAL_STEPS else ''}."
 
 
 def two_judges(record: Record, arm: str) -> dict[int, tuple[float, float, float]]:

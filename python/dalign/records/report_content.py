@@ -12,7 +12,7 @@ from dalign.figures import DropRow, FunnelRow, JourneyRow, ModelUsed, ReportCont
 from dalign.records.admission import admission_rows, not_admitted
 from dalign.records.corrected import card_in, doubts
 from dalign.records.journey import journeys_of
-from dalign.records.oversight import alarms_of, golden_again, onsets, two_judges
+from dalign.records.oversight import alarms_of, onsets, two_judges, watched
 from dalign.records.record import Record
 from dalign.records.shifts import shift_rows
 from dalign.records.sub_scores import sub_score_rows, violated_clauses
@@ -48,7 +48,7 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         sub_scores=sub_score_rows(record),
         violated=violated_clauses(record) if made_data else {},
         admission=admission_rows(record),
-        again=list(golden_again(record)),
+        again=list(watched(record)),
         curves=[row for arm in trained_by("rl") for row in _rl_curve(record, arm)],
         losses={
             arm: [(row["step"], row["loss"]) for row in curve]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -15,12 +16,18 @@ from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging, ScoreForm
 from dalign.judge.scale import Scale
 from dalign.models.ask import Ask
+from dalign.models.engines.cached import CachedEngine
 from dalign.models.engines.scripted import ScriptedEngine
-from dalign.models.protocol import Request, Sampling
+from dalign.models.protocol import Reply, Request, Sampling
 from dalign.models.reasoning import THINK
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.oversight import _FALSE as FALSE
 from dalign.pipeline.oversight import GoldenAgain, Oversight
+from dalign.pipeline.oversight import _by_chance as by_chance
 from dalign.pipeline.rollout_log import RolloutLog
+from dalign.pipeline.stages.rl import check_second
 from dalign.rows import Message, Prompt
+from dalign.settings import load_config
 from dalign.spec.golden import GoldenCase
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
@@ -28,6 +35,7 @@ from dalign.store.folder import StageFolder
 from dalign.train.job import Rollout
 from dalign.train.rl.rewards import Reward
 from policies import ENGLISH
+from scripted_run import write_project
 
 PROMPT = Prompt("p", "general", (Message(role="user", content="x"),))
 CASES = [
@@ -134,7 +142,7 @@ def test_the_onset_of_hacking_is_told_once_while_the_training_goes_on(tmp_path: 
     planted(oversight, tmp_path)
     assert len(oversight.said) == 1 and "the second judge finds answers worse" in oversight.said[0]  # type: ignore[attr-defined]
     assert "what has grown with it is length" in oversight.said[0]  # type: ignore[attr-defined]
-    assert list(oversight.told) == ["alarms"]
+    assert list(oversight.told) == ["alarms", "second_states"]
 
 
 def test_or_it_stops_the_training_with_a_way_out_and_the_rows_kept(tmp_path: Path) -> None:
@@ -161,12 +169,22 @@ def test_two_judges_that_agree_raise_none(tmp_path: Path) -> None:
 
 def golden(engine: ScriptedEngine, every: int = 2) -> GoldenAgain:
     return GoldenAgain(
-        CASES, judging(engine), 7.0, Ask(engine), lambda step: Court.of(engine, THINK, step), every
+        CASES,
+        judging(engine),
+        7.0,
+        Ask(engine),
+        lambda step: Court.of(engine, THINK, step),
+        every,
+        10,
     )
 
 
+def told(oversight: Oversight) -> list[tuple[int, int, int]]:
+    return [(each.step, each.share.hits, each.share.n) for each in oversight.golden]
+
+
 @pytest.mark.parametrize("on_alarm", ["warn", "stop"])
-def test_a_judge_that_falls_below_the_interval_of_its_first_answers_is_told(
+def test_a_judge_that_loses_more_cases_than_chance_would_have_it_is_told(
     tmp_path: Path, on_alarm: str
 ) -> None:
     asked = 0
@@ -183,22 +201,22 @@ def test_a_judge_that_falls_below_the_interval_of_its_first_answers_is_told(
     for step in (1, 2, 3):
         log.rollouts(step, [rollout(f"a{step}")])
         log.save(step)
-    assert [(step, share.hits) for step, share in oversight.golden] == [(0, 40), (2, 40)]
+    assert told(oversight) == [(0, 40, 40), (2, 40, 40)]
     if on_alarm == "stop":
         with pytest.raises(
-            InputError, match=r"at step 4 the judge tells 0\.500 .* told 1\.000 .* at first"
+            InputError, match=r"after step 4 the judge tells 0\.500 .* 20 are lost and 0 gained"
         ):
             log.rollouts(4, [rollout("a4")])
         return
     log.rollouts(4, [rollout("a4")])
     log.save(4)
-    assert [step for step, _ in oversight.golden] == [0, 2, 4] and len(oversight.said) == 1  # type: ignore[attr-defined]
+    assert [step for step, *_ in told(oversight)] == [0, 2, 4] and len(oversight.said) == 1  # type: ignore[attr-defined]
     log.rollouts(5, [rollout("a5")])
     log.rollouts(6, [rollout("a6")])
     # Once told, it is in the manifest's words and not said again.
     assert len(oversight.said) == 1 and len(oversight.told["alarms"]) == 1  # type: ignore[attr-defined]
     log.resume(3)
-    assert [step for step, _ in oversight.golden] == [0, 2] and not oversight.alarms
+    assert told(oversight) == [(0, 40, 40), (2, 40, 40)] and not oversight.alarms
 
 
 def test_each_time_other_draws_are_asked_for(tmp_path: Path) -> None:
@@ -209,3 +227,97 @@ def test_each_time_other_draws_are_asked_for(tmp_path: Path) -> None:
     first, second = engine.requests[: len(CASES)], engine.requests[len(CASES) :]
     assert {r.seed for r in first}.isdisjoint({r.seed for r in second})
     assert len(pl.Series([r.id for r in second]).unique()) == len(CASES)
+
+
+def failing(share: Callable[[int], bool]) -> ScriptedEngine:
+    """A judge that tells every case rightly, but for those requests that never come."""
+    asked = 0
+
+    def reply(request: Request) -> str | Reply:
+        nonlocal asked
+        asked += 1
+        if share(asked):
+            return Reply(request.id, "down", "error", 0)
+        return "Score: 9" if "pass" in request.messages[-1]["content"] else "Score: 1"
+
+    return ScriptedEngine(reply)
+
+
+def test_what_never_came_is_told_neither_rightly_nor_wrongly(tmp_path: Path) -> None:
+    oversight = watching(None, golden(failing(lambda n: n % 4 == 0), every=1), on_alarm="stop")
+    log = log_of(tmp_path, oversight)
+    log.rollouts(1, [rollout("a1")])
+    assert told(oversight) == [(0, 30, 30), (1, 30, 30)] and not oversight.alarms
+    # An outage decides nothing, and is said.
+    oversight = watching(None, golden(failing(lambda n: n > 50), every=1), on_alarm="stop")
+    log_of(tmp_path / "other", oversight).rollouts(1, [rollout("a1")])
+    assert "only 10 of 40 golden cases have a score now" in oversight.said[0]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("looks", [1, 10, 50])
+def test_an_unchanged_judge_that_errs_is_seldom_called_another(looks: int) -> None:
+    rng, alarms = random.Random(looks), 0
+    for _ in range(200):
+        first = [rng.random() < 0.8 for _ in range(98)]
+        for _ in range(looks):
+            now = [rng.random() < 0.8 for _ in range(98)]
+            lost = sum(a and not b for a, b in zip(first, now, strict=True))
+            gained = sum(b and not a for a, b in zip(first, now, strict=True))
+            if by_chance(lost, gained) < FALSE / looks:
+                alarms += 1
+                break
+    assert alarms <= 0.05 * 200
+
+
+def test_an_alarm_that_was_told_stops_a_training_that_is_to_stop_now(tmp_path: Path) -> None:
+    warned = watching(answer_judge({"good": "Score: 9", "": "Score: 2"}))
+    log = planted(warned, tmp_path)
+    log.save(40)
+    assert warned.alarms
+    again = watching(answer_judge({"good": "Score: 9", "": "Score: 2"}), on_alarm="stop")
+    log = log_of(tmp_path, again)
+    log.resume(40)
+    with pytest.raises(InputError, match="the second judge finds answers worse"):
+        log.rollouts(41, [rollout("good")])
+
+
+def test_a_memory_that_is_damaged_has_a_way_out(tmp_path: Path) -> None:
+    log = log_of(tmp_path, watching(None, golden(failing(lambda _n: False))))
+    log.rollouts(1, [rollout("a")])
+    log.save(1)
+    assert log.is_whole()
+    memory = tmp_path / "rl" / "rl" / "oversight-1.json"
+    memory.write_text(memory.read_text()[:-5])
+    with pytest.raises(
+        InputError, match=r"oversight-1\.json: damaged or lost .*; delete it, and golden"
+    ):
+        log.resume(1)
+    memory.unlink()
+    log.resume(1)
+    assert not log.is_whole()
+
+
+def test_no_cache_answers_for_a_judge_that_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "judge.json").write_text('{"": "Score: 9"}')
+    config = load_config(
+        write_project(tmp_path / "project") / "dalign.toml",
+        [f"run.cache={tmp_path}/cache", f"judge_model.path={tmp_path}/judge.json", "judge_model.engine=scripted"],
+    )  # fmt: skip
+    with closing(Engines(config)) as engines:
+        assert isinstance(engines.open(config.judge_of_record), CachedEngine)
+        assert not isinstance(engines.open_afresh(config.judge_of_record), CachedEngine)
+        assert engines.open(config.judge_of_record) is engines.open(config.judge_of_record)
+
+
+def test_the_judge_under_other_settings_is_no_second_one(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    same = [
+        "second_judge_model.path=" + str(folder / "script.json"),
+        "second_judge_model.engine=scripted",
+    ]
+    config = load_config(folder / "dalign.toml", [*same, "second_judge_model.batch_size=7"])
+    with pytest.raises(InputError, match="is the judge itself, whose errors it shares"):
+        check_second(config, Engines(config))
+    (folder / "other.json").write_text('{"": "Score: 1"}')
+    other = f"second_judge_model.path={folder}/other.json"
+    check_second(config := load_config(folder / "dalign.toml", [other, same[1]]), Engines(config))

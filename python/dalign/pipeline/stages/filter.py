@@ -10,7 +10,7 @@ import polars as pl
 from dalign.config import Config, Filter
 from dalign.errors import InputError
 from dalign.filter.form import filter_completions
-from dalign.filter.quality import TOKEN_MEASURES, Measuring, Quality, chosen_limits
+from dalign.filter.quality import DANGLING, TOKEN_MEASURES, Measuring, Quality, chosen_limits
 from dalign.pipeline.engines import Engines, counting_tokenizer
 from dalign.pipeline.project import Project
 from dalign.pipeline.spread import spread_of
@@ -30,8 +30,6 @@ from dalign.store.parts import DROPPED, ROWS
 from dalign.store.run import RunFolder
 from dalign.vocabulary import BARE
 
-# Of a completion that nobody trains on, the form alone counts.
-_NO_LIMITS = Filter(limits=())
 # What is read of completions, and what a chunk of them counts beside the reasons.
 _READ = ("id", "prompt_id", "category", "text", "finish")
 _ROWS_IN = "rows in"
@@ -52,7 +50,11 @@ def inputs(project: Project, engines: Engines, run: RunFolder, variant: str = MA
 
 
 def _limits(config: Config, variant: str) -> Filter:
-    return _NO_LIMITS if variant == BARE else config.filter
+    """Without the policy in sight, the same but for references to it: there is none to refer to, and nobody trains on these."""
+    if variant != BARE:
+        return config.filter
+    kept = [each for each in config.filter.limits if each.partition("=")[0] not in DANGLING]
+    return config.filter.model_copy(update={"limits": tuple(kept), "phrases": ()})
 
 
 def quality_of(config: Config, engines: Engines, variant: str = MAIN) -> Quality:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import polars as pl
 
-from dalign.config import Rl
+from dalign.config import Config, Rl
+from dalign.errors import InputError
 from dalign.judge.answers import AnswerJudge
 from dalign.judge.court import Court
 from dalign.judge.forms.score import Judging
@@ -79,6 +81,16 @@ def check_drawable(project: Project) -> None:
         drawn_prompts(project.rl_prompts.table, settings.model_copy(update={"steps": 1}), 0)
 
 
+def check_second(config: Config, engines: Engines) -> None:
+    """Raises InputError where the second judge is the model that judges, under other settings."""
+    second = config.second_judge_model
+    if second is None:
+        return
+    if engines.fingerprint(second) == engines.fingerprint(config.judge_of_record):
+        said = f"second_judge_model.path = {second.path!r} is the judge itself, whose errors it shares; name another model, or leave it out"
+        raise InputError(said, kind="broken_rule", key="second_judge_model", value=second.path)
+
+
 def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
@@ -115,32 +127,43 @@ def drive(
     write_curve(folder, result)
     digest = folder.table().write(0, log.rows())
     log.done(len(result.curve))
-    counts = {"rows_in": prompts.rows, "rows_out": log.rows_written, "steps": len(result.curve)}
+    counts: dict[str, Any] = {
+        "rows_in": prompts.rows,
+        "rows_out": log.rows_written,
+        "steps": len(result.curve),
+        **(oversight.told if oversight else {}),
+    }
     states = dict(sorted(judge.states.items()))
-    facts = {"checkpoint": fingerprint(result.final), "judge_states": states, **oversight.told}
+    facts = {"checkpoint": fingerprint(result.final), "judge_states": states}
     return Finished(counts, [digest], facts, project.spec.versions)
 
 
 def _oversight(
     project: Project, engines: Engines, judging: Judging, progress: Progress
-) -> Oversight:
-    """Who looks on: a second judge that is asked what the judge is asked, and the judge on the golden cases again."""
-    config, second, golden = project.config, None, None
+) -> Oversight | None:
+    """Who looks on: a second judge that is asked what the judge is asked, and the judge on the golden cases again; None: nobody."""
+    config, second = project.config, None
     if (model := config.second_judge_model) is not None:
         other = engines.open(model)
         court = Court.of(other, model.reasoning, config.run.seed)
         second = AnswerJudge(replace(judging, court=court), Ask(other, progress=progress))
-    if cases := golden_of_training(project):
-        engine, judge = engines.open(config.judge_of_record), config.judge_of_record
+    golden = _golden(project, engines, judging, progress)
+    return Oversight(config.rl, second, golden, progress.say) if second or golden else None
 
-        def court_at(step: int) -> Court:
-            seed = row_seed(config.run.seed, "golden", str(step))
-            return Court.of(engine, judge.reasoning, seed)
 
-        ask = Ask(engine, progress=progress)
-        every = config.rl.readmit_every
-        golden = GoldenAgain(cases, judging, config.pass_score, ask, court_at, every)
-    return Oversight(config.rl, second, golden, progress.say)
+def _golden(
+    project: Project, engines: Engines, judging: Judging, progress: Progress
+) -> GoldenAgain | None:
+    config, judge = project.config, project.config.judge_of_record
+    if not (cases := golden_of_training(project)):
+        return None
+    engine, every = engines.open_afresh(judge), config.rl.readmit_every
+
+    def court(step: int) -> Court:
+        return Court.of(engine, judge.reasoning, row_seed(config.run.seed, "golden", str(step)))
+
+    ask, times = Ask(engine, progress=progress), config.rl.steps // every
+    return GoldenAgain(cases, judging, config.pass_score, ask, court, every, times)
 
 
 def _reward(judge: AnswerJudge, settings: Rl, reads: Renderer) -> CompositeReward:
