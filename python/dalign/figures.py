@@ -173,7 +173,8 @@ class CardBin(NamedTuple):
 class Corrected(NamedTuple):
     """A rate as the judge measured it, and what that stands for, with the ends of its 95 % interval; None: the card's judge tells nothing.
 
-    prompts: on so many, which is what the interval takes as independent.
+    prompts: on so many, which is what the interval takes as independent. value: by the judge's errors; by_labels: the same
+    with its interval by the labelled answers as a draw of these; None: too few.
     """
 
     arm: str
@@ -184,6 +185,7 @@ class Corrected(NamedTuple):
     value: float | None
     low: float | None
     high: float | None
+    by_labels: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,9 @@ def _print_corrected(card: CardContent, *, as_json: bool) -> None:
         told = "unknown: by its card, the judge tells passing and failing answers no better than by chance"
         if row.value is not None:
             told = f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        if row.by_labels is not None:
+            value, low, high = row.by_labels
+            told += f"; by the labels {value:.3f} [{low:.3f}, {high:.3f}]"
         tell(
             f"{row.arm:<8} {row.suite:<12} {row.metric:<16} measured {row.measured:.3f} on {row.prompts} prompts, stands for {told}"
         )

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from dalign.figures import Share, Z
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Flags = NDArray[np.bool_]
 
 
 class Estimate(NamedTuple):
@@ -51,17 +45,22 @@ def rogan_gladen(passing: Share, sensitivity: Share, specificity: Share) -> Esti
     return Estimate(_share(1 - failing), _share(1 - high), _share(1 - low))
 
 
-def prediction_powered(passes: Flags, says: Flags, others: Flags) -> Estimate | None:
-    """The rate of passing answers among others that only the judge has seen (Angelopoulos et al. 2023, PPI).
+def prediction_powered(passing: Share, sensitivity: Share, specificity: Share) -> Estimate | None:
+    """The rate of passing answers among those that only the judge has seen (Angelopoulos et al. 2023, PPI).
 
-    passes, says: of labelled answers, what people and the judge say; others: what the judge says of the rest. The judge's
-    mean on the rest, put right by its mean error on the labelled ones; None where either has fewer than 2.
+    passing: of those, what the judge passes; sensitivity, specificity: on labelled ones, as in `rogan_gladen`. The judge's mean
+    there, put right by its mean error on the labelled ones, which are taken for a draw of the same answers. None where
+    either has fewer than 2.
     """
-    if len(passes) < 2 or len(others) < 2:
+    labelled, rest = sensitivity.n + specificity.n, passing.n
+    if labelled < 2 or rest < 2 or passing.value is None:
         return None
-    error = says.astype(float) - passes.astype(float)
-    value = float(others.mean() - error.mean())
-    spread = math.sqrt(others.var(ddof=1) / len(others) + error.var(ddof=1) / len(error))
+    # What is passed wrongly is 1 too much, what is failed wrongly 1 too little.
+    more, less = sensitivity.n - sensitivity.hits, specificity.n - specificity.hits
+    error = (more - less) / labelled
+    of_error = ((more + less) / labelled - error**2) / (labelled - 1)
+    of_rest = passing.value * (1 - passing.value) / (rest - 1)
+    value, spread = passing.value - error, math.sqrt(of_rest + of_error)
     return Estimate(_share(value), _share(value - Z * spread), _share(value + Z * spread))
 
 

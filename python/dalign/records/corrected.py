@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from dalign.data.judge_card import AskedJudge, Card, errors_told, of_another, read_card
-from dalign.evaluate.erring import rogan_gladen
+from dalign.evaluate.erring import prediction_powered, rogan_gladen
 from dalign.figures import CardContent, Corrected, MetricRow, Share
 from dalign.records.record import Record
 from dalign.rows import GRADES
@@ -44,9 +44,10 @@ def _content(record: Record, rows: Sequence[MetricRow], card: Card, path: Path) 
             continue
         prompts = _prompts(record, row.arm, row.suite, row.metric)
         passing = Share(round(row.value * prompts), prompts, row.value, None, None)
-        found_rate = rogan_gladen(passing, errors.sensitivity, errors.specificity)
-        ends = (None, None, None) if found_rate is None else found_rate
-        found.append(Corrected(row.arm, row.suite, row.metric, row.value, prompts, *ends))
+        known = (passing, errors.sensitivity, errors.specificity)
+        value, low, high = rogan_gladen(*known) or (None, None, None)
+        measured = (row.arm, row.suite, row.metric, row.value, prompts)
+        found.append(Corrected(*measured, value, low, high, prediction_powered(*known)))
     return CardContent(
         judge=card.judge,
         errors=errors,

@@ -130,7 +130,7 @@ def errors_table(card: CardContent) -> Markup:
 
 def corrected_table(rows: Sequence[Corrected]) -> Markup:
     """Rates as the judge measured them, and what they stand for."""
-    names = ("prompts", "measured", "stands for")
+    names = ("prompts", "measured", "stands for", "by the labels")
     head = [tag("th", name, scope="col") for name in ("suite, metric", "arm")]
     head += [tag("th", name, scope="col", class_="num") for name in names]
     body = [
@@ -141,6 +141,7 @@ def corrected_table(rows: Sequence[Corrected]) -> Markup:
             tag("td", count(row.prompts), class_="num"),
             tag("td", percent(row.measured), class_="num"),
             _stands_for(row),
+            _by_labels(row),
         )
         for row in sorted(rows, key=lambda row: (row.suite, row.metric))
     ]
@@ -153,6 +154,13 @@ def _stands_for(row: Corrected) -> Markup:
         why = tag("small", "the judge is no better than chance")
         return tag("td", "not known", why, class_="num missing")
     return tag("td", percent(row.value), tag("small", interval(row.low, row.high)), class_="num")
+
+
+def _by_labels(row: Corrected) -> Markup:
+    if row.by_labels is None:
+        return tag("td", NOT_MEASURED, class_="num missing")
+    value, low, high = row.by_labels
+    return tag("td", percent(value), tag("small", interval(low, high)), class_="num")
 
 
 def _share(share: Share) -> Markup:

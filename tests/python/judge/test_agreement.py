@@ -136,8 +136,8 @@ def test_corrected_intervals_cover_the_rate(
             )
             for each in (passes, rest)
         )
-        one = rogan_gladen(share_of(told), share_of(~says[~passes]), share_of(says[passes]))
-        two = prediction_powered(passes, says, told)
+        known = share_of(told), share_of(~says[~passes]), share_of(says[passes])
+        one, two = rogan_gladen(*known), prediction_powered(*known)
         assert one is not None and two is not None
         by_errors += one.low <= rate <= one.high
         by_labels += two.low <= rate <= two.high
@@ -147,6 +147,20 @@ def test_corrected_intervals_cover_the_rate(
     assert COVERS[0] <= by_labels / 1000 <= COVERS[1]
     # What the judge says by itself does not, unless its errors cancel out.
     assert by_nothing / 1000 < COVERS[0] or rate == 0.5
+
+
+def test_prediction_powered_is_the_mean_put_right_by_the_mean_error_row_by_row() -> None:
+    rng = np.random.default_rng(3)
+    passes, rest = rng.random(60) < 0.7, rng.random(400) < 0.8
+    says = np.where(rng.random(60) < 0.85, passes, ~passes)
+    found = prediction_powered(share_of(rest), share_of(~says[~passes]), share_of(says[passes]))
+    error = says.astype(float) - passes.astype(float)
+    value = rest.mean() - error.mean()
+    spread = 1.959963984540054 * math.sqrt(rest.var(ddof=1) / 400 + error.var(ddof=1) / 60)
+    assert found == pytest.approx((value, value - spread, value + spread), abs=1e-9)
+    none, one = share_of(np.zeros(0, bool)), share_of(np.ones(1, bool))
+    assert prediction_powered(share_of(rest), none, one) is None
+    assert prediction_powered(one, share_of(~says[~passes]), share_of(says[passes])) is None
 
 
 def test_raters_in_pairs_are_as_by_fleiss_where_they_are_two() -> None:

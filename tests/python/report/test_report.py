@@ -61,7 +61,7 @@ CARD = CardContent(
     "b/model", JudgeErrors(Share.of_counts(75, 100), Share.of_counts(90, 100)), 2, 3, 4, 7.0, 0.0, 10.0,
     [CardBin(0.0, 1.0, 0.5, Share.of_counts(20, 80)), CardBin(9.0, 10.0, 9.75, Share.of_counts(80, 120))],
     [
-        Corrected("none", "test", "not_unsafe", 0.122, 321, 0.034, 0.001, 0.127),
+        Corrected("none", "test", "not_unsafe", 0.122, 321, 0.034, 0.001, 0.127, (0.041, 0.002, 0.09)),
         Corrected("sft+rl", "test", "not_unsafe", 0.966, 321, None, None, None),
     ],
 )  # fmt: skip
