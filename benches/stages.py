@@ -62,7 +62,7 @@ def run_stage(work: Path, run: Path, stage: str, engines: dict[str, InstantEngin
     from dalign.store.run import RunFolder
 
     class InstantEngines(Engines):
-        def open(self, model: Model) -> InstantEngine:
+        def open(self, model: Model, *, afresh: bool = False) -> InstantEngine:
             return engines[Path(model.path).stem]
 
     config, folder = load_config(work / "dalign.toml", []), RunFolder(run)

@@ -116,7 +116,7 @@ class ScriptedEngines(Engines):
         super().__init__(config)
         self.scripted = scripted
 
-    def open(self, model):
+    def open(self, model, *, afresh=False):
         return self.scripted
 
 

@@ -63,15 +63,8 @@ class Engines:
         for model in models:
             kind_of(model).check(_resolved(model))
 
-    def open(self, model: Model) -> Engine:
-        """The engine of a model of the config, behind the cache that the config names."""
-        key = model.model_dump_json()
-        if key not in self._remembering:
-            self._remembering[key] = self._remembered(self.open_afresh(model))
-        return self._remembering[key]
-
-    def open_afresh(self, model: Model) -> Engine:
-        """The same, whatever a cache has: each request is made."""
+    def open(self, model: Model, *, afresh: bool = False) -> Engine:
+        """The engine of a model of the config, behind the cache that the config names. afresh: each request is made, whatever that has."""
         key = model.model_dump_json()
         if key not in self._opened:
             engine = opened(self._with_form(model), checkpoints(), self._machine)
@@ -80,7 +73,11 @@ class Engines:
             renderer = None if kind_of(model).renders else self.renderer_of(model)
             placed = PlacedEngine(engine, renderer) if renderer else engine
             self._opened[key] = self._metered(placed, model)
-        return self._opened[key]
+        if afresh:
+            return self._opened[key]
+        if key not in self._remembering:
+            self._remembering[key] = self._remembered(self._opened[key])
+        return self._remembering[key]
 
     def trained(self, checkpoint: Path) -> Engine:
         """The engine of a checkpoint that the run trained, for the one stage that uses it: nothing else holds it."""

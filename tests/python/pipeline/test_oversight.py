@@ -305,7 +305,7 @@ def test_no_cache_answers_for_a_judge_that_is_looked_at(tmp_path: Path) -> None:
     )  # fmt: skip
     with closing(Engines(config)) as engines:
         assert isinstance(engines.open(config.judge_of_record), CachedEngine)
-        assert not isinstance(engines.open_afresh(config.judge_of_record), CachedEngine)
+        assert not isinstance(engines.open(config.judge_of_record, afresh=True), CachedEngine)
         assert engines.open(config.judge_of_record) is engines.open(config.judge_of_record)
 
 

@@ -157,7 +157,7 @@ def _golden(
     config, judge = project.config, project.config.judge_of_record
     if not (cases := golden_of_training(project)):
         return None
-    engine, every = engines.open_afresh(judge), config.rl.readmit_every
+    engine, every = engines.open(judge, afresh=True), config.rl.readmit_every
 
     def court(step: int) -> Court:
         return Court.of(engine, judge.reasoning, row_seed(config.run.seed, "golden", str(step)))
