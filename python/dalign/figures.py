@@ -173,6 +173,7 @@ class CardBin(NamedTuple):
 class Corrected(NamedTuple):
     """A rate as the judge measured it, and what that stands for, with the ends of its 95 % interval; None: the card's judge tells nothing.
 
+    measured: of the answers that the judge has seen; a malformed completion, which fails by its form, is not among them.
     prompts: on so many, which is what the interval takes as independent. value: by the judge's errors; by_labels: the same
     with its interval by the labelled answers as a draw of these; None: too few.
     """

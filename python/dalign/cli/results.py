@@ -11,6 +11,7 @@ from dalign.records.corrected import card_at, card_in, doubts
 from dalign.records.record import Record, open_record
 from dalign.records.results import results_of
 from dalign.records.slices import results_by
+from dalign.text import one_line, short
 
 
 def print_results(run: Path, by: str | None, card: Path | None, *, as_json: bool) -> None:
@@ -49,7 +50,7 @@ def _print_results(results: Results, card: CardContent | None, *, as_json: bool)
     if card is not None:
         errors = card.errors
         tell(
-            f"by the run's own card of its judge (evaluate.judge_card): of {card.judge}, on {errors.agreement.n} labelled answers; sensitivity {errors.sensitivity}; specificity {errors.specificity}"
+            f"by the run's own card of its judge (evaluate.judge_card): of {short(one_line(card.judge), 200)}, on {errors.agreement.n} labelled answers; sensitivity {errors.sensitivity}; specificity {errors.specificity}"
         )
         _print_corrected(card, as_json=False)
 

@@ -164,11 +164,11 @@ class Config(Section):
         if self.run.workers > 1 and self.run.cap.is_set:
             return f"run.workers = {self.run.workers}: a cap (run.cap) is kept by one process; set it to 1"
         bounded = self.run.cap.money is not None or self.run.cap.tokens is not None
-        for key, model in self.models.items():
+        for key, model in self.asked.items():
             if bounded and "max_tokens" in model.leave_out:
                 return f"run.cap has a bound on tokens or money, which {key}.leave_out = 'max_tokens' takes from replies; send it, or leave the cap out"
         if self.run.cap.money is not None and all(
-            model.price.is_free for model in self.asked.values()
+            model.price.is_free for model in self.models.values()
         ):
             return "run.cap.money has no price to count by; set model.price, such as {read=0.15, written=0.6} for a million tokens each"
         return None

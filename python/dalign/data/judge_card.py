@@ -15,6 +15,8 @@ from dalign.figures import CardBin, JudgeErrors, Share
 
 # As many answers as a float tells apart.
 _MOST = 2**53
+# Bins of a diagram, and characters of a name: calibration writes ten, and names are paths.
+_MOST_BINS, _LONGEST = 1000, 4096
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,30 @@ def _card(told: dict[str, Any]) -> Card:
         threshold=_number(told["threshold"]),
         aggregate=_text(told["aggregate"]),
         all=_errors(told["all"]),
-        by_k={str(int(name)): _errors(each) for name, each in told["by_k"].items()},
+        by_k={_count(name): _errors(each) for name, each in told["by_k"].items()},
         raters=None if names is None else len(names),
-        diagram=tuple(map(_bin, told.get("diagram", []))),
+        diagram=tuple(map(_bin, _few(told.get("diagram", [])))),
     )
+
+
+def _few(told: list[Any]) -> list[Any]:
+    if len(told) > _MOST_BINS:
+        raise TypeError
+    return told
+
+
+def _count(name: str) -> str:
+    if not (name.isascii() and name.isdigit() and str(int(name)) == name != "0"):
+        raise TypeError
+    return name
 
 
 def _bin(told: list[Any]) -> CardBin:
     low, high, _, mean, passing = told
-    return CardBin(_number(low), _number(high), _number(mean), _share(passing))
+    found = CardBin(_number(low), _number(high), _number(mean), _share(passing))
+    if not found.low <= found.mean <= found.high:
+        raise TypeError
+    return found
 
 
 def _errors(told: dict[str, Any]) -> JudgeErrors:
@@ -108,7 +125,7 @@ def _number(told: Any) -> float:
 
 
 def _text(told: Any) -> str:
-    if not isinstance(told, str):
+    if not isinstance(told, str) or len(told) > _LONGEST:
         raise TypeError
     return told
 
@@ -120,6 +137,9 @@ def errors_told(card: Card, asked: AskedJudge, path: Path) -> JudgeErrors:
         if told != value:
             what = f"the card's {name} is {told:g}, and the run's judge had {value:g}; make a card of the same judge: --low {asked.low:g} --high {asked.high:g} --threshold {asked.threshold:g}"
             raise InputError.in_file(path, what, kind="not_valid", key=name, value=told)
+    if any(each.low < card.low or each.high > card.high for each in card.diagram):
+        what = "the card's diagram lies beyond its scale, so it is no judge's card; make one: dalign judge calibrate FILE --out CARD"
+        raise InputError.in_file(path, what, kind="wrong_form")
     errors = _of_judgements(card, asked.k, asked.aggregate, path)
     if not errors.sensitivity.n or not errors.specificity.n:
         what = "the card has no answer that passes, or none that fails, with a score, so the judge's errors are not known; label answers of both kinds, and make it again"

@@ -42,26 +42,41 @@ def rogan_gladen(passing: Share, sensitivity: Share, specificity: Share) -> Esti
     )
     low, high = (rate + shift + sign * Z * spread / told for sign in (-1, 1))
     failing = (1 - float(passing.value or 0) + float(specificity.value or 0) - 1) / raw
-    return Estimate(_share(1 - failing), _share(1 - high), _share(1 - low))
+    # The value is of the shares as they are, the interval of shrunken ones.
+    value, least, most = (_share(1 - each) for each in (failing, high, low))
+    return Estimate(value, min(least, value), max(most, value))
 
 
 def prediction_powered(passing: Share, sensitivity: Share, specificity: Share) -> Estimate | None:
     """The rate of passing answers among those that only the judge has seen (Angelopoulos et al. 2023, PPI).
 
     passing: of those, what the judge passes; sensitivity, specificity: on labelled ones, as in `rogan_gladen`. The judge's mean
-    there, put right by its mean error on the labelled ones, which are taken for a draw of the same answers. None where
-    either has fewer than 2.
+    there, put right by its mean error on the labelled ones, which are taken for a draw of the same answers. The interval is put
+    together of Wilson's (MOVER, Zou and Donner 2008): where no error was found, it still has a width. None where either has
+    fewer than 2.
     """
-    labelled, rest = sensitivity.n + specificity.n, passing.n
-    if labelled < 2 or rest < 2 or passing.value is None:
+    labelled = sensitivity.n + specificity.n
+    if labelled < 2 or passing.n < 2 or passing.value is None:
         return None
     # What is passed wrongly is 1 too much, what is failed wrongly 1 too little.
-    more, less = sensitivity.n - sensitivity.hits, specificity.n - specificity.hits
-    error = (more - less) / labelled
-    of_error = ((more + less) / labelled - error**2) / (labelled - 1)
-    of_rest = passing.value * (1 - passing.value) / (rest - 1)
-    value, spread = passing.value - error, math.sqrt(of_rest + of_error)
-    return Estimate(_share(value), _share(value - Z * spread), _share(value + Z * spread))
+    more = Share.of_counts(sensitivity.n - sensitivity.hits, labelled)
+    less = Share.of_counts(specificity.n - specificity.hits, labelled)
+    value = passing.value - _value(more) + _value(less)
+    down = math.hypot(_below(passing), _above(more), _below(less))
+    up = math.hypot(_above(passing), _below(more), _above(less))
+    return Estimate(_share(value), _share(value - down), _share(value + up))
+
+
+def _value(share: Share) -> float:
+    return share.value or 0.0
+
+
+def _below(share: Share) -> float:
+    return _value(share) - (share.low or 0.0)
+
+
+def _above(share: Share) -> float:
+    return (1.0 if share.high is None else share.high) - _value(share)
 
 
 def _share(value: float) -> float:

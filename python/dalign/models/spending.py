@@ -48,11 +48,14 @@ def as_json(spent: Spent) -> dict[str, float]:
 def spent_of(value: Mapping[str, Any]) -> Spent:
     """What `as_json` gave. Raises TypeError and ValueError for what it cannot have given."""
     found = Spent(**value)
-    if not all(isinstance(v, int | float) and v >= 0 for v in asdict(found).values()):
+    amounts = asdict(found).values()
+    if not all(type(v) in (int, float) and 0 <= v <= _MOST for v in amounts):
         raise ValueError("no amount")
     return replace(found, **{n: int(getattr(found, n)) for n in ("requests", "read", "written")})
 
 
+# More than any run takes of anything, and as much as a float tells apart.
+_MOST = 2**53
 Keep = Callable[[Mapping[str, Spent]], None]
 
 

@@ -24,7 +24,20 @@ def put_card(config: Config, inputs: Path) -> None:
     if path is None:
         remove(target)
     else:
-        write_text(target, path.read_text("utf-8"))
+        write_text(target, path.read_bytes().decode("utf-8"))
+
+
+def holds_another(config: Config, sources: Path) -> bool:
+    """Whether a run's inputs hold another card than the file that the config names has now, or a half-exchanged one.
+
+    A file that is not there any more, as where a run was moved, tells nothing.
+    """
+    path, held = config.evaluate.judge_card, marks_in(sources, read_sealed(sources)).get(CARD)
+    if path is None:
+        return held is not None
+    kept = sources.parent / CARD
+    is_whole = kept.is_file() and mark_of(kept) == held
+    return path.is_file() and not (is_whole and mark_of(path) == held)
 
 
 def exchange_card(config: Config, sources: Path) -> None:

@@ -19,7 +19,7 @@ from dalign.models.devices import settled
 from dalign.models.spending import Meter, Spent
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.golden import golden_of, golden_of_training
-from dalign.pipeline.judge_card import exchange_card
+from dalign.pipeline.judge_card import exchange_card, holds_another
 from dalign.pipeline.judging import scale_of, vetoes
 from dalign.pipeline.moved import check_files, has_config, started_with
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, states
@@ -180,8 +180,9 @@ def keep_config(config: Config, folder: Path) -> None:
         read_ledger(folder)
         with saved_config(folder) as saved:
             before = load_config(saved, []).evaluate.judge_card
-        if config.evaluate.judge_card != before:
-            exchange_card(config, RunFolder(folder).inputs / SOURCES)
+        sources = RunFolder(folder).inputs / SOURCES
+        if config.evaluate.judge_card != before or holds_another(config, sources):
+            exchange_card(config, sources)
         keep(folder, {CONFIG: dump_toml(config)})
 
 
@@ -262,6 +263,9 @@ def _checked(
 ) -> Project:
     """What the user brings, read into `place`. What can be known to be wrong of a run is found here, before anything is paid for."""
     engines.check(config.model, config.judge_of_record, *config.asked.values())
+    if config.run.cap.money is not None and all(m.price.is_free for m in config.asked.values()):
+        said = "run.cap.money: no model that a run asks has a price to count by; set model.price, or leave the cap out"
+        raise InputError(said, kind="broken_rule", key="run.cap.money")
     quality_of(config, engines)
     loss_named(config.rl.loss)
     kinds = {stage.kind for stage in chosen}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dalign.config import Config
+from dalign.errors import InputError
 from dalign.models.spending import Meter, Spent, as_json, spent_of
 from dalign.progress import Progress
 from dalign.store.ledger import SPENT
@@ -21,6 +22,7 @@ def work_meter(config: Config, work: Path, progress: Progress) -> Meter:
 
     What nobody can tell any more of earlier ones is said, and counts from now on.
     """
+    check_capped(config)
     taken, earlier_s = _earlier(work / SPENT, progress)
     began = time.monotonic()
 
@@ -30,6 +32,17 @@ def work_meter(config: Config, work: Path, progress: Progress) -> Meter:
         write_json(work / SPENT, {"seconds": round(seconds, 1), "taken": told})
 
     return Meter(config.run.cap, taken, earlier_s, keep, way_out=_GOES_ON)
+
+
+def check_capped(config: Config) -> None:
+    """Raises InputError for a cap that what the writer and the judge are sent cannot keep."""
+    writer, cap = config.writer, config.run.cap
+    if (cap.money is not None or cap.tokens is not None) and "max_tokens" in writer.leave_out:
+        said = "run.cap has a bound on tokens or money, which synth_model.leave_out = 'max_tokens' takes from replies; send it, or leave the cap out"
+        raise InputError(said, kind="broken_rule", key="synth_model.leave_out")
+    if cap.money is not None and writer.price.is_free and config.judge_of_record.price.is_free:
+        said = "run.cap.money has no price to count by: neither who writes nor who judges has one; set synth_model.price, such as {read=0.15, written=0.6} for a million tokens each"
+        raise InputError(said, kind="broken_rule", key="synth_model.price")
 
 
 def _earlier(path: Path, progress: Progress) -> tuple[dict[str, Spent], float]:

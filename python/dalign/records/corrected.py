@@ -9,9 +9,9 @@ import polars as pl
 
 from dalign.data.judge_card import AskedJudge, Card, errors_told, of_another, read_card
 from dalign.evaluate.erring import prediction_powered, rogan_gladen
-from dalign.figures import CardContent, Corrected, MetricRow, Share
+from dalign.figures import CardContent, Corrected, MetricRow, Share, wilson
 from dalign.records.record import Record
-from dalign.rows import GRADES
+from dalign.rows import GRADES, OK
 from dalign.store.run import CARD
 from dalign.vocabulary import BY_JUDGE
 
@@ -42,12 +42,14 @@ def _content(record: Record, rows: Sequence[MetricRow], card: Card, path: Path) 
     for row in rows:
         if row.grader != BY_JUDGE or row.metric not in _METRICS or row.value is None:
             continue
-        prompts = _prompts(record, row.arm, row.suite, row.metric)
-        passing = Share(round(row.value * prompts), prompts, row.value, None, None)
+        value, prompts = _seen(record, row)
+        if value is None:
+            continue
+        passing = Share(round(value * prompts), prompts, *_wilson(value, prompts))
         known = (passing, errors.sensitivity, errors.specificity)
-        value, low, high = rogan_gladen(*known) or (None, None, None)
-        measured = (row.arm, row.suite, row.metric, row.value, prompts)
-        found.append(Corrected(*measured, value, low, high, prediction_powered(*known)))
+        right, low, high = rogan_gladen(*known) or (None, None, None)
+        measured = (row.arm, row.suite, row.metric, value, prompts)
+        found.append(Corrected(*measured, right, low, high, prediction_powered(*known)))
     return CardContent(
         judge=card.judge,
         errors=errors,
@@ -62,9 +64,18 @@ def _content(record: Record, rows: Sequence[MetricRow], card: Card, path: Path) 
     )
 
 
-def _prompts(record: Record, arm: str, suite: str, metric: str) -> int:
-    """Of how many prompts the judge graded an answer."""
-    wanted: Mapping[str, str] = {"suite": suite, "metric": metric, "grader": BY_JUDGE}
-    rows = record.stage(f"evaluate/{arm}").table(GRADES).scan().drop_nulls("grade")
-    of = rows.filter(*(pl.col(name) == value for name, value in wanted.items()))
-    return int(of.select(pl.col("prompt_id").n_unique()).collect().item())
+def _wilson(value: float, n: int) -> tuple[float, float, float]:
+    return (value, *wilson(value, n))
+
+
+def _seen(record: Record, row: MetricRow) -> tuple[float | None, int]:
+    """The rate of those answers that the judge has seen, and of how many prompts they are: a malformed completion is none of its errors."""
+    stage = record.stage(f"evaluate/{row.arm}")
+    wanted: Mapping[str, str] = {"suite": row.suite, "metric": row.metric, "grader": BY_JUDGE}
+    grades = stage.table(GRADES).scan().drop_nulls("grade")
+    grades = grades.filter(*(pl.col(name) == value for name, value in wanted.items()))
+    formed = stage.table().scan().filter(pl.col("suite") == row.suite, pl.col("status") == OK)
+    seen = grades.join(formed.select("id"), on="id", how="semi")
+    of = seen.select(pl.col("grade").mean(), pl.col("prompt_id").n_unique()).collect()
+    value, prompts = of.row(0)
+    return value, prompts

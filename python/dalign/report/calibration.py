@@ -50,7 +50,7 @@ def _rates(card: CardContent) -> Markup:
         return join(head, tag("p", "The judge graded nothing that its card tells of."))
     note = (
         "What the judge's own rate stands for, if it errs here as it does on the labelled answers (Rogan and Gladen 1978); the 95 % interval "
-        "(Lang and Reiczigel 2014) takes in how few answers were labelled, and prompts as independent trials. Where these prompts are of another kind than the labelled ones, so may its errors be. "
+        "(Lang and Reiczigel 2014) takes in how few answers were labelled, and prompts as independent trials. Of answers that the judge has seen: completions that fail by their form are not among them. Where these prompts are of another kind than the labelled ones, so may its errors be. "
         "By the labels: the judge's rate less its mean error on the labelled answers (prediction-powered, Angelopoulos et al. 2023), for labelled answers that are a draw of answers like these."
     )
     return join(head, tag("p", note, class_="note"), tables.corrected_table(card.rows))

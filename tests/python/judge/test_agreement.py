@@ -151,16 +151,49 @@ def test_corrected_intervals_cover_the_rate(
 
 def test_prediction_powered_is_the_mean_put_right_by_the_mean_error_row_by_row() -> None:
     rng = np.random.default_rng(3)
-    passes, rest = rng.random(60) < 0.7, rng.random(400) < 0.8
-    says = np.where(rng.random(60) < 0.85, passes, ~passes)
+    passes, rest = rng.random(6000) < 0.7, rng.random(40000) < 0.8
+    says = np.where(rng.random(6000) < 0.85, passes, ~passes)
     found = prediction_powered(share_of(rest), share_of(~says[~passes]), share_of(says[passes]))
     error = says.astype(float) - passes.astype(float)
     value = rest.mean() - error.mean()
-    spread = 1.959963984540054 * math.sqrt(rest.var(ddof=1) / 400 + error.var(ddof=1) / 60)
-    assert found == pytest.approx((value, value - spread, value + spread), abs=1e-9)
+    spread = 1.959963984540054 * math.sqrt(rest.var(ddof=1) / 40000 + error.var(ddof=1) / 6000)
+    assert found is not None and found.value == pytest.approx(value, abs=1e-9)
+    # Of many rows the interval is the usual one.
+    assert found[1:] == pytest.approx((value - spread, value + spread), abs=0.05 * spread)
     none, one = share_of(np.zeros(0, bool)), share_of(np.ones(1, bool))
     assert prediction_powered(share_of(rest), none, one) is None
     assert prediction_powered(one, share_of(~says[~passes]), share_of(says[passes])) is None
+
+
+@pytest.mark.parametrize(
+    ("rate", "sensitivity", "specificity", "labelled", "others"),
+    [(0.97, 0.95, 0.98, 30, 20), (0.97, 0.98, 0.99, 100, 50), (0.9, 0.95, 0.98, 30, 20)],
+)
+def test_where_hardly_an_error_is_found_an_interval_still_has_a_width(
+    rate: float, sensitivity: float, specificity: float, labelled: int, others: int
+) -> None:
+    rng = np.random.default_rng(11)
+    covers, sets = 0, 0
+    while sets < 1000:
+        passes, rest = rng.random(labelled) < rate, rng.random(others) < rate
+        says, told = (
+            np.where(
+                each, rng.random(len(each)) < specificity, rng.random(len(each)) >= sensitivity
+            )
+            for each in (passes, rest)
+        )
+        found = prediction_powered(share_of(told), share_of(~says[~passes]), share_of(says[passes]))
+        assert (
+            found is not None and found.low < found.high and found.low <= found.value <= found.high
+        )
+        covers, sets = covers + (found.low <= rate <= found.high), sets + 1
+    assert covers / sets >= COVERS[0]
+
+
+def test_a_corrected_value_lies_within_its_interval() -> None:
+    known = Share(97, 100, 0.97, 0, 1), Share(50, 50, 1.0, 0, 1), Share(2, 2, 1.0, 0, 1)
+    found = rogan_gladen(*known)
+    assert found is not None and found.low <= found.value <= found.high
 
 
 def test_raters_in_pairs_are_as_by_fleiss_where_they_are_two() -> None:

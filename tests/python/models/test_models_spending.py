@@ -215,3 +215,11 @@ def test_the_engine_is_the_one_behind_the_meter_for_all_else() -> None:
     dear = MeteredEngine(inner, Meter(), "model", Price(written=1e6))
     list(dear.stream(requests(1), WARM))
     assert dear.spent() == "3.00 spent"
+
+
+@pytest.mark.parametrize("amount", [float("inf"), 10**400, -1, True, "1", 2.0**60])
+def test_what_no_run_has_taken_is_no_amount(amount: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        spent_of({"requests": amount})
+    with pytest.raises((ValueError, TypeError)):
+        spent_of({"seconds": amount})

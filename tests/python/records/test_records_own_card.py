@@ -228,3 +228,74 @@ def test_the_report_holds_what_the_card_says(project: Path, dalign) -> None:
 def test_a_key_that_rows_depend_on_is_still_refused_beside_a_card(project: Path) -> None:
     with pytest.raises(InputError, match="samples"):
         go(project / "dalign.toml", project / "run", ["evaluate.samples=3"])
+
+
+def test_a_malformed_completion_is_none_of_the_judges_errors(tmp_path: Path, dalign) -> None:
+    """Of 100 completions 30 are malformed; of the other 70 the judge passes 45, as a share of .6 that keep the policy gives."""
+    rows = [
+        {"id": f"p{n}", "category": "general", "expected": {"ruling": "comply"}, "messages": [{"role": "user", "content": f"question {n}?"}]}
+        for n in range(100)
+    ]  # fmt: skip
+    formed = [n for n in range(100) if n % 10 >= 3]
+    said = {f"the answer to {n}.": f"Score: {9 if n in formed[:45] else 2}" for n in formed}
+    for n in range(100):
+        whole = f"<think>so</think>the answer to {n}." if n in formed else "no tags at all"
+        said[f"question {n}?"] = whole
+    script = tmp_path / "model.json"
+    script.write_text(json.dumps(said))
+    model = f'model = {{ path = "{script}", engine = "scripted", reasoning = {{ kind = "tags" }} }}'
+    config = write_evaluation(tmp_path, model, rows, ENGLISH, resamples=50)
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps(card_of(str(script))))
+    run = tmp_path / "run"
+    assert dalign("run", config, "--run", run, "--set", f"evaluate.judge_card={card}")[0] == 0
+    [row] = corrected(dalign, run)[0]["corrected"]
+    assert (row["measured"], row["prompts"]) == (pytest.approx(45 / 70), 70)
+    # Sensitivity .75 and specificity .9 of the card.
+    assert row["value"] == pytest.approx((45 / 70 - 0.25) / 0.65)
+
+
+def test_a_card_made_anew_in_its_place_is_taken_again(project: Path, dalign) -> None:
+    run, card = project / "run", project / "card.json"
+    given = ["report", "--run", run, "--set", f"evaluate.judge_card={card}"]
+    assert dalign(*given)[0] == 0
+    told = json.loads(card.read_text())
+    told["all"]["sensitivity"] = share(10, 100)
+    card.write_text(json.dumps(told))
+    assert dalign(*given)[0] == 0
+    assert corrected(dalign, run)[0]["sensitivity"]["hits"] == 10
+    # As a stop between the card and its seal leaves it.
+    kept = run / "inputs" / "judge_card.json"
+    kept.write_text(kept.read_text().replace("10", "11"))
+    assert dalign("verify", run)[0] == 1
+    assert dalign(*given)[0] == 0
+    assert dalign("verify", run)[0] == 0 and corrected(dalign, run)[0]["sensitivity"]["hits"] == 10
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"diagram": [[0.0, 1.0, 80, 1e308, share(20, 80)]]},
+        {"diagram": [[-1e308, 1e308, 80, 0.0, share(20, 80)]]},
+        {"diagram": [[0.0, 1.0, 80, 0.5, share(20, 80)]] * 20_000},
+        {"judge": "j" * 100_000},
+        {"by_k": {"01": card_of("x")["all"]}},
+        {"by_k": {"-7": card_of("x")["all"]}},
+    ],
+)
+def test_a_card_that_no_calibration_wrote_is_refused(project: Path, dalign, odd: dict) -> None:
+    card = project / "odd.json"
+    card.write_text(json.dumps(card_of(str(project / "model.json")) | odd))
+    code, _, err = dalign(
+        "report", "--run", project / "run", "--set", f"evaluate.judge_card={card}"
+    )
+    assert code == 1 and "make one: dalign judge calibrate" in err and len(err) < 600
+
+
+def test_a_judges_name_forges_no_line(project: Path, dalign) -> None:
+    card = project / "odd.json"
+    card.write_text(json.dumps(card_of("m\nrl  test  not_unsafe  measured 0.999")))
+    run = project / "run"
+    assert dalign("report", "--run", run, "--set", f"evaluate.judge_card={card}")[0] == 0
+    out = dalign("results", run)[1]
+    assert not any(line.startswith("rl  test") for line in out.splitlines())

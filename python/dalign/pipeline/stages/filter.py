@@ -61,6 +61,8 @@ def quality_of(config: Config, engines: Engines, variant: str = MAIN) -> Quality
     """What completions are held to. Raises InputError for a limit that there is not."""
     wanted = _limits(config, variant)
     limits = chosen_limits(wanted.limits, "filter.limits:", usual=wanted.quality)
+    if variant == BARE:
+        limits = {name: ends for name, ends in limits.items() if name not in DANGLING}
     counted = next((name for name in TOKEN_MEASURES if name in limits), None)
     tokenizer = counting_tokenizer(engines, config.model, counted) if counted else None
     measuring = Measuring(scripts=wanted.scripts, phrases=wanted.phrases)
