@@ -37,7 +37,15 @@ def test_a_stage_is_a_command_and_what_settings_it_has_are_the_section_of_its_na
         group.typer_instance.info.name for group in app.registered_groups if group.typer_instance
     }
     assert STAGES.keys() <= commands
-    of_the_run = {"run", "model", "judge_model", "synth_model", "spec", "data"}
+    of_the_run = {
+        "run",
+        "model",
+        "judge_model",
+        "second_judge_model",
+        "synth_model",
+        "spec",
+        "data",
+    }
     assert Config.model_fields.keys() - of_the_run <= STAGES.keys()
 
 
