@@ -262,7 +262,7 @@ def _checked(
     progress: Progress,
 ) -> Project:
     """What the user brings, read into `place`. What can be known to be wrong of a run is found here, before anything is paid for."""
-    engines.check(config.model, config.judge_of_record, *config.asked.values())
+    engines.check(*config.asked.values())
     if config.run.cap.money is not None and all(m.price.is_free for m in config.asked.values()):
         said = "run.cap.money: no model that a run asks has a price to count by; set model.price, or leave the cap out"
         raise InputError(said, kind="broken_rule", key="run.cap.money")
