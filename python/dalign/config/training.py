@@ -80,7 +80,9 @@ class Rl(Section):
     scale_rewards: Literal["none", "group", "batch"] = "none"
     """What advantages are divided by; 'none': r - mean(r)."""
     loss: str = "grpo"
-    """The policy loss, by the name that train/rl/losses has."""
+    """The policy loss: 'grpo', 'dr_grpo', 'dapo', 'gspo' or 'cispo'."""
+    clip: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0)]] | None = None
+    """How far below and above 1 a token's ratio to the policy that sampled it counts; unset: as the loss's paper has it."""
     judge_k: Repeats = 2
     """Judgements an answer; judge.aggregate makes them one score."""
     judge_weight: float = Field(1.0, ge=0)
@@ -101,9 +103,16 @@ class Rl(Section):
     """After so many steps, and before the first, the judge is asked about the policy's golden cases, while a training lasts; 0: never."""
     on_alarm: Literal["warn", "stop"] = "warn"
     """What the training does when the judge tells golden cases wrongly that it told rightly at first, more than chance would have it, or when its scores no longer mean to the second judge what they did."""
+    rows_per_pass: Positive | None = None
+    """Completions that go through the model at once for the update, a part of a step's that divides them; unset: a group on a GPU, all on a CPU."""
     max_grad_norm: float = Field(1.0, gt=0)
     save_steps: Positive = 20
     """A killed run loses at most this many steps."""
+
+    @property
+    def completions_per_step(self) -> int:
+        """All prompts' completions of a step."""
+        return self.prompts_per_step * self.group_size
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -114,6 +123,14 @@ class Rl(Section):
     def _asks_who_pays(self) -> str | None:
         said = f"readmit_every = {self.readmit_every} asks a judge that pays nothing (judge_weight = 0); raise that, or leave it out"
         return said if self.readmit_every and self.judge_weight == 0 else None
+
+    @rule
+    def _divides_a_step(self) -> str | None:
+        rows, whole = self.rows_per_pass, self.completions_per_step
+        if rows is None or whole % rows == 0:
+            return None
+        fits = max(n for n in range(1, min(rows, whole) + 1) if whole % n == 0)
+        return f"rows_per_pass = {rows} does not divide the {whole} completions of a step; set it to {fits}, or another divisor"
 
     @rule
     def _pays_for_something(self) -> str | None:

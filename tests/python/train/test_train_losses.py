@@ -9,21 +9,37 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from dalign.errors import InputError
-from dalign.train.rl.losses import LOSSES, Policy, divergence, grpo, loss_named
+from dalign.train.rl.losses import (
+    LOSSES,
+    Policy,
+    cispo,
+    dapo,
+    divergence,
+    dr_grpo,
+    grpo,
+    gspo,
+    loss_named,
+)
 
 
-def policy(ratios, advantages, *, mask=None, completions=None, reference=None, beta=0.0):
+def policy(
+    ratios, advantages, *, mask=None, completions=None, reference=None, beta=0.0, clip=(0.2, 0.2)
+):
     """Completions whose tokens' probabilities moved by these ratios since they were sampled."""
     old_BC = torch.full_like(torch.tensor(ratios), log(0.25))
     logps_BC = (old_BC + torch.tensor(ratios).log()).requires_grad_()
+    mask_BC = torch.ones_like(old_BC) if mask is None else torch.tensor(mask)
     return Policy(
         logps_BC=logps_BC,
         old_logps_BC=old_BC,
         reference_logps_BC=None if reference is None else logps_BC.detach() + reference,
-        mask_BC=torch.ones_like(old_BC) if mask is None else torch.tensor(mask),
+        mask_BC=mask_BC,
         advantages_B=torch.tensor(advantages),
         completions=completions or len(advantages),
+        tokens=int(mask_BC.sum()),
+        longest=4,
         beta=beta,
+        clip=clip,
     )
 
 
@@ -47,6 +63,46 @@ def test_grpo_is_the_clipped_policy_gradient_a_completion(ratios, advantages, ma
     assert result.loss.item() == pytest.approx(loss, abs=1e-6)
     result.loss.backward()
     assert torch.allclose(given.logps_BC.grad, torch.tensor(gradient), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "value", "gradient"),
+    [
+        # Tokens of 1 and 2: means of means over two completions.
+        (grpo, -0.75, [[-0.5, 0], [-0.125, -0.125]]),
+        # Divided by all completions' longest, 4 tokens each.
+        (dr_grpo, -2 / 8, [[-0.125, 0], [-0.0625, -0.0625]]),
+        # Divided by the tokens that there are: 3.
+        (dapo, -2 / 3, [[-1 / 3, 0], [-1 / 6, -1 / 6]]),
+        (gspo, -0.75, [[-0.5, 0], [-0.125, -0.125]]),
+        # A token's log-probability of ln 1/4 by its advantage.
+        (cispo, -2 * log(4.0) * -1 / 3, [[-1 / 3, 0], [-1 / 6, -1 / 6]]),
+    ],
+)
+def test_each_loss_divides_by_its_own_count(loss, value, gradient):
+    given = policy([[1.0, 1.0], [1.0, 1.0]], [1.0, 0.5], mask=[[1, 0], [1, 1]])
+    result = loss(given)
+    result.loss.backward()
+    assert result.loss.item() == pytest.approx(value, abs=1e-6)
+    assert torch.allclose(given.logps_BC.grad, torch.tensor(gradient), atol=1e-6)
+
+
+def test_a_completion_is_clipped_as_a_whole_by_gspo():
+    # Its tokens moved by 1.5 and 1 / 1.5: as a whole not at all, where grpo clips the first.
+    given = policy([[1.5, 1 / 1.5]], [1.0])
+    result = gspo(given)
+    result.loss.backward()
+    assert result.loss.item() == pytest.approx(-1.0, abs=1e-6)
+    assert torch.allclose(given.logps_BC.grad, torch.tensor([[-0.5, -0.5]]), atol=1e-6)
+    beyond = policy([[1.5, 1.5]], [1.0])
+    gspo(beyond).loss.backward()
+    assert beyond.logps_BC.grad.abs().max() == 0
+
+
+def test_cispo_bounds_a_tokens_weight_and_still_moves_it():
+    given = policy([[9.0, 0.5]], [1.0], clip=(1.0, 4.0))
+    cispo(given).loss.backward()
+    assert torch.allclose(given.logps_BC.grad, torch.tensor([[-2.5, -0.25]]), atol=1e-6)
 
 
 def test_completions_that_were_left_out_count_as_zeros():

@@ -61,13 +61,15 @@ def rl_trainer(job: RlJob, out: Path, reward: CompositeReward, keeper: Keeper) -
     """The trainer of a job."""
     settings = job.settings
     # A GPU holds one group's activations at a time; on a CPU one pass over all of them is quicker.
-    passes = 1 if job.device == "cpu" else settings.prompts_per_step
+    whole = settings.completions_per_step
+    rows = settings.rows_per_pass or (whole if job.device == "cpu" else settings.group_size)
+    passes = whole // rows
     arguments = session.arguments_of(
         GRPOConfig,
         job,
         out,
         max_steps=settings.steps,
-        per_device_train_batch_size=settings.prompts_per_step * settings.group_size // passes,
+        per_device_train_batch_size=rows,
         gradient_accumulation_steps=passes,
         steps_per_generation=passes,
         num_generations=settings.group_size,

@@ -168,15 +168,18 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
             reference_logps_BC=rows.get("ref_per_token_logps"),
             mask_BC=mask_BC,
             advantages_B=rows["advantages"],
-            completions=len(inputs["advantages"]),
+            completions=self.job.settings.completions_per_step,
+            tokens=int(inputs["num_items_in_batch"]),
+            longest=self.sampling.max_new_tokens,
             beta=self.beta,
+            clip=self.job.settings.clip or self.loss.clip,
         )
-        of_policy = self.loss(policy)
+        of_policy = self.loss.of(policy)
         # TRL averages these over the passes of a step and logs them.
         self._metrics["train"]["entropy"].append(token_mean(entropy_BC, mask_BC))
         if of_policy.kl is not None:
             self._metrics["train"]["kl"].append(of_policy.kl)
-        return of_policy.loss / self.current_gradient_accumulation_steps
+        return of_policy.loss
 
     def step_row(self, state: TrainerState, logs: dict[str, float]) -> StepRow:
         """A step's row of the curve."""
