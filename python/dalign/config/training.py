@@ -91,6 +91,10 @@ class Rl(Section):
     """Weight of the share of the prompt's required sections that the answer has."""
     format_weight: float = Field(0.0, ge=0)
     """Weight of a well-formed completion."""
+    unpaid: tuple[Literal["truncated", "unclosed"], ...] = ()
+    """Completions of these forms have no reward, and move nothing; unless set they are paid 0, as every malformed one is."""
+    weigh: Literal["completions", "clauses"] = "completions"
+    """'clauses': a clause that few of the steps' prompts are about weighs more, at most four times as much as the mean."""
     replay: float = Field(0.0, ge=0)
     """Weight of the loss on SFT rows beside the policy loss; 0: off."""
     replay_rows: Positive = 16

@@ -8,7 +8,7 @@ import pytest
 from dalign.config import Balance
 from dalign.errors import InputError
 from dalign.rows import Expected, Prompt
-from dalign.train.rl.draw import draw_prompts, draw_replay
+from dalign.train.rl.draw import MOST_WEIGHT, clause_weights, draw_prompts, draw_replay
 from tiny import prompt_columns
 
 SHARES = Balance.model_validate({})  # 0.4, 0.25, 0.2, 0.15
@@ -103,3 +103,16 @@ def test_replayed_rows_differ_within_a_step_and_depend_on_seed_and_step():
     assert first != draw_replay(50, count=16, seed=0, step=2)
     assert first != draw_replay(50, count=16, seed=1, step=1)
     assert sorted(draw_replay(3, count=16, seed=0, step=1)) == [0, 1, 2]
+
+
+def test_a_rare_clause_weighs_as_much_as_a_common_one():
+    common, rare = prompt("a", clause="V1"), prompt("b", clause="V2")
+    assert clause_weights([[common, rare, common], [common]]) == {"a": 4 / 6, "b": 2.0}
+    # The same clause in two prompts is one; a prompt without a clause counts by its category.
+    other, general = prompt("c", clause="V1"), prompt("d", category="general")
+    assert clause_weights([[common, other], [general, general]]) == dict.fromkeys("acd", 1.0)
+
+
+def test_no_clause_weighs_more_than_the_most():
+    steps = [[prompt("a", clause="V1")] * 99 + [prompt("b", clause="V2")]]
+    assert clause_weights(steps)["b"] == MOST_WEIGHT

@@ -153,3 +153,19 @@ def test_weights_that_pay_for_nothing_are_refused(weights):
 )
 def test_completeness_is_the_share_of_sections_found_whatever_their_case(answer, sections, share):
     assert completeness(answer, sections) == share
+
+
+@pytest.mark.parametrize(
+    ("text", "truncated", "value"),
+    [
+        ("<think>a</think>", True, None),
+        ("<think>a", False, None),
+        # Malformed in another way: paid 0 as ever.
+        ("a", False, 0.0),
+    ],
+)
+def test_a_form_that_is_not_paid_has_no_reward(text, truncated, value):
+    forms = ("truncated", "unclosed")
+    reward = CompositeReward(Judge(1.0), RewardWeights(), TAGS, unpaid=forms)
+    [given] = reward([prompt()], [text], [truncated])
+    assert given.value == value and given.status != "ok"

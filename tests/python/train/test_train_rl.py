@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from dalign.config import Reasoning, Rl
-from dalign.errors import InputError
+from dalign.errors import DalignError, InputError
 from dalign.rows import Expected, Message, Prompt
 from dalign.train.job import Keeper, RlJob
 from dalign.train.rl import trainer as trainer_module
@@ -367,6 +367,40 @@ def test_leaving_out_rows_without_an_advantage_changes_neither_loss_nor_gradient
     assert any(gradient.abs().max() > 1e-3 for gradient in of_full)
     for one, other in zip(of_short, of_full, strict=True):
         assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_a_rare_clauses_advantages_are_multiplied_by_its_weight(taught_model, tmp_path):
+    rare, common = words(longest=1)[:2]
+    prompts = [replace(rare, expected=Expected("comply", "V1"))] + [
+        replace(common, id=f"c{i}", expected=Expected("comply", "V2")) for i in range(3)
+    ]
+    kept = Kept()
+    given = settings(steps=1, prompts_per_step=4, group_size=2, weigh="clauses")
+    train_rl(
+        *rl_job(taught_model, tmp_path, given, prompts=prompts), Paid([1.0, 0.0] * 4), quietly, kept
+    )
+    found = {rollout.prompt_id: abs(rollout.advantage) for rollout in kept.all}
+    assert found == pytest.approx({rare.id: 0.5 * 2, "c0": 0.5 * 2 / 3, "c1": 1 / 3, "c2": 1 / 3})
+
+
+def test_a_training_whose_completions_are_all_cut_off_stops_also_where_it_was_gone_on_with(
+    taught_model, tmp_path
+):
+    given = settings(max_new_tokens=1, save_steps=1, steps=6)
+    job = rl_job(taught_model, tmp_path, given)
+    kept = Kept()
+
+    def on_step(step, total, loss):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_rl(*job, composite(), on_step, kept)
+    with pytest.raises(
+        DalignError, match=r"of 3 steps was cut off at rl.max_new_tokens = 1, .* raise it"
+    ):
+        train_rl(*job, composite(), quietly, kept)
+    assert [call[0] for call in kept.calls if isinstance(call[0], int)] == [1, 2, 2, 3]
 
 
 def test_replay_adds_its_weighted_cross_entropy_to_the_policy_loss(taught_model, tmp_path):

@@ -171,7 +171,14 @@ def _reward(judge: AnswerJudge, settings: Rl, reads: Renderer) -> CompositeRewar
     paid = (settings.judge_weight, settings.heuristic_weight, settings.format_weight)
     opened, control = reads.opens_reasoning, reads.control
     tags = reads.reasoning
-    return CompositeReward(judge, RewardWeights(*paid), tags, opened=opened, control=control)
+    return CompositeReward(
+        judge,
+        RewardWeights(*paid),
+        tags,
+        opened=opened,
+        control=control,
+        unpaid=settings.unpaid,
+    )
 
 
 def drawn_prompts(prompts: Table, settings: Rl, seed: int) -> list[list[Prompt]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from dalign.config import Balance
 from dalign.errors import InputError
-from dalign.rows import row_seed
+from dalign.rows import Prompt, row_seed
 from dalign.spec.types import GENERAL
 
 # The class of `Balance` that a prompt belongs to.
@@ -52,6 +52,26 @@ def draw_prompts(
 def draw_replay(rows: int, *, count: int, seed: int, step: int) -> list[int]:
     """Positions of the SFT rows that a step replays: `count` different ones, all if fewer."""
     return random.Random(row_seed(seed, "replay", str(step))).sample(range(rows), min(count, rows))
+
+
+# A rare clause weighs at most so many times as much as the mean.
+MOST_WEIGHT = 4.0
+
+
+def clause_weights(steps: Sequence[Sequence[Prompt]]) -> dict[str, float]:
+    """What an advantage of each prompt's completions is multiplied by, so that its clause weighs as much as others.
+
+    Inverse to how often the clause is drawn over all steps, and to its category where a prompt has none; the mean over
+    what is drawn is 1 before the heaviest are held at four times that.
+    """
+    drawn = [prompt for of_step in steps for prompt in of_step]
+    clauses = [(p.category, p.expected and p.expected.clause) for p in drawn]
+    counts = Counter(clauses)
+    even = len(drawn) / len(counts)
+    return {
+        prompt.id: min(even / counts[clause], MOST_WEIGHT)
+        for prompt, clause in zip(drawn, clauses, strict=True)
+    }
 
 
 def endless(items: Sequence[int], seed: int, name: str) -> Iterator[int]:

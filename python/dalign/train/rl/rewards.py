@@ -40,7 +40,7 @@ class Reward(NamedTuple):
     """A completion's reward and what it comes from.
 
     `status` is its form; `reasoning` and `answer` are empty unless that is `ok`. `value` is None where the judge, whose
-    word was asked for, gave none: then the completion is neither good nor bad.
+    word was asked for, gave none, or where its form is not paid: then the completion is neither good nor bad.
     """
 
     status: str
@@ -61,7 +61,7 @@ def completeness(answer: str, required_sections: Sequence[str]) -> float | None:
 class CompositeReward:
     """Weighted mean of the judge's score, the completeness and the form, over the parts that a row has.
 
-    A malformed completion has no answer: 0, and the judge is not asked, because what it would be
+    A malformed completion has no answer: 0 (or none, by its form), and the judge is not asked, because what it would be
     shown may be reasoning. Equal answers to one prompt are judged once a call.
     """
 
@@ -73,13 +73,18 @@ class CompositeReward:
         *,
         opened: bool | None = False,
         control: Sequence[str] | None = None,
+        unpaid: Sequence[str] = (),
     ) -> None:
-        """judge: scores from 0 to 1, or None for what it could not judge. opened, control: see `parse`."""
+        """judge: scores from 0 to 1, or None for what it could not judge. opened, control: see `parse`.
+
+        unpaid: forms of malformed completions that have no reward.
+        """
         if not all(math.isfinite(part) and part >= 0 for part in weights) or sum(weights) == 0:
             said = f"the reward's weights {tuple(weights)} pay for nothing; set rl.judge_weight or another above 0"
             raise InputError(said, kind="not_valid")
         self.judge, self.weights, self._tags = judge, weights, tags
         self._opened, self._control = opened, control
+        self.unpaid = tuple(unpaid)
 
     def __call__(
         self, prompts: Sequence[Prompt], texts: Sequence[str], truncated: Sequence[bool]
@@ -114,7 +119,7 @@ class CompositeReward:
 
     def _reward(self, prompt: Prompt, form: Form, score: float | None) -> Reward:
         if form.status != OK:
-            return Reward(form.status, "", "", None, 0.0)
+            return Reward(form.status, "", "", None, None if form.status in self.unpaid else 0.0)
         complete = completeness(form.answer, prompt.required_sections)
         parts = [(self.weights.judge, score), (self.weights.format, 1.0)]
         if complete is not None:

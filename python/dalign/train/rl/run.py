@@ -14,11 +14,12 @@ from dalign.models.checkpoint import load_model, load_tokenizer
 from dalign.rows import messages_json
 from dalign.store.whole_files import digest
 from dalign.train import session
+from dalign.train.checkpoints import step_log
 from dalign.train.job import Keeper, OnStep, RlJob, TrainResult
 from dalign.train.rl.losses import loss_named
 from dalign.train.rl.replay import check_replayed
 from dalign.train.rl.rewards import CompositeReward
-from dalign.train.rl.trainer import RolloutTrainer
+from dalign.train.rl.trainer import RolloutTrainer, cut_at_the_end
 
 
 def run_rl(
@@ -88,6 +89,7 @@ def rl_trainer(job: RlJob, out: Path, reward: CompositeReward, keeper: Keeper) -
         job=job,
         reward=reward,
         keeper=keeper,
+        cut_steps=cut_at_the_end(list(step_log(out).read())),
         model=load_model(job.start, "float32", job.device, job.trust_remote_code),
         args=arguments,
         # TRL asks for a prompt; ours are taken by their position, messages and all.

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import TrainerState
 from trl.trainer.grpo_trainer import GRPOTrainer
 
-from dalign.errors import InputError
+from dalign.errors import DalignError, InputError
 from dalign.kernels.token_logprobs import token_logprobs, token_logprobs_and_entropy
 from dalign.models.decoding import decode, forward_options
 from dalign.models.engines.local import LocalEngine
@@ -22,10 +22,14 @@ from dalign.models.protocol import Reply, Sampling
 from dalign.rows import Prompt, row_seed
 from dalign.train.job import Keeper, RlJob, Rollout, StepRow
 from dalign.train.ranks import on_first
+from dalign.train.rl.draw import clause_weights
 from dalign.train.rl.losses import Policy, loss_named, token_mean
 from dalign.train.rl.replay import replay_loss
 from dalign.train.rl.rewards import CompositeReward, Reward
 from dalign.train.session import OwnTrainer
+
+# Steps in a row whose completions are all cut off, after which none is likely to end.
+MOST_CUT_STEPS = 3
 
 
 class RolloutTrainer(OwnTrainer, GRPOTrainer):
@@ -34,9 +38,15 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
     job: RlJob
 
     def __init__(
-        self, *, job: RlJob, reward: CompositeReward, keeper: Keeper, **arguments: Any
+        self,
+        *,
+        job: RlJob,
+        reward: CompositeReward,
+        keeper: Keeper,
+        cut_steps: int = 0,
+        **arguments: Any,
     ) -> None:
-        """The rest is TRL's."""
+        """cut_steps: how many steps before the first one here had all their completions cut off. The rest is TRL's."""
         super().__init__(**arguments)
         # The learning rate rises in a line, then stays.
         self.warmup_steps, self.final_rate = job.settings.warmup_steps, 1.0
@@ -57,8 +67,11 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         for name, prompt in zip(prompts, tokens, strict=True):
             if said := self.engine.no_room(name, prompt, self.sampling.max_new_tokens):
                 raise InputError(said, kind="over_long")
+        by_clause = job.settings.weigh == "clauses"
+        self.clause_weights = clause_weights(job.prompts) if by_clause else None
         self.options = forward_options(self.engine.model)
         self.figures: dict[str, float | None] = {}
+        self.cut_steps = cut_steps
         # Of the step being made, a completion each.
         self.sources: list[Prompt] = []
         self.replies: list[Reply] = []
@@ -86,11 +99,21 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         size = self.job.settings.group_size
         # Equal rewards have no advantage; their mean may be off by a rounding, which scaling grows.
         batch["advantages"][equal_groups(self.rewards, size)] = 0.0
+        if self.clause_weights is not None:
+            weights = [self.clause_weights[prompt.id] for prompt in self.sources]
+            batch["advantages"] *= batch["advantages"].new_tensor(weights)
         made = zip(self.replies, self.rewards, batch["advantages"].tolist(), strict=True)
         rollouts = [Rollout(r.id, r.text, r.tokens, reward, paid) for r, reward, paid in made]
         self.figures = step_figures(rollouts, size)
         on_first(lambda: self.keeper.rollouts(self.step, rollouts))
+        self._stop_if_all_are_cut()
         return batch
+
+    def _stop_if_all_are_cut(self) -> None:
+        self.cut_steps = self.cut_steps + 1 if self.figures["truncated"] == 1.0 else 0
+        if self.cut_steps >= MOST_CUT_STEPS:
+            said = f"every completion of {self.cut_steps} steps was cut off at rl.max_new_tokens = {self.sampling.max_new_tokens}, which teaches nothing; raise it, or begin with a model that ends its answers"
+            raise DalignError(said, kind="limit", key="rl.max_new_tokens")
 
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: list[str], completion_ids_list: Any
@@ -188,6 +211,13 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         return {"step": state.global_step} | self.figures | trained | kl
 
 
+def cut_at_the_end(curve: Sequence[StepRow]) -> int:
+    """How many of the last steps had all their completions cut off."""
+    return next(
+        (i for i, row in enumerate(reversed(curve)) if row.get("truncated") != 1.0), len(curve)
+    )
+
+
 def rows_that_move(inputs: dict[str, Any]) -> dict[str, Any]:
     """The rows with an advantage, less the padding that others needed; one row without any.
 
@@ -230,6 +260,7 @@ def step_figures(rollouts: Sequence[Rollout], group_size: int) -> dict[str, floa
         "reward": fmean(values) if values else None,
         "judged": fmean(reward.judge is not None for reward in answers) if answers else None,
         "malformed": 1.0 - len(answers) / len(rewards),
+        "truncated": fmean(reward.status == "truncated" for reward in rewards),
         "completion_tokens": fmean(rollout.tokens for rollout in rollouts),
         "advantage_groups": fmean(any(group) for group in groups),
     }
