@@ -195,6 +195,7 @@ class Config(Section):
             "steps": min(self.rl.steps, once),
             "prompts_per_step": most,
             "balance": None,
+            "rows_per_pass": None,
         }
         # It is to come to its end, whatever its few rows are worth.
         rl["on_alarm"] = "warn"

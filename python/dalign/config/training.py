@@ -93,6 +93,8 @@ class Rl(Section):
     """Weight of a well-formed completion."""
     unpaid: tuple[Literal["truncated", "unclosed"], ...] = ()
     """Completions of these forms have no reward, and move nothing; unless set they are paid 0, as every malformed one is."""
+    redraws: Annotated[int, Field(ge=0, le=100)] = 0
+    """How often a group whose rewards are all equal, which teaches nothing, is drawn again; a plan counts each time."""
     weigh: Literal["completions", "clauses"] = "completions"
     """'clauses': a clause that few of the steps' prompts are about weighs more, at most four times as much as the mean."""
     replay: float = Field(0.0, ge=0)

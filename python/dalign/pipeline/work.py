@@ -81,7 +81,7 @@ def _of_shifts(project: Project) -> Iterator[Work]:
 
 def _of_rl(project: Project) -> Iterator[Work]:
     config, rl, source = project.config, project.config.rl, project.rl_prompts
-    drawn, written = rl.steps * rl.prompts_per_step * rl.group_size, rl.max_new_tokens
+    drawn, written = rl.steps * rl.completions_per_step * (1 + rl.redraws), rl.max_new_tokens
     for arm in trainings("rl", config.evaluate.arms):
         stage = f"rl/{arm}"
         yield Work(stage, COMPLETE, drawn, written, source, is_asked=False)

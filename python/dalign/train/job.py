@@ -27,13 +27,13 @@ class TrainResult(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """A completion made in training, what it was paid, and its advantage over its group."""
+    """A completion made in training, what it was paid, and its advantage over its group; None where its group was drawn again."""
 
     prompt_id: str
     text: str
     tokens: int
     reward: Reward
-    advantage: float
+    advantage: float | None
 
 
 class Keeper:

@@ -42,7 +42,7 @@ def train_rl(
 
     A row of the curve: step, loss, learning_rate, grad_norm, reward (mean of those there are; None without any), judged
     (share of the completions with an answer that the judge scored; None where it was not asked), malformed and truncated (shares),
-    completion_tokens (mean), advantage_groups (share of groups in which rewards differ), entropy (nats a token), kl and
+    completion_tokens (mean), advantage_groups (share of groups in which rewards differ), redrawn (share of the completions whose groups were drawn again), entropy (nats a token), kl and
     replay_loss where they are used.
     A resumed training ends in the same weights, bit by bit, as one that nothing disturbed (on a CPU).
     Raises InputError for prompts or replay rows that cannot be used, for a loss that is not known, for a folder that

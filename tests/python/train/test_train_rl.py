@@ -179,7 +179,9 @@ def test_an_advantage_is_the_reward_less_the_mean_of_those_that_the_group_has(
 
 def test_a_killed_training_ends_in_the_same_bytes_as_an_undisturbed_one(taught_model, tmp_path):
     balance = {"disallowed": 0, "permitted": 0, "ungoverned": 0, "general": 1}
-    given = settings(replay=0.3, replay_rows=3, beta=0.01, balance=balance, steps=5)
+    given = settings(
+        replay=0.3, replay_rows=3, beta=0.01, balance=balance, steps=5, redraws=1, rows_per_pass=4
+    )
 
     def run(name, kill_at):
         def on_step(step, total, loss):
@@ -401,6 +403,47 @@ def test_a_training_whose_completions_are_all_cut_off_stops_also_where_it_was_go
     ):
         train_rl(*job, composite(), quietly, kept)
     assert [call[0] for call in kept.calls if isinstance(call[0], int)] == [1, 2, 2, 3]
+
+
+class InTurn:
+    """Pays each call's completions by the next of these, and remembers what was asked."""
+
+    weights = RewardWeights()
+
+    def __init__(self, *calls):
+        self.calls, self.seen = list(calls), []
+
+    def __call__(self, prompts, texts, truncated):
+        self.seen.append(([prompt.id for prompt in prompts], list(texts)))
+        return [Reward("ok", "", "", value, value) for value in self.calls.pop(0)]
+
+
+def test_a_group_of_equal_rewards_is_drawn_again_and_the_others_stay(taught_model, tmp_path):
+    kept, given = Kept(), settings(steps=1, redraws=2)
+    once = InTurn([1, 0, 1, 0, 0.5, 0.5, 0.5, None])
+    paid = InTurn([1, 0, 1, 0, 0.5, 0.5, 0.5, None], [None] * 4, [0.5, 0.5, 0.5, 0.9])
+    first = rl_job(taught_model, tmp_path / "once", settings(steps=1))
+    train_rl(*first, once, quietly, Kept())
+    job = rl_job(taught_model, tmp_path / "again", given)
+    [row] = train_rl(*job, paid, quietly, kept).curve
+    # Twice the second group alone, in other words each time; the first draw is the one without.
+    assert [len(texts) for _, texts in paid.seen] == [8, 4, 4]
+    assert paid.seen[0] == once.seen[0]
+    assert len({tuple(texts[-4:]) for _, texts in paid.seen}) == 3
+    assert [set(ids) for ids, _ in paid.seen[1:]] == [set(paid.seen[0][0][4:])] * 2
+    advantages = [rollout.advantage for rollout in kept.all]
+    assert advantages[:8] == pytest.approx([0.5, -0.5, 0.5, -0.5, -0.1, -0.1, -0.1, 0.3])
+    assert advantages[8:] == [None] * 8
+    assert [r.text for r in kept.all[4:8]] == paid.seen[2][1]
+    assert row["advantage_groups"] == 1.0 and row["redrawn"] == 0.5
+    assert row["judged"] == 11 / 16
+
+
+def test_a_group_that_stays_equal_is_drawn_no_more_often_than_it_may(taught_model, tmp_path):
+    paid = InTurn(*[[0.5] * 8] * 3)
+    given = settings(steps=1, redraws=2)
+    [row] = train_rl(*rl_job(taught_model, tmp_path, given), paid, quietly).curve
+    assert paid.calls == [] and row["advantage_groups"] == 0.0
 
 
 def test_replay_adds_its_weighted_cross_entropy_to_the_policy_loss(taught_model, tmp_path):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,6 +30,19 @@ from dalign.train.session import OwnTrainer
 
 # Steps in a row whose completions are all cut off, after which none is likely to end.
 MOST_CUT_STEPS = 3
+
+
+class Completion(NamedTuple):
+    """A completion with its tokens, the end token among them, and what it is paid."""
+
+    written: list[int]
+    reply: Reply
+    reward: Reward
+
+    def rollout(self, advantage: float | None) -> Rollout:
+        """As it is kept."""
+        reply = self.reply
+        return Rollout(reply.id, reply.text, reply.tokens, self.reward, advantage)
 
 
 class RolloutTrainer(OwnTrainer, GRPOTrainer):
@@ -72,10 +85,10 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         self.options = forward_options(self.engine.model)
         self.figures: dict[str, float | None] = {}
         self.cut_steps = cut_steps
-        # Of the step being made, a completion each.
+        # Of the step being made, a completion each; and those whose groups were drawn again.
         self.sources: list[Prompt] = []
-        self.replies: list[Reply] = []
-        self.rewards: list[Reward] = []
+        self.made: list[Completion] = []
+        self.replaced: list[Completion] = []
 
     @property
     def step(self) -> int:
@@ -83,14 +96,41 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         return int(self.state.global_step) + 1
 
     def _generate(self, prompts: list[str]) -> tuple[Any, ...]:
-        """The prompts' tokens and those of a completion each, in the form that TRL goes on with."""
-        rows = range(len(prompts))
-        seeds = [row_seed(self.job.seed, "rollout", str(self.step), str(row)) for row in rows]
+        """The prompts' tokens and those of a completion each, in the form that TRL goes on with.
+
+        Groups of equal rewards are drawn again, as often as the settings have it.
+        """
         prompt_ids = self.engine.prompt_ids([prompt.messages for prompt in self.sources])
-        decoded = decode(self.engine.model, prompt_ids, seeds, self.sampling, self.engine.end_ids)
-        self.replies = self.engine.replies([prompt.id for prompt in self.sources], decoded)
-        texts = [reply.text for reply in self.replies]
-        return prompt_ids, [d.written for d in decoded], None, texts, None, {}, None, []
+        made = self._draw(prompt_ids, range(len(prompts)), 0)
+        self.replaced = []
+        for again in range(1, self.job.settings.redraws + 1):
+            rows = equal_groups([each.reward for each in made], self.job.settings.group_size)
+            if not rows:
+                break
+            self.replaced += [made[row] for row in rows]
+            for row, each in zip(rows, self._draw(prompt_ids, rows, again), strict=True):
+                made[row] = each
+        self.made = made
+        texts = [each.reply.text for each in made]
+        return prompt_ids, [each.written for each in made], None, texts, None, {}, None, []
+
+    def _draw(
+        self, prompt_ids: Sequence[list[int]], rows: Sequence[int], again: int
+    ) -> list[Completion]:
+        """A completion of each of these rows of the step, paid."""
+        seeds = [self._seed(row, again) for row in rows]
+        asked = [prompt_ids[row] for row in rows]
+        decoded = decode(self.engine.model, asked, seeds, self.sampling, self.engine.end_ids)
+        sources = [self.sources[row] for row in rows]
+        replies = self.engine.replies([prompt.id for prompt in sources], decoded)
+        truncated = [reply.finish != "stop" for reply in replies]
+        rewards = self.reward(sources, [reply.text for reply in replies], truncated)
+        made = zip(decoded, replies, rewards, strict=True)
+        return [Completion(each.written, reply, reward) for each, reply, reward in made]
+
+    def _seed(self, row: int, again: int) -> int:
+        drawn_again = (str(again),) if again else ()
+        return row_seed(self.job.seed, "rollout", str(self.step), str(row), *drawn_again)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """A step's completions, paid and ready for the update."""
@@ -98,12 +138,14 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         size = self.job.settings.group_size
         # Equal rewards have no advantage; their mean may be off by a rounding, which scaling grows.
-        batch["advantages"][equal_groups(self.rewards, size)] = 0.0
+        rewards = [each.reward for each in self.made]
+        batch["advantages"][equal_groups(rewards, size)] = 0.0
         if self.clause_weights is not None:
             weights = [self.clause_weights[prompt.id] for prompt in self.sources]
             batch["advantages"] *= batch["advantages"].new_tensor(weights)
-        made = zip(self.replies, self.rewards, batch["advantages"].tolist(), strict=True)
-        rollouts = [Rollout(r.id, r.text, r.tokens, reward, paid) for r, reward, paid in made]
+        paid = zip(self.made, batch["advantages"].tolist(), strict=True)
+        rollouts = [made.rollout(advantage) for made, advantage in paid]
+        rollouts += [made.rollout(None) for made in self.replaced]
         self.figures = step_figures(rollouts, size)
         on_first(lambda: self.keeper.rollouts(self.step, rollouts))
         self._stop_if_all_are_cut()
@@ -122,9 +164,8 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
 
         TRL leaves NaN out of its group's mean and gives it the advantage 0.
         """
-        truncated = [reply.finish != "stop" for reply in self.replies]
-        self.rewards = self.reward(self.sources, completions, truncated)
-        values = [float("nan") if reward.value is None else reward.value for reward in self.rewards]
+        rewards = [each.reward.value for each in self.made]
+        values = [float("nan") if value is None else value for value in rewards]
         return torch.tensor(values, dtype=torch.float32, device=self.accelerator.device)[:, None]
 
     def _get_per_token_logps_and_entropies(
@@ -254,7 +295,8 @@ def step_figures(rollouts: Sequence[Rollout], group_size: int) -> dict[str, floa
     rewards = [rollout.reward for rollout in rollouts]
     values = [reward.value for reward in rewards if reward.value is not None]
     answers = [reward for reward in rewards if reward.status == "ok"]
-    moves = [rollout.advantage != 0 for rollout in rollouts]
+    # A group that was drawn again counts as it was drawn last.
+    moves = [rollout.advantage != 0 for rollout in rollouts if rollout.advantage is not None]
     groups = [moves[start : start + group_size] for start in range(0, len(moves), group_size)]
     return {
         "reward": fmean(values) if values else None,
@@ -263,4 +305,5 @@ def step_figures(rollouts: Sequence[Rollout], group_size: int) -> dict[str, floa
         "truncated": fmean(reward.status == "truncated" for reward in rewards),
         "completion_tokens": fmean(rollout.tokens for rollout in rollouts),
         "advantage_groups": fmean(any(group) for group in groups),
+        "redrawn": 1.0 - len(moves) / len(rollouts),
     }
