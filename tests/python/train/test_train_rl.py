@@ -236,7 +236,11 @@ def test_the_judge_is_handed_answers_without_reasoning_and_nothing_malformed(
         assert "<|end|>" not in rollout.text
 
 
-def test_log_probabilities_and_loss_are_those_of_the_stock_trainer(taught_model, tmp_path):
+@pytest.mark.parametrize("most", [trainer_module.MOST_LOGITS, 0])
+def test_log_probabilities_and_loss_are_those_of_the_stock_trainer(
+    taught_model, tmp_path, monkeypatch, most
+):
+    monkeypatch.setattr(trainer_module, "MOST_LOGITS", most)
     trainer = built(rl_job(taught_model, tmp_path, settings(temperature=0.7)), composite())
     batch = first_batch(trainer)
     ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
@@ -353,6 +357,25 @@ def test_small_passes_make_the_update_of_one(taught_model, tmp_path, name):
     one, other = (load_file(made.final / "model.safetensors") for made in (whole, parts))
     # Adam divides by what is nearly nothing where a gradient is: two updates of 1e-3 bound it.
     assert all(torch.allclose(one[key], other[key], atol=2e-4) for key in one)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.1])
+def test_logits_made_in_parts_give_the_same_loss_and_gradient(
+    taught_model, tmp_path, monkeypatch, beta
+):
+    job = rl_job(taught_model, tmp_path, settings(beta=beta, temperature=0.7))
+    trainer = built(job, Paid([1, 0, 1, 0.5] * 2))
+    batch = first_batch(trainer)
+    whole, of_whole = gradients(trainer, batch)
+    monkeypatch.setattr(trainer, "_at_once", None)
+    monkeypatch.setattr(trainer_module, "MOST_LOGITS", 0)
+    again = first_batch(trainer)
+    for name in ("completion_ids", "advantages"):
+        assert torch.equal(again[name], batch[name])
+    parts, of_parts = gradients(trainer, again)
+    assert parts == pytest.approx(whole, abs=1e-6)
+    for one, other in zip(of_parts, of_whole, strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
 
 
 def test_leaving_out_rows_without_an_advantage_changes_neither_loss_nor_gradient(

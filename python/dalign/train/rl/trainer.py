@@ -19,7 +19,7 @@ from dalign.kernels.token_logprobs import token_logprobs, token_logprobs_and_ent
 from dalign.models.decoding import decode, forward_options
 from dalign.models.engines.local import LocalEngine
 from dalign.models.protocol import Reply, Sampling
-from dalign.rows import Prompt, row_seed
+from dalign.rows import IGNORED, Prompt, row_seed
 from dalign.train.job import Keeper, RlJob, Rollout, StepRow
 from dalign.train.ranks import on_first
 from dalign.train.rl.draw import clause_weights
@@ -28,6 +28,8 @@ from dalign.train.rl.replay import replay_loss
 from dalign.train.rl.rewards import CompositeReward, Reward
 from dalign.train.session import OwnTrainer
 
+# Logits held at once, 1 GiB of them: those of eight completions of 1,024 tokens and a vocabulary of 32,768.
+MOST_LOGITS = 2**28
 # Steps in a row whose completions are all cut off, after which none is likely to end.
 MOST_CUT_STEPS = 3
 
@@ -178,29 +180,57 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         compute_entropy: bool = False,
         **of_images: Any,
     ) -> tuple[Tensor, Tensor | None, None]:
-        """Log-probabilities of the completions' tokens (B, C), 0 on padding; entropy on request."""
+        """Log-probabilities of the completions' tokens (B, C), 0 on padding; entropy on request.
+
+        Where their logits would be many they are made a part at a time, and again in the backward pass.
+        """
         scored_BC = attention_mask[:, -logits_to_keep:].bool()
-        targets_N = input_ids[:, -logits_to_keep:][scored_BC]
         # As in generation, positions count a row's own tokens: padding on the left moves none.
         positions = {"position_ids": (attention_mask.cumsum(dim=-1) - 1).clamp_(min=0)}
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "use_cache": False,
+            **(positions if "position_ids" in self.options else {}),
+        }
+        vocabulary = self.engine.model.config.get_text_config().vocab_size
+        is_large = input_ids.shape[0] * logits_to_keep * vocabulary > MOST_LOGITS
+        scores = self._in_parts if is_large else self._at_once
+        logps_BC, entropy_BC = scores(model, inputs, scored_BC, compute_entropy)
+        return logps_BC, entropy_BC, None
+
+    def _at_once(
+        self, model: Any, inputs: dict[str, Any], scored_BC: Tensor, wants_entropy: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        width = scored_BC.shape[1]
+        targets_N = inputs["input_ids"][:, -width:][scored_BC]
         with self.accelerator.autocast():
             # The logits at a position are of the token after it.
-            output = model(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                logits_to_keep=logits_to_keep + 1,
-                use_cache=False,
-                **(positions if "position_ids" in self.options else {}),
-            )
-        logits_NV = output.logits[:, -logits_to_keep - 1 : -1][scored_BC]
+            output = model(**inputs, logits_to_keep=width + 1)
+        logits_NV = output.logits[:, -width - 1 : -1][scored_BC]
         logps_N = token_logprobs(logits_NV, targets_N, self.temperature)
         zeros_BC = logps_N.detach().new_zeros(scored_BC.shape)
         logps_BC = zeros_BC.masked_scatter(scored_BC, logps_N)
-        if not compute_entropy:
-            return logps_BC, None, None
+        if not wants_entropy:
+            return logps_BC, None
         with torch.no_grad():
             _, entropy_N = token_logprobs_and_entropy(logits_NV, targets_N, self.temperature)
-        return logps_BC, zeros_BC.masked_scatter(scored_BC, entropy_N), None
+        return logps_BC, zeros_BC.masked_scatter(scored_BC, entropy_N)
+
+    def _in_parts(
+        self, model: Any, inputs: dict[str, Any], scored_BC: Tensor, wants_entropy: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """By the head that TRL has put into the model; it is told by labels which tokens to score."""
+        width = scored_BC.shape[1]
+        labels = torch.full_like(inputs["input_ids"], IGNORED)
+        labels[:, -width:][scored_BC] = inputs["input_ids"][:, -width:][scored_BC]
+        with self.accelerator.autocast():
+            output = model(**inputs, labels=labels, fused_lm_head=True)
+        padding_BC = ~scored_BC
+        logps_BC = output.log_probs[:, -width:].masked_fill(padding_BC, 0.0)
+        if not wants_entropy:
+            return logps_BC, None
+        return logps_BC, output.entropy[:, -width:].detach().masked_fill(padding_BC, 0.0)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         """A pass's policy loss, and once a step the replay's."""
