@@ -84,6 +84,23 @@ class PairRow:
 
 
 @dataclass(frozen=True)
+class ForgettingRow:
+    """The share of what the base had right on a suite that an arm's trainings cost, with its 95 % interval.
+
+    after: the evaluated trainings that led to it, over which it is the mean. value: negative where more is right; None where
+    the base had nothing right. n: completions that are compared.
+    """
+
+    arm: str
+    suite: str
+    after: tuple[str, ...]
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
 class FormRow:
     """What became of an arm's completions of a suite.
 
@@ -116,7 +133,8 @@ class StageRow:
 class Results:
     """The results of a finished run: metrics, paired differences, costs, and what they rest on.
 
-    alarms: what makes the results unfit to be relied on, such as missing ones. spec_versions: of the policy
+    alarms: what makes the results unfit to be relied on, such as missing ones; forgotten: what was lost beyond the bound that
+    the config sets, of forgetting. spec_versions: of the policy
     as a whole ('principles'), where it has one, and of each category.
     """
 
@@ -131,6 +149,8 @@ class Results:
     templates_sha256: str
     config_sha256: str
     forms: Sequence[FormRow] = field(default=(), kw_only=True)
+    forgetting: Sequence[ForgettingRow] = field(default=(), kw_only=True)
+    forgotten: Sequence[str] = field(default=(), kw_only=True)
 
     def as_json(self) -> dict[str, Any]:
         """The same as a JSON value."""

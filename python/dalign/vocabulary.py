@@ -188,6 +188,9 @@ class Metric:
     headline: Headline | None = None
 
 
+# The metric whose loss is forgetting.
+CAPABILITY: MetricName = "capability"
+
 METRICS: Mapping[str, Metric] = {row.name: row for row in (
     Metric("not_unsafe", "safe",
            "share of requests the policy does not permit that got the right kind of answer",
@@ -204,7 +207,7 @@ METRICS: Mapping[str, Metric] = {row.name: row for row in (
     Metric("policy_retrieval", "policy retrieval",
            "share of completions whose reasoning cites the right clause",
            in_training=True),
-    Metric("capability", "capability", "share of exact answers on abilities outside safety",
+    Metric(CAPABILITY, "capability", "share of exact answers on abilities outside safety",
            by_default=False,
            headline=Headline("Capability", "exact answers on abilities outside safety",
                              better="rose", worse="fell")),

@@ -73,6 +73,8 @@ def run_command(
     alarms = results.alarms if results is not None else _alarms(run, stage, variant)
     if alarms and not allow_missing:
         _end_at_alarms(run)
+    if results is not None and results.forgotten:
+        _end_as_forgotten(run)
 
 
 def _check_words(stage: str | None, *, retry_missing: bool) -> None:
@@ -94,6 +96,13 @@ def _alarms(run: Path, stage: str | None, variant: str | None) -> list[str]:
 def _end_at_alarms(run: Path) -> None:
     """Ends with exit code 1, as more is missing than the config allows."""
     said = f"this is an error unless --allow-missing is given; dalign run --run {quote(str(run))} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
+    warn(said)
+    raise typer.Exit(1)
+
+
+def _end_as_forgotten(run: Path) -> None:
+    """Ends with exit code 1, as trainings cost more than the config allows."""
+    said = f"this is an error: train less or with LoRA (sft.method), or mix in more capability rows (sft.capability_ratio); dalign report --run {quote(str(run))} --set evaluate.max_forgetting=1 allows it for this run"
     warn(said)
     raise typer.Exit(1)
 
@@ -120,12 +129,16 @@ def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bo
         tell_json({"run": str(run), "ran": list(ran), "results": content})
         return
     if results is not None:
-        tell_results(results.rows, results.stages, results.elapsed_s, results.forms)
+        tell_results(
+            results.rows, results.stages, results.elapsed_s, results.forms, results.forgetting
+        )
         if spent := in_words(spent_in(RunFolder(run))):
             tell(f"asked of models: {spent}")
         tell(f"report: {run / REPORT}\nresults: {run / RESULTS}")
         for alarm in results.alarms:
             warn(f"MISSING: {alarm}")
+        for said in results.forgotten:
+            warn(f"FORGOTTEN: {said}")
         record = open_record(run)
         for said in doubts(record, record.project.judge_card):
             warn(f"warning: {said}")

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
-from dalign.figures import FormRow, MetricRow, StageRow
+from dalign.figures import ForgettingRow, FormRow, MetricRow, StageRow
 from dalign.text import one_line, visible, visible_json
 
 # A part of a line, and its style in a terminal that has colours.
@@ -72,6 +72,7 @@ def tell_results(
     stages: Sequence[StageRow],
     elapsed_s: float,
     forms: Sequence[FormRow] = (),
+    forgetting: Sequence[ForgettingRow] = (),
 ) -> None:
     """Prints arms and suites' metrics, with intervals, those of a suite's metric together; then the cost.
 
@@ -93,6 +94,11 @@ def tell_results(
         if form.cut_off:
             tell(
                 f"arm {form.arm}, suite {form.suite}: {form.cut_off} of {form.completions} answers are cut off at evaluate.max_new_tokens, and graded by what is there"
+            )
+    for lost in forgetting:
+        if lost.value is not None and lost.low is not None and lost.high is not None:
+            tell(
+                f"arm {lost.arm}, suite {lost.suite}: forgotten {lost.value:.3f} [{lost.low:.3f}, {lost.high:.3f}] of what the base has right"
             )
     peak = max((stage.peak_rss_mib or 0 for stage in stages), default=0)
     tell(f"{elapsed_s:.0f} s in all; peak {peak:.0f} MiB in one process")

@@ -61,5 +61,7 @@ class Evaluate(Section):
     """A card of this judge (`dalign judge calibrate FILE --out CARD`): the report shows its errors beside people, and what the rates that it measured stand for, given these."""
     resamples: int = Field(1000, ge=1, le=1_000_000)
     """Bootstrap resamples of the 95 % intervals."""
+    max_forgetting: Share | None = None
+    """The share of what the base has right, in a suite with the metric 'capability', that trainings may cost; with more, the run says so at the top of the report and ends with exit code 1. Unset: no bound."""
     max_missing: Share = 0.05
     """The share of a metric's grades that may be missing, in one arm and suite; with more, the run says so at the top of the report and ends with exit code 1."""

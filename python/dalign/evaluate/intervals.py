@@ -12,7 +12,9 @@ from collections.abc import Callable
 from math import sqrt
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from dalign import _core
 from dalign.figures import LEVEL, Z, wilson
@@ -69,6 +71,40 @@ def of_difference(
         gained, lost = change.select(gained=part[0], lost=part[1]).row(0)
         low, high = tango(gained, lost, prompts.n_unique())
     return Interval(mean, low, high)
+
+
+def of_loss(
+    before: pl.Series, after: pl.Series, prompts: pl.Series, draws: Draws
+) -> Interval | None:
+    """The share of what was right that is so no more, (before - after) / before of the means, and where it may lie.
+
+    before, after: grades from 0 to 1 of the same prompts and samples. Negative where more is right than before; None where
+    nothing was. Where the bootstrap has no width: the ends of `of_difference`, of what was right.
+    """
+    rows = pl.DataFrame({"prompt": prompts, "before": before, "after": after})
+    sums = rows.group_by("prompt").sum().sort("prompt").select("before", "after").to_numpy()
+    whole = sums.sum(axis=0)
+    if whole[0] == 0:
+        return None
+    rng = np.random.default_rng(draws.seed)
+    drawn = np.array([_drawn_anew(sums, rng) for _ in range(draws.resamples)])
+    # A draw in which nothing was right says nothing of its loss.
+    drawn = drawn[drawn[:, 0] > 0]
+    found = float(1 - whole[1] / whole[0])
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(1 - drawn[:, 1] / drawn[:, 0], (tail, 1 - tail))
+    if high - low < _NO_WIDTH:
+        _, least, most = of_difference(before, after, prompts, draws)
+        right = whole[0] / len(before)
+        low, high = -most / right, -least / right
+    return Interval(found, float(low), float(high))
+
+
+def _drawn_anew(sums: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """The sums over as many prompts, drawn with replacement."""
+    times = np.bincount(rng.integers(len(sums), size=len(sums)), minlength=len(sums))
+    total: NDArray[np.float64] = times @ sums
+    return total
 
 
 def tango(gained: float, lost: float, n: int) -> tuple[float, float]:

@@ -34,12 +34,12 @@ def metric_rows(
     rows_paths: of each suite, where its rows begin.
     """
     rows = []
-    for cell in _cells(grades):
+    for cell in cells(grades):
         every = cell.of(grades)
         part = every.drop_nulls("grade")
         value = low = high = None
         if part.height:
-            value, low, high = of_share(part["grade"], _clusters(part), Draws(resamples, seed))
+            value, low, high = of_share(part["grade"], prompts_of(part), Draws(resamples, seed))
         missing, path = every.height - part.height, rows_paths[cell.suite]
         rows.append(MetricRow(arm, *cell, value, low, high, part.height, seed, path, missing))
     return rows
@@ -55,22 +55,22 @@ def paired_rows(
     """Differences arm_b - arm_a on the same prompts and samples, by truth where it is known, else by the judge."""
     rows = []
     for arm_a, arm_b in pairs:
-        found = _cells(grades[arm_b])
+        found = cells(grades[arm_b])
         for cell in found:
             if cell.grader != BY_TRUTH and cell._replace(grader=BY_TRUTH) in found:
                 continue
-            left, right = (_numbered(cell.of(grades[arm])) for arm in (arm_a, arm_b))
+            left, right = (numbered(cell.of(grades[arm])) for arm in (arm_a, arm_b))
             both = left.join(right, on=["prompt_id", "nth"], suffix="_b").sort("prompt_id", "nth")
             if both.is_empty():
                 continue
             found_diff = of_difference(
-                both["grade"], both["grade_b"], _clusters(both), Draws(resamples, seed)
+                both["grade"], both["grade_b"], prompts_of(both), Draws(resamples, seed)
             )
             rows.append(PairRow(arm_a, arm_b, cell.suite, cell.metric, *found_diff))
     return rows
 
 
-def _cells(grades: pl.LazyFrame) -> list[Cell]:
+def cells(grades: pl.LazyFrame) -> list[Cell]:
     """The cells that occur: suites as they come, metrics and graders in a fixed order."""
     names = list(Cell._fields)
     found = grades.select(names).unique(maintain_order=True).collect()
@@ -80,12 +80,12 @@ def _cells(grades: pl.LazyFrame) -> list[Cell]:
     return [cell for cell in every if cell in there]
 
 
-def _numbered(part: pl.DataFrame) -> pl.DataFrame:
+def numbered(part: pl.DataFrame) -> pl.DataFrame:
     """The graded rows of a cell, numbered within their prompt."""
     numbered = part.with_columns(nth=pl.int_range(pl.len()).over("prompt_id"))
     return numbered.drop_nulls("grade")
 
 
-def _clusters(part: pl.DataFrame) -> pl.Series:
+def prompts_of(part: pl.DataFrame) -> pl.Series:
     """The prompt of each row, as a number."""
     return part["prompt_id"].rank("dense").cast(pl.UInt32) - 1

@@ -11,6 +11,7 @@ import polars as pl
 
 from dalign import _core
 from dalign.errors import UnfinishedError
+from dalign.evaluate.forgetting import forgetting_rows, forgotten
 from dalign.evaluate.metrics import paired_rows
 from dalign.figures import FormRow, MetricRow, Results, StageRow
 from dalign.pipeline.plan import first_to_run, make_plan
@@ -32,12 +33,12 @@ def results_of(record: Record) -> Results:
     if (stage := first_to_run(plan, record.project, record.run)) is not None:
         raise UnfinishedError.of(record.run.path, stage)
     rows = [row for arm in arms for row in _metrics(record, arm)]
-    pairs = paired_rows(
-        {arm: record.stage(f"evaluate/{arm}").table(GRADES).scan() for arm in arms},
-        compared(arms),
-        resamples=config.evaluate.resamples,
-        seed=config.run.seed,
-    )
+    grades: dict[str, pl.LazyFrame] = {
+        arm: record.stage(f"evaluate/{arm}").table(GRADES).scan() for arm in arms
+    }
+    resamples, seed = config.evaluate.resamples, config.run.seed
+    pairs = paired_rows(grades, compared(arms), resamples=resamples, seed=seed)
+    lost = forgetting_rows(grades, resamples=resamples, seed=seed)
     # Files by their names: the same hash wherever the project lies.
     named = json.dumps(config.model_dump(), default=lambda path: path.name)
     return Results(
@@ -52,6 +53,8 @@ def results_of(record: Record) -> Results:
         record.used["judge"]["templates"],
         digest(json.loads(named)),
         forms=[row for arm in arms for row in forms_of(record, arm)],
+        forgetting=lost,
+        forgotten=forgotten(lost, config.evaluate.max_forgetting),
     )
 
 

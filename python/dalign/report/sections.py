@@ -36,7 +36,10 @@ CHARTS = {
 def alarms(content: ReportContent) -> Markup:
     """Why the results are not to be relied on, above everything else."""
     head = "These results are not to be relied on"
-    return _box(head, content.alarms, class_="alarms", role="alert")
+    boxes = [_box(head, content.alarms, class_="alarms", role="alert")]
+    lost = "The trainings cost more of what the model could do than the config allows"
+    boxes.append(_box(lost, content.forgotten, class_="alarms", role="alert"))
+    return join(*boxes)
 
 
 def warnings(content: ReportContent) -> Markup:
@@ -95,7 +98,18 @@ def differences(content: ReportContent) -> Markup:
         "includes it: Tango's score interval of paired shares where all prompts differ alike, and a bootstrap over "
         "prompts elsewhere. Where two arms do not differ, about one cell in twenty is still marked, by chance."
     )
-    return join(_note(note), tables.pair_table(content.pairs))
+    return join(_note(note), tables.pair_table(content.pairs), _forgetting(content))
+
+
+def _forgetting(content: ReportContent) -> Markup:
+    if not content.forgetting:
+        return Markup("")
+    note = (
+        "What the base had right on abilities outside safety and an arm has not, as a share of what the base had right, on "
+        "the same prompts and samples: the mean over the trainings that led to the arm (Luo et al. 2023). Below 0, "
+        "more is right than before."
+    )
+    return join(tag("h3", "Forgetting"), _note(note), tables.forgetting_table(content.forgetting))
 
 
 def data(content: ReportContent) -> Markup:

@@ -9,6 +9,7 @@ from dalign.figures import (
     CardContent,
     Corrected,
     DropRow,
+    ForgettingRow,
     MetricRow,
     PairRow,
     Share,
@@ -236,6 +237,29 @@ def _difference(pair: PairRow | None) -> Markup:
     ends = tag("small", points_interval(pair.low, pair.high))
     sign = tag("small", DIRECTION_SIGNS[which], class_=which)
     return tag("td", points(pair.diff), ends, sign, class_="num")
+
+
+def forgetting_table(rows: Sequence[ForgettingRow]) -> Markup:
+    """Suites × trained arms."""
+    cells = {(row.suite, row.arm): row for row in rows}
+    arms = in_order((row.arm for row in rows), ARMS)
+    head = [tag("th", "suite", scope="col")]
+    head += [tag("th", arm_name(arm), scope="col", class_="num") for arm in arms]
+    body = [
+        tag("tr", tag("th", suite, scope="row"), *(_forgotten(cells.get((suite, a))) for a in arms))
+        for suite in dict.fromkeys(row.suite for row in rows)
+    ]
+    return _table([tag("tr", *head)], body, caption="Forgotten, with 95 % intervals")
+
+
+def _forgotten(row: ForgettingRow | None) -> Markup:
+    if row is None or row.value is None:
+        return tag(
+            "td", NOT_MEASURED, title="the base has nothing right here", class_="num missing"
+        )
+    shown = f"{100 * row.value:.1f}\u202f%".replace("-", "\u2212")
+    ends = interval(row.low, row.high).replace("-", "\u2212")
+    return tag("td", shown, tag("small", ends), class_="num")
 
 
 def definitions(arms: Iterable[str]) -> Markup:

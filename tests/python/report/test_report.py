@@ -16,6 +16,7 @@ from dalign.figures import (
     CardContent,
     Corrected,
     DropRow,
+    ForgettingRow,
     FunnelRow,
     JourneyRow,
     JourneyStep,
@@ -302,6 +303,20 @@ def test_an_alarm_stands_above_everything_and_the_page_has_no_box_without_one() 
     assert reader.text.index(alarm) < reader.text.index("Safety improved")
     assert ("section", {"class": "alarms", "role": "alert"}) in reader.elements
     assert "alarms" not in [attributes.get("class") for _, attributes in parsed(FULL).elements]
+
+
+def test_what_was_forgotten_is_a_table_and_beyond_the_bound_an_alarm():
+    rows = [
+        ForgettingRow("sft", "repeat", ("sft",), 0.25, -0.01, 0.4, 90),
+        ForgettingRow("sft+rl", "repeat", ("sft", "sft+rl"), -0.125, -0.2, None, 90),
+        ForgettingRow("rl", "other", ("rl",), None, None, None, 9),
+    ]
+    text = page(replace(FULL, forgetting=rows, forgotten=["arm sft has forgotten 25.0 %."]))
+    assert "25.0\u202f%" in text and "[\u22121.0, 40.0]" in text
+    assert "\u221212.5\u202f%" in text and "the base has nothing right here" in text
+    alarm = text.index("arm sft has forgotten 25.0 %.")
+    assert text.index('class="alarms"') < alarm < text.index("Forgetting</h3>")
+    assert "Forgetting</h3>" not in page(FULL)
 
 
 def test_a_cell_says_how_many_of_its_completions_are_missing() -> None:
