@@ -37,6 +37,8 @@ class Sft(Section):
     """Steps up to that rate; at most a tenth of all."""
     rows_per_step: Positive = 8
     """Packed rows an optimiser step."""
+    normalise: Literal["tokens", "sequences"] = "tokens"
+    """What a step's loss is the mean over: all its trained tokens, so that a long row weighs more, or its sequences, each by the mean of its tokens."""
     capability_ratio: float = Field(0.5, ge=0.0)
     """Capability rows for each safety example."""
     max_grad_norm: float = Field(1.0, gt=0)

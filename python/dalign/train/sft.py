@@ -19,11 +19,14 @@ from dalign import config
 from dalign.models.checkpoint import check_ids, load_model, load_tokenizer
 from dalign.models.ends import end_ids, ends_of
 from dalign.models.render import Renderer
+from dalign.rows import IGNORED
 from dalign.train import session
 from dalign.train.bins import COLUMNS, Bins, check_bins, load_bins
 from dalign.train.checkpoints import ADAPTER
 from dalign.train.job import OnStep, SftJob, StepRow, TrainResult
 
+# The column of a packed row's tokens that no model takes.
+WEIGHTS = "weights"
 # The learning rate falls in a line to this share of its peak.
 FINAL_SHARE = 0.1
 
@@ -73,14 +76,23 @@ def sft_trainer(job: SftJob, out: Path, bins: Bins) -> PackedTrainer:
 
 
 def collate(bins: Bins, rows: Sequence[dict[str, int]]) -> dict[str, torch.Tensor]:
-    """A packed row (1, N).
+    """A packed row (1, N), and the weight of each token's loss: one over the trained tokens of its sequence.
 
     There is no attention mask on purpose: without one, and without a cache, attention keeps to the
     sequences that restarting positions tell apart.
     """
     [row] = rows
     span = slice(bins.offsets[row["row"]], bins.offsets[row["row"] + 1])
-    return {name: torch.from_numpy(getattr(bins, name)[span])[None] for name in COLUMNS}
+    made = {name: torch.from_numpy(getattr(bins, name)[span])[None] for name in COLUMNS}
+    return made | {WEIGHTS: sequence_weights(made["labels"][0], made["position_ids"][0])[None]}
+
+
+def sequence_weights(labels_N: torch.Tensor, positions_N: torch.Tensor) -> torch.Tensor:
+    """Of each trained token one over the trained tokens of its sequence, 0 of the others: their sum is the number of sequences."""
+    is_trained_N = labels_N != IGNORED
+    sequence_N = (positions_N == 0).cumsum(0) - 1
+    counts_S = torch.bincount(sequence_N[is_trained_N], minlength=int(sequence_N[-1]) + 1)
+    return is_trained_N / counts_S.clamp(min=1)[sequence_N]
 
 
 def step_count(rows: int, settings: config.Sft) -> int:
@@ -111,16 +123,27 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
     def __init__(self, *, job: SftJob, **arguments: Any) -> None:
         """The rest is TRL's."""
         self.job = job
+        self.by_sequence = job.settings.normalise == "sequences"
         self.warmup_steps, self.final_rate = job.settings.warmup_steps, FINAL_SHARE
         super().__init__(**arguments)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any, **_: Any
     ) -> torch.Tensor:
-        """Cross-entropy, summed, over the trained tokens of the whole step."""
+        """Cross-entropy over what the whole step has: the mean over its trained tokens, or over its sequences."""
+        weights_1N = inputs.pop(WEIGHTS)
         outputs = model(**inputs, use_cache=False, fused_lm_head=True)
         self.state.num_input_tokens_seen += inputs["input_ids"].numel()
-        return -outputs.log_probs.sum() / torch.as_tensor(num_items_in_batch).clamp(min=1)
+        logps = outputs.log_probs
+        if self.by_sequence:
+            logps = logps * weights_1N[:, 1:]
+        return -logps.sum() / torch.as_tensor(num_items_in_batch).clamp(min=1)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
+        if not self.by_sequence:
+            return super()._get_num_items_in_batch(batch_samples, device)
+        whole = sum(batch[WEIGHTS].sum() for batch in batch_samples)
+        return torch.as_tensor(whole).round().to(device)
 
     def trained(self, out: Path) -> PreTrainedModel:
         """The trained model; an adapter is written to `out/adapter` and merged into it."""

@@ -75,6 +75,17 @@ def test_the_loss_of_packed_rows_is_the_token_mean_over_their_sequences_apart(
     assert first["tokens"] == sum(len(ids) for ids, _ in rows)
 
 
+def test_a_loss_over_sequences_is_the_mean_of_their_means(random_model, tmp_path):
+    # 7 sequences in bins of 3, 3 and 1; one is masked for its length and is none.
+    rows = sequences(7)
+    rows[-1] = (rows[-1][0], [IGNORED] * len(rows[-1][0]))
+    given = settings(max_steps=1, rows_per_step=3, warmup_steps=0, normalise="sequences")
+    [first] = train_sft(*sft_job(random_model, packed(rows), tmp_path, given), quietly).curve
+    means = [token_mean_loss(random_model, [row]) for row in rows[:-1]]
+    assert first["loss"] == pytest.approx(sum(means) / 6, abs=1e-5)
+    assert first["loss"] != pytest.approx(token_mean_loss(random_model, rows[:-1]), abs=1e-4)
+
+
 @pytest.mark.parametrize(
     "method", [{}, {"method": "lora", "lora": {"r": 4, "dropout": 0.2}}], ids=["full", "lora"]
 )
