@@ -71,10 +71,8 @@ def run_command(
     results = write_results(open_record(run)) if stage in (None, REPORT_ALONE) else None
     _tell(run, ran, results, as_json=as_json)
     alarms = results.alarms if results is not None else _alarms(run, stage, variant)
-    if alarms and not allow_missing:
-        _end_at_alarms(run)
-    if results is not None and results.forgotten:
-        _end_as_forgotten(run)
+    _end_if_missing(run, [] if allow_missing else alarms)
+    _end_if_forgotten(run, results)
 
 
 def _check_words(stage: str | None, *, retry_missing: bool) -> None:
@@ -93,15 +91,19 @@ def _alarms(run: Path, stage: str | None, variant: str | None) -> list[str]:
     return found
 
 
-def _end_at_alarms(run: Path) -> None:
-    """Ends with exit code 1, as more is missing than the config allows."""
+def _end_if_missing(run: Path, alarms: Sequence[str]) -> None:
+    """Ends with exit code 1 where more is missing than the config allows."""
+    if not alarms:
+        return
     said = f"this is an error unless --allow-missing is given; dalign run --run {quote(str(run))} --retry-missing asks again for what never came, and --set evaluate.max_missing=1 allows it for this run"
     warn(said)
     raise typer.Exit(1)
 
 
-def _end_as_forgotten(run: Path) -> None:
-    """Ends with exit code 1, as trainings cost more than the config allows."""
+def _end_if_forgotten(run: Path, results: Results | None) -> None:
+    """Ends with exit code 1 where trainings cost more than the config allows."""
+    if results is None or not results.forgotten:
+        return
     said = f"this is an error: train less or with LoRA (sft.method), or mix in more capability rows (sft.capability_ratio); dalign report --run {quote(str(run))} --set evaluate.max_forgetting=1 allows it for this run"
     warn(said)
     raise typer.Exit(1)
