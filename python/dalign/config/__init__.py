@@ -13,7 +13,9 @@ from dalign.config.evaluation import Evaluate, Suite
 from dalign.config.models import (
     AUTO,
     CHECKPOINT_ENGINES,
+    LOCAL_ENGINE,
     PARAMETERS,
+    STARTED_ENGINES,
     EngineName,
     Model,
     Price,
@@ -26,7 +28,9 @@ from dalign.config.training import Balance, Lora, Rl, Sft
 __all__ = [
     "AUTO",
     "CHECKPOINT_ENGINES",
+    "LOCAL_ENGINE",
     "PARAMETERS",
+    "STARTED_ENGINES",
     "Balance",
     "Cap",
     "Config",
@@ -153,8 +157,10 @@ class Config(Section):
 
     @rule
     def _one_process_starts_servers(self) -> str | None:
-        if self.run.workers > 1 and any(each.engine == "vllm" for each in self.asked.values()):
-            return f"run.workers = {self.run.workers}: each would start a server of vLLM of its own (engine 'vllm'); set it to 1"
+        if self.run.workers > 1 and (
+            started := {each.engine for each in self.asked.values()} & set(STARTED_ENGINES)
+        ):
+            return f"run.workers = {self.run.workers}: each would start a server of its own (engine {min(started)!r}); set it to 1"
         return None
 
     @rule

@@ -22,6 +22,9 @@ AUTO: Literal["auto"] = "auto"
 EngineName = Literal["transformers", "vllm", "openai", "scripted"]
 # Those whose `path` is a checkpoint folder; models/engines/ has what else is known of each.
 CHECKPOINT_ENGINES: tuple[EngineName, ...] = ("transformers", "vllm")
+# The one of them that runs in this process, and those that start a server each.
+LOCAL_ENGINE: EngineName = "transformers"
+STARTED_ENGINES: tuple[EngineName, ...] = ("vllm",)
 
 
 class Reasoning(Section):
@@ -131,7 +134,7 @@ class Model(Section):
 
     path: str
     """A checkpoint folder; 'sandbox' is the one that dalign ships. With engine 'openai', the model's name."""
-    engine: EngineName = "transformers"
+    engine: EngineName = LOCAL_ENGINE
     """What runs it: this process, a server of vLLM that dalign starts, or an OpenAI-compatible server of yours."""
     base_url: str | None = None
     """The server's address, such as http://127.0.0.1:8000/v1 (engine 'openai')."""

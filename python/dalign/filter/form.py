@@ -111,15 +111,12 @@ def filter_completions(
         part = numbered[rows]
         form = Form(tags, opened, control=control)
         found = Completions(form, part["text"], part["finish"], part["asked"])
+        read = part.select("row").hstack(found.parts)
         decision = Filter(form, [check])(found)
-        told.append(
-            part.select("row")
-            .hstack(found.parts)
-            .with_columns(why=decision.reasons, how=decision.details)
-        )
-    read = pl.concat(told).sort("row")
-    decision = Decision(read["why"], read["how"])
-    kept = pl.concat([completions, read], how="horizontal").filter(decision.keep)
+        told.append(read.with_columns(why=decision.reasons, how=decision.details))
+    whole = pl.concat(told).sort("row")
+    decision = Decision(whole["why"], whole["how"])
+    kept = pl.concat([completions, whole], how="horizontal").filter(decision.keep)
     return kept.select(list(Parsed.COLUMNS)), decision.dropped(completions)
 
 

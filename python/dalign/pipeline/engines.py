@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from dalign.config import Config, Model, Reasoning
+from dalign.config import CHECKPOINT_ENGINES, LOCAL_ENGINE, Config, Model, Reasoning
 from dalign.errors import InputError
 from dalign.models.checkpoint import is_installed, load_tokenizer
 from dalign.models.engines.cached import CachedEngine
@@ -83,10 +83,10 @@ class Engines:
         """The engine of a checkpoint that the run trained, for the one stage that uses it: nothing else holds it."""
         model = self._config.model
         update: dict[str, object] = {"path": str(checkpoint)}
-        if model.engine == "vllm":
-            update["vllm"] = model.vllm.model_copy(update={"adapter": None})
-        else:
-            update["engine"] = "transformers"
+        # What was trained is merged: an adapter of the base's is none of its.
+        update["vllm"] = model.vllm.model_copy(update={"adapter": None})
+        if model.engine not in CHECKPOINT_ENGINES:
+            update["engine"] = LOCAL_ENGINE
         engine = opened(model.model_copy(update=update), checkpoints(), self._machine)
         return self._remembered(self._metered(engine, model))
 

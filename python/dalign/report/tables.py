@@ -307,7 +307,7 @@ def stage_table(stages: Sequence[StageRow], elapsed_s: float) -> Markup:
     numbers = ("wall time", "CPU time", "peak memory", "rows in", "rows out")
     listed = _listed(("stage", "variant"), numbers, rows, caption="Cost of each stage")
     unmeasured = sum(row.wall_s is None for row in stages)
-    note = f" {unmeasured} stages were not measured." if unmeasured else ""
+    note = f" Not measured: {unmeasured} of {len(stages)}." if unmeasured else ""
     took = f"The calls that made this run took {seconds(elapsed_s)} in all."
     return join(listed, tag("p", took, note))
 
