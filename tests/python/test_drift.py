@@ -12,6 +12,7 @@ from dalign.drift import FEATURES, USUAL_STEPS, onset
 from dalign.records.oversight import onsets
 from dalign.store.folder import Finished
 from dalign.store.run import RunFolder
+from dalign.vocabulary import trained_by
 
 SEEDS = range(10)
 # As many rows a step as RL has unless it is told otherwise.
@@ -94,7 +95,7 @@ def test_the_report_warns_of_it(tmp_path: Path) -> None:
     folder.start({})
     digest = folder.table().write(0, rows)
     folder.finish({}, Finished({"rows_in": 1, "rows_out": rows.height}, [digest]))
-    record = SimpleNamespace(stage=RunFolder(tmp_path).stage)
+    record = SimpleNamespace(stage=RunFolder(tmp_path).stage, trained=trained_by)
     (said,) = onsets(record)  # type: ignore[arg-type]
     assert said.startswith("Arm rl: from step ") and "what has grown with it is praise" in said
 

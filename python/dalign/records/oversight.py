@@ -11,12 +11,11 @@ from dalign.figures import Share
 from dalign.records.record import Record
 from dalign.rows import SECOND
 from dalign.store.folder import StageFolder
-from dalign.vocabulary import trained_by
 
 
 def _trained(record: Record) -> Iterator[tuple[str, StageFolder]]:
     """The arms of RL that have finished."""
-    for arm in trained_by("rl"):
+    for arm in record.trained("rl"):
         if (stage := record.stage(f"rl/{arm}")).manifest() is not None:
             yield arm, stage
 

@@ -14,6 +14,7 @@ from dalign.store.damage import is_run
 from dalign.store.folder import StageFolder
 from dalign.store.ledger import read_ledger
 from dalign.store.run import RunFolder, no_run
+from dalign.vocabulary import trained_by, trainings
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Record:
     def has(self, name: str) -> bool:
         """Whether a stage has finished."""
         return self.stage(name).manifest() is not None
+
+    def trained(self, kind: str) -> list[str]:
+        """The arms that a kind of training makes for the run's config; what lies here of others is of an earlier one."""
+        made = trainings(kind, self.config.evaluate.arms)
+        return [arm for arm in trained_by(kind) if arm in made]
 
     @property
     def used(self) -> Mapping[str, Any]:

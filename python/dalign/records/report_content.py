@@ -22,7 +22,7 @@ from dalign.store.damage import reading
 from dalign.store.folder import StageFolder
 from dalign.store.parts import DROPPED, ROWS
 from dalign.store.run import CURVE
-from dalign.vocabulary import STAGES, trained_by
+from dalign.vocabulary import STAGES
 
 JOURNEYS = 6
 
@@ -49,10 +49,10 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         violated=violated_clauses(record) if made_data else {},
         admission=admission_rows(record),
         again=list(watched(record)),
-        curves=[row for arm in trained_by("rl") for row in _rl_curve(record, arm)],
+        curves=[row for arm in record.trained("rl") for row in _rl_curve(record, arm)],
         losses={
             arm: [(row["step"], row["loss"]) for row in curve]
-            for arm in trained_by("sft")
+            for arm in record.trained("sft")
             if (curve := _curve(record.stage(f"sft/{arm}"), "step", "loss"))
         },
         journeys=_journeys(record) if made_data else [],
@@ -71,7 +71,7 @@ def _models(record: Record) -> list[ModelUsed]:
         ModelUsed("trained", config.model.path, used["model"]),
         ModelUsed("judge", config.judge_of_record.path, used["judge"]["model"]),
     ]
-    arms = [arm for arm in trained_by("rl") if record.stage(f"rl/{arm}").manifest()]
+    arms = [arm for arm in record.trained("rl") if record.stage(f"rl/{arm}").manifest()]
     if config.second_judge_model is not None and arms:
         fingerprint, *_ = record.stage(f"rl/{arms[0]}").recorded("inputs")["second"]
         found.append(ModelUsed("second judge", config.second_judge_model.path, fingerprint))
