@@ -52,8 +52,8 @@ def prediction_powered(passing: Share, sensitivity: Share, specificity: Share) -
 
     passing: of those, what the judge passes; sensitivity, specificity: on labelled ones, as in `rogan_gladen`. The judge's mean
     there, put right by its mean error on the labelled ones, which are taken for a draw of the same answers. The interval is put
-    together of Wilson's (MOVER, Zou and Donner 2008): where no error was found, it still has a width. None where either has
-    fewer than 2.
+    together of Wilson's (MOVER, Zou and Donner 2008): where no error was found, it still has a width. An answer is erred on
+    in one way at most, so that the two kinds of errors go against each other. None where either has fewer than 2.
     """
     labelled = sensitivity.n + specificity.n
     if labelled < 2 or passing.n < 2 or passing.value is None:
@@ -62,9 +62,18 @@ def prediction_powered(passing: Share, sensitivity: Share, specificity: Share) -
     more = Share.of_counts(sensitivity.n - sensitivity.hits, labelled)
     less = Share.of_counts(specificity.n - specificity.hits, labelled)
     value = passing.value - _value(more) + _value(less)
+    apart = 2 * _apart(more, less)
     down = math.hypot(_below(passing), _above(more), _below(less))
     up = math.hypot(_above(passing), _below(more), _above(less))
+    down = math.sqrt(down**2 + apart * _above(more) * _below(less))
+    up = math.sqrt(up**2 + apart * _below(more) * _above(less))
     return Estimate(_share(value), _share(value - down), _share(value + up))
+
+
+def _apart(one: Share, other: Share) -> float:
+    """How strongly two shares of the same rows, of which a row counts in one at most, go against each other: their correlation, negated."""
+    p, q = _value(one), _value(other)
+    return math.sqrt(p * q / ((1 - p) * (1 - q))) if p < 1 and q < 1 else 0.0
 
 
 def _value(share: Share) -> float:

@@ -160,6 +160,12 @@ def test_prediction_powered_is_the_mean_put_right_by_the_mean_error_row_by_row()
     assert found is not None and found.value == pytest.approx(value, abs=1e-9)
     # Of many rows the interval is the usual one.
     assert found[1:] == pytest.approx((value - spread, value + spread), abs=0.05 * spread)
+    # Both kinds of errors as frequent: they are of the same rows, and go against each other.
+    even = prediction_powered(
+        Share(10**7, 2 * 10**7, 0.5, 0.5, 0.5), *[share_of(np.arange(3000) % 10 > 3)] * 2
+    )
+    assert even is not None
+    assert even.high - even.low == pytest.approx(2 * 1.96 * math.sqrt(0.4 / 6000), rel=0.01)
     none, one = share_of(np.zeros(0, bool)), share_of(np.ones(1, bool))
     assert prediction_powered(share_of(rest), none, one) is None
     assert prediction_powered(one, share_of(~says[~passes]), share_of(says[passes])) is None
