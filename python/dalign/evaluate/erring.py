@@ -26,7 +26,8 @@ def rogan_gladen(passing: Share, sensitivity: Share, specificity: Share) -> Esti
     if None in (passing.value, sensitivity.value, specificity.value):
         return None
     n = passing.n + Z * Z
-    positive = (passing.n - passing.hits + Z * Z / 2) / n
+    # Of several answers a prompt, the rate is of a number of prompts that is no whole one.
+    positive = (passing.n * (1 - float(passing.value or 0)) + Z * Z / 2) / n
     (sens, n_sens), (spec, n_spec) = (
         ((s.hits + 1) / (s.n + 2), s.n + 2) for s in (sensitivity, specificity)
     )

@@ -202,6 +202,15 @@ def test_a_corrected_value_lies_within_its_interval() -> None:
     assert found is not None and found.low <= found.value <= found.high
 
 
+def test_a_rate_between_two_numbers_of_prompts_has_an_interval_between_theirs() -> None:
+    errors = Share(75, 100, 0.75, 0, 1), Share(90, 100, 0.9, 0, 1)
+    below, at, above = (
+        rogan_gladen(Share(round(hits), 20, hits / 20, 0, 1), *errors) for hits in (10, 10.5, 11)
+    )
+    assert below is not None and at is not None and above is not None
+    assert all(a < b < c for a, b, c in zip(below, at, above, strict=True))
+
+
 def test_raters_in_pairs_are_as_by_fleiss_where_they_are_two() -> None:
     rng = random.Random(3)
     pairs = [(rng.random() < 0.5, rng.random() < 0.5) for _ in range(50)]
