@@ -101,7 +101,7 @@ def select(
     short = _short(chosen["category"], categories, settings.quota)
     short_clauses = _short(chosen["clause"], clauses, settings.clause_quota)
     if settings.on_short == "error" and (short or short_clauses):
-        told = _too_few(short, short_clauses, settings)
+        told = _too_few(short, short_clauses, settings, len(drops.ids("small_shift")))
         raise QuotaError(told, value=short | short_clauses)
     numbers = chosen["row"].sort().to_numpy()
     return Selection(short, short_clauses, rows, parts, numbers, drops.in_order())
@@ -271,7 +271,10 @@ def _short(chosen: pl.Series, wanted: Collection[str], quota: int) -> dict[str, 
     return {name: counts[name] for name in sorted(wanted) if counts[name] < quota}
 
 
-def _too_few(short: Mapping[str, int], clauses: Mapping[str, int], settings: Select) -> str:
+def _too_few(
+    short: Mapping[str, int], clauses: Mapping[str, int], settings: Select, small_shift: int
+) -> str:
+    """small_shift: rows that were dropped for their shift."""
     found = []
     if short:
         named = ", ".join(f"'{name}' has {count}" for name, count in short.items())
@@ -280,7 +283,10 @@ def _too_few(short: Mapping[str, int], clauses: Mapping[str, int], settings: Sel
         named = ", ".join(f"clause '{name}' has {count}" for name, count in clauses.items())
         quota = f"select.clause_quota = {settings.clause_quota}"
         found.append(f"{named}, and {quota} are needed of each clause that prompts exercise")
+    lower = (
+        f"select.least_shift ({small_shift} rows have a smaller shift) or " if small_shift else ""
+    )
     return (
-        f"too few examples: {'; '.join(found)}; add prompts, raise generate.n, lower select.threshold, "
+        f"too few examples: {'; '.join(found)}; add prompts, raise generate.n, lower {lower}select.threshold, "
         "or set select.on_short = 'warn' to go on without them"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from dalign.errors import InputError
+from dalign.errors import InputError, QuotaError
 from dalign.figures import ShiftRow
 from dalign.models.protocol import Request
 from dalign.pipeline.plan import make_plan
@@ -119,6 +119,11 @@ def test_rows_below_the_least_shift_are_dropped_with_their_reason(
     small = dropped.filter(pl.col("reason") == "small_shift")
     assert set(small["detail"]) == {"shift 0.0 < 0.1"} and small.height == 6
     assert sorted(set(questions(run))) == ["question 1", "question 2"]
+    # Where that leaves too few, it is what is named.
+    rewrite(project, "least_shift = 0.1", "least_shift = 0.1\nquota = 3\non_short = 'error'")
+    rewrite(project, "quota = 0\n", "")
+    with pytest.raises(QuotaError, match=r"lower select\.least_shift \(6 rows have a smaller"):
+        go(project, run, *DATA, answer=answer)
 
 
 def test_by_score_the_plan_the_rows_and_every_digest_are_as_ever(
