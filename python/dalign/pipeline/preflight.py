@@ -10,6 +10,7 @@ import polars as pl
 
 from dalign.config import CHECKPOINT_ENGINES, Config, Model
 from dalign.data.judge_card import AskedJudge, of_another
+from dalign.drift import USUAL_STEPS
 from dalign.errors import InputError
 from dalign.models.checkpoint import positions_of
 from dalign.models.devices import check_device
@@ -40,6 +41,8 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
         yield from _too_long(project, engines)
     if "select" in kinds and config.data.limit is None:
         yield from _no_choice(config)
+    if "rl" in kinds and config.data.limit is None:
+        yield from _no_alarm(config)
 
 
 def _no_choice(config: Config) -> Iterator[str]:
@@ -47,6 +50,16 @@ def _no_choice(config: Config) -> Iterator[str]:
     wanted = config.select
     if wanted.by_shift and wanted.max_examples is None and wanted.least_shift is None:
         yield "select.by = 'policy-shift' chooses nothing without select.max_examples or select.least_shift: shifts are asked for and written down alone; set one of the two"
+
+
+def _no_alarm(config: Config) -> Iterator[str]:
+    """That somebody looks on while RL rewards who will have nothing to tell by its end."""
+    rl = config.rl
+    scored = -(-rl.steps // rl.second_every)
+    if config.second_judge_model is not None and scored <= USUAL_STEPS:
+        yield f"second_judge_model scores {scored} steps (rl.steps = {rl.steps}, rl.second_every = {rl.second_every}), and of the first {USUAL_STEPS} it is learnt what the judge's scores mean: it can raise no alarm; raise rl.steps, or lower rl.second_every"
+    if rl.readmit_every > rl.steps:
+        yield f"rl.readmit_every = {rl.readmit_every} is more than rl.steps = {rl.steps}: the judge is asked about golden cases before the first step alone, which is held against nothing; lower it"
 
 
 def models_of(config: Config, kinds: Collection[str]) -> dict[str, Model]:

@@ -24,6 +24,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.oversight import _FALSE as FALSE
 from dalign.pipeline.oversight import GoldenAgain, Oversight
 from dalign.pipeline.oversight import _by_chance as by_chance
+from dalign.pipeline.preflight import _no_alarm as no_alarm
 from dalign.pipeline.rollout_log import RolloutLog
 from dalign.pipeline.stages.rl import check_second
 from dalign.rows import Message, Prompt
@@ -321,3 +322,32 @@ def test_the_judge_under_other_settings_is_no_second_one(tmp_path: Path) -> None
     (folder / "other.json").write_text('{"": "Score: 1"}')
     other = f"second_judge_model.path={folder}/other.json"
     check_second(config := load_config(folder / "dalign.toml", [other, same[1]]), Engines(config))
+
+
+def test_one_that_is_to_stop_has_somebody_who_looks_on(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    config = folder / "dalign.toml"
+    with pytest.raises(
+        InputError, match=r"rl\.on_alarm = 'stop' stops nothing, as nobody looks on"
+    ):
+        load_config(config, ["rl.on_alarm=stop"])
+    assert load_config(config, ["rl.on_alarm=stop", "rl.readmit_every=5"]).rl.readmit_every == 5
+
+
+def test_who_looks_on_and_can_tell_nothing_is_said_before_it_is_paid_for(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "project")
+    (folder / "other.json").write_text('{"": "Score: 1"}')
+    second = [
+        f"second_judge_model.path={folder}/other.json",
+        "second_judge_model.engine=scripted",
+    ]
+
+    def said(*settings: str) -> list[str]:
+        return list(no_alarm(load_config(folder / "dalign.toml", [*second, *settings])))
+
+    assert said("rl.steps=11") == said("rl.steps=101", "rl.second_every=10") == []
+    assert said("rl.steps=20", "rl.readmit_every=20") == []
+    (short,) = said("rl.steps=100", "rl.second_every=10")
+    assert "scores 10 steps" in short and "it can raise no alarm" in short
+    (never,) = said("rl.steps=11", "rl.readmit_every=12")
+    assert "rl.readmit_every = 12 is more than rl.steps = 11" in never
