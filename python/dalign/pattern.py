@@ -19,3 +19,10 @@ def read_pattern(text: str) -> _core.Pattern:
             way_out = "write it without them, so that no text takes it long"
         said = f"{short(text, 200)!r} is not a regular expression: {error}; {way_out}"
         raise ValueError(said) from error
+
+
+def read_any_case(text: str) -> _core.Pattern:
+    """The pattern of a text, whatever the case of what it is matched with. Raises ValueError as `read_pattern` does."""
+    # First as it was written, for what is said of it.
+    read_pattern(text)
+    return read_pattern(f"(?i){text}")

@@ -7,10 +7,10 @@ In memory a few rows are objects; on disk, and wherever there are many, they are
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Literal, TypedDict
+from typing import Any, ClassVar, Literal, TypedDict
 
 import polars as pl
 
@@ -22,6 +22,17 @@ TEXT, COUNT, NUMBER = pl.String, pl.UInt32, pl.Float64
 ROLES = ("system", "user", "assistant", "tool")
 # A conversation: its turns in order.
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+# What answers are to have; alternatives of which one is enough are a list.
+SECTIONS = pl.List(
+    pl.Struct(
+        {
+            "name": TEXT, "synonyms": pl.List(TEXT), "pattern": TEXT,
+            "contains": pl.List(pl.List(TEXT)), "weight": NUMBER,
+        }
+    )
+)  # fmt: skip
+# What became of each of them in an answer.
+SECTION_GRADES = pl.List(pl.Struct({"name": TEXT, "grade": NUMBER, "found": TEXT}))
 # The tables of a stage beside its rows.
 SCORES, GRADES, VERDICTS, SHIFTS = "scores", "grades", "verdicts", "shifts"
 # The label of a token that carries no loss.
@@ -81,16 +92,40 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A part that an answer is to have: under a heading, or as a phrase at least.
+
+    pattern: a regular expression that tells it too. contains: what it is to say, each a phrase in one of several wordings.
+    weight: above 0.
+    """
+
+    name: str
+    synonyms: tuple[str, ...] = ()
+    pattern: str | None = None
+    contains: tuple[tuple[str, ...], ...] = ()
+    weight: float = 1.0
+
+    @classmethod
+    def of(cls, held: Mapping[str, Any] | str) -> Section:
+        """A value of a column of `SECTIONS`; in tables of before it is the name alone."""
+        if isinstance(held, str):
+            return cls(held)
+        contains = tuple(map(tuple, held["contains"]))
+        return cls(held["name"], tuple(held["synonyms"]), held["pattern"], contains, held["weight"])
+
+
+@dataclass(frozen=True)
 class Prompt:
     """A conversation that ends on a user turn, with its category.
 
+    sections_in_order: the answer is to have its sections in the order in which they are required.
     labels: what else its row says, by key; nothing depends on it, and results can be told by it.
     """
 
     COLUMNS: ClassVar[Columns] = {
         "id": TEXT, "category": TEXT, "messages": MESSAGES, "split": TEXT, "ruling": TEXT,
-        "clause": TEXT, "expected_answer": TEXT, "required_sections": pl.List(pl.String),
-        "labels": TEXT,
+        "clause": TEXT, "expected_answer": TEXT, "required_sections": SECTIONS,
+        "sections_in_order": pl.Boolean, "labels": TEXT,
     }  # fmt: skip
 
     id: str
@@ -98,7 +133,8 @@ class Prompt:
     messages: tuple[Message, ...]
     split: str | None = None
     expected: Expected | None = None
-    required_sections: tuple[str, ...] = ()
+    required_sections: tuple[Section, ...] = ()
+    sections_in_order: bool = False
     labels: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -107,15 +143,18 @@ class Prompt:
         known = self.expected or Expected()
         return (
             self.id, self.category, list(self.messages), self.split,
-            known.ruling, known.clause, known.answer, list(self.required_sections),
+            known.ruling, known.clause, known.answer, [vars(section) for section in self.required_sections],
+            self.sections_in_order,
             json.dumps(dict(self.labels), ensure_ascii=False) if self.labels else None,
         )  # fmt: skip
 
     @classmethod
     def read(cls, frame: pl.DataFrame) -> Iterator[Prompt]:
-        """The prompts of a table with `COLUMNS`; one of before has no labels."""
+        """The prompts of a table with `COLUMNS`; one of before has no labels, and no order of sections."""
         if "labels" not in frame.columns:
             frame = frame.with_columns(labels=pl.lit(None, pl.String))
+        if "sections_in_order" not in frame.columns:
+            frame = frame.with_columns(sections_in_order=pl.lit(False))
         conversations = turns(frame["messages"])
         for row, messages in zip(
             frame.select(list(cls.COLUMNS)).iter_rows(), conversations, strict=True
@@ -127,8 +166,9 @@ class Prompt:
                 messages,
                 row[3],
                 None if expected == Expected() else expected,
-                tuple(row[7] or ()),
-                tuple(json.loads(row[8]).items()) if row[8] else (),
+                tuple(map(Section.of, row[7] or ())),
+                row[8],
+                tuple(json.loads(row[9]).items()) if row[9] else (),
             )
 
 
@@ -262,12 +302,16 @@ class Shift:
 
 
 class RolloutRow:
-    """A completion made in training, with what it was paid. Truth is logged beside and decides nothing."""
+    """A completion made in training, with what it was paid. Truth is logged beside and decides nothing.
+
+    completeness, sections: where its prompt requires sections and it has an answer; else null.
+    """
 
     COLUMNS: ClassVar[Columns] = {
         "id": TEXT, "step": COUNT, "prompt_id": TEXT, "category": TEXT, "text": TEXT,
         "status": TEXT, "answer": TEXT, "tokens": COUNT, "judge": NUMBER, "reward": NUMBER,
-        "advantage": NUMBER, "truth": NUMBER, "retrieved": NUMBER,
+        "advantage": NUMBER, "truth": NUMBER, "retrieved": NUMBER, "completeness": NUMBER,
+        "sections": SECTION_GRADES,
     }  # fmt: skip
 
 

@@ -90,7 +90,7 @@ class Rl(Section):
     judge_weight: float = Field(1.0, ge=0)
     """Weight of the judge's score, scaled to 0…1."""
     heuristic_weight: float = Field(0.0, ge=0)
-    """Weight of the share of the prompt's required sections that the answer has."""
+    """Weight of the completeness: what the answer has of the sections that its prompt requires, 0…1."""
     format_weight: float = Field(0.0, ge=0)
     """Weight of a well-formed completion."""
     unpaid: tuple[Literal["truncated", "unclosed"], ...] = ()

@@ -134,6 +134,7 @@ class RolloutLog(Keeper):
             "advantage": rollout.advantage,
             "truth": next((truth[name] for name in LOGGED if name in truth), None),
             "retrieved": retrieved,
+            **(reward.completeness.row if reward.completeness is not None else {}),
             **{
                 sub_score_column(name): share
                 for name, share in self._judge.parts(prompt.id, reward.answer).items()

@@ -174,7 +174,16 @@ def _rollout_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
         rows = _rows(record, f"rl/{arm}", pl.col("prompt_id") == prompt.id)
         for row in rows[-_ROLLOUTS:]:
             facts = {"arm": arm, "step": row["step"], "reward": row["reward"]}
-            yield JourneyStep("rl", row["id"], row["text"], facts | {"rollouts": len(rows)})
+            facts |= _complete(row) | {"rollouts": len(rows)}
+            yield JourneyStep("rl", row["id"], row["text"], facts)
+
+
+def _complete(row: dict[str, Any]) -> dict[str, Scalar]:
+    """What a rollout has of the required sections; nothing where there are none, or no answer."""
+    if row.get("completeness") is None:
+        return {}
+    parts = (f"{s['name']} {s['grade']:g} ({s['found']})" for s in row["sections"])
+    return {"completeness": row["completeness"], "sections": "; ".join(parts)}
 
 
 def _evaluation_steps(

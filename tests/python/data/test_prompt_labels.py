@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from dalign.data.adapters.prompts import prompt_rows
 from dalign.errors import InputError
-from dalign.rows import Prompt, table
+from dalign.rows import Prompt, Section, table
 from dalign.spec.parse import load_spec
 from dalign.spec.shipped import shipped
 
@@ -42,9 +43,16 @@ def test_tables_of_before_have_no_labels() -> None:
     assert list(Prompt.read(earlier)) == [prompt]
 
 
+def test_tables_of_before_have_the_names_of_sections_alone() -> None:
+    prompt = Prompt("p", "soup", ({"role": "user", "content": "Hi."},), required_sections=(Section("Dose"),))  # fmt: skip
+    earlier = table(Prompt.COLUMNS, [prompt.row]).drop("labels", "sections_in_order")
+    earlier = earlier.with_columns(required_sections=pl.Series([["Dose"]]))
+    assert list(Prompt.read(earlier)) == [prompt]
+
+
 @pytest.mark.parametrize(
     ("key", "meant"),
-    [("catgory", "category"), ("message", "messages"), ("expcted", "expected"), ("spilt", "split"), ("Expected", "expected"), ("required_section", "required_sections")],
+    [("catgory", "category"), ("message", "messages"), ("expcted", "expected"), ("spilt", "split"), ("Expected", "expected"), ("required_section", "required_sections"), ("section_in_order", "sections_in_order")],
 )  # fmt: skip
 def test_a_misspelt_key_is_no_label(tmp_path: Path, key: str, meant: str) -> None:
     with pytest.raises(InputError, match=f"unknown key '{key}' in the row; did you mean '{meant}'"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dalign.data.adapters.prompts import prompt_rows
 from dalign.errors import InputError
-from dalign.rows import Expected, prompt_id
+from dalign.rows import Expected, Section, prompt_id
 from dalign.spec.parse import load_spec
 from dalign.spec.types import Category, Clause, Spec
 from policies import ENGLISH
@@ -56,7 +56,7 @@ def test_a_prompt_has_every_field_of_its_line(tmp_path: Path) -> None:
     assert (prompt.id, prompt.category, prompt.split) == ("p1", "self-harm", "held-out")
     assert prompt.messages == (SYSTEM, USER, ASSISTANT, USER)
     assert prompt.expected == Expected("refuse", "self-harm.S4", "re:no.*")
-    assert prompt.required_sections == ("## Sources", "Doses")
+    assert prompt.required_sections == (Section("## Sources"), Section("Doses"))
 
 
 def test_a_prompt_without_an_id_gets_a_hash_of_its_content(tmp_path: Path) -> None:
@@ -162,7 +162,10 @@ BAD = [
         ("not a regular expression", "'re:('", "leave out 're:'"),
     ),
     ({**GOOD, "required_sections": "x"}, ('required_sections is not a list ("x")',)),
-    ({**GOOD, "required_sections": ["x", 3]}, ("required_sections[1] is not a text (3)",)),
+    (
+        {**GOOD, "required_sections": ["x", 3]},
+        ("required_sections[1] is not a text or an object (3)",),
+    ),
     ({**GOOD, "required_sections": [None]}, ("required_sections[0] is null",)),
 ]
 

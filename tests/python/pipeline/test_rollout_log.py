@@ -14,11 +14,12 @@ from dalign.models.engines.scripted import ScriptedEngine
 from dalign.models.protocol import Sampling
 from dalign.models.reasoning import THINK
 from dalign.pipeline.rollout_log import RolloutLog
-from dalign.rows import Message, Prompt
+from dalign.rows import SECTION_GRADES, Message, Prompt, Section
 from dalign.spec.parse import load_spec
 from dalign.spec.templates import load_templates
 from dalign.store.folder import StageFolder
 from dalign.train.job import Rollout
+from dalign.train.rl.completeness import completeness
 from dalign.train.rl.rewards import Reward
 from policies import ENGLISH
 
@@ -50,6 +51,19 @@ def test_a_resume_forgets_what_came_after_the_checkpoint(log: RolloutLog) -> Non
     assert log.rows()["text"].to_list() == ["text 1", "text 2", "text 3"]
     log.resume(0)
     assert log.rows().height == 0
+
+
+def test_each_rollout_has_its_completeness_and_its_parts(log: RolloutLog) -> None:
+    complete = completeness("## Dose\n5 g", (Section("Dose", contains=(("mg",), ("5",))), Section("Warning")))  # fmt: skip
+    paid = [Reward("ok", "", "a", 1.0, 1.0, complete), Reward("ok", "", "a", 1.0, 1.0)]
+    log.rollouts(1, [Rollout("p", "text", 1, reward, 0.5) for reward in paid])
+    log.save(1)
+    log.resume(1)
+    rows = log.rows()
+    assert rows["completeness"].to_list() == [0.25, None]
+    parts = [{"name": "Dose", "grade": 0.5, "found": "heading"}, {"name": "Warning", "grade": 0.0, "found": "missing"}]  # fmt: skip
+    assert rows["sections"].to_list() == [parts, None]
+    assert rows.schema["sections"] == SECTION_GRADES
 
 
 def test_a_resume_that_is_killed_while_it_writes_loses_no_step(

@@ -7,15 +7,16 @@ import dataclasses
 import pytest
 from dalign.config import Reasoning
 from dalign.errors import InputError
-from dalign.rows import AnswerToJudge, Prompt
-from dalign.train.rl.rewards import CompositeReward, RewardWeights, completeness
+from dalign.rows import AnswerToJudge, Prompt, Section
+from dalign.train.rl.rewards import CompositeReward, RewardWeights
 
 TAGS = Reasoning.model_validate({})
 PLAIN = Reasoning.model_validate({"kind": "none"})
 
 
 def prompt(id="p", sections=()):
-    return Prompt(id, "violence", ({"role": "user", "content": "hi"},), required_sections=sections)
+    required = tuple(map(Section, sections))
+    return Prompt(id, "violence", ({"role": "user", "content": "hi"},), required_sections=required)
 
 
 class Judge:
@@ -145,14 +146,33 @@ def test_weights_that_pay_for_nothing_are_refused(weights):
 @pytest.mark.parametrize(
     ("answer", "sections", "share"),
     [
-        ("", (), None),
-        ("", ("a",), 0.0),
         ("Straße", ("STRASSE",), 1.0),
         ("one two", ("TWO", "six", "one"), 2 / 3),
     ],
 )
-def test_completeness_is_the_share_of_sections_found_whatever_their_case(answer, sections, share):
-    assert completeness(answer, sections) == share
+def test_plain_sections_pay_the_share_of_them_that_is_found_whatever_their_case(
+    answer, sections, share
+):
+    heuristic = RewardWeights(0, 1, 0)
+    reward, _ = pay(f"<think>a</think>{answer}", weights=heuristic, sections=sections)
+    assert reward.value == reward.completeness.value == share
+
+
+def test_the_completeness_stands_beside_the_reward_whatever_it_pays():
+    reward, _ = pay("<think>the dose</think>a warning", sections=("Dose", "Warning"))
+    # The reasoning is not the answer: one of two.
+    assert (reward.value, reward.completeness.value) == (0.5, 0.5)
+    assert [part.found for part in reward.completeness.sections] == ["missing", "phrase"]
+    malformed, _ = pay("a dose and a warning", sections=("Dose", "Warning"))
+    assert malformed.completeness is None
+
+
+def test_sections_are_paid_in_the_order_that_their_prompt_asks_for():
+    asked = prompt(sections=("Dose", "Warning"))
+    in_order = dataclasses.replace(asked, sections_in_order=True)
+    paid = CompositeReward(Judge(None), RewardWeights(0, 1, 0), TAGS)
+    texts = ["<think>a</think># Warning\n# Dose"] * 2
+    assert [r.value for r in paid([asked, in_order], texts, [False] * 2)] == [1.0, 0.5]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ pytest.importorskip("trl")
 
 from dalign.config import Reasoning, Rl
 from dalign.errors import DalignError, InputError
-from dalign.rows import Expected, Message, Prompt
+from dalign.rows import Expected, Message, Prompt, Section
 from dalign.train.job import Keeper, RlJob
 from dalign.train.rl import trainer as trainer_module
 from dalign.train.rl.draw import draw_prompts, draw_replay
@@ -48,6 +48,7 @@ def words(longest=4):
 
 
 PROMPTS = words()
+DOSE = Section("Dose", contains=(("mg",),))
 
 
 def settings(**changes):
@@ -517,6 +518,27 @@ def test_a_job_that_does_not_fit_its_settings_is_refused(taught_model, tmp_path,
     with pytest.raises(InputError, match=message):
         train_rl(replace(job, **changes), out, composite(), quietly)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"required_sections": (replace(DOSE, weight=2.0), Section("Warning"))},
+        {"required_sections": (replace(DOSE, contains=(("mg", "g"),)), Section("Warning"))},
+        {"sections_in_order": True},
+    ],
+)
+def test_other_sections_are_another_training(taught_model, tmp_path, changes):
+    asked = replace(PROMPTS[0], required_sections=(DOSE, Section("Warning")))
+    once, heuristic = settings(steps=1, prompts_per_step=1), RewardWeights(0, 1, 0)
+    reward, kept = CompositeReward(WordJudge(), heuristic, TAGS), Kept()
+    train_rl(*rl_job(taught_model, tmp_path, once, prompts=[asked]), reward, quietly, kept)
+    # Each answer has its parts beside it.
+    answers = [rollout.reward for rollout in kept.all if rollout.reward.status == "ok"]
+    assert answers and all(len(each.completeness.sections) == 2 for each in answers)
+    other = rl_job(taught_model, tmp_path, once, prompts=[replace(asked, **changes)])
+    with pytest.raises(InputError, match="differs in prompts"):
+        train_rl(*other, reward, quietly)
 
 
 def test_a_prompt_that_leaves_no_room_is_refused_before_the_first_step(taught_model, tmp_path):

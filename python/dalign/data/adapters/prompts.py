@@ -17,6 +17,7 @@ from dalign.data.jsonl import (
     turns,
     wrong_type,
 )
+from dalign.data.sections import required_sections
 from dalign.errors import did_you_mean
 from dalign.pattern import read_pattern
 from dalign.rows import Expected, Prompt, prompt_id
@@ -26,7 +27,10 @@ from dalign.text import short
 # An expected answer that starts with this is a regular expression for the whole answer.
 PATTERN_MARK = "re:"
 
-_KEYS = ("id", "category", "messages", "split", "expected", "required_sections")
+_KEYS = (
+    *("id", "category", "messages", "split", "expected"),
+    *("required_sections", "sections_in_order"),
+)
 
 
 def prompt_rows(path: Path, spec: Spec) -> Iterator[Prompt]:
@@ -68,7 +72,7 @@ def _prompt(
         conversation,
         text_field(row, "split", "split"),
         _expected(row.get("expected"), clauses, category),
-        _required_sections(row.get("required_sections")),
+        *required_sections(row),
         labels,
     )
 
@@ -118,18 +122,3 @@ def _choice(row: Mapping[str, object], key: str, known: Sequence[str]) -> str | 
         what = f"unknown {key} {short(value)!r} in expected; {did_you_mean(value, known)}"
         raise RowError(what, "unknown_choice", f"expected.{key}", value)
     return value
-
-
-def _required_sections(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise wrong_type("required_sections", "a list", value, "write a list of texts")
-    found = []
-    for number, section in enumerate(value):
-        where = f"required_sections[{number}]"
-        text = text_field({where: section}, where, where)
-        if text is None:
-            raise RowError(f"{where} is null; write the section's heading or leave it out")
-        found.append(text)
-    return tuple(found)

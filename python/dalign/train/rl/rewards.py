@@ -16,6 +16,7 @@ from dalign.config import Reasoning
 from dalign.errors import InputError
 from dalign.models.reasoning import parse
 from dalign.rows import OK, AnswerToJudge, Prompt
+from dalign.train.rl.completeness import Completeness, completeness
 
 Judge = Callable[[Sequence[AnswerToJudge]], Sequence[float | None]]
 
@@ -41,6 +42,7 @@ class Reward(NamedTuple):
 
     `status` is its form; `reasoning` and `answer` are empty unless that is `ok`. `value` is None where the judge, whose
     word was asked for, gave none, or where its form is not paid: then the completion is neither good nor bad.
+    `completeness` is None without an answer or required sections.
     """
 
     status: str
@@ -48,14 +50,7 @@ class Reward(NamedTuple):
     answer: str
     judge: float | None
     value: float | None
-
-
-def completeness(answer: str, required_sections: Sequence[str]) -> float | None:
-    """Share of the required sections in the answer, whatever their case; None without any."""
-    if not required_sections:
-        return None
-    text = answer.casefold()
-    return sum(section.casefold() in text for section in required_sections) / len(required_sections)
+    completeness: Completeness | None = None
 
 
 class CompositeReward:
@@ -120,12 +115,13 @@ class CompositeReward:
     def _reward(self, prompt: Prompt, form: Form, score: float | None) -> Reward:
         if form.status != OK:
             return Reward(form.status, "", "", None, None if form.status in self.unpaid else 0.0)
-        complete = completeness(form.answer, prompt.required_sections)
+        sections, in_order = prompt.required_sections, prompt.sections_in_order
+        complete = completeness(form.answer, sections, in_order=in_order)
         parts = [(self.weights.judge, score), (self.weights.format, 1.0)]
         if complete is not None:
-            parts.append((self.weights.heuristic, complete))
+            parts.append((self.weights.heuristic, complete.value))
         used = [(weight, part) for weight, part in parts if weight > 0]
         known = [weight * part for weight, part in used if part is not None]
         is_whole = used and len(known) == len(used)
         value = sum(known) / sum(weight for weight, _ in used) if is_whole else None
-        return Reward(*form, score, value)
+        return Reward(*form, score, value, complete)

@@ -11,7 +11,7 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from dalign.errors import InputError
 from dalign.models.checkpoint import load_model, load_tokenizer
-from dalign.rows import messages_json
+from dalign.rows import Prompt, messages_json
 from dalign.store.whole_files import digest
 from dalign.train import session
 from dalign.train.checkpoints import step_log
@@ -27,10 +27,7 @@ def run_rl(
 ) -> TrainResult:
     """See `dalign.train.run.train_rl`."""
     check_job(job)
-    prompts = [
-        [(p.id, p.category, messages_json(p.messages), p.required_sections) for p in of_step]
-        for of_step in job.prompts
-    ]
+    prompts = [[_identity_of(prompt) for prompt in of_step] for of_step in job.prompts]
     identity = {
         "kind": "rl",
         **session.identity_of(job),
@@ -42,6 +39,13 @@ def run_rl(
     }
     trainer = partial(rl_trainer, job, out, reward, keeper)
     return session.run(out, identity, trainer, on_step, keeper)
+
+
+def _identity_of(prompt: Prompt) -> list[Any]:
+    """What a prompt's completions and rewards depend on."""
+    sections = [vars(section) for section in prompt.required_sections]
+    said = messages_json(prompt.messages)
+    return [prompt.id, prompt.category, said, sections, prompt.sections_in_order]
 
 
 def check_job(job: RlJob) -> None:
