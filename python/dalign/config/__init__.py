@@ -23,7 +23,7 @@ from dalign.config.models import (
     Vllm,
 )
 from dalign.config.section import Positive, Repeats, Section, rule
-from dalign.config.training import Balance, Lora, Rl, Sft
+from dalign.config.training import Balance, Lora, Method, Rl, Sft
 
 __all__ = [
     "AUTO",
@@ -41,6 +41,7 @@ __all__ = [
     "Generate",
     "Judge",
     "Lora",
+    "Method",
     "Model",
     "Pack",
     "Price",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -19,19 +20,22 @@ class Lora(Section):
     """'all-linear', or module names separated by commas."""
 
 
-def _rate_of(sft: dict[str, Any]) -> float:
-    """What LoRA learns with is about ten times what all weights do."""
-    return 1e-4 if sft.get("method") == "lora" else 1e-5
+Method = Literal["full", "lora"]
+
+
+def _rate(full: float, lora: float) -> Callable[[dict[str, Any]], float]:
+    """A section's rate unless one is set. What LoRA learns with is about ten times what all weights do."""
+    return lambda section: lora if section.get("method") == "lora" else full
 
 
 class Sft(Section):
     """Supervised fine-tuning on the examples, the policy taken out."""
 
-    method: Literal["full", "lora"] = "full"
+    method: Method = "full"
     epochs: float = Field(3.0, gt=0)
     max_steps: int = Field(-1, ge=-1, le=MOST)
     """Ends training after this many steps; -1: the epochs decide."""
-    learning_rate: float = Field(default_factory=_rate_of, gt=0)
+    learning_rate: float = Field(default_factory=_rate(full=1e-5, lora=1e-4), gt=0)
     """The highest rate; unless set 1e-5, and 1e-4 with LoRA."""
     warmup_steps: Natural = 10
     """Steps up to that rate; at most a tenth of all."""
@@ -68,17 +72,20 @@ class Balance(Section):
 class Rl(Section):
     """Reinforcement learning with a judge that never sees the reasoning."""
 
+    method: Method = "full"
+    """'lora': an adapter beside weights that stay as they were, which is merged into the checkpoint at the end."""
     steps: Positive = 80
     prompts_per_step: Positive = 16
     group_size: Annotated[int, Field(ge=2, le=10_000)] = 8
     """Completions of one prompt in a step."""
-    learning_rate: float = Field(1e-6, gt=0)
+    learning_rate: float = Field(default_factory=_rate(full=1e-6, lora=1e-5), gt=0)
+    """The highest rate; unless set 1e-6, and 1e-5 with LoRA."""
     warmup_steps: Natural = 5
     """Steps up to that rate; at most a tenth of all."""
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: Positive = 1024
     beta: float = Field(0.0, ge=0)
-    """Weight of the KL to the starting checkpoint; 0: off."""
+    """Weight of the KL to the starting checkpoint; 0: off. Another copy of all weights, with LoRA none."""
     scale_rewards: Literal["none", "group", "batch"] = "none"
     """What advantages are divided by; 'none': r - mean(r)."""
     loss: str = "grpo"
@@ -116,6 +123,7 @@ class Rl(Section):
     max_grad_norm: float = Field(1.0, gt=0)
     save_steps: Positive = 20
     """A killed run loses at most this many steps."""
+    lora: Lora = Field(default_factory=Lora)
 
     @property
     def completions_per_step(self) -> int:
@@ -124,8 +132,10 @@ class Rl(Section):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What the checkpoint depends on, for hashes: who looks on pays nothing."""
-        return self.model_dump(mode="json", exclude={"second_every", "readmit_every", "on_alarm"})
+        """What the checkpoint depends on, for hashes: who looks on pays nothing; of LoRA nothing, where all weights train."""
+        of_lora = {"method", "lora"} if self.method == "full" else set()
+        looks_on = {"second_every", "readmit_every", "on_alarm"}
+        return self.model_dump(mode="json", exclude=looks_on | of_lora)
 
     @rule
     def _asks_who_pays(self) -> str | None:

@@ -33,10 +33,12 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("api_key", "key", "token"), ("api_key_env",)),
     **dict.fromkeys(("torch_dtype", "precision"), ("dtype",)),
     **dict.fromkeys(("num_workers", "n_workers"), ("workers", "run.workers")),
-    **dict.fromkeys(("rank", "lora_rank", "lora_r"), ("r", "sft.lora.r")),
-    "lora_alpha": ("sft.lora.alpha",),
-    "lora_dropout": ("sft.lora.dropout",),
-    **dict.fromkeys(("lora_target_modules", "target_modules"), ("target", "sft.lora.target")),
+    **dict.fromkeys(("rank", "lora_rank", "lora_r"), ("r", "sft.lora.r", "rl.lora.r")),
+    "lora_alpha": ("sft.lora.alpha", "rl.lora.alpha"),
+    "lora_dropout": ("sft.lora.dropout", "rl.lora.dropout"),
+    **dict.fromkeys(
+        ("lora_target_modules", "target_modules"), ("target", "sft.lora.target", "rl.lora.target")
+    ),
     **dict.fromkeys(("min_score", "cutoff", "min"), ("low", "threshold")),
     **dict.fromkeys(("max_score", "max"), ("high",)),
     **dict.fromkeys(("grad_clip", "max_norm", "gradient_clipping"), ("max_grad_norm",)),
@@ -50,7 +52,7 @@ def meant_by(dotted: str) -> str:
     parent, _, key = dotted.rpartition(".")
     section = section_at(parent)
     own = list(section.model_fields) if section else []
-    if found := next(_meant(key, own), None):
+    if found := next(_meant(key, own, parent), None):
         return f"did you mean {found!r}?"
     elsewhere = [name for name in all_keys() if name.rpartition(".")[2] == key]
     if len(elsewhere) == 1:
@@ -61,10 +63,10 @@ def meant_by(dotted: str) -> str:
     return did_you_mean(key, own)
 
 
-def _meant(key: str, own: list[str]) -> Iterator[str]:
+def _meant(key: str, own: list[str], parent: str) -> Iterator[str]:
     whole = set(all_keys())
-    yield from (
-        name for name in OTHER_NAMES.get(key, ()) if name in own or ("." in name and name in whole)
-    )
+    named = [n for n in OTHER_NAMES.get(key, ()) if n in own or ("." in n and n in whole)]
+    # Of whole keys that of the same section, where several have one.
+    yield from sorted(named, key=lambda n: "." in n and not (parent and n.startswith(f"{parent}.")))
     if len(key) >= _LEAST_PART:
         yield from (name for name in own if name.startswith(f"{key}_"))

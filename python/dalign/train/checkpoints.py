@@ -8,6 +8,7 @@ one before it taken. What was added to one since is no part of it.
     OUT/steps.jsonl             one row a step
     OUT/checkpoints/checkpoint-N
     OUT/final                   the result; there only when it is whole
+    OUT/adapter                 with LoRA: what the result has that its start has not
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dalign.config import Method
 from dalign.errors import InputError
 from dalign.models.checkpoint import TOKENIZER_FILES
 from dalign.store.damage import damaged, read_object
@@ -125,6 +127,11 @@ def take_up(out: Path, identity: Mapping[str, Any]) -> TrainResult | None:
 def forget_result(out: Path) -> None:
     """Removes what a training ended in, so that it ends anew."""
     remove(out / FINAL)
+
+
+def lacks_adapter(out: Path, method: Method) -> bool:
+    """Whether the adapter that a training by this method leaves beside its result is not there."""
+    return method == "lora" and not (out / ADAPTER).is_dir()
 
 
 def step_log(out: Path) -> Journal:

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from datasets.utils.logging import disable_progress_bar as no_dataset_bars
+from peft import PeftModel
 from transformers import (
     PreTrainedModel,
     Trainer,
@@ -30,6 +31,7 @@ from dalign.models.fingerprint import fingerprint
 from dalign.store.memory import Journal
 from dalign.store.whole_files import remove
 from dalign.train.checkpoints import (
+    ADAPTER,
     CHECKPOINTS,
     FINAL,
     complete,
@@ -125,7 +127,7 @@ def publish(trainer: OwnTrainer, out: Path) -> None:
 def arguments_of(kind: type[TrainingArguments], job: Job, out: Path, **own: Any) -> Any:
     """A trainer's arguments: its own, and those that follow from the machine or that nobody should set.
 
-    Trained weights are float32 whatever the dtype: an update of 1e-6 is lost in a bfloat16
+    Trained weights are float32 whatever the dtype, an adapter's too: an update of 1e-6 is lost in a bfloat16
     weight. A shorter dtype is what the products are computed in.
     """
     if job.device.startswith("cuda:"):
@@ -200,8 +202,12 @@ class OwnTrainer(Trainer):
         return self.lr_scheduler
 
     def trained(self, out: Path) -> PreTrainedModel:
-        """The model to publish, once it has trained; what else belongs in the training's folder is written there."""
-        return self.accelerator.unwrap_model(self.model)
+        """The trained model, to be published; an adapter is written to `out/adapter` and merged into it."""
+        model = self.accelerator.unwrap_model(self.model)
+        if isinstance(model, PeftModel):
+            model.save_pretrained(str(out / ADAPTER))
+            model = model.merge_and_unload()
+        return model
 
 
 class Recorder(TrainerCallback):

@@ -6,24 +6,23 @@ import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, PeftModel
-from transformers import PreTrainedModel, TrainerState
+from transformers import TrainerState
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from dalign import config
-from dalign.models.checkpoint import check_ids, load_model, load_tokenizer
+from dalign.models.checkpoint import check_ids, load_tokenizer
 from dalign.models.ends import end_ids, ends_of
 from dalign.models.render import Renderer
 from dalign.rows import IGNORED
 from dalign.train import session
 from dalign.train.bins import COLUMNS, Bins, check_bins, load_bins
-from dalign.train.checkpoints import ADAPTER
 from dalign.train.job import OnStep, SftJob, StepRow, TrainResult
+from dalign.train.lora import lora_of, start_model
 
 # The column of a packed row's tokens that no model takes.
 WEIGHTS = "weights"
@@ -43,9 +42,7 @@ def run_sft(job: SftJob, out: Path, on_step: OnStep) -> TrainResult:
 def sft_trainer(job: SftJob, out: Path, bins: Bins) -> PackedTrainer:
     """The trainer of a job."""
     settings = job.settings
-    lora = settings.method == "lora"
-    dtype = job.dtype if lora else "float32"
-    model = load_model(job.start, dtype, job.device, job.trust_remote_code)
+    model = start_model(job, settings.method)
     check_ids(model, int(bins.input_ids.max()), "the packed rows have")
     tokenizer = load_tokenizer(job.start, job.trust_remote_code)
     check_bins(bins, end_ids(ends_of(model), Renderer(tokenizer)))
@@ -71,7 +68,7 @@ def sft_trainer(job: SftJob, out: Path, bins: Bins) -> PackedTrainer:
         train_dataset=Dataset.from_dict({"row": range(len(bins))}),
         data_collator=partial(collate, bins),
         processing_class=tokenizer,
-        peft_config=lora_config(settings.lora) if lora else None,
+        peft_config=lora_of(model, settings, "sft"),
     )
 
 
@@ -104,19 +101,6 @@ def step_count(rows: int, settings: config.Sft) -> int:
     return min(steps, settings.max_steps) if settings.max_steps > 0 else steps
 
 
-def lora_config(lora: config.Lora) -> LoraConfig:
-    """The settings as peft takes them."""
-    names = [name.strip() for name in lora.target.split(",")]
-    return LoraConfig(
-        r=lora.r,
-        # peft scales by alpha / r and takes fractions too.
-        lora_alpha=cast("int", lora.alpha),
-        lora_dropout=lora.dropout,
-        target_modules="all-linear" if names == ["all-linear"] else names,
-        task_type="CAUSAL_LM",
-    )
-
-
 class PackedTrainer(session.OwnTrainer, SFTTrainer):
     """TRL's SFT trainer with our schedule and without the figures that nobody reads."""
 
@@ -144,14 +128,6 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
             return super()._get_num_items_in_batch(batch_samples, device)
         whole = sum(batch[WEIGHTS].sum() for batch in batch_samples)
         return torch.as_tensor(whole).round().to(device)
-
-    def trained(self, out: Path) -> PreTrainedModel:
-        """The trained model; an adapter is written to `out/adapter` and merged into it."""
-        model = super().trained(out)
-        if isinstance(model, PeftModel):
-            model.save_pretrained(str(out / ADAPTER))
-            model = model.merge_and_unload()
-        return model
 
     def step_row(self, state: TrainerState, logs: dict[str, float]) -> StepRow:
         """A step's row of the curve."""

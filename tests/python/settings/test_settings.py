@@ -357,12 +357,28 @@ def test_the_home_of_a_user_that_is_none_is_a_path_that_is_not_there(tmp_path: P
         check_paths(config)
 
 
+def test_what_an_rl_checkpoint_depends_on_has_of_lora_nothing_where_all_weights_train(
+    tmp_path: Path,
+) -> None:
+    full, other = (load(tmp_path, GOOD, f"rl.lora.r={r}").rl.identity for r in (4, 8))
+    assert full == other and not {"method", "lora"} & full.keys()
+    given = ["rl.method=lora", "rl.learning_rate=1e-6"]
+    four, eight = (load(tmp_path, GOOD, *given, f"rl.lora.r={r}").rl.identity for r in (4, 8))
+    assert (four["lora"]["r"], eight["lora"]["r"]) == (4, 8)
+    assert {**four, "lora": eight["lora"]} == eight and four.keys() - full.keys() == {
+        "method",
+        "lora",
+    }
+
+
 def test_lora_has_a_rate_of_its_own_unless_one_is_set(tmp_path: Path) -> None:
-    rates = [
-        load(tmp_path, GOOD, *overrides).sft.learning_rate
-        for overrides in ([], ["sft.method=lora"], ["sft.method=lora", "sft.learning_rate=3e-5"])
-    ]
-    assert rates == [1e-5, 1e-4, 3e-5]
-    lora = load(tmp_path, GOOD, "sft.method=lora")
+    def rates(section: str) -> list[float]:
+        method, rate = f"{section}.method=lora", f"{section}.learning_rate=3e-5"
+        loaded = [load(tmp_path, GOOD, *given) for given in ([], [method], [method, rate])]
+        return [getattr(config, section).learning_rate for config in loaded]
+
+    assert rates("sft") == [1e-5, 1e-4, 3e-5]
+    assert rates("rl") == [1e-6, 1e-5, 3e-5]
+    lora = load(tmp_path, GOOD, "sft.method=lora", "rl.method=lora", "rl.lora.r=2")
     (tmp_path / "resolved.toml").write_text(dump_toml(lora))
     assert load_config(tmp_path / "resolved.toml") == lora

@@ -41,6 +41,9 @@ def refused(folder: Path, *overrides: str) -> str:
         ("sft.lora_r", "sft.lora.r"),
         ("sft.lora.rank", "sft.lora.r"),
         ("sft.lora_alpha", "sft.lora.alpha"),
+        ("rl.lora_r", "rl.lora.r"),
+        ("rl.lora.lora_rank", "rl.lora.r"),
+        ("rl.target_modules", "rl.lora.target"),
         ("generate.max_tokens", "generate.max_new_tokens"),
         ("judge.max_tokens", "judge.max_new_tokens"),
         ("generate.num_samples", "generate.n"),
@@ -72,9 +75,9 @@ def test_the_key_that_was_meant_is_named(tmp_path: Path, given: str, meant: str)
 
 
 def test_a_key_of_another_section_is_told_as_such(tmp_path: Path) -> None:
-    said = refused(tmp_path, "rl.method=lora")
+    said = refused(tmp_path, "rl.epochs=2")
     assert "did you mean" not in said
-    assert "'sft.method' is a key of another section" in said and "known in rl: steps," in said
+    assert "'sft.epochs' is a key of another section" in said and "known in rl: method," in said
 
 
 @pytest.mark.parametrize("key", ["modle", "evalute", "genrate"])

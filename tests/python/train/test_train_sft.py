@@ -170,6 +170,44 @@ def test_an_adapter_is_merged_into_the_result(random_model, tmp_path):
     assert not (result.final / "adapter_config.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("target", "named"),
+    [
+        ("q_porj", "'q_porj'"),
+        ("q_proj, k_porj", "'k_porj'"),
+        ("q_proj,", "''"),
+        # A part of the model that LoRA has no adapter for.
+        ("q_proj,mlp", "'mlp'"),
+        ("proj", "'proj'"),
+        ("all-linear,q_proj", "'all-linear'"),
+        # The head's weights are read past an adapter, and are the embeddings' too.
+        ("lm_head", "'lm_head'"),
+        ("q_proj,embed_tokens", "'embed_tokens'"),
+    ],
+)
+def test_a_target_that_is_no_layer_is_refused_before_the_first_step(
+    random_model, tmp_path, target, named
+):
+    lora = settings(method="lora", lora={"target": target})
+    job, steps = sft_job(random_model, packed(sequences(3)), tmp_path, lora), []
+    with pytest.raises(InputError) as refused:
+        train_sft(*job, lambda step, *_: steps.append(step))
+    said, known = str(refused.value), "take of down_proj, gate_proj, k_proj, o_proj, q_proj, "
+    assert said.startswith(f"sft.lora.target names {named}, which is no layer of the model")
+    assert known in said and said.endswith("or 'all-linear' for all linear ones")
+    assert steps == []
+
+
+def test_one_target_alone_is_adapted(random_model, tmp_path):
+    lora = settings(
+        method="lora", lora={"target": "layers.0.self_attn.q_proj, v_proj"}, max_steps=1
+    )
+    train_sft(*sft_job(random_model, packed(sequences(3)), tmp_path, lora), quietly)
+    adapted = load_file(tmp_path / "adapter/adapter_model.safetensors")
+    places = {name.partition(".layers.")[2].partition(".lora_")[0] for name in adapted}
+    assert places == {"0.self_attn.q_proj", "0.self_attn.v_proj", "1.self_attn.v_proj"}
+
+
 def test_the_result_has_the_dtype_that_was_asked_for(random_model, tmp_path):
     job = sft_job(
         random_model, packed(sequences(3)), tmp_path, settings(max_steps=1), 0, dtype="bfloat16"

@@ -30,7 +30,7 @@ from dalign.rows import Prompt, row_seed
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.parts import Table
 from dalign.store.run import RunFolder
-from dalign.train.checkpoints import FINAL, forget_result
+from dalign.train.checkpoints import FINAL, forget_result, lacks_adapter
 from dalign.train.job import ReplayRow, RlJob
 from dalign.train.rl.draw import draw_prompts
 from dalign.train.rl.replay import read_replayed
@@ -110,7 +110,7 @@ def drive(
     patterns = next(iter(project.patterns.values()), None)
     by_id = {p.id: p for step in drawn for p in step}
     log = RolloutLog(folder, judge, patterns, by_id, oversight)
-    if not log.is_whole():
+    if not log.is_whole() or lacks_adapter(folder.path, settings.method):
         forget_result(folder.path)
     job = RlJob(
         start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),

@@ -15,7 +15,7 @@ from dalign.pipeline.training import Steps, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.run import RunFolder
-from dalign.train.checkpoints import ADAPTER, FINAL, forget_result
+from dalign.train.checkpoints import FINAL, forget_result, lacks_adapter
 from dalign.train.job import SftJob
 from dalign.train.run import train_sft
 from dalign.vocabulary import trainings
@@ -46,7 +46,7 @@ def drive(
         rows=rows.checked(), settings=config.sft, seed=config.run.seed, device=model.device, dtype=model.dtype,
         trust_remote_code=model.trust_remote_code,
     )  # fmt: skip
-    if config.sft.method == "lora" and not (folder.path / ADAPTER).is_dir():
+    if lacks_adapter(folder.path, config.sft.method):
         forget_result(folder.path)
     use_threads(config.run.threads)
     result = train_sft(

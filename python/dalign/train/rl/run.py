@@ -10,12 +10,13 @@ from datasets import Dataset
 from trl.trainer.grpo_config import GRPOConfig
 
 from dalign.errors import InputError
-from dalign.models.checkpoint import load_model, load_tokenizer
 from dalign.rows import Prompt, messages_json
+from dalign.models.checkpoint import load_tokenizer
 from dalign.store.whole_files import digest
 from dalign.train import session
 from dalign.train.checkpoints import step_log
 from dalign.train.job import Keeper, OnStep, RlJob, TrainResult
+from dalign.train.lora import lora_of, start_model
 from dalign.train.rl.losses import loss_named
 from dalign.train.rl.replay import check_replayed
 from dalign.train.rl.rewards import CompositeReward
@@ -68,15 +69,14 @@ def rl_trainer(job: RlJob, out: Path, reward: CompositeReward, keeper: Keeper) -
     # A GPU holds one group's activations at a time; on a CPU one pass over all of them is quicker.
     whole = settings.completions_per_step
     rows = settings.rows_per_pass or (whole if job.device == "cpu" else settings.group_size)
-    passes = whole // rows
     arguments = session.arguments_of(
         GRPOConfig,
         job,
         out,
         max_steps=settings.steps,
         per_device_train_batch_size=rows,
-        gradient_accumulation_steps=passes,
-        steps_per_generation=passes,
+        gradient_accumulation_steps=whole // rows,
+        steps_per_generation=whole // rows,
         num_generations=settings.group_size,
         num_iterations=1,
         shuffle_dataset=False,
@@ -89,17 +89,19 @@ def rl_trainer(job: RlJob, out: Path, reward: CompositeReward, keeper: Keeper) -
         save_steps=settings.save_steps,
     )
     count = settings.steps * settings.prompts_per_step
+    model = start_model(job, settings.method)
     return RolloutTrainer(
         job=job,
         reward=reward,
         keeper=keeper,
         cut_steps=cut_at_the_end(list(step_log(out).read())),
-        model=load_model(job.start, "float32", job.device, job.trust_remote_code),
+        model=model,
         args=arguments,
         # TRL asks for a prompt; ours are taken by their position, messages and all.
         train_dataset=Dataset.from_dict({"prompt": [""] * count, "position": range(count)}),
         processing_class=load_tokenizer(job.start, job.trust_remote_code),
         reward_funcs=reward_of_trl,
+        peft_config=lora_of(model, settings, "rl"),
     )
 
 
