@@ -268,18 +268,33 @@ def init(
         project.init_for_server(folder, server, str(model))
 
 
-@app.command(epilog="Example: dalign show 3f2a9c --run runs/first")
+@app.command(
+    epilog="Example: dalign show 3f2a9c --run runs/first; dalign show 0 --run runs/first --tokens"
+)
 def show(
     row_id: Annotated[
-        str, Argument(metavar="ROW_ID", help="The id of any row, or its first characters.")
+        str,
+        Argument(
+            metavar="ROW_ID",
+            help="The id of any row, or its first characters; with --tokens a packed row's number too, from 0.",
+        ),
     ],
     run: RunFolder,
+    tokens: Annotated[
+        bool,
+        Option(
+            "--tokens",
+            help="Print the packed row instead that SFT trains on: each token's id, text, sequence and weight.",
+        ),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Print a row's whole journey: prompt, completion, verdicts, example, training row, evaluation."""
     from dalign.cli.show import show_row
+    from dalign.cli.tokens import show_tokens
 
-    show_row(row_id, run, as_json=json)
+    print_it = show_tokens if tokens else show_row
+    print_it(row_id, run, as_json=json)
 
 
 @app.command(epilog="Example: dalign results runs/first --by category")

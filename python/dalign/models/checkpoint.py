@@ -271,6 +271,18 @@ def ids_of(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     return rows
 
 
+def texts_of(tokenizer: Any, rows: Sequence[Sequence[int]], head: int) -> list[str]:
+    """The text of each row of ids, special tokens too. head: any token's id."""
+    # Some tokenizers take the space off a text's first word: these stand behind another token.
+    lead, *texts = tokenizer.batch_decode(
+        [[head], *([head, *ids] for ids in rows)],
+        skip_special_tokens=False,
+        clean_up_tokenization_spaces=False,
+        spaces_between_special_tokens=False,
+    )
+    return [text.removeprefix(lead) for text in texts]
+
+
 def check_ids(model: Any, largest: int, where: str) -> None:
     """Raises InputError for a token id that the model has no embedding of. where: what has it, up to its verb."""
     rows = model.get_input_embeddings().weight.shape[0]

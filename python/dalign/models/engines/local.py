@@ -20,6 +20,7 @@ from dalign.models.checkpoint import (
     load_model,
     load_tokenizer,
     positions_in,
+    texts_of,
 )
 from dalign.models.devices import settled
 from dalign.models.ends import end_ids, ends_of
@@ -152,15 +153,7 @@ class LocalEngine:
 
         `tokens` counts what was generated, the end token included.
         """
-        # Some tokenizers take the space off a text's first word: these stand behind another token.
-        head = self.end_ids[0]
-        lead, *texts = self.tokenizer.batch_decode(
-            [[head], *([head, *d.ids] for d in decoded)],
-            skip_special_tokens=False,
-            clean_up_tokenization_spaces=False,
-            spaces_between_special_tokens=False,
-        )
-        texts = [text.removeprefix(lead) for text in texts]
+        texts = texts_of(self.tokenizer, [d.ids for d in decoded], self.end_ids[0])
         return [
             Reply(
                 row,
