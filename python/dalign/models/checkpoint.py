@@ -109,6 +109,16 @@ def _check_config(file: Path) -> None:
                 raise InputError.in_file(file, what, kind="out_of_range", key=key, value=value)
 
 
+def weight_files(path: Path) -> list[Path]:
+    """The files that the folder's model is loaded from. Raises InputError for an index that is none."""
+    index, whole = path / "model.safetensors.index.json", path / "model.safetensors"
+    if whole.is_file():
+        return [whole]
+    if index.is_file():
+        return [path / name for name in sorted(set(_shards(index)))]
+    return sorted(path.glob("*.safetensors"))
+
+
 def _shards(index: Path) -> Collection[str]:
     shards = read_json(index).get("weight_map", {})
     if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
@@ -240,15 +250,19 @@ def positions_of(path: Path, trust_remote_code: bool) -> int | None:
 
     Raises InputError where its config cannot be read.
     """
+    return positions_in(config_of(path, trust_remote_code))
+
+
+def config_of(path: Path, trust_remote_code: bool) -> Any:
+    """The folder's config as transformers has it, with what it leaves out. Raises InputError where it cannot be read."""
     transformers = import_transformers()
     check_weights(path)
     try:
-        config = transformers.AutoConfig.from_pretrained(
+        return transformers.AutoConfig.from_pretrained(
             str(path), trust_remote_code=trust_remote_code, local_files_only=True
         )
     except Exception as error:
         raise _not_loaded(path, "config", error) from error
-    return positions_in(config)
 
 
 def positions_in(config: Any) -> int | None:

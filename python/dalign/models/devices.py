@@ -56,6 +56,13 @@ def check_device(key: str, device: str) -> None:
         raise InputError(said, kind="not_valid", key=key, value=device) from error
 
 
+def memory_of_device(device: str) -> int | None:
+    """Bytes of memory that a GPU has; None for what is none, and without torch."""
+    if not device.startswith(CUDA) or not find_spec("torch"):
+        return None
+    return int(_torch().cuda.get_device_properties(device).total_memory)
+
+
 def _finds_gpu() -> bool:
     if not any(Path(driver).exists() for driver in _DRIVERS) or not find_spec("torch"):
         return False
