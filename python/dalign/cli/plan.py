@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dalign import progress
+from dalign.cli.memory import memory_rows, tell_memory
 from dalign.cli.terminal import tell, tell_json, tell_table, warn
 from dalign.config import Cap, Config
 from dalign.errors import InputError
@@ -43,6 +44,7 @@ def plan_command(
         others = [] if trial is None else other_settings(trial, settings)
         with planned(settings, folder, told) as found:
             costs = costs_of(found.project, found.engines, found.states, trial=known)
+            memory = found.memory
         taken = spent_in(RunFolder(folder))
         hours = RunFolder(folder).elapsed_s / 3600 if taken else 0.0
     sums = _sums(costs)
@@ -51,13 +53,15 @@ def plan_command(
     if as_json:
         rows = [asdict(cost) for cost in costs]
         told_all = {"costs": rows, "total": sums, "taken": before, "passed": passed}
-        tell_json({**told_all, "trial_differs": others}, indent=1)
+        in_bytes = {"memory": memory_rows(memory)}
+        tell_json({**told_all, **in_bytes, "trial_differs": others}, indent=1)
         return
     if others:
         warn(
             f"warning: {trial} was run by another config, and tells of that one: {'; '.join(others)}"
         )
     _print(settings, costs, sums, is_trial=known is not None)
+    tell_memory(memory, settings.model)
     for sentence in passed:
         tell(sentence)
 

@@ -9,7 +9,9 @@ from shlex import quote
 import typer
 
 from dalign import progress
+from dalign.cli.memory import memory_rows, tell_memory
 from dalign.cli.terminal import tell, tell_json, tell_results, warn
+from dalign.config import Model
 from dalign.errors import InputError
 from dalign.figures import Results
 from dalign.pipeline.run import (
@@ -26,6 +28,7 @@ from dalign.records.record import open_record
 from dalign.records.results import alarms_in, write_results
 from dalign.store.ledger import REPORT, RESULTS
 from dalign.store.run import RunFolder
+from dalign.train.memory import Moment
 
 # The command that runs no stage.
 REPORT_ALONE = "report"
@@ -60,8 +63,8 @@ def run_command(
         if of_folder:
             keep_config(settings, run)
         elif dry_run:
-            plan, work = plan_of(settings, run, told, retry_missing=retry_missing)
-            _print_plan(plan, work, as_json=as_json)
+            plan, work, memory = plan_of(settings, run, told, retry_missing=retry_missing)
+            _print_plan(plan, work, memory, settings.model, as_json=as_json)
             check_servers(settings, plan)
             return
         elif stage == REPORT_ALONE:
@@ -110,11 +113,16 @@ def _end_if_forgotten(run: Path, results: Results | None) -> None:
 
 
 def _print_plan(
-    stages: Sequence[dict[str, object]], work: dict[str, object], *, as_json: bool
+    stages: Sequence[dict[str, object]],
+    work: dict[str, object],
+    memory: Sequence[Moment] | None,
+    model: Model,
+    *,
+    as_json: bool,
 ) -> None:
-    """Prints what would run, what is done, and how much work the input means."""
+    """Prints what would run, what is done, how much work the input means, and what it takes of a GPU."""
     if as_json:
-        tell_json({"plan": stages, "work": work}, indent=1)
+        tell_json({"plan": stages, "work": work, "memory": memory_rows(memory)}, indent=1)
         return
     for row in stages:
         needs = row["needs"]
@@ -122,6 +130,7 @@ def _print_plan(
         tell(f"{row['node']:<16} {row['state']:<13}{after}")
     for name, value in work.items():
         tell(f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
+    tell_memory(memory, model)
 
 
 def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from dalign.errors import InputError
 from dalign.models.checkpoint import positions_of
 from dalign.models.devices import check_device
 from dalign.pipeline.engines import Engines
+from dalign.pipeline.memory import check_memory
 from dalign.pipeline.project import Project, Source, left_out
 from dalign.vocabulary import TRAININGS
 
@@ -33,6 +34,7 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
     for key, model in models_of(config, kinds).items():
         if model.engine in CHECKPOINT_ENGINES or not TRAININGS.isdisjoint(kinds):
             check_device(f"{key}.device", model.device)
+    yield from check_memory(project, engines, kinds)
     yield from left_out(project)
     yield from map(str, project.leaks)
     if project.judge_card is not None:

@@ -21,6 +21,7 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.golden import golden_of, golden_of_training
 from dalign.pipeline.judge_card import exchange_card, holds_another
 from dalign.pipeline.judging import scale_of, vetoes
+from dalign.pipeline.memory import moments_of
 from dalign.pipeline.moved import check_files, has_config, started_with
 from dalign.pipeline.plan import DONE, check_sound, choose, make_plan, states
 from dalign.pipeline.preflight import missing_servers, warnings_of
@@ -54,6 +55,7 @@ from dalign.store.ledger import (
 from dalign.store.lock import LOCK, only_one
 from dalign.store.run import INPUTS, RunFolder, has_stages, no_run
 from dalign.store.whole_files import folder_place, json_text, remove
+from dalign.train.memory import Moment
 from dalign.train.ranks import require_one_process
 from dalign.train.rl.losses import loss_named
 from dalign.train.run import check_packages
@@ -193,6 +195,12 @@ class Planned(NamedTuple):
     project: Project
     engines: Engines
 
+    @property
+    def memory(self) -> list[Moment] | None:
+        """What the model takes of a GPU in what is to run; see `pipeline.memory.moments_of`."""
+        nodes = [str(row["node"]) for row in self.states if row["state"] != DONE]
+        return moments_of(self.project, self.engines, {node.partition("/")[0] for node in nodes})
+
 
 @contextmanager
 def planned(
@@ -214,10 +222,10 @@ def planned(
 
 def plan_of(
     config: Config, folder: Path, progress: Progress, *, retry_missing: bool = False
-) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """The stages of a run with their states, and how much work the input means; nothing is written."""
+) -> tuple[list[dict[str, object]], dict[str, object], list[Moment] | None]:
+    """The stages of a run with their states, how much work the input means, and memory; nothing is written."""
     with planned(config, folder, progress, retry_missing=retry_missing) as found:
-        return found.states, planned_work(found.project)
+        return found.states, planned_work(found.project), found.memory
 
 
 def check_servers(config: Config, plan: Iterable[Mapping[str, object]]) -> None:

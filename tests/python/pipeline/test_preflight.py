@@ -67,7 +67,7 @@ def plan(project: Path, *overrides: str) -> tuple[dict, list[str]]:
     """The planned work, and what was said."""
     run, heard = project / "run", Heard()
     config = resolve_config(project / "dalign.toml", run, overrides, redo=False)
-    stages, work = plan_of(config, run, heard)
+    stages, work, _ = plan_of(config, run, heard)
     check_servers(config, stages)
     assert not run.exists()
     return work, heard.said

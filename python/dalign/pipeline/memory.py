@@ -1,0 +1,254 @@
+"""Whether what a run holds fits on a GPU: each kind of work at its fullest, and the settings that make room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from dalign.config import Config, Model
+from dalign.errors import InputError
+from dalign.generate import SIGHTS, Sight
+from dalign.models.checkpoint import ids_of
+from dalign.models.devices import CUDA, memory_of_device
+from dalign.models.render import Renderer
+from dalign.models.sizes import Sizes, sizes_of
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project, Source
+from dalign.rows import turns
+from dalign.train.memory import (
+    Moment,
+    Rollouts,
+    Trained,
+    generation_moment,
+    reference_moment,
+    rollout_moment,
+    sft_moment,
+    update_moment,
+)
+from dalign.vocabulary import TRAININGS
+
+GB = 1e9
+# What models take that run in this process.
+_LOCAL = "transformers"
+# The kinds of stages that are looked at.
+_KINDS = frozenset(("generate", *TRAININGS))
+_SHORTEST = 64
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the figures depend on beside the settings. prompts: tokens of the longest prompt, by kind of stage; others: bytes
+    of the other models that the process has on the same device.
+    """
+
+    sizes: Sizes
+    prompts: Mapping[str, int] = field(default_factory=dict)
+    others: Mapping[str, int] = field(default_factory=dict)
+
+
+def moments_of(project: Project, engines: Engines, kinds: Collection[str]) -> list[Moment] | None:
+    """What these kinds of stages hold at their fullest; None where the checkpoint's files do not tell its sizes.
+
+    As on one GPU: where the model is not to be on one, as there in two bytes a number.
+    """
+    asked = _looked_at(project, kinds)
+    if not asked:
+        return []
+    facts = _facts(project, engines, asked, kinds)
+    return None if facts is None else _moments(project.config, facts, asked)
+
+
+def check_memory(project: Project, engines: Engines, kinds: Collection[str]) -> Iterator[str]:
+    """Sentences on what may not fit on the GPU that the model is on; without one, nothing is said.
+
+    Raises InputError for a training that cannot fit there, however short its completions are.
+    """
+    config, asked = project.config, _looked_at(project, kinds)
+    room = memory_of_device(config.model.device) if asked else None
+    facts = None if room is None else _facts(project, engines, asked, kinds)
+    if room is None or facts is None:
+        return
+    # What cannot fit is refused by what it holds most of.
+    for moment in sorted(_moments(config, facts, asked), key=lambda each: -each.held):
+        if moment.total > room:
+            yield _checked(moment, config, facts, room)
+
+
+def _checked(moment: Moment, config: Config, facts: Facts, room: int) -> str:
+    """What is said of one that may not fit. Raises InputError for a training that cannot."""
+    kind, device = moment.stage.partition(",")[0], config.model.device
+    # A packed row is as long as its capacity, a completion as it comes.
+    sure = moment.total if kind == "sft" else moment.held
+    is_refused = kind in TRAININGS and sure > room
+    needs = f"needs {_gb(sure)}" if is_refused else f"may need {_gb(moment.total)}"
+    said = f"{moment.stage}: on {device}, which has {_gb(room)}, it {needs} ({_in_words(moment, all_=not is_refused or kind == 'sft')}); {_way_out(moment, config, facts, room)}"
+    if is_refused:
+        raise InputError(said, kind="too_large", key="model.device", value=round(sure), limit=room)
+    return said
+
+
+def _gb(size: float) -> str:
+    return f"{size / GB:,.1f} GB" if size < 10 * GB else f"{size / GB:,.0f} GB"
+
+
+def _in_words(moment: Moment, *, all_: bool) -> str:
+    parts = moment.parts if all_ else moment.of_held
+    return ", ".join(f"{part} {_gb(size)}" for part, size in parts.items() if size >= 0.05 * GB)
+
+
+def _looked_at(project: Project, kinds: Collection[str]) -> frozenset[str]:
+    """Of these kinds of stages those that the model itself takes memory in, in this process."""
+    config = project.config
+    writes = config.model.engine == _LOCAL and project.brought is None
+    return _KINDS.intersection(kinds) - (frozenset() if writes else {"generate"})
+
+
+def _facts(
+    project: Project, engines: Engines, asked: Collection[str], kinds: Collection[str]
+) -> Facts | None:
+    config = project.config
+    sizes = sizes_of(engines.checkpoint(config.model), config.model.trust_remote_code)
+    if sizes is None:
+        return None
+    prompts, renderer = {}, engines.renderer
+    if "generate" in asked:
+        sight = SIGHTS["category"](project.spec, project.templates)
+        prompts["generate"] = longest(project.prompts, sight, renderer)
+    if "rl" in asked:
+        sight = SIGHTS["none"](project.spec, project.templates)
+        prompts["rl"] = longest(project.rl_prompts, sight, renderer)
+    others: dict[str, int] = {kind: _others(config, engines, kind, kinds) for kind in TRAININGS}
+    return Facts(sizes, prompts, others)
+
+
+def longest(source: Source, sight: Sight, renderer: Renderer) -> int:
+    """Tokens of the longest prompt as the model reads it: of each category's the one with the most bytes."""
+    words = pl.col("messages").list.eval(pl.element().struct["content"]).list.join("\n")
+    rows = source.table.scan().select("category", "messages", bytes=words.str.len_bytes())
+    longest_first = rows.sort("bytes", descending=True).group_by("category", maintain_order=True)
+    found = longest_first.head(1).collect()
+    read = [sight(*each) for each in zip(found["category"], turns(found["messages"]), strict=True)]
+    texts = renderer.prompts(read)
+    return max((len(ids) for ids in ids_of(renderer.tokenizer, texts)), default=0)
+
+
+def _others(config: Config, engines: Engines, kind: str, kinds: Collection[str]) -> int:
+    """Bytes of the other models that the process has opened on the model's device by the time that a kind of training begins."""
+    opened: list[Model | None] = [config.model] if "generate" in kinds else []
+    if kind == "rl" or "judge" in kinds:
+        opened.append(config.judge_of_record)
+    if kind == "rl":
+        opened.append(config.second_judge_model)
+    local = {
+        model.model_dump_json(): model
+        for model in opened
+        if model and model.engine == _LOCAL and model.device == config.model.device
+    }
+    told = (
+        (model, sizes_of(engines.checkpoint(model), model.trust_remote_code))
+        for model in local.values()
+    )
+    return sum(sizes.parameters * _bytes(model) for model, sizes in told if sizes)
+
+
+def _bytes(model: Model) -> int:
+    """Of a number of this model on a GPU."""
+    return 4 if model.device.startswith(CUDA) and model.dtype == "float32" else 2
+
+
+def _moments(config: Config, facts: Facts, asked: Collection[str]) -> list[Moment]:
+    sizes, found, number = facts.sizes, list[Moment](), _bytes(config.model)
+    if "generate" in asked:
+        n, rows = config.generate.n, config.model.batch_size
+        of = Rollouts(rows, -(-rows // n), facts.prompts["generate"], config.generate.max_new_tokens)  # fmt: skip
+        found.append(generation_moment("generate", sizes, number, of, 0))
+    if "sft" in asked:
+        lora = config.sft.lora
+        adapters = sizes.adapters(lora.r, lora.target) if config.sft.method == "lora" else 0
+        trained = Trained(sizes, number, adapters, others=facts.others["sft"])
+        found.append(sft_moment(trained, config.pack.capacity))
+    if "rl" in asked:
+        rl = config.rl
+        whole = rl.completions_per_step
+        of = Rollouts(whole, rl.prompts_per_step, facts.prompts["rl"], rl.max_new_tokens)
+        trained = Trained(sizes, number, 0, rl.beta > 0, facts.others["rl"])
+        found.append(rollout_moment(trained, of))
+        if trained.has_reference:
+            found.append(reference_moment(trained, of))
+        found.append(update_moment(trained, rl.rows_per_pass or rl.group_size, of))
+    return found
+
+
+# A setting's words, and the config and facts with it.
+_Other = tuple[str, Config, Facts]
+
+
+def _way_out(moment: Moment, config: Config, facts: Facts, room: int) -> str:
+    """The settings that each make the moment fit, the mildest value of each; a smaller model where none does."""
+    kind, fits = moment.stage.partition(",")[0], []
+    for values in _SETTINGS[moment.stage](config, facts):
+        for said, other, known in values:
+            total = next(m for m in _moments(other, known, [kind]) if m.stage == moment.stage).total
+            if total <= room:
+                fits.append(f"{said} ({_gb(total)})")
+                break
+    if not fits:
+        return "no setting makes it fit there: take a smaller model, or a GPU with more memory"
+    return f"set {', or '.join(fits)}"
+
+
+def _with(config: Config, section: str, **values: object) -> Config:
+    changed = getattr(config, section).model_copy(update=values)
+    return config.model_copy(update={section: changed})
+
+
+def _halves(config: Config, facts: Facts, key: str, least: int, **beside: object) -> Iterator[_Other]:  # fmt: skip
+    """The setting at a half, a quarter, … of what it is, not below `least`, with others of its section."""
+    section, _, name = key.partition(".")
+    value, too = getattr(getattr(config, section), name), "".join(f" and {section}.{n} = {v}" for n, v in beside.items())  # fmt: skip
+    while (value := value // 2) >= least:
+        yield f"{key} = {value}{too}", _with(config, section, **{name: value, **beside}), facts
+
+
+def _for_sft(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
+    least = _SHORTEST if config.data.brought else config.generate.max_new_tokens
+    ways = [_halves(config, facts, "pack.capacity", least)]
+    if config.sft.method == "full":
+        ways.append(iter([("sft.method = 'lora'", _with(config, "sft", method="lora"), facts)]))
+    return ways
+
+
+def _for_update(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
+    rl = config.rl
+    now = rl.rows_per_pass or rl.group_size
+    divisors = (n for n in range(now - 1, 0, -1) if rl.completions_per_step % n == 0)
+    fewer = (
+        (f"rl.rows_per_pass = {n}", _with(config, "rl", rows_per_pass=n), facts) for n in divisors
+    )
+    return [fewer, _halves(config, facts, "rl.max_new_tokens", _SHORTEST, rows_per_pass=1)]
+
+
+def _for_rollouts(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
+    return [
+        _halves(config, facts, "rl.prompts_per_step", 1),
+        _halves(config, facts, "rl.max_new_tokens", _SHORTEST),
+    ]
+
+
+def _for_generation(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
+    return [
+        _halves(config, facts, "model.batch_size", 1),
+        _halves(config, facts, "generate.max_new_tokens", _SHORTEST),
+    ]
+
+
+# What may be changed to make room, by the moment's name.
+_SETTINGS: Mapping[str, Callable[[Config, Facts], Sequence[Iterator[_Other]]]] = {
+    "generate": _for_generation,
+    "sft": _for_sft,
+    "rl, rollouts": _for_rollouts,
+    "rl, reference": _for_rollouts,
+    "rl, update": _for_update,
+}
