@@ -51,10 +51,9 @@ def plan_command(
     before = _before(taken, hours, costs)
     passed = _passed(settings.run.cap, sums, before, may=known is None)
     if as_json:
-        rows = [asdict(cost) for cost in costs]
-        told_all = {"costs": rows, "total": sums, "taken": before, "passed": passed}
-        in_bytes = {"memory": memory_rows(memory)}
-        tell_json({**told_all, **in_bytes, "trial_differs": others}, indent=1)
+        told_all = {"costs": [asdict(cost) for cost in costs], "total": sums, "taken": before}
+        more = {"passed": passed, "memory": memory_rows(memory), "trial_differs": others}
+        tell_json(dict[str, object](told_all) | more, indent=1)
         return
     if others:
         warn(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from dalign.config import Config, Model
+from dalign.config import LOCAL_ENGINE, Config, Model, Rl, Sft
 from dalign.errors import InputError
 from dalign.generate import SIGHTS, Sight
 from dalign.models.checkpoint import ids_of
@@ -31,7 +31,7 @@ from dalign.vocabulary import TRAININGS
 
 GB = 1e9
 # What models take that run in this process.
-_LOCAL = "transformers"
+_LOCAL = LOCAL_ENGINE
 # The kinds of stages that are looked at.
 _KINDS = frozenset(("generate", *TRAININGS))
 _SHORTEST = 64
@@ -165,20 +165,24 @@ def _moments(config: Config, facts: Facts, asked: Collection[str]) -> list[Momen
         of = Rollouts(rows, -(-rows // n), facts.prompts["generate"], config.generate.max_new_tokens)  # fmt: skip
         found.append(generation_moment("generate", sizes, number, of, 0))
     if "sft" in asked:
-        lora = config.sft.lora
-        adapters = sizes.adapters(lora.r, lora.target) if config.sft.method == "lora" else 0
-        trained = Trained(sizes, number, adapters, others=facts.others["sft"])
+        trained = Trained(sizes, number, _adapters(sizes, config.sft), others=facts.others["sft"])
         found.append(sft_moment(trained, config.pack.capacity))
     if "rl" in asked:
         rl = config.rl
-        whole = rl.completions_per_step
+        whole, rows = rl.completions_per_step, rl.rows_per_pass or rl.group_size
         of = Rollouts(whole, rl.prompts_per_step, facts.prompts["rl"], rl.max_new_tokens)
-        trained = Trained(sizes, number, 0, rl.beta > 0, facts.others["rl"])
+        trained = Trained(sizes, number, _adapters(sizes, rl), rl.beta > 0, facts.others["rl"])
         found.append(rollout_moment(trained, of))
         if trained.has_reference:
-            found.append(reference_moment(trained, of))
-        found.append(update_moment(trained, rl.rows_per_pass or rl.group_size, of))
+            found.append(reference_moment(trained, rows, of))
+        found.append(update_moment(trained, rows, of))
     return found
+
+
+def _adapters(sizes: Sizes, settings: Sft | Rl) -> int:
+    """Parameters of LoRA; 0 where all weights are trained."""
+    lora = settings.lora
+    return sizes.adapters(lora.r, lora.target) if settings.method == "lora" else 0
 
 
 # A setting's words, and the config and facts with it.
@@ -227,14 +231,22 @@ def _for_update(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
     fewer = (
         (f"rl.rows_per_pass = {n}", _with(config, "rl", rows_per_pass=n), facts) for n in divisors
     )
-    return [fewer, _halves(config, facts, "rl.max_new_tokens", _SHORTEST, rows_per_pass=1)]
+    shorter = _halves(config, facts, "rl.max_new_tokens", _SHORTEST, rows_per_pass=1)
+    return [fewer, shorter, *_adapter_in_rl(config, facts)]
 
 
 def _for_rollouts(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
     return [
         _halves(config, facts, "rl.prompts_per_step", 1),
         _halves(config, facts, "rl.max_new_tokens", _SHORTEST),
+        *_adapter_in_rl(config, facts),
     ]
+
+
+def _adapter_in_rl(config: Config, facts: Facts) -> list[Iterator[_Other]]:
+    if config.rl.method == "lora":
+        return []
+    return [iter([("rl.method = 'lora'", _with(config, "rl", method="lora"), facts)])]
 
 
 def _for_generation(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
@@ -249,6 +261,6 @@ _SETTINGS: Mapping[str, Callable[[Config, Facts], Sequence[Iterator[_Other]]]] =
     "generate": _for_generation,
     "sft": _for_sft,
     "rl, rollouts": _for_rollouts,
-    "rl, reference": _for_rollouts,
+    "rl, reference": _for_update,
     "rl, update": _for_update,
 }

@@ -23,8 +23,10 @@ FLOAT32 = 4
 _ADAM = 2 * FLOAT32
 # Buffers of keys and values grow by so many (models/decoding.py).
 _ROOM_TOKENS = 128
-# What TRL's head of SFT computes at once: tokens, and entries of the vocabulary.
+# What TRL's head computes at once: tokens, and entries of the vocabulary.
 _TILE = (4096, 32_768)
+# Logits of a pass of RL that are held at once, 1 GiB of them; more go through that head.
+MOST_LOGITS = 2**28
 # Of each completion and entry of the vocabulary a draw has the logit, its probability, their sums, and one more.
 _DRAWN = 4 * FLOAT32
 # Bytes that a layer keeps of a token for its backward pass, of each element of hidden, queries and intermediate, by the
@@ -158,19 +160,30 @@ def update_moment(model: Trained, rows: int, of: Rollouts) -> Moment:
     """The fullest of RL's update, so many completions at a time, all of them with an advantage."""
     tokens = of.prompt + of.written
     kept = model.kept(rows * tokens)
-    logits = rows * of.written * model.sizes.vocabulary
-    # Float32, beside the products they are made of while the weights' copy is still there.
-    first = logits * (FLOAT32 + (model.product_bytes if model.product_bytes < FLOAT32 else 0))
+    first, backward = _scored(model, rows, of)
     return _fullest(
         "rl, update",
         model.weights | {"gradients": model.gradients},
         [
             {"16-bit copy": model.copy, "activations": kept, "logits": first},
-            # The backward pass has three of their size in float32 at once, as measured on a small model.
-            {"activations": kept, "logits": 3 * logits * FLOAT32},
+            {"activations": kept, "logits": backward},
             {"activations": kept + model.inside(rows, tokens)},
         ],
     )
+
+
+def _scored(model: Trained, rows: int, of: Rollouts) -> tuple[float, float]:
+    """Bytes of the logits of so many completions where they are made, and in the backward pass."""
+    logits = rows * of.written * model.sizes.vocabulary
+    if logits > MOST_LOGITS:
+        tokens, entries = _TILE
+        tile = min(tokens, rows * of.written) * entries * FLOAT32
+        head = 0 if model.adapters else model.sizes.vocabulary * model.sizes.hidden * FLOAT32
+        return tile, tile + head
+    # Float32, beside the products they are made of while the weights' copy is still there.
+    first = logits * (FLOAT32 + (model.product_bytes if model.product_bytes < FLOAT32 else 0))
+    # The backward pass has three of their size in float32 at once, as measured on a small model.
+    return first, 3 * logits * FLOAT32
 
 
 def rollout_moment(model: Trained, of: Rollouts) -> Moment:
@@ -181,11 +194,10 @@ def rollout_moment(model: Trained, of: Rollouts) -> Moment:
     return _fullest("rl, rollouts", held, [writing])
 
 
-def reference_moment(model: Trained, of: Rollouts) -> Moment:
-    """The fullest of what the reference says of a step's rollouts: all of them at once, without gradients."""
-    share = _share(model, of)
-    logits = 2 * share.completions * of.written * model.sizes.vocabulary * FLOAT32
-    held: dict[Part, float] = {"16-bit copy": model.copy, "logits": logits}
+def reference_moment(model: Trained, rows: int, of: Rollouts) -> Moment:
+    """The fullest of what the reference says of rollouts: so many of them at once, without gradients."""
+    first, _ = _scored(model, rows, of)
+    held: dict[Part, float] = {"16-bit copy": model.copy, "logits": 2 * first}
     return _fullest("rl, reference", model.weights, [held])
 
 

@@ -10,8 +10,8 @@ from datasets import Dataset
 from trl.trainer.grpo_config import GRPOConfig
 
 from dalign.errors import InputError
-from dalign.rows import Prompt, messages_json
 from dalign.models.checkpoint import load_tokenizer
+from dalign.rows import Prompt, messages_json
 from dalign.store.whole_files import digest
 from dalign.train import session
 from dalign.train.checkpoints import step_log

@@ -21,6 +21,7 @@ from dalign.models.engines.local import LocalEngine
 from dalign.models.protocol import Reply, Sampling
 from dalign.rows import IGNORED, Prompt, row_seed
 from dalign.train.job import Keeper, RlJob, Rollout, StepRow
+from dalign.train.memory import MOST_LOGITS
 from dalign.train.ranks import on_first
 from dalign.train.rl.draw import clause_weights
 from dalign.train.rl.losses import Policy, loss_named, token_mean
@@ -28,8 +29,6 @@ from dalign.train.rl.replay import replay_loss
 from dalign.train.rl.rewards import CompositeReward, Reward
 from dalign.train.session import OwnTrainer
 
-# Logits held at once, 1 GiB of them: those of eight completions of 1,024 tokens and a vocabulary of 32,768.
-MOST_LOGITS = 2**28
 # Steps in a row whose completions are all cut off, after which none is likely to end.
 MOST_CUT_STEPS = 3
 
@@ -176,14 +175,26 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         input_ids: Tensor,
         attention_mask: Tensor,
         logits_to_keep: int,
-        *unused: Any,
+        batch_size: int | None = None,
         compute_entropy: bool = False,
         **of_images: Any,
     ) -> tuple[Tensor, Tensor | None, None]:
         """Log-probabilities of the completions' tokens (B, C), 0 on padding; entropy on request.
 
-        Where their logits would be many they are made a part at a time, and again in the backward pass.
+        batch_size: completions that go through the model at once. Where their logits would be many they are made a part at a
+        time, and again in the backward pass.
         """
+        if batch_size is not None and batch_size < len(input_ids):
+            pairs = zip(input_ids.split(batch_size), attention_mask.split(batch_size), strict=True)
+            scored = [
+                self._get_per_token_logps_and_entropies(
+                    model, *pair, logits_to_keep, compute_entropy=compute_entropy
+                )
+                for pair in pairs
+            ]
+            logps, entropies = ([each[i] for each in scored] for i in (0, 1))
+            whole = torch.cat(entropies) if compute_entropy else None
+            return torch.cat(logps), whole, None
         scored_BC = attention_mask[:, -logits_to_keep:].bool()
         # As in generation, positions count a row's own tokens: padding on the left moves none.
         positions = {"position_ids": (attention_mask.cumsum(dim=-1) - 1).clamp_(min=0)}
