@@ -47,10 +47,13 @@ def test_8b_trained_whole_holds_131_gb_before_a_token_is_read() -> None:
     assert round(moment.held / GB) == 131
 
 
-def test_logits_of_a_group_are_20_gb_in_float32() -> None:
+def test_few_logits_are_there_at_once_and_many_in_tiles() -> None:
+    # 8 x 200 tokens of 151,936 entries in float32, of which the backward pass has three.
+    told = in_gb(update_moment(Trained(EIGHT, 4), 8, replace(STEP, written=200)))
+    assert told["logits"] == round(3 * 8 * 200 * 151_936 * 4 / GB, 1) == 2.9
+    # 8 x 4096 tokens would be 19.9 GB: a tile of 4096 x 32,768 is there.
     told = in_gb(update_moment(Trained(EIGHT, 2), 8, STEP))
-    # 8 x 4096 tokens of 151,936 entries: 19.9 GB, of which the backward pass has three.
-    assert told["logits"] == 59.7
+    assert told["logits"] == 0.5
     # The inputs of 36 layers: 8 x 4396 tokens of 4096 numbers in float32.
     assert told["activations"] == 20.7
 
@@ -72,8 +75,8 @@ def test_the_cache_of_rollouts_has_keys_in_float32() -> None:
 def test_a_reference_is_a_second_copy_of_what_is_trained_whole() -> None:
     whole = Trained(EIGHT, 2, has_reference=True)
     assert in_gb(update_moment(whole, 1, STEP))["reference"] == 32.8
-    # It reads all 128 completions of a step at once: 319 GB of logits, and as many of those that are scored.
-    assert in_gb(reference_moment(whole, STEP))["logits"] == 637.3
+    # It reads as many completions at once as the update, in tiles, and what is scored of them beside.
+    assert in_gb(reference_moment(whole, 8, STEP))["logits"] == 1.1
     adapted = Trained(EIGHT, 2, adapters=43_646_976, has_reference=True)
     assert "reference" not in in_gb(update_moment(adapted, 1, STEP))
 
