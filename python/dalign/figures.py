@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import sqrt
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Scalar = str | int | float | None
 
@@ -114,6 +114,38 @@ class FormRow:
     malformed: int
     cut_off: int
     never_came: int
+
+
+# What memory of a device is taken by.
+Part = Literal[
+    "weights", "gradients", "Adam", "reference", "other models", "16-bit copy", "KV cache", "activations", "logits",
+]  # fmt: skip
+PARTS: tuple[Part, ...] = Part.__args__  # type: ignore[attr-defined]
+# What is there however long the rows are.
+HELD: frozenset[Part] = frozenset(("weights", "gradients", "Adam", "reference", "other models"))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a device holds at the fullest of a kind of work. stage: whose. parts: bytes."""
+
+    stage: str
+    parts: Mapping[Part, float]
+
+    @property
+    def total(self) -> float:
+        """Bytes in all, with completions as long as they may be."""
+        return sum(self.parts.values())
+
+    @property
+    def of_held(self) -> dict[Part, float]:
+        """The parts that are there however long rows and completions are."""
+        return {part: size for part, size in self.parts.items() if part in HELD}
+
+    @property
+    def held(self) -> float:
+        """Bytes of these."""
+        return sum(self.of_held.values())
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from dalign.cli.terminal import tell, tell_table
 from dalign.config import Model
+from dalign.figures import PARTS, Moment
 from dalign.models.devices import CUDA
-from dalign.train.memory import PARTS, Moment
 
 _GB = 1e9
 # GB of the GPUs that models of some billions are mostly trained on: A100 and H100, H200.

@@ -13,7 +13,7 @@ from dalign.cli.memory import memory_rows, tell_memory
 from dalign.cli.terminal import tell, tell_json, tell_results, warn
 from dalign.config import Model
 from dalign.errors import InputError
-from dalign.figures import Results
+from dalign.figures import Moment, Results
 from dalign.pipeline.run import (
     check_all_done,
     check_servers,
@@ -28,7 +28,6 @@ from dalign.records.record import open_record
 from dalign.records.results import alarms_in, write_results
 from dalign.store.ledger import REPORT, RESULTS
 from dalign.store.run import RunFolder
-from dalign.train.memory import Moment
 
 # The command that runs no stage.
 REPORT_ALONE = "report"

@@ -9,6 +9,7 @@ import polars as pl
 
 from dalign.config import LOCAL_ENGINE, Config, Model, Rl, Sft
 from dalign.errors import InputError
+from dalign.figures import Moment
 from dalign.generate import SIGHTS, Sight
 from dalign.models.checkpoint import ids_of
 from dalign.models.devices import CUDA, memory_of_device
@@ -18,7 +19,6 @@ from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, Source
 from dalign.rows import turns
 from dalign.train.memory import (
-    Moment,
     Rollouts,
     Trained,
     generation_moment,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from dalign.config import AUTO, CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import ChangedConfigError, DalignError, InputError, ServerError, UnfinishedError
+from dalign.figures import Moment
 from dalign.models.checkpoint import check_checkpoint
 from dalign.models.devices import settled
 from dalign.models.spending import Meter, Spent
@@ -55,7 +56,6 @@ from dalign.store.ledger import (
 from dalign.store.lock import LOCK, only_one
 from dalign.store.run import INPUTS, RunFolder, has_stages, no_run
 from dalign.store.whole_files import folder_place, json_text, remove
-from dalign.train.memory import Moment
 from dalign.train.ranks import require_one_process
 from dalign.train.rl.losses import loss_named
 from dalign.train.run import check_packages

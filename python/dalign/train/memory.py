@@ -9,16 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
+from dalign.figures import Moment, Part
 from dalign.models.sizes import Sizes
 
-Part = Literal[
-    "weights", "gradients", "Adam", "reference", "other models", "16-bit copy", "KV cache", "activations", "logits",
-]  # fmt: skip
-PARTS: tuple[Part, ...] = Part.__args__  # type: ignore[attr-defined]
-# What is there however long the rows are.
-HELD: frozenset[Part] = frozenset(("weights", "gradients", "Adam", "reference", "other models"))
 FLOAT32 = 4
 _ADAM = 2 * FLOAT32
 # Buffers of keys and values grow by so many (models/decoding.py).
@@ -104,29 +98,6 @@ class Trained:
         elements = (self.sizes.hidden, self.sizes.queries, self.sizes.intermediate)
         a_token = sum(b * n for b, n in zip(of, elements, strict=True))
         return rows * tokens * a_token + rows * tokens**2 * (1 + self.product_bytes)
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What a device holds at the fullest of a kind of work. stage: whose. parts: bytes."""
-
-    stage: str
-    parts: Mapping[Part, float]
-
-    @property
-    def total(self) -> float:
-        """Bytes in all, with completions as long as they may be."""
-        return sum(self.parts.values())
-
-    @property
-    def of_held(self) -> dict[Part, float]:
-        """The parts that are there however long rows and completions are."""
-        return {part: size for part, size in self.parts.items() if part in HELD}
-
-    @property
-    def held(self) -> float:
-        """Bytes of these."""
-        return sum(self.of_held.values())
 
 
 def sft_moment(model: Trained, capacity: int) -> Moment:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from dalign.figures import Moment
 from dalign.models.sizes import Cached, Sizes
 from dalign.train.memory import (
-    Moment,
     Rollouts,
     Spread,
     Trained,

@@ -92,9 +92,10 @@ def sft_trainer_without_check(job: SftJob, place: Path):
     from dalign.train import sft as module
 
     # The rows end in no end token: what they teach is not looked at here.
+    model = module.start_model(job, job.settings.method)
     return module.PackedTrainer(
         job=job,
-        model=module.load_model(job.start, job.dtype if job.settings.method == "lora" else "float32", "cpu", False),
+        model=model,
         args=session.arguments_of(
             module.SFTConfig, job, place, max_steps=2, per_device_train_batch_size=1, gradient_accumulation_steps=2,
             learning_rate=1e-5, max_length=None, dataset_kwargs={"skip_prepare_dataset": True},
@@ -102,7 +103,7 @@ def sft_trainer_without_check(job: SftJob, place: Path):
         train_dataset=module.Dataset.from_dict({"row": range(4)}),
         data_collator=partial(module.collate, load_bins(job.rows)),
         processing_class=module.load_tokenizer(job.start, False),
-        peft_config=module.lora_config(job.settings.lora) if job.settings.method == "lora" else None,
+        peft_config=module.lora_of(model, job.settings, "sft"),
     )  # fmt: skip
 
 
