@@ -34,7 +34,7 @@ def starter_values(model: Row) -> dict[str, Any]:
         "select": {"per_prompt": 2, "on_short": "warn"},
         "pack": {"capacity": 8192},
         "sft": {"method": "lora"},
-        "rl": {"max_new_tokens": 4096},
+        "rl": {"method": "lora", "max_new_tokens": 4096},
         "evaluate": {
             "max_new_tokens": 4096,
             "suites": [

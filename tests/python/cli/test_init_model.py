@@ -47,6 +47,7 @@ def test_its_numbers_suit_a_reasoning_model_and_the_rest_is_the_schemas_own(
     assert config.generate.max_new_tokens == config.evaluate.max_new_tokens == 4096
     assert config.pack.capacity >= 2 * config.generate.max_new_tokens
     assert (config.sft.method, config.sft.learning_rate) == ("lora", 1e-4)
+    assert (config.rl.method, config.rl.learning_rate) == ("lora", 1e-5)
     plain = Config.model_validate(
         {"model": {"path": "m"}, "spec": {"path": "s"}, "data": {"prompts": "p"}}
     )
