@@ -49,7 +49,7 @@ def plan_command(
         hours = RunFolder(folder).elapsed_s / 3600 if taken else 0.0
     sums = _sums(costs)
     before = _before(taken, hours, costs)
-    passed = _passed(settings.run.cap, sums, before, may=known is None)
+    passed = _passed(settings.run.cap, sums, before, may=known is None or settings.rl.redraws > 0)
     if as_json:
         told_all = {"costs": [asdict(cost) for cost in costs], "total": sums, "taken": before}
         more = {"passed": passed, "memory": memory_rows(memory), "trial_differs": others}

@@ -150,13 +150,6 @@ class Config(Section):
         return None
 
     @rule
-    def _who_stops_looks_on(self) -> str | None:
-        looks_on = self.second_judge_model is not None or self.rl.readmit_every
-        if self.rl.on_alarm == "warn" or looks_on:
-            return None
-        return "rl.on_alarm = 'stop' stops nothing, as nobody looks on who could raise an alarm; give second_judge_model or rl.readmit_every, or leave it out"
-
-    @rule
     def _a_shift_is_of_the_models_own_completions(self) -> str | None:
         if self.data.brought is None or not self.select.by_shift:
             return None
@@ -216,6 +209,7 @@ class Config(Section):
         changed = {
             "rl": self.rl.model_copy(update=rl),
             "select": self.select.model_copy(update={"on_short": "warn", "least_shift": None}),
+            "evaluate": self.evaluate.model_copy(update={"max_forgetting": None}),
         }
         return self.model_copy(update=changed)
 

@@ -37,8 +37,6 @@ class Section(BaseModel):
     def _lists_have_each_once(self) -> str | None:
         for key, value in self:
             names = [getattr(e, "name", e) for e in value] if isinstance(value, tuple) else []
-            if any(isinstance(name, float) for name in names):
-                continue
             for index, name in enumerate(names):
                 if name in names[:index]:
                     where = f"{key}.{index}" if name is value[index] else f"{key}.{index}.name"

@@ -28,6 +28,16 @@ def _rate(full: float, lora: float) -> Callable[[dict[str, Any]], float]:
     return lambda section: lora if section.get("method") == "lora" else full
 
 
+# Settings that came later: at these values a training, and its hash, is what it was without them.
+_LATER: dict[str, object] = {
+    "normalise": "tokens", "unpaid": [], "redraws": 0, "weigh": "completions", "rows_per_pass": None,
+}  # fmt: skip
+
+
+def _as_before(settings: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in settings.items() if k not in _LATER or v != _LATER[k]}
+
+
 class Sft(Section):
     """Supervised fine-tuning on the examples, the policy taken out."""
 
@@ -49,6 +59,11 @@ class Sft(Section):
     save_steps: Positive = 50
     """A killed run loses at most this many steps."""
     lora: Lora = Field(default_factory=Lora)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the checkpoint depends on, for hashes."""
+        return _as_before(self.model_dump(mode="json"))
 
 
 class Balance(Section):
@@ -89,9 +104,7 @@ class Rl(Section):
     scale_rewards: Literal["none", "group", "batch"] = "none"
     """What advantages are divided by; 'none': r - mean(r)."""
     loss: str = "grpo"
-    """The policy loss: 'grpo', 'dr_grpo', 'dapo', 'gspo' or 'cispo'."""
-    clip: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0)]] | None = None
-    """How far below and above 1 a token's ratio to the policy that sampled it counts; unset: as the loss's paper has it."""
+    """The policy loss: 'grpo', 'dr_grpo', 'dapo', 'gspo' or 'cispo'. A step makes one update, on what its own policy sampled: there 'gspo' moves the model as 'grpo' does, and 'cispo' as 'dapo'."""
     judge_k: Repeats = 2
     """Judgements an answer; judge.aggregate makes them one score."""
     judge_weight: float = Field(1.0, ge=0)
@@ -135,7 +148,7 @@ class Rl(Section):
         """What the checkpoint depends on, for hashes: who looks on pays nothing; of LoRA nothing, where all weights train."""
         of_lora = {"method", "lora"} if self.method == "full" else set()
         looks_on = {"second_every", "readmit_every", "on_alarm"}
-        return self.model_dump(mode="json", exclude=looks_on | of_lora)
+        return _as_before(self.model_dump(mode="json", exclude=looks_on | of_lora))
 
     @rule
     def _asks_who_pays(self) -> str | None:

@@ -92,7 +92,8 @@ def of_loss(
     drawn = drawn[drawn[:, 0] > 0]
     found = float(1 - whole[1] / whole[0])
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(1 - drawn[:, 1] / drawn[:, 0], (tail, 1 - tail))
+    ends = (tail, 1 - tail)
+    low, high = np.quantile(1 - drawn[:, 1] / drawn[:, 0], ends) if len(drawn) else (0.0, 0.0)
     if high - low < _NO_WIDTH:
         _, least, most = of_difference(before, after, prompts, draws)
         right = whole[0] / len(before)

@@ -104,7 +104,7 @@ def sizes_of(folder: Path, trust_remote_code: bool = False) -> Sizes | None:
             return None
         shapes = _shapes(folder, is_tied=bool(text.get("tie_word_embeddings", config.get("tie_word_embeddings"))))  # fmt: skip
         return _told(shapes, text if _tells(text) else _values(folder, trust_remote_code))
-    except (InputError, OSError, ValueError, KeyError, TypeError):
+    except (InputError, OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
@@ -200,7 +200,7 @@ def _cached(
     def reach(layer: int) -> int | None:
         if kinds is None:
             return window
-        return window if kinds[layer] in _WINDOWED else None
+        return window if layer < len(kinds) and kinds[layer] in _WINDOWED else None
 
     by_layer = {n: each for n, each in sorted(widths.items()) if "k" in each}
     if by_layer:

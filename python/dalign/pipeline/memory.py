@@ -27,7 +27,7 @@ from dalign.train.memory import (
     sft_moment,
     update_moment,
 )
-from dalign.vocabulary import TRAININGS
+from dalign.vocabulary import TRAININGS, trainings
 
 GB = 1e9
 # What models take that run in this process.
@@ -126,9 +126,10 @@ def _facts(
 def longest(source: Source, sight: Sight, renderer: Renderer) -> int:
     """Tokens of the longest prompt as the model reads it: of each category's the one with the most bytes."""
     words = pl.col("messages").list.eval(pl.element().struct["content"]).list.join("\n")
-    rows = source.table.scan().select("category", "messages", bytes=words.str.len_bytes())
-    longest_first = rows.sort("bytes", descending=True).group_by("category", maintain_order=True)
-    found = longest_first.head(1).collect()
+    sized = source.table.scan().select("id", "category", bytes=words.str.len_bytes())
+    longest_first = sized.sort("bytes", descending=True).group_by("category", maintain_order=True)
+    ids = longest_first.head(1).collect()["id"]
+    found = source.table.scan().filter(pl.col("id").is_in(ids.implode())).collect()
     read = [sight(*each) for each in zip(found["category"], turns(found["messages"]), strict=True)]
     texts = renderer.prompts(read)
     return max((len(ids) for ids in ids_of(renderer.tokenizer, texts)), default=0)
@@ -175,14 +176,17 @@ def _moments(config: Config, facts: Facts, asked: Collection[str]) -> list[Momen
         found.append(rollout_moment(trained, of))
         if trained.has_reference:
             found.append(reference_moment(trained, rows, of))
-        found.append(update_moment(trained, rows, of))
+        # As many as there can be: a replayed row is no longer than a bin.
+        replays = rl.replay > 0 and trainings("sft", config.evaluate.arms)
+        replayed = rl.replay_rows * config.pack.capacity if replays else 0
+        found.append(update_moment(trained, rows, of, replayed))
     return found
 
 
 def _adapters(sizes: Sizes, settings: Sft | Rl) -> int:
-    """Parameters of LoRA; 0 where all weights are trained."""
+    """Parameters of LoRA, at least 1 where the weights' heads tell of none of its layers; 0 where all weights are trained."""
     lora = settings.lora
-    return sizes.adapters(lora.r, lora.target) if settings.method == "lora" else 0
+    return max(1, sizes.adapters(lora.r, lora.target)) if settings.method == "lora" else 0
 
 
 # A setting's words, and the config and facts with it.

@@ -17,7 +17,7 @@ from dalign.models.devices import check_device
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.memory import check_memory
 from dalign.pipeline.project import Project, Source, left_out
-from dalign.vocabulary import TRAININGS
+from dalign.vocabulary import BASE, CAPABILITY, TRAININGS
 
 # A machine that is there accepts a connection at once.
 CONNECT_S = 5.0
@@ -45,6 +45,8 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
         yield from _no_choice(config)
     if "rl" in kinds and config.data.limit is None:
         yield from _no_alarm(config)
+    if "evaluate" in kinds:
+        yield from _no_bound(config)
 
 
 def _no_choice(config: Config) -> Iterator[str]:
@@ -54,9 +56,19 @@ def _no_choice(config: Config) -> Iterator[str]:
         yield "select.by = 'policy-shift' chooses nothing without select.max_examples or select.least_shift: shifts are asked for and written down alone; set one of the two"
 
 
+def _no_bound(config: Config) -> Iterator[str]:
+    """That a bound on what is forgotten is held against nothing."""
+    settings = config.evaluate
+    measured = BASE in settings.arms and any(CAPABILITY in s.metrics for s in settings.suites)
+    if settings.max_forgetting is not None and not measured:
+        yield f"evaluate.max_forgetting = {settings.max_forgetting:g} bounds nothing: what is forgotten is measured with the arm '{BASE}' and a suite with the metric '{CAPABILITY}'; add them, or leave it out"
+
+
 def _no_alarm(config: Config) -> Iterator[str]:
     """That somebody looks on while RL rewards who will have nothing to tell by its end."""
     rl = config.rl
+    if rl.on_alarm == "stop" and config.second_judge_model is None and not rl.readmit_every:
+        yield "rl.on_alarm = 'stop' stops nothing, as nobody looks on who could raise an alarm; give second_judge_model or rl.readmit_every, or leave it out"
     scored = -(-rl.steps // rl.second_every)
     if config.second_judge_model is not None and scored <= USUAL_STEPS:
         yield f"second_judge_model scores {scored} steps (rl.steps = {rl.steps}, rl.second_every = {rl.second_every}), and of the first {USUAL_STEPS} it is learnt what the judge's scores mean: it can raise no alarm; raise rl.steps, or lower rl.second_every"

@@ -172,7 +172,9 @@ def _packed(record: Record, example: str) -> Iterator[JourneyStep]:
 def _rollout_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
     for arm in trained_by("rl"):
         rows = _rows(record, f"rl/{arm}", pl.col("prompt_id") == prompt.id)
-        for row in rows[-_ROLLOUTS:]:
+        # Those whose groups were drawn again moved nothing, and stand behind the others of their step.
+        kept = [row for row in rows if row["advantage"] is not None]
+        for row in kept[-_ROLLOUTS:]:
             facts = {"arm": arm, "step": row["step"], "reward": row["reward"]}
             facts |= _complete(row) | {"rollouts": len(rows)}
             yield JourneyStep("rl", row["id"], row["text"], facts)

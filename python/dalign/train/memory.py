@@ -127,17 +127,21 @@ class Rollouts:
     written: int
 
 
-def update_moment(model: Trained, rows: int, of: Rollouts) -> Moment:
-    """The fullest of RL's update, so many completions at a time, all of them with an advantage."""
+def update_moment(model: Trained, rows: int, of: Rollouts, replayed: int = 0) -> Moment:
+    """The fullest of RL's update, so many completions at a time, all of them with an advantage.
+
+    replayed: tokens of SFT rows whose loss is added in the same pass, with all their logits.
+    """
     tokens = of.prompt + of.written
-    kept = model.kept(rows * tokens)
+    kept = model.kept(rows * tokens + replayed)
     first, backward = _scored(model, rows, of)
+    beside = replayed * model.sizes.vocabulary * FLOAT32
     return _fullest(
         "rl, update",
         model.weights | {"gradients": model.gradients},
         [
-            {"16-bit copy": model.copy, "activations": kept, "logits": first},
-            {"activations": kept, "logits": backward},
+            {"16-bit copy": model.copy, "activations": kept, "logits": first + beside},
+            {"activations": kept, "logits": backward + 3 * beside},
             {"activations": kept + model.inside(rows, tokens)},
         ],
     )

@@ -33,7 +33,7 @@ FINAL_SHARE = 0.1
 def run_sft(job: SftJob, out: Path, on_step: OnStep) -> TrainResult:
     """See `dalign.train.run.train_sft`."""
     bins = load_bins(job.rows)
-    settings = job.settings.model_dump(mode="json")
+    settings = job.settings.identity
     own = {"kind": "sft", "rows": bins.digest(), "settings": settings}
     trainer = partial(sft_trainer, job, out, bins)
     return session.run(out, own | session.identity_of(job), trainer, on_step)

@@ -76,6 +76,13 @@ def test_equal_grades_are_no_certainty():
     assert found.low < 0 < found.high and found.high == pytest.approx(0.1135, abs=1e-3)
 
 
+def test_a_base_that_is_hardly_ever_right_has_an_interval_too():
+    grades = pl.Series([1.0] + [0.0] * 199)
+    for seed in range(20):
+        found = of_loss(grades, grades * 0, pl.Series(range(200), dtype=pl.UInt32), Draws(1, seed))
+        assert found is not None and found.mean == 1.0 and found.low < found.high
+
+
 def test_the_interval_covers_the_true_loss():
     """Base right with .8, kept with .7 of these: a true loss of .3, of 100 prompts with 2 samples."""
     rng, covered = random.Random(5), 0

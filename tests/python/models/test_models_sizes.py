@@ -119,3 +119,14 @@ def test_files_that_do_not_tell_are_not_known(tmp_path: Path) -> None:
         folder = Path(shutil.copytree(tmp_path / "whole", tmp_path / name))
         (folder / "model.safetensors").write_bytes(content)
         assert sizes_of(folder) is None
+
+
+def test_a_layer_that_the_config_does_not_list_has_no_window(tmp_path: Path) -> None:
+    kind, config, _ = KINDS["windowed"]
+    saved(tmp_path, kind, config)
+    told = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(
+        json.dumps(told | {"layer_types": told["layer_types"][:1]})
+    )
+    sizes = sizes_of(tmp_path)
+    assert sizes is not None and sizes.cached[1:] == (Cached(32, 32), Cached(32, 32))

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from dalign.figures import ForgettingRow
+from dalign.pipeline.preflight import _no_bound
 from dalign.records import results
+from dalign.settings import load_config
 
 
 def test_more_forgotten_than_the_bound_is_an_error_with_a_way_out(
@@ -30,3 +32,16 @@ def test_more_forgotten_than_the_bound_is_an_error_with_a_way_out(
 def test_without_a_trained_arm_nothing_can_be_forgotten(run: Path, dalign: Any) -> None:
     assert dalign("report", "--run", run, "--set", "evaluate.max_forgetting=0")[0] == 0
     assert json.loads((run / "results.json").read_text())["forgetting"] == []
+
+
+def test_a_bound_that_nothing_is_held_against_is_said(config_path: Path) -> None:
+    bound = "evaluate.max_forgetting=0.1"
+    assert list(_no_bound(load_config(config_path, [bound]))) == []
+    (said,) = _no_bound(load_config(config_path, [bound, 'evaluate.arms=["sft"]']))
+    assert said.startswith("evaluate.max_forgetting = 0.1 bounds nothing")
+    assert list(_no_bound(load_config(config_path, ['evaluate.arms=["sft"]']))) == []
+
+
+def test_a_trial_has_no_bound(config_path: Path) -> None:
+    config = load_config(config_path, ["evaluate.max_forgetting=0.1", "data.limit=2"])
+    assert config.limited.evaluate.max_forgetting is None

@@ -68,7 +68,9 @@ def test_a_rollout_tells_what_it_has_of_the_sections_that_its_prompt_requires(
         name: completeness(answer, asked.required_sections, in_order=True)
         for name, answer in answers.items()
     }
-    rows = [{"id": n, "step": 1, "prompt_id": "p1", "text": answers[n], "reward": 0.5} | c.row for n, c in parts.items() if c]  # fmt: skip
+    rows = [{"id": n, "step": 1, "prompt_id": "p1", "text": answers[n], "reward": 0.5, "advantage": 0.1} | c.row for n, c in parts.items() if c]  # fmt: skip
+    # One whose group was drawn again stands behind them, and moved nothing.
+    rows.append(rows[0] | {"id": "r3", "advantage": None})
     stage = StageFolder(tmp_path / "run", "rl", "rl")
     stage.start({})
     written = stage.table().write(0, pl.DataFrame(rows, schema=RolloutRow.COLUMNS))
@@ -78,3 +80,4 @@ def test_a_rollout_tells_what_it_has_of_the_sections_that_its_prompt_requires(
     # (1 × 1 + 2 × 1/2) / 3, and (1 × 1 + 2 × 0) / 3: of the two in order, the warning is worth more.
     assert "completeness 0.666667, sections Warning 1 (heading); Dose 0.5 (heading)" in notes["r1"]
     assert "completeness 0.333333, sections Warning 1 (heading); Dose 0 (out_of_order)" in notes["r2"]  # fmt: skip
+    assert "r3" not in notes

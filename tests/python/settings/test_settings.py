@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from dalign.config import Config, Rl
+from dalign.config import Config, Rl, Sft
 from dalign.errors import InputError
 from dalign.settings import (
     changed_keys,
@@ -382,3 +382,12 @@ def test_lora_has_a_rate_of_its_own_unless_one_is_set(tmp_path: Path) -> None:
     lora = load(tmp_path, GOOD, "sft.method=lora", "rl.method=lora", "rl.lora.r=2")
     (tmp_path / "resolved.toml").write_text(dump_toml(lora))
     assert load_config(tmp_path / "resolved.toml") == lora
+
+
+def test_settings_that_came_later_are_in_no_hash_while_they_are_what_was_before():
+    later = {"normalise", "unpaid", "redraws", "weigh", "rows_per_pass", "method", "lora"}
+    assert later.isdisjoint(Rl().identity)
+    assert "normalise" not in Sft().identity and "method" in Sft().identity
+    assert Rl(redraws=1, unpaid=("truncated",)).identity["unpaid"] == ["truncated"]
+    assert Sft(normalise="sequences").identity["normalise"] == "sequences"
+    assert Rl(rows_per_pass=4).identity["rows_per_pass"] == 4

@@ -58,6 +58,13 @@ def test_few_logits_are_there_at_once_and_many_in_tiles() -> None:
     assert told["activations"] == 20.7
 
 
+def test_replayed_rows_have_all_their_logits_beside() -> None:
+    plain, replayed = (update_moment(Trained(EIGHT, 4), 1, STEP, tokens) for tokens in (0, 16_000))
+    # 16,000 x 151,936 in float32, of which the backward pass has three, and the inputs of 36 layers.
+    assert in_gb(replayed)["logits"] - in_gb(plain).get("logits", 0) >= 29.1
+    assert round((replayed.parts["activations"] - plain.parts["activations"]) / GB, 1) <= 9.4
+
+
 def test_the_cache_of_rollouts_has_keys_in_float32() -> None:
     moment = rollout_moment(Trained(EIGHT, 2), STEP)
     told = in_gb(moment)

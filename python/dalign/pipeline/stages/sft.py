@@ -27,7 +27,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
     return {
         "pack": run.stage("pack").output_sha256(),
         "start": run.stage(start).output_sha256() if start else engines.fingerprint(config.model),
-        "settings": config.sft.model_dump(),
+        "settings": config.sft.identity,
         "device": config.model.device,
         "dtype": config.model.dtype,
         "threads": config.run.threads,

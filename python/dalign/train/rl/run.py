@@ -11,7 +11,7 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from dalign.errors import InputError
 from dalign.models.checkpoint import load_tokenizer
-from dalign.rows import Prompt, messages_json
+from dalign.rows import Prompt, Section, messages_json
 from dalign.store.whole_files import digest
 from dalign.train import session
 from dalign.train.checkpoints import step_log
@@ -44,9 +44,12 @@ def run_rl(
 
 def _identity_of(prompt: Prompt) -> list[Any]:
     """What a prompt's completions and rewards depend on."""
-    sections = [vars(section) for section in prompt.required_sections]
-    said = messages_json(prompt.messages)
-    return [prompt.id, prompt.category, said, sections, prompt.sections_in_order]
+    said, sections = messages_json(prompt.messages), prompt.required_sections
+    told = [prompt.id, prompt.category, said]
+    if not prompt.sections_in_order and all(each == Section(each.name) for each in sections):
+        # As before sections had more than a name.
+        return [*told, [each.name for each in sections]]
+    return [*told, [vars(section) for section in sections], prompt.sections_in_order]
 
 
 def check_job(job: RlJob) -> None:

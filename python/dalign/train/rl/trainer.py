@@ -277,7 +277,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
             tokens=int(inputs["num_items_in_batch"]),
             longest=self.sampling.max_new_tokens,
             beta=self.beta,
-            clip=self.job.settings.clip or self.loss.clip,
+            clip=self.loss.clip,
         )
         of_policy = self.loss.of(policy)
         # TRL averages these over the passes of a step and logs them.
