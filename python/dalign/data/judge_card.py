@@ -24,7 +24,7 @@ class Card:
     """What is read of a card. judge: of which it is. threshold: the score from which an answer passes, on the scale from low to high.
 
     all: of the judge as it was asked; by_k: of its first judgements alone, by how many. raters: how many people labelled.
-    diagram: of the scores that all judgements give.
+    diagram: of the scores that all judgements give. how: what of the judge's settings the card names, by their keys.
     """
 
     judge: str
@@ -36,6 +36,7 @@ class Card:
     by_k: Mapping[str, JudgeErrors]
     raters: int | None
     diagram: tuple[CardBin, ...]
+    how: Mapping[str, Any]
 
 
 class AskedJudge(NamedTuple):
@@ -47,13 +48,15 @@ class AskedJudge(NamedTuple):
     threshold: float
     aggregate: str
     k: int
+    how: Mapping[str, Any]
 
     @staticmethod
     def of(config: Config) -> AskedJudge:
         """As this config says."""
         judge, k = config.judge, config.evaluate.judge_k
         scale = (judge.low, judge.high, config.pass_score)
-        return AskedJudge(config.judge_of_record.path, *scale, judge.aggregate, k)
+        how = {"parameter": judge.parameter, "reduce": judge.reduce, "veto": sorted(judge.veto)}
+        return AskedJudge(config.judge_of_record.path, *scale, judge.aggregate, k, how)
 
 
 def read_card(path: Path) -> Card:
@@ -84,7 +87,20 @@ def _card(told: dict[str, Any]) -> Card:
         by_k={_count(name): _errors(each) for name, each in told["by_k"].items()},
         raters=None if names is None else len(names),
         diagram=tuple(map(_bin, _few(told.get("diagram", [])))),
+        how=_how(told),
     )
+
+
+def _how(told: dict[str, Any]) -> dict[str, Any]:
+    """How scores came about; cards of before do not say it, nor do those of scores that were given."""
+    found: dict[str, Any] = {}
+    if "parameter" in told:
+        parameter = told["parameter"]
+        found["parameter"] = None if parameter is None else _number(parameter)
+    if told.get("reduce") is not None:
+        found["reduce"] = _text(told["reduce"])
+        found["veto"] = sorted(map(_text, _few(told["veto"])))
+    return found
 
 
 def _few(told: list[Any]) -> list[Any]:
@@ -140,11 +156,23 @@ def errors_told(card: Card, asked: AskedJudge, path: Path) -> JudgeErrors:
     if any(each.low < card.low or each.high > card.high for each in card.diagram):
         what = "the card's diagram lies beyond its scale, so it is no judge's card; make one: dalign judge calibrate FILE --out CARD"
         raise InputError.in_file(path, what, kind="wrong_form")
+    _check_how(card, asked, path)
     errors = _of_judgements(card, asked.k, asked.aggregate, path)
     if not errors.sensitivity.n or not errors.specificity.n:
         what = "the card has no answer that passes, or none that fails, with a score, so the judge's errors are not known; label answers of both kinds, and make it again"
         raise InputError.in_file(path, what, kind="too_small")
     return errors
+
+
+def _check_how(card: Card, asked: AskedJudge, path: Path) -> None:
+    """Raises InputError for a card of judgements that came to their scores in another way."""
+    for key, told in card.how.items():
+        # What the aggregate takes makes no difference to one judgement, nor does another's.
+        is_idle = key == "parameter" and (asked.k == 1 or card.aggregate != asked.aggregate)
+        if told != asked.how[key] and not is_idle:
+            name = f"{card.aggregate}'s parameter" if key == "parameter" else f"judge.{key}"
+            what = f"the card's judge had {told!r} as {name}, and the run's has {asked.how[key]!r}; make a card of the same judge"
+            raise InputError.in_file(path, what, kind="not_valid", key=key, value=told)
 
 
 def _of_judgements(card: Card, k: int, aggregate: str, path: Path) -> JudgeErrors:

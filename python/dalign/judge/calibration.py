@@ -62,7 +62,8 @@ class JudgeCard:
     """A judge beside people. unjudged: answers without a score, which are compared with nothing.
 
     threshold: the score from which it passes an answer; best: the one at which it agrees best with these people, who
-    chose it. by_k: with the first judgements alone, so many.
+    chose it. by_k: with the first judgements alone, so many. parameter: what the aggregate takes beside the scores. reduce, veto: how
+    a judgement came to its score, as the config has it; None and empty where the scores were given.
     """
 
     judge: str
@@ -80,6 +81,9 @@ class JudgeCard:
     best: Threshold | None
     diagram: tuple[Bin, ...]
     by_k: dict[int, Told]
+    parameter: float | None = None
+    reduce: str | None = None
+    veto: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """Its fields, to be written."""
@@ -125,8 +129,10 @@ def calibrate(
     high: float,
     aggregate: str = "min",
     parameter: float | None = None,
+    reduce: str | None = None,
+    veto: tuple[str, ...] = (),
 ) -> JudgeCard:
-    """The judge's card. aggregate, parameter: how its scores of an answer become one; threshold: from which that passes.
+    """The judge's card. aggregate, parameter: how its scores of an answer become one; threshold: from which that passes. reduce, veto: see `JudgeCard`.
 
     Raises InputError where no answer has both a label and a score.
     """
@@ -155,6 +161,9 @@ def calibrate(
             k: _told(passes, _reduced(known, aggregate, parameter, k) >= threshold)
             for k in range(1, _judgements(known) + 1)
         },
+        parameter,
+        reduce,
+        veto,
     )
 
 

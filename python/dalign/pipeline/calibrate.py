@@ -56,6 +56,8 @@ def card_of(
         high=how.high,
         aggregate=aggregate,
         parameter=None if config is None else config.judge.parameter,
+        reduce=None if config is None else config.judge.reduce,
+        veto=() if config is None else config.judge.veto,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dalign.data.judge_card import AskedJudge, errors_told, read_card
 from dalign.errors import InputError
 from dalign.library import run as go
 from dalign.records.record import open_record
@@ -299,3 +300,29 @@ def test_a_judges_name_forges_no_line(project: Path, dalign) -> None:
     assert dalign("report", "--run", run, "--set", f"evaluate.judge_card={card}")[0] == 0
     out = dalign("results", run)[1]
     assert not any(line.startswith("rl  test") for line in out.splitlines())
+
+
+# A card's settings, how the run asks, and what is said; None: it fits.
+HOWS: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
+    "as before, saying nothing": ({}, {"parameter": 0.25}, None),
+    "another quantile": ({"parameter": 0.5}, {"parameter": 0.25}, "had 0.5 as quantile's parameter, and the run's has 0.25"),
+    "another quantile, one judgement": ({"parameter": 0.5}, {"parameter": 0.25, "k": 1}, None),
+    "the same": ({"parameter": 0.5, "reduce": "score", "veto": ["a.S1"]}, {"parameter": 0.5, "veto": ["a.S1"]}, None),
+    "a product": ({"reduce": "product", "veto": []}, {"k": 1}, "had 'product' as judge.reduce, and the run's has 'score'"),
+    "without the veto": ({"reduce": "score", "veto": []}, {"veto": ["a.S1"]}, r"had \[\] as judge.veto, and the run's has \['a.S1'\]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOWS)
+def test_a_card_is_of_a_judge_whose_scores_come_about_alike(name: str, tmp_path: Path) -> None:
+    kept, asks, said = HOWS[name]
+    path = tmp_path / "card.json"
+    both = {str(k): card_of("j")["all"] for k in (1, 2)}
+    path.write_text(json.dumps(card_of("j", aggregate="quantile", by_k=both) | kept))
+    how = {"parameter": None, "reduce": "score", "veto": []} | asks
+    asked = AskedJudge("j", 0.0, 10.0, 7.0, "quantile", how.pop("k", 2), how)
+    if said is None:
+        errors_told(read_card(path), asked, path)
+        return
+    with pytest.raises(InputError, match=said):
+        errors_told(read_card(path), asked, path)
