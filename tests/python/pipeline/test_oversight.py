@@ -255,6 +255,24 @@ def test_what_never_came_is_told_neither_rightly_nor_wrongly(tmp_path: Path) -> 
     assert "only 10 of 40 golden cases have a score now" in oversight.said[0]  # type: ignore[attr-defined]
 
 
+def test_a_judge_that_was_away_at_first_is_held_against_what_it_told_next(tmp_path: Path) -> None:
+    # Of 40 cases 5 are told before the first step, all after it, and after the second all of them the wrong way.
+    def reply(request: Request) -> str | Reply:
+        asked = len(engine.requests) - 1
+        if 5 <= asked < len(CASES):
+            return Reply(request.id, "down", "error", 0)
+        passes = "pass" in request.messages[-1]["content"]
+        return "Score: 9" if passes == (asked < 2 * len(CASES)) else "Score: 1"
+
+    engine = ScriptedEngine(reply, batch_size=1)
+    oversight = watching(None, golden(engine, every=1))
+    log = log_of(tmp_path, oversight)
+    log.rollouts(1, [rollout("a1")])
+    assert "only 5 of 40 golden cases" in oversight.said[0]  # type: ignore[attr-defined]
+    log.rollouts(2, [rollout("a2")])
+    assert "after step 1 it told" in oversight.alarms["golden"]
+
+
 @pytest.mark.parametrize("looks", [1, 10, 50])
 def test_an_unchanged_judge_that_errs_is_seldom_called_another(looks: int) -> None:
     rng, alarms = random.Random(looks), 0
