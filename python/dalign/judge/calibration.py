@@ -129,10 +129,8 @@ def calibrate(
     high: float,
     aggregate: str = "min",
     parameter: float | None = None,
-    reduce: str | None = None,
-    veto: tuple[str, ...] = (),
 ) -> JudgeCard:
-    """The judge's card. aggregate, parameter: how its scores of an answer become one; threshold: from which that passes. reduce, veto: see `JudgeCard`.
+    """The judge's card. aggregate, parameter: how its scores of an answer become one; threshold: from which that passes.
 
     Raises InputError where no answer has both a label and a score.
     """
@@ -161,9 +159,6 @@ def calibrate(
             k: _told(passes, _reduced(known, aggregate, parameter, k) >= threshold)
             for k in range(1, _judgements(known) + 1)
         },
-        parameter,
-        reduce,
-        veto,
     )
 
 

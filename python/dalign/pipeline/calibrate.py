@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from dalign.config import Config
@@ -44,21 +45,14 @@ def card_of(
         )
         raise InputError(said, kind="out_of_range", value=passing)
     answers = read_labels(path, how)
-    judge, aggregate = how.judge or "the file's scores", "min"
-    if config is not None:
-        answers = _judged(path, answers, config, progress)
-        judge, aggregate = config.judge_of_record.path, config.judge.aggregate
-    return calibrate(
-        answers,
-        judge=judge,
-        threshold=passing,
-        low=how.low,
-        high=how.high,
-        aggregate=aggregate,
-        parameter=None if config is None else config.judge.parameter,
-        reduce=None if config is None else config.judge.reduce,
-        veto=() if config is None else config.judge.veto,
-    )
+    card_by = partial(calibrate, threshold=passing, low=how.low, high=how.high)
+    if config is None:
+        return card_by(answers, judge=how.judge or "the file's scores")
+    asked, judge = config.judge, config.judge_of_record.path
+    told = _judged(path, answers, config, progress)
+    aggregate, parameter = asked.aggregate, asked.parameter
+    card = card_by(told, judge=judge, aggregate=aggregate, parameter=parameter)
+    return replace(card, parameter=parameter, reduce=asked.reduce, veto=asked.veto)
 
 
 def _judged(
