@@ -66,14 +66,16 @@ def sft_trainer(job: SftJob, out: Path, bins: Bins) -> PackedTrainer:
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict({"row": range(len(bins))}),
-        data_collator=partial(collate, bins),
+        data_collator=partial(collate, bins, by_sequence=settings.normalise == "sequences"),
         processing_class=tokenizer,
         peft_config=lora_of(model, settings, "sft"),
     )
 
 
-def collate(bins: Bins, rows: Sequence[dict[str, int]]) -> dict[str, torch.Tensor]:
-    """A packed row (1, N), and the weight of each token's loss: one over the trained tokens of its sequence.
+def collate(
+    bins: Bins, rows: Sequence[dict[str, int]], *, by_sequence: bool = False
+) -> dict[str, torch.Tensor]:
+    """A packed row (1, N); by_sequence: with the weight of each token's loss, one over the trained tokens of its sequence.
 
     There is no attention mask on purpose: without one, and without a cache, attention keeps to the
     sequences that restarting positions tell apart.
@@ -81,6 +83,8 @@ def collate(bins: Bins, rows: Sequence[dict[str, int]]) -> dict[str, torch.Tenso
     [row] = rows
     span = slice(bins.offsets[row["row"]], bins.offsets[row["row"] + 1])
     made = {name: torch.from_numpy(getattr(bins, name)[span])[None] for name in COLUMNS}
+    if not by_sequence:
+        return made
     return made | {WEIGHTS: sequence_weights(made["labels"][0], made["position_ids"][0])[None]}
 
 
@@ -115,11 +119,11 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any, **_: Any
     ) -> torch.Tensor:
         """Cross-entropy over what the whole step has: the mean over its trained tokens, or over its sequences."""
-        weights_1N = inputs.pop(WEIGHTS)
+        weights_1N = inputs.pop(WEIGHTS, None)
         outputs = model(**inputs, use_cache=False, fused_lm_head=True)
         self.state.num_input_tokens_seen += inputs["input_ids"].numel()
         logps = outputs.log_probs
-        if self.by_sequence:
+        if weights_1N is not None:
             logps = logps * weights_1N[:, 1:]
         return -logps.sum() / torch.as_tensor(num_items_in_batch).clamp(min=1)
 
