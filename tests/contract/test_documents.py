@@ -11,6 +11,7 @@ import click
 import pytest
 import typer
 from dalign.cli.app import app
+from readme import STEPS, first_project
 from tree import PACKAGE, ROOT
 from typer.testing import CliRunner
 
@@ -131,6 +132,10 @@ def test_the_readme_names_the_two_commands_that_set_everything_up() -> None:
     commands = [words[:2] for words in commands_of(ROOT / "README.md")]
     assert ["make", "demo"] in commands
     assert ["make", "test"] in commands
+
+
+def test_readmes_first_project_has_the_steps_that_are_run_on_a_real_model() -> None:
+    assert len(first_project()) == len(STEPS)
 
 
 def test_every_target_has_one_line_of_help() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,22 +10,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dalign.store.parts import Table
+from readme import first_project
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(5400)]
 
-ROOT = Path(__file__).parents[2]
 # So that two cores take minutes and not hours: a 135M model on a CPU reads the policy at every call.
 SHORT = [
     "generate.max_new_tokens=96", "evaluate.max_new_tokens=48", "rl.max_new_tokens=48", "judge.max_new_tokens=48",
     "judge.k=1", "rl.judge_k=1", 'evaluate.arms=["none","sft+rl"]',
 ]  # fmt: skip
-
-
-def steps() -> list[list[str]]:
-    """The words of each command of README's section, behind `$ dalign`."""
-    section = (ROOT / "README.md").read_text("utf-8").partition("## Your own model")[2]
-    block = re.findall(r"```console\n(.*?)```", section, re.DOTALL)[0]
-    return [line.partition(" #")[0].split()[2:] for line in block.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +45,8 @@ def dalign(place: Path, *words: str) -> str:
 
 
 def test_readmes_commands_lead_from_init_to_a_verified_report(place: Path) -> None:
-    init, plan, trial, cost, whole, show, verify = steps()
-    assert "init" in init and "--dry-run" in plan and "--limit" in trial
-    assert (whole[-2:], show[0], verify[0]) == (["--run", "runs/mine"], "show", "verify")
+    init, plan, trial, cost, whole, show, tokens, verify = first_project()
+    assert whole[-2:] == ["--run", "runs/mine"]
     assert "'none'" in dalign(place, *init)
     assert "judgements at most" in dalign(place, *plan)
     assert not (place / "runs" / "mine").exists()
@@ -70,5 +61,9 @@ def test_readmes_commands_lead_from_init_to_a_verified_report(place: Path) -> No
     # The trial stands for the whole run, which takes a GPU. So small a model may end no answer in time: any row will do.
     row = Table(run / "generate" / "main").frame()["id"][0]
     assert row[:12] in dalign(place, show[0], row[:8], "--run", "runs/trial")
+    packed = Table(run / "pack" / "main").frame()["input_ids"].list.len()[0]
+    shown = dalign(place, *tokens[:2], "--run", "runs/trial", tokens[-1]).splitlines()
+    assert shown[0].startswith(f"packed row 0: {packed} tokens in ")
+    assert len(shown) == packed + 2
     assert "all as the run wrote them" in dalign(place, verify[0], "runs/trial")
     assert dalign(place, *trial, "--allow-missing", *short, "--dry-run").count("to run") == 0
