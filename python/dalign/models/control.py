@@ -50,7 +50,12 @@ _ENDS = (
 
 def without_end(text: str, own: Iterable[str] = ()) -> str:
     """The text without the tokens at its end that ended the turn and leaked into it. own: the model's, beside those of many."""
-    ends = "|".join([_ENDS, *(re.escape(token) for token in own if token.strip())])
+    own = [token for token in own if token.strip()]
+    # A long text is not searched for what its last character rules out.
+    lasts = (">", *(token.rstrip()[-1] for token in own))
+    if not text.rstrip().endswith(lasts):
+        return text
+    ends = "|".join([_ENDS, *map(re.escape, own)])
     return re.sub(rf"(?:(?:{ends})\s*)+\Z", "", text)
 
 

@@ -61,6 +61,10 @@ def test_a_model_that_is_said_not_to_reason_is_not_read_where_it_does(form: str)
 
 def test_what_ends_a_solution_is_no_part_of_what_a_server_said() -> None:
     assert without_end("Soup.\n\n<|end_of_solution|>") == "Soup.\n\n"
+    assert without_end("Soup.<|im_end|>\n</s> \u2003") == "Soup."
+    assert without_end("2 > 1 </s> > ") == "2 > 1 </s> > "
+    assert without_end("Soup.[end]\n <eos>\n", ["[end]\n", " "]) == "Soup."
+    assert without_end("Soup.[end]", ["[end]\n"]) == "Soup.[end]"
 
 
 @pytest.mark.parametrize(

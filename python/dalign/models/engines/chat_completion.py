@@ -41,6 +41,9 @@ _ENDS: dict[str, Finish] = {
 }
 
 
+_UNTOLD = Drawn()
+
+
 class Said(NamedTuple):
     """A completion. thought: reasoning that came apart. unknown: the word for its end, if nobody knows it.
 
@@ -73,8 +76,7 @@ def said(body: str, nth: int = 0) -> Said | None:
         texts: dict[bool, str] = {True: "", False: ""}
         for is_thought, words in _parts(content):
             texts[is_thought] += words
-        fields = (of.get(name) for of in (message, choice) for name in _THOUGHTS)
-        apart = next(filter(None, map(_words, fields)), "")
+        apart = _thought(message) or _thought(choice)
         refused = _words(message.get("refusal"))
         usage = whole.get("usage")
         counts = [usage.get(n) for n in _COUNTS] if isinstance(usage, dict) else [None, None]
@@ -122,6 +124,8 @@ def _drawn(choice: Mapping[str, Any]) -> Drawn:
     Ids stand in the choice (vLLM, SGLang) or beside each token (llama.cpp).
     """
     told, ids = choice.get("logprobs"), choice.get("token_ids")
+    if told is None and ids is None:
+        return _UNTOLD
     if not isinstance(told, dict):
         told = {}
     each, logprobs = told.get("content"), told.get("token_logprobs")
@@ -165,6 +169,13 @@ def _integer(digits: str) -> int:
 
 
 _JSON = json.JSONDecoder(parse_int=_integer)
+
+
+def _thought(of: dict[str, Any]) -> str:
+    """The reasoning that a message or choice has in a field of its own; nothing where it has none."""
+    if of.keys().isdisjoint(_THOUGHTS):
+        return ""
+    return next((words for name in _THOUGHTS if (words := _words(of.get(name)))), "")
 
 
 def _plain(word: object) -> str:

@@ -20,14 +20,28 @@ def arrivals(
     list. Its error is raised here, after what it had emitted. Leaving the iterator cancels it.
     """
     # The last entry is None.
-    out: queue.SimpleQueue[T | None] = queue.SimpleQueue()
+    out: queue.SimpleQueue[list[T] | None] = queue.SimpleQueue()
     loop = asyncio.new_event_loop()
-    task: asyncio.Future[None] = asyncio.ensure_future(work(out.put), loop=loop)
+    emitted: list[T] = []
+
+    def emit(one: T) -> None:
+        # What one turn of the loop emits goes out together: each entry wakes the caller's thread.
+        if not emitted:
+            loop.call_soon(hand_over)
+        emitted.append(one)
+
+    def hand_over() -> None:
+        if emitted:
+            out.put(emitted.copy())
+            emitted.clear()
+
+    task: asyncio.Future[None] = asyncio.ensure_future(work(emit), loop=loop)
 
     def run() -> None:
         loop.run_until_complete(asyncio.wait([task]))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+        hand_over()
         out.put(None)
 
     thread = threading.Thread(target=run, name="dalign-requests", daemon=True)
@@ -52,13 +66,12 @@ def arrivals(
         thread.join()
 
 
-def _next(out: queue.SimpleQueue[T | None], within_s: float) -> list[T] | None:
-    """The next entry as a list, which is empty where none comes in time; None at the end."""
+def _next(out: queue.SimpleQueue[list[T] | None], within_s: float) -> list[T] | None:
+    """The next entry, an empty list where none comes in time; None at the end."""
     try:
-        entry = out.get(timeout=within_s)
+        return out.get(timeout=within_s)
     except queue.Empty:
         return []
-    return None if entry is None else [entry]
 
 
 def first_error(error: BaseException | None) -> BaseException | None:

@@ -156,7 +156,7 @@ class ServerEngine:
     ) -> Reply:
         """One request's reply, with its retries. waits: called before each wait for the next."""
         # By their kinds: that a server was away says nothing of what a row meets once it is there.
-        times = Counter[str]()
+        times: Counter[str] = Counter()
         trial = _Trial(time.monotonic(), math.inf)
         with self._awaited.one(request.id):
             while True:
