@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from math import comb
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -129,7 +130,7 @@ class Oversight:
             return
         lost = sum(first.rightly[case] and not now.rightly[case] for case in both)
         gained = sum(now.rightly[case] and not first.rightly[case] for case in both)
-        if _by_chance(lost, gained) < _FALSE / max(1, golden.times) and "golden" not in self.alarms:
+        if _by_chance(lost, gained) < _level(golden.times) and "golden" not in self.alarms:
             said = f"after step {step} the judge tells {now.share} golden cases rightly, and after step {first.step} it told {first.share}; {lost} are lost and {gained} gained, more than chance would have it: it is no longer the judge that was to reward"
             self._alarm("golden", said)
 
@@ -188,6 +189,16 @@ def _by_chance(lost: int, gained: int) -> float:
     """How likely it is that of so many changes as many are losses, where both are alike (McNemar's exact test, one side)."""
     changed = lost + gained
     return sum(comb(changed, n) for n in range(lost, changed + 1)) / 2**changed
+
+
+def _level(times: int) -> float:
+    """What each of so many times may call an unchanged judge another one by."""
+    return _FALSE / max(1, times)
+
+
+def least_golden(times: int) -> int:
+    """The fewest golden cases whose loss, of all of them, would be told from chance at each of so many times."""
+    return next(cases for cases in count(1) if _by_chance(cases, 0) < _level(times))
 
 
 def _slim(row: _Row) -> _Row:

@@ -15,7 +15,9 @@ from dalign.errors import InputError
 from dalign.models.checkpoint import positions_of
 from dalign.models.devices import check_device
 from dalign.pipeline.engines import Engines
+from dalign.pipeline.golden import golden_of_training
 from dalign.pipeline.memory import check_memory
+from dalign.pipeline.oversight import least_golden
 from dalign.pipeline.project import Project, Source, left_out
 from dalign.vocabulary import BASE, CAPABILITY, TRAININGS
 
@@ -45,6 +47,7 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
         yield from _no_choice(config)
     if "rl" in kinds and config.data.limit is None:
         yield from _no_alarm(config)
+        yield from _too_few_golden(project)
     if "evaluate" in kinds:
         yield from _no_bound(config)
 
@@ -74,6 +77,16 @@ def _no_alarm(config: Config) -> Iterator[str]:
         yield f"second_judge_model scores {scored} steps (rl.steps = {rl.steps}, rl.second_every = {rl.second_every}), and of the first {USUAL_STEPS} it is learnt what the judge's scores mean: it can raise no alarm; raise rl.steps, or lower rl.second_every"
     if rl.readmit_every > rl.steps:
         yield f"rl.readmit_every = {rl.readmit_every} is more than rl.steps = {rl.steps}: the judge is asked about golden cases before the first step alone, which is held against nothing; lower it"
+
+
+def _too_few_golden(project: Project) -> Iterator[str]:
+    """That the judge is asked again about so few golden cases that not even all lost would tell it from chance."""
+    rl, cases = project.config.rl, len(golden_of_training(project))
+    if not rl.readmit_every or not (times := rl.steps // rl.readmit_every):
+        return
+    least = least_golden(times)
+    if cases < least:
+        yield f"rl.readmit_every = {rl.readmit_every} asks the judge again about {cases} golden cases, {times} times: fewer than {least} tell no change from chance, whatever it answers; write more, or raise rl.readmit_every"
 
 
 def models_of(config: Config, kinds: Collection[str]) -> dict[str, Model]:

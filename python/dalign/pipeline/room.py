@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from dalign.config import CHECKPOINT_ENGINES, Config
+from dalign.config import CHECKPOINT_ENGINES, Config, Model
 from dalign.errors import InputError
 from dalign.judge.court import Court
 from dalign.judge.forms.score import Question, ScoreForm
@@ -70,19 +70,29 @@ class _Asked(NamedTuple):
 def check_judge_room(
     project: Project, engines: Engines, kinds: frozenset[str], files: Mapping[str, Path]
 ) -> Iterator[str]:
-    """Sentences on prompts whose longest answers may be more than a judge in this process can hold.
+    """Sentences on prompts whose longest answers may be more than a judge in this process can hold; the second judge reads RL's.
 
     Raises InputError, which names file and line, for one that leaves it no room even with an empty answer.
     """
-    config, judge = project.config, project.config.judge_of_record
-    asked = list(_asked(project, kinds, files))
+    config = project.config
+    yield from _judge_room(project, engines, config.judge_of_record, "the judge", _asked(project, kinds, files))  # fmt: skip
+    if config.second_judge_model is not None:
+        of_rl = _asked(project, kinds & {"rl"}, files)
+        yield from _judge_room(project, engines, config.second_judge_model, "the second judge", of_rl)  # fmt: skip
+
+
+def _judge_room(
+    project: Project, engines: Engines, judge: Model, who: str, uses: Iterator[_Asked]
+) -> Iterator[str]:
+    """The same of one judge. who: it is."""
+    config, asked = project.config, list(uses)
     renderer = engines.renderer_of(judge) if judge.engine in CHECKPOINT_ENGINES and asked else None
     if renderer is None:
         return
     positions = positions_of(engines.checkpoint(judge), judge.trust_remote_code)
     if positions is None:
         return
-    room = Room("the judge", positions, config.judge.max_new_tokens, "judge.max_new_tokens")
+    room = Room(who, positions, config.judge.max_new_tokens, "judge.max_new_tokens")
     scale = config.judge
     form = ScoreForm(project.spec, project.templates, low=scale.low, high=scale.high)
     court = Court(renderer.marks, config.run.seed)
@@ -95,7 +105,7 @@ def check_judge_room(
         tokens = _longest(use, renderer, shown, room, config.run.part_rows)
         most = tokens + room.written + (use.written or 0)
         if use.written is not None and most > positions:
-            yield f"{use.path}: what the judge reads of its longest prompt has {tokens} tokens without the answer, which with {use.key} = {use.written} and {room.key} = {room.written} may exceed the judge's {positions} positions; an answer that is longer than fits is not judged: lower one of the two, or take a judge of more positions"
+            yield f"{use.path}: what {who} reads of its longest prompt has {tokens} tokens without the answer, which with {use.key} = {use.written} and {room.key} = {room.written} may exceed its {positions} positions; an answer that is longer than fits is not judged: lower one of the two, or take a judge of more positions"
 
 
 def _asked(project: Project, kinds: frozenset[str], files: Mapping[str, Path]) -> Iterator[_Asked]:

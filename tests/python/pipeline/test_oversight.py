@@ -22,7 +22,7 @@ from dalign.models.protocol import Reply, Request, Sampling
 from dalign.models.reasoning import THINK
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.oversight import _FALSE as FALSE
-from dalign.pipeline.oversight import GoldenAgain, Oversight
+from dalign.pipeline.oversight import GoldenAgain, Oversight, least_golden
 from dalign.pipeline.oversight import _by_chance as by_chance
 from dalign.pipeline.preflight import _no_alarm as no_alarm
 from dalign.pipeline.rollout_log import RolloutLog
@@ -366,3 +366,11 @@ def test_who_looks_on_and_can_tell_nothing_is_said_before_it_is_paid_for(tmp_pat
     assert "scores 10 steps" in short and "it can raise no alarm" in short
     (never,) = said("rl.steps=11", "rl.readmit_every=12")
     assert "rl.readmit_every = 12 is more than rl.steps = 11" in never
+
+
+@pytest.mark.parametrize(("times", "least"), [(1, 6), (2, 7), (5, 8), (10, 9), (1000, 16)])
+def test_the_fewest_golden_cases_are_those_whose_loss_is_told_from_chance(
+    times: int, least: int
+) -> None:
+    assert least_golden(times) == least
+    assert by_chance(least, 0) < FALSE / times <= by_chance(least - 1, 0)

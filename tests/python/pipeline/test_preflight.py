@@ -255,3 +255,38 @@ def test_a_judge_here_that_long_answers_would_be_too_much_for_is_told(
     assert "prompts.jsonl: what the judge reads of its longest prompt has " in said
     assert "generate.max_new_tokens = 4000 and judge.max_new_tokens = 10" in said
     assert plan(project, judge)[1] == []
+
+
+def test_a_second_judge_here_is_held_to_its_own_positions_on_what_it_reads(
+    project: Path, tmp_path: Path
+) -> None:
+    small = with_positions(tmp_path / "second", 16000)
+    second = (f"second_judge_model.path={small}", "rl.steps=40")
+    assert plan(project, *second)[1] == []
+    told = refused(project, *second, "judge.max_new_tokens=300")
+    assert "rl" not in told.partition(":")[0] and "as the second judge reads it" in told
+    assert "exceeds its 16000 positions" in told
+    long = ("rl.max_new_tokens=3000", "judge.max_new_tokens=100")
+    [said] = [s for s in plan(project, *second, *long)[1] if "judge reads" in s]
+    assert "prompts.jsonl: what the second judge reads of its longest prompt has " in said
+    assert "rl.max_new_tokens = 3000 and judge.max_new_tokens = 100 may exceed its 16000" in said
+    # What RL does not need is not held against it.
+    assert plan(project, *second, *long, 'evaluate.arms=["none","sft"]')[1] == []
+
+
+def test_golden_cases_that_are_too_few_to_tell_a_changed_judge_are_told(project: Path) -> None:
+    policy = project / "policy"
+    shutil.copytree(shipped("safety"), policy)
+    for file in (policy / "golden").glob("*.jsonl"):
+        if file.name != "general.jsonl":
+            file.unlink()
+    kept = (policy / "golden" / "general.jsonl").read_text("utf-8").splitlines(keepends=True)[:7]
+    (policy / "golden" / "general.jsonl").write_text("".join(kept), "utf-8")
+    few = (f"spec.path={policy}", "rl.readmit_every=1")
+    [said] = plan(project, *few)[1]
+    assert said == (
+        "warning: rl.readmit_every = 1 asks the judge again about 7 golden cases, 5 times: fewer than 8 tell no "
+        "change from chance, whatever it answers; write more, or raise rl.readmit_every"
+    )
+    # Asked once alone, six would do.
+    assert plan(project, few[0], "rl.readmit_every=5")[1] == []
