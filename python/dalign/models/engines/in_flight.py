@@ -6,7 +6,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -19,38 +19,23 @@ def arrivals(
     work: gets the function to emit with, and runs in a thread, also while the caller is busy with a
     list. Its error is raised here, after what it had emitted. Leaving the iterator cancels it.
     """
-    # The last entry is None.
-    out: queue.SimpleQueue[list[T] | None] = queue.SimpleQueue()
     loop = asyncio.new_event_loop()
-    emitted: list[T] = []
-
-    def emit(one: T) -> None:
-        # What one turn of the loop emits goes out together: each entry wakes the caller's thread.
-        if not emitted:
-            loop.call_soon(hand_over)
-        emitted.append(one)
-
-    def hand_over() -> None:
-        if emitted:
-            out.put(emitted.copy())
-            emitted.clear()
-
-    task: asyncio.Future[None] = asyncio.ensure_future(work(emit), loop=loop)
+    out = _Out[T](loop)
+    task: asyncio.Future[None] = asyncio.ensure_future(work(out.emit), loop=loop)
 
     def run() -> None:
         loop.run_until_complete(asyncio.wait([task]))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-        hand_over()
-        out.put(None)
+        out.end()
 
     thread = threading.Thread(target=run, name="dalign-requests", daemon=True)
     thread.start()
     try:
         batch: list[T] = []
-        while (entry := _next(out, every_s)) is not None:
+        while (entry := out.next(every_s)) is not None:
             batch += entry
-            if out.empty() or not entry:
+            if out.is_empty or not entry:
                 yield batch
                 batch = []
         if batch:
@@ -66,12 +51,42 @@ def arrivals(
         thread.join()
 
 
-def _next(out: queue.SimpleQueue[list[T] | None], within_s: float) -> list[T] | None:
-    """The next entry, an empty list where none comes in time; None at the end."""
-    try:
-        return out.get(timeout=within_s)
-    except queue.Empty:
-        return []
+class _Out(Generic[T]):
+    """From the loop's thread to the caller's: what one turn of the loop emits goes out together, as each entry wakes the caller."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._emitted = list[T]()
+        # The last entry is None.
+        self._queue: queue.SimpleQueue[list[T] | None] = queue.SimpleQueue()
+
+    def emit(self, one: T) -> None:
+        """Takes one, in the loop's thread."""
+        if not self._emitted:
+            self._loop.call_soon(self._hand_over)
+        self._emitted.append(one)
+
+    def end(self) -> None:
+        """Hands over what is left, and says that nothing more comes."""
+        self._hand_over()
+        self._queue.put(None)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits for the caller."""
+        return self._queue.empty()
+
+    def next(self, within_s: float) -> list[T] | None:
+        """The next entry, an empty list where none comes in time; None at the end."""
+        try:
+            return self._queue.get(timeout=within_s)
+        except queue.Empty:
+            return []
+
+    def _hand_over(self) -> None:
+        if self._emitted:
+            self._queue.put(self._emitted)
+            self._emitted = []
 
 
 def first_error(error: BaseException | None) -> BaseException | None:
