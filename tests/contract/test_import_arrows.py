@@ -36,6 +36,7 @@ LAYERS = [
     STAGES,
     {"pipeline", "report"},
     {"records"},
+    {"experiments"},
     {"cli", "library"},
 ]
 NOUNS = LAYERS[1]

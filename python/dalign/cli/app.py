@@ -1,4 +1,4 @@
-"""The commands: one a stage, `run` for all of them, `plan`, `init`, `demo`, `show`, `results`, `verify`, `report`, `spec`, `data` and `cache`."""
+"""The commands: one a stage, `run` for all of them, `plan`, `init`, `demo`, `show`, `results`, `verify`, `report`, `ablate`, `spec`, `data` and `cache`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from typer import Argument, Option
 from typer.core import TyperGroup
 
+from dalign.cli.ablate.app import ablate
 from dalign.cli.cache import cache
 from dalign.cli.data.app import data
 from dalign.cli.judge.app import judge
@@ -405,6 +406,7 @@ for _stage in STAGES.values():
 _whole_command("report", "Write report.html and results.json from what the stages left.", "report")
 judge.info.help = f"{STAGES['judge'].does} And: calibrate, a judge held against people's labels; attack, a judge asked for scores by what it judges."
 app.add_typer(judge)
+app.add_typer(ablate)
 app.add_typer(spec)
 app.add_typer(data)
 app.add_typer(cache)

@@ -8,7 +8,7 @@ how far a prompt's samples differ cannot be told then, and no more than that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import NamedTuple
 
@@ -39,13 +39,15 @@ class Draws(NamedTuple):
     seed: int
 
 
-def of_share(grades: pl.Series, prompts: pl.Series, draws: Draws) -> Interval:
+def of_share(
+    grades: pl.Series, prompts: pl.Series, draws: Draws, seeds: pl.Series | None = None
+) -> Interval:
     """The mean of grades from 0 to 1, at least one, and where it may lie; prompts: which one each is of, as a number.
 
-    Where the bootstrap has no width: Wilson's score interval (1927) of that share of the prompts.
+    seeds: which training each is of, two or more; they are drawn first, and prompts within each. Where the bootstrap has no width: Wilson's score interval (1927) of that share of the prompts.
     """
     mean, low, high = _core.bootstrap_mean(
-        grades, prompts, None, "percentile", draws.resamples, LEVEL, draws.seed
+        grades, prompts, seeds, "percentile", draws.resamples, LEVEL, draws.seed
     )
     if low is None or high is None or high - low < _NO_WIDTH:
         low, high = wilson(mean, prompts.n_unique())
@@ -53,14 +55,18 @@ def of_share(grades: pl.Series, prompts: pl.Series, draws: Draws) -> Interval:
 
 
 def of_difference(
-    before: pl.Series, after: pl.Series, prompts: pl.Series, draws: Draws
+    before: pl.Series,
+    after: pl.Series,
+    prompts: pl.Series,
+    draws: Draws,
+    seeds: pl.Series | None = None,
 ) -> Interval:
     """The mean of after - before, grades from 0 to 1 of the same prompts and samples, and where it may lie.
 
-    Where the bootstrap has no width: Tango's score interval of paired shares, for the prompts.
+    seeds: as `of_share`. Where the bootstrap has no width: Tango's score interval of paired shares, for the prompts.
     """
     mean, low, high = _core.bootstrap_difference(
-        after, before, prompts, None, "percentile", draws.resamples, LEVEL, draws.seed
+        after, before, prompts, seeds, "percentile", draws.resamples, LEVEL, draws.seed
     )
     if low is None or high is None or high - low < _NO_WIDTH:
         change = pl.DataFrame({"change": after - before})
@@ -74,16 +80,25 @@ def of_difference(
 
 
 def of_loss(
-    before: pl.Series, after: pl.Series, prompts: pl.Series, draws: Draws
+    before: pl.Series,
+    after: pl.Series,
+    prompts: pl.Series,
+    draws: Draws,
+    seeds: pl.Series | None = None,
 ) -> Interval | None:
     """The share of what was right that is so no more, (before - after) / before of the means, and where it may lie.
 
-    before, after: grades from 0 to 1 of the same prompts and samples. Negative where more is right than before; None where
-    nothing was. Where the bootstrap has no width: the ends of `of_difference`, of what was right.
+    before, after: grades from 0 to 1 of the same prompts and samples; seeds: as `of_share`. Negative where more is right than
+    before; None where nothing was. Where the bootstrap has no width: the ends of `of_difference`, of what was right.
     """
+    groups = pl.lit(0).alias("seed") if seeds is None else seeds.alias("seed")
     rows = pl.DataFrame({"prompt": prompts, "before": before, "after": after})
-    sums = rows.group_by("prompt").sum().sort("prompt").select("before", "after").to_numpy()
-    whole = sums.sum(axis=0)
+    by_prompt = rows.with_columns(groups).group_by("seed", "prompt").sum().sort("seed", "prompt")
+    sums = [
+        each.select("before", "after").to_numpy()
+        for each in by_prompt.partition_by("seed", maintain_order=True)
+    ]
+    whole = np.concatenate(sums).sum(axis=0)
     if whole[0] == 0:
         return None
     rng = np.random.default_rng(draws.seed)
@@ -95,16 +110,21 @@ def of_loss(
     ends = (tail, 1 - tail)
     low, high = np.quantile(1 - drawn[:, 1] / drawn[:, 0], ends) if len(drawn) else (0.0, 0.0)
     if high - low < _NO_WIDTH:
-        _, least, most = of_difference(before, after, prompts, draws)
+        _, least, most = of_difference(before, after, prompts, draws, seeds)
         right = whole[0] / len(before)
         low, high = -most / right, -least / right
     return Interval(found, float(low), float(high))
 
 
-def _drawn_anew(sums: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """The sums over as many prompts, drawn with replacement."""
-    times = np.bincount(rng.integers(len(sums), size=len(sums)), minlength=len(sums))
-    total: NDArray[np.float64] = times @ sums
+def _drawn_anew(
+    sums: Sequence[NDArray[np.float64]], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """The sums over as many seeds, and in each over as many prompts, drawn with replacement."""
+    seeds = rng.integers(len(sums), size=len(sums)) if len(sums) > 1 else range(len(sums))
+    total = np.zeros(2)
+    for seed in seeds:
+        size = len(sums[seed])
+        total += np.bincount(rng.integers(size, size=size), minlength=size) @ sums[seed]
     return total
 
 
