@@ -1,4 +1,4 @@
-"""The commands: one a stage, `run` for all of them, `plan`, `init`, `demo`, `show`, `results`, `verify`, `report`, `ablate`, `spec`, `data` and `cache`."""
+"""The commands: one a stage, `run` for all of them, `plan`, `init`, `demo`, `show`, `results`, `compare`, `verify`, `report`, `ablate`, `spec`, `data` and `cache`."""
 
 from __future__ import annotations
 
@@ -326,6 +326,28 @@ def results(
     if by is not None and card is not None:
         raise typer.BadParameter("--by and --card ask for two tables; give one of them")
     print_results(run, by, card, as_json=json)
+
+
+@app.command(epilog="Example: dalign compare runs/first runs/second --arm sft+rl")
+def compare(
+    run_a: Annotated[Path, Argument(metavar="RUN_A", readable=False, help="A run's folder.")],
+    run_b: Annotated[
+        Path, Argument(metavar="RUN_B", readable=False, help="The one that is held against it.")
+    ],
+    arm: Annotated[
+        list[str] | None,
+        Option(
+            "--arm",
+            metavar="ARM",
+            help="An arm, or one of each run: sft,sft+rl; may be given again. Else all that both have.",
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Print what a run has more of each metric than another, on the same prompts and samples: interval, p, what could be seen."""
+    from dalign.cli.compare import compare_runs
+
+    compare_runs(run_a, run_b, arm or [], as_json=json)
 
 
 @app.command(epilog="Example: dalign verify runs/first")
