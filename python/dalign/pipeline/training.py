@@ -1,15 +1,22 @@
-"""What the stages that train share: progress, threads, the curve, where a checkpoint lies."""
+"""What the stages that train share: progress, threads, the curve, the prompts of each step."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
+from typing import Protocol
 
+import polars as pl
+
+from dalign.config import Balance
 from dalign.progress import Progress
+from dalign.rows import Prompt
 from dalign.store.folder import StageFolder
+from dalign.store.parts import Table
 from dalign.store.run import CURVE
 from dalign.store.whole_files import write_text
+from dalign.train.draw import draw_prompts
 from dalign.train.job import TrainResult
 
 
@@ -42,3 +49,30 @@ class Steps:
 def write_curve(folder: StageFolder, result: TrainResult) -> None:
     """Writes the figures of all steps beside the rows."""
     write_text(folder.path / CURVE, json.dumps(list(map(dict, result.curve))) + "\n")
+
+
+class Stepped(Protocol):
+    """The settings of a training that completes prompts, so many a step."""
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def prompts_per_step(self) -> int: ...
+
+
+def drawn_prompts(
+    prompts: Table, settings: Stepped, seed: int, balance: Balance | None = None
+) -> list[list[Prompt]]:
+    """The prompts of each step; of the others only what the draw looks at is read."""
+    drawn = draw_prompts(
+        prompts.frame(["id", "category", "ruling", "clause"]),
+        steps=settings.steps,
+        per_step=settings.prompts_per_step,
+        seed=seed,
+        balance=balance,
+    )
+    wanted = sorted({position for step in drawn for position in step})
+    rows = prompts.scan().with_row_index("position").filter(pl.col("position").is_in(wanted))
+    read = dict(zip(wanted, Prompt.read(rows.collect()), strict=True))
+    return [[read[position] for position in step] for step in drawn]

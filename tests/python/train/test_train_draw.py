@@ -8,7 +8,7 @@ import pytest
 from dalign.config import Balance
 from dalign.errors import InputError
 from dalign.rows import Expected, Prompt
-from dalign.train.rl.draw import MOST_WEIGHT, clause_weights, draw_prompts, draw_replay
+from dalign.train.draw import MOST_WEIGHT, clause_weights, draw_prompts, draw_replay
 from tiny import prompt_columns
 
 SHARES = Balance.model_validate({})  # 0.4, 0.25, 0.2, 0.15

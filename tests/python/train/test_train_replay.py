@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dalign.errors import InputError
-from dalign.train.rl.draw import draw_replay
+from dalign.train.draw import draw_replay
 from dalign.train.rl.replay import read_replayed
 from tiny import IGNORED, packed, written
 

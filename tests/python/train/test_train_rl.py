@@ -14,9 +14,9 @@ from dalign.errors import DalignError, InputError
 from dalign.models.decoding import decode
 from dalign.models.protocol import Sampling
 from dalign.rows import Expected, Message, Prompt, Section
+from dalign.train.draw import draw_prompts, draw_replay
 from dalign.train.job import Keeper, RlJob
 from dalign.train.rl import trainer as trainer_module
-from dalign.train.rl.draw import draw_prompts, draw_replay
 from dalign.train.rl.losses import LOSSES, Policy
 from dalign.train.rl.rewards import CompositeReward, Reward, RewardWeights
 from dalign.train.rl.run import rl_trainer

@@ -12,7 +12,7 @@ import pytest
 LIGHT = """
 import sys
 import dalign.train.run, dalign.train.job, dalign.train.ranks, dalign.train.checkpoints
-import dalign.train.rl.draw, dalign.train.rl.losses, dalign.train.rl.replay, dalign.train.rl.rewards
+import dalign.train.draw, dalign.train.rl.losses, dalign.train.rl.replay, dalign.train.rl.rewards
 print([name for name in ("torch", "transformers", "trl", "accelerate") if name in sys.modules])
 """
 

@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import polars as pl
-
 from dalign.config import Config, Rl
 from dalign.errors import InputError
 from dalign.judge.answers import AnswerJudge
@@ -24,15 +22,13 @@ from dalign.pipeline.oversight import GoldenAgain, Oversight
 from dalign.pipeline.project import Project
 from dalign.pipeline.rollout_log import RolloutLog
 from dalign.pipeline.stage import Inputs, Stage, start_of
-from dalign.pipeline.training import Steps, use_threads, write_curve
+from dalign.pipeline.training import Steps, drawn_prompts, use_threads, write_curve
 from dalign.progress import Progress
-from dalign.rows import Prompt, row_seed
+from dalign.rows import row_seed
 from dalign.store.folder import Finished, StageFolder
-from dalign.store.parts import Table
 from dalign.store.run import RunFolder
 from dalign.train.checkpoints import FINAL, forget_result, lacks_adapter
 from dalign.train.job import ReplayRow, RlJob
-from dalign.train.rl.draw import draw_prompts
 from dalign.train.rl.replay import read_replayed
 from dalign.train.rl.rewards import CompositeReward, RewardWeights
 from dalign.train.run import train_rl
@@ -78,7 +74,8 @@ def check_drawable(project: Project) -> None:
     """Nothing, if rl.balance can be kept with the prompts. Raises InputError."""
     settings = project.config.rl
     if settings.balance is not None:
-        drawn_prompts(project.rl_prompts.table, settings.model_copy(update={"steps": 1}), 0)
+        one = settings.model_copy(update={"steps": 1})
+        drawn_prompts(project.rl_prompts.table, one, 0, settings.balance)
 
 
 def check_second(config: Config, engines: Engines) -> None:
@@ -98,7 +95,7 @@ def drive(
     config, model, prompts = project.config, project.config.model, project.rl_prompts
     settings = settings_of(config.rl, folder.variant)
     start = start_of(folder.variant)
-    drawn = drawn_prompts(prompts.table, settings, config.run.seed)
+    drawn = drawn_prompts(prompts.table, settings, config.run.seed, settings.balance)
     replayed: Sequence[Sequence[ReplayRow]] = ()
     if settings.replay > 0:
         packed, each = run.stage("pack").made().checked(), settings.replay_rows
@@ -179,21 +176,6 @@ def _reward(judge: AnswerJudge, settings: Rl, reads: Renderer) -> CompositeRewar
         control=control,
         unpaid=settings.unpaid,
     )
-
-
-def drawn_prompts(prompts: Table, settings: Rl, seed: int) -> list[list[Prompt]]:
-    """The prompts of each step; of the others only what the draw looks at is read."""
-    drawn = draw_prompts(
-        prompts.frame(["id", "category", "ruling", "clause"]),
-        steps=settings.steps,
-        per_step=settings.prompts_per_step,
-        seed=seed,
-        balance=settings.balance,
-    )
-    wanted = sorted({position for step in drawn for position in step})
-    rows = prompts.scan().with_row_index("position").filter(pl.col("position").is_in(wanted))
-    read = dict(zip(wanted, Prompt.read(rows.collect()), strict=True))
-    return [[read[position] for position in step] for step in drawn]
 
 
 def stages(arms: Sequence[str]) -> list[Stage]:

@@ -15,8 +15,8 @@ from dalign.errors import InputError
 from dalign.rows import IGNORED
 from dalign.store.parts import read_part
 from dalign.train.bins import Ints
+from dalign.train.draw import draw_replay
 from dalign.train.job import ReplayRow
-from dalign.train.rl.draw import draw_replay
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -20,10 +20,11 @@ from dalign.models.decoding import decode, forward_options
 from dalign.models.engines.local import LocalEngine
 from dalign.models.protocol import Reply, Sampling
 from dalign.rows import IGNORED, Prompt, row_seed
+from dalign.train.completions import completion_logits, read_inputs
+from dalign.train.draw import clause_weights
 from dalign.train.job import Keeper, RlJob, Rollout, StepRow
 from dalign.train.memory import MOST_LOGITS
 from dalign.train.ranks import on_first
-from dalign.train.rl.draw import clause_weights
 from dalign.train.rl.losses import Policy, loss_named, token_mean
 from dalign.train.rl.replay import replay_loss
 from dalign.train.rl.rewards import CompositeReward, Reward
@@ -196,14 +197,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
             whole = torch.cat(entropies) if compute_entropy else None
             return torch.cat(logps), whole, None
         scored_BC = attention_mask[:, -logits_to_keep:].bool()
-        # As in generation, positions count a row's own tokens: padding on the left moves none.
-        positions = {"position_ids": (attention_mask.cumsum(dim=-1) - 1).clamp_(min=0)}
-        inputs = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            "use_cache": False,
-            **(positions if "position_ids" in self.options else {}),
-        }
+        inputs = read_inputs(input_ids, attention_mask, self.options)
         vocabulary = self.engine.model.config.get_text_config().vocab_size
         is_large = input_ids.shape[0] * logits_to_keep * vocabulary > MOST_LOGITS
         scores = self._in_parts if is_large else self._at_once
@@ -216,9 +210,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         width = scored_BC.shape[1]
         targets_N = inputs["input_ids"][:, -width:][scored_BC]
         with self.accelerator.autocast():
-            # The logits at a position are of the token after it.
-            output = model(**inputs, logits_to_keep=width + 1)
-        logits_NV = output.logits[:, -width - 1 : -1][scored_BC]
+            logits_NV = completion_logits(model, inputs, scored_BC)
         logps_N = token_logprobs(logits_NV, targets_N, self.temperature)
         zeros_BC = logps_N.detach().new_zeros(scored_BC.shape)
         logps_BC = zeros_BC.masked_scatter(scored_BC, logps_N)

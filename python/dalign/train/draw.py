@@ -1,4 +1,4 @@
-"""Which prompts and which replayed rows a step of RL uses: a function of seed and step alone."""
+"""Which prompts and which replayed rows a step of a training uses: a function of seed and step alone."""
 
 from __future__ import annotations
 
