@@ -297,6 +297,21 @@ class ShiftRow(NamedTuple):
     of_examples: float | None
 
 
+class FlipRow(NamedTuple):
+    """What the policy in sight changes at the tokens that a model writes without it, on prompts of one clause.
+
+    clause: None for prompts without one. flip_rate: the share of the tokens of which another becomes the most likely.
+    divergence: the mean of the tokens', in nats.
+    """
+
+    category: str
+    clause: str | None
+    prompts: int
+    tokens: int
+    flip_rate: float
+    divergence: float
+
+
 class RlStep(NamedTuple):
     """Means over one step of an arm's RL; None where nothing was measured. length: tokens of a completion.
 

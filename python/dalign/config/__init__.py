@@ -23,7 +23,7 @@ from dalign.config.models import (
     Vllm,
 )
 from dalign.config.section import Positive, Repeats, Section, rule
-from dalign.config.training import Balance, Lora, Method, Rl, Sft
+from dalign.config.training import Balance, Distill, Lora, Method, Rl, Sft
 
 __all__ = [
     "AUTO",
@@ -35,6 +35,7 @@ __all__ = [
     "Cap",
     "Config",
     "Data",
+    "Distill",
     "EngineName",
     "Evaluate",
     "Filter",

@@ -84,6 +84,14 @@ class Balance(Section):
         return None if any(shares) else "general = 0, and so is every other share; set one above 0"
 
 
+def _undivided(rows: int | None, whole: int) -> str | None:
+    """That passes of so many rows don't make a step; None where they do."""
+    if rows is None or whole % rows == 0:
+        return None
+    fits = max(n for n in range(1, min(rows, whole) + 1) if whole % n == 0)
+    return f"rows_per_pass = {rows} does not divide the {whole} completions of a step; set it to {fits}, or another divisor"
+
+
 class Rl(Section):
     """Reinforcement learning with a judge that never sees the reasoning."""
 
@@ -157,13 +165,59 @@ class Rl(Section):
 
     @rule
     def _divides_a_step(self) -> str | None:
-        rows, whole = self.rows_per_pass, self.completions_per_step
-        if rows is None or whole % rows == 0:
-            return None
-        fits = max(n for n in range(1, min(rows, whole) + 1) if whole % n == 0)
-        return f"rows_per_pass = {rows} does not divide the {whole} completions of a step; set it to {fits}, or another divisor"
+        return _undivided(self.rows_per_pass, self.completions_per_step)
 
     @rule
     def _pays_for_something(self) -> str | None:
         said = "judge_weight = 0, and so is every other weight; set one above 0"
         return None if self.judge_weight + self.heuristic_weight + self.format_weight else said
+
+
+class Distill(Section):
+    """On-policy distillation: the model with the policy in sight teaches itself without it, on completions of its own."""
+
+    method: Method = "full"
+    """'lora': an adapter beside weights that stay as they were, which is merged into the checkpoint at the end."""
+    steps: Positive = 80
+    prompts_per_step: Positive = 16
+    samples: Repeats = 1
+    """Completions of one prompt in a step."""
+    learning_rate: float = Field(default_factory=_rate(full=1e-5, lora=1e-4), gt=0)
+    """The highest rate; unless set 1e-5, and 1e-4 with LoRA."""
+    warmup_steps: Natural = 5
+    """Steps up to that rate; at most a tenth of all."""
+    temperature: float = Field(1.0, gt=0)
+    """Of the draw alone: what is compared are the probabilities at temperature 1."""
+    max_new_tokens: Positive = 1024
+    """Tokens of a completion, which is trained on as far as it goes."""
+    teacher: Literal["start", "ema"] = "start"
+    """Whose probabilities with the policy in sight the model takes on: those of the checkpoint that it starts from, or of the moving average of its own weights, which begins there."""
+    ema_decay: float = Field(0.99, ge=0, lt=1)
+    """For teacher = 'ema': the part of the average that a step keeps."""
+    top_k: Natural = 0
+    """So many tokens of the vocabulary are compared one by one, and the rest as one; 0: all are."""
+    support: Literal["student", "teacher"] = "student"
+    """For top_k: whose most likely tokens these are."""
+    flip_prompts: Natural = 2
+    """Prompts of each clause that tell, before the first step, at how many tokens the policy changes which is the most likely; 0: none."""
+    rows_per_pass: Positive | None = None
+    """Completions that go through the model at once for the update, a part of a step's that divides them; unset: one on a GPU, all on a CPU."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    save_steps: Positive = 20
+    """A killed run loses at most this many steps."""
+    lora: Lora = Field(default_factory=Lora)
+
+    @property
+    def completions_per_step(self) -> int:
+        """All prompts' completions of a step."""
+        return self.prompts_per_step * self.samples
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the checkpoint depends on, for hashes: of LoRA nothing, where all weights train."""
+        of_lora = {"method", "lora"} if self.method == "full" else set()
+        return self.model_dump(mode="json", exclude={"flip_prompts"} | of_lora)
+
+    @rule
+    def _divides_a_step(self) -> str | None:
+        return _undivided(self.rows_per_pass, self.completions_per_step)

@@ -5,10 +5,34 @@ Axes: B completion, C completion token, T token of prompt and completion, N scor
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+
+
+class Padded(NamedTuple):
+    """Prompts with completions behind them, side by side; mask_BT is 1 on tokens, scored_BC true on completions'."""
+
+    ids_BT: Tensor
+    mask_BT: Tensor
+    scored_BC: Tensor
+
+
+def padded(
+    prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], device: Any
+) -> Padded:
+    """Prompts padded on the left, completions on the right, so that all completions begin at the same place."""
+    start, width = max(map(len, prompts)), max(map(len, completions))
+    ids_BT = torch.zeros(len(prompts), start + width, dtype=torch.long)
+    mask_BT = torch.zeros_like(ids_BT)
+    for row, (prompt, written) in enumerate(zip(prompts, completions, strict=True)):
+        span = slice(start - len(prompt), start + len(written))
+        ids_BT[row, span] = torch.tensor([*prompt, *written])
+        mask_BT[row, span] = 1
+    ids_BT, mask_BT = ids_BT.to(device), mask_BT.to(device)
+    return Padded(ids_BT, mask_BT, mask_BT[:, start:].bool())
 
 
 def read_inputs(ids_BT: Tensor, mask_BT: Tensor, options: Collection[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dalign import config
-from dalign.rows import Prompt
+from dalign.rows import Message, Prompt
 from dalign.train.rl.rewards import Reward
 
 StepRow = Mapping[str, float | int | None]
@@ -36,6 +36,17 @@ class Rollout(NamedTuple):
     advantage: float | None
 
 
+class Taught(NamedTuple):
+    """A completion that distillation was done on. divergence: from the teacher, the mean of its tokens in nats; flips: tokens
+    of which the teacher would have had another one most likely."""
+
+    prompt_id: str
+    text: str
+    tokens: int
+    divergence: float
+    flips: int
+
+
 class Keeper:
     """What a caller keeps beside a training, in step with its checkpoints: nothing, as it stands.
 
@@ -44,6 +55,9 @@ class Keeper:
 
     def rollouts(self, step: int, rollouts: Sequence[Rollout]) -> None:
         """Takes a step's rollouts, before its update."""
+
+    def taught(self, step: int, completions: Sequence[Taught]) -> None:
+        """Takes a step's completions of a distillation, before its update."""
 
     def save(self, step: int) -> None:
         """Called while a checkpoint is written, which counts only once this has returned."""
@@ -86,7 +100,7 @@ class RlJob(Job):
     """What RL trains on what.
 
     prompts: of each step the prompts that it samples completions of, `settings.steps` times `settings.prompts_per_step`
-    (see `draw.draw_prompts`). replayed: of each step the SFT sequences whose loss is added, weighted by
+    (see `train.draw.draw_prompts`). replayed: of each step the SFT sequences whose loss is added, weighted by
     `settings.replay` (see `replay.read_replayed`); empty (RL from the base): nothing is replayed. day: see `models.render.Renderer`.
     """
 
@@ -95,3 +109,18 @@ class RlJob(Job):
     reasoning: config.Reasoning = field(default_factory=config.Reasoning)
     day: date | None = None
     replayed: Sequence[Sequence[ReplayRow]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillJob(Job):
+    """What distillation trains on what.
+
+    prompts: of each step those that it completes, `settings.steps` times `settings.prompts_per_step`. in_sight: of each
+    prompt, by its id, the conversation that the teacher reads, the policy in it. day: see `models.render.Renderer`.
+    """
+
+    prompts: Sequence[Sequence[Prompt]]
+    in_sight: Mapping[str, tuple[Message, ...]]
+    settings: config.Distill
+    reasoning: config.Reasoning = field(default_factory=config.Reasoning)
+    day: date | None = None

@@ -1,4 +1,4 @@
-"""LoRA as SFT and RL train it: the weights that it begins with, and where in them adapters stand. Imports torch."""
+"""LoRA as the trainings have it: the weights that it begins with, and where in them adapters stand. Imports torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def start_model(job: Job, method: config.Method) -> Any:
     return load_model(job.start, dtype, job.device, job.trust_remote_code)
 
 
-def lora_of(model: Any, settings: config.Sft | config.Rl, section: str) -> LoraConfig | None:
+def lora_of(
+    model: Any, settings: config.Sft | config.Rl | config.Distill, section: str
+) -> LoraConfig | None:
     """The adapter's settings as peft takes them; None where all weights train.
 
     Raises InputError for a target that is no layer of the model that an adapter can stand at: peft would train the others.

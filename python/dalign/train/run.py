@@ -1,11 +1,14 @@
-"""The ways into training: SFT and RL. torch is imported once a training starts, not before."""
+"""The ways into training: SFT, distillation and RL. torch is imported once a training starts, not before."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from dalign.figures import FlipRow
 from dalign.models.checkpoint import check_installed
-from dalign.train.job import Keeper, OnStep, RlJob, SftJob, TrainResult
+from dalign.rows import Prompt
+from dalign.train.job import DistillJob, Keeper, OnStep, RlJob, SftJob, TrainResult
 from dalign.train.rl.rewards import CompositeReward
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
@@ -29,6 +32,37 @@ def train_sft(job: SftJob, out: Path, on_step: OnStep) -> TrainResult:
     from dalign.train.sft import run_sft
 
     return run_sft(job, out, on_step)
+
+
+def train_distill(
+    job: DistillJob, out: Path, on_step: OnStep, keeper: Keeper | None = None
+) -> TrainResult:
+    """Trains, or goes on where a killed training stood, and returns the checkpoint `out/final` and the curve.
+
+    out: the folder of the training (see `checkpoints`). Each step draws completions of its prompts without the policy, and
+    makes one update towards what the teacher says of their tokens with the policy in sight.
+
+    A row of the curve: step, loss (the mean divergence of a token, in nats), learning_rate, grad_norm, tokens (of the step's completions), completion_tokens
+    (their mean), flip_rate (share of the tokens of which the teacher has another one most likely), truncated (share of the completions).
+    A resumed training ends in the same weights, bit by bit, as one that nothing disturbed (on a CPU).
+    Raises InputError for prompts that cannot be used, or whose teacher's conversation leaves no room for a completion, for a
+    folder that holds another job, and where several processes train.
+    """
+    check_packages()
+    from dalign.train.distill.run import run_distill
+
+    return run_distill(job, out, on_step, keeper or Keeper())
+
+
+def teacher_flips(job: DistillJob, prompts: Sequence[Prompt]) -> list[FlipRow]:
+    """What the policy changes at the start, on a completion of each of these prompts: a row for each category and clause.
+
+    The clauses that prompts are labelled by tell them apart, and decide nothing. Raises InputError as `train_distill` does.
+    """
+    check_packages()
+    from dalign.train.distill.flips import measured_flips
+
+    return measured_flips(job, prompts) if prompts else []
 
 
 def train_rl(

@@ -1,0 +1,1 @@
+"""On-policy distillation: the model with the policy in sight teaches itself without it."""
