@@ -399,6 +399,7 @@ class ReportContent(Results):
     scores: completions by their aggregated score; states: single judgements by theirs. sub_scores, violated: what the
     judge gave beside; judgements that found a clause violated, by its id. admission: of the judge; again: on golden cases while it
     rewarded, a sentence an arm. card: the judge beside people; None where the run has none. losses: (step, loss) of each arm of SFT.
+    distilled: (step, divergence in nats a token, flip rate) of each arm of distillation; flips: before its first step.
     warnings: what a reader must know beside the results.
     """
 
@@ -423,3 +424,7 @@ class ReportContent(Results):
     journeys: Sequence[JourneyRow]
     warnings: Sequence[str]
     card: CardContent | None = field(default=None, kw_only=True)
+    distilled: Mapping[str, Sequence[tuple[int, float, float]]] = field(
+        default_factory=dict, kw_only=True
+    )
+    flips: Sequence[FlipRow] = field(default=(), kw_only=True)

@@ -315,6 +315,16 @@ class RolloutRow:
     }  # fmt: skip
 
 
+class TaughtRow:
+    """A completion that distillation was done on: its mean divergence from the teacher, in nats a token, and the tokens that
+    the teacher would have flipped."""
+
+    COLUMNS: ClassVar[Columns] = {
+        "id": TEXT, "step": COUNT, "prompt_id": TEXT, "category": TEXT, "text": TEXT,
+        "tokens": COUNT, "divergence": NUMBER, "flips": COUNT,
+    }  # fmt: skip
+
+
 # Of rollouts that a second judge has scored too, from 0 to 1; it pays nothing.
 SECOND = "second"
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 StageName = Literal[
-    "admit", "generate", "filter", "judge", "select", "pack", "sft", "rl", "evaluate"
+    "admit", "generate", "filter", "judge", "select", "pack", "sft", "distill", "rl", "evaluate"
 ]
-ArmName = Literal["none", "spec", "sft", "rl", "sft+rl", "summaries"]
+ArmName = Literal["none", "spec", "sft", "rl", "sft+rl", "summaries", "distill"]
 MetricName = Literal[
     "not_unsafe", "not_overrefuse", "style_adherence", "policy_retrieval", "capability"
 ]
@@ -82,6 +82,7 @@ STAGES: Mapping[str, StageKind] = {row.name: row for row in (
     StageKind("select", "Choose the training examples, and take the policy out.", drops=True),
     StageKind("pack", "Tokenise and pack the examples, mixed with capability rows.", drops=True),
     StageKind("sft", "Fine-tune the model on the packed rows."),
+    StageKind("distill", "Teach the model without the policy in sight, on completions of its own, what it says with it."),
     StageKind("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl"),
     StageKind("evaluate", "Complete and grade every suite, arm by arm.", " --variant none"),
 )}  # fmt: skip
@@ -101,7 +102,7 @@ class Arm:
     name: ArmName
     title: str
     meaning: str
-    trained_by: Literal["sft", "rl"] | None = None
+    trained_by: Literal["sft", "distill", "rl"] | None = None
     starts_from: ArmName | None = None
     in_sight: Literal["none", "category", "summaries"] = "none"
     compared_with: tuple[ArmName, ...] = ()
@@ -117,7 +118,7 @@ BASE: ArmName = "none"
 # The variant of generate, filter and judge whose completions have nothing of the policy in sight: what a shift is counted from.
 BARE = "bare"
 
-# The trained ones in the order in which a later one builds on, or is preferred to, an earlier one.
+# The trained ones in the order in which a later one builds on, or is preferred to, an earlier one; those that runs have only where they say so come last, and are preferred to none.
 ARMS: Mapping[str, Arm] = {row.name: row for row in (
     Arm(BASE, "base", "the model as it was, without the policy"),
     Arm("spec", "policy in context", "the model as it was, with the policy in its context",
@@ -131,6 +132,9 @@ ARMS: Mapping[str, Arm] = {row.name: row for row in (
     Arm("summaries", "summaries in context",
         "the model as it was, with the summaries of all categories in its context",
         in_sight="summaries", by_default=False),
+    Arm("distill", "distilled",
+        "taught on completions of its own by itself with the policy in sight, without the policy in context",
+        trained_by="distill", compared_with=("sft", "spec"), by_default=False),
 )}  # fmt: skip
 
 

@@ -65,6 +65,7 @@ def test_a_config_accepts_the_tables_names_and_takes_the_rest_as_defaults() -> N
         ("sft", "sft/sft", ["sft"]),
         ("rl", "rl/rl", ["rl"]),
         ("sft+rl", "rl/sft+rl", ["sft", "sft+rl"]),
+        ("distill", "distill/distill", ["distill"]),
     ],
 )
 def test_an_arm_has_the_checkpoint_of_the_last_training_that_leads_to_it(

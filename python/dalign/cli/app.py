@@ -92,7 +92,8 @@ LimitRows = Annotated[
     Option("--limit", min=1, metavar="N", help="A trial on N rows of each file; see data.limit."),
 ]
 Variant = Annotated[
-    str | None, Option("--variant", help="An arm for rl and evaluate, else main, bare or sft.")
+    str | None,
+    Option("--variant", help="An arm for distill, rl and evaluate, else main, bare or sft."),
 ]
 
 

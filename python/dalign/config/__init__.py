@@ -128,6 +128,7 @@ class Config(Section):
     select: Select = Field(default_factory=Select)
     pack: Pack = Field(default_factory=Pack)
     sft: Sft = Field(default_factory=Sft)
+    distill: Distill = Field(default_factory=Distill)
     rl: Rl = Field(default_factory=Rl)
     evaluate: Evaluate = Field(default_factory=Evaluate)
 
@@ -194,21 +195,14 @@ class Config(Section):
 
     @property
     def limited(self) -> Config:
-        """What it comes to with data.limit: no more RL than prompts, and no end for want of rows."""
+        """What it comes to with data.limit: no more RL or distillation than prompts, and no end for want of rows."""
         if self.data.limit is None:
             return self
-        most = min(self.rl.prompts_per_step, self.data.limit)
-        once = -(-self.data.limit // most)
-        rl: dict[str, object] = {
-            "steps": min(self.rl.steps, once),
-            "prompts_per_step": most,
-            "balance": None,
-            "rows_per_pass": None,
-        }
         # It is to come to its end, whatever its few rows are worth.
-        rl["on_alarm"] = "warn"
+        rl = {**_once(self.rl, self.data.limit), "balance": None, "on_alarm": "warn"}
         changed = {
             "rl": self.rl.model_copy(update=rl),
+            "distill": self.distill.model_copy(update=_once(self.distill, self.data.limit)),
             "select": self.select.model_copy(update={"on_short": "warn", "least_shift": None}),
             "evaluate": self.evaluate.model_copy(update={"max_forgetting": None}),
         }
@@ -250,3 +244,10 @@ class Config(Section):
         """The judge's score from which an evaluated answer passes."""
         own = self.evaluate.pass_score
         return self.select.threshold if own is None else own
+
+
+def _once(settings: Rl | Distill, limit: int) -> dict[str, object]:
+    """The settings by which a training goes through so many prompts once."""
+    most = min(settings.prompts_per_step, limit)
+    steps = min(settings.steps, -(-limit // most))
+    return {"steps": steps, "prompts_per_step": most, "rows_per_pass": None}

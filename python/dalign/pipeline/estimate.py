@@ -27,6 +27,7 @@ from dalign.pipeline.work import COMPLETE, JUDGE, SECOND, Work, work_of
 from dalign.rows import Message, turns
 from dalign.store.damage import is_run
 from dalign.store.run import RunFolder, no_run
+from dalign.vocabulary import TRAININGS
 
 # Of a file's prompts, how many are counted in tokens, spread over all of it.
 _SAMPLE = 48
@@ -81,7 +82,7 @@ def trial_of(folder: Path) -> Trial:
         said = f"{folder}: nothing was asked of a model here, so it tells no cost; run a trial (dalign run CONFIG --run TRIAL --limit 20)"
         raise InputError(said, kind="no_run", path=folder)
     trained, steps = {}, {}
-    for kind in ("sft", "rl"):
+    for kind in sorted(TRAININGS):
         for place in sorted((folder / kind).glob("*/")):
             stage = run.stage(f"{kind}/{place.name}")
             took, asked = stage.cost().get("wall_s"), _of_stage(spent, stage.name).seconds
@@ -165,12 +166,14 @@ def _as_in(trial: Trial | None, cost: Cost, project: Project) -> Cost:
 
 
 def _trained(project: Project, trial: Trial, done: set[str]) -> dict[str, float]:
-    """Seconds of each training, as the trial's by steps of RL, and by prompts of SFT."""
+    """Seconds of each training, as the trial's by steps of RL and distillation, and by prompts of SFT."""
     found = {}
     for stage, seconds in trial.trained.items():
-        of_rl = stage.startswith("rl/")
-        now = project.config.rl.steps if of_rl else project.prompts.rows
-        then = trial.steps.get(stage, 0) if of_rl else trial.prompts
+        kind, config = stage.partition("/")[0], project.config
+        now = {"rl": config.rl.steps, "distill": config.distill.steps}.get(
+            kind, project.prompts.rows
+        )
+        then = trial.prompts if kind == "sft" else trial.steps.get(stage, 0)
         if stage not in done and then:
             found[stage] = seconds * now / then
     return found

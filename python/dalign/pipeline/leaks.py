@@ -34,9 +34,11 @@ class Leak:
 
 def trained_on(arms: Collection[str], *, has_rl_prompts: bool) -> list[str]:
     """The files of a project whose rows some of these arms are trained on."""
-    fine_tuned, reinforced = trainings("sft", list(arms)), trainings("rl", list(arms))
+    fine_tuned, distilled, reinforced = (
+        trainings(kind, list(arms)) for kind in ("sft", "distill", "rl")
+    )
     found = {
-        "prompts": bool(fine_tuned) or (bool(reinforced) and not has_rl_prompts),
+        "prompts": bool(fine_tuned or distilled) or (bool(reinforced) and not has_rl_prompts),
         "rl_prompts": bool(reinforced) and has_rl_prompts,
         CAPABILITY: bool(fine_tuned),
     }

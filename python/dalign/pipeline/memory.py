@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
-from dalign.config import LOCAL_ENGINE, Config, Model, Rl, Sft
+from dalign.config import LOCAL_ENGINE, Config, Distill, Model, Rl, Sft
 from dalign.errors import InputError
 from dalign.figures import Moment
 from dalign.generate import SIGHTS, Sight
@@ -21,6 +22,7 @@ from dalign.rows import turns
 from dalign.train.memory import (
     Rollouts,
     Trained,
+    distilled_moment,
     generation_moment,
     reference_moment,
     rollout_moment,
@@ -35,12 +37,14 @@ _LOCAL = LOCAL_ENGINE
 # The kinds of stages that are looked at.
 _KINDS = frozenset(("generate", *TRAININGS))
 _SHORTEST = 64
+# What distillation's teacher reads.
+_TEACHER = "teacher"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the figures depend on beside the settings. prompts: tokens of the longest prompt, by kind of stage; others: bytes
-    of the other models that the process has on the same device.
+    """What the figures depend on beside the settings. prompts: tokens of the longest prompt, by kind of stage, and of the
+    teacher's; others: bytes of the other models that the process has on the same device.
     """
 
     sizes: Sizes
@@ -116,6 +120,10 @@ def _facts(
     if "generate" in asked:
         sight = SIGHTS["category"](project.spec, project.templates)
         prompts["generate"] = longest(project.prompts, sight, renderer)
+    if "distill" in asked:
+        for key, name in (("distill", "none"), (_TEACHER, "category")):
+            sight = SIGHTS[name](project.spec, project.templates)
+            prompts[key] = longest(project.prompts, sight, renderer)
     if "rl" in asked:
         sight = SIGHTS["none"](project.spec, project.templates)
         prompts["rl"] = longest(project.rl_prompts, sight, renderer)
@@ -168,9 +176,17 @@ def _moments(config: Config, facts: Facts, asked: Collection[str]) -> list[Momen
     if "sft" in asked:
         trained = Trained(sizes, number, _adapters(sizes, config.sft), others=facts.others["sft"])
         found.append(sft_moment(trained, config.pack.capacity))
+    if "distill" in asked:
+        distill = config.distill
+        whole = distill.completions_per_step
+        of = Rollouts(whole, distill.prompts_per_step, facts.prompts["distill"], distill.max_new_tokens)  # fmt: skip
+        trained = Trained(sizes, number, _adapters(sizes, distill), True, facts.others["distill"])
+        found.append(rollout_moment(trained, of, "distill"))
+        rows = _rows(config, "distill")
+        found.append(distilled_moment(trained, rows, of, facts.prompts[_TEACHER]))
     if "rl" in asked:
         rl = config.rl
-        whole, rows = rl.completions_per_step, rl.rows_per_pass or rl.group_size
+        whole, rows = rl.completions_per_step, _rows(config, "rl")
         of = Rollouts(whole, rl.prompts_per_step, facts.prompts["rl"], rl.max_new_tokens)
         trained = Trained(sizes, number, _adapters(sizes, rl), rl.beta > 0, facts.others["rl"])
         found.append(rollout_moment(trained, of))
@@ -183,10 +199,17 @@ def _moments(config: Config, facts: Facts, asked: Collection[str]) -> list[Momen
     return found
 
 
-def _adapters(sizes: Sizes, settings: Sft | Rl) -> int:
+def _adapters(sizes: Sizes, settings: Sft | Rl | Distill) -> int:
     """Parameters of LoRA, at least 1 where the weights' heads tell of none of its layers; 0 where all weights are trained."""
     lora = settings.lora
     return max(1, sizes.adapters(lora.r, lora.target)) if settings.method == "lora" else 0
+
+
+def _rows(config: Config, section: str) -> int:
+    """Completions of an update that go through the model at once, on a GPU."""
+    settings = config.rl if section == "rl" else config.distill
+    whole = config.rl.group_size if section == "rl" else 1
+    return settings.rows_per_pass or whole
 
 
 # A setting's words, and the config and facts with it.
@@ -228,29 +251,30 @@ def _for_sft(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
     return ways
 
 
-def _for_update(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
-    rl = config.rl
-    now = rl.rows_per_pass or rl.group_size
-    divisors = (n for n in range(now - 1, 0, -1) if rl.completions_per_step % n == 0)
+def _for_update(config: Config, facts: Facts, section: str = "rl") -> Sequence[Iterator[_Other]]:
+    whole = (config.rl if section == "rl" else config.distill).completions_per_step
+    divisors = (n for n in range(_rows(config, section) - 1, 0, -1) if whole % n == 0)
     fewer = (
-        (f"rl.rows_per_pass = {n}", _with(config, "rl", rows_per_pass=n), facts) for n in divisors
+        (f"{section}.rows_per_pass = {n}", _with(config, section, rows_per_pass=n), facts)
+        for n in divisors
     )
-    shorter = _halves(config, facts, "rl.max_new_tokens", _SHORTEST, rows_per_pass=1)
-    return [fewer, shorter, *_adapter_in_rl(config, facts)]
+    shorter = _halves(config, facts, f"{section}.max_new_tokens", _SHORTEST, rows_per_pass=1)
+    return [fewer, shorter, *_adapter(config, facts, section)]
 
 
-def _for_rollouts(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
+def _for_rollouts(config: Config, facts: Facts, section: str = "rl") -> Sequence[Iterator[_Other]]:
     return [
-        _halves(config, facts, "rl.prompts_per_step", 1),
-        _halves(config, facts, "rl.max_new_tokens", _SHORTEST),
-        *_adapter_in_rl(config, facts),
+        _halves(config, facts, f"{section}.prompts_per_step", 1),
+        _halves(config, facts, f"{section}.max_new_tokens", _SHORTEST),
+        *_adapter(config, facts, section),
     ]
 
 
-def _adapter_in_rl(config: Config, facts: Facts) -> list[Iterator[_Other]]:
-    if config.rl.method == "lora":
+def _adapter(config: Config, facts: Facts, section: str) -> list[Iterator[_Other]]:
+    if (config.rl if section == "rl" else config.distill).method == "lora":
         return []
-    return [iter([("rl.method = 'lora'", _with(config, "rl", method="lora"), facts)])]
+    said = f"{section}.method = 'lora'"
+    return [iter([(said, _with(config, section, method="lora"), facts)])]
 
 
 def _for_generation(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
@@ -264,6 +288,8 @@ def _for_generation(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
 _SETTINGS: Mapping[str, Callable[[Config, Facts], Sequence[Iterator[_Other]]]] = {
     "generate": _for_generation,
     "sft": _for_sft,
+    "distill, rollouts": partial(_for_rollouts, section="distill"),
+    "distill, update": partial(_for_update, section="distill"),
     "rl, rollouts": _for_rollouts,
     "rl, reference": _for_update,
     "rl, update": _for_update,

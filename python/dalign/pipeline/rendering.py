@@ -125,6 +125,10 @@ def _uses(project: Project, engines: Engines, kinds: AbstractSet[str]) -> Iterat
         yield _Use(engines.renderer, project.prompts, files["prompts"], "none")
         if project.capability is not None and config.data.capability is not None:
             yield _Use(engines.renderer, project.capability, config.data.capability, "none")
+    if "distill" in kinds:
+        room = room_of_model(engines, config, "distill")
+        for sight in ("none", "category"):
+            yield _Use(engines.renderer, project.prompts, files["prompts"], sight, room)
     if "rl" in kinds:
         path = files.get("rl_prompts", files["prompts"])
         room = room_of_model(engines, config, "rl")

@@ -40,6 +40,7 @@ def work_of(project: Project) -> list[Work]:
     every = (
         *_of_admission(project),
         *_of_data(project),
+        *_of_distillation(project),
         *_of_rl(project),
         *_of_evaluation(project),
     )
@@ -77,6 +78,21 @@ def _of_shifts(project: Project) -> Iterator[Work]:
     judgements, most = made * config.judge.k, config.judge.max_new_tokens
     yield Work(f"generate/{BARE}", COMPLETE, made, written, source)
     yield Work(f"judge/{BARE}", JUDGE, judgements, most, source, answers=written)
+
+
+def _of_distillation(project: Project) -> Iterator[Work]:
+    """What the trainer draws, and before it what tells the teacher's flip rate; nobody is asked."""
+    settings, source = project.config.distill, project.prompts
+    by_clause, by_category = (
+        sum(min(settings.flip_prompts, rows) for rows in counts.values())
+        for counts in (source.clauses, source.categories)
+    )
+    # Those without a clause are told by their category.
+    flips = by_clause + min(by_category, source.rows - sum(source.clauses.values()))
+    drawn = settings.steps * settings.completions_per_step + flips
+    for arm in trainings("distill", project.config.evaluate.arms):
+        written = settings.max_new_tokens
+        yield Work(f"distill/{arm}", COMPLETE, drawn, written, source, is_asked=False)
 
 
 def _of_rl(project: Project) -> Iterator[Work]:
@@ -131,6 +147,11 @@ def planned_work(project: Project) -> dict[str, object]:
         "completions": brought or count(completions, "generate/main"),
         **({"completions_without_policy": bare} if bare else {}),
         "rl_completions": count(completions, "rl"),
+        **(
+            {"distill_completions": distilled}
+            if (distilled := count(completions, "distill"))
+            else {}
+        ),
         "evaluated_completions": count(completions, "evaluate"),
         "completion_tokens_at_most": sum(each.requests * each.written for each in completions),
         "judgements_at_most": count(judgements),

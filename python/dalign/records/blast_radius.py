@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +55,12 @@ def blast_radius(run: Path, old: Spec, new: Spec) -> BlastRadius:
             for row in rows_in(record, stage, ROWS, ["id", "category"])
         )
         rows[kind] = [row for row, category in found if category in categories]
-    rewarded = bool(set(categories) & record.project.rl_prompts.categories.keys())
-    rows["checkpoints"] = _checkpoints(record, examples=bool(rows["examples"]), rewarded=rewarded)
+    by = {
+        "sft": bool(rows["examples"]),
+        "distill": bool(rows["prompts"]),
+        "rl": bool(set(categories) & record.project.rl_prompts.categories.keys()),
+    }
+    rows["checkpoints"] = _checkpoints(record, by)
     rows["evaluation_rows"] = _evaluated(record, categories, rows["checkpoints"])
     return BlastRadius(categories, clauses, rows, _cites(record, (old, new), set(clauses)))
 
@@ -70,13 +74,16 @@ def _changed(old: dict[str, str], new: dict[str, str]) -> tuple[str, ...]:
     return tuple(sorted(n for n in old.keys() | new.keys() if old.get(n) != new.get(n)))
 
 
-def _checkpoints(record: Record, *, examples: bool, rewarded: bool) -> list[str]:
-    """The trained checkpoints: by their examples, by the judge of their rewards, or by the checkpoint they start from."""
-    depends = []
-    for arm in ARMS.values():
-        by = [each.trained_by for each in lineage(arm.name)]
-        if arm.checkpoint and ((examples and "sft" in by) or (rewarded and "rl" in by)):
-            depends.append(arm.checkpoint)
+def _checkpoints(record: Record, by: Mapping[str, bool]) -> list[str]:
+    """The trained checkpoints that depend on it, by their own training or by the checkpoint they start from.
+
+    by: of each kind of training whether its examples, its teacher or the judge of its rewards does.
+    """
+    depends = [
+        arm.checkpoint
+        for arm in ARMS.values()
+        if arm.checkpoint and any(by[str(each.trained_by)] for each in lineage(arm.name))
+    ]
     return [name for name in depends if record.has(name)]
 
 

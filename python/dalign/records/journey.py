@@ -69,6 +69,8 @@ def _owners(record: Record, mine: pl.Expr) -> Iterator[tuple[str, str]]:
         made = _rows(record, f"generate/{variant}", mine | pl.col("id").is_in(judged))
         yield from (("prompts", row["prompt_id"]) for row in made)
     yield from (("prompts", row["prompt_id"]) for row in _rows(record, "select/main", mine))
+    for arm in trained_by("distill"):
+        yield from (("prompts", r["prompt_id"]) for r in _rows(record, f"distill/{arm}", mine))
     rl_source = "rl_prompts" if "rl_prompts" in record.sources else "prompts"
     for arm in trained_by("rl"):
         yield from ((rl_source, r["prompt_id"]) for r in _rows(record, f"rl/{arm}", mine))
@@ -88,6 +90,7 @@ def _steps(record: Record, prompt: Prompt, sources: Sequence[str]) -> Iterator[J
     """The stations, stage by stage."""
     if "prompts" in sources:
         yield from _data_steps(record, prompt)
+        yield from _taught_steps(record, prompt)
     if "rl_prompts" in sources or ("prompts" in sources and "rl_prompts" not in record.sources):
         yield from _rollout_steps(record, prompt)
     suites = [source.partition("/")[2] for source in sources if source.startswith("suites/")]
@@ -167,6 +170,14 @@ def _packed(record: Record, example: str) -> Iterator[JourneyStep]:
         )
         for facts in sizes.collect().to_dicts():
             yield JourneyStep("pack", example, "", facts)
+
+
+def _taught_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:
+    for arm in trained_by("distill"):
+        rows = _rows(record, f"distill/{arm}", pl.col("prompt_id") == prompt.id)
+        for row in rows[-_ROLLOUTS:]:
+            facts = {name: row[name] for name in ("step", "tokens", "divergence", "flips")}
+            yield JourneyStep("distill", row["id"], row["text"], {"arm": arm} | facts)
 
 
 def _rollout_steps(record: Record, prompt: Prompt) -> Iterator[JourneyStep]:

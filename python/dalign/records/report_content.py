@@ -8,7 +8,16 @@ from typing import Any
 
 import polars as pl
 
-from dalign.figures import DropRow, FunnelRow, JourneyRow, ModelUsed, ReportContent, Results, RlStep
+from dalign.figures import (
+    DropRow,
+    FlipRow,
+    FunnelRow,
+    JourneyRow,
+    ModelUsed,
+    ReportContent,
+    Results,
+    RlStep,
+)
 from dalign.records.admission import admission_rows, not_admitted
 from dalign.records.corrected import card_in, doubts
 from dalign.records.journey import journeys_of
@@ -55,6 +64,7 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
             for arm in record.trained("sft")
             if (curve := _curve(record.stage(f"sft/{arm}"), "step", "loss"))
         },
+        **_distillation(record),
         journeys=_journeys(record) if made_data else [],
         warnings=[
             *warnings_of(record, config.evaluate.arms),
@@ -63,6 +73,17 @@ def report_content(record: Record, results: Results, *, created: str) -> ReportC
         ],
         card=card,
     )
+
+
+def _distillation(record: Record) -> dict[str, Any]:
+    """What distillation came to, step by step, and what the policy changed before it."""
+    stages = {arm: record.stage(f"distill/{arm}") for arm in record.trained("distill")}
+    curves = {arm: _curve(stage, "step", "loss", "flip_rate") for arm, stage in stages.items()}
+    told = [stage.recorded("facts").get("flips", []) for stage in stages.values()]
+    return {
+        "distilled": {arm: [tuple(row.values()) for row in c] for arm, c in curves.items() if c},
+        "flips": [FlipRow(**row) for rows in told for row in rows],
+    }
 
 
 def _models(record: Record) -> list[ModelUsed]:

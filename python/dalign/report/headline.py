@@ -21,9 +21,12 @@ from dalign.vocabulary import ARMS, BASE, BY_JUDGE, GRADERS, METRICS, Headline
 
 # The metrics that the verdict is about: the first is what training is for, the others what it may cost.
 _QUESTIONS = {name: row.headline for name, row in METRICS.items() if row.headline is not None}
-# The base with the policy in sight, and arms with a checkpoint of their own: the last one that was evaluated is the run's result.
+# The base with the policy in sight, and arms with a checkpoint of their own: the last one that was evaluated is the run's
+# result, before those that no run has unless it says so.
 _IN_SIGHT = next(name for name, row in ARMS.items() if row.in_sight == "category")
-_TRAINED = [name for name, row in ARMS.items() if row.trained_by is not None]
+_TRAINED = sorted(
+    (name for name, row in ARMS.items() if row.trained_by), key=lambda name: ARMS[name].by_default
+)
 
 
 class Change(NamedTuple):

@@ -171,9 +171,33 @@ def _bars(title: str, items: Sequence[tuple[str, int]], without: str, hint: str 
 
 def training(content: ReportContent) -> Markup:
     """What RL and SFT did, step by step."""
-    return join(
-        tag("h3", "RL: reward against truth"), _rl(content), tag("h3", "SFT: loss"), _sft(content)
+    parts = [tag("h3", "RL: reward against truth"), _rl(content)]
+    if content.distilled:
+        parts += [tag("h3", "Distillation: divergence from the teacher"), _distilled(content)]
+    return join(*parts, tag("h3", "SFT: loss"), _sft(content))
+
+
+def _distilled(content: ReportContent) -> Markup:
+    """How far the model without the policy is from itself with it, and where the policy made a difference at all."""
+    why = (
+        "The teacher is the model with the policy in sight; the divergence is that of the model without it, on the tokens that "
+        "this one writes, in nats a token. A token is flipped where the teacher has another one most likely."
     )
+    charts = [
+        chart(
+            title,
+            [_distilled_series(arm, rows, at) for arm, rows in content.distilled.items()],
+            at_least=(0.0, 0.0),
+        )
+        for title, at in (("divergence, nats a token", 1), ("flip rate", 2))
+    ]
+    table = [tables.flip_table(content.flips)] if content.flips else []
+    return join(tag("p", why), tag("div", *charts, class_="halves"), *table)
+
+
+def _distilled_series(arm: str, rows: Sequence[tuple[int, float, float]], at: int) -> Series:
+    points = _measured((int(row[0]), row[at]) for row in rows)
+    return Series(arm_name(arm), arm_class(arm), points)
 
 
 def _rl(content: ReportContent) -> Markup:

@@ -9,6 +9,7 @@ from dalign.figures import (
     CardContent,
     Corrected,
     DropRow,
+    FlipRow,
     ForgettingRow,
     MetricRow,
     PairRow,
@@ -295,6 +296,17 @@ def shift_table(shifts: Sequence[ShiftRow]) -> Markup:
     rows = [(r.category, count(r.prompts), count(r.known), *map(told, r[3:])) for r in shifts]
     numbers = ("prompts", "known", "with policy", "without", "shift", "shift of examples")
     return _listed(("category",), numbers, rows, caption="Shift of the policy by category")
+
+
+def flip_table(flips: Sequence[FlipRow]) -> Markup:
+    """What the policy in sight changes of what the model writes, before distillation's first step."""
+    rows = [
+        (r.category, r.clause or "none", count(r.prompts), count(r.tokens), percent(r.flip_rate), number(r.divergence))
+        for r in flips
+    ]  # fmt: skip
+    caption = "Flip rate of the teacher by clause, before the first step"
+    numbers = ("prompts", "tokens", "flip rate", "divergence")
+    return _listed(("category", "clause"), numbers, rows, caption=caption)
 
 
 def stage_table(stages: Sequence[StageRow], elapsed_s: float) -> Markup:

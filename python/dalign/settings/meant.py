@@ -33,11 +33,14 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("api_key", "key", "token"), ("api_key_env",)),
     **dict.fromkeys(("torch_dtype", "precision"), ("dtype",)),
     **dict.fromkeys(("num_workers", "n_workers"), ("workers", "run.workers")),
-    **dict.fromkeys(("rank", "lora_rank", "lora_r"), ("r", "sft.lora.r", "rl.lora.r")),
-    "lora_alpha": ("sft.lora.alpha", "rl.lora.alpha"),
-    "lora_dropout": ("sft.lora.dropout", "rl.lora.dropout"),
     **dict.fromkeys(
-        ("lora_target_modules", "target_modules"), ("target", "sft.lora.target", "rl.lora.target")
+        ("rank", "lora_rank", "lora_r"), ("r", "sft.lora.r", "rl.lora.r", "distill.lora.r")
+    ),
+    "lora_alpha": ("sft.lora.alpha", "rl.lora.alpha", "distill.lora.alpha"),
+    "lora_dropout": ("sft.lora.dropout", "rl.lora.dropout", "distill.lora.dropout"),
+    **dict.fromkeys(
+        ("lora_target_modules", "target_modules"),
+        ("target", "sft.lora.target", "rl.lora.target", "distill.lora.target"),
     ),
     **dict.fromkeys(("min_score", "cutoff", "min"), ("low", "threshold")),
     **dict.fromkeys(("max_score", "max"), ("high",)),

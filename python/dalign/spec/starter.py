@@ -34,6 +34,7 @@ def starter_values(model: Row) -> dict[str, Any]:
         "select": {"per_prompt": 2, "on_short": "warn"},
         "pack": {"capacity": 8192},
         "sft": {"method": "lora"},
+        "distill": {"method": "lora", "max_new_tokens": 4096},
         "rl": {"method": "lora", "max_new_tokens": 4096},
         "evaluate": {
             "max_new_tokens": 4096,

@@ -47,7 +47,7 @@ class Spread:
 class Trained:
     """A model in training. product_bytes: of a number in products. adapters: parameters of LoRA; 0: all weights are trained.
 
-    has_reference: whether a second copy stands by, as RL's divergence needs of a model that is trained whole. others:
+    has_reference: whether a second copy stands by, as RL's divergence and distillation's teacher need of a model that is trained whole. others:
     bytes of other models on the same device.
     """
 
@@ -161,12 +161,37 @@ def _scored(model: Trained, rows: int, of: Rollouts) -> tuple[float, float]:
     return first, 3 * logits * FLOAT32
 
 
-def rollout_moment(model: Trained, of: Rollouts) -> Moment:
-    """The fullest of RL's rollouts: those of a step are written together, on each device its share. There are no gradients then."""
+def distilled_moment(model: Trained, rows: int, of: Rollouts, in_sight: int) -> Moment:
+    """The fullest of distillation's update, so many completions at a time. in_sight: tokens of the longest prompt with the policy.
+
+    The logits of student and teacher are there as a whole, and in the backward pass the student's gradient.
+    """
+    kept = model.kept(rows * (of.prompt + of.written))
+    logits = rows * of.written * model.sizes.vocabulary
+    short = logits * model.product_bytes if model.product_bytes < FLOAT32 else 0
+    tokens = in_sight + of.written
+    return _fullest(
+        "distill, update",
+        model.weights | {"gradients": model.gradients},
+        [
+            {"16-bit copy": model.copy, "activations": model.inside(rows, tokens)},
+            {
+                "16-bit copy": model.copy,
+                "activations": kept,
+                "logits": 2 * logits * FLOAT32 + short,
+            },
+            {"activations": kept, "logits": 3 * logits * FLOAT32 + short},
+            {"activations": kept + model.inside(rows, of.prompt + of.written)},
+        ],
+    )
+
+
+def rollout_moment(model: Trained, of: Rollouts, stage: str = "rl") -> Moment:
+    """The fullest of a training's rollouts: those of a step are written together, on each device its share. There are no gradients then."""
     share = _share(model, of)
     held = model.weights | {"16-bit copy": model.copy}
     writing = _decoding(model.sizes, share, model.stream_bytes, model.product_bytes)
-    return _fullest("rl, rollouts", held, [writing])
+    return _fullest(f"{stage}, rollouts", held, [writing])
 
 
 def reference_moment(model: Trained, rows: int, of: Rollouts) -> Moment:
