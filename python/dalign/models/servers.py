@@ -26,8 +26,10 @@ _HAIR = 1e-6
 class Program:
     """A program with a log, in a process group of its own."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
-        """Starts it. log: is added to. Raises InputError where it cannot be."""
+    def __init__(
+        self, command: Sequence[str], env: Mapping[str, str], log: Path, handed: Sequence[int] = ()
+    ) -> None:
+        """Starts it. log: is added to. handed: descriptors that it gets under the same numbers. Raises InputError where it cannot be."""
         reading, self._writing = os.pipe()
         try:
             with _opened(log) as file:
@@ -37,7 +39,7 @@ class Program:
                     stdout=file,
                     stderr=file,
                     env=dict(env),
-                    pass_fds=(reading,),
+                    pass_fds=(reading, *handed),
                     start_new_session=True,
                 )
         except OSError as error:

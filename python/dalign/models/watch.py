@@ -20,7 +20,9 @@ def main() -> None:
     """Exits with the command's code where that ends first."""
     pipe, command = int(sys.argv[1]), sys.argv[2:]
     # This process was begun as the leader of a group of its own, and the command with all that it starts belongs to it.
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    # What else was handed to this process is the command's; the pipe is not.
+    os.set_inheritable(pipe, False)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def await_other() -> None:
