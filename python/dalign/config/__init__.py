@@ -96,6 +96,8 @@ class Run(Section):
     """Every random draw of the run comes from this seed."""
     threads: Repeats = 1
     """Threads of each worker; part of what makes a run repeatable."""
+    devices: Repeats = 1
+    """Devices that train together, a process on each: GPU 0 and so on with model.device 'cuda'; on the CPU so many processes."""
     workers: Repeats = 1
     """Stages that do not wait for each other run side by side in this many processes."""
     cache: Path | None = None
@@ -199,7 +201,8 @@ class Config(Section):
         if self.data.limit is None:
             return self
         # It is to come to its end, whatever its few rows are worth.
-        rl = {**_once(self.rl, self.data.limit), "balance": None, "on_alarm": "warn"}
+        once = _once(self.rl, self.data.limit, self.run.devices)
+        rl = {**once, "balance": None, "on_alarm": "warn"}
         changed = {
             "rl": self.rl.model_copy(update=rl),
             "distill": self.distill.model_copy(update=_once(self.distill, self.data.limit)),
@@ -246,8 +249,9 @@ class Config(Section):
         return self.select.threshold if own is None else own
 
 
-def _once(settings: Rl | Distill, limit: int) -> dict[str, object]:
-    """The settings by which a training goes through so many prompts once."""
+def _once(settings: Rl | Distill, limit: int, devices: int = 1) -> dict[str, object]:
+    """The settings by which a training goes through so many prompts once. devices: to which a step's groups are dealt, each as a whole."""
     most = min(settings.prompts_per_step, limit)
+    most = max(1, most - most % devices)
     steps = min(settings.steps, -(-limit // most))
     return {"steps": steps, "prompts_per_step": most, "rows_per_pass": None}

@@ -56,6 +56,22 @@ def check_device(key: str, device: str) -> None:
         raise InputError(said, kind="not_valid", key=key, value=device) from error
 
 
+def check_devices(count: int, key: str, device: str) -> None:
+    """Raises InputError where so many processes (run.devices) cannot have a device each. device: by the setting `key`, settled.
+
+    On the CPU there is room for any number.
+    """
+    if count == 1 or device == CPU:
+        return
+    said = f"run.devices = {count}: "
+    if device != CUDA:
+        said += f"{key} = {device!r} names one device, and each process takes its own; set it to 'cuda', and choose GPUs by CUDA_VISIBLE_DEVICES, or set run.devices to 1"
+        raise InputError(said, kind="broken_rule", key="run.devices", value=count)
+    if find_spec("torch") and (there := _torch().cuda.device_count()) < count:
+        said += f"this machine has {there} GPUs in sight; set it to {max(there, 1)}, or name more in CUDA_VISIBLE_DEVICES"
+        raise InputError(said, kind="out_of_range", key="run.devices", value=count, limit=there)
+
+
 def memory_of_device(device: str) -> int | None:
     """Bytes of memory that a GPU has; None for what is none, and without torch."""
     if not device.startswith(CUDA) or not find_spec("torch"):

@@ -13,12 +13,13 @@ from dalign.data.judge_card import AskedJudge, of_another
 from dalign.drift import USUAL_STEPS
 from dalign.errors import InputError
 from dalign.models.checkpoint import positions_of
-from dalign.models.devices import check_device
+from dalign.models.devices import check_device, check_devices
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.golden import golden_of_training
 from dalign.pipeline.memory import check_memory
 from dalign.pipeline.oversight import least_golden
 from dalign.pipeline.project import Project, Source, left_out
+from dalign.train.rl.draw import check_split
 from dalign.vocabulary import BASE, CAPABILITY, TRAININGS
 
 # A machine that is there accepts a connection at once.
@@ -33,9 +34,15 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
     Raises InputError for what would stop one of them.
     """
     config = project.config
+    if not TRAININGS.isdisjoint(kinds):
+        check_devices(config.run.devices, "model.device", config.model.device)
     for key, model in models_of(config, kinds).items():
         if model.engine in CHECKPOINT_ENGINES or not TRAININGS.isdisjoint(kinds):
             check_device(f"{key}.device", model.device)
+    if "sft" in kinds:
+        yield from _idle(config)
+    if "rl" in kinds:
+        check_split(config.rl, config.run.devices)
     yield from check_memory(project, engines, kinds)
     yield from left_out(project)
     yield from map(str, project.leaks)
@@ -50,6 +57,13 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
         yield from _too_few_golden(project)
     if "evaluate" in kinds:
         yield from _no_bound(config)
+
+
+def _idle(config: Config) -> Iterator[str]:
+    """That devices train on nothing."""
+    devices, rows = config.run.devices, config.sft.rows_per_step
+    if devices > rows:
+        yield f"run.devices = {devices} is more than sft.rows_per_step = {rows}: {devices - rows} of them have no row in any step; lower it, or raise sft.rows_per_step"
 
 
 def _no_choice(config: Config) -> Iterator[str]:

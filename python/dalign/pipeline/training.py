@@ -15,7 +15,7 @@ from dalign.rows import Prompt
 from dalign.store.folder import StageFolder
 from dalign.store.parts import Table
 from dalign.store.run import CURVE
-from dalign.store.whole_files import write_text
+from dalign.store.whole_files import Json, write_text
 from dalign.train.draw import draw_prompts
 from dalign.train.job import TrainResult
 
@@ -25,6 +25,11 @@ def use_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
+
+
+def together(devices: int) -> dict[str, Json]:
+    """What several devices change of a checkpoint, for hashes: the order in which its gradients are summed; one changes nothing."""
+    return {"devices": devices} if devices > 1 else {}
 
 
 class Steps:

@@ -74,6 +74,7 @@ class Job:
     """What makes a training this one and no other.
 
     start: the checkpoint's folder. dtype: the type of the result's weights; training itself keeps float32 ones.
+    devices: so many train together, a process on each (see `launch`). threads: of each of those processes.
     """
 
     start: Path
@@ -81,6 +82,8 @@ class Job:
     device: str = "cpu"
     dtype: str = "float32"
     trust_remote_code: bool = False
+    devices: int = 1
+    threads: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

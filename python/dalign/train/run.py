@@ -9,7 +9,8 @@ from dalign.figures import FlipRow
 from dalign.models.checkpoint import check_installed
 from dalign.rows import Prompt
 from dalign.train.job import DistillJob, Keeper, OnStep, RlJob, SftJob, TrainResult
-from dalign.train.rl.rewards import CompositeReward
+from dalign.train.ranks import is_one_of
+from dalign.train.rl.rewards import RewardFunction
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
@@ -25,10 +26,16 @@ def train_sft(job: SftJob, out: Path, on_step: OnStep) -> TrainResult:
 
     out: the folder of the training (see `checkpoints`). A row of the curve: step, loss, learning_rate, tokens (so far, the untrained ones included), grad_norm. A resumed
     training ends in the same weights, bit by bit, as one that nothing disturbed (on a CPU).
-    Raises InputError for rows that cannot be trained on, for a folder that holds another job, and where several
-    processes train.
+    With `job.devices` of more than one, as many processes are started, which end with this one.
+    Raises InputError for rows that cannot be trained on, for a folder that holds another job, and where other
+    processes train; WorkerError where one of them is gone.
     """
     check_packages()
+    if job.devices > 1 and not is_one_of(job.devices):
+        # Imported here: the processes that it starts begin at this module.
+        from dalign.train.launch import lead_sft
+
+        return lead_sft(job, out, on_step)
     from dalign.train.sft import run_sft
 
     return run_sft(job, out, on_step)
@@ -66,7 +73,7 @@ def teacher_flips(job: DistillJob, prompts: Sequence[Prompt]) -> list[FlipRow]:
 
 
 def train_rl(
-    job: RlJob, out: Path, reward: CompositeReward, on_step: OnStep, keeper: Keeper | None = None
+    job: RlJob, out: Path, reward: RewardFunction, on_step: OnStep, keeper: Keeper | None = None
 ) -> TrainResult:
     """Trains, or goes on where a killed training stood, and returns the checkpoint `out/final` and the curve.
 
@@ -79,10 +86,15 @@ def train_rl(
     completion_tokens (mean), advantage_groups (share of groups in which rewards differ), redrawn (share of the completions whose groups were drawn again), entropy (nats a token), kl and
     replay_loss where they are used.
     A resumed training ends in the same weights, bit by bit, as one that nothing disturbed (on a CPU).
-    Raises InputError for prompts or replay rows that cannot be used, for a loss that is not known, for a folder that
-    holds another job, and where several processes train.
+    With `job.devices` of more than one, as many processes are started, which end with this one; reward and keeper are
+    called here. Raises InputError for prompts or replay rows that cannot be used, for a loss that is not known, for a folder that
+    holds another job, and where other processes train; WorkerError where one of them is gone.
     """
     check_packages()
+    if job.devices > 1 and not is_one_of(job.devices):
+        from dalign.train.launch import lead_rl
+
+        return lead_rl(job, out, reward, on_step, keeper or Keeper())
     from dalign.train.rl.run import run_rl
 
     return run_rl(job, out, reward, on_step, keeper or Keeper())

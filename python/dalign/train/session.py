@@ -42,7 +42,7 @@ from dalign.train.checkpoints import (
     take_up,
 )
 from dalign.train.job import Job, Keeper, OnStep, TrainResult
-from dalign.train.ranks import on_first, require_one_process
+from dalign.train.ranks import await_all, joined, on_first, require_processes
 
 ADAM_BETAS = (0.9, 0.95)
 # Warm-up is at most one step of so many.
@@ -51,19 +51,30 @@ LOGGERS = ("transformers", "trl", "accelerate", "datasets", "peft", "huggingface
 
 
 def run(
+    job: Job,
     out: Path,
-    identity: Mapping[str, Any],
+    own: Mapping[str, Any],
     trainer_of: Callable[[], OwnTrainer],
     on_step: OnStep,
     keeper: Keeper | None = None,
 ) -> TrainResult:
     """Trains, or goes on where a killed training stood, or returns what is there already.
 
-    out: the folder of the training. identity: what makes it another training.
-    Raises InputError for a folder that holds another training, and where several processes train.
+    out: the folder of the training. own: what makes it another training, beside what makes any job another one.
+    Raises InputError for a folder that holds another training, and where other processes train than the job has it.
     """
-    require_one_process()
-    keeper = keeper or Keeper()
+    require_processes(job.devices)
+    with joined(job.devices, job.device):
+        return _run(out, {**own, **identity_of(job)}, trainer_of, on_step, keeper or Keeper())
+
+
+def _run(
+    out: Path,
+    identity: Mapping[str, Any],
+    trainer_of: Callable[[], OwnTrainer],
+    on_step: OnStep,
+    keeper: Keeper,
+) -> TrainResult:
     done = on_first(lambda: take_up(out, identity))
     if done is not None:
         # The last step is always saved, so what the caller kept of it is there.
@@ -153,6 +164,9 @@ def arguments_of(kind: type[TrainingArguments], job: Job, out: Path, **own: Any)
         "remove_unused_columns": False,
         "dataloader_pin_memory": not on_cpu,
     }
+    if job.devices > 1:
+        # An expert that no token of a pass goes to has no gradient there. Buffers are those of the start everywhere.
+        common |= {"ddp_find_unused_parameters": True, "ddp_broadcast_buffers": False}
     arguments = kind(**common | own)
     # One process keeps to its device, however many are visible.
     arguments._n_gpu = min(arguments.n_gpu, 1)
@@ -232,5 +246,7 @@ class Recorder(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: Any, **_: Any) -> None:
         """Completes a checkpoint, after what the caller keeps beside it."""
+        # Each process writes the state of its own random numbers.
+        await_all()
         on_first(lambda: self.keeper.save(state.global_step))
         on_first(lambda: complete(Path(args.output_dir), state.global_step))

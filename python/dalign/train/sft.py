@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from dalign.train import session
 from dalign.train.bins import COLUMNS, Bins, check_bins, load_bins
 from dalign.train.job import OnStep, SftJob, StepRow, TrainResult
 from dalign.train.lora import lora_of, start_model
+from dalign.train.step_sampler import StepSampler, passes
 
-# The column of a packed row's tokens that no model takes.
-WEIGHTS = "weights"
+# What a batch holds beside a packed row's columns, and no model takes: the weights of its tokens, and how many it has.
+WEIGHTS, TOKENS = "weights", "tokens"
 # The learning rate falls in a line to this share of its peak.
 FINAL_SHARE = 0.1
 
@@ -35,8 +36,7 @@ def run_sft(job: SftJob, out: Path, on_step: OnStep) -> TrainResult:
     bins = load_bins(job.rows)
     settings = job.settings.identity
     own = {"kind": "sft", "rows": bins.digest(), "settings": settings}
-    trainer = partial(sft_trainer, job, out, bins)
-    return session.run(out, own | session.identity_of(job), trainer, on_step)
+    return session.run(job, out, own, partial(sft_trainer, job, out, bins), on_step)
 
 
 def sft_trainer(job: SftJob, out: Path, bins: Bins) -> PackedTrainer:
@@ -54,7 +54,7 @@ def sft_trainer(job: SftJob, out: Path, bins: Bins) -> PackedTrainer:
         # One packed row a pass: memory is a row's, and attention's cost grows with the row, not
         # with the step.
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=settings.rows_per_step,
+        gradient_accumulation_steps=passes(settings.rows_per_step, job.devices),
         learning_rate=settings.learning_rate,
         max_grad_norm=settings.max_grad_norm,
         save_steps=settings.save_steps,
@@ -65,7 +65,8 @@ def sft_trainer(job: SftJob, out: Path, bins: Bins) -> PackedTrainer:
         job=job,
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_dict({"row": range(len(bins))}),
+        # The last one is the gap.
+        train_dataset=Dataset.from_dict({"row": range(len(bins) + (job.devices > 1))}),
         data_collator=partial(collate, bins, by_sequence=settings.normalise == "sequences"),
         processing_class=tokenizer,
         peft_config=lora_of(model, settings, "sft"),
@@ -81,11 +82,23 @@ def collate(
     sequences that restarting positions tell apart.
     """
     [row] = rows
-    span = slice(bins.offsets[row["row"]], bins.offsets[row["row"] + 1])
-    made = {name: torch.from_numpy(getattr(bins, name)[span])[None] for name in COLUMNS}
+    if row["row"] < len(bins):
+        span = slice(bins.offsets[row["row"]], bins.offsets[row["row"] + 1])
+        made = {name: torch.from_numpy(getattr(bins, name)[span])[None] for name in COLUMNS}
+        made |= {TOKENS: torch.tensor(made["labels"].numel())}
+    else:
+        made = gap(bins)
     if not by_sequence:
         return made
     return made | {WEIGHTS: sequence_weights(made["labels"][0], made["position_ids"][0])[None]}
+
+
+def gap(bins: Bins) -> dict[str, torch.Tensor]:
+    """The row of a process that has none: two tokens without loss, counted as none."""
+    ids_1N = torch.from_numpy(bins.input_ids[:1]).repeat(1, 2)
+    labels_1N = torch.full_like(ids_1N, IGNORED)
+    columns = (ids_1N, labels_1N, torch.arange(2)[None])
+    return dict(zip(COLUMNS, columns, strict=True)) | {TOKENS: torch.tensor(0)}
 
 
 def sequence_weights(labels_N: torch.Tensor, positions_N: torch.Tensor) -> torch.Tensor:
@@ -108,6 +121,8 @@ def step_count(rows: int, settings: config.Sft) -> int:
 class PackedTrainer(session.OwnTrainer, SFTTrainer):
     """TRL's SFT trainer with our schedule and without the figures that nobody reads."""
 
+    job: SftJob
+
     def __init__(self, *, job: SftJob, **arguments: Any) -> None:
         """The rest is TRL's."""
         self.job = job
@@ -121,17 +136,40 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
         """Cross-entropy over what the whole step has: the mean over its trained tokens, or over its sequences."""
         weights_1N = inputs.pop(WEIGHTS, None)
         outputs = model(**inputs, use_cache=False, fused_lm_head=True)
-        self.state.num_input_tokens_seen += inputs["input_ids"].numel()
         logps = outputs.log_probs
         if weights_1N is not None:
             logps = logps * weights_1N[:, 1:]
-        return -logps.sum() / torch.as_tensor(num_items_in_batch).clamp(min=1)
+        # Gradients are averaged over the processes, and each has the loss of its own rows alone.
+        whole = torch.as_tensor(num_items_in_batch).clamp(min=1) / self.accelerator.num_processes
+        return -logps.sum() / whole
+
+    def get_train_dataloader(self) -> Any:
+        """The rows, dealt to the processes; one alone takes them as they come."""
+        loader: Any = super().get_train_dataloader()
+        if self.job.devices > 1:
+            rows, settings = len(self.train_dataset) - 1, self.job.settings
+            each = StepSampler(rows, settings.rows_per_step, self.job.devices, self.job.seed)
+            loader.set_sampler(each)
+        return loader
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """The passes of a step, and what its loss is the mean over; the tokens of all processes are counted."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        seen = self._of_all(sum(batch.pop(TOKENS) for batch in batches), device)
+        self.state.num_input_tokens_seen += int(seen)
+        return batches, items
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
         if not self.by_sequence:
             return super()._get_num_items_in_batch(batch_samples, device)
-        whole = sum(batch[WEIGHTS].sum() for batch in batch_samples)
-        return torch.as_tensor(whole).round().to(device)
+        return self._of_all(sum(batch[WEIGHTS].sum() for batch in batch_samples), device).round()
+
+    def _of_all(self, number: Any, device: torch.device) -> torch.Tensor:
+        """The sum over the processes."""
+        gathered: torch.Tensor = self.accelerator.gather(torch.as_tensor(number).to(device))
+        return gathered.sum()
 
     def step_row(self, state: TrainerState, logs: dict[str, float]) -> StepRow:
         """A step's row of the curve."""

@@ -45,6 +45,25 @@ def test_a_device_that_is_not_there_is_refused(device: str) -> None:
     assert "it has cpu" in said and "\n" not in said
 
 
+@pytest.mark.parametrize(
+    ("count", "device", "said"),
+    [
+        (2, "cuda:1", r"^run.devices = 2: model.device = 'cuda:1' names one device"),
+        (3, "cuda", r"^run.devices = 3: this machine has 2 GPUs in sight; set it to 2, or name more"),
+    ],
+)  # fmt: skip
+def test_processes_that_cannot_have_a_device_each_are_refused(monkeypatch, count, device, said) -> None:  # fmt: skip
+    # The machine is what cannot be had with two GPUs.
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(InputError, match=said) as caught:
+        devices.check_devices(count, "model.device", device)
+    assert (caught.value.key, caught.value.value) == ("run.devices", count)
+    for enough in (1, 2):
+        devices.check_devices(enough, "model.device", "cuda")
+    devices.check_devices(64, "model.device", "cpu")
+    devices.check_devices(1, "model.device", "cuda:1")
+
+
 def test_devices_that_are_there_pass() -> None:
     for device in ("auto", "cpu"):
         devices.check_device("model.device", device)

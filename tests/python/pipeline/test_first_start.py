@@ -75,5 +75,5 @@ def test_several_processes_are_refused_by_every_stage_before_anything_is_made(
     run = tmp_path / "run"
     for command in ("run", "generate", "sft", "evaluate"):
         code, _, err = dalign(command, config, "--run", run)
-        assert code == 1 and "here are 8" in err and "several GPUs are not supported yet" in err
+        assert code == 1 and "here are 8" in err and "set run.devices" in err
         assert not run.exists()

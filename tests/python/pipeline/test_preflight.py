@@ -119,6 +119,10 @@ def test_what_the_arms_do_not_need_is_not_counted(project: Path) -> None:
         (["judge.high=5"], "select.threshold = 7.0 is outside the judge's scale 0.0…5.0"),
         (["judge.high=5", "select.threshold=4", "evaluate.pass_score=6"], "evaluate.pass_score"),
         (["model.engine=openai", "model.base_url=http://127.0.0.1:1/v1"], "set model.checkpoint"),
+        (["run.devices=2", "model.device=cpu"], None),
+        (["run.devices=2", "model.device=cuda:0"], "run.devices = 2: model.device = 'cuda:0' names one device, and each process takes its own; set it to 'cuda'"),
+        (["run.devices=3", "model.device=cpu"], "run.devices = 3: it does not divide the 2 groups of an RL step (rl.prompts_per_step); set it to 2, or"),
+        (["run.devices=2", "model.device=cpu", "rl.rows_per_pass=8"], "rl.rows_per_pass = 8 does not divide the 4 completions that each has of a step; set it to 4, or"),
     ],
 )  # fmt: skip
 def test_what_would_stop_a_run_is_refused(
@@ -129,6 +133,12 @@ def test_what_would_stop_a_run_is_refused(
         plan(project, *overrides)
     else:
         assert said in refused(project, *overrides)
+
+
+def test_devices_that_would_have_no_row_are_told(project: Path) -> None:
+    few = ["run.devices=2", "model.device=cpu", "sft.rows_per_step=1"]
+    [said] = plan(project, *few)[1]
+    assert "run.devices = 2 is more than sft.rows_per_step = 1: 1 of them have no row in any step" in said  # fmt: skip
 
 
 def test_a_server_that_is_not_there_is_told_with_its_address(project: Path, roomy: Path) -> None:

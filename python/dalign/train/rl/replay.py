@@ -82,6 +82,11 @@ def check_replayed(replayed: Sequence[Sequence[ReplayRow]]) -> None:
                 raise InputError(said, kind="bad_row")
 
 
+def trained_tokens(rows: Iterable[ReplayRow]) -> int:
+    """Tokens of these rows that carry loss."""
+    return sum(label != IGNORED for _, labels in rows for label in labels[1:])
+
+
 def replay_loss(model: Any, rows: Sequence[ReplayRow]) -> Tensor:
     """Mean cross-entropy, in nats, over the trained tokens of all rows: a scalar with gradients."""
     import torch

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
@@ -51,6 +51,17 @@ class Reward(NamedTuple):
     judge: float | None
     value: float | None
     completeness: Completeness | None = None
+
+
+class RewardFunction(Protocol):
+    """What pays completions: of each prompt and text beside it, and whether that was cut off, the reward."""
+
+    weights: RewardWeights
+
+    def __call__(
+        self, prompts: Sequence[Prompt], texts: Sequence[str], truncated: Sequence[bool]
+    ) -> list[Reward]:
+        """A reward each."""
 
 
 class CompositeReward:

@@ -17,21 +17,21 @@ from dalign.train import session
 from dalign.train.checkpoints import step_log
 from dalign.train.job import Keeper, OnStep, RlJob, TrainResult
 from dalign.train.lora import lora_of, start_model
+from dalign.train.rl.draw import check_split
 from dalign.train.rl.losses import loss_named
 from dalign.train.rl.replay import check_replayed
-from dalign.train.rl.rewards import CompositeReward
+from dalign.train.rl.rewards import RewardFunction
 from dalign.train.rl.trainer import RolloutTrainer, cut_at_the_end
 
 
 def run_rl(
-    job: RlJob, out: Path, reward: CompositeReward, on_step: OnStep, keeper: Keeper
+    job: RlJob, out: Path, reward: RewardFunction, on_step: OnStep, keeper: Keeper
 ) -> TrainResult:
     """See `dalign.train.run.train_rl`."""
     check_job(job)
     prompts = [[_identity_of(prompt) for prompt in of_step] for of_step in job.prompts]
     identity = {
         "kind": "rl",
-        **session.identity_of(job),
         "prompts": digest(prompts),
         "replayed": digest(job.replayed),
         "settings": job.settings.identity,
@@ -39,7 +39,7 @@ def run_rl(
         "weights": list(reward.weights),
     }
     trainer = partial(rl_trainer, job, out, reward, keeper)
-    return session.run(out, identity, trainer, on_step, keeper)
+    return session.run(job, out, identity, trainer, on_step, keeper)
 
 
 def _identity_of(prompt: Prompt) -> list[Any]:
@@ -56,6 +56,7 @@ def check_job(job: RlJob) -> None:
     """Checks that each step has what it trains on. Raises InputError where one does not."""
     loss_named(job.settings.loss)
     settings = job.settings
+    check_split(settings, job.devices)
     found = [len(of_step) for of_step in job.prompts]
     if found != [settings.prompts_per_step] * settings.steps:
         said = f"the job's prompts are drawn for {len(found)} steps of {sorted(set(found))} prompts, not for {settings.steps} of {settings.prompts_per_step}; draw them by its settings"
@@ -66,11 +67,11 @@ def check_job(job: RlJob) -> None:
     check_replayed(job.replayed)
 
 
-def rl_trainer(job: RlJob, out: Path, reward: CompositeReward, keeper: Keeper) -> RolloutTrainer:
+def rl_trainer(job: RlJob, out: Path, reward: RewardFunction, keeper: Keeper) -> RolloutTrainer:
     """The trainer of a job."""
     settings = job.settings
     # A GPU holds one group's activations at a time; on a CPU one pass over all of them is quicker.
-    whole = settings.completions_per_step
+    whole = settings.completions_per_step // job.devices
     rows = settings.rows_per_pass or (whole if job.device == "cpu" else settings.group_size)
     arguments = session.arguments_of(
         GRPOConfig,

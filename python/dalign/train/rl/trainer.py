@@ -5,9 +5,10 @@ Axes: B completion of a step, C completion token, T token of prompt and completi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,12 +25,13 @@ from dalign.train.completions import completion_logits, read_inputs
 from dalign.train.draw import clause_weights
 from dalign.train.job import Keeper, RlJob, Rollout, StepRow
 from dalign.train.memory import MOST_LOGITS
-from dalign.train.ranks import on_first
+from dalign.train.ranks import gathered, on_first
 from dalign.train.rl.losses import Policy, loss_named, token_mean
-from dalign.train.rl.replay import replay_loss
-from dalign.train.rl.rewards import CompositeReward, Reward
+from dalign.train.rl.replay import replay_loss, trained_tokens
+from dalign.train.rl.rewards import Reward, RewardFunction
 from dalign.train.session import OwnTrainer
 
+Row = TypeVar("Row")
 # Steps in a row whose completions are all cut off, after which none is likely to end.
 MOST_CUT_STEPS = 3
 
@@ -56,7 +58,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         self,
         *,
         job: RlJob,
-        reward: CompositeReward,
+        reward: RewardFunction,
         keeper: Keeper,
         cut_steps: int = 0,
         **arguments: Any,
@@ -87,10 +89,10 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         self.options = forward_options(self.engine.model)
         self.figures: dict[str, float | None] = {}
         self.cut_steps = cut_steps
-        # Of the step being made, a completion each; and those whose groups were drawn again.
+        # Of this process's part of the step being made a completion each; and those whose groups were drawn again, each time.
         self.sources: list[Prompt] = []
         self.made: list[Completion] = []
-        self.replaced: list[Completion] = []
+        self.replaced: list[list[Completion]] = []
 
     @property
     def step(self) -> int:
@@ -107,9 +109,9 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         self.replaced = []
         for again in range(1, self.job.settings.redraws + 1):
             rows = equal_groups([each.reward for each in made], self.job.settings.group_size)
-            if not rows:
+            if not any(gathered(bool(rows))):
                 break
-            self.replaced += [made[row] for row in rows]
+            self.replaced.append([made[row] for row in rows])
             for row, each in zip(rows, self._draw(prompt_ids, rows, again), strict=True):
                 made[row] = each
         self.made = made
@@ -119,16 +121,26 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
     def _draw(
         self, prompt_ids: Sequence[list[int]], rows: Sequence[int], again: int
     ) -> list[Completion]:
-        """A completion of each of these rows of the step, paid."""
-        seeds = [self._seed(row, again) for row in rows]
+        """A completion of each of these rows of this process's part of the step, paid."""
+        first = self.accelerator.process_index * len(self.sources)
+        seeds = [self._seed(first + row, again) for row in rows]
         asked = [prompt_ids[row] for row in rows]
-        decoded = decode(self.engine.model, asked, seeds, self.sampling, self.engine.end_ids)
+        # Another process may have groups to draw again where this one has none.
+        options = (seeds, self.sampling, self.engine.end_ids)
+        decoded = decode(self.engine.model, asked, *options) if rows else []
         sources = [self.sources[row] for row in rows]
-        replies = self.engine.replies([prompt.id for prompt in sources], decoded)
-        truncated = [reply.finish != "stop" for reply in replies]
-        rewards = self.reward(sources, [reply.text for reply in replies], truncated)
-        made = zip(decoded, replies, rewards, strict=True)
+        replies = self.engine.replies([p.id for p in sources], decoded) if rows else []
+        made = zip(decoded, replies, self._paid(sources, replies), strict=True)
         return [Completion(each.written, reply, reward) for each, reply, reward in made]
+
+    def _paid(self, sources: Sequence[Prompt], replies: Sequence[Reply]) -> list[Reward]:
+        """What replies are paid: those of all processes at once, as one would ask for them."""
+        mine = [(p, r.text, r.finish != "stop") for p, r in zip(sources, replies, strict=True)]
+        parts = gathered(mine)
+        asked = map(list, zip(*chain(*parts), strict=True))
+        rewards = on_first(lambda: self.reward(*asked))
+        before = sum(map(len, parts[: self.accelerator.process_index]))
+        return rewards[before : before + len(mine)]
 
     def _seed(self, row: int, again: int) -> int:
         drawn_again = (str(again),) if again else ()
@@ -146,8 +158,9 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
             weights = [self.clause_weights[prompt.id] for prompt in self.sources]
             batch["advantages"] *= batch["advantages"].new_tensor(weights)
         paid = zip(self.made, batch["advantages"].tolist(), strict=True)
-        rollouts = [made.rollout(advantage) for made, advantage in paid]
-        rollouts += [made.rollout(None) for made in self.replaced]
+        rollouts = of_all([made.rollout(advantage) for made, advantage in paid])
+        for times in self.replaced:
+            rollouts += of_all([made.rollout(None) for made in times])
         self.figures = step_figures(rollouts, size)
         on_first(lambda: self.keeper.rollouts(self.step, rollouts))
         self._stop_if_all_are_cut()
@@ -166,7 +179,7 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
 
         TRL leaves NaN out of its group's mean and gives it the advantage 0.
         """
-        rewards = [each.reward.value for each in self.made]
+        rewards = of_all([each.reward.value for each in self.made])
         values = [float("nan") if value is None else value for value in rewards]
         return torch.tensor(values, dtype=torch.float32, device=self.accelerator.device)[:, None]
 
@@ -236,15 +249,19 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         return logps_BC, output.entropy[:, -width:].detach().masked_fill(padding_BC, 0.0)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
-        """A pass's policy loss, and once a step the replay's."""
-        loss, replay = self._policy_loss(model, inputs), self.job.settings.replay
+        """A pass's policy loss, and once a step the replay's. Gradients are averaged over the processes, and each has its own rows' alone."""
+        processes = self.accelerator.num_processes
+        loss, replay = processes * self._policy_loss(model, inputs), self.job.settings.replay
         is_first_pass = self._step % self.args.gradient_accumulation_steps == 0
         if not (replay and self.job.replayed and is_first_pass):
             return loss
+        rows = self.job.replayed[self.step - 1]
+        mine = rows[self.accelerator.process_index :: processes]
+        share = trained_tokens(mine) / trained_tokens(rows)
         with self.accelerator.autocast():
-            replayed = replay_loss(model, self.job.replayed[self.step - 1])
-        self.figures["replay_loss"] = replayed.item()
-        return loss + replay * replayed
+            replayed = replay_loss(model, mine) * share if mine else loss.new_zeros(())
+        self.figures["replay_loss"] = sum(gathered(replayed.item()))
+        return loss + replay * processes * replayed
 
     def _policy_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         # The divergence moves rows without an advantage too.
@@ -273,9 +290,10 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         )
         of_policy = self.loss.of(policy)
         # TRL averages these over the passes of a step and logs them.
-        self._metrics["train"]["entropy"].append(token_mean(entropy_BC, mask_BC))
+        entropies = gathered(token_mean(entropy_BC, mask_BC))
+        self._metrics["train"]["entropy"].append(fmean(entropies))
         if of_policy.kl is not None:
-            self._metrics["train"]["kl"].append(of_policy.kl)
+            self._metrics["train"]["kl"].append(fmean(gathered(of_policy.kl)))
         return of_policy.loss
 
     def step_row(self, state: TrainerState, logs: dict[str, float]) -> StepRow:
@@ -283,6 +301,11 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
         kl = {"kl": logs["kl"]} if "kl" in logs else {}
         trained = {key: logs[key] for key in ("loss", "learning_rate", "grad_norm", "entropy")}
         return {"step": state.global_step} | self.figures | trained | kl
+
+
+def of_all(rows: Iterable[Row]) -> list[Row]:
+    """Rows of every process, those of the first before those of the second."""
+    return [*chain(*gathered(list(rows)))]
 
 
 def cut_at_the_end(curve: Sequence[StepRow]) -> int:
