@@ -29,8 +29,8 @@ def memory_rows(moments: Sequence[Moment] | None) -> list[dict[str, object]] | N
     ]
 
 
-def tell_memory(moments: Sequence[Moment] | None, model: Model) -> None:
-    """Prints the table; a line where all of it is small, or nothing is known."""
+def tell_memory(moments: Sequence[Moment] | None, model: Model, devices: int = 1) -> None:
+    """Prints the table; a line where all of it is small, or nothing is known. devices: that train together."""
     if moments is None:
         tell("memory of a GPU: not known, as the checkpoint's files do not tell the model's sizes")
         return
@@ -53,8 +53,9 @@ def tell_memory(moments: Sequence[Moment] | None, model: Model) -> None:
     ]  # fmt: skip
     tell_table(heads, rows, right=set(heads[1:]))
     where = "" if model.device.startswith(CUDA) else ", computed in bfloat16"
+    together = "" if devices == 1 else f" of the {devices} that train together"
     tell(
-        f"at the fullest on one GPU{where}, with completions as long as they may be; some GB that the device keeps for itself are not counted"
+        f"at the fullest on one GPU{together}{where}, with completions as long as they may be; some GB that the device keeps for itself are not counted"
     )
 
 

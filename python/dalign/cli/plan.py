@@ -60,7 +60,7 @@ def plan_command(
             f"warning: {trial} was run by another config, and tells of that one: {'; '.join(others)}"
         )
     _print(settings, costs, sums, is_trial=known is not None)
-    tell_memory(memory, settings.model)
+    tell_memory(memory, settings.model, settings.run.devices)
     for sentence in passed:
         tell(sentence)
 

@@ -11,7 +11,7 @@ import typer
 from dalign import progress
 from dalign.cli.memory import memory_rows, tell_memory
 from dalign.cli.terminal import tell, tell_json, tell_results, warn
-from dalign.config import Model
+from dalign.config import Config
 from dalign.errors import InputError
 from dalign.figures import Moment, Results
 from dalign.pipeline.run import (
@@ -63,7 +63,7 @@ def run_command(
             keep_config(settings, run)
         elif dry_run:
             plan, work, memory = plan_of(settings, run, told, retry_missing=retry_missing)
-            _print_plan(plan, work, memory, settings.model, as_json=as_json)
+            _print_plan(plan, work, memory, settings, as_json=as_json)
             check_servers(settings, plan)
             return
         elif stage == REPORT_ALONE:
@@ -115,7 +115,7 @@ def _print_plan(
     stages: Sequence[dict[str, object]],
     work: dict[str, object],
     memory: Sequence[Moment] | None,
-    model: Model,
+    settings: Config,
     *,
     as_json: bool,
 ) -> None:
@@ -129,7 +129,7 @@ def _print_plan(
         tell(f"{row['node']:<16} {row['state']:<13}{after}")
     for name, value in work.items():
         tell(f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
-    tell_memory(memory, model)
+    tell_memory(memory, settings.model, settings.run.devices)
 
 
 def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from dalign.pipeline.project import Project, Source
 from dalign.rows import turns
 from dalign.train.memory import (
     Rollouts,
+    Spread,
     Trained,
     distilled_moment,
     generation_moment,
@@ -169,12 +170,14 @@ def _bytes(model: Model) -> int:
 
 def _moments(config: Config, facts: Facts, asked: Collection[str]) -> list[Moment]:
     sizes, found, number = facts.sizes, list[Moment](), _bytes(config.model)
+    spread = Spread(config.run.devices)
     if "generate" in asked:
         n, rows = config.generate.n, config.model.batch_size
         of = Rollouts(rows, -(-rows // n), facts.prompts["generate"], config.generate.max_new_tokens)  # fmt: skip
         found.append(generation_moment("generate", sizes, number, of, 0))
     if "sft" in asked:
-        trained = Trained(sizes, number, _adapters(sizes, config.sft), others=facts.others["sft"])
+        others = facts.others["sft"]
+        trained = Trained(sizes, number, _adapters(sizes, config.sft), others=others, spread=spread)
         found.append(sft_moment(trained, config.pack.capacity))
     if "distill" in asked:
         distill = config.distill
@@ -188,7 +191,8 @@ def _moments(config: Config, facts: Facts, asked: Collection[str]) -> list[Momen
         rl = config.rl
         whole, rows = rl.completions_per_step, _rows(config, "rl")
         of = Rollouts(whole, rl.prompts_per_step, facts.prompts["rl"], rl.max_new_tokens)
-        trained = Trained(sizes, number, _adapters(sizes, rl), rl.beta > 0, facts.others["rl"])
+        others = facts.others["rl"]
+        trained = Trained(sizes, number, _adapters(sizes, rl), rl.beta > 0, others, spread)
         found.append(rollout_moment(trained, of))
         if trained.has_reference:
             found.append(reference_moment(trained, rows, of))
@@ -253,7 +257,8 @@ def _for_sft(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
 
 def _for_update(config: Config, facts: Facts, section: str = "rl") -> Sequence[Iterator[_Other]]:
     whole = (config.rl if section == "rl" else config.distill).completions_per_step
-    divisors = (n for n in range(_rows(config, section) - 1, 0, -1) if whole % n == 0)
+    each = whole // _devices(config, section)
+    divisors = (n for n in range(_rows(config, section) - 1, 0, -1) if each % n == 0)
     fewer = (
         (f"{section}.rows_per_pass = {n}", _with(config, section, rows_per_pass=n), facts)
         for n in divisors
@@ -262,9 +267,16 @@ def _for_update(config: Config, facts: Facts, section: str = "rl") -> Sequence[I
     return [fewer, shorter, *_adapter(config, facts, section)]
 
 
+def _devices(config: Config, section: str) -> int:
+    """To how many devices a step's groups are dealt."""
+    return config.run.devices if section == "rl" else 1
+
+
 def _for_rollouts(config: Config, facts: Facts, section: str = "rl") -> Sequence[Iterator[_Other]]:
+    devices = _devices(config, section)
+    fewer = _halves(config, facts, f"{section}.prompts_per_step", devices)
     return [
-        _halves(config, facts, f"{section}.prompts_per_step", 1),
+        (way for way in fewer if getattr(way[1], section).prompts_per_step % devices == 0),
         _halves(config, facts, f"{section}.max_new_tokens", _SHORTEST),
         *_adapter(config, facts, section),
     ]

@@ -74,8 +74,9 @@ class Trained:
 
     @property
     def gradients(self) -> float:
-        """Bytes of the gradients."""
-        return self.spread.share * (self.adapters or self.sizes.parameters) * FLOAT32
+        """Bytes of the gradients; of devices that each hold all, those that are being summed stand by again."""
+        times = 1 if self.spread.is_shared or self.spread.devices == 1 else 2
+        return self.spread.share * times * (self.adapters or self.sizes.parameters) * FLOAT32
 
     @property
     def copy(self) -> float:

@@ -98,6 +98,8 @@ def test_a_plan_has_a_row_for_each_kind_of_work_and_what_gpus_it_fits(
     assert rows[0]["parts"]["Adam"] == 8 * 8_190_735_360
     assert rows[0]["fits"] == {"80": False, "141": False}
     assert rows[0]["total"] == pytest.approx(sum(rows[0]["parts"].values()), abs=9)
+    code, out, _ = dalign("plan", config, "--set=run.devices=2")
+    assert "at the fullest on one GPU of the 2 that train together, computed in bfloat16" in out
 
 
 def test_what_is_small_is_one_line_and_what_is_not_known_is_said(
@@ -129,6 +131,13 @@ def test_a_training_that_cannot_fit_is_refused_with_what_makes_it_fit(
         on_gpu(opened, monkeypatch, 80, {"rl"})
     with pytest.raises(InputError, match=r"no setting makes it fit there: take a smaller model, or a GPU with more memory$"):  # fmt: skip
         on_gpu(opened, monkeypatch, 10, {"rl"}, rl={"method": "lora"})
+
+
+def test_devices_that_train_together_hold_the_gradients_twice(
+    opened: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"^sft: .* it needs 18\d GB \(weights 33 GB, Adam 66 GB, gradients 66 GB"):  # fmt: skip
+        on_gpu(opened, monkeypatch, 80, {"sft"}, run={"devices": 2})
 
 
 def test_what_may_not_fit_is_said_with_settings_that_do(
