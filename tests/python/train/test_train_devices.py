@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,11 +14,10 @@ pytest.importorskip("trl")
 
 from dalign.config import Sft
 from dalign.errors import InputError, WorkerError
-from dalign.train import wire
 from dalign.train.job import SftJob
-from dalign.train.launch import WORKER
 from dalign.train.run import train_sft
 from dalign.train.step_sampler import StepSampler, passes
+from process_table import of_training
 from safetensors.torch import load_file
 from sandbox_model.tokenizer import build_tokenizer
 from tiny import IGNORED, assert_same_weights, packed, quietly, written
@@ -107,31 +102,6 @@ def test_so_do_adapters_that_are_trained_over_sequences(random_model, tmp_path):
     assert (tmp_path / "two/adapter").is_dir()
 
 
-def processes_below(pid: int) -> dict[int, list[str]]:
-    """The processes that a process has started, and those that they have, with their commands."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-            command = (path / "cmdline").read_bytes().decode().split("\0")
-        except OSError:
-            continue
-        if parent == pid:
-            found |= {int(path.name): command} | processes_below(int(path.name))
-    return found
-
-
-def rank_of(pid: int) -> int:
-    environment = Path(f"/proc/{pid}/environ").read_text().split("\0")
-    return int(next(each for each in environment if each.startswith("RANK="))[5:])
-
-
-def of_training(pid: int) -> list[int]:
-    """Those below a process that train, in their order."""
-    below = processes_below(pid).items()
-    return sorted((each for each, words in below if words[1:4] == ["-P", "-m", WORKER]), key=rank_of)  # fmt: skip
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_kill_of_either_process_is_one_sentence_and_going_on_ends_in_the_same_bytes(
@@ -154,40 +124,6 @@ def test_a_kill_of_either_process_is_one_sentence_and_going_on_ends_in_the_same_
     assert steps[0] in (3, 5)  # from the checkpoint of step 2, or of step 4 if that was reached
     assert_same_weights(undisturbed.final, resumed.final)
     assert (out / "steps.jsonl").read_bytes() == (tmp_path / "b/steps.jsonl").read_bytes()
-
-
-# Leads a training and says its steps: a command as far as the processes below it can tell.
-LEADER = """
-import json, sys
-from pathlib import Path
-from dalign.train import wire
-from dalign.train.run import train_sft
-job = wire.load_sft(json.loads(sys.argv[1]))
-train_sft(job, Path(sys.argv[2]), lambda *step: print(step[0], flush=True))
-"""
-
-
-def ends_within(pids: list[int], seconds: float) -> bool:
-    """Whether these processes are gone by then."""
-    until = time.monotonic() + seconds
-    while any(Path(f"/proc/{pid}/environ").exists() for pid in pids):
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.1)
-    return True
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
-def test_the_processes_end_with_the_one_that_leads_them(random_model, tmp_path, by):
-    said = json.dumps(wire.dump_sft(job_of(random_model, tmp_path / "out", 2, epochs=1000)))
-    command = [sys.executable, "-c", LEADER, said, str(tmp_path / "out")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as leader:  # fmt: skip
-        assert leader.stdout.readline() == "1\n"
-        pids = of_training(leader.pid)
-        assert len(pids) == 2
-        leader.send_signal(by)
-        assert ends_within(pids, 20.0)
 
 
 @pytest.mark.slow

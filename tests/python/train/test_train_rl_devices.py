@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from dalign.errors import InputError
+from dalign.errors import InputError, WorkerError
 from dalign.rows import Expected, Prompt, Section
 from dalign.train import wire
 from dalign.train.job import Keeper, Rollout
@@ -17,9 +19,10 @@ from dalign.train.rl.completeness import completeness
 from dalign.train.rl.draw import check_split
 from dalign.train.rl.rewards import CompositeReward, Reward, RewardWeights
 from dalign.train.run import train_rl
+from process_table import of_training
 from test_train_devices import furthest
 from test_train_rl import TAGS, WordJudge, rl_job, settings
-from tiny import quietly, taught
+from tiny import assert_same_weights, quietly, taught
 
 SECTIONS = (
     Section("Dose", ("amount",), contains=(("mg", "milligrams"), ("daily",)), weight=2.0),
@@ -77,24 +80,58 @@ class Kept(Keeper):
         self.told.append(f"resume {step}")
 
 
-@pytest.mark.slow
-def test_two_processes_come_to_the_rollouts_and_the_weights_of_one(taught_model, tmp_path):
+def trained(start, out, devices, kept):
+    """A training with all that RL has; the judge's questions, and the result."""
     given = settings(beta=0.05, replay=0.5, replay_rows=3, redraws=1, rows_per_pass=2)
-    kept, found, judges = {}, {}, {}
-    for devices in (2, 1):
-        job, out = rl_job(taught_model, tmp_path / str(devices), given, replay=taught()[:5], devices=devices)  # fmt: skip
-        judges[devices], kept[devices] = WordJudge(), Kept()
-        reward = CompositeReward(judges[devices], RewardWeights(1.0, 0.0, 0.5), TAGS)
-        found[devices] = train_rl(job, out, reward, quietly, kept[devices])
-    assert furthest(taught_model, found[1].final) > 1e-3
-    assert furthest(found[1].final, found[2].final) < 1e-5
-    assert judges[2].seen == judges[1].seen
-    assert kept[2].told == kept[1].told == ["resume 0", 1, 2, "save 2", 3, 4, "save 4"]
-    assert any(rollout.advantage is None for rollout in kept[1].rolled)
-    for alone, together in zip(kept[1].rolled, kept[2].rolled, strict=True):
-        assert together._replace(advantage=None) == alone._replace(advantage=None)
-        assert together.advantage == pytest.approx(alone.advantage)
-    for alone, together in zip(found[1].curve, found[2].curve, strict=True):
+    job, out = rl_job(start, out, given, replay=taught()[:5], devices=devices)
+    judge = WordJudge()
+    reward = CompositeReward(judge, RewardWeights(1.0, 0.0, 0.5), TAGS)
+    return judge.seen, train_rl(job, out, reward, quietly, kept)
+
+
+@pytest.fixture(scope="module")
+def together(taught_model, tmp_path_factory):
+    """A training of two processes that nothing disturbed: what was kept, what the judge was asked, the result."""
+    kept = Kept()
+    return kept, *trained(taught_model, tmp_path_factory.mktemp("together") / "two", 2, kept)
+
+
+@pytest.mark.slow
+def test_two_processes_come_to_the_rollouts_and_the_weights_of_one(
+    taught_model, tmp_path, together
+):
+    kept, (of_two, asked, two) = Kept(), together
+    seen, one = trained(taught_model, tmp_path / "one", 1, kept)
+    assert furthest(taught_model, one.final) > 1e-3
+    assert furthest(one.final, two.final) < 1e-5
+    assert asked == seen
+    assert of_two.told == kept.told == ["resume 0", 1, 2, "save 2", 3, 4, "save 4"]
+    assert any(rollout.advantage is None for rollout in kept.rolled)
+    for alone, both in zip(kept.rolled, of_two.rolled, strict=True):
+        assert both._replace(advantage=None) == alone._replace(advantage=None)
+        assert both.advantage == pytest.approx(alone.advantage)
+    for alone, both in zip(one.curve, two.curve, strict=True):
         same = ("step", "reward", "judged", "malformed", "completion_tokens", "redrawn", "replay_loss", "loss", "grad_norm")  # fmt: skip
         for figure in same:
-            assert together[figure] == pytest.approx(alone[figure], rel=1e-4, abs=1e-6), figure
+            assert both[figure] == pytest.approx(alone[figure], rel=1e-4, abs=1e-6), figure
+
+
+class KilledAt3(Kept):
+    """Ends the second of the processes while a step's rollouts are kept."""
+
+    def rollouts(self, step, rollouts):
+        super().rollouts(step, rollouts)
+        if step == 3:
+            os.kill(of_training(os.getpid())[1], signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_killed_process_of_rl_ends_it_and_going_on_ends_in_the_same_bytes(
+    taught_model, tmp_path, together
+):
+    with pytest.raises(WorkerError, match=r"process 1 of the 2 .*signal 9.*goes on from here"):
+        trained(taught_model, tmp_path / "killed", 2, KilledAt3())
+    kept = Kept()
+    _, resumed = trained(taught_model, tmp_path / "killed", 2, kept)
+    assert kept.told == ["resume 2", 3, 4, "save 4"]
+    assert_same_weights(together[2].final, resumed.final)
