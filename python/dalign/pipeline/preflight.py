@@ -19,7 +19,7 @@ from dalign.pipeline.golden import golden_of_training
 from dalign.pipeline.memory import check_memory
 from dalign.pipeline.oversight import least_golden
 from dalign.pipeline.project import Project, Source, left_out
-from dalign.train.rl.draw import check_split
+from dalign.train.draw import check_split
 from dalign.vocabulary import BASE, CAPABILITY, TRAININGS
 
 # A machine that is there accepts a connection at once.
@@ -39,8 +39,7 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
     for key, model in models_of(config, kinds).items():
         if model.engine in CHECKPOINT_ENGINES or not TRAININGS.isdisjoint(kinds):
             check_device(f"{key}.device", model.device)
-    if "sft" in kinds:
-        yield from _idle(config)
+    yield from _idle(config, kinds)
     if "rl" in kinds:
         check_split(config.rl, config.run.devices)
     yield from check_memory(project, engines, kinds)
@@ -59,10 +58,12 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
         yield from _no_bound(config)
 
 
-def _idle(config: Config) -> Iterator[str]:
+def _idle(config: Config, kinds: Collection[str]) -> Iterator[str]:
     """That devices train on nothing."""
     devices, rows = config.run.devices, config.sft.rows_per_step
-    if devices > rows:
+    if "distill" in kinds and devices > 1:
+        yield f"run.devices = {devices}: distillation trains on one device, and the others wait"
+    if "sft" in kinds and devices > rows:
         yield f"run.devices = {devices} is more than sft.rows_per_step = {rows}: {devices - rows} of them have no row in any step; lower it, or raise sft.rows_per_step"
 
 

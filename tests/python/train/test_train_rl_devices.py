@@ -14,9 +14,9 @@ pytest.importorskip("trl")
 from dalign.errors import InputError, WorkerError
 from dalign.rows import Expected, Prompt, Section
 from dalign.train import wire
+from dalign.train.draw import check_split
 from dalign.train.job import Keeper, Rollout
 from dalign.train.rl.completeness import completeness
-from dalign.train.rl.draw import check_split
 from dalign.train.rl.rewards import CompositeReward, Reward, RewardWeights
 from dalign.train.run import train_rl
 from process_table import of_training

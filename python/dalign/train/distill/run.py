@@ -27,16 +27,15 @@ def run_distill(job: DistillJob, out: Path, on_step: OnStep, keeper: Keeper) -> 
     """See `dalign.train.run.train_distill`."""
     check_job(job)
     used = {prompt.id: prompt for of_step in job.prompts for prompt in of_step}
-    identity = {
+    own = {
         "kind": "distill",
-        **session.identity_of(job),
         "prompts": digest([[prompt.id for prompt in of_step] for of_step in job.prompts]),
         "student": digest([messages_json(prompt.messages) for prompt in used.values()]),
         "teacher": digest([messages_json(job.in_sight.get(name, ())) for name in used]),
         "settings": job.settings.identity,
     }
     trainer = partial(distill_trainer, job, out, keeper)
-    return session.run(out, identity, trainer, on_step, keeper)
+    return session.run(job, out, own, trainer, on_step, keeper)
 
 
 def check_job(job: DistillJob) -> None:

@@ -15,9 +15,9 @@ from dalign.rows import Prompt, Section, messages_json
 from dalign.store.whole_files import digest
 from dalign.train import session
 from dalign.train.checkpoints import step_log
+from dalign.train.draw import check_split
 from dalign.train.job import Keeper, OnStep, RlJob, TrainResult
 from dalign.train.lora import lora_of, start_model
-from dalign.train.rl.draw import check_split
 from dalign.train.rl.losses import loss_named
 from dalign.train.rl.replay import check_replayed
 from dalign.train.rl.rewards import RewardFunction
