@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from multiprocessing.connection import wait
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ WORKER = "dalign.train.worker"
 # Ctrl-C is seen so often.
 _LOOK_S = 0.2
 # Where one process is gone, the others fail for it, perhaps before it is seen that it is.
-_CAUSE_S = 2.0
+_CAUSE_S = 10.0
 # A process that a signal ended exits with this and the signal's number (`models.watch`).
 _BY_SIGNAL = 128
 
@@ -154,20 +155,22 @@ def _follow(processes: Sequence[Process], on_step: OnStep, answers: Answers) -> 
 
 def _cause(first: Process, heard: wire.Value | None, working: Sequence[Process]) -> DalignError:
     """Why a training failed: where one process is gone, or was refused something, the others fail for that."""
-    told = {first: heard}
     others: dict[Any, Process] = {
         each.line.connection: each for each in working if each is not first
     }
-    while others and (ready := wait(list(others), _CAUSE_S)):
-        heard = others[ready[0]].line.hear()
-        if heard is None or {"raised", "ended"} & heard.keys():
-            told[others.pop(ready[0])] = heard
-    raised = {who: what["raised"] for who, what in told.items() if what and "raised" in what}
-    for who, what in raised.items():
-        if "fault" not in what:
-            return wire.load_error(what, who.who)
-    for who, heard in told.items():
-        if heard is None:
-            return who.gone()
-    who = min(raised, key=lambda each: float(raised[each]["at_s"]))
-    return wire.load_error(raised[who], who.who)
+    faults = list[tuple[float, str, wire.Value]]()
+    process = first
+    while heard is not None:
+        raised = heard.get("raised")
+        if raised and "fault" not in raised:
+            return wire.load_error(raised, process.who)
+        if raised:
+            faults.append((raised["at_s"], process.who, raised))
+        if raised or "ended" in heard:
+            others.pop(process.line.connection, None)
+        if not others or not (ready := wait(list(others), _CAUSE_S)):
+            _, who, earliest = min(faults, key=itemgetter(0))
+            return wire.load_error(earliest, who)
+        process = others[ready[0]]
+        heard = process.line.hear()
+    return process.gone()

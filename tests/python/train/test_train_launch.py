@@ -20,28 +20,29 @@ from process_table import of_training
 # In the place of what trains: says a step, then does as the job's seed has it.
 STAND_IN = """
 import os, sys, time
+from pathlib import Path
 from dalign.errors import InputError
 from dalign.train import wire
 line = wire.Line(int(sys.argv[1]))
-seed, rank = line.hear()["sft"]["seed"], int(os.environ["RANK"])
+said = line.hear()
+does, is_first, failed = said["sft"]["seed"], os.environ["RANK"] == "0", Path(said["out"] + ".failed")
 line.say({"step": [1, 2, 0.5]})
-if seed == 0:
+if does == 0:
     time.sleep(600)
-if seed == 1 and rank == 1:
-    sys.exit("no room for it")
-if seed == 2 and rank == 1:
-    line.say({"raised": wire.dump_error(InputError("a row is bad", kind="bad_row", row=7))})
-    sys.exit(1)
-if seed == 3 and rank == 1:
-    line.say({"raised": wire.dump_error(ZeroDivisionError("by zero"))})
-    sys.exit(1)
-if seed == 3:
-    time.sleep(1)
-if seed == 4:
+if does == 4:
     line.say({"step": [2, 2, 0.25]})
     line.say({"ended": True})
     sys.exit()
-# The others fail for it, and say so first or last.
+if not is_first:
+    if does == 2:
+        line.say({"raised": wire.dump_error(InputError("a row is bad", kind="bad_row", row=7))})
+    if does == 3:
+        line.say({"raised": wire.dump_error(ZeroDivisionError("by zero"))})
+    failed.touch()
+    sys.exit("no room for it")
+# The first one fails for what the other has met.
+while not failed.exists():
+    time.sleep(0.05)
 line.say({"raised": wire.dump_error(RuntimeError("connection closed by peer"))})
 """
 LEADER = """
