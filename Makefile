@@ -156,6 +156,9 @@ test-servers: develop $(REAL)/model/model.safetensors ## Runs through a vLLM tha
 
 # Ray brings packages of its own.
 RAY := $(CURDIR)/target/ray
+test-devices: develop ## SFT and RL in two processes beside one: their weights, a kill of either, what is refused
+	$(BIN)/pytest tests/python/train -m devices --timeout 1800 $(ARGS)
+
 test-ray: develop ## Generate, filter and judge on two workers of Ray, one of them killed, beside the same run here
 	[ -x $(RAY)/bin/python ] || $(PYTHON) -m venv --without-pip $(RAY)
 	$(BIN)/uv pip sync --quiet --python $(RAY)/bin/python --require-hashes locks/ray.txt
@@ -219,5 +222,5 @@ lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
-.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-humans test-fresh test-servers test-ray \
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-humans test-fresh test-servers test-devices test-ray \
   bench bench-peers bench-sizes bench-client bench-stages fuzz sanitize evidence pretrain wheel lock clean

@@ -288,7 +288,7 @@ def test_its_memory_is_told_and_what_cannot_fit_is_refused(
 REFUSED = {
     "an unknown key": ("distill.top_p=1", r"distill\.top_p: unknown key"),
     "a negative top_k": ("distill.top_k=-1", r"distill\.top_k = -1: must be at least 0"),
-    "an unknown teacher": ("distill.teacher=judge", r"distill\.teacher = 'judge'.*'start'"),
+    "an unknown teacher": ("distill.teacher=judge", r"distill\.teacher = 'judge'.*known: start, ema"),
     "a whole average": ("distill.ema_decay=1", r"distill\.ema_decay = 1.*must be less than 1"),
     "parts of no step": ("distill.rows_per_pass=3", r"distill\.rows_per_pass = 3 does not divide the 4 completions of a step; set it to 2"),
 }  # fmt: skip

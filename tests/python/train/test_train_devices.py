@@ -23,6 +23,8 @@ from sandbox_model.tokenizer import build_tokenizer
 from tiny import IGNORED, assert_same_weights, packed, quietly, written
 
 END = build_tokenizer().eos_token_id
+# Each process imports all that trains: `make test-devices`.
+SEVERAL = pytest.mark.devices
 
 
 def sequences(count):
@@ -87,14 +89,14 @@ def assert_as_one(start, out, two, **settings):
             assert together[figure] == pytest.approx(alone[figure], rel=1e-4)
 
 
-@pytest.mark.slow
+@SEVERAL
 def test_two_processes_come_to_the_weights_of_one(random_model, tmp_path, together):
     _, two, steps = together
     assert_as_one(random_model, tmp_path / "one", two)
     assert [step[:2] for step in steps] == [(i, 6) for i in range(1, 7)]
 
 
-@pytest.mark.slow
+@SEVERAL
 def test_so_do_adapters_that_are_trained_over_sequences(random_model, tmp_path):
     lora = {"method": "lora", "lora": {"r": 4}, "normalise": "sequences"}
     two = train_sft(job_of(random_model, tmp_path / "two", 2, **lora), tmp_path / "two", quietly)
@@ -102,7 +104,7 @@ def test_so_do_adapters_that_are_trained_over_sequences(random_model, tmp_path):
     assert (tmp_path / "two/adapter").is_dir()
 
 
-@pytest.mark.slow
+@SEVERAL
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_kill_of_either_process_is_one_sentence_and_going_on_ends_in_the_same_bytes(
     random_model, tmp_path, together, rank
@@ -126,7 +128,7 @@ def test_a_kill_of_either_process_is_one_sentence_and_going_on_ends_in_the_same_
     assert (out / "steps.jsonl").read_bytes() == (tmp_path / "b/steps.jsonl").read_bytes()
 
 
-@pytest.mark.slow
+@SEVERAL
 def test_what_one_of_them_refuses_is_raised_as_one_process_raises_it(random_model, tmp_path):
     endless = [([5, 6, 7], [IGNORED, 6, 7])]
     said = []

@@ -86,10 +86,11 @@ def test_steps_are_told_until_all_have_ended(stand_in):
     [
         (1, WorkerError, r"^process 1 of the 2 that train has ended by itself \(code 1: no room for it\); the same command goes on from here$"),
         (2, InputError, "^a row is bad$"),
-        (3, WorkerError, "^process 1 of the 2 that train failed: ZeroDivisionError: by zero; the same command goes on from here$"),
+        (3, WorkerError, "^process 1 of the 2 that train failed: ZeroDivisionError: by zero; the same command goes on from here\n"),
     ],
 )  # fmt: skip
 def test_what_one_fails_for_is_told_and_not_what_the_other_fails_for_then(stand_in, does, error, said):  # fmt: skip
+    # What is matched has the notes too: a fault's trace.
     with pytest.raises(error, match=said) as caught:
         launch.lead_sft(job_of(stand_in, does), stand_in / "out", lambda *step: None)
     assert caught.value.kind == ("bad_row" if does == 2 else "worker")

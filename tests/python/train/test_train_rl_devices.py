@@ -20,7 +20,7 @@ from dalign.train.rl.completeness import completeness
 from dalign.train.rl.rewards import CompositeReward, Reward, RewardWeights
 from dalign.train.run import train_rl
 from process_table import of_training
-from test_train_devices import furthest
+from test_train_devices import SEVERAL, furthest
 from test_train_rl import TAGS, WordJudge, rl_job, settings
 from tiny import assert_same_weights, quietly, taught
 
@@ -96,7 +96,7 @@ def together(taught_model, tmp_path_factory):
     return kept, *trained(taught_model, tmp_path_factory.mktemp("together") / "two", 2, kept)
 
 
-@pytest.mark.slow
+@SEVERAL
 def test_two_processes_come_to_the_rollouts_and_the_weights_of_one(
     taught_model, tmp_path, together
 ):
@@ -125,7 +125,7 @@ class KilledAt3(Kept):
             os.kill(of_training(os.getpid())[1], signal.SIGKILL)
 
 
-@pytest.mark.slow
+@SEVERAL
 def test_a_killed_process_of_rl_ends_it_and_going_on_ends_in_the_same_bytes(
     taught_model, tmp_path, together
 ):
