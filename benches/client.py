@@ -107,7 +107,10 @@ async def of_openai(url: str, in_flight: int) -> Callable[[], Awaitable[str]]:
 
     limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
     http = openai.DefaultAsyncHttpxClient(limits=limits)
-    client = openai.AsyncOpenAI(base_url=url, api_key="k", max_retries=0, http_client=http)
+    # Its own limit on the making of a connection is five seconds, which thousands at once do not keep.
+    client = openai.AsyncOpenAI(
+        base_url=url, api_key="k", max_retries=0, http_client=http, timeout=3600.0
+    )
 
     async def one() -> str:
         told = await client.chat.completions.create(**PAYLOAD)  # type: ignore[call-overload]

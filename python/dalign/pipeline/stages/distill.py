@@ -113,7 +113,7 @@ def told(flips: Sequence[FlipRow]) -> Iterator[str]:
     rate = sum(row.flip_rate * row.tokens for row in flips) / tokens
     yield f"with the policy in sight another token is the most likely at {rate:.1%} of {tokens} tokens that the model writes without it; where that is none, nothing is taught"
     for row in flips:
-        yield f"flip rate of {row.clause or f'{row.category}, no clause'}: {row.flip_rate:.1%} of {row.tokens} tokens, {row.prompts} prompts, divergence {row.divergence:.3f}"
+        yield f"flip rate of {row.clause or f'{row.category}, no clause'}: {row.flip_rate:.1%} of {row.tokens} tokens, {row.prompts} prompt{'s' if row.prompts != 1 else ''}, divergence {row.divergence:.3f}"
 
 
 def _check_no_policy(prompts: Sequence[Prompt], project: Project, engines: Engines) -> None:
