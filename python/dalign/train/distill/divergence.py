@@ -42,24 +42,24 @@ class _Divergences(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, student_NV: Tensor, teacher_NV: Tensor, top_k: int, by_teacher: bool
+        saved: Any, student_NV: Tensor, teacher_NV: Tensor, top_k: int, by_teacher: bool
     ) -> Tensor:
-        ctx.save_for_backward(student_NV, teacher_NV)
-        ctx.how = top_k, by_teacher
+        saved.save_for_backward(student_NV, teacher_NV)
+        saved.how = top_k, by_teacher
         wide = torch.promote_types(student_NV.dtype, torch.float32)
         found_N = student_NV.new_empty(len(student_NV), dtype=wide)
         for tile in tiles(student_NV):
-            probs_NV, gaps_NV = compared(student_NV[tile], teacher_NV[tile], *ctx.how)
+            probs_NV, gaps_NV = compared(student_NV[tile], teacher_NV[tile], *saved.how)
             found_N[tile] = (probs_NV * gaps_NV).sum(-1)
         return found_N
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, weights_N: Tensor) -> tuple[Tensor | None, ...]:
-        student_NV, teacher_NV = ctx.saved_tensors
+    def backward(saved: Any, weights_N: Tensor) -> tuple[Tensor | None, ...]:
+        student_NV, teacher_NV = saved.saved_tensors
         made_NV = torch.empty_like(student_NV)
         for tile in tiles(student_NV):
-            probs_NV, gaps_NV = compared(student_NV[tile], teacher_NV[tile], *ctx.how)
+            probs_NV, gaps_NV = compared(student_NV[tile], teacher_NV[tile], *saved.how)
             mean_N1 = (probs_NV * gaps_NV).sum(-1, keepdim=True)
             made_NV[tile] = (weights_N[tile, None] * probs_NV * (gaps_NV - mean_N1)).to(
                 made_NV.dtype
