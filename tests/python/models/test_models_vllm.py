@@ -150,9 +150,7 @@ def test_it_ends_with_dalign_however_that_ends(
 ) -> None:
     model = model_of(python, pids=str(tmp_path / "pids"))
     code = (
-        # In the background a shell has its programs ignore Ctrl-C, and a process that waits for it hands on that it is blocked.
-        "import signal, sys, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})\nfrom dalign.config import Model\nfrom dalign.models.protocol import Request, Sampling\n"
+        "import sys, time\nfrom dalign.config import Model\nfrom dalign.models.protocol import Request, Sampling\n"
         "from dalign.pipeline.engines import open_engine\n"
         "engine = open_engine(Model.model_validate_json(sys.argv[1]))\n"
         "list(engine.stream([Request('a', ({'role': 'user', 'content': 'hi'},), 0)], Sampling(1.0, 4)))\n"

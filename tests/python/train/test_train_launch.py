@@ -120,8 +120,12 @@ def ends_within(pids: list[int], seconds: float) -> bool:
 def test_the_processes_end_with_the_one_that_leads_them(stand_in, by):
     command = [sys.executable, "-c", LEADER, json.dumps(wire.dump_sft(job_of(stand_in, 0)))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as leader:  # fmt: skip
-        assert [leader.stdout.readline() for _ in range(2)] == ["1\n", "1\n"]
-        pids = of_training(leader.pid, "stand_in")
-        assert len(pids) == 2
-        leader.send_signal(by)
-        assert ends_within(pids, 60.0)
+        try:
+            assert [leader.stdout.readline() for _ in range(2)] == ["1\n", "1\n"]
+            pids = of_training(leader.pid, "stand_in")
+            assert len(pids) == 2
+            leader.send_signal(by)
+            leader.wait(60)
+            assert ends_within(pids, 60.0)
+        finally:
+            leader.kill()
