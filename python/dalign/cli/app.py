@@ -15,7 +15,8 @@ from dalign.cli.ablate.app import ablate
 from dalign.cli.cache import cache
 from dalign.cli.data.app import data
 from dalign.cli.judge.app import judge
-from dalign.cli.spec.app import AsJson, Sets, spec
+from dalign.cli.options import AllowMissing, AsJson, DryRun, Redo, Sets
+from dalign.cli.spec.app import spec
 from dalign.cli.terminal import prints_anything
 from dalign.text import one_line
 from dalign.vocabulary import STAGES
@@ -72,13 +73,6 @@ RunFolder = Annotated[
         readable=False,
         help="The run's folder: `run` and the stages make it.",
     ),
-]
-Redo = Annotated[
-    bool, Option("--redo", help="Accept a changed config: what it touches runs again.")
-]
-DryRun = Annotated[bool, Option("--dry-run", help="Check all input, print the plan, and stop.")]
-AllowMissing = Annotated[
-    bool, Option("--allow-missing", help="Exit with 0 though evaluate.max_missing is exceeded.")
 ]
 _NothingMissing = Annotated[bool, Option("--allow-missing", hidden=True)]
 RetryMissing = Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from dalign.cli.options import AsJson
 from dalign.cli.terminal import tell, tell_json
 from dalign.errors import InputError
 
@@ -23,7 +24,6 @@ cache = typer.Typer(
 Folder = Annotated[
     Path, Argument(metavar="FOLDER", help="The folder that run.cache names.", readable=False)
 ]
-AsJson = Annotated[bool, Option("--json", help="Print the result as JSON on stdout.")]
 
 
 @cache.command(epilog="Example: dalign cache stats ~/.cache/dalign-replies")

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from dalign import _core
+from dalign.pipeline.step_log import StepLog
 from dalign.rows import TaughtRow
 from dalign.store.folder import StageFolder
-from dalign.train.job import Keeper, Taught
+from dalign.train.job import Taught
 
 
-class DistillLog(Keeper):
+class DistillLog(StepLog):
     """Keeps completions; on a resume, what came after the checkpoint is forgotten."""
 
     def __init__(self, folder: StageFolder, categories: Mapping[str, str]) -> None:
         """categories: of the prompts, by their ids."""
-        self._folder, self._categories = folder, categories
-        self._journal = folder.journal()
-        self.rows_written = 0
+        super().__init__(folder)
+        self._categories = categories
 
     def taught(self, step: int, completions: Sequence[Taught]) -> None:
         """Takes a step's completions down."""
@@ -36,20 +36,8 @@ class DistillLog(Keeper):
 
     def resume(self, step: int) -> None:
         """Goes back to a checkpoint."""
-        if self._journal.path.is_file():
-            kept = [row for row in self._journal.read() if row["step"] <= step]
-            self._journal.replace(kept)
+        self._forget_after(step)
 
     def rows(self) -> pl.DataFrame:
         """All completions. Columns: `TaughtRow`. Of a training that had ended before, those that it left."""
-        held, schema = self._folder.table(), pl.Schema(TaughtRow.COLUMNS)
-        if held.paths() and not self._journal.path.is_file():
-            frame = held.frame(list(schema))
-        else:
-            frame = pl.DataFrame(list(self._journal.read()), schema=schema, orient="row")
-        self.rows_written = frame.height
-        return frame
-
-    def is_whole(self) -> bool:
-        """Whether the completions of a training that had ended here are left."""
-        return bool(self._folder.table().paths()) or self._journal.path.is_file()
+        return self._frame(pl.Schema(TaughtRow.COLUMNS))

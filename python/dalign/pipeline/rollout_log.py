@@ -15,9 +15,10 @@ from dalign.evaluate.grades import Graded, truth_grades
 from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.judge.answers import AnswerJudge
 from dalign.pipeline.oversight import Oversight
+from dalign.pipeline.step_log import StepLog
 from dalign.rows import SECOND, Columns, Prompt, RolloutRow, sub_score_column
 from dalign.store.folder import StageFolder
-from dalign.train.job import Keeper, Rollout
+from dalign.train.job import Rollout
 from dalign.vocabulary import METRICS
 
 
@@ -32,7 +33,7 @@ class _Memory(Protocol):
 LOGGED = [metric.name for metric in METRICS.values() if metric.in_training]
 
 
-class RolloutLog(Keeper):
+class RolloutLog(StepLog):
     """Keeps rollouts and the judge's memory; on a resume, what came after the checkpoint is forgotten."""
 
     def __init__(
@@ -47,16 +48,15 @@ class RolloutLog(Keeper):
 
         oversight: looks at each step once it is taken down.
         """
-        self._folder, self._judge, self._patterns, self._prompts = folder, judge, patterns, prompts
+        super().__init__(folder)
+        self._judge, self._patterns, self._prompts = judge, patterns, prompts
         self._oversight = oversight
         self._memories = dict[str, _Memory](judge=judge)
         if oversight is not None:
             self._memories["oversight"] = oversight
             if oversight.second is not None:
                 self._memories["second"] = oversight.second
-        self._journal = folder.journal()
         self.last_reward = "no reward yet"
-        self.rows_written = 0
 
     def rollouts(self, step: int, rollouts: Sequence[Rollout]) -> None:
         """Takes a step's rollouts down."""
@@ -78,29 +78,20 @@ class RolloutLog(Keeper):
         """Goes back to a checkpoint."""
         for name, memory in self._memories.items():
             memory.load(self._memory(step, name))
-        kept = [row for row in self._journal.read() if row["step"] <= step]
+        kept = self._forget_after(step)
         if self._oversight is not None:
             self._oversight.seen(kept)
-        if self._journal.path.is_file():
-            self._journal.replace(kept)
 
     def rows(self) -> pl.DataFrame:
         """All rollouts. Columns: `RolloutRow`, the judge's sub-scores and the second judge's score. Of a training that had ended before, those that it left."""
         parts: Columns = {sub_score_column(name): pl.Float64 for name in self._judge.part_names}
         if "second" in self._memories:
             parts = parts | {SECOND: pl.Float64}
-        held, schema = self._folder.table(), pl.Schema(RolloutRow.COLUMNS | parts)
-        if held.paths() and not self._journal.path.is_file():
-            frame = held.frame(list(schema))
-        else:
-            frame = pl.DataFrame(list(self._journal.read()), schema=schema, orient="row")
-        self.rows_written = frame.height
-        return frame
+        return self._frame(pl.Schema(RolloutRow.COLUMNS | parts))
 
     def is_whole(self) -> bool:
         """Whether the rollouts of a training that had ended here are left, with what the judge said last."""
-        held = bool(self._folder.table().paths()) or self._journal.path.is_file()
-        return held and all(
+        return super().is_whole() and all(
             any(self._folder.path.glob(f"{name}-*.json")) for name in self._memories
         )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from dalign.cli.spec.app import AsJson, Sets
+from dalign.cli.options import AllowMissing, AsJson, DryRun, Redo, Sets
 
 ablate = typer.Typer(
     name="ablate",
@@ -17,13 +17,6 @@ ablate = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-Redo = Annotated[
-    bool, Option("--redo", help="Accept a changed config: what it touches runs again.")
-]
-DryRun = Annotated[bool, Option("--dry-run", help="Check all input, print the runs, and stop.")]
-AllowMissing = Annotated[
-    bool, Option("--allow-missing", help="Exit with 0 though evaluate.max_missing is exceeded.")
-]
 
 
 @ablate.callback()

@@ -9,7 +9,7 @@ import typer
 from typer import Argument, Option
 from typer.core import TyperGroup
 
-from dalign.cli.spec.app import AsJson, Sets
+from dalign.cli.options import AsJson, Sets
 
 
 class _OrStage(TyperGroup):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Option
 
+from dalign.cli.options import AsJson, Sets
 from dalign.vocabulary import CATEGORY_TOKENS
 
 spec = typer.Typer(
@@ -33,11 +34,6 @@ NewFolder = Annotated[
     Path,
     Argument(metavar="OUT", readable=False, help="A folder that is not there yet, or is empty."),
 ]
-Sets = Annotated[
-    list[str] | None,
-    Option("--set", metavar="A.B=C", help="A setting over the config's; may be given again."),
-]
-AsJson = Annotated[bool, Option("--json", help="Print the result as JSON on stdout.")]
 
 
 @spec.command(epilog="Example: dalign spec check specs/mine --max-tokens 4000 --ignore changelog")
