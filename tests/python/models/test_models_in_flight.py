@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 from collections.abc import Callable
 from itertools import chain
 
@@ -62,3 +64,27 @@ def test_leaving_cancels_the_work() -> None:
         assert batch == [1]
         break
     assert ended == ["cancelled"]
+
+
+def test_its_own_thread_may_collect_it_as_garbage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As Ctrl-C leaves it: held by the frames of an error in a circle, which whatever thread collects breaks up.
+    unheard, ended, held = list[object](), threading.Event(), list[object]()
+    monkeypatch.setattr(sys, "unraisablehook", unheard.append)
+
+    async def work(emit: Callable[[int], None]) -> None:
+        emit(1)
+        try:
+            while True:
+                await asyncio.sleep(0.01)
+                held.clear()
+        finally:
+            ended.set()
+
+    coming = arrivals(work)
+    assert next(coming) == [1]
+    held.append(coming)
+    del coming
+    assert ended.wait(10.0)
+    assert unheard == []

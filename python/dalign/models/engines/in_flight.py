@@ -48,7 +48,9 @@ def arrivals(
         except RuntimeError:
             # The loop is closed: nothing is left to cancel.
             pass
-        thread.join()
+        # Garbage is collected in any thread, also in that one, which ends by itself.
+        if threading.current_thread() is not thread:
+            thread.join()
 
 
 class _Out(Generic[T]):
