@@ -154,11 +154,11 @@ test-servers: develop $(REAL)/model/model.safetensors ## Runs through a vLLM tha
 	done
 	DALIGN_SERVERS=$(SERVERS) DALIGN_REAL_MODEL=$(REAL)/model PYTHONPATH=tests/python/models $(BIN)/python -m pytest tests/servers -m servers -s $(ARGS)
 
-# Ray brings packages of its own.
-RAY := $(CURDIR)/target/ray
 test-devices: develop ## SFT and RL in two processes beside one: their weights, a kill of either, what is refused
 	$(BIN)/pytest tests/python/train -m devices --timeout 1800 $(ARGS)
 
+# Ray brings packages of its own.
+RAY := $(CURDIR)/target/ray
 test-ray: develop ## Generate, filter and judge on two workers of Ray, one of them killed, beside the same run here
 	[ -x $(RAY)/bin/python ] || $(PYTHON) -m venv --without-pip $(RAY)
 	$(BIN)/uv pip sync --quiet --python $(RAY)/bin/python --require-hashes locks/ray.txt

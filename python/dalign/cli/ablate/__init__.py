@@ -1,1 +1,1 @@
-"""`dalign judge`: the stage's own command, and what a judge is worth."""
+"""`dalign ablate`: experiments, each a matrix of runs."""
