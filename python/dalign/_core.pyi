@@ -40,6 +40,7 @@ __all__ = [
     "digest",
     "exact_duplicates",
     "first_leak",
+    "journal_lines",
     "krippendorff_alpha",
     "near_duplicates",
     "parse_completions",
@@ -52,6 +53,7 @@ __all__ = [
     "row_ids",
     "split_half",
     "unsettled_rows",
+    "word_weights",
 ]
 
 __version__: str
@@ -283,6 +285,9 @@ class Balancer:
         Raises CoreError: ``finished``.
         """
 
+def journal_lines(replies: Sequence[tuple[str, str, str, str, int]]) -> bytes:
+    """A line for each reply (id, key, text, finish, tokens): a JSON object, whose last key ``crc32`` is zlib's checksum of the rest."""
+
 @final
 class JsonlReader:
     """The rows of a JSON Lines file, some at a time, in bounded memory; an iterator of batches.
@@ -483,6 +488,17 @@ def first_leak(
     of each prompt's user. run: at least 1.
 
     Raises CoreError: ``bad_offsets``, ``length_mismatch``.
+    """
+
+def word_weights(
+    texts: tuple[_Column, _Column], told_as: _Column, order: _Column, rate: float
+) -> list[float]:
+    """A weight for each word and, last, the bias: logistic regression by stochastic gradient descent over which words a text has.
+
+    texts: the words of all, once each in a text and numbered from 0, with offsets. told_as: what each text is to be told as.
+    order: a step of the rate for each entry, which names a text.
+
+    Raises CoreError: ``bad_offsets``, ``length_mismatch``, ``no_such_row``.
     """
 
 @final

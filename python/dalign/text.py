@@ -69,6 +69,8 @@ def one_line(text: str) -> str:
 
 def hidden(text: str) -> Iterator[tuple[int, str]]:
     """The characters of a text that `visible` escapes: the place of the first of each, and the character."""
+    if text.isascii() and text.isprintable():
+        return
     for character in dict.fromkeys(text):
         if _SHOWN[ord(character)] != character:
             yield text.index(character), character

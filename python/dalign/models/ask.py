@@ -92,17 +92,21 @@ class Ask:
         }
         taken_over = len(requests) - len(wanted)
         self.skip(taken_over + len(kept))
+        came = dict[str, Reply]()
         for replies in self._stream(wanted, sampling, set(kept)):
             rows = [Kept(r.id, key_of[r.id], r.text, r.finish, r.tokens) for r in replies]
             self._memory.append(rows, chunk.number)
-            kept.update((row.id, row) for row in rows)
+            for row, reply in zip(rows, replies, strict=True):
+                kept[row.id], came[row.id] = row, reply
         ordered = [
             kept.get(request.id) or earlier[key_of[request.id]]._replace(id=request.id)
             for request in requests
         ]
         chunk.note(ordered, taken_over)
         self._memory.keep(chunk.number, chunk.kept)
-        return [Reply(row.id, row.text, row.finish, row.tokens) for row in ordered]
+        return [
+            came.get(row.id) or Reply(row.id, row.text, row.finish, row.tokens) for row in ordered
+        ]
 
     def _stream(
         self, requests: Sequence[Request], sampling: Sampling, done: set[str]
@@ -113,13 +117,19 @@ class Ask:
             self.engine.going = self._going
         self._since = time.monotonic()
         for replies in self.engine.stream(requests, sampling, done):
-            given = Counter(reply.id for reply in replies)
-            left ^= given.keys()
-            left |= {row for row, times in given.items() if times > 1}
+            given = {reply.id for reply in replies}
+            good = replies
+            if len(given) < len(replies) or not given <= left:
+                times = Counter(reply.id for reply in replies)
+                left ^= given
+                left |= {row for row, count in times.items() if count > 1}
+                good = [reply for reply in replies if reply.id not in left]
+            else:
+                left -= given
             for reply in replies:
                 if reply.finish in NEVER_CAME:
                     self._note(reply)
-            yield [reply for reply in replies if reply.id not in left]
+            yield good
             self._made += len(replies)
             self._tokens += sum(reply.tokens for reply in replies)
             self._done += len(replies)

@@ -20,8 +20,7 @@ from dalign.vocabulary import FORMS
 _FINISHES = get_args(Finish)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One completion to be made. `seed` makes it repeatable: it depends on the row, not on the batch.
 
     others: the ids of further ones of the same conversation, to be drawn with it.

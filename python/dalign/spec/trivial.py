@@ -12,7 +12,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 
+import polars as pl
+
+from dalign import _core
 from dalign.figures import wilson
 from dalign.spec.golden import GoldenCase
 from dalign.spec.types import RULINGS, Ruling
@@ -94,29 +98,26 @@ def _weighed(cases: Sequence[GoldenCase]) -> list[bool]:
     """Whether each case passes by its answer's words, as logistic regression weighs them on the other categories."""
     known: dict[str, int] = defaultdict(lambda: len(known))
     seen = [sorted({known[word] for word in _WORD.findall(c.answer.lower())}) for c in cases]
+    words = pl.Series(list(chain.from_iterable(seen)), dtype=pl.UInt32)
+    offsets = pl.Series(list(accumulate(map(len, seen), initial=0)), dtype=pl.UInt64)
+    told_as = pl.Series([case.verdict == "pass" for case in cases], dtype=pl.Boolean)
     passes = [False] * len(cases)
     for category in dict.fromkeys(case.category for case in cases):
-        learnt = [at for at, case in enumerate(cases) if case.category != category]
-        weights = _weights([(seen[at], cases[at].verdict == "pass") for at in learnt], len(known))
+        order = _order([at for at, case in enumerate(cases) if case.category != category])
+        *weights, bias = _core.word_weights((words, offsets), told_as, order, _RATE)
         for at, case in enumerate(cases):
             if case.category == category:
-                passes[at] = sum((weights[word] for word in seen[at]), weights[-1]) > 0
+                passes[at] = sum(map(weights.__getitem__, seen[at]), bias) > 0
     return passes
 
 
-def _weights(examples: list[tuple[list[int], bool]], words: int) -> list[float]:
-    """A weight for each word, and at the end the bias, by stochastic gradient descent."""
-    weights = [0.0] * (words + 1)
-    order = random.Random(0)
+def _order(learnt: list[int]) -> pl.Series:
+    """These cases, epoch by epoch in another order."""
+    drawn, order = random.Random(0), list[int]()
     for _ in range(_EPOCHS):
-        order.shuffle(examples)
-        for has, is_pass in examples:
-            logit = sum(map(weights.__getitem__, has), weights[-1])
-            step = _RATE * (is_pass - 1 / (1 + math.exp(-max(-30.0, min(30.0, logit)))))
-            weights[-1] += step
-            for word in has:
-                weights[word] += step
-    return weights
+        drawn.shuffle(learnt)
+        order += learnt
+    return pl.Series(order, dtype=pl.UInt32)
 
 
 def _told(

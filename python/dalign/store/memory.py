@@ -10,17 +10,17 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cached_property
-from json.encoder import encode_basestring
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import polars as pl
 
+from dalign import _core
 from dalign.errors import InputError, naming
 from dalign.rows import NEVER_CAME, Columns, Finish, table
 from dalign.store.parts import Table, read_part
@@ -87,14 +87,14 @@ class Journal:
 
     def append(self, rows: Sequence[Mapping[str, Json]]) -> None:
         """Adds rows; they are on disk when this returns, short of a power cut."""
-        self.add(map(_line_of, rows))
+        self.add(b"".join(map(_line_of, rows)))
 
-    def add(self, lines: Iterable[bytes]) -> None:
+    def add(self, lines: bytes) -> None:
         """Adds lines, as `append` does rows."""
         with naming(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
-                file.write(b"".join(lines))
+                file.write(lines)
 
     def replace(self, rows: Sequence[Mapping[str, Json]]) -> None:
         """Writes these rows in the place of all, whole or not at all."""
@@ -102,18 +102,8 @@ class Journal:
 
 
 def _line_of(row: Mapping[str, Json]) -> bytes:
-    return _checked(_WRITER.encode(row).encode())
-
-
-def _line_of_kept(row: Kept) -> bytes:
-    """`_line_of` its fields: a run writes one for each reply, and most of it is text."""
-    id_, key, text, finish = map(encode_basestring, row[:4])
-    return _checked(
-        f'{{"id": {id_}, "key": {key}, "text": {text}, "finish": {finish}, "tokens": {row.tokens}}}'.encode()
-    )
-
-
-def _checked(text: bytes) -> bytes:
+    """As `_core.journal_lines` has those of replies."""
+    text = _WRITER.encode(row).encode()
     return b"%b%b%d}\n" % (text[:-1], _CHECKSUM, zlib.crc32(text))
 
 
@@ -164,7 +154,7 @@ class Memory:
 
     def append(self, replies: Sequence[Kept], chunk: int = 0) -> None:
         """Journals replies as they come."""
-        self._journal(chunk).add(map(_line_of_kept, replies))
+        self._journal(chunk).add(_core.journal_lines(replies))
 
     def keep(self, chunk: int, replies: Sequence[Kept]) -> None:
         """Keeps the replies of a chunk for runs to come."""

@@ -25,11 +25,11 @@ pub struct TokenTexts<'a> {
 }
 
 impl<'a> TokenTexts<'a> {
-    fn text(&self, row: usize) -> &'a [u32] {
+    pub(crate) fn text(&self, row: usize) -> &'a [u32] {
         &self.ids[self.offsets[row] as usize..self.offsets[row + 1] as usize]
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.offsets.len() - 1
     }
 }

@@ -42,6 +42,7 @@ pub mod error;
 pub mod files;
 pub mod gather;
 pub mod ids;
+pub mod journal;
 pub mod jsonl;
 pub mod leak;
 pub mod markers;
@@ -56,5 +57,6 @@ mod simd;
 pub mod text;
 pub mod tokenize;
 pub mod verdict;
+pub mod word_weights;
 
 pub use error::{ColumnError, CoreError};

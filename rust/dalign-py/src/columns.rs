@@ -11,6 +11,7 @@ use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::DataType;
 use numpy::{PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3_arrow::PyArray;
 use pyo3_arrow::error::PyArrowError;
@@ -28,7 +29,12 @@ impl<'py> FromPyObject<'_, 'py> for Column {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(array) = object.cast::<PyUntypedArray>() {
+        // Whether it is numpy's can be asked of numpy alone, which takes longer to import than most
+        // commands take: what speaks Arrow is none of it.
+        let py = object.py();
+        let speaks_arrow = object.hasattr(intern!(py, "__arrow_c_stream__"))?
+            || object.hasattr(intern!(py, "__arrow_c_array__"))?;
+        if !speaks_arrow && let Ok(array) = object.cast::<PyUntypedArray>() {
             return Self::from_numpy(&array);
         }
         let column = object.extract::<AnyArray>().map_err(|cause| {

@@ -11,6 +11,7 @@ mod dedup;
 mod errors;
 mod files;
 mod ids;
+mod journal;
 mod jsonl;
 mod leak;
 mod lists;
@@ -26,6 +27,7 @@ mod tables;
 mod text_views;
 mod tokenize;
 mod verdict;
+mod word_weights;
 
 /// The parts of dalign that touch every byte, over Arrow columns.
 #[pyo3::pymodule]
@@ -51,6 +53,8 @@ mod _core {
     #[pymodule_export]
     use crate::ids::{digest, row_id, row_ids};
     #[pymodule_export]
+    use crate::journal::journal_lines;
+    #[pymodule_export]
     use crate::jsonl::{JsonlBatch, JsonlReader};
     #[pymodule_export]
     use crate::leak::first_leak;
@@ -70,6 +74,8 @@ mod _core {
     use crate::tokenize::{Tokenizer, unsettled_rows};
     #[pymodule_export]
     use crate::verdict::{parse_judgements, parse_verdicts};
+    #[pymodule_export]
+    use crate::word_weights::word_weights;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 
 from dalign.models.engines.behind import Behind
 from dalign.models.protocol import Engine, Reply, Request, Sampling
@@ -24,5 +23,5 @@ class PlacedEngine(Behind):
     ) -> Iterator[list[Reply]]:
         """See `protocol.Engine`."""
         placed = self._renderer.placed
-        sent = [replace(each, messages=placed(each.messages)) for each in requests]
+        sent = [each._replace(messages=placed(each.messages)) for each in requests]
         return self._engine.stream(sent, sampling, done)

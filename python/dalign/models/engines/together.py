@@ -46,7 +46,7 @@ class TogetherEngine(Behind):
     ) -> Iterator[list[Reply]]:
         """Each group in one request; what that leaves out one by one."""
         group_of = {request.id: group for group in groups for request in group}
-        asked = [replace(g[0], others=tuple(r.id for r in g[1:])) for g in groups]
+        asked = [g[0]._replace(others=tuple(r.id for r in g[1:])) for g in groups]
         left: list[Request] = []
         for replies in self._engine.stream(asked, sampling):
             came = [one for reply in replies for one in self._each(group_of[reply.id], reply, left)]
