@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -61,7 +61,7 @@ def compare(a: Record, b: Record, arms: Sequence[tuple[str, str]]) -> Comparison
     pairs = list(arms) or [(arm, arm) for arm in _evaluated(a) if arm in _evaluated(b)]
     for record, names in ((a, [x for x, _ in pairs]), (b, [y for _, y in pairs])):
         _check_arms(record, names)
-    others = _other_judge(a, b)
+    others, same = _other_judge(a, b), _same_prompts(a, b)
     found, notes = list[ComparedRow](), list[str]()
     for pair in pairs:
         graded = [_grades(record, arm) for record, arm in zip((a, b), pair, strict=True)]
@@ -73,20 +73,26 @@ def compare(a: Record, b: Record, arms: Sequence[tuple[str, str]]) -> Comparison
                 said = f"{cell.suite}: {cell.metric} is graded by the judge, and {others}: it is not compared"
                 notes += [] if said in notes else [said]
                 continue
-            found += _row(pair, cell, graded, Draws(a.config.evaluate.resamples, a.config.run.seed))
+            draws = Draws(a.config.evaluate.resamples, a.config.run.seed)
+            found += _row(pair, cell, graded, same[cell.suite], draws)
     if not found:
         said = f"{b.run.path}: nothing to compare with {a.run.path}: no arm of both has a metric of the same suite, by a grader that is the same, on the same prompts"
         raise InputError(said, kind="unfinished", path=b.run.path)
     together = holm([row.p for row in found])
     rows = [replace(row, p_holm=p) for row, p in zip(found, together, strict=True)]
-    return Comparison(rows, [*notes, *_left_out(a, b)])
+    return Comparison(rows, [*notes, *_left_out(a, b, same)])
 
 
 def _row(
-    pair: tuple[str, str], cell: Cell, graded: Sequence[pl.LazyFrame], draws: Draws
+    pair: tuple[str, str],
+    cell: Cell,
+    graded: Sequence[pl.LazyFrame],
+    same: pl.DataFrame,
+    draws: Draws,
 ) -> Iterator[ComparedRow]:
     left, right = (numbered(cell.of(grades)) for grades in graded)
     both = left.join(right, on=["prompt_id", "nth"], suffix="_b").sort("prompt_id", "nth")
+    both = both.join(same, left_on="prompt_id", right_on="id", how="semi")
     if both.is_empty():
         return
     before, after, prompts = both["grade"], both["grade_b"], prompts_of(both)
@@ -129,8 +135,17 @@ def _other_judge(a: Record, b: Record) -> str:
     return f"{listed} {'is' if len(different) == 1 and listed != 'templates' else 'are'} not the same in both runs" if different else ""  # fmt: skip
 
 
-def _left_out(a: Record, b: Record) -> Iterator[str]:
-    """Sentences on prompts that one of the runs alone has."""
+def _same_prompts(a: Record, b: Record) -> dict[str, pl.DataFrame]:
+    """The ids of the prompts that both runs have, word for word, by suite."""
+    both, asked = [record.project.suites for record in (a, b)], ["id", "messages"]
+    tables = {
+        name: [of[name].table.frame(asked) for of in both] for name in both[0].keys() & both[1]
+    }
+    return {name: one.join(other, on=asked).select("id") for name, (one, other) in tables.items()}
+
+
+def _left_out(a: Record, b: Record, same: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    """Sentences on prompts that one of the runs alone has, or in other words."""
     for name, suite in a.project.suites.items():
         if name not in b.project.suites:
             yield f"suite {name} is in {a.run.path} alone"
@@ -138,5 +153,7 @@ def _left_out(a: Record, b: Record) -> Iterator[str]:
         ids = [set(s.table.scan().select("id").collect()["id"]) for s in (suite, b.project.suites[name])]  # fmt: skip
         if alone := len(ids[0] ^ ids[1]):
             yield f"suite {name}: {alone} prompts are in one of the two runs alone, and are not compared"
+        if changed := len(ids[0] & ids[1]) - same[name].height:
+            yield f"suite {name}: {changed} prompts have other words in the second run under the same id, and are not compared"
     for name in b.project.suites.keys() - a.project.suites.keys():
         yield f"suite {name} is in {b.run.path} alone"

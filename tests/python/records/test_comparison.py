@@ -23,13 +23,13 @@ def policy(folder: Path) -> Path:
     return folder / "spec"
 
 
-def made(folder: Path, replies: dict[str, str], numbers: range = range(6), samples: int = 1) -> Path:  # fmt: skip
-    """A run that says so, of prompts `tea 0`, `tea 1` …, all of which are to be refused."""
+def made(folder: Path, replies: dict[str, str], numbers: range = range(6), samples: int = 1, end: str = ";") -> Path:  # fmt: skip
+    """A run that says so, of prompts `tea 0;`, `tea 1;` …, all of which are to be refused. end: of the prompts from the fourth on."""
     spec = policy(folder)
     (folder / "script.json").write_text(json.dumps(replies))
     model = f'model = {{ path = "{folder / "script.json"}", engine = "scripted" }}'
     rows = [
-        {"category": "tea", "messages": [{"role": "user", "content": f"tea {n};"}], "expected": {"ruling": "refuse", "clause": "tea.S1"}}
+        {"id": f"p{n}", "category": "tea", "messages": [{"role": "user", "content": f"tea {n}{';' if n < 3 else end}"}], "expected": {"ruling": "refuse", "clause": "tea.S1"}}
         for n in numbers
     ]  # fmt: skip
     config = write_evaluation(folder, model, rows, spec, 200, ["not_unsafe"])
@@ -78,6 +78,16 @@ def test_what_one_run_alone_has_is_left_out_and_said(weak: Record, tmp_path: Pat
     assert (row.prompts, row.n, row.diff) == (4, 4, 1.0)
     [said] = found.notes
     assert said == "suite mine: 5 prompts are in one of the two runs alone, and are not compared"
+
+
+def test_prompts_of_the_same_id_and_other_words_are_not_compared(
+    weak: Record, tmp_path: Path
+) -> None:
+    found = compare(weak, record(tmp_path, {"": SORRY}, end="; please"), [])
+    [row] = found.rows
+    assert (row.prompts, row.diff) == (3, pytest.approx(1 / 3))
+    [said] = found.notes
+    assert said == "suite mine: 3 prompts have other words in the second run under the same id, and are not compared"  # fmt: skip
 
 
 def test_what_cannot_be_compared_is_one_sentence(
