@@ -327,6 +327,8 @@ class TaughtRow:
 
 # Of rollouts that a second judge has scored too, from 0 to 1; it pays nothing.
 SECOND = "second"
+# Of rollouts whose length is paid: by how much, from 0 to 1; null without an answer.
+LENGTH = "length"
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ def _rate(full: float, lora: float) -> Callable[[dict[str, Any]], float]:
 # Settings that came later: at these values a training, and its hash, is what it was without them.
 _LATER: dict[str, object] = {
     "normalise": "tokens", "unpaid": [], "redraws": 0, "weigh": "completions", "rows_per_pass": None,
+    "length_weight": 0.0, "length_slack": 0.5,
 }  # fmt: skip
 
 
@@ -121,6 +122,10 @@ class Rl(Section):
     """Weight of the completeness: what the answer has of the sections that its prompt requires, 0…1."""
     format_weight: float = Field(0.0, ge=0)
     """Weight of a well-formed completion."""
+    length_weight: float = Field(0.0, ge=0)
+    """Weight of the length: 1 for a completion about as long as the step's others of its category, less for one that is much longer."""
+    length_slack: float = Field(0.5, gt=0)
+    """For length_weight: the length pays in full up to so many times the category's median beyond it, and nothing from twice as much on."""
     unpaid: tuple[Literal["truncated", "unclosed"], ...] = ()
     """Completions of these forms have no reward, and move nothing; unless set they are paid 0, as every malformed one is."""
     redraws: Annotated[int, Field(ge=0, le=100)] = 0
@@ -170,7 +175,8 @@ class Rl(Section):
     @rule
     def _pays_for_something(self) -> str | None:
         said = "judge_weight = 0, and so is every other weight; set one above 0"
-        return None if self.judge_weight + self.heuristic_weight + self.format_weight else said
+        paid = self.judge_weight + self.heuristic_weight + self.format_weight + self.length_weight
+        return None if paid else said
 
 
 class Distill(Section):

@@ -16,7 +16,7 @@ from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.judge.answers import AnswerJudge
 from dalign.pipeline.oversight import Oversight
 from dalign.pipeline.step_log import StepLog
-from dalign.rows import SECOND, Columns, Prompt, RolloutRow, sub_score_column
+from dalign.rows import LENGTH, SECOND, Columns, Prompt, RolloutRow, sub_score_column
 from dalign.store.folder import StageFolder
 from dalign.train.job import Rollout
 from dalign.vocabulary import METRICS
@@ -43,14 +43,16 @@ class RolloutLog(StepLog):
         patterns: Patterns | None,
         prompts: Mapping[str, Prompt],
         oversight: Oversight | None = None,
+        *,
+        has_length: bool = False,
     ) -> None:
         """patterns: with labels, they know the truth, which is logged beside the judge's score and decides nothing.
 
-        oversight: looks at each step once it is taken down.
+        oversight: looks at each step once it is taken down. has_length: whether the length is paid.
         """
         super().__init__(folder)
         self._judge, self._patterns, self._prompts = judge, patterns, prompts
-        self._oversight = oversight
+        self._oversight, self._has_length = oversight, has_length
         self._memories = dict[str, _Memory](judge=judge)
         if oversight is not None:
             self._memories["oversight"] = oversight
@@ -83,10 +85,12 @@ class RolloutLog(StepLog):
             self._oversight.seen(kept)
 
     def rows(self) -> pl.DataFrame:
-        """All rollouts. Columns: `RolloutRow`, the judge's sub-scores and the second judge's score. Of a training that had ended before, those that it left."""
+        """All rollouts. Columns: `RolloutRow`, the judge's sub-scores, the second judge's score and what the length was paid by. Of a training that had ended before, those that it left."""
         parts: Columns = {sub_score_column(name): pl.Float64 for name in self._judge.part_names}
         if "second" in self._memories:
             parts = parts | {SECOND: pl.Float64}
+        if self._has_length:
+            parts = parts | {LENGTH: pl.Float64}
         return self._frame(pl.Schema(RolloutRow.COLUMNS | parts))
 
     def is_whole(self) -> bool:
@@ -125,6 +129,7 @@ class RolloutLog(StepLog):
             "advantage": rollout.advantage,
             "truth": next((truth[name] for name in LOGGED if name in truth), None),
             "retrieved": retrieved,
+            **({LENGTH: reward.length} if self._has_length else {}),
             **(reward.completeness.row if reward.completeness is not None else {}),
             **{
                 sub_score_column(name): share

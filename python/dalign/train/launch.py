@@ -51,8 +51,8 @@ def lead_rl(
     said = {"rl": wire.dump_rl(job), "out": str(out.absolute()), "weights": reward.weights}
     prompts = {prompt.id: prompt for step in job.prompts for prompt in step}
 
-    def rewards(names: list[str], texts: list[str], truncated: list[bool]) -> list[Reward]:
-        return reward([prompts[name] for name in names], texts, truncated)
+    def rewards(names: list[str], *of: list[Any]) -> list[Reward]:
+        return reward([prompts[name] for name in names], *of)
 
     def rollouts(step: int, made: list[Any]) -> None:
         keeper.rollouts(step, [*map(wire.load_rollout, made)])

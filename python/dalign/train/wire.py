@@ -111,12 +111,12 @@ def load_rl(said: Value) -> RlJob:
 
 def load_reward(said: Sequence[Any]) -> Reward:
     """A reward that was sent, which JSON has as its values in their order."""
-    status, reasoning, answer, judge, value, held = said
+    status, reasoning, answer, judge, value, held, length = said
     complete = None
     if held is not None:
         grades = (SectionGrade(name, grade, Found(found)) for name, grade, found in held[1])
         complete = Completeness(held[0], tuple(grades))
-    return Reward(status, reasoning, answer, judge, value, complete)
+    return Reward(status, reasoning, answer, judge, value, complete, length)
 
 
 def load_rollout(said: Sequence[Any]) -> Rollout:

@@ -72,11 +72,16 @@ class RemoteReward:
         self._line, self.weights = line, weights
 
     def __call__(
-        self, prompts: Sequence[Prompt], texts: Sequence[str], truncated: Sequence[bool]
+        self,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str],
+        truncated: Sequence[bool],
+        tokens: Sequence[int],
     ) -> list[Reward]:
         """See `rewards.RewardFunction`."""
         names = [prompt.id for prompt in prompts]
-        return [*map(wire.load_reward, ask(self._line, "rewards", names, texts, truncated))]
+        given = ask(self._line, "rewards", names, texts, truncated, tokens)
+        return [*map(wire.load_reward, given)]
 
 
 class RemoteKeeper(Keeper):

@@ -149,7 +149,7 @@ def test_a_canary_in_the_reasoning_appears_in_no_request_of_rl(text: str) -> Non
 
     reward = CompositeReward(answers_by(reply), RewardWeights(), Reasoning())
     prompt = Prompt("p", "regulated-advice", ASKED)
-    reward([prompt, prompt], [text, "<think> fine </think> another answer"], [False, False])
+    reward([prompt, prompt], [text, "<think> fine </think> another answer"], [False, False], [1, 1])
     assert seen, "the second completion is judged"
     assert all(CANARY not in message["content"] for request in seen for message in request.messages)
 

@@ -26,15 +26,20 @@ from policies import ENGLISH
 PROMPT = Prompt("p", "general", (Message(role="user", content="x"),))
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> RolloutLog:
+def log_in(tmp_path: Path, *, has_length: bool = False) -> RolloutLog:
     engine, spec = ScriptedEngine({"": "Score: 5"}), load_spec(ENGLISH)
     form = ScoreForm(spec, load_templates(ENGLISH))
     scale = Scale(1, 1, 0.0, 10.0, "min", None, ())
     judging = Judging(Court.of(engine, THINK, 0), form, scale, Sampling(0, 9))
     folder = StageFolder(tmp_path, "rl", "rl")
     folder.path.mkdir(parents=True)
-    return RolloutLog(folder, AnswerJudge(judging, Ask(engine)), None, {"p": PROMPT})
+    judge = AnswerJudge(judging, Ask(engine))
+    return RolloutLog(folder, judge, None, {"p": PROMPT}, has_length=has_length)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> RolloutLog:
+    return log_in(tmp_path)
 
 
 def steps(log: RolloutLog, *numbers: int) -> None:
@@ -51,6 +56,16 @@ def test_a_resume_forgets_what_came_after_the_checkpoint(log: RolloutLog) -> Non
     assert log.rows()["text"].to_list() == ["text 1", "text 2", "text 3"]
     log.resume(0)
     assert log.rows().height == 0
+
+
+def test_what_the_length_was_paid_by_is_kept_where_it_is_paid(
+    tmp_path: Path, log: RolloutLog
+) -> None:
+    assert "length" not in log.rows().columns
+    other = log_in(tmp_path / "other", has_length=True)
+    paid = [Reward("ok", "", "a", 1.0, 1.0, None, 0.25), Reward("truncated", "", "", None, 0.0)]
+    other.rollouts(1, [Rollout("p", "text", 9, reward, 0.5) for reward in paid])
+    assert other.rows()["length"].to_list() == [0.25, None]
 
 
 def test_each_rollout_has_its_completeness_and_its_parts(log: RolloutLog) -> None:

@@ -8,6 +8,7 @@ import pytest
 from dalign.config import Reasoning
 from dalign.errors import InputError
 from dalign.rows import AnswerToJudge, Prompt, Section
+from dalign.train.rl.length import length_parts
 from dalign.train.rl.rewards import CompositeReward, RewardWeights
 
 TAGS = Reasoning.model_validate({})
@@ -37,7 +38,7 @@ JUDGE_ALONE = RewardWeights()
 def pay(text, *, score=0.5, weights=JUDGE_ALONE, sections=(), truncated=False, tags=TAGS):
     judge = Judge(score)
     [reward] = CompositeReward(judge, weights, tags)(
-        [prompt(sections=sections)], [text], [truncated]
+        [prompt(sections=sections)], [text], [truncated], [1]
     )
     return reward, judge
 
@@ -114,7 +115,7 @@ def test_equal_answers_to_one_prompt_are_judged_once_and_paid_alike():
         "<think>d</think>yes",
     ]
     prompts = [prompt("p"), prompt("p"), prompt("p"), prompt("q")]
-    rewards = CompositeReward(judge, RewardWeights(), TAGS)(prompts, texts, [False] * 4)
+    rewards = CompositeReward(judge, RewardWeights(), TAGS)(prompts, texts, [False] * 4, [1] * 4)
     assert [(a.prompt_id, a.answer) for a in judge.seen] == [
         ("p", "yes"),
         ("p", "no"),
@@ -132,7 +133,7 @@ def test_a_score_outside_0_to_1_is_refused(score):
 def test_a_judge_that_loses_answers_is_refused():
     reward = CompositeReward(lambda answers: [], RewardWeights(), TAGS)
     with pytest.raises(InputError, match="0 scores for 1 answers"):
-        reward([prompt()], ["<think>a</think>b"], [False])
+        reward([prompt()], ["<think>a</think>b"], [False], [1])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_sections_are_paid_in_the_order_that_their_prompt_asks_for():
     in_order = dataclasses.replace(asked, sections_in_order=True)
     paid = CompositeReward(Judge(None), RewardWeights(0, 1, 0), TAGS)
     texts = ["<think>a</think># Warning\n# Dose"] * 2
-    assert [r.value for r in paid([asked, in_order], texts, [False] * 2)] == [1.0, 0.5]
+    assert [r.value for r in paid([asked, in_order], texts, [False] * 2, [1] * 2)] == [1.0, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -187,5 +188,32 @@ def test_sections_are_paid_in_the_order_that_their_prompt_asks_for():
 def test_a_form_that_is_not_paid_has_no_reward(text, truncated, value):
     forms = ("truncated", "unclosed")
     reward = CompositeReward(Judge(1.0), RewardWeights(), TAGS, unpaid=forms)
-    [given] = reward([prompt()], [text], [truncated])
+    [given] = reward([prompt()], [text], [truncated], [1])
     assert given.value == value and given.status != "ok"
+
+
+def test_a_length_that_stands_out_in_its_category_is_paid_less():
+    tokens = [100, 100, 140, 150, 175, 200, 900, 1000, 1100]
+    categories = ["easy"] * 7 + ["hard"] * 2
+    # The median of easy is 150: full pay up to 225, none from 300 on. Hard is as long as it is.
+    assert length_parts(tokens, categories, [True] * 9, 0.5) == [1, 1, 1, 1, 1, 1, 0, 1, 1]
+    assert length_parts([150, 225, 262, 300, 301], ["a"] * 5, [True] + [False] * 4, 0.5) == [
+        1.0, 1.0, pytest.approx(38 / 75), 0.0, 0.0,
+    ]  # fmt: skip
+    assert length_parts([5, 50], ["a", "b"], [True, False], 1.0) == [1.0, 1.0]
+    assert length_parts([], [], [], 0.5) == []
+
+
+def test_the_length_is_paid_beside_the_score_and_kept():
+    long, short = "<think>a</think>long", "<think>a</think>short"
+    reward = CompositeReward(Judge(0.5), RewardWeights(1, 0, 0, 1), TAGS, slack=1.0)
+    texts, cut = [short, long, "<think>never closed"], [False, False, True]
+    paid = reward([prompt()] * 3, texts, cut, [10, 25, 4000])
+    # Median 17.5, of the two that have an answer.
+    assert [each.length for each in paid] == [1.0, 1.0, None]
+    assert [each.value for each in paid] == [0.75, 0.75, 0.0]
+    far = reward([prompt()] * 3, [short, short, long], [False] * 3, [10, 10, 25])
+    assert [each.length for each in far] == [1.0, 1.0, 0.5]
+    assert [each.value for each in far] == [0.75, 0.75, 0.5]
+    without, _ = pay(short)
+    assert without.length is None

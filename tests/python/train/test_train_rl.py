@@ -87,7 +87,7 @@ class Paid:
     def __init__(self, values):
         self.values = values
 
-    def __call__(self, prompts, texts, truncated):
+    def __call__(self, prompts, texts, truncated, tokens):
         return [Reward("ok", "", "", value, value) for value in self.values]
 
 
@@ -449,7 +449,7 @@ class InTurn:
     def __init__(self, *calls):
         self.calls, self.seen = list(calls), []
 
-    def __call__(self, prompts, texts, truncated):
+    def __call__(self, prompts, texts, truncated, tokens):
         self.seen.append(([prompt.id for prompt in prompts], list(texts)))
         return [Reward("ok", "", "", value, value) for value in self.calls.pop(0)]
 

@@ -43,7 +43,7 @@ def test_a_job_of_rl_is_heard_as_it_was_said(tmp_path):
 @pytest.mark.parametrize("sections", [(), SECTIONS])
 def test_a_rollout_is_heard_as_it_was_said(sections):
     complete = completeness("Dose: 5 mg", sections)
-    reward = Reward("ok", "why", "Dose: 5 mg", None, 0.25, complete)
+    reward = Reward("ok", "why", "Dose: 5 mg", None, 0.25, complete, 0.5)
     rollout = Rollout("p", "an é", 3, reward, None)
     assert wire.load_rollout(json.loads(json.dumps(rollout))) == rollout
 

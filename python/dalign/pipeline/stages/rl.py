@@ -107,7 +107,8 @@ def drive(
     oversight = _oversight(project, engines, judging, progress)
     patterns = next(iter(project.patterns.values()), None)
     by_id = {p.id: p for step in drawn for p in step}
-    log = RolloutLog(folder, judge, patterns, by_id, oversight)
+    has_length = settings.length_weight > 0
+    log = RolloutLog(folder, judge, patterns, by_id, oversight, has_length=has_length)
     if not log.is_whole() or lacks_adapter(folder.path, settings.method):
         forget_result(folder.path)
     job = RlJob(
@@ -167,7 +168,9 @@ def _golden(
 
 def _reward(judge: AnswerJudge, settings: Rl, reads: Renderer) -> CompositeReward:
     """What a completion is paid, read as the model's template has it."""
-    paid = (settings.judge_weight, settings.heuristic_weight, settings.format_weight)
+    paid = (
+        settings.judge_weight, settings.heuristic_weight, settings.format_weight, settings.length_weight,
+    )  # fmt: skip
     opened, control = reads.opens_reasoning, reads.control
     tags = reads.reasoning
     return CompositeReward(
@@ -177,6 +180,7 @@ def _reward(judge: AnswerJudge, settings: Rl, reads: Renderer) -> CompositeRewar
         opened=opened,
         control=control,
         unpaid=settings.unpaid,
+        slack=settings.length_slack,
     )
 
 

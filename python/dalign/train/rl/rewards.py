@@ -17,6 +17,7 @@ from dalign.errors import InputError
 from dalign.models.reasoning import parse
 from dalign.rows import OK, AnswerToJudge, Prompt
 from dalign.train.rl.completeness import Completeness, completeness
+from dalign.train.rl.length import length_parts
 
 Judge = Callable[[Sequence[AnswerToJudge]], Sequence[float | None]]
 
@@ -27,6 +28,7 @@ class RewardWeights(NamedTuple):
     judge: float = 1.0
     heuristic: float = 0.0
     format: float = 0.0
+    length: float = 0.0
 
 
 class Form(NamedTuple):
@@ -42,7 +44,7 @@ class Reward(NamedTuple):
 
     `status` is its form; `reasoning` and `answer` are empty unless that is `ok`. `value` is None where the judge, whose
     word was asked for, gave none, or where its form is not paid: then the completion is neither good nor bad.
-    `completeness` is None without an answer or required sections.
+    `completeness` is None without an answer or required sections; `length` (0…1) where no length is paid.
     """
 
     status: str
@@ -51,21 +53,26 @@ class Reward(NamedTuple):
     judge: float | None
     value: float | None
     completeness: Completeness | None = None
+    length: float | None = None
 
 
 class RewardFunction(Protocol):
-    """What pays completions: of each prompt and text beside it, and whether that was cut off, the reward."""
+    """What pays completions: of each prompt and text beside it, whether that was cut off and how many tokens it has, the reward."""
 
     weights: RewardWeights
 
     def __call__(
-        self, prompts: Sequence[Prompt], texts: Sequence[str], truncated: Sequence[bool]
+        self,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str],
+        truncated: Sequence[bool],
+        tokens: Sequence[int],
     ) -> list[Reward]:
         """A reward each."""
 
 
 class CompositeReward:
-    """Weighted mean of the judge's score, the completeness and the form, over the parts that a row has.
+    """Weighted mean of the judge's score, the completeness, the form and the length, over the parts that a row has.
 
     A malformed completion has no answer: 0 (or none, by its form), and the judge is not asked, because what it would be
     shown may be reasoning. Equal answers to one prompt are judged once a call.
@@ -80,27 +87,40 @@ class CompositeReward:
         opened: bool | None = False,
         control: Sequence[str] | None = None,
         unpaid: Sequence[str] = (),
+        slack: float = 0.5,
     ) -> None:
         """judge: scores from 0 to 1, or None for what it could not judge. opened, control: see `parse`.
 
-        unpaid: forms of malformed completions that have no reward.
+        unpaid: forms of malformed completions that have no reward. slack: see `length.length_parts`.
         """
         if not all(math.isfinite(part) and part >= 0 for part in weights) or sum(weights) == 0:
             said = f"the reward's weights {tuple(weights)} pay for nothing; set rl.judge_weight or another above 0"
             raise InputError(said, kind="not_valid")
         self.judge, self.weights, self._tags = judge, weights, tags
         self._opened, self._control = opened, control
-        self.unpaid = tuple(unpaid)
+        self.unpaid, self.slack = tuple(unpaid), slack
 
     def __call__(
-        self, prompts: Sequence[Prompt], texts: Sequence[str], truncated: Sequence[bool]
+        self,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str],
+        truncated: Sequence[bool],
+        tokens: Sequence[int],
     ) -> list[Reward]:
         """The reward of each completion text of the prompt beside it."""
         columns = pl.Series(texts, dtype=pl.String), pl.Series(truncated, dtype=pl.Boolean)
         parsed = parse(*columns, self._tags, opened=self._opened, control=self._control)
         forms = [Form(*row) for row in parsed.select(Form._fields).iter_rows()]
-        scores = self._scores(prompts, forms)
-        return [self._reward(*row) for row in zip(prompts, forms, scores, strict=True)]
+        scores, lengths = self._scores(prompts, forms), self._lengths(prompts, forms, tokens)
+        return [self._reward(*row) for row in zip(prompts, forms, scores, lengths, strict=True)]
+
+    def _lengths(
+        self, prompts: Sequence[Prompt], forms: Sequence[Form], tokens: Sequence[int]
+    ) -> list[float] | list[None]:
+        if self.weights.length == 0:
+            return [None] * len(forms)
+        categories, counts = [p.category for p in prompts], [form.status == OK for form in forms]
+        return length_parts(tokens, categories, counts, self.slack)
 
     def _scores(self, prompts: Sequence[Prompt], forms: Sequence[Form]) -> list[float | None]:
         if self.weights.judge == 0:
@@ -123,16 +143,20 @@ class CompositeReward:
         of_each = {i: scores[a.prompt_id, a.answer] for i, a in answers.items()}
         return [of_each.get(i) for i in range(len(forms))]
 
-    def _reward(self, prompt: Prompt, form: Form, score: float | None) -> Reward:
+    def _reward(
+        self, prompt: Prompt, form: Form, score: float | None, length: float | None
+    ) -> Reward:
         if form.status != OK:
             return Reward(form.status, "", "", None, None if form.status in self.unpaid else 0.0)
         sections, in_order = prompt.required_sections, prompt.sections_in_order
         complete = completeness(form.answer, sections, in_order=in_order)
-        parts = [(self.weights.judge, score), (self.weights.format, 1.0)]
+        parts = [
+            (self.weights.judge, score), (self.weights.format, 1.0), (self.weights.length, length),
+        ]  # fmt: skip
         if complete is not None:
             parts.append((self.weights.heuristic, complete.value))
         used = [(weight, part) for weight, part in parts if weight > 0]
         known = [weight * part for weight, part in used if part is not None]
         is_whole = used and len(known) == len(used)
         value = sum(known) / sum(weight for weight, _ in used) if is_whole else None
-        return Reward(*form, score, value, complete)
+        return Reward(*form, score, value, complete, length)

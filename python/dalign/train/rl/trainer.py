@@ -135,7 +135,8 @@ class RolloutTrainer(OwnTrainer, GRPOTrainer):
 
     def _paid(self, sources: Sequence[Prompt], replies: Sequence[Reply]) -> list[Reward]:
         """What replies are paid: those of all processes at once, as one would ask for them."""
-        mine = [(p, r.text, r.finish != "stop") for p, r in zip(sources, replies, strict=True)]
+        pairs = zip(sources, replies, strict=True)
+        mine = [(p, r.text, r.finish != "stop", r.tokens) for p, r in pairs]
         parts = gathered(mine)
         asked = map(list, zip(*chain(*parts), strict=True))
         rewards = on_first(lambda: self.reward(*asked))
