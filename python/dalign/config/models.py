@@ -25,6 +25,8 @@ CHECKPOINT_ENGINES: tuple[EngineName, ...] = ("transformers", "vllm")
 # The one of them that runs in this process, and those that start a server each.
 LOCAL_ENGINE: EngineName = "transformers"
 STARTED_ENGINES: tuple[EngineName, ...] = ("vllm",)
+Attention = Literal["sdpa", "eager", "flash_attention_2"]
+USUAL_ATTENTION: Attention = "sdpa"
 
 
 class Reasoning(Section):
@@ -148,6 +150,8 @@ class Model(Section):
     """cpu, cuda, cuda:1, …; 'auto': a GPU if there is one, else the CPU. A run keeps what it was started with."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = AUTO
     """The weights' type when loaded; 'auto': bfloat16 on a GPU that has it, else float32."""
+    attention: Attention = USUAL_ATTENTION
+    """How attention is computed in this process and in training: 'sdpa' by torch; 'eager' step by step, for models that have no other; 'flash_attention_2' by the package flash-attn, on a GPU in 16 bits."""
     batch_size: Positive = 128
     """Completions generated side by side; with a server, requests in flight."""
     timeout_s: float = Field(300.0, gt=0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dalign import trial
+from dalign.config import USUAL_ATTENTION, Attention
 from dalign.errors import InputError, MissingExtraError
 from dalign.panics import held_panics
 from dalign.parsing import file_text, json_value
@@ -215,8 +216,14 @@ def own_tokenizer(path: Path, trust_remote_code: bool) -> Any:
         raise _not_loaded(path, "tokenizer", error) from error
 
 
-def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> Any:
-    """The folder's model in eval mode, its attention by torch's sdpa.
+def load_model(
+    path: Path,
+    dtype: str,
+    device: str,
+    trust_remote_code: bool,
+    attention: Attention = USUAL_ATTENTION,
+) -> Any:
+    """The folder's model in eval mode.
 
     dtype: float32, bfloat16 or float16. Weights come from safetensors only: a pickle can run code.
     Raises InputError where it cannot be loaded, or where the files lack some of its weights.
@@ -229,7 +236,7 @@ def load_model(path: Path, dtype: str, device: str, trust_remote_code: bool) -> 
         model, loading = transformers.AutoModelForCausalLM.from_pretrained(
             str(path),
             dtype=getattr(torch, dtype),
-            attn_implementation="sdpa",
+            attn_implementation=attention,
             trust_remote_code=trust_remote_code,
             use_safetensors=True,
             local_files_only=True,

@@ -13,6 +13,8 @@ from dalign.errors import InputError
 # One of these is there wherever torch finds a GPU on Linux: NVIDIA's, AMD's, Windows' through WSL, Tegra's.
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/nvmap")
 CPU, CUDA = "cpu", "cuda"
+# What computes an attention beside torch itself.
+_ATTENTION_BY = {"flash_attention_2": "flash_attn"}
 
 
 def settled(model: Model) -> Model:
@@ -54,6 +56,20 @@ def check_device(key: str, device: str) -> None:
         have = ", ".join([CPU, *(f"cuda:{n}" for n in range(torch.cuda.device_count()))])
         said = f"{key} = {device!r}: this machine has no such device ({reason}); it has {have}; name one of these, or 'auto'"
         raise InputError(said, kind="not_valid", key=key, value=device) from error
+
+
+def check_attention(key: str, attention: str, device: str) -> None:
+    """Raises InputError for an attention (by the setting `key`) that this machine does not have. device: settled."""
+    package = _ATTENTION_BY.get(attention)
+    if package is None:
+        return
+    if not device.startswith(CUDA):
+        said = f"{key} = {attention!r} runs on a GPU alone, and the device is {device!r}; set it to 'sdpa'"
+    elif not find_spec(package):
+        said = f"{key} = {attention!r} needs the package {package.replace('_', '-')}, which is not installed; install it, or set {key} to 'sdpa'"
+    else:
+        return
+    raise InputError(said, kind="not_valid", key=key, value=attention)
 
 
 def check_devices(count: int, key: str, device: str) -> None:

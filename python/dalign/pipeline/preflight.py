@@ -13,7 +13,7 @@ from dalign.data.judge_card import AskedJudge, of_another
 from dalign.drift import USUAL_STEPS
 from dalign.errors import InputError
 from dalign.models.checkpoint import positions_of
-from dalign.models.devices import check_device, check_devices
+from dalign.models.devices import check_attention, check_device, check_devices, settled
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.golden import golden_of_training
 from dalign.pipeline.memory import check_memory
@@ -39,6 +39,7 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
     for key, model in models_of(config, kinds).items():
         if model.engine in CHECKPOINT_ENGINES or not TRAININGS.isdisjoint(kinds):
             check_device(f"{key}.device", model.device)
+            check_attention(f"{key}.attention", model.attention, settled(model).device)
     yield from _idle(config, kinds)
     if "rl" in kinds:
         check_split(config.rl, config.run.devices)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import polars as pl
 
-from dalign.config import Balance
+from dalign.config import USUAL_ATTENTION, Balance, Config
 from dalign.progress import Progress
 from dalign.rows import Prompt
 from dalign.store.folder import StageFolder
@@ -27,9 +27,11 @@ def use_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def together(devices: int) -> dict[str, Json]:
-    """What several devices change of a checkpoint, for hashes: the order in which its gradients are summed; one changes nothing."""
-    return {"devices": devices} if devices > 1 else {}
+def computed(config: Config, devices: int = 1) -> dict[str, Json]:
+    """How a checkpoint is computed, for hashes, where that is not as usual: by which attention, and on how many devices, over which its gradients are summed."""
+    attention = config.model.attention
+    by = {} if attention == USUAL_ATTENTION else {"attention": attention}
+    return by | ({"devices": devices} if devices > 1 else {})
 
 
 class Steps:

@@ -73,7 +73,8 @@ class Keeper:
 class Job:
     """What makes a training this one and no other.
 
-    start: the checkpoint's folder. dtype: the type of the result's weights; training itself keeps float32 ones.
+    start: the checkpoint's folder. dtype: the type of the result's weights; training itself keeps float32 ones. attention: see
+    `config.Model`.
     devices: so many train together, a process on each (see `launch`). threads: of each of those processes.
     """
 
@@ -82,6 +83,7 @@ class Job:
     device: str = "cpu"
     dtype: str = "float32"
     trust_remote_code: bool = False
+    attention: config.Attention = config.USUAL_ATTENTION
     devices: int = 1
     threads: int = 1
 

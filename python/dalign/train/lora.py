@@ -22,7 +22,7 @@ KINDS = (nn.Linear, Conv1D, nn.Embedding, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 def start_model(job: Job, method: config.Method) -> Any:
     """The job's model. Weights that train are float32; those that an adapter leaves as they are have the job's dtype."""
     dtype = job.dtype if method == "lora" else "float32"
-    return load_model(job.start, dtype, job.device, job.trust_remote_code)
+    return load_model(job.start, dtype, job.device, job.trust_remote_code, job.attention)
 
 
 def lora_of(

@@ -26,6 +26,7 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
+from dalign.config import USUAL_ATTENTION
 from dalign.errors import DalignError
 from dalign.models.fingerprint import fingerprint
 from dalign.store.memory import Journal
@@ -117,7 +118,8 @@ def quiet_libraries() -> Iterator[None]:
 
 def identity_of(job: Job) -> dict[str, Any]:
     """What makes any job another one."""
-    return {"start": fingerprint(job.start), "seed": job.seed, "dtype": job.dtype}
+    attention = {} if job.attention == USUAL_ATTENTION else {"attention": job.attention}
+    return {"start": fingerprint(job.start), "seed": job.seed, "dtype": job.dtype, **attention}
 
 
 def publish(trainer: OwnTrainer, out: Path) -> None:

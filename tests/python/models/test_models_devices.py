@@ -64,6 +64,21 @@ def test_processes_that_cannot_have_a_device_each_are_refused(monkeypatch, count
     devices.check_devices(1, "model.device", "cuda:1")
 
 
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        ("cpu", r"^model.attention = 'flash_attention_2' runs on a GPU alone, .*set it to 'sdpa'$"),
+        ("cuda:1", "^model.attention = 'flash_attention_2' needs the package flash-attn"),
+    ],
+)
+def test_an_attention_that_is_not_there_is_refused(device: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        devices.check_attention("model.attention", "flash_attention_2", device)
+    assert (caught.value.key, caught.value.value) == ("model.attention", "flash_attention_2")
+    for usual in ("sdpa", "eager"):
+        devices.check_attention("model.attention", usual, device)
+
+
 def test_devices_that_are_there_pass() -> None:
     for device in ("auto", "cpu"):
         devices.check_device("model.device", device)

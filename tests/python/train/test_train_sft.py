@@ -65,14 +65,23 @@ def weights(folder):
     return load_file(folder / "model.safetensors")
 
 
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_the_loss_of_packed_rows_is_the_token_mean_over_their_sequences_apart(
-    random_model, tmp_path
+    random_model, tmp_path, attention
 ):
     rows = sequences(6)
-    job = sft_job(random_model, packed(rows), tmp_path, settings(max_steps=1), seed=0)
+    given = settings(max_steps=1)
+    job = sft_job(random_model, packed(rows), tmp_path, given, seed=0, attention=attention)
     [first] = train_sft(*job, quietly).curve
     assert first["loss"] == pytest.approx(token_mean_loss(random_model, rows), abs=1e-5)
     assert first["tokens"] == sum(len(ids) for ids, _ in rows)
+
+
+def test_a_training_by_another_attention_is_another_training(random_model, tmp_path):
+    rows, given = packed(sequences(2)), settings(max_steps=1)
+    train_sft(*sft_job(random_model, rows, tmp_path, given, attention="eager"), quietly)
+    with pytest.raises(InputError, match="attention"):
+        train_sft(*sft_job(random_model, rows, tmp_path, given), quietly)
 
 
 def test_a_loss_over_sequences_is_the_mean_of_their_means(random_model, tmp_path):

@@ -186,7 +186,8 @@ def _open(model: config.Model, machine: Machine) -> LocalEngine:
 
     torch.set_num_threads(machine.threads)
     tokenizer = load_tokenizer(folder, model.trust_remote_code)
-    weights = load_model(folder, model.dtype, model.device, model.trust_remote_code)
+    loaded_as = (model.dtype, model.device, model.trust_remote_code, model.attention)
+    weights = load_model(folder, *loaded_as)
     return LocalEngine(
         weights,
         tokenizer,
@@ -200,7 +201,8 @@ def _open(model: config.Model, machine: Machine) -> LocalEngine:
 def _fingerprint(model: config.Model) -> str:
     folder = Path(model.path)
     check_weights(folder)
-    return fingerprint_of(model, fingerprint(folder), settled(model).dtype)
+    attention = () if model.attention == config.USUAL_ATTENTION else (model.attention,)
+    return fingerprint_of(model, fingerprint(folder), settled(model).dtype, *attention)
 
 
 KIND = EngineKind(

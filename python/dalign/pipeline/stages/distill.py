@@ -17,7 +17,7 @@ from dalign.pipeline.distill_log import DistillLog
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
 from dalign.pipeline.stage import Inputs, Stage, start_of
-from dalign.pipeline.training import Steps, drawn_prompts, use_threads, write_curve
+from dalign.pipeline.training import Steps, computed, drawn_prompts, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.rows import MESSAGES, Prompt, own_words
 from dalign.store.folder import Finished, StageFolder
@@ -44,6 +44,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         "dtype": model.dtype,
         "threads": config.run.threads,
         "seed": config.run.seed,
+        **computed(config),
     }
 
 
@@ -63,7 +64,7 @@ def drive(
         prompts=drawn, settings=settings, seed=config.run.seed,
         in_sight={p.id: sight(p.category, p.messages) for p in both.values()},
         reasoning=engines.renderer.reasoning, day=model.day,
-        device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code,
+        device=model.device, dtype=model.dtype, attention=model.attention, trust_remote_code=model.trust_remote_code,
     )  # fmt: skip
     log = DistillLog(folder, {p.id: p.category for p in both.values()})
     if not log.is_whole() or lacks_adapter(folder.path, settings.method):

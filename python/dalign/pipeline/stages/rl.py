@@ -22,7 +22,7 @@ from dalign.pipeline.oversight import GoldenAgain, Oversight
 from dalign.pipeline.project import Project
 from dalign.pipeline.rollout_log import RolloutLog
 from dalign.pipeline.stage import Inputs, Stage, start_of
-from dalign.pipeline.training import Steps, drawn_prompts, together, use_threads, write_curve
+from dalign.pipeline.training import Steps, computed, drawn_prompts, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.rows import row_seed
 from dalign.store.folder import Finished, StageFolder
@@ -53,7 +53,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         "threads": config.run.threads,
         "judge": judge_inputs(project, engines, project.rl_prompts),
         **_second_inputs(project, engines),
-        **together(config.run.devices),
+        **computed(config, config.run.devices),
     }
 
 
@@ -116,7 +116,7 @@ def drive(
         prompts=drawn, settings=settings, seed=config.run.seed,
         reasoning=engines.renderer.reasoning, day=model.day,
         replayed=replayed,
-        device=model.device, dtype=model.dtype, trust_remote_code=model.trust_remote_code,
+        device=model.device, dtype=model.dtype, attention=model.attention, trust_remote_code=model.trust_remote_code,
         devices=config.run.devices, threads=config.run.threads,
     )  # fmt: skip
     use_threads(config.run.threads)

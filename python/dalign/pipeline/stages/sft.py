@@ -11,7 +11,7 @@ from dalign.models.fingerprint import fingerprint
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, start_of
-from dalign.pipeline.training import Steps, together, use_threads, write_curve
+from dalign.pipeline.training import Steps, computed, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.run import RunFolder
@@ -32,7 +32,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         "dtype": config.model.dtype,
         "threads": config.run.threads,
         "seed": config.run.seed,
-        **together(config.run.devices),
+        **computed(config, config.run.devices),
     }
 
 
@@ -44,7 +44,7 @@ def drive(
     start = start_of(folder.variant)
     job = SftJob(
         start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),
-        rows=rows.checked(), settings=config.sft, seed=config.run.seed, device=model.device, dtype=model.dtype,
+        rows=rows.checked(), settings=config.sft, seed=config.run.seed, device=model.device, dtype=model.dtype, attention=model.attention,
         trust_remote_code=model.trust_remote_code, devices=config.run.devices, threads=config.run.threads,
     )  # fmt: skip
     if lacks_adapter(folder.path, config.sft.method):

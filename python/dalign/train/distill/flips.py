@@ -23,7 +23,7 @@ from dalign.train.job import DistillJob
 
 def measured_flips(job: DistillJob, prompts: Sequence[Prompt]) -> list[FlipRow]:
     """See `dalign.train.run.teacher_flips`."""
-    model = load_model(job.start, job.dtype, job.device, job.trust_remote_code)
+    model = load_model(job.start, job.dtype, job.device, job.trust_remote_code, job.attention)
     reader = Reader(model, load_tokenizer(job.start, job.trust_remote_code), job, prompts)
     settings = job.settings
     together, rows = settings.completions_per_step, rows_of_pass(job)
