@@ -141,6 +141,11 @@ test-humans: develop ## A judge's statistics beside scikit-learn, statsmodels an
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r locks/humans.txt --target $(HUMANS)/packages
 	DALIGN_HUMANS=$(HUMANS) PYTHONPATH=$(HUMANS)/packages $(BIN)/python -m pytest tests/humans -m humans $(ARGS)
 
+TRACKERS := $(CURDIR)/target/trackers
+test-trackers: develop ## A training's figures in TensorBoard, Weights & Biases, MLflow and Trackio, read back from them
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r locks/trackers.txt --target $(TRACKERS)/packages
+	PYTHONPATH=$(TRACKERS)/packages $(BIN)/python -m pytest tests/trackers -m trackers $(ARGS)
+
 # Each server has an environment of its own; vLLM's torch is another one than the trainer's. llama.cpp comes as
 # source: without AMX, which some machines name and do not have, and without its tools.
 LLAMA := -DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_AMX_TILE=OFF -DGGML_AMX_INT8=OFF \
@@ -222,5 +227,5 @@ lock: $(BIN)/uv ## Resolve the dependencies again and rewrite the hashed locks
 clean: ## Remove the environment and everything that was built
 	rm -rf $(VENV) target python/dalign/kernels python/dalign/specs python/dalign/_core*.so
 
-.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-humans test-fresh test-servers test-devices test-ray \
+.PHONY: help develop demo test lint typecheck cargo-test pytest bench-once smoke digests faults test-faults fuzz-inputs attack test-real test-humans test-trackers test-fresh test-servers test-devices test-ray \
   bench bench-peers bench-sizes bench-client bench-stages fuzz sanitize evidence pretrain wheel lock clean

@@ -102,6 +102,8 @@ class Run(Section):
     """Threads of each worker; part of what makes a run repeatable."""
     devices: Repeats = 1
     """Devices that train together, a process on each: GPU 0 and so on with model.device 'cuda'; on the CPU so many processes."""
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()
+    """Where the figures of each training step go beside the run's own curves; each needs its package, and takes its server, key and project from its own environment variables."""
     workers: Repeats = 1
     """Stages that do not wait for each other run side by side in this many processes."""
     cache: Path | None = None

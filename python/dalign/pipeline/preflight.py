@@ -20,6 +20,7 @@ from dalign.pipeline.memory import check_memory
 from dalign.pipeline.oversight import least_golden
 from dalign.pipeline.project import Project, Source, left_out
 from dalign.train.draw import check_split
+from dalign.train.trackers import check_trackers
 from dalign.vocabulary import BASE, CAPABILITY, TRAININGS
 
 # A machine that is there accepts a connection at once.
@@ -36,6 +37,7 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
     config = project.config
     if not TRAININGS.isdisjoint(kinds):
         check_devices(config.run.devices, "model.device", config.model.device)
+        check_trackers(config.run.trackers)
     for key, model in models_of(config, kinds).items():
         if model.engine in CHECKPOINT_ENGINES or not TRAININGS.isdisjoint(kinds):
             check_device(f"{key}.device", model.device)

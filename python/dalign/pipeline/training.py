@@ -13,11 +13,14 @@ from dalign.config import USUAL_ATTENTION, Balance, Config
 from dalign.progress import Progress
 from dalign.rows import Prompt
 from dalign.store.folder import StageFolder
+from dalign.store.ledger import LOGS
 from dalign.store.parts import Table
-from dalign.store.run import CURVE
+from dalign.store.run import CURVE, RunFolder
 from dalign.store.whole_files import Json, write_text
+from dalign.text import short
 from dalign.train.draw import draw_prompts
-from dalign.train.job import TrainResult
+from dalign.train.job import Job, Tracking, TrainResult
+from dalign.train.trackers import failed_trackers
 
 
 def use_threads(threads: int) -> None:
@@ -32,6 +35,13 @@ def computed(config: Config, devices: int = 1) -> dict[str, Json]:
     attention = config.model.attention
     by = {} if attention == USUAL_ATTENTION else {"attention": attention}
     return by | ({"devices": devices} if devices > 1 else {})
+
+
+def tracking_of(config: Config, run: RunFolder, folder: StageFolder) -> Tracking | None:
+    """Where a training's figures go beside the run; None where nowhere."""
+    place = run.path / LOGS / "tracking" / folder.stage.replace("/", "-")
+    name = f"{run.path.resolve().name} {folder.stage}"
+    return Tracking(config.run.trackers, place, name) if config.run.trackers else None
 
 
 class Steps:
@@ -53,9 +63,13 @@ class Steps:
             self._progress.finish(self._name, f"{total} steps, {self._figure(loss)}")
 
 
-def write_curve(folder: StageFolder, result: TrainResult) -> None:
-    """Writes the figures of all steps beside the rows."""
+def write_curve(folder: StageFolder, result: TrainResult, job: Job, progress: Progress) -> None:
+    """Writes the figures of all steps beside the rows, and says which trackers failed."""
     write_text(folder.path / CURVE, json.dumps(list(map(dict, result.curve))) + "\n")
+    for name, reason in failed_trackers(job.tracking):
+        progress.say(
+            f"{folder.stage}: run.trackers: {name} failed and was told no more ({short(reason, 200)}); the run's own curve has every step"
+        )
 
 
 class Stepped(Protocol):

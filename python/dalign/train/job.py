@@ -69,13 +69,22 @@ class Keeper:
         """
 
 
+class Tracking(NamedTuple):
+    """Where a training's figures go beside its own curve: see `trackers`. folder: for what they keep; name: of the training, for people."""
+
+    names: tuple[str, ...]
+    folder: Path
+    name: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """What makes a training this one and no other.
 
     start: the checkpoint's folder. dtype: the type of the result's weights; training itself keeps float32 ones. attention: see
     `config.Model`.
-    devices: so many train together, a process on each (see `launch`). threads: of each of those processes.
+    devices: so many train together, a process on each (see `launch`). threads: of each of those processes. tracking: makes no other
+    training of it.
     """
 
     start: Path
@@ -86,6 +95,7 @@ class Job:
     attention: config.Attention = config.USUAL_ATTENTION
     devices: int = 1
     threads: int = 1
+    tracking: Tracking | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,6 +76,12 @@ def joined(count: int, device: str) -> Iterator[None]:
         torch.distributed.destroy_process_group()
 
 
+def is_first() -> bool:
+    """Whether this process may write."""
+    group = _group()
+    return group is None or group.get_rank() == 0
+
+
 def on_first(act: Callable[[], Got]) -> Got:
     """What `act` returns on the first process, on each of them; no other one runs it.
 

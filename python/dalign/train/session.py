@@ -43,7 +43,8 @@ from dalign.train.checkpoints import (
     take_up,
 )
 from dalign.train.job import Job, Keeper, OnStep, TrainResult
-from dalign.train.ranks import await_all, joined, on_first, require_processes
+from dalign.train.ranks import await_all, is_first, joined, on_first, require_processes
+from dalign.train.trackers import Trackers, tracked
 
 ADAM_BETAS = (0.9, 0.95)
 # Warm-up is at most one step of so many.
@@ -66,10 +67,12 @@ def run(
     """
     require_processes(job.devices)
     with joined(job.devices, job.device):
-        return _run(out, {**own, **identity_of(job)}, trainer_of, on_step, keeper or Keeper())
+        identity = {**own, **identity_of(job)}
+        return _run(job, out, identity, trainer_of, on_step, keeper or Keeper())
 
 
 def _run(
+    job: Job,
     out: Path,
     identity: Mapping[str, Any],
     trainer_of: Callable[[], OwnTrainer],
@@ -88,8 +91,9 @@ def _run(
         trainer = trainer_of()
         trainer.create_model_card = lambda *_, **__: None
         trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(Recorder(log, trainer, on_step, keeper))
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        with tracked(job.tracking if is_first() else None, step + 1) as trackers:
+            trainer.add_callback(Recorder(log, trainer, on_step, keeper, trackers))
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         on_first(lambda: publish(trainer, out))
     return TrainResult(out / FINAL, tuple(log.read()))
 
@@ -229,8 +233,16 @@ class OwnTrainer(Trainer):
 class Recorder(TrainerCallback):
     """Logs each step, completes each checkpoint, and stops at a loss that is not a number."""
 
-    def __init__(self, log: Journal, trainer: OwnTrainer, on_step: OnStep, keeper: Keeper) -> None:
+    def __init__(
+        self,
+        log: Journal,
+        trainer: OwnTrainer,
+        on_step: OnStep,
+        keeper: Keeper,
+        trackers: Trackers,
+    ) -> None:
         self.log, self.trainer, self.on_step, self.keeper = log, trainer, on_step, keeper
+        self.trackers = trackers
 
     def on_log(
         self, args: Any, state: TrainerState, control: Any, logs: dict[str, float], **_: Any
@@ -243,8 +255,13 @@ class Recorder(TrainerCallback):
                 f"the loss of step {state.global_step} is {logs['loss']}; lower the learning rate"
             )
             raise DalignError(said, kind="not_finite")
-        on_first(lambda: self.log.append([self.trainer.step_row(state, logs)]))
+        on_first(lambda: self._take_down(state, logs))
         on_first(lambda: self.on_step(state.global_step, state.max_steps, logs["loss"]))
+
+    def _take_down(self, state: TrainerState, logs: dict[str, float]) -> None:
+        row = self.trainer.step_row(state, logs)
+        self.log.append([row])
+        self.trackers.log(row)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: Any, **_: Any) -> None:
         """Completes a checkpoint, after what the caller keeps beside it."""

@@ -21,7 +21,7 @@ import polars as pl
 from dalign import config, errors
 from dalign.errors import DalignError, WorkerError, outside
 from dalign.rows import Prompt
-from dalign.train.job import Job, RlJob, Rollout, SftJob
+from dalign.train.job import Job, RlJob, Rollout, SftJob, Tracking
 from dalign.train.rl.completeness import Completeness, Found, SectionGrade
 from dalign.train.rl.rewards import Reward
 
@@ -56,7 +56,18 @@ class Line:
 
 def _dump_any(job: Job) -> Value:
     given = {each.name: getattr(job, each.name) for each in fields(Job)}
-    return given | {"start": str(job.start.absolute())}
+    given |= {"start": str(job.start.absolute())}
+    if job.tracking is not None:
+        given |= {"tracking": job.tracking._replace(folder=job.tracking.folder.absolute())}
+    return given
+
+
+def _load_any(said: Value) -> Value:
+    given = {**said, "start": Path(said["start"])}
+    if said["tracking"] is not None:
+        names, folder, name = said["tracking"]
+        given |= {"tracking": Tracking(tuple(names), Path(folder), name)}
+    return given
 
 
 def dump_sft(job: SftJob) -> Value:
@@ -69,7 +80,7 @@ def load_sft(said: Value) -> SftJob:
     """The job that was sent."""
     rows = [Path(path) for path in said["rows"]]
     settings = config.Sft.model_validate(said["settings"])
-    given = {**said, "start": Path(said["start"]), "rows": rows, "settings": settings}
+    given = {**_load_any(said), "rows": rows, "settings": settings}
     return SftJob(**given)
 
 
@@ -93,13 +104,12 @@ def _distinct(job: RlJob) -> list[Prompt]:
 
 def load_rl(said: Value) -> RlJob:
     """The job that was sent."""
-    given = dict(said)
+    given = _load_any(said)
     rows = pl.DataFrame(given.pop("distinct"), schema=Prompt.COLUMNS, orient="row")
     distinct = list(Prompt.read(rows))
     return RlJob(
         **given
         | {
-            "start": Path(said["start"]),
             "settings": config.Rl.model_validate(said["settings"]),
             "reasoning": config.Reasoning.model_validate(said["reasoning"]),
             "day": None if said["day"] is None else date.fromisoformat(said["day"]),

@@ -17,7 +17,14 @@ from dalign.pipeline.distill_log import DistillLog
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
 from dalign.pipeline.stage import Inputs, Stage, start_of
-from dalign.pipeline.training import Steps, computed, drawn_prompts, use_threads, write_curve
+from dalign.pipeline.training import (
+    Steps,
+    computed,
+    drawn_prompts,
+    tracking_of,
+    use_threads,
+    write_curve,
+)
 from dalign.progress import Progress
 from dalign.rows import MESSAGES, Prompt, own_words
 from dalign.store.folder import Finished, StageFolder
@@ -65,6 +72,7 @@ def drive(
         in_sight={p.id: sight(p.category, p.messages) for p in both.values()},
         reasoning=engines.renderer.reasoning, day=model.day,
         device=model.device, dtype=model.dtype, attention=model.attention, trust_remote_code=model.trust_remote_code,
+        tracking=tracking_of(config, run, folder),
     )  # fmt: skip
     log = DistillLog(folder, {p.id: p.category for p in both.values()})
     if not log.is_whole() or lacks_adapter(folder.path, settings.method):
@@ -75,7 +83,7 @@ def drive(
         progress.say(f"{folder.stage}: {said}")
     steps = Steps(progress, folder.name, lambda loss: f"divergence {loss:.3f}")
     result = train_distill(job, folder.path, steps, log)
-    write_curve(folder, result)
+    write_curve(folder, result, job, progress)
     digest = folder.table().write(0, log.rows())
     counts = {
         "rows_in": project.prompts.rows,

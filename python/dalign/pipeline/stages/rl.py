@@ -22,7 +22,14 @@ from dalign.pipeline.oversight import GoldenAgain, Oversight
 from dalign.pipeline.project import Project
 from dalign.pipeline.rollout_log import RolloutLog
 from dalign.pipeline.stage import Inputs, Stage, start_of
-from dalign.pipeline.training import Steps, computed, drawn_prompts, use_threads, write_curve
+from dalign.pipeline.training import (
+    Steps,
+    computed,
+    drawn_prompts,
+    tracking_of,
+    use_threads,
+    write_curve,
+)
 from dalign.progress import Progress
 from dalign.rows import row_seed
 from dalign.store.folder import Finished, StageFolder
@@ -117,14 +124,14 @@ def drive(
         reasoning=engines.renderer.reasoning, day=model.day,
         replayed=replayed,
         device=model.device, dtype=model.dtype, attention=model.attention, trust_remote_code=model.trust_remote_code,
-        devices=config.run.devices, threads=config.run.threads,
+        devices=config.run.devices, threads=config.run.threads, tracking=tracking_of(config, run, folder),
     )  # fmt: skip
     use_threads(config.run.threads)
     reward = _reward(judge, settings, engines.renderer)
     # The policy loss is 0 by construction where a step makes one update: the reward says how it goes.
     steps = Steps(progress, folder.name, lambda _loss: log.last_reward)
     result = train_rl(job, folder.path, reward, steps, log)
-    write_curve(folder, result)
+    write_curve(folder, result, job, progress)
     digest = folder.table().write(0, log.rows())
     log.done(len(result.curve))
     counts: dict[str, Any] = {

@@ -11,7 +11,7 @@ from dalign.models.fingerprint import fingerprint
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project
 from dalign.pipeline.stage import Inputs, Stage, start_of
-from dalign.pipeline.training import Steps, computed, use_threads, write_curve
+from dalign.pipeline.training import Steps, computed, tracking_of, use_threads, write_curve
 from dalign.progress import Progress
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.run import RunFolder
@@ -46,6 +46,7 @@ def drive(
         start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),
         rows=rows.checked(), settings=config.sft, seed=config.run.seed, device=model.device, dtype=model.dtype, attention=model.attention,
         trust_remote_code=model.trust_remote_code, devices=config.run.devices, threads=config.run.threads,
+        tracking=tracking_of(config, run, folder),
     )  # fmt: skip
     if lacks_adapter(folder.path, config.sft.method):
         forget_result(folder.path)
@@ -53,7 +54,7 @@ def drive(
     result = train_sft(
         job, folder.path, Steps(progress, folder.name, lambda loss: f"loss {loss:.3f}")
     )
-    write_curve(folder, result)
+    write_curve(folder, result, job, progress)
     steps = pl.DataFrame(list(result.curve))
     digest = folder.table().write(0, steps)
     counts = {"rows_in": rows.height(), "rows_out": steps.height, "steps": steps.height}
