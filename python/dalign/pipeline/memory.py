@@ -183,7 +183,8 @@ def _moments(config: Config, facts: Facts, asked: Collection[str]) -> list[Momen
         distill = config.distill
         whole = distill.completions_per_step
         of = Rollouts(whole, distill.prompts_per_step, facts.prompts["distill"], distill.max_new_tokens)  # fmt: skip
-        trained = Trained(sizes, number, _adapters(sizes, distill), True, facts.others["distill"])
+        others = facts.others["distill"]
+        trained = Trained(sizes, number, _adapters(sizes, distill), True, others, spread)
         found.append(rollout_moment(trained, of, "distill"))
         rows = _rows(config, "distill")
         found.append(distilled_moment(trained, rows, of, facts.prompts[_TEACHER]))
@@ -257,7 +258,7 @@ def _for_sft(config: Config, facts: Facts) -> Sequence[Iterator[_Other]]:
 
 def _for_update(config: Config, facts: Facts, section: str = "rl") -> Sequence[Iterator[_Other]]:
     whole = (config.rl if section == "rl" else config.distill).completions_per_step
-    each = whole // _devices(config, section)
+    each = whole // config.run.devices
     divisors = (n for n in range(_rows(config, section) - 1, 0, -1) if each % n == 0)
     fewer = (
         (f"{section}.rows_per_pass = {n}", _with(config, section, rows_per_pass=n), facts)
@@ -267,13 +268,8 @@ def _for_update(config: Config, facts: Facts, section: str = "rl") -> Sequence[I
     return [fewer, shorter, *_adapter(config, facts, section)]
 
 
-def _devices(config: Config, section: str) -> int:
-    """To how many devices a step's groups are dealt."""
-    return config.run.devices if section == "rl" else 1
-
-
 def _for_rollouts(config: Config, facts: Facts, section: str = "rl") -> Sequence[Iterator[_Other]]:
-    devices = _devices(config, section)
+    devices = config.run.devices
     fewer = _halves(config, facts, f"{section}.prompts_per_step", devices)
     return [
         (way for way in fewer if getattr(way[1], section).prompts_per_step % devices == 0),

@@ -45,6 +45,8 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
     yield from _idle(config, kinds)
     if "rl" in kinds:
         check_split(config.rl, config.run.devices)
+    if "distill" in kinds:
+        check_split(config.distill, config.run.devices)
     yield from check_memory(project, engines, kinds)
     yield from left_out(project)
     yield from map(str, project.leaks)

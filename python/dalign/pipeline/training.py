@@ -30,9 +30,9 @@ def use_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def computed(config: Config, devices: int = 1) -> dict[str, Json]:
+def computed(config: Config) -> dict[str, Json]:
     """How a checkpoint is computed, for hashes, where that is not as usual: by which attention, and on how many devices, over which its gradients are summed."""
-    attention = config.model.attention
+    attention, devices = config.model.attention, config.run.devices
     by = {} if attention == USUAL_ATTENTION else {"attention": attention}
     return by | ({"devices": devices} if devices > 1 else {})
 

@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import polars as pl
 
-from dalign.config import Balance, Rl
+from dalign.config import Balance, Distill, Rl
 from dalign.errors import InputError
 from dalign.rows import Prompt, row_seed
 from dalign.spec.types import GENERAL
@@ -27,18 +27,22 @@ CLASS = (
 )
 
 
-def check_split(settings: Rl, devices: int) -> None:
-    """Raises InputError where a step's groups cannot be dealt evenly to so many devices (run.devices), in passes of one size."""
-    prompts, said = settings.prompts_per_step, f"run.devices = {devices}: "
-    if prompts % devices:
-        fits = max(n for n in range(1, min(prompts, devices) + 1) if prompts % n == 0)
-        said += f"it does not divide the {prompts} groups of an RL step (rl.prompts_per_step); set it to {fits}, or that to a multiple of it"
+def check_split(settings: Rl | Distill, devices: int) -> None:
+    """Raises InputError where a step cannot be dealt evenly to so many devices (run.devices), in passes of one size: RL's by groups."""
+    section, whole, of = "distill", settings.completions_per_step, "completions of a step"
+    if isinstance(settings, Rl):
+        section, whole, of = "rl", settings.prompts_per_step, "groups of an RL step"
+    said = f"run.devices = {devices}: "
+    if whole % devices:
+        fits = max(n for n in range(1, min(whole, devices) + 1) if whole % n == 0)
+        said += f"it does not divide the {whole} {of} ({section}.prompts_per_step); set it to {fits}, or that to a multiple of it"
         raise InputError(said, kind="broken_rule", key="run.devices", value=devices)
     rows, each = settings.rows_per_pass, settings.completions_per_step // devices
     if rows is not None and each % rows:
         fits = max(n for n in range(1, min(rows, each) + 1) if each % n == 0)
-        said += f"rl.rows_per_pass = {rows} does not divide the {each} completions that each has of a step; set it to {fits}, or another divisor"
-        raise InputError(said, kind="broken_rule", key="rl.rows_per_pass", value=rows)
+        key = f"{section}.rows_per_pass"
+        said += f"{key} = {rows} does not divide the {each} completions that each has of a step; set it to {fits}, or another divisor"
+        raise InputError(said, kind="broken_rule", key=key, value=rows)
 
 
 def draw_prompts(

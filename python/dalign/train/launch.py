@@ -21,7 +21,16 @@ from dalign.models.devices import check_devices
 from dalign.models.servers import Program, free_port, tail_of
 from dalign.train import wire
 from dalign.train.checkpoints import FINAL, step_log
-from dalign.train.job import Job, Keeper, OnStep, RlJob, SftJob, TrainResult
+from dalign.train.job import (  # fmt: skip
+    DistillJob,
+    Job,
+    Keeper,
+    OnStep,
+    RlJob,
+    SftJob,
+    Taught,
+    TrainResult,
+)
 from dalign.train.ranks import LOCAL_RANK, WORLD_SIZE, require_one_process
 from dalign.train.rl.rewards import Reward, RewardFunction
 
@@ -41,6 +50,17 @@ def lead_sft(job: SftJob, out: Path, on_step: OnStep) -> TrainResult:
     """See `dalign.train.run.train_sft`; trains in `job.devices` processes."""
     said = {"sft": wire.dump_sft(job), "out": str(out.absolute())}
     _lead(job, said, on_step, {})
+    return TrainResult(out / FINAL, tuple(step_log(out).read()))
+
+
+def lead_distill(job: DistillJob, out: Path, on_step: OnStep, keeper: Keeper) -> TrainResult:
+    """See `dalign.train.run.train_distill`; trains in `job.devices` processes."""
+    said = {"distill": wire.dump_distill(job), "out": str(out.absolute())}
+
+    def taught(step: int, made: list[Any]) -> None:
+        keeper.taught(step, [Taught(*each) for each in made])
+
+    _lead(job, said, on_step, {"taught": taught, "save": keeper.save, "resume": keeper.resume})
     return TrainResult(out / FINAL, tuple(step_log(out).read()))
 
 

@@ -53,9 +53,13 @@ def train_distill(
     (their mean), flip_rate (share of the tokens of which the teacher has another one most likely), truncated (share of the completions).
     A resumed training ends in the same weights, bit by bit, as one that nothing disturbed (on a CPU).
     Raises InputError for prompts that cannot be used, or whose teacher's conversation leaves no room for a completion, for a
-    folder that holds another job, and where several processes train.
+    folder that holds another job, and where other processes train; WorkerError where one of several is gone.
     """
     check_packages()
+    if job.devices > 1 and not is_one_of(job.devices):
+        from dalign.train.launch import lead_distill
+
+        return lead_distill(job, out, on_step, keeper or Keeper())
     from dalign.train.distill.run import run_distill
 
     return run_distill(job, out, on_step, keeper or Keeper())

@@ -21,7 +21,7 @@ import polars as pl
 from dalign import config, errors
 from dalign.errors import DalignError, WorkerError, outside
 from dalign.rows import Prompt
-from dalign.train.job import Job, RlJob, Rollout, SftJob, Tracking
+from dalign.train.job import DistillJob, Job, RlJob, Rollout, SftJob, Tracking
 from dalign.train.rl.completeness import Completeness, Found, SectionGrade
 from dalign.train.rl.rewards import Reward
 
@@ -85,8 +85,32 @@ def load_sft(said: Value) -> SftJob:
 
 
 def dump_rl(job: RlJob) -> Value:
-    """A job as it is sent: each prompt once, and of each step which ones it has."""
-    distinct = _distinct(job)
+    """A job as it is sent."""
+    return _dump_stepped(job) | {"replayed": job.replayed}
+
+
+def load_rl(said: Value) -> RlJob:
+    """The job that was sent."""
+    replayed = [[tuple(row) for row in step] for step in said["replayed"]]
+    given = _load_stepped(said) | {"replayed": replayed}
+    return RlJob(**given, settings=config.Rl.model_validate(said["settings"]))
+
+
+def dump_distill(job: DistillJob) -> Value:
+    """A job as it is sent."""
+    return _dump_stepped(job) | {"in_sight": job.in_sight}
+
+
+def load_distill(said: Value) -> DistillJob:
+    """The job that was sent."""
+    in_sight = {name: tuple(messages) for name, messages in said["in_sight"].items()}
+    given = _load_stepped(said) | {"in_sight": in_sight}
+    return DistillJob(**given, settings=config.Distill.model_validate(said["settings"]))
+
+
+def _dump_stepped(job: RlJob | DistillJob) -> Value:
+    """What steps complete: each prompt once, and of each step which ones it has."""
+    distinct = list({prompt.id: prompt for step in job.prompts for prompt in step}.values())
     places = {prompt.id: place for place, prompt in enumerate(distinct)}
     return _dump_any(job) | {
         "settings": job.settings.model_dump(mode="json"),
@@ -94,29 +118,20 @@ def dump_rl(job: RlJob) -> Value:
         "day": None if job.day is None else job.day.isoformat(),
         "distinct": [prompt.row for prompt in distinct],
         "prompts": [[places[prompt.id] for prompt in step] for step in job.prompts],
-        "replayed": job.replayed,
     }
 
 
-def _distinct(job: RlJob) -> list[Prompt]:
-    return list({prompt.id: prompt for step in job.prompts for prompt in step}.values())
-
-
-def load_rl(said: Value) -> RlJob:
-    """The job that was sent."""
+def _load_stepped(said: Value) -> Value:
+    """All that was sent but the settings, which are the caller's."""
     given = _load_any(said)
+    del given["settings"]
     rows = pl.DataFrame(given.pop("distinct"), schema=Prompt.COLUMNS, orient="row")
     distinct = list(Prompt.read(rows))
-    return RlJob(
-        **given
-        | {
-            "settings": config.Rl.model_validate(said["settings"]),
-            "reasoning": config.Reasoning.model_validate(said["reasoning"]),
-            "day": None if said["day"] is None else date.fromisoformat(said["day"]),
-            "prompts": [[distinct[place] for place in step] for step in said["prompts"]],
-            "replayed": [[tuple(row) for row in step] for step in said["replayed"]],
-        }
-    )
+    return given | {
+        "reasoning": config.Reasoning.model_validate(said["reasoning"]),
+        "day": None if said["day"] is None else date.fromisoformat(said["day"]),
+        "prompts": [[distinct[place] for place in step] for step in said["prompts"]],
+    }
 
 
 def load_reward(said: Sequence[Any]) -> Reward:

@@ -15,9 +15,9 @@ from typing import Any
 from dalign.errors import WorkerError
 from dalign.rows import Prompt
 from dalign.train import wire
-from dalign.train.job import Keeper, Rollout
+from dalign.train.job import Keeper, Rollout, Taught
 from dalign.train.rl.rewards import Reward, RewardWeights
-from dalign.train.run import train_rl, train_sft
+from dalign.train.run import train_distill, train_rl, train_sft
 
 
 def main() -> int:
@@ -49,6 +49,11 @@ def train(said: wire.Value, line: wire.Line) -> None:
         sft = wire.load_sft(said["sft"])
         torch.set_num_threads(sft.threads)
         train_sft(sft, out, on_step)
+        return
+    if "distill" in said:
+        distill = wire.load_distill(said["distill"])
+        torch.set_num_threads(distill.threads)
+        train_distill(distill, out, on_step, RemoteKeeper(line))
         return
     rl = wire.load_rl(said["rl"])
     torch.set_num_threads(rl.threads)
@@ -93,6 +98,10 @@ class RemoteKeeper(Keeper):
     def rollouts(self, step: int, rollouts: Sequence[Rollout]) -> None:
         """See `Keeper`, as the others."""
         ask(self._line, "rollouts", step, rollouts)
+
+    def taught(self, step: int, completions: Sequence[Taught]) -> None:
+        """See `Keeper`, as the others."""
+        ask(self._line, "taught", step, completions)
 
     def save(self, step: int) -> None:
         """Returns once the leader has."""

@@ -72,7 +72,7 @@ def drive(
         in_sight={p.id: sight(p.category, p.messages) for p in both.values()},
         reasoning=engines.renderer.reasoning, day=model.day,
         device=model.device, dtype=model.dtype, attention=model.attention, trust_remote_code=model.trust_remote_code,
-        tracking=tracking_of(config, run, folder),
+        devices=config.run.devices, threads=config.run.threads, tracking=tracking_of(config, run, folder),
     )  # fmt: skip
     log = DistillLog(folder, {p.id: p.category for p in both.values()})
     if not log.is_whole() or lacks_adapter(folder.path, settings.method):

@@ -60,7 +60,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         "threads": config.run.threads,
         "judge": judge_inputs(project, engines, project.rl_prompts),
         **_second_inputs(project, engines),
-        **computed(config, config.run.devices),
+        **computed(config),
     }
 
 

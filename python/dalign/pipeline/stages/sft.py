@@ -32,7 +32,7 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
         "dtype": config.model.dtype,
         "threads": config.run.threads,
         "seed": config.run.seed,
-        **computed(config, config.run.devices),
+        **computed(config),
     }
 
 

@@ -55,5 +55,5 @@ def _row(category: str, clause: str, figures: Sequence[tuple[int, int, float]]) 
 
 def rows_of_pass(job: DistillJob) -> int:
     """Completions that go through the model at once: as the settings say, else all of a step on a CPU, and one on a GPU."""
-    whole = job.settings.completions_per_step
+    whole = job.settings.completions_per_step // job.devices
     return job.settings.rows_per_pass or (whole if job.device == "cpu" else 1)

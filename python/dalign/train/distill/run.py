@@ -19,6 +19,7 @@ from dalign.store.whole_files import digest
 from dalign.train import session
 from dalign.train.distill.flips import rows_of_pass
 from dalign.train.distill.trainer import ROW, DistillTrainer
+from dalign.train.draw import check_split
 from dalign.train.job import DistillJob, Keeper, OnStep, TrainResult
 from dalign.train.lora import lora_of, start_model
 
@@ -41,6 +42,7 @@ def run_distill(job: DistillJob, out: Path, on_step: OnStep, keeper: Keeper) -> 
 def check_job(job: DistillJob) -> None:
     """Checks that each step has what it trains on. Raises InputError where one does not."""
     settings, found = job.settings, [len(of_step) for of_step in job.prompts]
+    check_split(settings, job.devices)
     if found != [settings.prompts_per_step] * settings.steps:
         said = f"the job's prompts are drawn for {len(found)} steps of {sorted(set(found))} prompts, not for {settings.steps} of {settings.prompts_per_step}; draw them by its settings"
         raise InputError(said, kind="unequal_lengths")
@@ -55,7 +57,7 @@ def distill_trainer(job: DistillJob, out: Path, keeper: Keeper) -> DistillTraine
         out,
         max_steps=settings.steps,
         per_device_train_batch_size=rows,
-        gradient_accumulation_steps=settings.completions_per_step // rows,
+        gradient_accumulation_steps=settings.completions_per_step // job.devices // rows,
         learning_rate=settings.learning_rate,
         max_grad_norm=settings.max_grad_norm,
         save_steps=settings.save_steps,

@@ -6,6 +6,8 @@ Axes: N token of a pass's completions, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,7 +22,7 @@ from dalign.train.distill.divergence import divergences, flipped
 from dalign.train.distill.reading import Reader, Written
 from dalign.train.distill.teacher import Teacher
 from dalign.train.job import DistillJob, Keeper, StepRow, Taught
-from dalign.train.ranks import on_first
+from dalign.train.ranks import gathered, on_first
 from dalign.train.session import OwnTrainer
 
 # The column of a completion's number, counted over all steps.
@@ -57,26 +59,28 @@ class DistillTrainer(OwnTrainer):
         return SequentialSampler(train_dataset or self.train_dataset)
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
-        """Draws a step's completions; their tokens, which its loss is the mean over."""
+        """Draws this process's completions of a step; the tokens of all of them, which its loss is the mean over."""
         rows = [row for batch in batch_samples for row in batch[ROW].tolist()]
         seeds = [row_seed(self.job.seed, "distill", str(row)) for row in rows]
         made = self.reader.draw([self.prompts[row] for row in rows], seeds)
         self.written, self.taught = dict(zip(rows, made, strict=True)), {}
-        return torch.tensor(sum(len(each.tokens) for each in made), device=device)
+        tokens = sum(gathered(sum(len(each.tokens) for each in made)))
+        return torch.tensor(tokens, device=device)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any, **_: Any
     ) -> Tensor:
-        """A pass's part of the mean divergence of a step's tokens from the teacher's, in nats."""
+        """A pass's part of the mean divergence of a step's tokens from the teacher's, in nats. Gradients are averaged over the processes."""
         rows = inputs[ROW].tolist()
         written = [self.written[row] for row in rows]
-        with self.teacher.reading(self.reader.engine.model), self.accelerator.autocast():
-            teacher_NV = self.reader.teacher_logits(model, written)
+        whole = self.reader.engine.model
+        with self.teacher.reading(whole), self.accelerator.autocast():
+            teacher_NV = self.reader.teacher_logits(whole, written)
         with self.accelerator.autocast():
             student_NV = self.reader.student_logits(model, written)
         loss_N = divergences(student_NV, teacher_NV, self.job.settings)
         self._note(rows, loss_N.detach(), flipped(student_NV.detach(), teacher_NV))
-        return loss_N.sum() / num_items_in_batch
+        return loss_N.sum() * self.accelerator.num_processes / num_items_in_batch
 
     def _note(self, rows: Sequence[int], losses_N: Tensor, flips_N: Tensor) -> None:
         """Takes down what was told of a pass's completions, and after the last pass what was of the step's."""
@@ -88,9 +92,12 @@ class DistillTrainer(OwnTrainer):
             self.taught[row] = Taught(reply.id, reply.text, reply.tokens, *means)
         if len(self.taught) < len(self.written):
             return
-        taught = [self.taught[row] for row in self.written]
-        tokens = sum(each.tokens for each in taught)
-        cut = fmean(each.reply.finish != "stop" for each in self.written.values())
+        mine = [
+            (row, self.taught[row], w.reply.finish != "stop") for row, w in self.written.items()
+        ]
+        rows_of_all = sorted(chain(*gathered(mine)), key=itemgetter(0))
+        taught = [each for _, each, _ in rows_of_all]
+        tokens, cut = sum(each.tokens for each in taught), fmean(was for *_, was in rows_of_all)
         self.figures = {
             "tokens": tokens,
             "completion_tokens": tokens / len(taught),
