@@ -191,6 +191,12 @@ class Config(Section):
         return None
 
     @rule
+    def _holds_on_something(self) -> str | None:
+        if self.sft.kl_weight and self.data.capability is None:
+            return f"sft.kl_weight = {self.sft.kl_weight:g} holds the model to its start on capability rows, and there are none: name a file of them as data.capability, or leave it out"
+        return None
+
+    @rule
     def _a_bound_has_scores(self) -> str | None:
         """A single score has no lower bound: every answer would be unjudged."""
         for key in ("judge.k", "rl.judge_k", "evaluate.judge_k"):
@@ -211,7 +217,9 @@ class Config(Section):
         rl = {**once, "balance": None, "on_alarm": "warn"}
         changed = {
             "rl": self.rl.model_copy(update=rl),
-            "distill": self.distill.model_copy(update=_once(self.distill, self.data.limit)),
+            "distill": self.distill.model_copy(
+                update=_once(self.distill, self.data.limit, self.run.devices)
+            ),
             "select": self.select.model_copy(update={"on_short": "warn", "least_shift": None}),
             "evaluate": self.evaluate.model_copy(update={"max_forgetting": None}),
         }

@@ -31,7 +31,7 @@ def _rate(full: float, lora: float) -> Callable[[dict[str, Any]], float]:
 # Settings that came later: at these values a training, and its hash, is what it was without them.
 _LATER: dict[str, object] = {
     "normalise": "tokens", "unpaid": [], "redraws": 0, "weigh": "completions", "rows_per_pass": None,
-    "length_weight": 0.0, "length_slack": 0.5,
+    "length_weight": 0.0, "length_slack": 0.5, "kl_weight": 0.0,
 }  # fmt: skip
 
 
@@ -56,6 +56,8 @@ class Sft(Section):
     """What a step's loss is the mean over: all its trained tokens, so that a long row weighs more, or its sequences, each by the mean of its tokens."""
     capability_ratio: float = Field(0.5, ge=0.0)
     """Capability rows for each safety example."""
+    kl_weight: float = Field(0.0, ge=0)
+    """Weight, beside the loss, of how far the model goes from the checkpoint that it starts from on the trained tokens of capability rows (nats a token); 0: off. Another copy of all weights, with LoRA none."""
     max_grad_norm: float = Field(1.0, gt=0)
     save_steps: Positive = 50
     """A killed run loses at most this many steps."""

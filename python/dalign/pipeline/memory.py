@@ -177,8 +177,9 @@ def _moments(config: Config, facts: Facts, asked: Collection[str]) -> list[Momen
         found.append(generation_moment("generate", sizes, number, of, 0))
     if "sft" in asked:
         others = facts.others["sft"]
-        trained = Trained(sizes, number, _adapters(sizes, config.sft), others=others, spread=spread)
-        found.append(sft_moment(trained, config.pack.capacity))
+        is_held = config.sft.kl_weight > 0
+        trained = Trained(sizes, number, _adapters(sizes, config.sft), is_held, others, spread)
+        found.append(sft_moment(trained, config.pack.capacity, is_held=is_held))
     if "distill" in asked:
         distill = config.distill
         whole = distill.completions_per_step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +16,24 @@ from dalign.rows import IGNORED
 from dalign.store.parts import read_part
 
 COLUMNS = ("input_ids", "labels", "position_ids")
+# The training rows that a packed row holds, by their ids.
+ROWS = "rows"
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Bins:
-    """Packed rows, end to end: row b is `[offsets[b]:offsets[b + 1]]` of each array."""
+    """Packed rows, end to end: row b is `[offsets[b]:offsets[b + 1]]` of each array.
+
+    held: the trained tokens of rows on which the model is held to its start; None where it is held on none.
+    """
 
     input_ids: Ints
     labels: Ints
     position_ids: Ints
     offsets: Ints
+    held: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         """The number of packed rows."""
@@ -35,33 +41,50 @@ class Bins:
 
     def digest(self) -> str:
         """A hash of the rows' content."""
-        arrays = (self.input_ids, self.labels, self.position_ids, self.offsets)
+        arrays = [self.input_ids, self.labels, self.position_ids, self.offsets]
+        arrays += [] if self.held is None else [self.held.astype(np.int64)]
         return _core.row_id([_core.digest(array.tobytes()) for array in arrays], "bins", 0)
 
 
-def load_bins(parts: Sequence[Path]) -> Bins:
+def load_bins(parts: Sequence[Path], benign: Collection[str] = ()) -> Bins:
     """The rows of Parquet files, as flat arrays.
 
+    benign: ids of the training rows on which the model is held to its start (column `rows`, those of a packed row).
     Raises InputError if columns are missing or their lists differ in length, or if there is no row.
     """
-    frames = [_load_part(part) for part in parts]
+    columns = (*COLUMNS, *((ROWS,) if benign else ()))
+    frames = [_load_part(part, columns) for part in parts]
     if not any(frame.height for frame in frames):
         said = f"{', '.join(map(str, parts))}: holds no row to train on: no example was selected; lower select.threshold, give generate.max_new_tokens more, or name a better judge, as the reasons of the dropped rows say"
         raise InputError(said, kind="empty")
     frame = pl.concat(frames)
     arrays = {name: frame[name].explode().to_numpy(writable=True) for name in COLUMNS}
     lengths = frame["input_ids"].list.len().cast(pl.Int64)
-    return Bins(**arrays, offsets=np.append(0, lengths.cum_sum()))
+    held = _held(arrays, frame[ROWS].explode(), benign) if benign else None
+    return Bins(**arrays, offsets=np.append(0, lengths.cum_sum()), held=held)
 
 
-def _load_part(part: Path) -> pl.DataFrame:
+def _held(
+    arrays: dict[str, Ints], rows: pl.Series, benign: Collection[str]
+) -> npt.NDArray[np.bool_]:
+    """The trained tokens of the sequences that are these rows'. rows: of each sequence."""
+    starts = arrays["position_ids"] == 0
+    if int(starts.sum()) != len(rows):
+        said = f"packed rows name {len(rows)} training rows and hold {int(starts.sum())} sequences; pack the examples again"
+        raise InputError(said, kind="unequal_lengths")
+    is_benign = rows.is_in(list(benign)).to_numpy()
+    found: npt.NDArray[np.bool_] = is_benign[starts.cumsum() - 1] & (arrays["labels"] != IGNORED)
+    return found
+
+
+def _load_part(part: Path, columns: Sequence[str]) -> pl.DataFrame:
     frame = read_part(part)
-    missing = [name for name in COLUMNS if name not in frame.columns]
+    missing = [name for name in columns if name not in frame.columns]
     if missing:
         said = f"has no column {missing[0]}; pack the examples again"
         raise InputError.in_file(part, said, kind="missing_field")
-    frame = frame.select(pl.col(COLUMNS).cast(pl.List(pl.Int64)))
-    lengths = frame.select(pl.all().list.len())
+    frame = frame.select(pl.col(COLUMNS).cast(pl.List(pl.Int64)), *columns[len(COLUMNS) :])
+    lengths = frame.select(pl.col(COLUMNS).list.len())
     for name in COLUMNS[1:]:
         wrong = (lengths[name] != lengths["input_ids"]).arg_true()
         if len(wrong):

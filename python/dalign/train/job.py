@@ -103,11 +103,13 @@ class SftJob(Job):
     """What SFT trains on what.
 
     rows: Parquet files of packed rows; list columns `input_ids`, `labels` (-100: not trained) and
-    `position_ids` (from 0 in every sequence).
+    `position_ids` (from 0 in every sequence). benign: ids of the training rows (list column `rows`) on which the model is held to
+    its start, by `settings.kl_weight`.
     """
 
     rows: Sequence[Path]
     settings: config.Sft
+    benign: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,12 +101,16 @@ class Trained:
         return rows * tokens * a_token + rows * tokens**2 * (1 + self.product_bytes)
 
 
-def sft_moment(model: Trained, capacity: int) -> Moment:
-    """The fullest of SFT, a packed row of `capacity` tokens at a time, over which the head goes in tiles."""
+def sft_moment(model: Trained, capacity: int, *, is_held: bool = False) -> Moment:
+    """The fullest of SFT, a packed row of `capacity` tokens at a time, over which the head goes in tiles.
+
+    is_held: whether the model is held to its start, at worst on all tokens of a row, whose logits are there as a whole then.
+    """
     kept, (tokens, entries) = model.kept(capacity), _TILE
     tile = min(tokens, capacity) * entries * model.product_bytes
     # The head's gradient is made whole before it is added to the others'.
     head = 0 if model.adapters else model.sizes.vocabulary * model.sizes.hidden * FLOAT32
+    tile += 3 * capacity * model.sizes.vocabulary * FLOAT32 if is_held else 0
     return _fullest(
         "sft",
         model.weights | {"gradients": model.gradients},

@@ -21,19 +21,25 @@ from dalign.models.render import Renderer
 from dalign.rows import IGNORED
 from dalign.train import session
 from dalign.train.bins import COLUMNS, Bins, check_bins, load_bins
+from dalign.train.divergence import divergences
 from dalign.train.job import OnStep, SftJob, StepRow, TrainResult
+from dalign.train.kept_weights import KeptWeights
 from dalign.train.lora import lora_of, start_model
+from dalign.train.ranks import gathered
 from dalign.train.step_sampler import StepSampler, passes
 
-# What a batch holds beside a packed row's columns, and no model takes: the weights of its tokens, and how many it has.
-WEIGHTS, TOKENS = "weights", "tokens"
+# What a batch holds beside a packed row's columns, and no model takes: the weights of its tokens, how many it has, and which
+# of them hold the model to its start.
+WEIGHTS, TOKENS, HELD = "weights", "tokens", "held"
+# All of the vocabulary is compared.
+_WHOLE = config.Distill()
 # The learning rate falls in a line to this share of its peak.
 FINAL_SHARE = 0.1
 
 
 def run_sft(job: SftJob, out: Path, on_step: OnStep) -> TrainResult:
     """See `dalign.train.run.train_sft`."""
-    bins = load_bins(job.rows)
+    bins = load_bins(job.rows, job.benign if job.settings.kl_weight else ())
     settings = job.settings.identity
     own = {"kind": "sft", "rows": bins.digest(), "settings": settings}
     return session.run(job, out, own, partial(sft_trainer, job, out, bins), on_step)
@@ -86,6 +92,8 @@ def collate(
         span = slice(bins.offsets[row["row"]], bins.offsets[row["row"] + 1])
         made = {name: torch.from_numpy(getattr(bins, name)[span])[None] for name in COLUMNS}
         made |= {TOKENS: torch.tensor(made["labels"].numel())}
+        if bins.held is not None:
+            made |= {HELD: torch.from_numpy(bins.held[span])[None]}
     else:
         made = gap(bins)
     if not by_sequence:
@@ -98,7 +106,8 @@ def gap(bins: Bins) -> dict[str, torch.Tensor]:
     ids_1N = torch.from_numpy(bins.input_ids[:1]).repeat(1, 2)
     labels_1N = torch.full_like(ids_1N, IGNORED)
     columns = (ids_1N, labels_1N, torch.arange(2)[None])
-    return dict(zip(COLUMNS, columns, strict=True)) | {TOKENS: torch.tensor(0)}
+    made = dict(zip(COLUMNS, columns, strict=True)) | {TOKENS: torch.tensor(0)}
+    return made if bins.held is None else made | {HELD: torch.zeros(1, 2, dtype=torch.bool)}
 
 
 def sequence_weights(labels_N: torch.Tensor, positions_N: torch.Tensor) -> torch.Tensor:
@@ -129,19 +138,47 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
         self.by_sequence = job.settings.normalise == "sequences"
         self.warmup_steps, self.final_rate = job.settings.warmup_steps, FINAL_SHARE
         super().__init__(**arguments)
+        # The model as it starts, where it is held to that; of the step being made the tokens that hold it, and by how much.
+        self.start: KeptWeights | None = None
+        self.held, self.drift = 0, 0.0
+        if job.settings.kl_weight:
+            self.start = KeptWeights(self.accelerator.unwrap_model(self.model), None)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any, **_: Any
     ) -> torch.Tensor:
         """Cross-entropy over what the whole step has: the mean over its trained tokens, or over its sequences."""
-        weights_1N = inputs.pop(WEIGHTS, None)
+        weights_1N, held_1N = inputs.pop(WEIGHTS, None), inputs.pop(HELD, None)
         outputs = model(**inputs, use_cache=False, fused_lm_head=True)
         logps = outputs.log_probs
         if weights_1N is not None:
             logps = logps * weights_1N[:, 1:]
         # Gradients are averaged over the processes, and each has the loss of its own rows alone.
-        whole = torch.as_tensor(num_items_in_batch).clamp(min=1) / self.accelerator.num_processes
-        return -logps.sum() / whole
+        processes = self.accelerator.num_processes
+        whole = torch.as_tensor(num_items_in_batch).clamp(min=1) / processes
+        loss = -logps.sum() / whole
+        if self.start is None or held_1N is None:
+            return loss
+        drift = self._drift(model, inputs, held_1N, self.start) / max(1, self.held)
+        self.drift += sum(gathered(float(drift.detach())))
+        return loss + self.job.settings.kl_weight * drift * processes
+
+    def _drift(
+        self, model: Any, inputs: dict[str, Any], held_1N: torch.Tensor, start: KeptWeights
+    ) -> torch.Tensor:
+        """The divergence of the held tokens from what the start says of them, summed, in nats."""
+        # The logits at a position are of the token after it.
+        before_N = held_1N[0].nonzero()[:, 0] - 1
+        if not len(before_N):
+            return torch.zeros((), device=before_N.device)
+        whole = self.accelerator.unwrap_model(model)
+        read = {name: inputs[name] for name in ("input_ids", "position_ids")}
+        read |= {"use_cache": False, "logits_to_keep": before_N}
+        with start.reading(whole), self.accelerator.autocast():
+            start_NV = whole(**read).logits[0]
+        with self.accelerator.autocast():
+            own_NV = model(**read).logits[0]
+        return divergences(own_NV, start_NV, _WHOLE).sum()
 
     def get_train_dataloader(self) -> Any:
         """The rows, dealt to the processes; one alone takes them as they come."""
@@ -157,6 +194,8 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
     ) -> tuple[list[Any], Any]:
         """The passes of a step, and what its loss is the mean over; the tokens of all processes are counted."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        held = sum(batch[HELD].sum() for batch in batches if HELD in batch)
+        self.held, self.drift = int(self._of_all(held, device)), 0.0
         seen = self._of_all(sum(batch.pop(TOKENS) for batch in batches), device)
         self.state.num_input_tokens_seen += int(seen)
         return batches, items
@@ -174,4 +213,5 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
     def step_row(self, state: TrainerState, logs: dict[str, float]) -> StepRow:
         """A step's row of the curve."""
         row = {key: logs[key] for key in ("loss", "learning_rate", "grad_norm")}
-        return {"step": state.global_step, **row, "tokens": state.num_input_tokens_seen}
+        kl = {} if self.start is None else {"kl": self.drift}
+        return {"step": state.global_step, **row, **kl, "tokens": state.num_input_tokens_seen}

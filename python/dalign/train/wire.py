@@ -73,14 +73,16 @@ def _load_any(said: Value) -> Value:
 def dump_sft(job: SftJob) -> Value:
     """A job as it is sent."""
     rows = [str(path.absolute()) for path in job.rows]
-    return _dump_any(job) | {"rows": rows, "settings": job.settings.model_dump(mode="json")}
+    settings, benign = job.settings.model_dump(mode="json"), sorted(job.benign)
+    return _dump_any(job) | {"rows": rows, "settings": settings, "benign": benign}
 
 
 def load_sft(said: Value) -> SftJob:
     """The job that was sent."""
     rows = [Path(path) for path in said["rows"]]
     settings = config.Sft.model_validate(said["settings"])
-    given = {**_load_any(said), "rows": rows, "settings": settings}
+    benign = frozenset(said["benign"])
+    given = {**_load_any(said), "rows": rows, "settings": settings, "benign": benign}
     return SftJob(**given)
 
 

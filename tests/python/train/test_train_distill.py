@@ -12,11 +12,11 @@ pytest.importorskip("trl")
 from dalign.config import Distill
 from dalign.errors import InputError
 from dalign.rows import Expected, Prompt
-from dalign.train.distill.divergence import divergences
 from dalign.train.distill.run import distill_trainer
-from dalign.train.distill.teacher import Teacher
+from dalign.train.divergence import divergences
 from dalign.train.draw import draw_prompts
 from dalign.train.job import DistillJob, Keeper
+from dalign.train.kept_weights import KeptWeights
 from dalign.train.run import teacher_flips, train_distill
 from peft import PeftModel
 from safetensors.torch import load_file
@@ -213,7 +213,7 @@ def test_small_passes_make_the_update_of_one(taught_model, tmp_path, given):
 def test_the_teacher_is_the_start_whatever_the_student_has_become(taught_model):
     model = AutoModelForCausalLM.from_pretrained(taught_model)
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
-    fixed, mean = Teacher(model, None), Teacher(model, 0.75)
+    fixed, mean = KeptWeights(model, None), KeptWeights(model, 0.75)
     model.train()
     with torch.no_grad():
         for parameter in model.parameters():

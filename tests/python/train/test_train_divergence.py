@@ -15,7 +15,7 @@ pytest.importorskip("peft")
 
 from dalign.config import Distill
 from dalign.train.distill import divergence
-from dalign.train.distill.divergence import divergences, flipped, log_rest
+from dalign.train.divergence import divergences, flipped, log_rest
 
 N, V = 7, 13
 

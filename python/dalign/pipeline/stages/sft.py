@@ -36,6 +36,13 @@ def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inpu
     }
 
 
+def benign(project: Project) -> frozenset[str]:
+    """The capability rows, where the model is held to its start on them."""
+    if not project.config.sft.kl_weight or project.capability is None:
+        return frozenset()
+    return frozenset(project.capability.table.frame(["id"])["id"])
+
+
 def drive(
     project: Project, engines: Engines, run: RunFolder, folder: StageFolder, progress: Progress
 ) -> Finished:
@@ -46,7 +53,7 @@ def drive(
         start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),
         rows=rows.checked(), settings=config.sft, seed=config.run.seed, device=model.device, dtype=model.dtype, attention=model.attention,
         trust_remote_code=model.trust_remote_code, devices=config.run.devices, threads=config.run.threads,
-        tracking=tracking_of(config, run, folder),
+        tracking=tracking_of(config, run, folder), benign=benign(project),
     )  # fmt: skip
     if lacks_adapter(folder.path, config.sft.method):
         forget_result(folder.path)

@@ -16,8 +16,8 @@ import torch
 from dalign.figures import FlipRow
 from dalign.models.checkpoint import load_model, load_tokenizer
 from dalign.rows import Prompt, row_seed
-from dalign.train.distill.divergence import divergences, flipped
 from dalign.train.distill.reading import Reader
+from dalign.train.divergence import divergences, flipped
 from dalign.train.job import DistillJob
 
 

@@ -18,10 +18,10 @@ from torch.utils.data import Sampler, SequentialSampler
 from transformers import TrainerCallback, TrainerState
 
 from dalign.rows import row_seed
-from dalign.train.distill.divergence import divergences, flipped
 from dalign.train.distill.reading import Reader, Written
-from dalign.train.distill.teacher import Teacher
+from dalign.train.divergence import divergences, flipped
 from dalign.train.job import DistillJob, Keeper, StepRow, Taught
+from dalign.train.kept_weights import KeptWeights
 from dalign.train.ranks import gathered, on_first
 from dalign.train.session import OwnTrainer
 
@@ -47,7 +47,8 @@ class DistillTrainer(OwnTrainer):
         self.prompts = [prompt for prompt in drawn for _ in range(settings.samples)]
         model = self.accelerator.unwrap_model(self.model)
         self.reader = Reader(model, arguments["processing_class"], job, drawn)
-        self.teacher = Teacher(model, settings.ema_decay if settings.teacher == "ema" else None)
+        decay = settings.ema_decay if settings.teacher == "ema" else None
+        self.teacher = KeptWeights(model, decay)
         self.add_callback(_Follows(self.teacher))
         # Of the step being made, by their numbers: the completions, and what was told of those of its passes so far.
         self.written: dict[int, Written] = {}
@@ -125,7 +126,7 @@ class DistillTrainer(OwnTrainer):
 class _Follows(TrainerCallback):
     """Has a teacher take each step after the student."""
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, teacher: KeptWeights) -> None:
         self.teacher = teacher
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

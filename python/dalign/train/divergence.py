@@ -1,4 +1,4 @@
-"""What distillation loses: the divergence of the student's next token from the teacher's, token by token.
+"""The divergence of the student's next token from the teacher's, token by token: what distillation loses, and what holds SFT to its start.
 
 KL(student ‖ teacher) = Σ_v p(v) (log p(v) − log q(v)), the reverse divergence: on completions that the student wrote it asks
 that the teacher would write so too, and not that the student writes all that the teacher might (Agarwal et al. 2024,

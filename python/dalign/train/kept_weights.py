@@ -1,7 +1,7 @@
-"""The weights of the teacher: the student's own as they were at the start, or their moving average. Imports torch.
+"""A model's weights as they were at the start of a training, or their moving average: distillation's teacher, and what SFT may be held to. Imports torch.
 
-Only those that train are kept apart, in the student's precision, and put in the student's place while the teacher reads:
-with LoRA an adapter's, and no second model is held.
+Only those that train are kept apart, in their own precision, and put in the model's place while these read: with LoRA an
+adapter's, and no second model is held.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor
 TEACHER_FILE = "teacher.safetensors"
 
 
-class Teacher:
-    """What of a model's weights is the teacher's. decay: the part of them that each step keeps; None: all, always."""
+class KeptWeights:
+    """What of a model's weights is kept. decay: the part of them that each step keeps; None: all, always."""
 
     def __init__(self, model: Any, decay: float | None) -> None:
         """model: as it is at the start."""
@@ -30,7 +30,7 @@ class Teacher:
 
     @contextmanager
     def reading(self, model: Any) -> Iterator[None]:
-        """The model as the teacher, in eval mode and without gradients; afterwards it is as it was."""
+        """The model with these weights, in eval mode and without gradients; afterwards it is as it was."""
         modes = {module: module.training for module in model.modules()}
         own = {name: p.data for name, p in self._trained.items()}
         model.eval()
@@ -49,7 +49,7 @@ class Teacher:
             parameter.data = weights[name]
 
     def follow(self) -> None:
-        """Takes a step after the student, where it is a moving average."""
+        """Takes a step after the model, where it is a moving average."""
         if self.decay is None:
             return
         for name, parameter in self._trained.items():
