@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
 from dalign.config import Distill
-from dalign.train.distill import divergence
+from dalign.train import divergence
 from dalign.train.divergence import divergences, flipped, log_rest
 
 N, V = 7, 13

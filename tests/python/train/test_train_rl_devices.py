@@ -20,8 +20,8 @@ from dalign.train.rl.completeness import completeness
 from dalign.train.rl.rewards import CompositeReward, Reward, RewardWeights
 from dalign.train.run import train_rl
 from process_table import of_training
+from rl_jobs import TAGS, WordJudge, rl_job, settings
 from test_train_devices import SEVERAL, furthest
-from test_train_rl import TAGS, WordJudge, rl_job, settings
 from tiny import assert_same_weights, quietly, taught
 
 SECTIONS = (
