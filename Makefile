@@ -78,7 +78,7 @@ develop: $(COPIES) ## Set up .venv and build the package into it
 demo: develop ## Set up, then run every stage and arm on the sandbox, into runs/demo
 	$(BIN)/dalign demo $(RUN)
 
-test: develop lint typecheck cargo-test pytest bench-once smoke faults ## Set up, then run all checks
+test: develop lint typecheck cargo-test pytest bench-once faults ## Set up, then run all checks
 	@echo "all checks passed"
 
 lint: develop ## Formatting and lints of Python and Rust
@@ -111,7 +111,7 @@ digests: develop ## Record what the small demo makes, or tell what differs from 
 	$(BIN)/python tests/python/digests.py smoke target/digests.json
 
 faults: develop ## Kill the small demo in four stages, and go on with it; damage its files
-	$(BIN)/pytest tests/faults -m "faults and not slow" $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile tests/faults -m "faults and not slow" $(ARGS)
 
 test-faults: develop ## All faults, the slow ones too: 1,000 damaged files, every kind of them mended
 	DALIGN_DAMAGES=1000 $(BIN)/pytest tests/faults -m faults $(ARGS)

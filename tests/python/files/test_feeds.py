@@ -196,13 +196,13 @@ def test_what_unpacks_without_end_stops_in_little_memory(
     pack: str, tmp_path: Path, monkeypatch
 ) -> None:
     # Regimes: one endless line, and lines without an end.
-    monkeypatch.setattr("dalign.files.unpacked.FREE_BYTES", 1 << 26)
+    monkeypatch.setattr("dalign.files.unpacked.FREE_BYTES", 1 << 25)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for name, byte, told in (
         ("zeros", b"x", "longer than"),
         ("lines", b"\n", "unpacks to more than"),
     ):
-        block = gzip.compress(byte * (1 << 24), 1) if pack == "gz" else zstd(byte * (1 << 24))
+        block = gzip.compress(byte * (1 << 24)) if pack == "gz" else zstd(byte * (1 << 24))
         (path := tmp_path / f"{name}.jsonl.{pack}").write_bytes(block * 9)
         assert told in place_of_bad(path)
         with pytest.raises(InputError, match=told):
