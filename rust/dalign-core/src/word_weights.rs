@@ -45,7 +45,7 @@ impl CoreError for WordsError {
 /// A weight for each word and, last, the bias, by stochastic gradient descent: a step of this rate
 /// for each entry of `order`, which names texts, each as often as it is to be learnt of.
 ///
-/// texts: the words that each has, once each, numbered from 0. told_as: what each text is to be told as.
+/// texts: the words that each has, once each, numbered from 0. `told_as`: what each text is to be told as.
 /// A text is told as such where the sum of its words' weights and the bias is above 0. O(words of
 /// all entries).
 ///
@@ -151,7 +151,7 @@ mod tests {
             let order: Vec<u32> = order.iter().map(|text| (text % sets.len()) as u32).collect();
             let texts = TokenTexts { ids: &ids, offsets: &offsets };
             let weights = word_weights(&texts, &told_as, &order, rate).unwrap();
-            prop_assert_eq!(weights[0], weights[weights.len() - 1]);
+            prop_assert_eq!(weights[0].to_bits(), weights[weights.len() - 1].to_bits());
             prop_assert!(weights.iter().all(|weight| weight.is_finite()));
         }
     }
