@@ -233,6 +233,22 @@ def check_name(path: Path) -> None:
         raise InputError.in_file(path, said, kind="encoding")
 
 
+def check_place(out: Path, *, force: bool, inputs: Iterable[Path] = ()) -> None:
+    """Raises InputError where a result cannot be written: no such folder, a folder there, an input, or, unless `force`, anything."""
+    check_name(out)
+    kind = what = ""
+    if not out.parent.is_dir():
+        kind, what = "missing_folder", f"there is no folder {out.parent}; make it first"
+    elif out.is_dir():
+        kind, what = "exists", "is a folder; name another file"
+    elif out.exists() and any(each.exists() and out.samefile(each) for each in inputs):
+        kind, what = "is_input", "is the input; name another file, rows are never edited"
+    elif out.exists() and not force:
+        kind, what = "exists", "is there already; name another file, or overwrite it with --force"
+    if what:
+        raise InputError.in_file(out, what, kind=kind)
+
+
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """The way out for a word that is none of `known`: the nearest one, or else all of them."""
     import difflib

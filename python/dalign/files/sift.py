@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dalign.errors import InputError, check_name
+from dalign.errors import InputError, check_place
 from dalign.files.batch import Batch, Decision, Origin
 from dalign.files.feeds import JSONL, PARQUET, RowsFile, rows_files
 from dalign.files.jsonl import JsonlRows, JsonlSink
@@ -97,29 +97,19 @@ class FileJob:
 
     def _check_out(self, suffix: str | None) -> None:
         """Raises InputError where the result cannot be written: no such folder, another kind, or something there already."""
-        out, kind, what = self.out, "unknown_choice", ""
-        check_name(out)
+        out, what = self.out, ""
         sources = rows_files(self.source)
         ends = _OUT_ENDS[_suffix(sources)]
         if suffix is None and out.suffix.lower() not in ends:
             what = f"must be of the kind of {self.source}; end its name in {ends[0]}"
         elif suffix is not None and out.suffix.lower() != suffix:
             what = f"its name must end in {suffix}: that is what is written"
-        elif not out.parent.is_dir():
-            kind, what = "missing_folder", f"there is no folder {out.parent}; make it first"
         if what:
-            raise InputError.in_file(out, what, kind=kind)
+            raise InputError.in_file(out, what, kind="unknown_choice")
         results = (out, self.dropped)
         # Files are written beside their places first.
         for path in (*results, *(path.with_name(f"{path.name}.tmp") for path in results)):
-            if path.exists() and any(path.samefile(source.path) for source in sources):
-                what = "is the input; name another file, rows are never edited"
-                raise InputError.in_file(path, what, kind="is_input")
-            if path.is_dir():
-                raise InputError.in_file(path, "is a folder; name another file", kind="exists")
-            if path.exists() and not self.force:
-                what = "is there already; name another file, or overwrite it with --force"
-                raise InputError.in_file(path, what, kind="exists")
+            check_place(path, force=self.force, inputs=[source.path for source in sources])
 
     def sift(self, source: RowSource, texts: Sequence[str], decide: Decide) -> Counts:
         """Writes the rows that `decide` keeps, the others with their reasons beside. texts: fields of texts that it looks at."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from dalign.errors import InputError, UnfinishedError, did_you_mean
+from dalign.errors import InputError, UnfinishedError, check_place, did_you_mean
 from dalign.files.parquet import ParquetWriter
 from dalign.records.record import Record, open_record
 from dalign.rows import Message, turns
@@ -66,19 +66,14 @@ def export(run: Path, out: Path, form: str, what: str = SFT, *, force: bool = Fa
 
 
 def _check_out(out: Path, form: str, *, force: bool) -> None:
-    suffix, kind, what = out.suffix.lower(), "unknown_choice", ""
+    suffix, what = out.suffix.lower(), ""
     if suffix not in (".jsonl", ".parquet"):
         what = "its name must end in .jsonl or .parquet, which says what is written"
     elif form == VERL and suffix != ".parquet":
         what = "verl reads Parquet; end its name in .parquet"
-    elif not out.parent.is_dir():
-        kind, what = "missing_folder", f"there is no folder {out.parent}; make it first"
-    elif out.is_dir():
-        kind, what = "exists", "is a folder; name another file"
-    elif out.exists() and not force:
-        kind, what = "exists", "is there already; name another file, or overwrite it with --force"
     if what:
-        raise InputError.in_file(out, what, kind=kind)
+        raise InputError.in_file(out, what, kind="unknown_choice")
+    check_place(out, force=force)
 
 
 def _write_table(rows: Iterator[Row], columns: Columns, place: Path, part_rows: int) -> int:

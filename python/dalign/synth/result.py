@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dalign.errors import InputError
+from dalign.errors import InputError, check_place
 from dalign.files.sift import dropped_path
 from dalign.models.protocol import Sampling
 from dalign.store.ledger import SPENT
@@ -96,14 +96,9 @@ def work_folder(out: Path, *, force: bool) -> Path:
     if out.suffix.lower() != _SUFFIX:
         said = f"its name must end in {_SUFFIX}: that is what is written"
         raise InputError.in_file(out, said, kind="not_valid")
-    if not out.parent.is_dir():
-        said = f"there is no folder {out.parent}; make it first"
-        raise InputError.in_file(out, said, kind="missing_folder")
     for path in (out, dropped_beside(out)):
         # What a killed call has left is its own, and goes on.
-        if path.is_dir() or (path.exists() and not force and not work.is_dir()):
-            what = "is there already; name another file, or overwrite it with --force"
-            raise InputError.in_file(path, what, kind="exists")
+        check_place(path, force=force or work.is_dir())
     return work
 
 

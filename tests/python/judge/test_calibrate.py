@@ -192,7 +192,7 @@ def test_the_judge_of_a_config_is_asked_by_its_policy(tmp_path: Path, call) -> N
 def test_a_card_takes_no_place_of_another_file(tmp_path: Path, call) -> None:
     path = written(tmp_path, ROWS)
     for out, said in (
-        (path, "is the file with the labels"),
+        (path, "is the input"),
         (tmp_path, "is a folder"),
         (tmp_path / "no" / "card.json", "there is no folder"),
     ):

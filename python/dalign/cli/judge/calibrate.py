@@ -8,7 +8,7 @@ from pathlib import Path
 from dalign import progress
 from dalign.cli.terminal import tell, tell_json
 from dalign.data.labels import FAILS, PASSES, Reading
-from dalign.errors import InputError
+from dalign.errors import InputError, check_place
 from dalign.pipeline.calibrate import card_of
 from dalign.settings import load_config
 from dalign.store.ledger import checked_config
@@ -56,7 +56,7 @@ def print_card(
 ) -> None:
     """The judge's errors, line by line. model: the config whose judge is asked; out: where the card is written."""
     if out is not None:
-        _check_out(file, out, force=force)
+        check_place(out, force=force, inputs=[file])
     if model is not None and (how.judge is not None or (how.low, how.high) != (0.0, 10.0)):
         said = "--model: the config's judge is asked, on its own scale; leave --judge, --low and --high out"
         raise InputError(said, kind="not_valid", path=model)
@@ -72,18 +72,3 @@ def print_card(
         tell(line)
     if out is not None:
         tell(f"card: {out}")
-
-
-def _check_out(file: Path, out: Path, *, force: bool) -> None:
-    """Raises InputError for a place that the card can't have, before anything is asked."""
-    kind = what = ""
-    if out.is_dir():
-        kind, what = "exists", "is a folder; name a file for the card"
-    elif out.exists() and file.exists() and out.samefile(file):
-        kind, what = "is_input", "is the file with the labels; name another one for the card"
-    elif out.exists() and not force:
-        kind, what = "exists", "is there already; name another file, or overwrite it with --force"
-    elif not out.parent.is_dir():
-        kind, what = "missing_folder", f"there is no folder {out.parent}; make it first"
-    if what:
-        raise InputError.in_file(out, what, kind=kind)
