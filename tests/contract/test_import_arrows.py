@@ -30,7 +30,7 @@ LAYERS = [
         "trial",
     },
     {"store", "files"},
-    {"models", "duplicates", "overlap", "balance", "drift", "shift"},
+    {"models", "duplicates", "overlap", "balance", "drift", "shift", "transforms"},
     {"spec"},
     {"data"},
     STAGES,
