@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dalign.config import Config
+from dalign.data.transformed import ORIGIN
 from dalign.figures import Results
 from dalign.pipeline.run import resolve_config, run_stages
 from dalign.progress import Progress
@@ -16,6 +17,7 @@ from dalign.records.record import open_record
 from dalign.records.results import results_of, write_results
 from dalign.records.slices import SliceRow, results_by
 from dalign.records.verify import Verified, verify
+from dalign.records.worst import WorstRow, worst_of
 from dalign.spec.types import Spec
 
 
@@ -40,6 +42,10 @@ class Run:
     def results_by(self, key: str) -> list[SliceRow]:
         """The metrics for each value of a key of the suites' prompts, `category` or one of their own. Raises InputError for one that none has."""
         return results_by(open_record(self.folder), key)
+
+    def worst(self, share: float = 0.1, key: str = ORIGIN) -> list[WorstRow]:
+        """The metrics over each prompt's worst variants: goodness@0.1, unless `share` says otherwise. See `records.worst`."""
+        return worst_of(open_record(self.folder), share, key)
 
     def verify(self) -> Verified:
         """Every file against its hash: `damage` has those that are not as the run wrote them, and what mends each."""

@@ -313,14 +313,34 @@ def results(
             help="A judge's card (dalign judge calibrate): the judge's rates, put right by its errors; unless given, the run's own (evaluate.judge_card).",
         ),
     ] = None,
+    worst: Annotated[
+        float | None,
+        Option(
+            "--worst",
+            metavar="SHARE",
+            help="What is worst of each prompt's variants (dalign data transform): 0.1 is the paper's goodness@0.1, 0 the worst one alone.",
+        ),
+    ] = None,
+    variants_of: Annotated[
+        str | None,
+        Option(
+            "--of",
+            metavar="KEY",
+            help="With --worst: variants are prompts that say the same under this key; origin unless given.",
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Print a run's results, by arm and suite, or for each value of a key of the prompts."""
-    from dalign.cli.results import print_results
+    """Print a run's results, by arm and suite, for each value of a key of the prompts, or by the worst of their variants."""
+    from dalign.cli.results import print_results, print_worst
 
-    if by is not None and card is not None:
-        raise typer.BadParameter("--by and --card ask for two tables; give one of them")
-    print_results(run, by, card, as_json=json)
+    if sum(each is not None for each in (by, card, worst)) > 1:
+        said = "--by, --card and --worst each ask for a table of their own; give one of them"
+        raise typer.BadParameter(said)
+    if worst is None:
+        print_results(run, by, card, as_json=json)
+    else:
+        print_worst(run, worst, variants_of, as_json=json)
 
 
 @app.command(epilog="Example: dalign compare runs/first runs/second --arm sft+rl")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from dalign.cli.terminal import tell, tell_by, tell_json, tell_results, warn
+from dalign.cli.terminal import tell, tell_by, tell_json, tell_results, tell_table, warn
+from dalign.data.transformed import ORIGIN
 from dalign.figures import CardContent, Results
 from dalign.records.corrected import card_at, card_in, doubts
 from dalign.records.record import Record, open_record
 from dalign.records.results import results_of
 from dalign.records.slices import results_by
+from dalign.records.worst import worst_of
 from dalign.text import one_line, short
 
 
@@ -31,6 +33,28 @@ def print_results(run: Path, by: str | None, card: Path | None, *, as_json: bool
         _print_corrected(found, as_json=as_json)
     else:
         _print_results(results, found, as_json=as_json)
+
+
+def print_worst(run: Path, share: float, key: str | None, *, as_json: bool) -> None:
+    """Each arm where it is worst. share: of each prompt's variants; key: by which they are told, the usual one for None."""
+    record = open_record(run)
+    rows = worst_of(record, share, key or ORIGIN)
+    if as_json:
+        judge = record.config.judge_of_record.path
+        tell_json([asdict(row) | {"judge": judge} for row in rows], indent=1)
+        return
+    heads = ("suite", "metric", "grader", "arm", f"worst {share:g} of variants", "all of their completions", "prompts", "variants", "missing")  # fmt: skip
+    told = [
+        (row.suite, row.metric, row.grader, row.arm, _interval(row.mean), _interval(row.strict), str(row.prompts),
+         str(row.most) if row.least == row.most else f"{row.least} to {row.most}", str(row.missing))
+        for row in sorted(rows, key=lambda row: (row.suite, row.metric, row.grader))
+    ]  # fmt: skip
+    tell_table(heads, told, right=("prompts", "variants", "missing"))
+    tell(f"judge: {record.config.judge_of_record.path}")
+
+
+def _interval(found: tuple[float, float, float]) -> str:
+    return "{:.3f}  [{:.3f}, {:.3f}]".format(*found)
 
 
 def _print_by(record: Record, by: str, *, as_json: bool) -> None:

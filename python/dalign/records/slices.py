@@ -32,23 +32,37 @@ def results_by(record: Record, key: str) -> list[SliceRow]:
 
     Raises InputError for a key that no prompt of a suite has, and where no arm has been evaluated.
     """
+    values = values_of(record, key, "--by")
+    return [
+        row
+        for arm in evaluated(record)
+        for suite, of in values.items()
+        for row in _of_suite(record, arm, suite, of, key)
+    ]
+
+
+def values_of(record: Record, key: str, option: str | None = None) -> dict[str, pl.DataFrame]:
+    """By suite, what its prompts say under a key: columns prompt_id and value, null where they say nothing.
+
+    option: that asks for the key. Raises InputError for one that no prompt of a suite has, where an option asks for it.
+    """
     values = {
         name: _values(source.table.scan(), key) for name, source in record.project.suites.items()
     }
-    if all(found["value"].null_count() == found.height for found in values.values()):
+    if option and all(found["value"].null_count() == found.height for found in values.values()):
         known = sorted({*COLUMNS, *(name for found in _labels(record) for name in found)})
-        said = f"--by {key}: no prompt of a suite has this key; {did_you_mean(key, known)}"
+        said = f"{option} {key}: no prompt of a suite has this key; {did_you_mean(key, known)}"
         raise InputError(said, kind="unknown_key", key=key)
+    return values
+
+
+def evaluated(record: Record) -> list[str]:
+    """The arms that have been evaluated. Raises InputError where none has."""
     arms = [arm for arm in record.config.evaluate.arms if record.has(f"evaluate/{arm}")]
     if not arms:
         said = f"{record.run.path}: no arm has been evaluated; run it first"
         raise InputError(said, kind="unfinished", path=record.run.path)
-    return [
-        row
-        for arm in arms
-        for suite, of in values.items()
-        for row in _of_suite(record, arm, suite, of, key)
-    ]
+    return arms
 
 
 def _of_suite(

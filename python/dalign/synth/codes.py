@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import codecs
 import re
 from collections.abc import Callable, Sequence
 
 from dalign.rows import Message, row_seed
+from dalign.transforms import codes
 
 _PASSAGE = re.compile(r"\[\[(.+?)\]\]", re.DOTALL)
 _NAME = re.compile(r"\bCODE\b")
-_LOOK_ALIKES = str.maketrans("aeiostAEIOST", "431057431057")
-
-# By the name that a message says them by. The others change Latin letters alone.
+# By the name that a message says them by. The others than base64 change Latin letters alone.
+_NAMES = ("base64", "rot13", "reversed", "leetspeak")
 CODES: dict[str, Callable[[str], str]] = {
-    "base64": lambda text: base64.b64encode(text.encode()).decode(),
-    "ROT13": lambda text: codecs.encode(text, "rot13"),
-    "reversed text": lambda text: text[::-1],
-    "leetspeak": lambda text: text.translate(_LOOK_ALIKES),
+    code.title: code.encode for code in map(codes.CODES.__getitem__, _NAMES)
 }
 
 
