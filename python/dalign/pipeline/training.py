@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import polars as pl
 
 from dalign.config import USUAL_ATTENTION, Balance, Config
+from dalign.pack.training import check_no_spec
+from dalign.pipeline.engines import Engines
+from dalign.pipeline.project import Project
 from dalign.progress import Progress
-from dalign.rows import Prompt
+from dalign.rows import MESSAGES, Prompt, own_words
 from dalign.store.folder import StageFolder
 from dalign.store.ledger import LOGS
 from dalign.store.parts import Table
@@ -35,6 +38,21 @@ def computed(config: Config) -> dict[str, Json]:
     attention, devices = config.model.attention, config.run.devices
     by = {} if attention == USUAL_ATTENTION else {"attention": attention}
     return by | ({"devices": devices} if devices > 1 else {})
+
+
+def check_no_policy(prompts: Sequence[Prompt], project: Project, engines: Engines) -> None:
+    """Nothing, if what the model is trained to complete holds nothing of the policy that users did not write. Raises InputError."""
+    policy = list(project.templates.specs(project.spec).values())
+    said = pl.Series([list(p.messages) for p in prompts], dtype=MESSAGES)
+    texts = pl.DataFrame({
+        "id": [p.id for p in prompts],
+        "prompt": pl.Series(engines.renderer.prompts([p.messages for p in prompts]), dtype=pl.String),
+        "own_words": own_words(said),
+    })  # fmt: skip
+    for _ in check_no_spec(
+        texts.iter_slices(project.config.run.part_rows), policy, engines.tokenizer.encode
+    ):
+        pass
 
 
 def tracking_of(config: Config, run: RunFolder, folder: StageFolder) -> Tracking | None:

@@ -165,14 +165,16 @@ def planted(folder: Path, config_path: Path) -> Path:
     return model
 
 
+@pytest.mark.parametrize("arm", ["distill", "rl"])
 def test_a_template_that_brings_the_policy_in_is_refused_before_anything_is_drawn(
-    config_path: Path, tmp_path: Path
+    config_path: Path, tmp_path: Path, arm: str
 ) -> None:
-    config = load_config(config_path, [*SMALL, f"model.path={planted(tmp_path, config_path)}"])
+    arms = f'evaluate.arms=["none", "{arm}"]'
+    given = [*SMALL, arms, "rl.steps=2", f"model.path={planted(tmp_path, config_path)}"]
     with pytest.raises(InputError, match="its prompt holds a run of 8 tokens of the policy") as caught:  # fmt: skip
-        run_stages(config, tmp_path / "run", Progress(), "distill")
+        run_stages(load_config(config_path, given), tmp_path / "run", Progress(), arm)
     assert caught.value.kind == "policy_in_prompt"
-    assert not (tmp_path / "run" / "distill" / "distill" / "final").exists()
+    assert not (tmp_path / "run" / arm / arm / "final").exists()
 
 
 def lengths(config: Config, place: Path) -> list[tuple[int, int]]:

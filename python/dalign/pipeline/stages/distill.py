@@ -12,13 +12,13 @@ import polars as pl
 from dalign import generate
 from dalign.figures import FlipRow
 from dalign.models.fingerprint import fingerprint
-from dalign.pack.training import check_no_spec
 from dalign.pipeline.distill_log import DistillLog
 from dalign.pipeline.engines import Engines
 from dalign.pipeline.project import Project, shown_of
 from dalign.pipeline.stage import Inputs, Stage, start_of
 from dalign.pipeline.training import (
     Steps,
+    check_no_policy,
     computed,
     drawn_prompts,
     tracking_of,
@@ -26,7 +26,7 @@ from dalign.pipeline.training import (
     write_curve,
 )
 from dalign.progress import Progress
-from dalign.rows import MESSAGES, Prompt, own_words
+from dalign.rows import Prompt
 from dalign.store.folder import Finished, StageFolder
 from dalign.store.run import RunFolder
 from dalign.train.checkpoints import FINAL, forget_result, lacks_adapter
@@ -64,7 +64,7 @@ def drive(
     drawn = drawn_prompts(project.prompts.table, settings, config.run.seed)
     asked = flip_prompts(project, settings.flip_prompts)
     both = {p.id: p for of_step in [*drawn, asked] for p in of_step}
-    _check_no_policy(list(both.values()), project, engines)
+    check_no_policy(list(both.values()), project, engines)
     sight = generate.SIGHTS["category"](project.spec, project.templates)
     job = DistillJob(
         start=run.stage(start).checked(FINAL) if start else engines.checkpoint(model),
@@ -123,21 +123,6 @@ def told(flips: Sequence[FlipRow]) -> Iterator[str]:
     yield f"with the policy in sight another token is the most likely at {rate:.1%} of {tokens} tokens that the model writes without it; where that is none, nothing is taught"
     for row in flips:
         yield f"flip rate of {row.clause or f'{row.category}, no clause'}: {row.flip_rate:.1%} of {row.tokens} tokens, {row.prompts} prompt{'s' if row.prompts != 1 else ''}, divergence {row.divergence:.3f}"
-
-
-def _check_no_policy(prompts: Sequence[Prompt], project: Project, engines: Engines) -> None:
-    """Nothing, if what the student reads holds nothing of the policy that users did not write. Raises InputError."""
-    policy = list(project.templates.specs(project.spec).values())
-    said = pl.Series([list(p.messages) for p in prompts], dtype=MESSAGES)
-    texts = pl.DataFrame({
-        "id": [p.id for p in prompts],
-        "prompt": pl.Series(engines.renderer.prompts([p.messages for p in prompts]), dtype=pl.String),
-        "own_words": own_words(said),
-    })  # fmt: skip
-    for _ in check_no_spec(
-        texts.iter_slices(project.config.run.part_rows), policy, engines.tokenizer.encode
-    ):
-        pass
 
 
 def stages(arms: Sequence[str]) -> list[Stage]:

@@ -24,6 +24,7 @@ from dalign.pipeline.rollout_log import RolloutLog
 from dalign.pipeline.stage import Inputs, Stage, start_of
 from dalign.pipeline.training import (
     Steps,
+    check_no_policy,
     computed,
     drawn_prompts,
     tracking_of,
@@ -104,6 +105,8 @@ def drive(
     settings = settings_of(config.rl, folder.variant)
     start = start_of(folder.variant)
     drawn = drawn_prompts(prompts.table, settings, config.run.seed, settings.balance)
+    by_id = {p.id: p for step in drawn for p in step}
+    check_no_policy([*by_id.values()], project, engines)
     replayed: Sequence[Sequence[ReplayRow]] = ()
     if settings.replay > 0:
         packed, each = run.stage("pack").made().checked(), settings.replay_rows
@@ -113,7 +116,6 @@ def drive(
     judge = AnswerJudge(judging, Ask(engine, progress=progress))
     oversight = _oversight(project, engines, judging, progress)
     patterns = next(iter(project.patterns.values()), None)
-    by_id = {p.id: p for step in drawn for p in step}
     has_length = settings.length_weight > 0
     log = RolloutLog(folder, judge, patterns, by_id, oversight, has_length=has_length)
     if not log.is_whole() or lacks_adapter(folder.path, settings.method):
