@@ -24,13 +24,14 @@ _PROJECT = "dalign"
 
 
 class Tracker(ABC):
-    """One place that figures go to."""
+    """One place that figures go to. module_name: what is imported; package: what has to be installed for it."""
 
+    module_name: str
     package: str
 
     def __init__(self, folder: Path, name: str, first: int) -> None:
         """Begins, or goes on. folder: for files of its own; name: of the training, for people; first: the step that comes next."""
-        self.module = import_module(self.package)
+        self.module = import_module(self.module_name)
         self.begin(folder, name, first)
 
     @abstractmethod
@@ -49,7 +50,7 @@ class Tracker(ABC):
 class TensorBoard(Tracker):
     """Event files in the folder; what a killed training had written of steps that come again is passed over."""
 
-    package = "torch.utils.tensorboard"
+    module_name, package = "torch.utils.tensorboard", "tensorboard"
 
     def begin(self, folder: Path, name: str, first: int) -> None:
         """See `Tracker`."""
@@ -80,7 +81,7 @@ class _Run(Tracker):
 class Wandb(_Run):
     """A run of Weights & Biases; a training that goes on goes on there."""
 
-    package = "wandb"
+    module_name = package = "wandb"
 
     def begin(self, folder: Path, name: str, first: int) -> None:
         """See `Tracker`."""
@@ -98,7 +99,7 @@ class Wandb(_Run):
 class Trackio(_Run):
     """A run of Trackio."""
 
-    package = "trackio"
+    module_name = package = "trackio"
 
     def begin(self, folder: Path, name: str, first: int) -> None:
         """See `Tracker`."""
@@ -116,7 +117,7 @@ class Trackio(_Run):
 class MLflow(Tracker):
     """A run of MLflow."""
 
-    package = "mlflow"
+    module_name = package = "mlflow"
 
     def begin(self, folder: Path, name: str, first: int) -> None:
         """See `Tracker`."""
@@ -146,8 +147,9 @@ TRACKERS: dict[str, type[Tracker]] = {
 def check_trackers(names: Sequence[str]) -> None:
     """Raises InputError for one whose package is not installed."""
     for name in names:
-        if not find_spec(name):
-            said = f"run.trackers names {name!r}, and its package is not installed: pip install {name}, or leave it out"
+        package = TRACKERS[name].package
+        if not find_spec(package):
+            said = f"run.trackers names {name!r}, and its package is not installed: pip install {package}, or leave it out"
             raise InputError(said, kind="missing_extra", key="run.trackers", value=name)
 
 

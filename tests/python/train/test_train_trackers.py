@@ -20,7 +20,8 @@ ROW = {"step": 3, "loss": 0.5, "kl": None, "tokens": 7}
 class Noted(trackers.Tracker):
     """Keeps what it is told where anyone can see it; fails from a step on."""
 
-    package, told, fails_at = "json", list[tuple[int, dict[str, float]]](), 99
+    module_name = package = "json"
+    told, fails_at = list[tuple[int, dict[str, float]]](), 99
 
     def begin(self, folder, name, first):
         self.told.append((first, {name: 0.0}))
@@ -46,6 +47,14 @@ def test_a_tracker_without_its_package_is_refused():
     with pytest.raises(InputError, match=r"^run\.trackers names 'wandb', and its package is not installed: pip install wandb, or leave it out") as caught:  # fmt: skip
         trackers.check_trackers(["wandb"])
     assert (caught.value.kind, caught.value.key) == ("missing_extra", "run.trackers")
+
+
+def test_a_package_may_be_called_otherwise_than_its_tracker(noted, monkeypatch):
+    monkeypatch.setitem(trackers.TRACKERS, "noted", noted)
+    trackers.check_trackers(["noted"])
+    monkeypatch.setattr(noted, "package", "no_such_package")
+    with pytest.raises(InputError, match="names 'noted', .*: pip install no_such_package"):
+        trackers.check_trackers(["noted"])
 
 
 def test_what_is_not_known_is_not_told_and_stdout_stays_the_commands(noted, tmp_path, capsys):
