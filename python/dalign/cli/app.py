@@ -293,42 +293,48 @@ def show(
     print_it(row_id, run, as_json=json)
 
 
+By = Annotated[
+    str | None,
+    Option(
+        "--by",
+        metavar="KEY",
+        help="A key of the suites' prompts: category, ruling, clause, split, or one of your own.",
+    ),
+]
+CardFile = Annotated[
+    Path | None,
+    Option(
+        "--card",
+        metavar="CARD",
+        readable=False,
+        help="A judge's card (dalign judge calibrate): the judge's rates, put right by its errors; unless given, the run's own (evaluate.judge_card).",
+    ),
+]
+Worst = Annotated[
+    float | None,
+    Option(
+        "--worst",
+        metavar="SHARE",
+        help="What is worst of each prompt's variants (dalign data transform): 0.1 is the paper's goodness@0.1, 0 the worst one alone.",
+    ),
+]
+VariantsOf = Annotated[
+    str | None,
+    Option(
+        "--of",
+        metavar="KEY",
+        help="With --worst: variants are prompts that say the same under this key; origin unless given.",
+    ),
+]
+
+
 @app.command(epilog="Example: dalign results runs/first --by category")
 def results(
     run: Annotated[Path, Argument(metavar="RUN", readable=False, help="The run's folder.")],
-    by: Annotated[
-        str | None,
-        Option(
-            "--by",
-            metavar="KEY",
-            help="A key of the suites' prompts: category, ruling, clause, split, or one of your own.",
-        ),
-    ] = None,
-    card: Annotated[
-        Path | None,
-        Option(
-            "--card",
-            metavar="CARD",
-            readable=False,
-            help="A judge's card (dalign judge calibrate): the judge's rates, put right by its errors; unless given, the run's own (evaluate.judge_card).",
-        ),
-    ] = None,
-    worst: Annotated[
-        float | None,
-        Option(
-            "--worst",
-            metavar="SHARE",
-            help="What is worst of each prompt's variants (dalign data transform): 0.1 is the paper's goodness@0.1, 0 the worst one alone.",
-        ),
-    ] = None,
-    variants_of: Annotated[
-        str | None,
-        Option(
-            "--of",
-            metavar="KEY",
-            help="With --worst: variants are prompts that say the same under this key; origin unless given.",
-        ),
-    ] = None,
+    by: By = None,
+    card: CardFile = None,
+    worst: Worst = None,
+    variants_of: VariantsOf = None,
     json: AsJson = False,
 ) -> None:
     """Print a run's results, by arm and suite, for each value of a key of the prompts, or by the worst of their variants."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,28 +60,29 @@ def transform_file(
     made = Transformed()
     prompts = sum(1 for file in rows_files(source) for _ in file.numbered_lines())
     going = Going(progress or Progress(), "transform", prompts)
-    with (
-        whole(out) as kept,
-        whole(dropped) as aside,
-        kept.open("wb") as rows,
-        aside.open("wb") as rest,
-    ):
+    with whole(out) as kept, whole(dropped) as aside, kept.open("wb") as rows, aside.open("wb") as rest:  # fmt: skip
         for row in rows_of(source, _prompt, lambda row: row.id):
             made.prompts += 1
-            if plain:
-                rows.write(_line(row, PLAIN, row.messages))
-                made.written += 1
-            for transform in transforms:
-                reason = transform.fault(row.messages[-1]["content"])
-                if reason is not None:
-                    made.dropped[transform.name, reason] += 1
-                    rest.write(_line(row, transform.name, row.messages, reason=reason))
-                    continue
-                rows.write(_line(row, transform.name, transform.of(row.messages)))
-                made.written += 1
+            for name, line, reason in _lines(row, transforms, plain=plain):
+                (rows if reason is None else rest).write(line)
+                made.written += reason is None
+                made.dropped.update([] if reason is None else [(name, reason)])
             going.step(1)
     going.finish(f"{made.written} rows of {made.prompts} prompts")
     return made
+
+
+def _lines(
+    row: _Row, transforms: Sequence[Transform], *, plain: bool
+) -> Iterator[tuple[str, bytes, str | None]]:
+    """Each transform's name, its line, and why the row cannot be so, if it cannot."""
+    if plain:
+        yield PLAIN, _line(row, PLAIN, row.messages), None
+    for transform in transforms:
+        reason = transform.fault(row.messages[-1]["content"])
+        messages = transform.of(row.messages) if reason is None else row.messages
+        more = {} if reason is None else {"reason": reason}
+        yield transform.name, _line(row, transform.name, messages, **more), reason
 
 
 def dropped_beside(out: Path) -> Path:
