@@ -13,7 +13,7 @@ CORE = ROOT / "rust" / "dalign-core" / "src"
 LONGEST, LONG = 60, 40
 MOST_METHODS = 20
 # 19,965 when the redesign of the house was done; what came since is what people asked for.
-MOST_LINES = 46_000
+MOST_LINES = 48_000
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -13,6 +13,7 @@ from dalign.evaluate.metrics import metric_rows
 from dalign.figures import MetricRow
 from dalign.records.record import Record
 from dalign.rows import GRADES
+from dalign.vocabulary import ArmName
 
 # Keys of prompts that are columns, beside their labels.
 COLUMNS = ("category", "ruling", "clause", "split")
@@ -56,7 +57,7 @@ def values_of(record: Record, key: str, option: str | None = None) -> dict[str, 
     return values
 
 
-def evaluated(record: Record) -> list[str]:
+def evaluated(record: Record) -> list[ArmName]:
     """The arms that have been evaluated. Raises InputError where none has."""
     arms = [arm for arm in record.config.evaluate.arms if record.has(f"evaluate/{arm}")]
     if not arms:
