@@ -149,6 +149,18 @@ class Moment:
 
 
 @dataclass(frozen=True)
+class KlRow:
+    """How far a trained arm is from the base on held-out capability rows: KL(arm ‖ base) in nats a token, with its 95 % interval over rows; of a row alone none is known."""
+
+    arm: str
+    value: float
+    low: float | None
+    high: float | None
+    tokens: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class StageRow:
     """What a stage's variant cost and made; costs are None where they were not measured."""
 
@@ -165,8 +177,8 @@ class StageRow:
 class Results:
     """The results of a finished run: metrics, paired differences, costs, and what they rest on.
 
-    alarms: what makes the results unfit to be relied on, such as missing ones; forgotten: what was lost beyond the bound that
-    the config sets, of forgetting. spec_versions: of the policy
+    alarms: what makes the results unfit to be relied on, such as missing ones; forgotten: what was lost beyond the bounds that
+    the config sets, of forgetting and of kl, on held-out rows. spec_versions: of the policy
     as a whole ('principles'), where it has one, and of each category.
     """
 
@@ -183,6 +195,7 @@ class Results:
     forms: Sequence[FormRow] = field(default=(), kw_only=True)
     forgetting: Sequence[ForgettingRow] = field(default=(), kw_only=True)
     forgotten: Sequence[str] = field(default=(), kw_only=True)
+    kl: Sequence[KlRow] = field(default=(), kw_only=True)
 
     def as_json(self) -> dict[str, Any]:
         """The same as a JSON value."""

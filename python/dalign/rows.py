@@ -325,6 +325,17 @@ class TaughtRow:
     }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class HeldOutRow:
+    """A held-out capability row. kl: how far the trained model is from the base on its `tokens`, in nats a token."""
+
+    COLUMNS: ClassVar[Columns] = {"id": TEXT, "tokens": pl.Int64, "kl": pl.Float64}
+
+    id: str
+    tokens: int
+    kl: float
+
+
 # Of rollouts that a second judge has scored too, from 0 to 1; it pays nothing.
 SECOND = "second"
 # Of rollouts whose length is paid: by how much, from 0 to 1; null without an answer.

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 StageName = Literal[
-    "admit", "generate", "filter", "judge", "select", "pack", "sft", "distill", "rl", "evaluate"
+    "admit",
+    "generate",
+    "filter",
+    "judge",
+    "select",
+    "pack",
+    "sft",
+    "distill",
+    "rl",
+    "forget",
+    "evaluate",
 ]
 ArmName = Literal["none", "spec", "sft", "rl", "sft+rl", "summaries", "distill"]
 MetricName = Literal[
@@ -84,6 +94,7 @@ STAGES: Mapping[str, StageKind] = {row.name: row for row in (
     StageKind("sft", "Fine-tune the model on the packed rows."),
     StageKind("distill", "Teach the model without the policy in sight, on completions of its own, what it says with it."),
     StageKind("rl", "Reinforce with a judge that never sees the reasoning.", " --variant sft+rl"),
+    StageKind("forget", "Measure how far each training takes the model from the base on held-out capability rows; without data.held_out, no run needs it."),
     StageKind("evaluate", "Complete and grade every suite, arm by arm.", " --variant none"),
 )}  # fmt: skip
 

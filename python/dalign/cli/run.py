@@ -106,7 +106,7 @@ def _end_if_forgotten(run: Path, results: Results | None) -> None:
     """Ends with exit code 1 where trainings cost more than the config allows."""
     if results is None or not results.forgotten:
         return
-    said = f"this is an error: train less or with LoRA (sft.method), or mix in more capability rows (sft.capability_ratio); dalign report --run {quote(str(run))} --set evaluate.max_forgetting=1 allows it for this run"
+    said = f"this is an error: train less or with LoRA (sft.method), or mix in more capability rows (sft.capability_ratio); evaluate.max_forgetting and evaluate.max_kl are the bounds: dalign report --run {quote(str(run))} --set evaluate.max_forgetting=1 (or evaluate.max_kl=100) allows it for this run"
     warn(said)
     raise typer.Exit(1)
 
@@ -140,7 +140,12 @@ def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bo
         return
     if results is not None:
         tell_results(
-            results.rows, results.stages, results.elapsed_s, results.forms, results.forgetting
+            results.rows,
+            results.stages,
+            results.elapsed_s,
+            results.forms,
+            results.forgetting,
+            results.kl,
         )
         if spent := in_words(spent_in(RunFolder(run))):
             tell(f"asked of models: {spent}")

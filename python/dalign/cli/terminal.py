@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
-from dalign.figures import ForgettingRow, FormRow, MetricRow, StageRow
+from dalign.figures import ForgettingRow, FormRow, KlRow, MetricRow, StageRow
 from dalign.text import one_line, visible, visible_json
 
 # A part of a line, and its style in a terminal that has colours.
@@ -73,6 +73,7 @@ def tell_results(
     elapsed_s: float,
     forms: Sequence[FormRow] = (),
     forgetting: Sequence[ForgettingRow] = (),
+    kl: Sequence[KlRow] = (),
 ) -> None:
     """Prints arms and suites' metrics, with intervals, those of a suite's metric together; then the cost.
 
@@ -100,6 +101,11 @@ def tell_results(
             tell(
                 f"arm {lost.arm}, suite {lost.suite}: forgotten {lost.value:.3f} [{lost.low:.3f}, {lost.high:.3f}] of what the base has right"
             )
+    for far in kl:
+        ends = f" [{far.low:.4f}, {far.high:.4f}]" if far.low is not None else ""
+        tell(
+            f"arm {far.arm}: {far.value:.4f}{ends} nats a token from the base on {far.rows} held-out rows"
+        )
     peak = max((stage.peak_rss_mib or 0 for stage in stages), default=0)
     tell(f"{elapsed_s:.0f} s in all; peak {peak:.0f} MiB in one process")
 

@@ -197,6 +197,15 @@ class Config(Section):
         return None
 
     @rule
+    def _is_held_out(self) -> str | None:
+        held, data = self.data.held_out, self.data
+        if self.evaluate.max_kl is not None and held is None:
+            return f"evaluate.max_kl = {self.evaluate.max_kl:g} bounds nothing: name a file of rows that are not trained on as data.held_out, or leave it out"
+        if held is not None and held == data.capability:
+            return f"data.held_out = {str(held)!r} is data.capability, which is trained on; name another file"
+        return None
+
+    @rule
     def _a_bound_has_scores(self) -> str | None:
         """A single score has no lower bound: every answer would be unjudged."""
         for key in ("judge.k", "rl.judge_k", "evaluate.judge_k"):
@@ -221,7 +230,7 @@ class Config(Section):
                 update=_once(self.distill, self.data.limit, self.run.devices)
             ),
             "select": self.select.model_copy(update={"on_short": "warn", "least_shift": None}),
-            "evaluate": self.evaluate.model_copy(update={"max_forgetting": None}),
+            "evaluate": self.evaluate.model_copy(update={"max_forgetting": None, "max_kl": None}),
         }
         return self.model_copy(update=changed)
 

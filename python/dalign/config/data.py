@@ -34,6 +34,8 @@ class Data(Section):
     """JSONL: one prompt a line, with its category."""
     capability: Path | None = None
     """JSONL: conversations that end on the assistant's turn, mixed into training so that abilities are kept."""
+    held_out: Path | None = None
+    """JSONL, as data.capability: rows that nothing is trained on. With them the run measures how far trained models are from the base, token by token (stage forget)."""
     rl_prompts: Path | None = None
     """JSONL: prompts for RL; without it, those of data.prompts."""
     completions: Path | None = None

@@ -63,5 +63,7 @@ class Evaluate(Section):
     """Bootstrap resamples of the 95 % intervals."""
     max_forgetting: Share | None = None
     """The share of what the base has right, in a suite with the metric 'capability', that trainings may cost; with more, the run says so at the top of the report and ends with exit code 1. Unset: no bound."""
+    max_kl: float | None = Field(None, gt=0)
+    """Nats a token that a trained model may be from the base on data.held_out; with more, the run says so and ends with exit code 1. Unset: no bound."""
     max_missing: Share = 0.05
     """The share of a metric's grades that may be missing, in one arm and suite; with more, the run says so at the top of the report and ends with exit code 1."""

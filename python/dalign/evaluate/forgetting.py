@@ -8,7 +8,7 @@ import polars as pl
 
 from dalign.evaluate.intervals import Draws, of_loss
 from dalign.evaluate.metrics import Cell, cells, numbered, prompts_of
-from dalign.figures import ForgettingRow
+from dalign.figures import ForgettingRow, KlRow
 from dalign.vocabulary import BASE, BY_TRUTH, CAPABILITY, lineage
 
 
@@ -47,6 +47,15 @@ def _row(
         lost = of_loss(both["grade"], mean, prompts_of(both), draws)
     value, low, high = lost or (None, None, None)
     return ForgettingRow(arm, cell.suite, tuple(steps), value, low, high, both.height)
+
+
+def too_far(rows: Sequence[KlRow], most: float | None) -> list[str]:
+    """A sentence for each arm that is farther from the base than this; none without a bound. most: nats a token."""
+    return [
+        f"arm {row.arm} is {row.value:.4f} nats a token from the base on data.held_out, more than evaluate.max_kl = {most:g} allows."
+        for row in rows
+        if most is not None and row.value > most
+    ]
 
 
 def forgotten(rows: Sequence[ForgettingRow], most: float | None) -> list[str]:

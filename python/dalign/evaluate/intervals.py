@@ -116,6 +116,19 @@ def of_loss(
     return Interval(found, float(low), float(high))
 
 
+def of_ratio(sums: pl.Series, counts: pl.Series, draws: Draws) -> Interval:
+    """The sum of one column over that of another, such as nats over tokens, and where it may lie if other rows were drawn; of at least two rows, counts above 0."""
+    pairs = np.column_stack([sums.to_numpy(), counts.to_numpy()]).astype(np.float64)
+    rng, size = np.random.default_rng(draws.seed), len(pairs)
+    whole = pairs.sum(axis=0)
+    drawn = np.array([
+        np.bincount(rng.integers(size, size=size), minlength=size) @ pairs for _ in range(draws.resamples)
+    ])  # fmt: skip
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], (tail, 1 - tail))
+    return Interval(float(whole[0] / whole[1]), float(low), float(high))
+
+
 def _drawn_anew(
     sums: Sequence[NDArray[np.float64]], rng: np.random.Generator
 ) -> NDArray[np.float64]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DONE, DAMAGED = "done", "damaged: redo"
 # Whether the judge may filter and reward.
 ADMIT = "admit/main"
+# What is measured on data.held_out.
+FORGET = "forget"
 
 
 def make_plan(config: Config) -> list[Stage]:
@@ -36,6 +38,8 @@ def make_plan(config: Config) -> list[Stage]:
     plan = [stage for module in modules for stage in module.stages(arms)]
     if not config.select.by_shift:
         plan = _without(plan, BARE)
+    if config.data.held_out is None:
+        plan = [stage for stage in plan if stage.kind != FORGET]
     decides = {each.kind for each in plan if _decides(config, each.kind)}
     if config.judge.admission is None or not decides:
         return [stage for stage in plan if stage.name != ADMIT]
@@ -100,6 +104,9 @@ def choose(plan: Sequence[Stage], kind: str, variant: str | None) -> list[Stage]
     chosen = [stage for stage in of_kind if variant in (None, stage.variant)]
     if not chosen and kind == ADMIT.partition("/")[0]:
         said = "no judge is to be admitted in this run; set judge.admission, such as judge.admission = 0.7, in a config whose judge filters or rewards"
+        raise InputError(said, kind="no_such_stage", value=kind)
+    if not chosen and kind == FORGET and not of_kind:
+        said = "nothing is measured in this run: set data.held_out, a file of capability rows that are not trained on, in a config with a trained arm"
         raise InputError(said, kind="no_such_stage", value=kind)
     if not chosen:
         known = ", ".join(stage.variant for stage in of_kind) or "none"

@@ -55,7 +55,7 @@ from dalign.store.whole_files import digest, file_digest, remove
 
 SOURCES = "sources.json"
 SPEC, PATTERNS, SUITES = "spec", "patterns", "suites/"
-PROMPTS, BROUGHT = "prompts", "brought"
+PROMPTS, BROUGHT, HELD_OUT = "prompts", "brought", "held_out"
 _Row = TypeVar("_Row", Prompt, CapabilityRow, Brought)
 
 
@@ -74,7 +74,7 @@ class Source:
 class Project:
     """A run's inputs, checked. patterns: of the suites that have some; rl_prompts: the prompts, unless RL has its own.
 
-    leaks: rows that are trained on and stand in a suite. brought: completions that were made elsewhere. judge_card: what
+    leaks: rows that are trained on and stand in a suite. brought: completions that were made elsewhere. held_out: capability rows that nothing is trained on. judge_card: what
     the judge is worth beside people.
     """
 
@@ -89,6 +89,7 @@ class Project:
     patterns_sha256: Mapping[str, str]
     leaks: Sequence[Leak] = ()
     brought: Source | None = None
+    held_out: Source | None = None
     judge_card: Card | None = None
 
 
@@ -133,6 +134,8 @@ def _take_files(kept: _Kept, config: Config, spec: Spec) -> None:
         kept.take(name, path, Prompt.COLUMNS, digest([known, form]), adapter(form, spec))
     if data.capability is not None:
         kept.take("capability", data.capability, CapabilityRow.COLUMNS, "", capability_rows)
+    if data.held_out is not None:
+        kept.take(HELD_OUT, data.held_out, CapabilityRow.COLUMNS, "", capability_rows)
     if data.brought is not None:
         names = _names(kept.sources[PROMPTS], config.run.part_rows)
         read = partial(brought_rows, prompts=names, of_others=data.limit is not None)
@@ -210,6 +213,7 @@ def _project(
         {name: read_patterns(path) for name, path in patterns.items()},
         {name: file_digest(path) for name, path in patterns.items()},
         brought=sources.get(BROUGHT),
+        held_out=sources.get(HELD_OUT),
     )
 
 

@@ -125,6 +125,8 @@ def _uses(project: Project, engines: Engines, kinds: AbstractSet[str]) -> Iterat
         yield _Use(engines.renderer, project.prompts, files["prompts"], "none")
         if project.capability is not None and config.data.capability is not None:
             yield _Use(engines.renderer, project.capability, config.data.capability, "none")
+    if "forget" in kinds and project.held_out is not None and config.data.held_out is not None:
+        yield _Use(engines.renderer, project.held_out, config.data.held_out, "none")
     if "distill" in kinds:
         room = room_of_model(engines, config, "distill")
         for sight in ("none", "category"):

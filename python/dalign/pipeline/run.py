@@ -63,7 +63,7 @@ from dalign.vocabulary import STAGES, TRAININGS
 
 # Settings that change how fast a run goes, or what is done beside it, not what comes out.
 FREE_KEYS = (
-    "run.workers", "run.trackers", "run.cache", "run.cap", "run.executor", "run.ray", "synth_model", "evaluate.max_forgetting", "evaluate.max_missing", "evaluate.judge_card", "judge.admission", "judge.forced",
+    "run.workers", "run.trackers", "run.cache", "run.cap", "run.executor", "run.ray", "synth_model", "evaluate.max_forgetting", "evaluate.max_kl", "evaluate.max_missing", "evaluate.judge_card", "judge.admission", "judge.forced",
     "rl.readmit_every", "rl.on_alarm",
     *(f"{model}.{key}" for model in ("model", "judge_model", "second_judge_model") for key in ("retry_s", "timeout_s", "token_s", "endpoints", "price", *(
         f"vllm.{name}" for name in ("python", "tensor_parallel", "memory", "devices", "prefix_caching", "start_s")))),

@@ -11,10 +11,10 @@ import polars as pl
 
 from dalign import _core
 from dalign.errors import UnfinishedError
-from dalign.evaluate.forgetting import forgetting_rows, forgotten
+from dalign.evaluate.forgetting import forgetting_rows, forgotten, too_far
 from dalign.evaluate.metrics import paired_rows
-from dalign.figures import FormRow, MetricRow, Results, StageRow
-from dalign.pipeline.plan import first_to_run, make_plan
+from dalign.figures import FormRow, KlRow, MetricRow, Results, StageRow
+from dalign.pipeline.plan import FORGET, first_to_run, make_plan
 from dalign.records.record import Record
 from dalign.records.report_content import report_content
 from dalign.report.page import write_report
@@ -38,6 +38,7 @@ def results_of(record: Record) -> Results:
     }
     resamples, seed = config.evaluate.resamples, config.run.seed
     pairs = paired_rows(grades, compared(arms), resamples=resamples, seed=seed)
+    kl = [_kl(record, stage.name) for stage in plan if stage.kind == FORGET]
     lost = forgetting_rows(grades, resamples=resamples, seed=seed)
     # Files by their names: the same hash wherever the project lies.
     named = json.dumps(config.model_dump(), default=lambda path: path.name)
@@ -54,7 +55,11 @@ def results_of(record: Record) -> Results:
         digest(json.loads(named)),
         forms=[row for arm in arms for row in forms_of(record, arm)],
         forgetting=lost,
-        forgotten=forgotten(lost, config.evaluate.max_forgetting),
+        forgotten=[
+            *forgotten(lost, config.evaluate.max_forgetting),
+            *too_far(kl, config.evaluate.max_kl),
+        ],
+        kl=kl,
     )
 
 
@@ -62,6 +67,12 @@ def _metrics(record: Record, arm: str) -> list[MetricRow]:
     folder = record.stage(f"evaluate/{arm}")
     with reading(folder.path / MANIFEST):
         return [MetricRow(**row) for row in folder.recorded("facts")["metrics"]]
+
+
+def _kl(record: Record, name: str) -> KlRow:
+    folder = record.stage(name)
+    with reading(folder.path / MANIFEST):
+        return KlRow(**folder.recorded("facts")["kl"])
 
 
 def alarms_in(record: Record, arms: Sequence[str]) -> list[str]:

@@ -98,7 +98,7 @@ def differences(content: ReportContent) -> Markup:
         "includes it: Tango's score interval of paired shares where all prompts differ alike, and a bootstrap over "
         "prompts elsewhere. Where two arms do not differ, about one cell in twenty is still marked, by chance."
     )
-    return join(_note(note), tables.pair_table(content.pairs), _forgetting(content))
+    return join(_note(note), tables.pair_table(content.pairs), _forgetting(content), _kl(content))
 
 
 def _forgetting(content: ReportContent) -> Markup:
@@ -110,6 +110,16 @@ def _forgetting(content: ReportContent) -> Markup:
         "more is right than before."
     )
     return join(tag("h3", "Forgetting"), _note(note), tables.forgetting_table(content.forgetting))
+
+
+def _kl(content: ReportContent) -> Markup:
+    if not content.kl:
+        return Markup("")
+    note = (
+        "How far each trained arm is from the base on capability rows that nothing was trained on: the divergence of its next token, "
+        "KL(arm ‖ base), in nats a token over the answers' tokens, with 95 % intervals over rows. 0: it says them as the base does."
+    )
+    return join(tag("h3", "Distance from the base"), _note(note), tables.kl_table(content.kl))
 
 
 def data(content: ReportContent) -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dalign.figures import (
     AdmissionRow,
@@ -11,6 +11,7 @@ from dalign.figures import (
     DropRow,
     FlipRow,
     ForgettingRow,
+    KlRow,
     MetricRow,
     PairRow,
     Share,
@@ -261,6 +262,21 @@ def _forgotten(row: ForgettingRow | None) -> Markup:
     shown = f"{100 * row.value:.1f}\u202f%".replace("-", "\u2212")
     ends = interval(row.low, row.high).replace("-", "\u2212")
     return tag("td", shown, tag("small", ends), class_="num")
+
+
+def kl_table(rows: Sequence[KlRow]) -> Markup:
+    """A line for each trained arm."""
+    head = [tag("th", "arm", scope="col")]
+    names = ("nats a token", "tokens", "rows")
+    head += [tag("th", name, scope="col", class_="num") for name in names]
+    body = [tag("tr", tag("th", arm_name(row.arm), scope="row"), *_far(row)) for row in rows]
+    return _table([tag("tr", *head)], body, caption="Distance from the base, with 95 % intervals")
+
+
+def _far(row: KlRow) -> Iterator[Markup]:
+    ends = "" if row.low is None else f"{row.low:.4f} to {row.high:.4f}"
+    yield tag("td", f"{row.value:.4f}", tag("small", ends), class_="num")
+    yield from (tag("td", f"{count:,}", class_="num") for count in (row.tokens, row.rows))
 
 
 def definitions(arms: Iterable[str]) -> Markup:

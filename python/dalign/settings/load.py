@@ -191,6 +191,8 @@ def _paths(config: Config) -> Iterator[tuple[str, Path, str, str]]:
         ("data.prompts", data.prompts, "rows", "give a JSONL file of prompts"),
         ("data.capability", data.capability, "rows",
          "give a JSONL file, or leave the key out to train without capability rows"),
+        ("data.held_out", data.held_out, "rows",
+         "give a JSONL file, or leave the key out to measure nothing on it"),
         ("data.rl_prompts", data.rl_prompts, "rows",
          "give a JSONL file, or leave the key out to use data.prompts"),
         *((f"data.{key}", getattr(data, key), "file",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dalign.config import Model
 from dalign.figures import FlipRow
 from dalign.models.checkpoint import check_installed
 from dalign.rows import Prompt
@@ -39,6 +40,16 @@ def train_sft(job: SftJob, out: Path, on_step: OnStep) -> TrainResult:
     from dalign.train.sft import run_sft
 
     return run_sft(job, out, on_step)
+
+
+def kl_from(
+    base: Path, trained: Path, model: Model, rows: Sequence[tuple[list[int], list[int]]]
+) -> Iterator[tuple[int, float]]:
+    """See `dalign.train.held_out.token_divergences`."""
+    check_packages()
+    from dalign.train.held_out import token_divergences
+
+    return token_divergences(base, trained, model, rows)
 
 
 def train_distill(

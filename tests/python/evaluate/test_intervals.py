@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from math import sqrt
 
+import numpy as np
 import polars as pl
 import pytest
-from dalign.evaluate.intervals import Draws, of_difference, of_share, tango
+from dalign.evaluate.intervals import Draws, of_difference, of_ratio, of_share, tango
 from dalign.evaluate.metrics import metric_rows, paired_rows
 from dalign.figures import Z, wilson
 from dalign.rows import Grade, table
@@ -116,3 +117,16 @@ def test_the_figures_of_a_run_have_these_intervals() -> None:
     # One row alone has an interval too: nearly all there is.
     [row] = metric_rows("none", grades_of([1.0, None]), rows_paths={"s": "x"}, **settings)
     assert (row.low, row.high) == pytest.approx((0.2065, 1.0), abs=1e-4)
+
+
+def test_a_ratio_is_that_of_the_sums_and_its_interval_covers_as_often_as_it_says() -> None:
+    rng, covered = np.random.default_rng(3), 0
+    for _ in range(200):
+        tokens = rng.integers(5, 60, 80)
+        nats = tokens * rng.gamma(2.0, 0.05, 80)
+        found = of_ratio(pl.Series(nats), pl.Series(tokens), Draws(400, 1))
+        assert found.mean == pytest.approx(nats.sum() / tokens.sum())
+        covered += found.low <= 0.1 <= found.high
+    assert 180 <= covered <= 198
+    same = of_ratio(pl.Series([1.0, 4.0]), pl.Series([1, 4]), Draws(100, 1))
+    assert same == pytest.approx((1.0, 1.0, 1.0))

@@ -37,7 +37,7 @@ from dalign.vocabulary import ARMS
 COMPLETIONS = "completions"
 _JUDGED = "judge "
 # What judging and saying on depend on of the settings; what the run makes of missing grades, and of its judge, does not.
-_BESIDE = {"suites", "arms", "max_forgetting", "max_missing", "judge_card"}
+_BESIDE = {"suites", "arms", "max_forgetting", "max_kl", "max_missing", "judge_card"}
 
 
 def inputs(project: Project, engines: Engines, run: RunFolder, arm: str) -> Inputs:
