@@ -95,7 +95,7 @@ def redo(run: Path, redone: str | None) -> None:
     assert damages.verify(run).damage == []
 
 
-@pytest.mark.parametrize(("name", "redone"), KINDS[6:8], ids=[name for name, _ in KINDS[6:8]])
+@pytest.mark.parametrize(("name", "redone"), KINDS[6:7], ids=[name for name, _ in KINDS[6:7]])
 def test_a_file_beside_a_training_is_made_again_without_it(
     name: str, redone: str | None, run: Path, undisturbed: Path
 ) -> None:
@@ -103,14 +103,17 @@ def test_a_file_beside_a_training_is_made_again_without_it(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "redone"), [*KINDS[:6], *KINDS[8:], *SLOW])
+@pytest.mark.parametrize(("name", "redone"), [*KINDS[:6], *KINDS[7:], *SLOW])
 def test_the_same_command_redoes_what_is_damaged_alone(
     name: str, redone: str | None, run: Path, undisturbed: Path
 ) -> None:
     check_mended(run, undisturbed, name, redone)
 
 
-@pytest.mark.parametrize("name", ["adapter_config.json", "new/chat_template.jinja"])
+@pytest.mark.parametrize(
+    "name",
+    ["adapter_config.json", pytest.param("new/chat_template.jinja", marks=pytest.mark.slow)],
+)
 def test_a_file_added_to_a_checkpoint_is_named_and_set_by(
     name: str, run: Path, undisturbed: Path
 ) -> None:
@@ -128,6 +131,7 @@ def test_a_file_added_to_a_checkpoint_is_named_and_set_by(
     assert outcome(run) == outcome(undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["link to a folder", "pipe"])
 def test_what_is_no_file_in_a_checkpoint_is_named_and_set_by(
     kind: str, run: Path, tmp_path: Path

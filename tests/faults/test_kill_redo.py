@@ -14,7 +14,7 @@ from dalign.settings import commented_toml
 from dalign.store.folder import MANIFEST
 from test_kill import PATIENCE_S, kill_during, lines_in
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(900)]
 
 # The stages that make training data, as `dalign run` runs them.
 CODE = """

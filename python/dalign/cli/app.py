@@ -343,6 +343,8 @@ def results(
     if sum(each is not None for each in (by, card, worst)) > 1:
         said = "--by, --card and --worst each ask for a table of their own; give one of them"
         raise typer.BadParameter(said)
+    if worst is None and variants_of is not None:
+        raise typer.BadParameter("--of says how --worst tells variants; give that too")
     if worst is None:
         print_results(run, by, card, as_json=json)
     else:

@@ -50,6 +50,8 @@ def print_worst(run: Path, share: float, key: str | None, *, as_json: bool) -> N
         for row in sorted(rows, key=lambda row: (row.suite, row.metric, row.grader))
     ]  # fmt: skip
     tell_table(heads, told, right=("prompts", "variants", "missing"))
+    for suite in record.project.suites.keys() - {row.suite for row in rows}:
+        tell(f"suite {suite}: no prompt of it is a variant of another by {key or ORIGIN}")
     tell(f"judge: {record.config.judge_of_record.path}")
 
 

@@ -91,6 +91,15 @@ def tell_results(
 
     order = sorted(rows, key=lambda row: (row.suite, row.metric, row.grader))
     tell_table(heads, [cells(row) for row in order], right=("n", "malformed", "missing"))
+    _tell_lost(forms, forgetting, kl)
+    peak = max((stage.peak_rss_mib or 0 for stage in stages), default=0)
+    tell(f"{elapsed_s:.0f} s in all; peak {peak:.0f} MiB in one process")
+
+
+def _tell_lost(
+    forms: Sequence[FormRow], forgetting: Sequence[ForgettingRow], kl: Sequence[KlRow]
+) -> None:
+    """Answers that are cut off, and what trainings cost."""
     for form in forms:
         if form.cut_off:
             tell(
@@ -106,8 +115,6 @@ def tell_results(
         tell(
             f"arm {far.arm}: {far.value:.4f}{ends} nats a token from the base on {far.rows} held-out rows"
         )
-    peak = max((stage.peak_rss_mib or 0 for stage in stages), default=0)
-    tell(f"{elapsed_s:.0f} s in all; peak {peak:.0f} MiB in one process")
 
 
 def tell_by(key: str, rows: Sequence[tuple[str | None, MetricRow]]) -> None:

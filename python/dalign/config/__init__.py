@@ -192,6 +192,8 @@ class Config(Section):
 
     @rule
     def _holds_on_something(self) -> str | None:
+        if self.sft.kl_weight and not self.sft.capability_ratio:
+            return f"sft.kl_weight = {self.sft.kl_weight:g} holds the model to its start on capability rows, and sft.capability_ratio = 0 takes none of them; raise that, or leave it out"
         if self.sft.kl_weight and self.data.capability is None:
             return f"sft.kl_weight = {self.sft.kl_weight:g} holds the model to its start on capability rows, and there are none: name a file of them as data.capability, or leave it out"
         return None

@@ -175,6 +175,11 @@ class Rl(Section):
         return _undivided(self.rows_per_pass, self.completions_per_step)
 
     @rule
+    def _pays_one_length(self) -> str | None:
+        said = f"length_weight = {self.length_weight:g} pays by the lengths of a whole step, and redraws = {self.redraws} draws parts of it again; leave one of the two out"
+        return said if self.length_weight and self.redraws else None
+
+    @rule
     def _pays_for_something(self) -> str | None:
         said = "judge_weight = 0, and so is every other weight; set one above 0"
         paid = self.judge_weight + self.heuristic_weight + self.format_weight + self.length_weight

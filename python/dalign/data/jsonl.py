@@ -68,13 +68,13 @@ def rows_of(
     given out until then is not to be kept.
     """
     files = rows_files(path, _WAY_OUT)
-    problems: dict[int, tuple[RowError, RowsFile, int]] = {}
+    problems = _Problems()
     hashes, numbers = array("q"), array("I")
     for row, (file, number, data) in enumerate(_numbered(files)):
         try:
             found = parse(_object(data, file, as_is))
         except RowError as error:
-            problems[row] = error, file, number
+            problems.add(row, error, file, number)
             continue
         hashes.append(hash(id_of(found)))
         numbers.append(row)
@@ -86,19 +86,33 @@ def rows_of(
             first, at = taken.setdefault(row_id, (file, number))
             if (first, at) != (file, number):
                 place = f"line {at}" if first is file and file.has_lines else first.place(at)
-                problems[row] = _taken(row_id, place), file, number
-    if problems:
-        raise _first(problems)
+                problems.add(row, _taken(row_id, place), file, number)
+    problems.check()
     if not hashes:
         what = "is empty; it needs at least one line with a JSON object"
         raise InputError.in_file(path, what, kind="empty")
 
 
-def _first(problems: Mapping[int, tuple[RowError, RowsFile, int]]) -> InputError:
-    more = len(problems) - 1
-    rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
-    problem, file, number = problems[min(problems)]
-    return problem.of(file, number, rest)
+class _Problems:
+    """The first row with a problem, and how many have one: each would hold what was read of its row."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._first: tuple[int, RowError, RowsFile, int] | None = None
+
+    def add(self, row: int, problem: RowError, file: RowsFile, number: int) -> None:
+        self._count += 1
+        if self._first is None or row < self._first[0]:
+            self._first = row, problem.with_traceback(None), file, number
+
+    def check(self) -> None:
+        """Raises the error of the first of them, if there is one."""
+        if self._first is None:
+            return
+        more = self._count - 1
+        rest = f" ({more} more line{'s have' if more > 1 else ' has'} a problem)" if more else ""
+        _, problem, file, number = self._first
+        raise problem.of(file, number, rest)
 
 
 def _taken(row_id: str, place: str) -> RowError:

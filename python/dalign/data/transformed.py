@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from dalign.data.jsonl import RowError, messages_field, rows_of, text_field, turns
@@ -56,12 +57,13 @@ def transform_file(
         raise InputError.in_file(out, said, kind="unknown_choice")
     dropped = dropped_beside(out)
     for place in (out, dropped):
-        check_place(place, force=force, inputs=[source])
+        check_place(place, force=force, inputs=[file.path for file in rows_files(source)])
     made = Transformed()
     prompts = sum(1 for file in rows_files(source) for _ in file.numbered_lines())
     going = Going(progress or Progress(), "transform", prompts)
     with whole(out) as kept, whole(dropped) as aside, kept.open("wb") as rows, aside.open("wb") as rest:  # fmt: skip
-        for row in rows_of(source, _prompt, lambda row: row.id):
+        names = {transform.name for transform in transforms}
+        for row in rows_of(source, partial(_prompt, names=names), lambda row: row.id):
             made.prompts += 1
             for name, line, reason in _lines(row, transforms, plain=plain):
                 (rows if reason is None else rest).write(line)
@@ -90,7 +92,7 @@ def dropped_beside(out: Path) -> Path:
     return dropped_path(out, SUFFIX)
 
 
-def _prompt(row: Mapping[str, object]) -> _Row:
+def _prompt(row: Mapping[str, object], names: Collection[str]) -> _Row:
     for key in (ORIGIN, TRANSFORM):
         if key in row:
             what = f"has the key {key!r} already, which says of what a row is made; rename it"
@@ -101,7 +103,15 @@ def _prompt(row: Mapping[str, object]) -> _Row:
         raise RowError(what)
     category = text_field(row, "category", "category") or ""
     name = text_field(row, "id", "id") or prompt_id(category, messages)
+    if name.rpartition("#")[2] in names and "#" in name:
+        what = f"id {name!r} ends as that of a transformed prompt does; rename it"
+        raise RowError(what, "repeated", "id", name)
     rest = {key: value for key, value in row.items() if key not in ("id", "messages")}
+    try:
+        json.dumps(rest, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        what = "a further key holds half of a surrogate pair; write the whole character"
+        raise RowError(what, "encoding") from error
     return _Row(name, rest, messages)
 
 

@@ -58,13 +58,16 @@ def check_device(key: str, device: str) -> None:
         raise InputError(said, kind="not_valid", key=key, value=device) from error
 
 
-def check_attention(key: str, attention: str, device: str) -> None:
-    """Raises InputError for an attention (by the setting `key`) that this machine does not have. device: settled."""
+def check_attention(key: str, model: Model) -> None:
+    """Raises InputError for an attention that this machine does not have, or not at this precision. key: the model's; model: settled."""
+    attention, device, key = model.attention, model.device, f"{key}.attention"
     package = _ATTENTION_BY.get(attention)
     if package is None:
         return
     if not device.startswith(CUDA):
         said = f"{key} = {attention!r} runs on a GPU alone, and the device is {device!r}; set it to 'sdpa'"
+    elif model.dtype == "float32":
+        said = f"{key} = {attention!r} works in 16 bits, and the dtype is float32; set it to 'sdpa', or the model's dtype to 'bfloat16'"
     elif not find_spec(package):
         said = f"{key} = {attention!r} needs the package {package.replace('_', '-')}, which is not installed; install it, or set {key} to 'sdpa'"
     else:

@@ -41,7 +41,7 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
     for key, model in models_of(config, kinds).items():
         if model.engine in CHECKPOINT_ENGINES or not TRAININGS.isdisjoint(kinds):
             check_device(f"{key}.device", model.device)
-            check_attention(f"{key}.attention", model.attention, settled(model).device)
+            check_attention(key, settled(model))
     yield from _idle(config, kinds)
     if "rl" in kinds:
         check_split(config.rl, config.run.devices)
@@ -66,8 +66,6 @@ def warnings_of(project: Project, engines: Engines, kinds: Collection[str]) -> I
 def _idle(config: Config, kinds: Collection[str]) -> Iterator[str]:
     """That devices train on nothing."""
     devices, rows = config.run.devices, config.sft.rows_per_step
-    if "distill" in kinds and devices > 1:
-        yield f"run.devices = {devices}: distillation trains on one device, and the others wait"
     if "sft" in kinds and devices > rows:
         yield f"run.devices = {devices} is more than sft.rows_per_step = {rows}: {devices - rows} of them have no row in any step; lower it, or raise sft.rows_per_step"
 

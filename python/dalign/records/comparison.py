@@ -61,17 +61,16 @@ def compare(a: Record, b: Record, arms: Sequence[tuple[str, str]]) -> Comparison
     pairs = list(arms) or [(arm, arm) for arm in _evaluated(a) if arm in _evaluated(b)]
     for record, names in ((a, [x for x, _ in pairs]), (b, [y for _, y in pairs])):
         _check_arms(record, names)
-    others, same = _other_judge(a, b), _same_prompts(a, b)
+    same = _same_prompts(a, b)
     found, notes = list[ComparedRow](), list[str]()
     for pair in pairs:
         graded = [_grades(record, arm) for record, arm in zip((a, b), pair, strict=True)]
-        common = [cell for cell in cells(graded[1]) if cell in cells(graded[0])]
+        both = [cell for cell in cells(graded[1]) if cell in cells(graded[0])]
+        unlike = {cell: said for cell in both if (said := _other_grader(a, b, cell))}
+        notes += [said for said in unlike.values() if said not in notes]
+        common = [cell for cell in both if cell not in unlike]
         for cell in common:
             if cell.grader != BY_TRUTH and cell._replace(grader=BY_TRUTH) in common:
-                continue
-            if cell.grader == BY_JUDGE and others:
-                said = f"{cell.suite}: {cell.metric} is graded by the judge, and {others}: it is not compared"
-                notes += [] if said in notes else [said]
                 continue
             draws = Draws(a.config.evaluate.resamples, a.config.run.seed)
             found += _row(pair, cell, graded, same[cell.suite], draws)
@@ -127,6 +126,19 @@ def _grades(record: Record, arm: str) -> pl.LazyFrame:
     return record.stage(f"evaluate/{arm}").table(GRADES).scan()
 
 
+def _other_grader(a: Record, b: Record, cell: Cell) -> str:
+    """Why a cell's grades of two runs say nothing of one another; empty where they do."""
+    if cell.grader == BY_JUDGE:
+        others = _other_judge(a, b)
+        said = (
+            f"{cell.suite}: {cell.metric} is graded by the judge, and {others}: it is not compared"
+        )
+        return said if others else ""
+    one, other = (record.project.patterns_sha256.get(cell.suite) for record in (a, b))
+    said = f"{cell.suite}: {cell.metric} is graded by patterns, and they are not the same in both runs: it is not compared"
+    return said if one != other else ""
+
+
 def _other_judge(a: Record, b: Record) -> str:
     """In what the judges of two runs differ; empty where they do not."""
     one, other = a.used.get("judge") or {}, b.used.get("judge") or {}
@@ -136,16 +148,20 @@ def _other_judge(a: Record, b: Record) -> str:
 
 
 def _same_prompts(a: Record, b: Record) -> dict[str, pl.DataFrame]:
-    """The ids of the prompts that both runs have, word for word, by suite."""
-    both, asked = [record.project.suites for record in (a, b)], ["id", "messages"]
+    """The ids of the prompts that both runs have, word for word and with the same labels, by suite."""
+    both = [record.project.suites for record in (a, b)]
+    asked = ["id", "messages", "category", "ruling", "clause", "expected_answer"]
     tables = {
         name: [of[name].table.frame(asked) for of in both] for name in both[0].keys() & both[1]
     }
-    return {name: one.join(other, on=asked).select("id") for name, (one, other) in tables.items()}
+    return {
+        name: one.join(other, on=asked, nulls_equal=True).select("id")
+        for name, (one, other) in tables.items()
+    }
 
 
 def _left_out(a: Record, b: Record, same: Mapping[str, pl.DataFrame]) -> Iterator[str]:
-    """Sentences on prompts that one of the runs alone has, or in other words."""
+    """Sentences on prompts that one of the runs alone has, or with other words or labels."""
     for name, suite in a.project.suites.items():
         if name not in b.project.suites:
             yield f"suite {name} is in {a.run.path} alone"
@@ -154,6 +170,6 @@ def _left_out(a: Record, b: Record, same: Mapping[str, pl.DataFrame]) -> Iterato
         if alone := len(ids[0] ^ ids[1]):
             yield f"suite {name}: {alone} prompts are in one of the two runs alone, and are not compared"
         if changed := len(ids[0] & ids[1]) - same[name].height:
-            yield f"suite {name}: {changed} prompts have other words in the second run under the same id, and are not compared"
+            yield f"suite {name}: {changed} prompts have other words or labels in the second run under the same id, and are not compared"
     for name in b.project.suites.keys() - a.project.suites.keys():
         yield f"suite {name} is in {b.run.path} alone"

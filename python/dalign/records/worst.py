@@ -55,6 +55,9 @@ def worst_of(record: Record, share: float, key: str = ORIGIN) -> list[WorstRow]:
         for name, found in values_of(record, key, "--of").items()
     }
     draws = Draws(record.config.evaluate.resamples, record.config.run.seed)
+    if not any(of.height for of in variants.values()):
+        said = f"--of {key}: every prompt that has this key is one as it is (transform = '{PLAIN}'), and none a variant; give their variants too (dalign data transform)"
+        raise InputError(said, kind="empty", key=key)
     return [
         row
         for arm in evaluated(record)

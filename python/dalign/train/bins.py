@@ -74,6 +74,9 @@ def _held(
         raise InputError(said, kind="unequal_lengths")
     is_benign = rows.is_in(list(benign)).to_numpy()
     found: npt.NDArray[np.bool_] = is_benign[starts.cumsum() - 1] & (arrays["labels"] != IGNORED)
+    if not found.any():
+        said = "no packed row holds a token of a capability row, on which sft.kl_weight holds the model to its start; raise sft.capability_ratio, or leave it out"
+        raise InputError(said, kind="empty", key="sft.kl_weight")
     return found
 
 

@@ -106,7 +106,8 @@ def sft_moment(model: Trained, capacity: int, *, is_held: bool = False) -> Momen
 
     is_held: whether the model is held to its start, at worst on all tokens of a row, whose logits are there as a whole then.
     """
-    kept, (tokens, entries) = model.kept(capacity), _TILE
+    # What holds it is another pass, whose layers' inputs stay until the backward pass too.
+    kept, (tokens, entries) = model.kept(capacity) * (2 if is_held else 1), _TILE
     tile = min(tokens, capacity) * entries * model.product_bytes
     # The head's gradient is made whole before it is added to the others'.
     head = 0 if model.adapters else model.sizes.vocabulary * model.sizes.hidden * FLOAT32

@@ -43,8 +43,8 @@ class Tracker(ABC):
         """Takes a step's figures."""
 
     @abstractmethod
-    def end(self) -> None:
-        """Nothing more comes."""
+    def end(self, *, failed: bool) -> None:
+        """Nothing more comes. failed: the training did not come to its end."""
 
 
 class TensorBoard(Tracker):
@@ -61,7 +61,7 @@ class TensorBoard(Tracker):
         for figure, value in figures.items():
             self.writer.add_scalar(figure, value, step)
 
-    def end(self) -> None:
+    def end(self, *, failed: bool) -> None:
         """See `Tracker`."""
         self.writer.close()
 
@@ -73,7 +73,7 @@ class _Run(Tracker):
         """See `Tracker`."""
         self.module.log(figures, step=step)
 
-    def end(self) -> None:
+    def end(self, *, failed: bool) -> None:
         """See `Tracker`."""
         self.module.finish()
 
@@ -94,6 +94,10 @@ class Wandb(_Run):
         self.module.init(
             project=project, name=name, id=known, resume="allow", dir=str(folder), settings=only
         )
+
+    def end(self, *, failed: bool) -> None:
+        """See `Tracker`."""
+        self.module.finish(exit_code=int(failed))
 
 
 class Trackio(_Run):
@@ -134,9 +138,9 @@ class MLflow(Tracker):
         """See `Tracker`."""
         self.module.log_metrics(figures, step=step)
 
-    def end(self) -> None:
+    def end(self, *, failed: bool) -> None:
         """See `Tracker`."""
-        self.module.end_run()
+        self.module.end_run("FAILED" if failed else "FINISHED")
 
 
 TRACKERS: dict[str, type[Tracker]] = {
@@ -164,10 +168,11 @@ class Trackers:
             return
         check_trackers(tracking.names)
         self.folder.mkdir(parents=True, exist_ok=True)
+        place, called = _training(tracking, first)
         for name in tracking.names:
             _error_file(self.folder, name).unlink(missing_ok=True)
             with self._held(name):
-                self.begun[name] = TRACKERS[name](tracking.folder, tracking.name, first)
+                self.begun[name] = TRACKERS[name](place, called, first)
 
     def log(self, row: StepRow) -> None:
         """Takes a row of the curve; what is not known is left out."""
@@ -176,11 +181,11 @@ class Trackers:
             with self._held(name):
                 tracker.log(int(row["step"] or 0), figures)
 
-    def end(self) -> None:
+    def end(self, *, failed: bool = False) -> None:
         """Nothing more comes."""
         for name, tracker in list(self.begun.items()):
             with self._held(name):
-                tracker.end()
+                tracker.end(failed=failed)
 
     @contextmanager
     def _held(self, name: str) -> Iterator[None]:
@@ -200,8 +205,10 @@ def tracked(tracking: Tracking | None, first: int) -> Iterator[Trackers]:
     trackers = Trackers(tracking, first)
     try:
         yield trackers
-    finally:
-        trackers.end()
+    except BaseException:
+        trackers.end(failed=True)
+        raise
+    trackers.end()
 
 
 def failed_trackers(tracking: Tracking | None) -> list[tuple[str, str]]:
@@ -210,6 +217,19 @@ def failed_trackers(tracking: Tracking | None) -> list[tuple[str, str]]:
         return []
     files = {name: _error_file(tracking.folder, name) for name in tracking.names}
     return [(name, file.read_text().strip()) for name, file in files.items() if file.is_file()]
+
+
+def _training(tracking: Tracking, first: int) -> tuple[Path, str]:
+    """The folder and the name of the training that goes on with this step: one that begins anew in a place is another one."""
+    counted = tracking.folder / "trainings"
+    number = int(counted.read_text()) if counted.is_file() else 0
+    if first == 1 or not number:
+        number += 1
+        counted.write_text(str(number))
+    if number == 1:
+        return tracking.folder, tracking.name
+    (place := tracking.folder / f"training-{number}").mkdir(exist_ok=True)
+    return place, f"{tracking.name} ({number})"
 
 
 def _error_file(folder: Path, name: str) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -38,7 +39,7 @@ class Transform(NamedTuple):
     parts: bool = False
 
     def fault(self, request: str) -> str | None:
-        """Why a request cannot be made into this one, None where it can: its code `changes nothing`, or `loses letters` that reading it back does not give; `one word` has no two parts."""
+        """Why a request cannot be made into this one, None where it can: its code `changes nothing`, or `loses letters` or digits that reading it back does not give; `one word` has no two parts."""
         if self.parts and len(request.split()) < 2:
             return "one word"
         if self.code is None:
@@ -49,8 +50,8 @@ class Transform(NamedTuple):
         if self.code.decode is None:
             return None
         read, kept = self.code.decode(written), self.code.kept(request)
-        is_whole = kept == request or _letters(kept) == _letters(request)
-        return None if read == kept and is_whole else "loses letters"
+        is_whole = kept == request or _signs(kept) == _signs(request)
+        return None if written and read == kept and is_whole else "loses letters"
 
     def of(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """A conversation that ends on the user's request, that one transformed; what was said before it stays."""
@@ -119,5 +120,7 @@ _FILLS: Mapping[str, Callable[[str], str]] = {name: code.encode for name, code i
 }
 
 
-def _letters(text: str) -> int:
-    return sum(map(str.isalpha, text))
+def _signs(text: str) -> str:
+    """Letters and digits, whatever their case and accents."""
+    apart = text if text.isascii() else unicodedata.normalize("NFKD", text)
+    return "".join(filter(str.isalnum, apart)).casefold()

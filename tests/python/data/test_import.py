@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import random
+import tracemalloc
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +42,10 @@ CASES = [
     ("donotanswer", {"prompt": "X?", "intents": ["S001"]}, ("X?", "S001", "refuse", {})),
     ("coconot", {"id": "c1", "category": "Safety", "subcategory": "s", "prompt": "X?", "response": "no"}, ("X?", "Safety", None, {"kind": "s"})),
     ("star1", {"id": "s1", "question": "X?", "response": "r", "category": ["A", "B"], "source": "o", "score": {}}, ("X?", "A", "refuse", {"from": "o", "categories": "A, B"})),
-    ("star1", {"id": "s2", "question": "X?", "response": "r"}, ("X?", "benign", "comply", {})),
+    ("star1", {"id": "s3", "question": "X?", "response": "r", "category": "Violence"}, ("X?", "Violence", "refuse", {})),
+    ("star1-benign", {"id": "s2", "question": "X?", "response": "r"}, ("X?", "benign", "comply", {})),
+    ("xstest", {"id": 7, "prompt": "X?", "type": "homonyms", "label": "safe"}, ("X?", "homonyms", "comply", {})),
+    ("wildguardtest", {"prompt": "X?", "prompt_harm_label": None, "subcategory": "s"}, ("X?", "s", None, {})),
     ("safechain", {"instruction": "X?", "label": "vanilla_harmful", "response": "r"}, ("X?", "vanilla", "refuse", {})),
     ("safechain", {"instruction": "X?", "label": "adversarial_benign", "response": "r"}, ("X?", "adversarial", "comply", {})),
 ]  # fmt: skip
@@ -138,6 +142,14 @@ GOOD = {"goal": "Do X", "target": "Sure"}
         ("advbench", [GOOD], ["--sha256", "00"], "has the sha256 "),
         ("advbench", [GOOD, {"goal": " ", "target": "x"}], ["--partial"], ":2: goal is ' '; it should be a text"),
         ("advbench", [], ["--partial"], "is empty"),
+        ("advbench", [GOOD], ["--map", "a=b", "--map", "a=c"], "--map names 'a' twice"),
+        ("advbench", [GOOD], ["--map", "harmfull=b", "--partial"], "has no category 'harmfull', which --map names; it has harmful"),
+        ("advbench", [GOOD], ["--top", "5"], "--top 5: AdvBench is taken whole"),
+        ("advbench", [{"goal": "a\ud800b", "target": "x"}], ["--partial"], ":1: goal holds half of a surrogate pair"),
+        ("star1", [{"id": 1, "question": "q", "response": "r", "category": {"a": 1}}], [], ":1: category is "),
+        ("star1", [{"id": 1, "question": "q", "response": "r", "category": []}], [], ":1: category is []; it should be a list of texts"),
+        ("star1", [{"id": 1, "question": "q", "response": "r"}], [], ":1: is no row of STAR-1"),
+        ("xstest", [{"id": [], "prompt": "p", "type": "t", "label": "safe"}], [], "should be a text or a number"),
         ("xstest", [{"id": "1", "prompt": "p", "type": "t", "label": "sfae"}], ["--partial"], ":1: label is 'sfae'; known: safe, unsafe"),
         ("xstest", [{"id": "1", "prompt": "p", "type": "t", "label": "safe"}] * 2, ["--partial"], "id 'xstest-1' is taken by line 1"),
         ("safechain", [{"instruction": "x", "label": "odd", "response": ""}], [], "label is 'odd'; it should end in harmful or benign"),
@@ -184,10 +196,12 @@ def test_of_wildchat_the_highest_scored_last_user_turns_of_each_category_are_tak
         for n, (one, other) in enumerate(scores)
     ]  # fmt: skip
     rows += [conversation(90, ("user", " "), ("assistant", "x"), harassment=1.0, violence=1.0)]
+    rows += [conversation(91, ("assistant", "x"), harassment=1.0, violence=1.0)]
     path, out = written(tmp_path, rows, kind), tmp_path / "out.jsonl"
     args = ("--top", "4", "--map", "harassment=harassment", "--map", "violence=violence")
     code, _, err = call("wildchat", path, out, *args)
     assert code == 0, err
+    assert "passed over 1: an empty turn" in err and "passed over 1: no user turn" in err
     made = lines(out)
     for place, category in enumerate(("harassment", "violence")):
         of = [row for row in made if row["category"] == category]
@@ -207,3 +221,46 @@ def test_a_corpus_of_another_schema_is_refused(call, tmp_path: Path) -> None:
     rows[1] = {**conversation(1, ("user", "a")), "openai_moderation": []}
     code, _, err = call("wildchat", written(tmp_path, rows), tmp_path / "out.jsonl", "--category", "general")  # fmt: skip
     assert code == 1 and ":2: openai_moderation[0] has no category_scores" in err
+
+
+def test_categories_that_a_corpus_writes_twice_are_one(call, tmp_path: Path) -> None:
+    row = conversation(1, ("user", "a"), **{"self-harm": 0.5, "self_harm": 0.5, "hate/threatening": 0.1})  # fmt: skip
+    out = tmp_path / "out.jsonl"
+    assert call("wildchat", written(tmp_path, [row]), out, "--category", "general")[0] == 0
+    assert [made["source_category"] for made in lines(out)] == ["hate_threatening", "self_harm"]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (conversation(1, ("user", " ")), "holds no conversation that a prompt can be made of (1 with an empty turn)"),
+        (conversation(1, ("user", "a"), violence=float("inf")), "the score of 'violence' is inf, which is no score"),
+    ],
+)  # fmt: skip
+def test_a_corpus_of_nothing_leaves_nothing(call, tmp_path: Path, row: dict, told: str) -> None:
+    path = tmp_path / "suite.jsonl"
+    path.write_text(json.dumps(row).replace("Infinity", "1e999") + "\n")
+    code, _, err = call("wildchat", path, tmp_path / "out.jsonl", "--category", "general")
+    assert code == 1 and told in err
+    assert [each.name for each in tmp_path.iterdir()] == ["suite.jsonl"]
+
+
+def test_a_file_of_the_folder_that_is_read_is_not_written_over(call, tmp_path: Path) -> None:
+    path = written(tmp_path, [GOOD])
+    before = path.read_bytes()
+    code, _, err = call("advbench", tmp_path, path, "--category", "general", "--partial", "--force")
+    assert code == 1 and "is the input" in err and path.read_bytes() == before
+    code, _, err = call("advbench", tmp_path, tmp_path.parent / "o.jsonl", "--category", "x", "--sha256", "00")  # fmt: skip
+    assert code == 1 and "is no single file" in err
+
+
+def test_rows_with_problems_are_counted_and_not_kept(call, tmp_path: Path) -> None:
+    rows = [{"conversation": "x" * 20_000, "openai_moderation": []} for _ in range(2_000)]
+    path = written(tmp_path, rows)
+    del rows
+    tracemalloc.start()
+    code, _, err = call("wildchat", path, tmp_path / "o.jsonl", "--category", "x")  # fmt: skip
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert code == 1 and "(1999 more lines have a problem)" in err
+    assert peak < 20 << 20, peak

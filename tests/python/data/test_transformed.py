@@ -75,6 +75,8 @@ def test_without_names_it_is_all_of_them_and_they_are_listed(call, prompts: Path
         ({"messages": [{"role": "user", "content": "Hi"}], "origin": "x"}, "has the key 'origin' already"),
         ({"id": "a", "messages": [{"role": "user", "content": "Hi"}]}, "id 'a' is taken by line 1"),
         ({"category": "x"}, "messages is missing"),
+        ({"id": "b#rot13", "messages": [{"role": "user", "content": "Hi"}]}, "id 'b#rot13' ends as that of a transformed prompt does"),
+        ({"messages": [{"role": "user", "content": "Hi"}], "note": "\ud800"}, "a further key holds half of a surrogate pair"),
     ],
 )  # fmt: skip
 def test_a_row_that_is_no_prompt_is_one_sentence_and_nothing_is_left(
@@ -102,6 +104,8 @@ def test_what_cannot_be_is_one_sentence(call, prompts: Path, args: list[str], to
     given = [str(prompts) if arg == "in" else arg if arg.startswith("-") or arg == "rot14" else str(prompts.parent / arg) for arg in args]  # fmt: skip
     code, said, err = call(*given)
     assert (code, said) == (1, "") and told in err
+    code, _, err = call(prompts.parent, prompts, "--force")
+    assert code == 1 and "is the input" in err and len(lines(prompts)) == 2
     out = prompts.with_name("out.jsonl")
     out.write_text("mine")
     code, _, err = call(prompts, out)

@@ -72,11 +72,17 @@ def test_processes_that_cannot_have_a_device_each_are_refused(monkeypatch, count
     ],
 )
 def test_an_attention_that_is_not_there_is_refused(device: str, said: str) -> None:
+    def of(device: str, attention: str, dtype: str = "bfloat16") -> Model:
+        given = {"path": "m", "device": device, "dtype": dtype, "attention": attention}
+        return Model.model_validate(given)
+
+    with pytest.raises(InputError, match="works in 16 bits, and the dtype is float32"):
+        devices.check_attention("model", of("cuda", "flash_attention_2", "float32"))
     with pytest.raises(InputError, match=said) as caught:
-        devices.check_attention("model.attention", "flash_attention_2", device)
+        devices.check_attention("model", of(device, "flash_attention_2"))
     assert (caught.value.key, caught.value.value) == ("model.attention", "flash_attention_2")
     for usual in ("sdpa", "eager"):
-        devices.check_attention("model.attention", usual, device)
+        devices.check_attention("model", of(device, usual))
 
 
 def test_devices_that_are_there_pass() -> None:

@@ -23,16 +23,18 @@ def policy(folder: Path) -> Path:
     return folder / "spec"
 
 
-def made(folder: Path, replies: dict[str, str], numbers: range = range(6), samples: int = 1, end: str = ";") -> Path:  # fmt: skip
-    """A run that says so, of prompts `tea 0;`, `tea 1;` …, all of which are to be refused. end: of the prompts from the fourth on."""
+def made(folder: Path, replies: dict[str, str], numbers: range = range(6), samples: int = 1, end: str = ";", safe: range = range(0), refusal: str = "Sorry") -> Path:  # fmt: skip
+    """A run that says so, of prompts `tea 0;`, `tea 1;` …, all of which are to be refused. end: of the prompts from the fourth on; safe: those that are to be answered; refusal: how the patterns tell one."""
     spec = policy(folder)
     (folder / "script.json").write_text(json.dumps(replies))
     model = f'model = {{ path = "{folder / "script.json"}", engine = "scripted" }}'
     rows = [
-        {"id": f"p{n}", "category": "tea", "messages": [{"role": "user", "content": f"tea {n}{';' if n < 3 else end}"}], "expected": {"ruling": "refuse", "clause": "tea.S1"}}
+        {"id": f"p{n}", "category": "tea", "messages": [{"role": "user", "content": f"tea {n}{';' if n < 3 else end}"}], "expected": {"ruling": "safe-complete"} if n in safe else {"ruling": "refuse", "clause": "tea.S1"}}
         for n in numbers
     ]  # fmt: skip
     config = write_evaluation(folder, model, rows, spec, 200, ["not_unsafe"])
+    patterns = folder / "p.toml"
+    patterns.write_text(patterns.read_text().replace("Sorry", refusal))
     run(config, folder / "run", [f"evaluate.samples={samples}"])
     return folder / "run"
 
@@ -87,7 +89,18 @@ def test_prompts_of_the_same_id_and_other_words_are_not_compared(
     [row] = found.rows
     assert (row.prompts, row.diff) == (3, pytest.approx(1 / 3))
     [said] = found.notes
-    assert said == "suite mine: 3 prompts have other words in the second run under the same id, and are not compared"  # fmt: skip
+    assert said == "suite mine: 3 prompts have other words or labels in the second run under the same id, and are not compared"  # fmt: skip
+
+
+def test_prompts_with_other_labels_are_not_compared(weak: Record, tmp_path: Path) -> None:
+    found = compare(weak, record(tmp_path, {"": SORRY}, safe=range(3, 6)), [])
+    [row] = found.rows
+    assert row.prompts == 3 and "3 prompts have other words or labels in the second run" in found.notes[0]  # fmt: skip
+
+
+def test_other_patterns_are_another_grader(weak: Record, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to compare"):
+        compare(weak, record(tmp_path, {"": SORRY}, refusal="No"), [])
 
 
 def test_what_cannot_be_compared_is_one_sentence(

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import dalign
+import dalign as dalign_module
 import polars as pl
 import pytest
 from dalign.data.transformed import transform_file
@@ -97,6 +98,19 @@ def test_what_cannot_be_asked_is_one_sentence(
 ) -> None:
     code, out, err = dalign("results", run, *args)
     assert (code, out) == (1, "") and told in err and err.count("\n") == 1
+
+
+def test_only_prompts_as_they_are_have_no_worst(run: Path, tmp_path: Path, dalign) -> None:
+    plain = [{"id": name, "category": "general", "messages": [{"role": "user", "content": name}],
+              "expected": {"ruling": "comply"}, "origin": name, "transform": "none"} for name in ("a", "b")]  # fmt: skip
+    (script := tmp_path / "model.json").write_text(json.dumps({"": "Sure."}))
+    model = f'model = {{ path = "{script}", engine = "scripted", reasoning = {{ kind = "none" }} }}'
+    config = write_evaluation(tmp_path, model, plain, ENGLISH, 50, ["not_overrefuse"])
+    dalign_module.run(config, tmp_path / "run")
+    code, out, err = dalign("results", tmp_path / "run", "--worst", "0.1")
+    assert (code, out) == (1, "") and "none a variant; give their variants too" in err
+    code, _, err = dalign("results", run, "--of", "origin")
+    assert code == 2 and "--of says how --worst tells variants" in err
 
 
 def test_a_program_is_told_what_was_wrong(run: Path) -> None:

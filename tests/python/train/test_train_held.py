@@ -87,6 +87,17 @@ def test_rows_that_are_not_named_are_refused(random_model, tmp_path):
         train_sft(job, tmp_path / "a", quietly)
 
 
+def test_bins_without_a_benign_row_are_refused(random_model, tmp_path):
+    with pytest.raises(InputError, match="no packed row holds a token of a capability row"):
+        train_sft(job_of(random_model, tmp_path / "a", benign=frozenset({"other"})), tmp_path / "a", quietly)  # fmt: skip
+
+
+def test_a_ratio_of_none_holds_nothing():
+    config = {"model": {"path": "m"}, "spec": {"path": "s"}, "data": {"prompts": "p", "capability": "c"}}  # fmt: skip
+    with pytest.raises(ValidationError, match=r"sft.capability_ratio = 0 takes none of them"):
+        Config.model_validate(config | {"sft": {"kl_weight": 0.5, "capability_ratio": 0}})
+
+
 def test_nothing_to_be_held_on_is_refused():
     config = {
         "model": {"path": "m"}, "spec": {"path": "s"}, "data": {"prompts": "p"}, "sft": {"kl_weight": 0.5},

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from dalign.config import Reasoning
+from dalign.config import Reasoning, Rl
 from dalign.errors import InputError
 from dalign.rows import AnswerToJudge, Prompt, Section
 from dalign.train.rl.length import length_parts
 from dalign.train.rl.rewards import CompositeReward, RewardWeights
+from pydantic import ValidationError
 
 TAGS = Reasoning.model_validate({})
 PLAIN = Reasoning.model_validate({"kind": "none"})
@@ -202,6 +203,11 @@ def test_a_length_that_stands_out_in_its_category_is_paid_less():
     ]  # fmt: skip
     assert length_parts([5, 50], ["a", "b"], [True, False], 1.0) == [1.0, 1.0]
     assert length_parts([], [], [], 0.5) == []
+
+
+def test_parts_of_a_step_have_no_lengths_of_their_own():
+    with pytest.raises(ValidationError, match="length_weight = 1 pays by the lengths of a whole step, and redraws = 2"):  # fmt: skip
+        Rl.model_validate({"length_weight": 1, "redraws": 2})
 
 
 def test_the_length_is_paid_beside_the_score_and_kept():

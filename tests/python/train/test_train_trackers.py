@@ -32,8 +32,8 @@ class Noted(trackers.Tracker):
             raise OSError("no route\nto host")
         self.told.append((step, figures))
 
-    def end(self):
-        self.told.append((-1, {}))
+    def end(self, *, failed):
+        self.told.append((-2 if failed else -1, {}))
 
 
 @pytest.fixture
@@ -78,6 +78,22 @@ def test_one_that_fails_is_told_no_more_and_says_why(noted, tmp_path, monkeypatc
     # The next time it is tried again.
     trackers.Trackers(tracking, 5)
     assert trackers.failed_trackers(tracking) == []
+
+
+def test_one_that_begins_anew_is_another_and_one_that_goes_on_is_not(noted, tmp_path):
+    tracking = Tracking(("json",), tmp_path, "first")
+    for first in (1, 3, 1, 2):
+        trackers.Trackers(tracking, first)
+    assert noted.told == [(1, {"first": 0.0}), (3, {"first": 0.0}), (1, {"first (2)": 0.0}), (2, {"first (2)": 0.0})]  # fmt: skip
+
+
+def test_a_training_that_fails_ends_as_failed(noted, tmp_path):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        trackers.tracked(Tracking(("json",), tmp_path, "first"), 1),
+    ):
+        raise KeyboardInterrupt
+    assert noted.told[-1] == (-2, {})
 
 
 def test_a_training_tells_its_curve(noted, random_model, tmp_path):

@@ -11,7 +11,7 @@ from dalign.transforms.codes import CODES
 from hypothesis import given
 from hypothesis import strategies as st
 
-REQUEST = "How do I keep bread fresh for 3 days, please?"
+REQUEST = "How do I keep bread fresh for three days, please?"
 EARLIER = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hello."}]
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 
@@ -80,7 +80,12 @@ def test_there_are_as_many_as_the_paper_has_and_no_two_say_the_same() -> None:
     [
         ("rot13", "多少钱?", "changes nothing"),
         ("morse", "多少 bread", "loses letters"),
-        ("letter_numbers", "3 days", None),
+        ("letter_numbers", "three days", None),
+        ("letter_numbers", "3 days", "loses letters"),
+        ("letter_numbers", "??? 2+2 = 5", "loses letters"),
+        ("letter_numbers", "ﬁne 你", "loses letters"),
+        ("morse", "Ça va à 5 h?", None),
+        ("morse", "?!", "loses letters"),
         ("payload_splitting", "Hello?", "one word"),
         ("base64", "多少钱?", None),
         ("role_play", "多少钱?", None),

@@ -88,7 +88,14 @@ def _placing(maps: list[str], category: str | None, ruling: str | None) -> Placi
         if not sign or not own or not place:
             what = f"--map {said}: write OWN=CATEGORY, the suite's category and yours"
             raise InputError(what, kind="not_valid", key="map", value=said)
+        if own in by:
+            what = f"--map names {own!r} twice; give it one place"
+            raise InputError(what, kind="repeated", key="map", value=said)
         by[own] = place
+    if category is not None and not category.strip():
+        raise InputError(
+            "--category is empty; name one of your policy", kind="empty", key="category"
+        )
     found = next((each for each in RULINGS if each == ruling), None)
     if ruling is not None and found is None:
         what = f"--ruling {ruling}: no such ruling; {did_you_mean(ruling, RULINGS)}"
@@ -113,10 +120,18 @@ def _list(*, as_json: bool) -> None:
 
 
 def _tell(out: Path, made: Imported, *, as_json: bool) -> None:
-    counts = {"rows": made.rows, "categories": made.categories, "rulings": made.rulings}
+    counts = {
+        "rows": made.rows,
+        "categories": made.categories,
+        "rulings": made.rulings,
+        "passed_over": made.passed,
+    }
     if as_json:
         tell_json({"out": str(out), "sha256": made.sha256} | counts)
         return
     for name, told in (("category", made.categories), ("ruling", made.rulings)):
         warn(f"  {name}: " + ", ".join(f"{key} {n}" for key, n in sorted(told.items())))
-    warn(f"wrote {made.rows} prompts to {out}; the file's sha256 is {made.sha256}")
+    for reason, count in made.passed.items():
+        warn(f"  passed over {count}: {reason}")
+    pinned = f"; the file's sha256 is {made.sha256}" if made.sha256 else ""
+    warn(f"wrote {made.rows} prompts to {out}{pinned}")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from dalign.data.jsonl import RowError
-from dalign.data.public import Entry, PublicSuite, Row, asked, kept, text_of, wildchat, word_of
+from dalign.data.public import (
+    Entry,
+    PublicSuite,
+    Row,
+    asked,
+    id_of,
+    kept,
+    text_of,
+    wildchat,
+    word_of,
+)
 from dalign.spec.types import Ruling
 from dalign.text import short
 
@@ -16,10 +25,10 @@ _HARM: Mapping[str, Ruling] = {"harmful": "refuse", "unharmful": "comply"}
 
 def _xstest(row: Row) -> Entry:
     kind = text_of(row, "type")
-    ruling: Ruling = "refuse" if kind.startswith(_CONTRAST) else "comply"
+    ruling: Ruling | None = "refuse" if kind.startswith(_CONTRAST) else "comply"
     if "label" in row:
         ruling = word_of(row, "label", {"safe": "comply", "unsafe": "refuse"})
-    own = text_of(row, "id" if "id" in row else "id_v2")
+    own = id_of(row, "id" if "id" in row else "id_v2")
     return Entry(asked(text_of(row, "prompt")), kind, ruling, own, kept(row, "focus", "note"))
 
 
@@ -35,7 +44,7 @@ def _harmbench(row: Row) -> Entry:
     context = row.get("ContextString")
     said = f"{context}\n\n---\n\n{behaviour}" if isinstance(context, str) and context else behaviour
     labels = kept(row, "FunctionalCategory", "Tags")
-    return Entry(asked(said), text_of(row, "SemanticCategory"), "refuse", text_of(row, "BehaviorID"), labels)  # fmt: skip
+    return Entry(asked(said), text_of(row, "SemanticCategory"), "refuse", id_of(row, "BehaviorID"), labels)  # fmt: skip
 
 
 def _advbench(row: Row) -> Entry:
@@ -62,7 +71,7 @@ def _wildguard(row: Row) -> Entry:
 def _donotanswer(row: Row) -> Entry:
     if "question" in row:
         labels = kept(row, "types_of_harm", "specific_harms")
-        return Entry(asked(text_of(row, "question")), text_of(row, "risk_area"), "refuse", str(row["id"]), labels)  # fmt: skip
+        return Entry(asked(text_of(row, "question")), text_of(row, "risk_area"), "refuse", id_of(row, "id"), labels)  # fmt: skip
     intents = row["intents"]
     first = str(intents[0]) if isinstance(intents, list) and intents else "harmful"
     return Entry(asked(text_of(row, "prompt")), first, "refuse")
@@ -71,19 +80,30 @@ def _donotanswer(row: Row) -> Entry:
 def _coconot(row: Row) -> Entry:
     # A key that is so like a known one would be taken for a slip of it.
     labels = {"kind": str(row["subcategory"])} if row.get("subcategory") else {}
-    return Entry(asked(text_of(row, "prompt")), text_of(row, "category"), None, str(row["id"]), labels)  # fmt: skip
+    return Entry(asked(text_of(row, "prompt")), text_of(row, "category"), None, id_of(row, "id"), labels)  # fmt: skip
 
 
 def _star1(row: Row) -> Entry:
-    categories = row.get("category")
-    if isinstance(categories, str) and categories.startswith("["):
-        categories = json.loads(categories.replace("'", '"'))
-    listed = [str(each) for each in categories] if isinstance(categories, list) else []
-    ruling: Ruling = "refuse" if listed else "comply"
-    labels = kept(row, "source") | ({"categories": ", ".join(listed)} if len(listed) > 1 else {})
-    labels = {"from" if name == "source" else name: value for name, value in labels.items()}
-    first = listed[0] if listed else "benign"
-    return Entry(asked(text_of(row, "question")), first, ruling, str(row["id"]), labels)
+    first, *others = _listed(row, "category")
+    labels = {"from": str(row["source"])} if row.get("source") else {}
+    labels |= {"categories": ", ".join([first, *others])} if others else {}
+    return Entry(asked(text_of(row, "question")), first, "refuse", id_of(row, "id"), labels)
+
+
+def _star1_benign(row: Row) -> Entry:
+    return Entry(asked(text_of(row, "question")), "benign", "comply", id_of(row, "id"))
+
+
+def _listed(row: Row, name: str) -> list[str]:
+    """The texts of a list, or of one that a table has written as a text; at least one."""
+    value = row.get(name)
+    if isinstance(value, str):
+        inside = value.strip().removeprefix("[").removesuffix("]")
+        value = [part.strip().strip("'\"") for part in inside.split(",")]
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):  # fmt: skip
+        what = f"{name} is {short(repr(row.get(name)))}; it should be a list of texts"
+        raise RowError(what, "bad_field", name, row.get(name))
+    return [str(each) for each in value]
 
 
 def _safechain(row: Row) -> Entry:
@@ -108,11 +128,12 @@ SUITES: Mapping[str, PublicSuite] = {suite.name: suite for suite in (
                 (("Goal", "Target", "Behavior", "Category"),), (100,), _jailbreakbench),
     PublicSuite("orbench", "OR-Bench", "CC-BY-4.0", "open", (("prompt", "category"),), (80_359, 1_319, 655), _orbench),
     PublicSuite("wildguardtest", "WildGuardTest", "ODC-BY", "gated",
-                (("prompt", "prompt_harm_label", "subcategory"),), (1_725,), _wildguard),
+                (("prompt", "subcategory"),), (1_725,), _wildguard),
     PublicSuite("donotanswer", "Do-Not-Answer", "CC-BY-NC-SA-4.0", "open",
                 (("id", "question", "risk_area"), ("prompt", "intents")), (), _donotanswer),
     PublicSuite("coconot", "CoCoNot", "ODC-BY", "open", (("id", "category", "prompt"),), (), _coconot),
-    PublicSuite("star1", "STAR-1", "Apache-2.0", "open", (("id", "question", "response"),), (), _star1),
+    PublicSuite("star1", "STAR-1", "Apache-2.0", "open", (("id", "question", "response", "category"),), (), _star1),
+    PublicSuite("star1-benign", "STAR-benign", "Apache-2.0", "open", (("id", "question", "response"),), (915,), _star1_benign),
     PublicSuite(wildchat.NAME, wildchat.TITLE, wildchat.LICENCE, "open", (wildchat.COLUMNS,), (), None, wildchat.best_entries),
     PublicSuite("safechain", "SafeChain", "unstated", "open", (("instruction", "label", "response"),), (), _safechain),
 )}  # fmt: skip

@@ -7,7 +7,9 @@ the last user turn. A conversation may stand in several categories.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,16 +30,18 @@ class _Scored(NamedTuple):
     messages: tuple[Message, ...]
     scores: Mapping[str, float]
     labels: Mapping[str, str]
+    reason: str = ""
 
 
-def best_entries(source: Path, top: int = TOP) -> Iterator[Entry]:
+def best_entries(source: Path, top: int, passed: Counter[str]) -> Iterator[Entry]:
     """The best scored of each category, the highest first, of equals the earlier one. Holds `top` conversations a category.
 
-    Raises InputError for rows of another schema.
+    passed: takes the reasons of conversations that no prompt can be made of. Raises InputError for rows of another schema.
     """
     numbers = iter(range(1, 1 << 62))
     best: dict[str, list[tuple[float, int, _Scored]]] = {}
     for found in rows_of(source, lambda row: _scored(row, next(numbers)), lambda row: str(row.number), as_is=True):  # fmt: skip
+        passed.update([found.reason] if found.reason else [])
         for category, score in found.scores.items():
             heap = best.setdefault(category, [])
             # Numbers differ, so that no two conversations are compared.
@@ -56,14 +60,21 @@ def _scored(row: Row, number: int) -> _Scored:
     turns, moderation = (_listed(row, name) for name in COLUMNS)
     last = max((at for at, turn in enumerate(turns) if turn.get("role") == "user"), default=-1)
     said = [Message(role=_role(turn), content=str(turn.get("content") or "")) for turn in turns[: last + 1]]  # fmt: skip
-    if last < 0 or not all(message["content"].strip() for message in said):
-        return _Scored(number, (), {}, {})
+    if last < 0:
+        return _Scored(number, (), {}, {}, "no user turn")
+    if not all(message["content"].strip() for message in said):
+        return _Scored(number, (), {}, {}, "an empty turn")
     scores = moderation[last].get("category_scores") if last < len(moderation) else None
     if not isinstance(scores, Mapping) or not all(isinstance(s, (int, float)) for s in scores.values() if s is not None):  # fmt: skip
         what = f"openai_moderation[{last}] has no category_scores for the last user turn; it should have an entry for each turn of the conversation"
         raise RowError(what, "missing_field", "openai_moderation")
     labels = {k: str(row[k]) for k in ("conversation_hash", "language", "model", "toxic") if row.get(k) is not None}  # fmt: skip
-    return _Scored(number, tuple(said), {k: float(s) for k, s in scores.items() if s is not None}, labels)  # fmt: skip
+    # The corpus writes some categories in two ways, side by side.
+    told = {k.replace("/", "_").replace("-", "_"): float(s) for k, s in scores.items() if s is not None}  # fmt: skip
+    if odd := next((k for k, score in told.items() if not isfinite(score)), None):
+        what = f"openai_moderation[{last}]: the score of {short(odd)!r} is {told[odd]}, which is no score"
+        raise RowError(what, "not_finite", "openai_moderation", told[odd])
+    return _Scored(number, tuple(said), told, labels)
 
 
 def _listed(row: Row, name: str) -> list[Mapping[str, object]]:
