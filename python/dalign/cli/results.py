@@ -72,14 +72,7 @@ def _print_results(results: Results, card: CardContent | None, *, as_json: bool)
         own = {} if card is None else {"judge_card": _as_json(card)}
         tell_json(results.as_json() | own, indent=1)
         return
-    tell_results(
-        results.rows,
-        results.stages,
-        results.elapsed_s,
-        results.forms,
-        results.forgetting,
-        results.kl,
-    )
+    tell_results(results)
     if card is not None:
         errors = card.errors
         tell(

@@ -139,14 +139,7 @@ def _tell(run: Path, ran: Sequence[str], results: Results | None, *, as_json: bo
         tell_json({"run": str(run), "ran": list(ran), "results": content})
         return
     if results is not None:
-        tell_results(
-            results.rows,
-            results.stages,
-            results.elapsed_s,
-            results.forms,
-            results.forgetting,
-            results.kl,
-        )
+        tell_results(results)
         if spent := in_words(spent_in(RunFolder(run))):
             tell(f"asked of models: {spent}")
         tell(f"report: {run / REPORT}\nresults: {run / RESULTS}")

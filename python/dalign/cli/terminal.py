@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
-from dalign.figures import ForgettingRow, FormRow, KlRow, MetricRow, StageRow
+from dalign.figures import MetricRow, Results
 from dalign.text import one_line, visible, visible_json
 
 # A part of a line, and its style in a terminal that has colours.
@@ -67,20 +67,13 @@ def tell_table(
         tell("  ".join(c.rjust(w) if h in right else c.ljust(w) for h, c, w in cells).rstrip())
 
 
-def tell_results(
-    rows: Sequence[MetricRow],
-    stages: Sequence[StageRow],
-    elapsed_s: float,
-    forms: Sequence[FormRow] = (),
-    forgetting: Sequence[ForgettingRow] = (),
-    kl: Sequence[KlRow] = (),
-) -> None:
+def tell_results(results: Results) -> None:
     """Prints arms and suites' metrics, with intervals, those of a suite's metric together; then the cost.
 
     Beside each, the shares of its completions without an answer, and of its grades that are missing.
     """
     heads = ("suite", "metric", "grader", "arm", "value  [95 % interval]", "n", "malformed", "missing")  # fmt: skip
-    of = {(form.arm, form.suite): form for form in forms}
+    of = {(form.arm, form.suite): form for form in results.forms}
 
     def cells(row: MetricRow) -> tuple[str, ...]:
         form = of.get((row.arm, row.suite))
@@ -89,28 +82,26 @@ def tell_results(
         told = (row.suite, row.metric, row.grader, row.arm, _value(row), str(row.n))
         return (*told, malformed, missing)
 
-    order = sorted(rows, key=lambda row: (row.suite, row.metric, row.grader))
+    order = sorted(results.rows, key=lambda row: (row.suite, row.metric, row.grader))
     tell_table(heads, [cells(row) for row in order], right=("n", "malformed", "missing"))
-    _tell_lost(forms, forgetting, kl)
-    peak = max((stage.peak_rss_mib or 0 for stage in stages), default=0)
-    tell(f"{elapsed_s:.0f} s in all; peak {peak:.0f} MiB in one process")
+    _tell_lost(results)
+    peak = max((stage.peak_rss_mib or 0 for stage in results.stages), default=0)
+    tell(f"{results.elapsed_s:.0f} s in all; peak {peak:.0f} MiB in one process")
 
 
-def _tell_lost(
-    forms: Sequence[FormRow], forgetting: Sequence[ForgettingRow], kl: Sequence[KlRow]
-) -> None:
+def _tell_lost(results: Results) -> None:
     """Answers that are cut off, and what trainings cost."""
-    for form in forms:
+    for form in results.forms:
         if form.cut_off:
             tell(
                 f"arm {form.arm}, suite {form.suite}: {form.cut_off} of {form.completions} answers are cut off at evaluate.max_new_tokens, and graded by what is there"
             )
-    for lost in forgetting:
+    for lost in results.forgetting:
         if lost.value is not None and lost.low is not None and lost.high is not None:
             tell(
                 f"arm {lost.arm}, suite {lost.suite}: forgotten {lost.value:.3f} [{lost.low:.3f}, {lost.high:.3f}] of what the base has right"
             )
-    for far in kl:
+    for far in results.kl:
         ends = f" [{far.low:.4f}, {far.high:.4f}]" if far.low is not None else ""
         tell(
             f"arm {far.arm}: {far.value:.4f}{ends} nats a token from the base on {far.rows} held-out rows"

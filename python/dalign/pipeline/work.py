@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dalign.evaluate.retrieval import METRIC as RETRIEVAL
 from dalign.pipeline.golden import cases_of
 from dalign.pipeline.plan import ADMIT, make_plan
 from dalign.pipeline.project import Project, Source
@@ -126,7 +127,7 @@ def _of_evaluation(project: Project) -> Iterator[Work]:
             if suite.judge:
                 judgements = drawn * settings.judge_k
                 yield Work(stage, JUDGE, judgements, most, source, answers=written)
-            if suite.judge and retrieves and "policy_retrieval" in suite.metrics:
+            if suite.judge and retrieves and RETRIEVAL in suite.metrics:
                 yield Work(stage, RETRIEVE, drawn, most, source, answers=written)
 
 

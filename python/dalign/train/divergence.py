@@ -34,6 +34,11 @@ def divergences(student_NV: Tensor, teacher_NV: Tensor, settings: Distill) -> Te
     return found
 
 
+def divergences_of_all(student_NV: Tensor, teacher_NV: Tensor) -> Tensor:
+    """KL(student ‖ teacher) of each token (N,) in nats over the whole vocabulary, with gradients to the student's logits."""
+    return divergences(student_NV, teacher_NV, Distill())
+
+
 class _Divergences(torch.autograd.Function):
     """With the gradient p (gap − divergence) of a logit, which is nothing at all where both say the same.
 

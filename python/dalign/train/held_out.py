@@ -13,10 +13,7 @@ import torch
 from dalign import config
 from dalign.models.checkpoint import load_model
 from dalign.rows import IGNORED
-from dalign.train.divergence import divergences
-
-# All of the vocabulary is compared.
-_WHOLE = config.Distill()
+from dalign.train.divergence import divergences_of_all
 
 
 def token_divergences(
@@ -35,4 +32,4 @@ def token_divergences(
         read = {"input_ids": torch.tensor([ids], device=own.device), "use_cache": False, "logits_to_keep": before_N}  # fmt: skip
         with torch.inference_mode():
             own_NV, start_NV = (each(**read).logits[0].float() for each in (own, start))
-            yield len(before_N), float(divergences(own_NV, start_NV, _WHOLE).sum())
+            yield len(before_N), float(divergences_of_all(own_NV, start_NV).sum())

@@ -21,7 +21,7 @@ from dalign.models.render import Renderer
 from dalign.rows import IGNORED
 from dalign.train import session
 from dalign.train.bins import COLUMNS, Bins, check_bins, load_bins
-from dalign.train.divergence import divergences
+from dalign.train.divergence import divergences_of_all
 from dalign.train.job import OnStep, SftJob, StepRow, TrainResult
 from dalign.train.kept_weights import KeptWeights
 from dalign.train.lora import lora_of, start_model
@@ -31,8 +31,6 @@ from dalign.train.step_sampler import StepSampler, passes
 # What a batch holds beside a packed row's columns, and no model takes: the weights of its tokens, how many it has, and which
 # of them hold the model to its start.
 WEIGHTS, TOKENS, HELD = "weights", "tokens", "held"
-# All of the vocabulary is compared.
-_WHOLE = config.Distill()
 # The learning rate falls in a line to this share of its peak.
 FINAL_SHARE = 0.1
 
@@ -178,7 +176,7 @@ class PackedTrainer(session.OwnTrainer, SFTTrainer):
             start_NV = whole(**read).logits[0]
         with self.accelerator.autocast():
             own_NV = model(**read).logits[0]
-        return divergences(own_NV, start_NV, _WHOLE).sum()
+        return divergences_of_all(own_NV, start_NV).sum()
 
     def get_train_dataloader(self) -> Any:
         """The rows, dealt to the processes; one alone takes them as they come."""

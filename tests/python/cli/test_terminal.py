@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dalign.cli.terminal import tell_results, tell_table
-from dalign.figures import FormRow, MetricRow, StageRow
+from dalign.figures import FormRow, MetricRow, Results, StageRow
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_results_stand_by_suite_metric_and_grader_and_arms_keep_their_order(caps
         StageRow("pack", "main", None, None, None, 5, 1),
     ]
     forms = [FormRow("none", "test", 30, 29, 0, 0), FormRow("summaries", "test", 3000, 1, 7, 0)]
-    tell_results(rows, stages, 61.2, forms)
+    tell_results(Results(rows, [], stages, [], 61.2, "1", "", {}, "", "", forms=forms))
     assert capsys.readouterr().out.splitlines() == [
         "suite  metric      grader  arm        value  [95 % interval]   n  malformed  missing",
         "test   capability  truth   none       not measured            40     96.7 %   11.1 %",

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,16 @@ def test_nothing_is_started_before_something_is_asked(python: Path, machine: Mac
     assert engine.reasoning.reasons and engine.control_tokens and engine.opens_reasoning is not None
     assert list(engine.stream(requests(2), SAMPLING, {"r0", "r1"})) == []
     assert engine._seat.program is None and not engine.log.exists()
+
+
+def test_no_folder_is_made_before_something_is_asked(
+    python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    engine = opened(model_of(python), Machine(1, Servers(())))
+    engine.close()
+    assert not list(tmp_path.glob("dalign-vllm-*"))
+    assert engine.log.parent.parent == tmp_path
 
 
 def test_its_key_stands_in_no_command_line_and_no_log(

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -58,8 +59,7 @@ class VllmEngine:
         """model: with a device and a dtype. renderer: of its checkpoint."""
         self._model, self._renderer, self._servers = model, renderer, machine.servers
         self.fingerprint = _fingerprint(model)
-        logs = machine.logs or Path(tempfile.mkdtemp(prefix="dalign-vllm-"))
-        self.log = logs / f"vllm-{self.fingerprint[:12]}.log"
+        self._logs = machine.logs
         self._seat = _seat_of(model)
         # No other program is to ask it; it goes to the server alone, by its environment.
         self._key, self._port = secrets.token_urlsafe(32), 0
@@ -96,6 +96,12 @@ class VllmEngine:
             # What it has answered shows that it can.
             self._restarts = 0
             yield replies
+
+    @cached_property
+    def log(self) -> Path:
+        """What its server says; where the machine has no folder for it, one is made the first time that it is asked for."""
+        logs = self._logs or Path(tempfile.mkdtemp(prefix="dalign-vllm-"))
+        return logs / f"vllm-{self.fingerprint[:12]}.log"
 
     def close(self) -> None:
         """Ends the server, if it runs."""
